@@ -1,0 +1,34 @@
+// ChaCha20-Poly1305 (RFC 8439) for transport messages: the work that costs.
+#pragma once
+
+#include "protocol/keys.hpp"
+
+#include <memory>
+
+namespace weft {
+
+/// One direction of a session: a key, set up once.  Not for two threads at a
+/// time.  The nonce is 32 zero bits and the 64-bit little-endian counter; no
+/// associated data (paper, 5.4.6).
+class transport_cipher {
+public:
+  static constexpr std::size_t tag_size = 16;
+
+  explicit transport_cipher(const secret<32>& key);
+  ~transport_cipher();
+  transport_cipher(transport_cipher&&) noexcept;
+  transport_cipher& operator=(transport_cipher&&) noexcept;
+
+  /// Seals in place: `text_and_tag` holds the plaintext and room for the tag.
+  void seal(std::uint64_t counter, byte_span text_and_tag) noexcept;
+
+  /// Opens in place.  False if the tag is wrong (the text is then undefined).
+  [[nodiscard]] bool open(std::uint64_t counter,
+                          byte_span text_and_tag) noexcept;
+
+private:
+  struct state;
+  std::unique_ptr<state> state_;
+};
+
+} // namespace weft
