@@ -1,0 +1,45 @@
+// What a running device says of itself.  No secret is in it but those that
+// only the UAPI socket shows to root.
+#pragma once
+
+#include "config/node_config.hpp"
+#include "protocol/time.hpp"
+
+#include <array>
+
+namespace weft {
+
+struct peer_status {
+  std::string name;
+  weft::public_key public_key;
+  weft::preshared_key preshared_key; ///< filled for UAPI only
+  std::optional<weft::endpoint> endpoint;
+  std::string endpoint_host; ///< `HOST:PORT` as configured, if a name
+  std::vector<ip_prefix> allowed_ips;
+  std::chrono::seconds persistent_keepalive{0};
+  std::optional<wall_time> last_handshake;
+  std::uint64_t rx_bytes = 0;
+  std::uint64_t tx_bytes = 0;
+  std::uint64_t rx_packets = 0;
+  std::uint64_t tx_packets = 0;
+  std::uint64_t restarts = 0;
+};
+
+/// A reason for dropping packets, and how often it applied.
+struct drop_count {
+  std::string reason;
+  std::uint64_t packets = 0;
+};
+
+struct device_status {
+  std::string interface;
+  weft::private_key private_key; ///< filled for UAPI only
+  weft::public_key public_key;   ///< zero: no key is set
+  std::uint16_t listen_port = 0;
+  std::uint32_t fwmark = 0;
+  std::uint32_t mtu = 0;
+  std::vector<peer_status> peers;
+  std::vector<drop_count> drops;
+};
+
+} // namespace weft

@@ -1,0 +1,69 @@
+// What a node is told: the YAML file and its likes, validated.
+#pragma once
+
+#include "protocol/ip.hpp"
+#include "protocol/keys.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace weft {
+
+/// An endpoint whose host is still a name.
+struct host_endpoint {
+  std::string host;
+  std::uint16_t port = 0;
+
+  bool operator==(const host_endpoint&) const = default;
+};
+
+/// `192.0.2.1:51820`, `[2001:db8::1]:51820` or `beta.example.net:51820`
+using endpoint_config = std::variant<endpoint, host_endpoint>;
+
+struct interface_config {
+  std::string name = "weft0";
+  weft::private_key private_key;
+  endpoint listen{{ip_family::v6, {}}, 51820, 0}; ///< `[::]`: both families
+  std::vector<ip_prefix> addresses;        ///< own, with host bits
+  std::vector<ip_prefix> cluster_networks; ///< routed into the tunnel
+  std::uint32_t mtu = 1420;
+  std::uint32_t fwmark = 0;
+  std::string socket_folder = "/var/run/wireguard";
+
+  bool operator==(const interface_config&) const = default;
+};
+
+struct peer_config {
+  std::string name; ///< for people; may be empty
+  weft::public_key public_key;
+  weft::preshared_key preshared_key; ///< all zero: none
+  std::optional<endpoint_config> endpoint;
+  std::vector<ip_prefix> allowed_ips; ///< host bits cleared
+  std::chrono::seconds persistent_keepalive{0}; ///< 0: off; at most 65535
+
+  bool operator==(const peer_config&) const = default;
+};
+
+enum class log_level { trace, debug, info, warn, error, off };
+enum class log_format { text, json };
+
+struct log_config {
+  log_level level = log_level::info;
+  log_format format = log_format::text;
+
+  bool operator==(const log_config&) const = default;
+};
+
+struct node_config {
+  interface_config interface;
+  std::vector<peer_config> peers;
+  log_config log;
+
+  bool operator==(const node_config&) const = default;
+};
+
+} // namespace weft

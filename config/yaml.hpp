@@ -1,0 +1,38 @@
+// The YAML file of a node.
+#pragma once
+
+#include "config/node_config.hpp"
+
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+#include <vector>
+
+namespace weft {
+
+/// One mistake: where it is, what is wrong, and what would be right.
+struct config_error {
+  std::string file;
+  int line = 0;   ///< from 1; 0: the whole file
+  int column = 0; ///< from 1
+  std::string key; ///< `peers[2].endpoint`
+  std::string message;
+};
+
+/// `FILE:LINE:COLUMN: path.of.key: message`
+std::string to_string(const config_error& error);
+
+using config_errors = std::vector<config_error>;
+
+/// Reads and validates a file, with the key files that it names.
+tl::expected<node_config, config_errors> load_yaml(const std::string& path);
+
+/// The same for text; `path` is for messages and for relative file names.
+tl::expected<node_config, config_errors> parse_yaml(std::string_view text,
+                                                    const std::string& path);
+
+/// A node's configuration as YAML that parse_yaml() reads.  Keys are in it:
+/// write it only where its owner alone can read.
+std::string format_yaml(const node_config& config);
+
+} // namespace weft

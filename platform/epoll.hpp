@@ -1,0 +1,52 @@
+// Readiness of descriptors, a wake-up from other threads, and a deadline.
+#pragma once
+
+#include "platform/error.hpp"
+#include "platform/file_descriptor.hpp"
+#include "protocol/time.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <span>
+
+namespace weft {
+
+/// What a descriptor is watched for.
+enum class interest : std::uint8_t { none = 0, read = 1, write = 2, both = 3 };
+
+/// An epoll set with an eventfd to wake it and a timerfd on CLOCK_BOOTTIME.
+class poller {
+public:
+  struct ready {
+    void* tag = nullptr; ///< as given to watch()
+    bool readable = false; ///< or in error, or hung up
+    bool writable = false;
+  };
+
+  static result<poller> open();
+
+  /// Adds or changes a descriptor.  `none` keeps it in the set, silent.
+  result<void> watch(int fd, interest what, void* tag);
+  void forget(int fd);
+
+  /// Waits for events: not at all if `block` is false.  A wake() or a deadline
+  /// that passed ends the wait without an entry of its own.
+  std::span<const ready> wait(bool block);
+
+  /// Ends a wait() from any thread.
+  void wake() const;
+
+  /// Ends wait() at `when`; nothing: never.
+  void set_deadline(std::optional<time_point> when);
+
+private:
+  poller() = default;
+  static constexpr std::size_t max_ready = 64;
+  file_descriptor epoll_;
+  file_descriptor wake_;
+  file_descriptor timer_;
+  std::optional<time_point> deadline_;
+  ready ready_[max_ready];
+};
+
+} // namespace weft

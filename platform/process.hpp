@@ -1,0 +1,54 @@
+// This process: signals, privileges, core dumps, readiness, background.
+#pragma once
+
+#include "platform/error.hpp"
+#include "platform/file_descriptor.hpp"
+
+#include <string>
+
+namespace weft {
+
+/// SIGINT, SIGTERM and SIGHUP as a descriptor.  Blocks them for the calling
+/// thread and those it starts later, so call it first of all.
+class signal_watch {
+public:
+  static result<signal_watch> open();
+  int descriptor() const {
+    return fd_.get();
+  }
+  /// The next signal, or 0.
+  int read() const;
+
+private:
+  signal_watch() = default;
+  file_descriptor fd_;
+};
+
+/// No core dumps and no ptrace by other users: keys stay in this process.
+void protect_memory();
+
+/// Whether CAP_NET_ADMIN is effective.
+bool has_net_admin();
+
+/// Tells the service manager `state` ("READY=1", "STOPPING=1", ...) as
+/// sd_notify(3) describes it.  Nothing happens without NOTIFY_SOCKET.
+void notify_service_manager(const std::string& state);
+
+/// Raises the limit of open files to the hard limit.
+void raise_file_limit();
+
+/// Goes to the background: the caller waits until the child calls
+/// `background::ready()` (exit 0) or ends before that (its exit code).
+class background {
+public:
+  /// Forks; returns in the child only.
+  static result<background> enter();
+  /// Releases the waiting parent, and lets go of terminal and folder.
+  void ready();
+
+private:
+  background() = default;
+  file_descriptor pipe_;
+};
+
+} // namespace weft

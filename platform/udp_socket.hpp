@@ -1,0 +1,136 @@
+// The UDP port of a device: IPv4 and IPv6, whole batches in and out.
+#pragma once
+
+#include "platform/error.hpp"
+#include "platform/file_descriptor.hpp"
+#include "protocol/datagram_buffer.hpp"
+#include "protocol/ip.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace weft {
+
+/// The local address that datagrams from a remote endpoint came to, so that
+/// answers leave from it ("sticky" source, by IP_PKTINFO / IPV6_PKTINFO).
+struct source_address {
+  ip_address address;
+  std::uint32_t interface_index = 0;
+
+  bool operator==(const source_address&) const = default;
+};
+
+/// One receive call's worth of datagrams from one remote endpoint: `bytes`
+/// holds datagrams of `segment_size` bytes side by side, the last one may be
+/// shorter (UDP GRO).  Without GRO it is one datagram.
+struct received_datagrams {
+  byte_span bytes;
+  std::size_t segment_size = 0;
+  endpoint remote;
+  std::optional<source_address> local;
+};
+
+/// One address family's socket.  Non-blocking.
+class udp_socket {
+public:
+  /// Room that one message takes in the receive memory: 64 KiB, and a little
+  /// so that the starts of messages do not fall into the same cache sets.
+  static constexpr std::size_t receive_stride = 65536 + 192;
+  static constexpr std::size_t max_messages = 16; ///< for one receive call
+
+  struct options {
+    ip_family family = ip_family::v4;
+    ip_address address{};    ///< unspecified: all addresses of the family
+    std::uint16_t port = 0;  ///< 0: the kernel chooses
+    std::uint32_t fwmark = 0;
+    bool offload = true; ///< UDP GSO and GRO where the kernel has them
+  };
+  static result<udp_socket> open(const options& wanted);
+
+  int descriptor() const {
+    return fd_.get();
+  }
+  std::uint16_t port() const {
+    return port_;
+  }
+  bool has_gso() const {
+    return gso_;
+  }
+  bool has_gro() const {
+    return gro_;
+  }
+  /// Changes SO_MARK; sessions and port stay.
+  result<void> set_fwmark(std::uint32_t mark) const;
+
+  enum class io_status { ok, would_block, failed };
+
+  /// Receives up to `max_count` messages (at most max_messages) into `memory`,
+  /// receive_stride bytes each, and appends them to `out`.  Truncated
+  /// messages are left out and counted.  Errors that the network reports for
+  /// earlier sends (ECONNREFUSED and the like) do not end reception.
+  io_status receive(byte_span memory, std::size_t max_count,
+                    std::vector<received_datagrams>& out);
+
+  struct send_result {
+    io_status status = io_status::ok; ///< failed: see code; the rest was tried
+    std::size_t sent = 0; ///< datagrams of the buffer handed to the kernel,
+                          ///< from the first: on would_block go on from here
+    int code = 0;         ///< errno of the last failure
+    bool source_was_invalid = false; ///< sent after all, without `source`
+  };
+
+  /// Sends the datagrams of `batch` from number `first` on to one endpoint: runs
+  /// of equal size as one GSO message, several messages a system call.  A
+  /// partial send is continued; when the socket's buffer is full it says from
+  /// where to go on once writable.  When `source` no longer exists on this
+  /// host (EINVAL, ENETUNREACH ...) the datagrams go without it.  When GSO
+  /// fails for a route (EIO, EINVAL) it falls back to single datagrams.
+  send_result send(const datagram_buffer& batch, std::size_t first,
+                   const endpoint& remote,
+                   const std::optional<source_address>& source);
+
+  /// Sends one datagram (handshake messages).
+  send_result send(const_byte_span datagram, const endpoint& remote,
+                   const std::optional<source_address>& source);
+
+  /// Messages larger than receive_stride, which were dropped.
+  std::uint64_t truncated() const {
+    return truncated_;
+  }
+
+private:
+  udp_socket() = default;
+  file_descriptor fd_;
+  ip_family family_ = ip_family::v4;
+  std::uint16_t port_ = 0;
+  bool gso_ = false;
+  bool gro_ = false;
+  std::uint64_t truncated_ = 0;
+  struct message_arena; ///< headers, control messages and vectors, reused
+  struct arena_deleter {
+    void operator()(message_arena*) const;
+  };
+  std::unique_ptr<message_arena, arena_deleter> arena_;
+};
+
+/// The sockets of a device.  One of the two is missing when the host lacks
+/// that family or the listen address belongs to the other one.
+struct udp_sockets {
+  std::optional<udp_socket> v4;
+  std::optional<udp_socket> v6;
+
+  std::uint16_t port() const {
+    return v4 ? v4->port() : v6 ? v6->port() : std::uint16_t{0};
+  }
+};
+
+/// Opens both families on one port.  `listen` with an unspecified IPv6
+/// address means all addresses of both families, an unspecified IPv4 address
+/// those of IPv4.  With port 0, tries several random ports until one is free
+/// for both families.
+result<udp_sockets> open_udp_sockets(const endpoint& listen,
+                                     std::uint32_t fwmark, bool offload = true);
+
+} // namespace weft
