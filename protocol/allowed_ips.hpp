@@ -4,11 +4,10 @@
 
 #include "protocol/ip.hpp"
 
-#include <atomic>
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <utility>
-#include <vector>
 
 namespace weft {
 
@@ -20,6 +19,12 @@ public:
   using slot = std::uint32_t;
 
   allowed_ips() = default;
+  allowed_ips(const allowed_ips&) = default;
+  allowed_ips& operator=(const allowed_ips&) = default;
+  /// Leaves `other` empty.
+  allowed_ips(allowed_ips&& other) noexcept;
+  allowed_ips& operator=(allowed_ips&& other) noexcept;
+  ~allowed_ips() = default;
 
   /// Gives `prefix` (host bits are cleared) to `owner`, whoever had it
   /// before.  Returns the former owner, if another.
@@ -40,6 +45,9 @@ public:
 
 private:
   struct node;
+  /// Counts references; the last one deletes.  A node that has one reference
+  /// only, from a node that has one reference only, and so on up to the root,
+  /// is nobody else's and may be changed in place.
   class node_ptr {
   public:
     node_ptr() = default;
@@ -56,18 +64,27 @@ private:
     node* operator->() const {
       return raw_;
     }
+    node& operator*() const {
+      return *raw_;
+    }
     node* get() const {
       return raw_;
     }
     explicit operator bool() const {
       return raw_ != nullptr;
     }
+    /// Replaces a node that others hold too with a copy.  Not for null.
+    void make_unique();
 
   private:
     node* raw_ = nullptr;
   };
 
-  node_ptr roots_[2]; ///< IPv4, IPv6
+  const node_ptr& root(ip_family family) const {
+    return roots_[family == ip_family::v4 ? 0 : 1];
+  }
+
+  std::array<node_ptr, 2> roots_; ///< IPv4, IPv6
   std::size_t size_ = 0;
 };
 

@@ -22,12 +22,12 @@ public:
 
   /// `message` is a whole initiation or response.  MAC2 is looked at only
   /// once MAC1 is valid; it covers the source's address and port.
-  verdict check(const_byte_span message, const endpoint& source,
-                time_point now);
+  verdict
+  check(const_byte_span message, const endpoint& source, time_point now);
 
   /// The cookie reply to a message with a valid MAC1.
-  cookie_reply_message make_reply(const_byte_span message,
-                                  const endpoint& source, time_point now);
+  cookie_reply_message
+  make_reply(const_byte_span message, const endpoint& source, time_point now);
 
 private:
   byte_array<16> make_cookie(const endpoint& source, time_point now);

@@ -61,6 +61,18 @@ public:
     return packet.first(length);
   }
 
+  /// Adds a datagram of `length` bytes that is no transport message yet to be
+  /// sealed: a handshake message, or a whole datagram.  Empty if no room.
+  byte_span add_message(std::size_t length) {
+    if (count_ == max_datagrams || used_ + length > memory_.size()
+        || length > 65535)
+      return {};
+    slices_[count_++] = {static_cast<std::uint32_t>(used_),
+                         static_cast<std::uint16_t>(length)};
+    used_ += length;
+    return memory_.subspan(used_ - length, length);
+  }
+
   void clear() {
     count_ = 0;
     used_ = 0;

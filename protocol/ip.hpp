@@ -73,6 +73,23 @@ struct endpoint {
 std::optional<endpoint> parse_endpoint(std::string_view text);
 std::string to_string(const endpoint& where);
 
+/// The local address that datagrams from a remote endpoint came to, so that
+/// answers leave from it ("sticky" source, by pktinfo).
+struct source_address {
+  ip_address address;
+  std::uint32_t interface_index = 0;
+
+  bool operator==(const source_address&) const = default;
+};
+
+/// Both ends of the way to a peer.
+struct network_path {
+  endpoint remote;
+  std::optional<source_address> local;
+
+  bool operator==(const network_path&) const = default;
+};
+
 /// What cryptokey routing needs to know of an inner packet.
 struct ip_packet_view {
   ip_address source;

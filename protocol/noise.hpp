@@ -35,7 +35,7 @@ public:
   const public_key& public_static() const {
     return public_;
   }
-  /// HASH(HASH(CONSTRUCTION || IDENTIFIER) || our public key)
+  /// HASH(HASH(HASH(CONSTRUCTION) || IDENTIFIER) || our public key)
   const noise_hash& initial_hash() const {
     return initial_hash_;
   }
@@ -56,8 +56,8 @@ struct session_keys {
 struct static_pair {
   /// Nothing if the peer's key is of low order (all-zero result) and no
   /// handshake is possible with it.
-  static std::optional<static_pair> create(const identity& self,
-                                           const public_key& peer);
+  static std::optional<static_pair>
+  create(const identity& self, const public_key& peer);
 
   public_key peer;
   shared_secret static_static;  ///< DH(own static, peer's static)
@@ -120,8 +120,8 @@ class noise_responder {
 public:
   /// Reads ss and the timestamp.  Nothing if the initiation is forged.  The
   /// caller compares timestamp() with the newest it has seen.
-  static std::optional<noise_responder> accept(const noise_claim& claim,
-                                               const static_pair& peer);
+  static std::optional<noise_responder>
+  accept(const noise_claim& claim, const static_pair& peer);
 
   const tai64n& timestamp() const {
     return timestamp_;

@@ -2,6 +2,7 @@
 // yields up to 64 KiB of one flow, one TUN write takes as much.
 #pragma once
 
+#include "protocol/checksum.hpp"
 #include "protocol/datagram_buffer.hpp"
 
 #include <optional>
@@ -34,31 +35,41 @@ class segmenter {
 public:
   /// `packet` (the IP packet without the offload header) must outlive the
   /// segmenter; its headers may be changed.  Nothing if the header and the
-  /// packet contradict each other.
-  static std::optional<segmenter> create(const offload_header& header,
-                                         byte_span packet);
+  /// packet contradict each other, or if a segment were too large for any
+  /// UDP datagram.
+  static std::optional<segmenter>
+  create(const offload_header& header, byte_span packet);
 
   /// Adds segments to `out` until all are out (true) or no more fit (false:
-  /// go on with an emptied buffer).  `mtu` bounds the padding.
+  /// go on with an emptied buffer).  `mtu` bounds the padding.  What does not
+  /// even fit into an empty buffer is dropped.
   bool split_into(datagram_buffer& out, std::size_t mtu);
 
 private:
+  enum class work : std::uint8_t { copy, checksum, tcp, udp };
+
   segmenter() = default;
-  void write_segment(byte_span segment, std::size_t payload_offset,
-                     std::size_t payload_length);
+  bool take_checksum();
+  bool take_super_packet();
+  bool read_headers(std::uint8_t& protocol, bool& routed);
+  bool take_tcp();
+  bool take_udp();
+  void take_pseudo_header(std::uint8_t protocol, std::size_t checksum_offset,
+                          bool routed);
+  void write_whole(byte_span segment) const;
+  void write_segment(byte_span segment, std::size_t payload_offset) const;
+  static void
+  patch_tcp(std::byte* transport, std::size_t payload_offset, bool last);
 
   offload_header header_;
   byte_span packet_;
+  work work_ = work::copy;
+  bool done_ = false;
+  std::size_t transport_ = 0;     ///< offset of the TCP or UDP header
   std::size_t header_length_ = 0; ///< IP and transport headers
-  std::size_t ip_header_length_ = 0;
-  std::size_t sent_ = 0; ///< payload bytes, or the packet, that are out
-  std::uint32_t sequence_ = 0;
-  std::uint16_t identification_ = 0;
+  std::size_t payload_limit_ = 0; ///< payload bytes in a segment, at most
+  std::size_t sent_ = 0;          ///< payload bytes that are out
+  std::uint64_t pseudo_sum_ = 0;  ///< pseudo header without the length
 };
-
-/// The Internet checksum (RFC 1071) of `data` added to `sum`, not folded.
-std::uint64_t checksum_add(const_byte_span data, std::uint64_t sum);
-/// Folds a sum to 16 bits (not inverted).
-std::uint16_t checksum_fold(std::uint64_t sum);
 
 } // namespace weft

@@ -9,7 +9,7 @@ namespace weft {
 class replay_window {
 public:
   static constexpr std::uint64_t bits = 8192;
-  /// Counters behind the newest by this much or more are too old.
+  /// Counters behind the newest by more than this are too old.
   static constexpr std::uint64_t width = bits - 64;
   /// Reject-After-Messages (paper, 6.1): 2^64 - 2^13 - 1.
   static constexpr std::uint64_t reject_after
@@ -18,7 +18,8 @@ public:
   /// Whether `counter` would be accepted; changes nothing.
   bool would_accept(std::uint64_t counter) const;
 
-  /// Accepts `counter` once.  To be called for authenticated messages only.
+  /// Accepts `counter` once, and if it is not too old.  To be called for
+  /// authenticated messages only.
   bool accept(std::uint64_t counter);
 
 private:

@@ -1,0 +1,93 @@
+// The keys of one session and what counts against them (paper, 5.4.5-5.4.6).
+#pragma once
+
+#include "protocol/deadlines.hpp"
+#include "protocol/noise.hpp"
+#include "protocol/replay_window.hpp"
+#include "protocol/transport_cipher.hpp"
+
+#include <memory>
+
+namespace weft {
+
+struct keypair {
+  keypair(const session_keys& keys, std::uint32_t local, std::uint32_t remote,
+          bool is_initiator, time_point now)
+    : send(keys.send),
+      receive(keys.receive),
+      local_index(local),
+      remote_index(remote),
+      initiator(is_initiator),
+      created(now) {
+  }
+
+  transport_cipher send;
+  transport_cipher receive;
+  std::uint32_t local_index;  ///< in messages to us
+  std::uint32_t remote_index; ///< in messages to the peer
+  bool initiator;             ///< whether we initiated it
+  time_point created;
+  std::uint64_t send_counter = 0; ///< the next message's
+  replay_window window;
+
+  bool expired(time_point now) const {
+    return now - created >= limits::reject_after_time;
+  }
+};
+
+/// The three sessions that a peer may have at a time: a new one does not cut
+/// off messages that are still under way on the former.
+class keypairs {
+public:
+  keypair* current() const {
+    return current_.get();
+  }
+  bool empty() const {
+    return !current_ && !previous_ && !next_;
+  }
+
+  /// The session that a received message names.
+  keypair* find(std::uint32_t local_index) const {
+    for (auto* pair : {current_.get(), previous_.get(), next_.get()}) {
+      if (pair != nullptr && pair->local_index == local_index)
+        return pair;
+    }
+    return nullptr;
+  }
+
+  /// A session that we initiated may be used at once: the response confirmed
+  /// it.  One that we responded to waits until the initiator uses it.
+  void add(std::unique_ptr<keypair> fresh) {
+    if (fresh->initiator) {
+      previous_ = next_ ? std::move(next_) : std::move(current_);
+      next_.reset();
+      current_ = std::move(fresh);
+    } else {
+      next_ = std::move(fresh);
+      previous_.reset();
+    }
+  }
+
+  /// To be called for the session of each authenticated message.  True if it
+  /// was the one that waited for its first use.
+  bool confirm(const keypair* used) {
+    if (used != next_.get())
+      return false;
+    previous_ = std::move(current_);
+    current_ = std::move(next_);
+    return true;
+  }
+
+  void clear() {
+    current_.reset();
+    previous_.reset();
+    next_.reset();
+  }
+
+private:
+  std::unique_ptr<keypair> current_;
+  std::unique_ptr<keypair> previous_;
+  std::unique_ptr<keypair> next_;
+};
+
+} // namespace weft

@@ -1,0 +1,225 @@
+// One peer as the WireGuard protocol sees it: handshakes, sessions, timers,
+// endpoint, and packets that wait (paper, sections 5 and 6).
+//
+// Sans I/O: packets, datagrams and time go in; sealed and opened packets, the
+// datagrams of poll_transmit() and the deadline of next_deadline() come out.
+// After every call that may have changed something, the caller polls both.
+// It routes nothing and checks no inner address; that needs all peers.
+#pragma once
+
+#include "protocol/cookie.hpp"
+#include "protocol/datagram_buffer.hpp"
+#include "protocol/deadlines.hpp"
+#include "protocol/drop_reason.hpp"
+#include "protocol/ip.hpp"
+#include "protocol/keypair.hpp"
+#include "protocol/noise.hpp"
+#include "protocol/receiver_index.hpp"
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace weft {
+
+class peer_session {
+public:
+  /// Packets that may wait for a session, and their bytes; the oldest go.
+  static constexpr std::size_t max_staged = 128;
+  static constexpr std::size_t max_staged_bytes = 256 * 1024;
+
+  struct traffic {
+    std::uint64_t bytes = 0; ///< of UDP payload, handshakes included
+    std::uint64_t packets = 0;
+  };
+
+  /// `slot` and `generation` make the receiver indices.  `self` may be null:
+  /// then there are no handshakes until set_identity().  `random` must outlive
+  /// the session.
+  peer_session(std::shared_ptr<const identity> self, const public_key& peer,
+               const receiver_index_codec& indices, std::uint32_t slot,
+               std::uint32_t generation, random_source& random);
+
+  // -- configuration ---------------------------------------------------------
+
+  /// Ends all sessions: they belong to the former key.
+  void set_identity(std::shared_ptr<const identity> self);
+  /// Takes effect with the next handshake; the live session goes on.
+  void set_preshared_key(const preshared_key& psk);
+  /// 0: off.  Switching it on sends a keepalive, which starts a session.
+  void set_persistent_keepalive(std::chrono::seconds interval,
+                                const instant& at);
+  /// The session goes on at the new endpoint.
+  void set_endpoint(const endpoint& remote);
+
+  // -- sending ---------------------------------------------------------------
+
+  /// Seals all of `batch` in place.  False if there is no session to seal
+  /// with: pass the batch to stage() then.
+  bool seal(const datagram_buffer& batch, const instant& at);
+
+  /// Keeps copies of the batch's packets until a session is there, and asks
+  /// for one.  Bounded: the oldest packets are dropped and counted.
+  void stage(const datagram_buffer& batch, const instant& at);
+
+  /// Starts a handshake unless one was started within the last 5 s.
+  void initiate_handshake(const instant& at);
+
+  /// Adds datagrams that are due (handshake messages, keepalives, packets that
+  /// waited) to `out`, ready to be sent to path().  True if more are left than
+  /// fitted.
+  bool poll_transmit(datagram_buffer& out, const instant& at);
+  bool has_transmit() const {
+    return !outbox_.empty() || keepalive_due_ || staged_sendable_;
+  }
+  /// Room that poll_transmit() needs for all that is due.
+  std::size_t transmit_size() const;
+
+  // -- receiving -------------------------------------------------------------
+
+  enum class open_status { packet, keepalive, dropped };
+  struct open_result {
+    open_status status = open_status::dropped;
+    byte_span packet{}; ///< decrypted and still padded, within the datagram
+  };
+
+  /// Opens a transport message in place.  Dropped ones are counted.
+  open_result open(byte_span datagram, const instant& at);
+
+  /// To be called after one or more messages from `from` were authenticated
+  /// by open(): the endpoint follows, timers start.  `data` says whether there
+  /// was more than keepalives.
+  void authenticated(const network_path& from, bool data, const instant& at);
+
+  /// Handshake messages, whose MACs have been checked.
+  void handle_initiation(const noise_claim& claim, std::size_t size,
+                         const network_path& from, const instant& at);
+  void handle_response(const_byte_span message, const network_path& from,
+                       const instant& at);
+  void handle_cookie_reply(const_byte_span message, const instant& at);
+
+  // -- time ------------------------------------------------------------------
+
+  std::optional<time_point> next_deadline() const {
+    return deadlines_.next();
+  }
+  /// Does what is due at `at`.  Calling it too early is harmless.
+  void handle_deadlines(const instant& at);
+
+  // -- state -----------------------------------------------------------------
+
+  const public_key& key() const {
+    return peer_;
+  }
+  const std::optional<network_path>& path() const {
+    return path_;
+  }
+  /// The local address did not work: the host chooses another one.
+  void forget_source() {
+    if (path_)
+      path_->local.reset();
+  }
+  std::chrono::seconds persistent_keepalive() const {
+    return keepalive_interval_;
+  }
+  const preshared_key& psk() const {
+    return psk_;
+  }
+  /// When the last handshake was completed; nothing if none was.
+  const std::optional<wall_time>& last_handshake() const {
+    return last_handshake_;
+  }
+  /// The age of the session in use.
+  std::optional<time_point> session_created() const;
+  const traffic& sent() const {
+    return sent_;
+  }
+  const traffic& received() const {
+    return received_;
+  }
+  /// Datagrams that were dropped after sealing or before opening, by callers.
+  void count_drop(drop_reason reason, std::uint64_t packets = 1) {
+    drops_.add(reason, packets);
+  }
+  const drop_counters& drops() const {
+    return drops_;
+  }
+  std::size_t staged() const {
+    return staged_.size();
+  }
+  /// The generation that the next session's index gets.
+  std::uint32_t generation() const {
+    return generation_;
+  }
+
+private:
+  // session_send.cpp
+  keypair* usable_keypair(time_point now, std::uint64_t messages) const;
+  void seal_datagram(keypair& keys, byte_span datagram);
+  void sent_authenticated(bool data, const instant& at);
+  void send_keepalive(const instant& at);
+  void flush_staged(datagram_buffer& out, const instant& at);
+  void drop_staged(drop_reason reason);
+  // session_handshake.cpp
+  void send_initiation(const instant& at);
+  void accept_initiation(const noise_responder& responder,
+                         const network_path& from, const instant& at);
+  void retry_handshake(const instant& at);
+  void start_session(const session_keys& keys, std::uint32_t local,
+                     std::uint32_t remote, bool initiator, const instant& at);
+  void handshake_completed(const instant& at);
+  void session_usable(const instant& at);
+  std::uint32_t next_index();
+  // session_receive.cpp
+  void keep_key_fresh_receiving(const instant& at);
+  void follow_endpoint(const network_path& from);
+  // session_timers.cpp
+  void authenticated_traversal(time_point now);
+  void authenticated_sent();
+  void authenticated_received();
+  void data_sent(time_point now);
+  void data_received(time_point now);
+  void expire(deadline which, const instant& at);
+  void zero_keys();
+  duration jitter();
+
+  std::shared_ptr<const identity> self_;
+  public_key peer_;
+  const receiver_index_codec& indices_;
+  std::uint32_t slot_;
+  std::uint32_t generation_;
+  random_source& random_;
+  std::optional<static_pair> statics_; ///< nothing: no handshake is possible
+  preshared_key psk_;
+  std::chrono::seconds keepalive_interval_{0};
+  std::optional<network_path> path_;
+
+  /// Our initiation that waits for its response.
+  struct pending_initiation {
+    noise_initiator state;
+    std::uint32_t index;
+  };
+  std::unique_ptr<pending_initiation> pending_;
+  cookie_stamper stamper_;
+  std::optional<time_point> last_initiation_; ///< or response
+  std::optional<time_point> last_accepted_;   ///< initiation of the peer
+  tai64n newest_timestamp_{};
+  unsigned attempts_ = 0;
+  bool final_rekey_sent_ = false; ///< shortly before the session expires
+  bool keepalive_again_ = false;  ///< data came while a keepalive was due
+
+  keypairs keys_;
+  deadline_table deadlines_;
+  std::vector<std::vector<std::byte>> outbox_; ///< handshake messages
+  bool keepalive_due_ = false;
+  std::vector<std::vector<std::byte>> staged_; ///< padded inner packets
+  std::size_t staged_bytes_ = 0;
+  bool staged_sendable_ = false;
+
+  std::optional<wall_time> last_handshake_;
+  traffic sent_;
+  traffic received_;
+  drop_counters drops_;
+};
+
+} // namespace weft

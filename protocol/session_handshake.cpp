@@ -1,0 +1,219 @@
+// Handshakes of a session: who starts one when, what its messages do, and the
+// session that comes of it.  The Noise tokens are in noise.cpp.
+#include "protocol/peer_session.hpp"
+
+namespace weft {
+
+namespace {
+
+std::vector<std::byte> to_vector(const_byte_span bytes) {
+  return {bytes.begin(), bytes.end()};
+}
+
+} // namespace
+
+peer_session::peer_session(std::shared_ptr<const identity> self,
+                           const public_key& peer,
+                           const receiver_index_codec& indices,
+                           std::uint32_t slot, std::uint32_t generation,
+                           random_source& random)
+  : peer_(peer),
+    indices_(indices),
+    slot_(slot),
+    generation_(generation),
+    random_(random),
+    stamper_(peer) {
+  set_identity(std::move(self));
+}
+
+void peer_session::set_identity(std::shared_ptr<const identity> self) {
+  zero_keys();
+  deadlines_.cancel(deadline::retransmit_handshake);
+  deadlines_.cancel(deadline::new_handshake);
+  self_ = std::move(self);
+  statics_.reset();
+  last_initiation_.reset();
+  if (self_)
+    statics_ = static_pair::create(*self_, peer_);
+}
+
+void peer_session::set_preshared_key(const preshared_key& psk) {
+  psk_ = psk;
+}
+
+void peer_session::set_persistent_keepalive(std::chrono::seconds interval,
+                                            const instant& at) {
+  const auto was_off = keepalive_interval_.count() == 0;
+  keepalive_interval_ = interval;
+  if (interval.count() == 0)
+    deadlines_.cancel(deadline::persistent_keepalive);
+  else if (was_off)
+    send_keepalive(at);
+}
+
+void peer_session::set_endpoint(const endpoint& remote) {
+  if (!path_ || path_->remote != remote)
+    path_ = network_path{remote, std::nullopt};
+}
+
+std::uint32_t peer_session::next_index() {
+  return indices_.encode(slot_, generation_++);
+}
+
+std::optional<time_point> peer_session::session_created() const {
+  const auto* keys = keys_.current();
+  return keys != nullptr ? std::optional(keys->created) : std::nullopt;
+}
+
+void peer_session::initiate_handshake(const instant& at) {
+  if (last_initiation_ && at.now - *last_initiation_ < limits::rekey_timeout
+      && at.now >= *last_initiation_)
+    return;
+  attempts_ = 0;
+  send_initiation(at);
+}
+
+void peer_session::send_initiation(const instant& at) {
+  if (!self_ || !statics_ || !path_)
+    return;
+  initiation_message message{};
+  const auto index = next_index();
+  auto started = noise_initiator::start(*self_, *statics_, index,
+                                        to_tai64n(at.wall), random_, message);
+  if (!started)
+    return;
+  pending_ = std::make_unique<pending_initiation>(
+    pending_initiation{std::move(*started), index});
+  last_initiation_ = at.now;
+  stamper_.stamp(message, at.now);
+  outbox_.push_back(to_vector(message));
+  sent_.bytes += message.size();
+  authenticated_traversal(at.now);
+  authenticated_sent();
+  deadlines_.set(deadline::retransmit_handshake,
+                 at.now + limits::rekey_timeout + jitter());
+}
+
+void peer_session::retry_handshake(const instant& at) {
+  constexpr auto max_attempts
+    = limits::rekey_attempt_time / limits::rekey_timeout;
+  if (attempts_ >= max_attempts) {
+    deadlines_.cancel(deadline::passive_keepalive);
+    drop_staged(drop_reason::handshake_failed);
+    pending_.reset();
+    if (!deadlines_.is_set(deadline::zero_keys))
+      deadlines_.set(deadline::zero_keys,
+                     at.now + 3 * limits::reject_after_time);
+    return;
+  }
+  ++attempts_;
+  forget_source();
+  send_initiation(at);
+}
+
+void peer_session::handle_initiation(const noise_claim& claim, std::size_t size,
+                                     const network_path& from,
+                                     const instant& at) {
+  if (!self_ || !statics_) {
+    drops_.add(drop_reason::invalid_handshake);
+    return;
+  }
+  if (last_accepted_ && at.now >= *last_accepted_
+      && at.now - *last_accepted_ < limits::min_initiation_interval) {
+    drops_.add(drop_reason::rate_limited);
+    return;
+  }
+  const auto responder = noise_responder::accept(claim, *statics_);
+  if (!responder) {
+    drops_.add(drop_reason::invalid_handshake);
+    return;
+  }
+  if (responder->timestamp() <= newest_timestamp_) {
+    drops_.add(drop_reason::replayed_handshake);
+    return;
+  }
+  newest_timestamp_ = responder->timestamp();
+  last_accepted_ = at.now;
+  received_.bytes += size;
+  accept_initiation(*responder, from, at);
+}
+
+void peer_session::accept_initiation(const noise_responder& responder,
+                                     const network_path& from,
+                                     const instant& at) {
+  follow_endpoint(from);
+  authenticated_received();
+  response_message message{};
+  const auto index = next_index();
+  const auto keys = responder.respond(psk_, index, random_, message);
+  if (!keys)
+    return;
+  stamper_.stamp(message, at.now);
+  outbox_.push_back(to_vector(message));
+  sent_.bytes += message.size();
+  last_initiation_ = at.now; // a handshake is under way: start no other
+  start_session(*keys, index, responder.receiver(), false, at);
+  authenticated_traversal(at.now);
+  authenticated_sent();
+}
+
+void peer_session::handle_response(const_byte_span message,
+                                   const network_path& from,
+                                   const instant& at) {
+  const auto index
+    = load_le<std::uint32_t>(message.data() + wire::response_receiver);
+  if (!self_ || !pending_ || pending_->index != index) {
+    drops_.add(drop_reason::invalid_handshake);
+    return;
+  }
+  const auto keys
+    = pending_->state.finish(*self_, psk_,
+                             message.first<wire::response_size>());
+  if (!keys) {
+    drops_.add(drop_reason::invalid_handshake);
+    return;
+  }
+  const auto remote
+    = load_le<std::uint32_t>(message.data() + wire::response_sender);
+  pending_.reset();
+  received_.bytes += message.size();
+  follow_endpoint(from);
+  start_session(*keys, index, remote, true, at);
+  authenticated_received();
+  authenticated_traversal(at.now);
+  handshake_completed(at);
+  // The responder may use the session only once it has seen us use it.
+  keepalive_due_ = true;
+  session_usable(at);
+}
+
+void peer_session::handle_cookie_reply(const_byte_span message,
+                                       const instant& at) {
+  // It authenticates nobody: neither endpoint nor timers change.
+  if (stamper_.consume_reply(message.first<wire::cookie_reply_size>(), at.now))
+    received_.bytes += message.size();
+  else
+    drops_.add(drop_reason::invalid_handshake);
+}
+
+void peer_session::start_session(const session_keys& keys, std::uint32_t local,
+                                 std::uint32_t remote, bool initiator,
+                                 const instant& at) {
+  keys_.add(
+    std::make_unique<keypair>(keys, local, remote, initiator, at.now));
+  deadlines_.set(deadline::zero_keys, at.now + 3 * limits::reject_after_time);
+}
+
+void peer_session::handshake_completed(const instant& at) {
+  deadlines_.cancel(deadline::retransmit_handshake);
+  attempts_ = 0;
+  final_rekey_sent_ = false;
+  last_handshake_ = at.wall;
+}
+
+void peer_session::session_usable(const instant& at) {
+  if (!staged_.empty() && usable_keypair(at.now, staged_.size()) != nullptr)
+    staged_sendable_ = true;
+}
+
+} // namespace weft
