@@ -7,7 +7,14 @@
 namespace weft {
 
 /// What must change on a device configured as `from` to be configured as
-/// `to`.  Unchanged peers do not appear.
+/// `to`, in this order: the keys and numbers of the device, the removed peers,
+/// the changed and the new ones.  Unchanged peers do not appear, changed ones
+/// carry what changed, and only a peer whose allowed IPs changed replaces them.
+/// A prefix that moves between two peers ends at the right one in any order.
+///
+/// Not in it, because no device_update can say it: the interface's name, MTU,
+/// addresses, listen address, cluster networks, socket folder and the log.
+/// Nor can an endpoint be taken away from a peer: it keeps the last one.
 device_update difference(const node_config& from, const node_config& to);
 
 } // namespace weft

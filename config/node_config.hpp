@@ -8,12 +8,14 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
 namespace weft {
 
-/// An endpoint whose host is still a name.
+/// An endpoint whose host is still a name (or an IPv6 address whose zone is
+/// one, `fe80::1%eth0`).
 struct host_endpoint {
   std::string host;
   std::uint16_t port = 0;
@@ -24,12 +26,19 @@ struct host_endpoint {
 /// `192.0.2.1:51820`, `[2001:db8::1]:51820` or `beta.example.net:51820`
 using endpoint_config = std::variant<endpoint, host_endpoint>;
 
+/// As it is written in a configuration.
+std::string to_string(const endpoint_config& where);
+
+/// What is wrong with a name for an interface: nothing if the kernel takes
+/// it.  1-15 characters without spaces, '/', ':' and '%'.
+std::optional<std::string> check_interface_name(std::string_view name);
+
 struct interface_config {
   std::string name = "weft0";
   weft::private_key private_key;
   endpoint listen{{ip_family::v6, {}}, 51820, 0}; ///< `[::]`: both families
-  std::vector<ip_prefix> addresses;        ///< own, with host bits
-  std::vector<ip_prefix> cluster_networks; ///< routed into the tunnel
+  std::vector<ip_prefix> addresses;               ///< own, with host bits
+  std::vector<ip_prefix> cluster_networks;        ///< routed into the tunnel
   std::uint32_t mtu = 1420;
   std::uint32_t fwmark = 0;
   std::string socket_folder = "/var/run/wireguard";
@@ -42,7 +51,7 @@ struct peer_config {
   weft::public_key public_key;
   weft::preshared_key preshared_key; ///< all zero: none
   std::optional<endpoint_config> endpoint;
-  std::vector<ip_prefix> allowed_ips; ///< host bits cleared
+  std::vector<ip_prefix> allowed_ips;           ///< host bits cleared
   std::chrono::seconds persistent_keepalive{0}; ///< 0: off; at most 65535
 
   bool operator==(const peer_config&) const = default;
@@ -50,6 +59,9 @@ struct peer_config {
 
 enum class log_level { trace, debug, info, warn, error, off };
 enum class log_format { text, json };
+
+std::string_view to_string(log_level level);
+std::string_view to_string(log_format format);
 
 struct log_config {
   log_level level = log_level::info;

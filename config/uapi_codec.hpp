@@ -1,18 +1,28 @@
 // The text of the cross-platform WireGuard control protocol
 // (wireguard.com/xplatform): requests in, answers out.
+//
+// Weft adds one thing, which nobody sees who does not ask for it: a line
+// `weft=1` after `get=1`.  The answer then has no secrets, and beside
+// WireGuard's keys these: of the device `weft_public_key` (hexadecimal),
+// `weft_mtu` and `weft_drop_REASON` (packets); of a peer `weft_name`,
+// `weft_endpoint_host`, `weft_rx_packets`, `weft_tx_packets` and
+// `weft_restarts`.
 #pragma once
 
 #include "config/device_status.hpp"
 #include "config/device_update.hpp"
 
+#include <tl/expected.hpp>
+
 #include <string>
 #include <string_view>
-#include <tl/expected.hpp>
 #include <variant>
 
 namespace weft {
 
-struct uapi_get {};
+struct uapi_get {
+  bool extended = false; ///< with weft's own keys, without secrets
+};
 
 /// errno to answer with, and a sentence for the log.
 struct uapi_error {
@@ -27,32 +37,50 @@ using uapi_request = std::variant<uapi_get, device_update>;
 /// error, after which the connection must be closed.
 class uapi_reader {
 public:
+  uapi_reader() = default;
+  uapi_reader(const uapi_reader&) = delete;
+  uapi_reader& operator=(const uapi_reader&) = delete;
+  ~uapi_reader(); ///< wipes what it holds: keys pass through it
+
   static constexpr std::size_t max_request = std::size_t{64} << 20;
 
-  /// False when the request in progress became too long.
+  /// False when the requests that next() has not taken became too long.
   bool add(std::string_view bytes);
   /// The next complete request, parsed; nothing if there is none.
   std::optional<tl::expected<uapi_request, uapi_error>> next();
 
 private:
   std::string buffer_;
-  std::size_t scanned_ = 0;
+  std::size_t begin_ = 0;   ///< where the request in progress begins
+  std::size_t scanned_ = 0; ///< no request ends before this
+  bool too_long_ = false;
 };
 
-/// Parses one request: its lines, without the empty line at the end.
-tl::expected<uapi_request, uapi_error> parse_uapi_request(std::string_view text);
+/// Parses one request: its lines, without the empty line at the end.  A
+/// private key is clamped as `wg` does; zero stays zero.  Sections follow each
+/// other as in the text, even for the same peer; allowed IPs that stand before
+/// `replace_allowed_ips` in a section become a section of their own.  `remove`
+/// wins over everything else in its section.  An endpoint is an address; only
+/// a link-local one with a named zone becomes a host_endpoint.
+tl::expected<uapi_request, uapi_error>
+parse_uapi_request(std::string_view text);
 
-/// The answer to `get=1`, with `errno=0` and the empty line.
-std::string format_uapi_status(const device_status& status);
+/// The answer to `get=1`, with `errno=0` and the empty line.  Keys are in it:
+/// wipe it when it is sent.  If `extended`, it has weft's keys and no secrets.
+std::string
+format_uapi_status(const device_status& status, bool extended = false);
 
-/// `errno=CODE` and the empty line.
+/// `errno=` and the empty line.  `code` is an errno or 0; it is written as a
+/// negative number, which `wg set` turns into a sentence (as wireguard-go's).
 std::string format_uapi_errno(int code);
 
-/// The answer to a `get=1` as `weft status` reads it; nothing if malformed.
+/// Either answer to a `get=1` as `weft status` reads it; nothing if malformed.
+/// Unknown keys are skipped.
 std::optional<device_status> parse_uapi_status(std::string_view text);
 
-/// A `set=1` request for `update` with the empty line.  A host name endpoint
-/// cannot be expressed and must have been resolved.
+/// A `set=1` request for `update` with the empty line.  The name of a peer has
+/// no key and is left out; a host name as endpoint must have been resolved, or
+/// the receiver refuses it.
 std::string format_uapi_update(const device_update& update);
 
 } // namespace weft

@@ -3,9 +3,10 @@
 
 #include "config/node_config.hpp"
 
+#include <tl/expected.hpp>
+
 #include <string>
 #include <string_view>
-#include <tl/expected.hpp>
 #include <vector>
 
 namespace weft {
@@ -13,8 +14,8 @@ namespace weft {
 /// One mistake: where it is, what is wrong, and what would be right.
 struct config_error {
   std::string file;
-  int line = 0;   ///< from 1; 0: the whole file
-  int column = 0; ///< from 1
+  int line = 0;    ///< from 1; 0: the whole file
+  int column = 0;  ///< from 1
   std::string key; ///< `peers[2].endpoint`
   std::string message;
 };
@@ -24,12 +25,21 @@ std::string to_string(const config_error& error);
 
 using config_errors = std::vector<config_error>;
 
+/// Larger files are refused.
+inline constexpr std::size_t max_config_size = std::size_t{64} << 20;
+
+/// The bytes of a configuration file, or what is wrong with it.  Reading stops
+/// behind max_config_size, so the result may be one byte too long.  Keys may be
+/// in it.
+tl::expected<std::string, std::string>
+read_config_text(const std::string& path);
+
 /// Reads and validates a file, with the key files that it names.
 tl::expected<node_config, config_errors> load_yaml(const std::string& path);
 
 /// The same for text; `path` is for messages and for relative file names.
-tl::expected<node_config, config_errors> parse_yaml(std::string_view text,
-                                                    const std::string& path);
+tl::expected<node_config, config_errors>
+parse_yaml(std::string_view text, const std::string& path);
 
 /// A node's configuration as YAML that parse_yaml() reads.  Keys are in it:
 /// write it only where its owner alone can read.

@@ -1,0 +1,58 @@
+#include "config/node_config.hpp"
+
+#include "config/strings.hpp"
+
+#include <algorithm>
+
+namespace weft {
+
+std::string to_string(const endpoint_config& where) {
+  if (const auto* numeric = std::get_if<endpoint>(&where))
+    return to_string(*numeric);
+  const auto& named = std::get<host_endpoint>(where);
+  const bool has_colon = named.host.find(':') != std::string::npos;
+  const auto host = has_colon ? "[" + named.host + "]" : named.host;
+  return host + ":" + std::to_string(named.port);
+}
+
+std::string_view to_string(log_level level) {
+  switch (level) {
+    case log_level::trace:
+      return "trace";
+    case log_level::debug:
+      return "debug";
+    case log_level::info:
+      return "info";
+    case log_level::warn:
+      return "warn";
+    case log_level::error:
+      return "error";
+    case log_level::off:
+      break;
+  }
+  return "off";
+}
+
+std::string_view to_string(log_format format) {
+  return format == log_format::json ? "json" : "text";
+}
+
+std::optional<std::string> check_interface_name(std::string_view name) {
+  // IFNAMSIZ is 16 with the zero at the end.  A '%' would be a template for
+  // the kernel to fill in.
+  constexpr std::size_t longest = 15;
+  if (name.size() > longest)
+    return "Interface name " + strings::quote(name)
+           + " exceeds 15 character limit";
+  const auto is_bad = [](char c) {
+    return c <= ' ' || c > '~' || c == '/' || c == ':' || c == '%';
+  };
+  if (name.empty() || name == "." || name == ".."
+      || std::any_of(name.begin(), name.end(), is_bad))
+    return "Interface name " + strings::quote(name)
+           + " is not possible; 1-15 characters without spaces, '/', ':' and "
+             "'%' are expected, such as weft0";
+  return std::nullopt;
+}
+
+} // namespace weft

@@ -1,0 +1,271 @@
+#include "config/values.hpp"
+
+#include "config/strings.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+namespace weft {
+
+namespace {
+
+using strings::quote;
+using tl::unexpected;
+
+constexpr std::size_t key_characters = 44;
+
+/// Letters, digits, hyphens and underscores between dots; not all numeric,
+/// for that would be a mistyped IPv4 address.
+bool is_host_name(std::string_view host) {
+  if (host.ends_with('.'))
+    host.remove_suffix(1);
+  if (host.empty() || host.size() > 253)
+    return false;
+  const auto is_word = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+  };
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  bool has_letter = false;
+  std::size_t label = 0;
+  char previous = '.';
+  for (char c : host) {
+    const bool at_edge = previous == '.' || (c == '.' && previous == '-');
+    if ((c == '.' || c == '-') && at_edge)
+      return false;
+    if (c != '.' && c != '-' && !is_word(c) && !is_digit(c))
+      return false;
+    has_letter = has_letter || is_word(c);
+    label = c == '.' ? 0 : label + 1;
+    if (label > 63)
+      return false;
+    previous = c;
+  }
+  return has_letter && previous != '-';
+}
+
+/// `fe80::1%eth0`: only the system can tell the interface's number, so it is
+/// resolved like a name.
+bool is_zoned_address(std::string_view host) {
+  const auto percent = host.find('%');
+  if (percent == std::string_view::npos)
+    return false;
+  const auto address = parse_ip_address(host.substr(0, percent));
+  const auto zone = host.substr(percent + 1);
+  return address && !address->is_v4() && !check_interface_name(zone);
+}
+
+unexpected<std::string> no_port(std::string_view text) {
+  return unexpected{quote(text)
+                    + " has no port; ADDRESS:PORT, [IPV6-ADDRESS]:PORT or "
+                      "HOST:PORT is expected, such as 192.0.2.1:51820"};
+}
+
+value_or_message<endpoint_config>
+join(std::string_view whole, std::string_view host, std::string_view port,
+     bool is_host) {
+  if (port.empty())
+    return no_port(whole);
+  const auto number = read_port(port);
+  if (!number)
+    return unexpected{number.error()};
+  if (!is_host)
+    return unexpected{quote(host)
+                      + " is neither an IP address nor a host name"};
+  return host_endpoint{std::string{host}, *number};
+}
+
+value_or_message<endpoint_config> read_any_endpoint(std::string_view text) {
+  if (auto numeric = parse_endpoint(text))
+    return *numeric;
+  if (text.starts_with('[')) {
+    const auto close = text.find(']');
+    if (close == std::string_view::npos)
+      return unexpected{quote(text)
+                        + " lacks the closing bracket; "
+                          "[IPV6-ADDRESS]:PORT is expected"};
+    const auto host = text.substr(1, close - 1);
+    const auto rest = text.substr(close + 1);
+    if (!rest.starts_with(':'))
+      return no_port(text);
+    return join(text, host, rest.substr(1), is_zoned_address(host));
+  }
+  if (parse_ip_address(text) && text.find(':') != std::string_view::npos)
+    return unexpected{quote(text)
+                      + " has no port, or no brackets; an IPv6 endpoint is "
+                        "written [ADDRESS]:PORT"};
+  const auto colon = text.rfind(':');
+  if (colon == std::string_view::npos)
+    return no_port(text);
+  const auto host = text.substr(0, colon);
+  if (host.find(':') != std::string_view::npos)
+    return unexpected{quote(text)
+                      + " has several colons; an IPv6 endpoint is "
+                        "written [ADDRESS]:PORT"};
+  return join(text, host, text.substr(colon + 1), is_host_name(host));
+}
+
+} // namespace
+
+value_or_message<secret<32>> read_key(std::string_view text) {
+  if (text.size() != key_characters)
+    return unexpected{"the key is " + std::to_string(text.size())
+                      + " characters long; 44 characters of base64 are "
+                        "expected"};
+  auto key = from_base64(text);
+  if (!key)
+    return unexpected<std::string>{
+      "the key is no base64 of 32 bytes; 44 characters of base64 are expected, "
+      "the last of them ="};
+  return *key;
+}
+
+value_or_message<private_key> read_private_key(std::string_view text) {
+  auto key = read_key(text);
+  if (!key)
+    return key;
+  if (key->is_zero())
+    return unexpected<std::string>{
+      "the key is zero; a new one is made with 'weft genkey'"};
+  clamp(*key);
+  return key;
+}
+
+value_or_message<public_key> read_public_key(std::string_view text) {
+  const auto key = read_key(text);
+  if (!key)
+    return unexpected{key.error()};
+  if (key->is_zero())
+    return unexpected<std::string>{
+      "the key is zero; the public key of the peer is expected"};
+  return to_public_key(*key);
+}
+
+value_or_message<ip_prefix> read_prefix(std::string_view text) {
+  if (auto prefix = parse_ip_prefix(text))
+    return *prefix;
+  return unexpected{quote(text)
+                    + " is no IP prefix; ADDRESS/LENGTH is "
+                      "expected, such as 10.200.1.0/24 or "
+                      "fd00:200::/64"};
+}
+
+value_or_message<endpoint_config> read_endpoint(std::string_view text) {
+  auto read = read_any_endpoint(text);
+  if (!read)
+    return read;
+  const auto port = std::visit([](const auto& at) { return at.port; }, *read);
+  if (port == 0)
+    return unexpected<std::string>{
+      "port 0 cannot be sent to; 1-65535 is expected"};
+  return read;
+}
+
+value_or_message<endpoint> read_listen(std::string_view text) {
+  const auto digits = text.starts_with(':') ? text.substr(1) : text;
+  if (!digits.empty()
+      && digits.find_first_not_of("0123456789") == digits.npos) {
+    const auto port = read_port(digits);
+    if (!port)
+      return unexpected{port.error()};
+    return endpoint{{ip_family::v6, {}}, *port, 0};
+  }
+  const auto read = read_any_endpoint(text);
+  if (!read)
+    return unexpected{read.error()};
+  if (const auto* numeric = std::get_if<endpoint>(&*read))
+    return *numeric;
+  return unexpected{quote(text)
+                    + " is no address to listen on; an own IP "
+                      "address and a port are expected, such as "
+                      "0.0.0.0:51820 or [::]:51820"};
+}
+
+value_or_message<std::uint16_t> read_port(std::string_view text) {
+  if (const auto number = strings::parse_decimal(text, 65535))
+    return static_cast<std::uint16_t>(*number);
+  return unexpected{"port " + quote(text)
+                    + " is out of range; 0-65535 is expected"};
+}
+
+value_or_message<std::chrono::seconds> read_keepalive(std::string_view text) {
+  if (strings::equal_ignoring_case(text, "off"))
+    return std::chrono::seconds{0};
+  constexpr std::uint64_t longest = 65535;
+  auto digits = text;
+  std::uint64_t unit = 1;
+  if (!text.empty() && text.find_last_of("smh") == text.size() - 1) {
+    unit = text.back() == 's' ? 1 : text.back() == 'm' ? 60 : 3600;
+    digits.remove_suffix(1);
+  }
+  const auto number = strings::parse_decimal(digits, longest);
+  if (number && *number * unit <= longest)
+    return std::chrono::seconds{*number * unit};
+  return unexpected{quote(text)
+                    + " is no interval; seconds (25 or 25s), "
+                      "minutes (2m) or off is expected, at most "
+                      "65535s"};
+}
+
+value_or_message<std::uint32_t> read_mtu(std::string_view text) {
+  const auto number = strings::parse_decimal(text, 65535);
+  if (number && *number >= 576)
+    return static_cast<std::uint32_t>(*number);
+  return unexpected{quote(text) + " is no MTU; 576-65535 is expected"};
+}
+
+value_or_message<std::uint32_t> read_fwmark(std::string_view text) {
+  if (strings::equal_ignoring_case(text, "off"))
+    return 0;
+  const bool is_hex = text.starts_with("0x") || text.starts_with("0X");
+  const auto digits = is_hex ? text.substr(2) : text;
+  std::uint32_t mark = 0;
+  const auto* end = digits.data() + digits.size();
+  const auto parsed
+    = std::from_chars(digits.data(), end, mark, is_hex ? 16 : 10);
+  if (!digits.empty() && parsed.ec == std::errc{} && parsed.ptr == end)
+    return mark;
+  return unexpected{quote(text)
+                    + " is no firewall mark; 0x0-0xffffffff, a "
+                      "decimal number or off is expected"};
+}
+
+value_or_message<std::string> read_peer_name(std::string_view text) {
+  constexpr std::size_t longest = 64;
+  if (text.empty() || text.size() > longest || text != strings::trim(text)
+      || strings::has_control_characters(text)
+      || strings::find_invalid_utf8(text) != std::string_view::npos)
+    return unexpected<std::string>{
+      "the name is empty, too long, or has control characters or spaces around "
+      "it; 1-64 bytes of text are expected"};
+  if (from_base64(text))
+    return unexpected<std::string>{
+      "the name looks like a key; a word for people is expected"};
+  return std::string{text};
+}
+
+value_or_message<log_level> read_log_level(std::string_view text) {
+  constexpr std::array levels{log_level::trace, log_level::debug,
+                              log_level::info,  log_level::warn,
+                              log_level::error, log_level::off};
+  for (auto level : levels)
+    if (text == to_string(level))
+      return level;
+  if (text == "warning")
+    return log_level::warn;
+  return unexpected{quote(text)
+                    + " is no log level; trace, debug, info, warn, "
+                      "error or off is expected"};
+}
+
+value_or_message<log_format> read_log_format(std::string_view text) {
+  if (text == "text")
+    return log_format::text;
+  if (text == "json")
+    return log_format::json;
+  return unexpected{quote(text)
+                    + " is no log format; text or json is "
+                      "expected"};
+}
+
+} // namespace weft

@@ -1,0 +1,416 @@
+#include "config/error_list.hpp"
+#include "config/peer_checks.hpp"
+#include "config/prefix_cover.hpp"
+#include "config/strings.hpp"
+#include "config/values.hpp"
+#include "config/wg_quick.hpp"
+
+#include <array>
+#include <set>
+
+namespace weft {
+
+namespace {
+
+using strings::equal_ignoring_case;
+using strings::trim;
+
+/// Keys of wg-quick that weft has no equivalent for, and what to do instead.
+struct foreign_key {
+  std::string_view name;
+  std::string_view advice;
+};
+
+constexpr std::array<foreign_key, 6> foreign_keys{{
+  {"DNS", "weft does not set resolvers; set them with the system's own means"},
+  {"PreUp", "weft runs no commands; start it from the service that runs weftd"},
+  {"PostUp",
+   "weft runs no commands; start it from the service that runs weftd"},
+  {"PreDown",
+   "weft runs no commands; stop it from the service that runs weftd"},
+  {"PostDown",
+   "weft runs no commands; stop it from the service that runs weftd"},
+  {"SaveConfig", "weft does not write its configuration"},
+}};
+
+/// The name in a comment of the form `Name = beta` or `beta`.
+std::string_view name_in(std::string_view comment) {
+  const auto equals = comment.find('=');
+  if (equals != comment.npos
+      && equal_ignoring_case(trim(comment.substr(0, equals)), "Name"))
+    return trim(comment.substr(equals + 1));
+  return strings::is_short_word(comment) ? comment : std::string_view{};
+}
+
+/// One line of the form `Key = Value`.
+struct assignment {
+  std::string_view value;
+  text_place place;
+  std::string path; ///< `Peer[2].Endpoint`
+};
+
+class wg_quick_reader {
+public:
+  wg_quick_reader(const std::string& file, const std::string& name)
+    : file_(file) {
+    result_.config.interface.name = name;
+    // Without ListenPort the kernel chooses the port.
+    result_.config.interface.listen.port = 0;
+    if (auto problem = check_interface_name(name))
+      complain({}, "", *problem);
+  }
+
+  tl::expected<imported_config, config_errors> read(std::string_view text);
+
+private:
+  enum class section { none, interface, peer };
+
+  struct known_key {
+    std::string_view name;
+    void (*read)(wg_quick_reader& self, const assignment& from);
+  };
+  static std::span<const known_key> interface_keys();
+  static std::span<const known_key> peer_keys();
+
+  void read_line(std::string_view line);
+  void read_comment(std::string_view comment);
+  void settle_comment();
+  void read_section(std::string_view name, std::string_view comment);
+  void read_assignment(std::string_view line, std::size_t column);
+  void read_key(std::string_view key, const assignment& from);
+  void unknown_key(std::string_view key, const assignment& from);
+  void read_table(const assignment& from);
+  void name_peer(std::string_view name);
+  void finish_peer();
+  void finish_interface();
+  void route_allowed_ips();
+
+  template <class Target, class Read>
+  void read_value(const assignment& from, Read convert, Target& target) {
+    if (auto value = convert(from.value))
+      target = *value;
+    else
+      complain(from.place, from.path, value.error());
+  }
+  template <class Each>
+  void read_prefixes(const assignment& from, Each each) {
+    for (auto part : strings::split_commas(from.value)) {
+      if (const auto prefix = read_prefix(part))
+        each(*prefix);
+      else
+        complain(from.place, from.path, prefix.error());
+    }
+  }
+
+  void complain(text_place place, std::string path, std::string message) {
+    errors_.add(
+      {file_, place.line, place.column, std::move(path), std::move(message)});
+  }
+  void ignore(text_place place, std::string path, std::string message) {
+    result_.ignored.push_back(
+      {file_, place.line, place.column, std::move(path), std::move(message)});
+  }
+  interface_config& interface() {
+    return result_.config.interface;
+  }
+  peer_config& peer() {
+    return result_.config.peers.back();
+  }
+
+  const std::string& file_;
+  imported_config result_;
+  error_list errors_;
+  std::vector<peer_places> places_;
+  std::set<ip_prefix> own_prefixes_;
+  std::set<ip_prefix> peer_prefixes_;
+  std::set<std::string> names_;
+  section section_ = section::none;
+  int line_ = 0;
+  text_place section_place_;
+  text_place interface_place_;
+  std::string_view comment_above_;
+  bool may_name_peer_ = false; ///< nothing but comments since [Peer]
+  bool has_public_key_ = false;
+  bool has_private_key_ = false;
+  bool routes_wanted_ = true;
+};
+
+std::span<const wg_quick_reader::known_key> wg_quick_reader::interface_keys() {
+  using self = wg_quick_reader;
+  using from = const assignment;
+  static constexpr std::array<known_key, 6> keys{{
+    {"PrivateKey",
+     [](self& me, from& line) {
+       me.has_private_key_ = true;
+       me.read_value(line, read_private_key, me.interface().private_key);
+     }},
+    {"ListenPort",
+     [](self& me, from& line) {
+       me.read_value(line, read_port, me.interface().listen.port);
+     }},
+    {"FwMark",
+     [](self& me, from& line) {
+       me.read_value(line, read_fwmark, me.interface().fwmark);
+     }},
+    {"MTU",
+     [](self& me, from& line) {
+       me.read_value(line, read_mtu, me.interface().mtu);
+     }},
+    {"Address",
+     [](self& me, from& line) {
+       me.read_prefixes(line, [&](const ip_prefix& prefix) {
+         if (me.own_prefixes_.insert(prefix).second)
+           me.interface().addresses.push_back(prefix);
+       });
+     }},
+    {"Table", [](self& me, from& line) { me.read_table(line); }},
+  }};
+  return keys;
+}
+
+std::span<const wg_quick_reader::known_key> wg_quick_reader::peer_keys() {
+  using self = wg_quick_reader;
+  using from = const assignment;
+  static constexpr std::array<known_key, 5> keys{{
+    {"PublicKey",
+     [](self& me, from& line) {
+       me.has_public_key_ = true;
+       me.places_.back().public_key = line.place;
+       me.read_value(line, read_public_key, me.peer().public_key);
+     }},
+    {"PresharedKey",
+     [](self& me, from& line) {
+       me.read_value(line, weft::read_key, me.peer().preshared_key);
+     }},
+    {"AllowedIPs",
+     [](self& me, from& line) {
+       me.read_prefixes(line, [&](const ip_prefix& prefix) {
+         if (!me.peer_prefixes_.insert(prefix.network()).second)
+           return;
+         me.peer().allowed_ips.push_back(prefix.network());
+         me.places_.back().allowed_ips.push_back(line.place);
+       });
+     }},
+    {"Endpoint",
+     [](self& me, from& line) {
+       me.read_value(line, read_endpoint, me.peer().endpoint);
+     }},
+    {"PersistentKeepalive",
+     [](self& me, from& line) {
+       me.read_value(line, read_keepalive, me.peer().persistent_keepalive);
+     }},
+  }};
+  return keys;
+}
+
+tl::expected<imported_config, config_errors>
+wg_quick_reader::read(std::string_view text) {
+  while (!text.empty()) {
+    const auto end = text.find('\n');
+    ++line_;
+    read_line(text.substr(0, end));
+    text.remove_prefix(end == text.npos ? text.size() : end + 1);
+  }
+  settle_comment();
+  finish_peer();
+  finish_interface();
+  const auto label
+    = [](std::size_t peer) { return "Peer[" + std::to_string(peer) + "]"; };
+  check_peers(result_.config, places_, label,
+              [&](std::size_t peer, peer_part part, text_place place,
+                  std::string message) {
+                constexpr std::array<std::string_view, 3> keys{
+                  ".PublicKey", ".Name", ".AllowedIPs"};
+                auto path = label(peer);
+                path += keys.at(static_cast<std::size_t>(part));
+                complain(place, std::move(path), std::move(message));
+              });
+  route_allowed_ips();
+  if (!errors_.empty())
+    return tl::unexpected{errors_.take()};
+  return std::move(result_);
+}
+
+void wg_quick_reader::read_line(std::string_view line) {
+  const auto hash = line.find('#');
+  const auto comment
+    = hash == line.npos ? std::string_view{} : trim(line.substr(hash + 1));
+  const auto code = trim(line.substr(0, hash));
+  if (code.empty()) {
+    if (hash != line.npos)
+      read_comment(comment);
+    else
+      settle_comment();
+    return;
+  }
+  if (code.front() == '[')
+    read_section(code, comment);
+  else
+    read_assignment(code, static_cast<std::size_t>(code.data() - line.data()));
+}
+
+/// A comment names the peer whose [Peer] it stands above, or else the one that
+/// it stands in.
+void wg_quick_reader::read_comment(std::string_view comment) {
+  settle_comment();
+  if (may_name_peer_ && !name_in(comment).empty())
+    name_peer(name_in(comment));
+  else
+    comment_above_ = comment;
+}
+
+void wg_quick_reader::settle_comment() {
+  const bool is_word = strings::is_short_word(comment_above_);
+  if (section_ == section::peer && !is_word)
+    name_peer(name_in(comment_above_));
+  comment_above_ = {};
+}
+
+void wg_quick_reader::read_section(std::string_view name,
+                                   std::string_view comment) {
+  finish_peer();
+  section_place_ = {line_, 1};
+  section_ = section::none;
+  may_name_peer_ = false;
+  if (equal_ignoring_case(name, "[Interface]")) {
+    section_ = section::interface;
+    interface_place_ = section_place_;
+  } else if (equal_ignoring_case(name, "[Peer]")) {
+    section_ = section::peer;
+    result_.config.peers.emplace_back();
+    places_.push_back({section_place_, section_place_, {}});
+    peer_prefixes_.clear();
+    has_public_key_ = false;
+    may_name_peer_ = true;
+    if (strings::is_short_word(comment))
+      name_peer(comment);
+    name_peer(name_in(comment_above_));
+  } else {
+    complain(section_place_, "",
+             "unknown section " + strings::quote(name)
+               + "; [Interface] or [Peer] is expected");
+  }
+  comment_above_ = {};
+}
+
+void wg_quick_reader::read_assignment(std::string_view line,
+                                      std::size_t column) {
+  settle_comment();
+  may_name_peer_ = false;
+  assignment from;
+  from.place = {line_, static_cast<int>(column) + 1};
+  const auto equals = line.find('=');
+  if (equals == line.npos)
+    return complain(from.place, "",
+                    "the line is no assignment; 'Key = Value' is expected");
+  const auto key = trim(line.substr(0, equals));
+  from.value = trim(line.substr(equals + 1));
+  if (!from.value.empty())
+    from.place.column += static_cast<int>(from.value.data() - line.data());
+  if (section_ == section::interface)
+    from.path = "Interface";
+  else if (section_ == section::peer)
+    from.path = "Peer[" + std::to_string(places_.size() - 1) + "]";
+  else if (section_place_.line == 0)
+    return complain(from.place, "",
+                    "the line stands before any section; [Interface] or "
+                    "[Peer] is expected first");
+  else
+    return; // The section was complained of already.
+  if (strings::is_short_word(key))
+    from.path += "." + std::string{key};
+  read_key(key, from);
+}
+
+void wg_quick_reader::read_key(std::string_view key, const assignment& from) {
+  const auto keys = section_ == section::peer ? peer_keys() : interface_keys();
+  for (const auto& known : keys)
+    if (equal_ignoring_case(known.name, key))
+      return known.read(*this, from);
+  if (section_ == section::interface)
+    for (const auto& foreign : foreign_keys)
+      if (equal_ignoring_case(foreign.name, key))
+        return ignore(from.place, from.path, std::string{foreign.advice});
+  unknown_key(key, from);
+}
+
+void wg_quick_reader::unknown_key(std::string_view key,
+                                  const assignment& from) {
+  if (errors_.is_full())
+    return complain(from.place, "", "unknown key");
+  std::vector<std::string_view> names;
+  for (const auto& known :
+       section_ == section::peer ? peer_keys() : interface_keys())
+    names.push_back(known.name);
+  complain(from.place, from.path,
+           "unknown key " + strings::quote(key) + "; "
+             + strings::suggestion(key, names));
+}
+
+void wg_quick_reader::read_table(const assignment& from) {
+  if (equal_ignoring_case(from.value, "auto"))
+    return;
+  routes_wanted_ = false;
+  if (!equal_ignoring_case(from.value, "off"))
+    ignore(from.place, from.path,
+           "weft routes in the main table only; no routes are made of the "
+           "allowed IPs");
+}
+
+void wg_quick_reader::name_peer(std::string_view name) {
+  auto good = read_peer_name(name);
+  if (good && peer().name.empty() && names_.insert(*good).second) {
+    peer().name = *good;
+    places_.back().name = {line_, 1};
+  }
+}
+
+void wg_quick_reader::finish_peer() {
+  if (section_ == section::peer && !has_public_key_)
+    complain(section_place_,
+             "Peer[" + std::to_string(places_.size() - 1) + "].PublicKey",
+             "the key is missing; the public key of the peer is expected");
+}
+
+void wg_quick_reader::finish_interface() {
+  if (!has_private_key_)
+    complain(interface_place_, "Interface.PrivateKey",
+             "the key is missing; 'weft genkey' makes one");
+}
+
+/// wg-quick makes a route for each allowed IP that the interface's own
+/// addresses do not lead to.  A default route it makes with a routing table
+/// and rules of its own, which weft does not.
+void wg_quick_reader::route_allowed_ips() {
+  if (!routes_wanted_)
+    return;
+  const prefix_cover own{interface().addresses};
+  std::vector<ip_prefix> wanted;
+  for (std::size_t i = 0; i < result_.config.peers.size(); ++i) {
+    const auto& prefixes = result_.config.peers[i].allowed_ips;
+    for (std::size_t j = 0; j < prefixes.size(); ++j) {
+      if (prefixes[j].length == 0)
+        ignore(places_[i].allowed_ips[j],
+               "Peer[" + std::to_string(i) + "].AllowedIPs",
+               "weft makes no default route of " + to_string(prefixes[j])
+                 + "; the peer may use it all the same");
+      else if (!own.covers(prefixes[j]))
+        wanted.push_back(prefixes[j]);
+    }
+  }
+  interface().cluster_networks = prefix_cover{std::move(wanted)}.prefixes();
+}
+
+} // namespace
+
+tl::expected<imported_config, config_errors>
+import_wg_quick(std::string_view text, const std::string& path,
+                const std::string& interface_name) {
+  if (text.size() > max_config_size)
+    return tl::unexpected{config_errors{
+      {path, 0, 0, "",
+       "the file is larger than 64 MiB; a configuration is expected"}}};
+  return wg_quick_reader{path, interface_name}.read(text);
+}
+
+} // namespace weft

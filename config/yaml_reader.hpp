@@ -1,0 +1,204 @@
+// Reads a configuration out of a YAML tree, and collects every mistake.
+#pragma once
+
+#include "config/error_list.hpp"
+#include "config/peer_checks.hpp"
+#include "config/strings.hpp"
+#include "config/values.hpp"
+#include "config/yaml.hpp"
+#include "config/yaml_tree.hpp"
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <set>
+#include <span>
+
+namespace weft {
+
+/// `a list`, `a map` ...
+std::string_view describe(yaml_kind kind);
+
+class yaml_reader {
+public:
+  yaml_reader(const yaml_tree& tree, const std::string& file);
+
+  tl::expected<node_config, config_errors> read();
+
+private:
+  /// Where in the document the reader is: `peers`, then `[2]`, then
+  /// `allowed_ips`.  Becomes text only when there is a mistake.
+  struct path {
+    const path* parent = nullptr;
+    std::string_view key;
+    std::size_t index = 0; ///< used if `key` is empty
+  };
+  static std::string to_text(const path* at);
+
+  /// A part that its section fills in, with what is checked afterwards.
+  struct interface_draft {
+    interface_config& config;
+    const yaml_node* key = nullptr;
+    const yaml_node* key_file = nullptr;
+  };
+  struct peer_draft {
+    peer_config config;
+    peer_places places;
+    bool has_key = false;
+    const yaml_node* psk = nullptr;
+    const yaml_node* psk_file = nullptr;
+  };
+
+  template <class T>
+  struct field {
+    std::string_view name;
+    void (*read)(yaml_reader& self, const yaml_node& value, const path& at,
+                 T& into);
+  };
+  static std::span<const field<node_config>> document_fields();
+  static std::span<const field<interface_draft>> interface_fields();
+  static std::span<const field<peer_draft>> peer_fields();
+  static std::span<const field<log_config>> log_fields();
+
+  void complain(text_place place, const path* at, std::string message);
+  void complain(const yaml_node& node, const path& at, std::string message) {
+    complain(node.place, &at, std::move(message));
+  }
+
+  template <class T>
+  void read_map(const yaml_node& map, const path* at,
+                std::span<const field<T>> fields, T& into);
+  template <class T>
+  void read_entry(const yaml_node& key, const yaml_node& value, const path* at,
+                  std::span<const field<T>> fields,
+                  std::span<const yaml_node*> seen, T& into);
+  template <class T>
+  void unknown_key(const yaml_node& key, const path* at,
+                   std::span<const field<T>> fields);
+
+  /// The text of a scalar; nothing after a complaint.
+  const std::string*
+  scalar(const yaml_node& value, const path& at, std::string_view what);
+  /// Reads a scalar with one of the functions of values.hpp.
+  template <class Target, class Read>
+  void read_value(const yaml_node& value, const path& at, std::string_view what,
+                  Read convert, Target& target);
+  /// A list, or one text with commas.  Calls `each(text, place, at)`.
+  template <class Each>
+  void read_list(const yaml_node& list, const path& at, Each each);
+  std::vector<text_place>
+  read_prefixes(const yaml_node& list, const path& at, bool keep_host_bits,
+                std::vector<ip_prefix>& into);
+
+  void read_interface(const yaml_node& section, const path& at);
+  void read_interface_name(const yaml_node& value, const path& at);
+  void read_socket_folder(const yaml_node& value, const path& at);
+  void read_peers(const yaml_node& list, const path& at);
+  void read_peer(const yaml_node& section, const path& at);
+  /// The key itself or the file that holds it, whichever is given; one of them
+  /// at most.  False after a complaint, or if neither is given.
+  bool read_secret(const path& at, std::string_view name, const yaml_node* key,
+                   const yaml_node* key_file, secret<32>& into);
+  void check_all_peers();
+
+  const yaml_tree& tree_;
+  const std::string& file_;
+  std::filesystem::path folder_;
+  node_config config_;
+  std::vector<peer_places> peers_;
+  bool has_interface_ = false;
+  error_list errors_;
+};
+
+template <class T>
+void yaml_reader::read_map(const yaml_node& map, const path* at,
+                           std::span<const field<T>> fields, T& into) {
+  if (map.kind != yaml_kind::map)
+    return complain(map.place, at,
+                    "there is " + std::string{describe(map.kind)}
+                      + "; a map of 'key: value' lines is expected");
+  std::array<const yaml_node*, 16> seen{};
+  const auto* key = tree_.first_child(map);
+  while (key != nullptr) {
+    const auto* value = tree_.next(*key);
+    if (value == nullptr)
+      return;
+    read_entry(*key, *value, at, fields, std::span{seen}, into);
+    key = tree_.next(*value);
+  }
+}
+
+template <class T>
+void yaml_reader::read_entry(const yaml_node& key, const yaml_node& value,
+                             const path* at, std::span<const field<T>> fields,
+                             std::span<const yaml_node*> seen, T& into) {
+  if (key.kind != yaml_kind::scalar)
+    return complain(key.place, at,
+                    "there is " + std::string{describe(key.kind)}
+                      + " for a key; a word is expected");
+  const auto found
+    = std::find_if(fields.begin(), fields.end(),
+                   [&](const auto& one) { return one.name == key.text; });
+  if (found == fields.end())
+    return unknown_key(key, at, fields);
+  const path here{at, found->name, 0};
+  auto& earlier = seen[static_cast<std::size_t>(found - fields.begin())];
+  if (earlier != nullptr)
+    return complain(key.place, &here,
+                    "the key appears twice, first in line "
+                      + std::to_string(earlier->place.line)
+                      + "; remove one of the two");
+  earlier = &key;
+  found->read(*this, value, here, into);
+}
+
+template <class T>
+void yaml_reader::unknown_key(const yaml_node& key, const path* at,
+                              std::span<const field<T>> fields) {
+  if (errors_.is_full())
+    return complain(key.place, at, "unknown key");
+  std::vector<std::string_view> known;
+  for (const auto& one : fields)
+    known.push_back(one.name);
+  const path here{at, key.text, 0};
+  const bool is_word = strings::is_short_word(key.text);
+  complain(key.place, is_word ? &here : at,
+           "unknown key " + strings::quote(key.text) + "; "
+             + strings::suggestion(key.text, known));
+}
+
+template <class Target, class Read>
+void yaml_reader::read_value(const yaml_node& value, const path& at,
+                             std::string_view what, Read convert,
+                             Target& target) {
+  const auto* text = scalar(value, at, what);
+  if (text == nullptr)
+    return;
+  if (auto result = convert(*text))
+    target = *result;
+  else
+    complain(value, at, result.error());
+}
+
+template <class Each>
+void yaml_reader::read_list(const yaml_node& list, const path& at, Each each) {
+  if (list.kind == yaml_kind::null)
+    return;
+  if (list.kind == yaml_kind::scalar) {
+    for (auto part : strings::split_commas(list.text))
+      each(part, list.place, at);
+    return;
+  }
+  if (list.kind != yaml_kind::sequence)
+    return complain(list, at, "there is a map; a list is expected");
+  std::size_t index = 0;
+  for (const auto* item = tree_.first_child(list); item != nullptr;
+       item = tree_.next(*item)) {
+    const path here{&at, {}, index++};
+    if (const auto* text = scalar(*item, here, "an IP prefix"))
+      for (auto part : strings::split_commas(*text))
+        each(part, item->place, here);
+  }
+}
+
+} // namespace weft

@@ -1,0 +1,315 @@
+#include "config/wg_quick.hpp"
+
+#include "support.hpp"
+
+#include <catch2/catch.hpp>
+
+using namespace weft;
+using namespace weft::test;
+using Catch::Matchers::Contains;
+using Catch::Matchers::Equals;
+using Catch::Matchers::StartsWith;
+
+namespace {
+
+std::string head(const std::string& more = {}) {
+  return "[Interface]\nPrivateKey = " + base64(key(1000)) + "\n" + more;
+}
+
+std::string peer(unsigned n, const std::string& more = {}) {
+  return "[Peer]\nPublicKey = " + public_text(n) + "\n" + more;
+}
+
+imported_config import_good(const std::string& text) {
+  auto read = import_wg_quick(text, "wg0.conf", "wg0");
+  INFO((read ? "" : text_of(read.error())));
+  REQUIRE(read);
+  return *read;
+}
+
+std::string errors_of(const std::string& text) {
+  const auto read = import_wg_quick(text, "wg0.conf", "wg0");
+  return read ? std::string{} : text_of(read.error());
+}
+
+std::vector<std::string> names_in(const std::string& text) {
+  std::vector<std::string> names;
+  for (const auto& one : import_good(text).config.peers)
+    names.push_back(one.name);
+  return names;
+}
+
+} // namespace
+
+TEST_CASE("A wg-quick file is imported with everything that weft knows") {
+  const auto read = import_good("# made by hand\r\n"
+                                "[interface]\r\n"
+                                "privatekey="
+                                + base64(key(1000))
+                                + "  # secret\r\n"
+                                  "LISTENPORT = 51821\r\n"
+                                  "Address = 10.200.0.1/24, fd00:200::1/64\r\n"
+                                  "Address = 10.201.0.1\r\n"
+                                  "MTU = 1380\r\n"
+                                  "FwMark = 0xca6c\r\n"
+                                  "\r\n"
+                                  "[Peer]\r\n"
+                                  "PublicKey = "
+                                + public_text(1)
+                                + "\r\n"
+                                  "PresharedKey = "
+                                + base64(key(16))
+                                + "\r\n"
+                                  "AllowedIPs = 10.200.1.7/24,10.200.0.9/32\r\n"
+                                  "AllowedIPs = fd00:200:1::/64\r\n"
+                                  "Endpoint = beta.example.net:51820\r\n"
+                                  "PersistentKeepalive = 25\r\n"
+                                  "[peer]\r\n"
+                                  "PublicKey = "
+                                + public_text(2)
+                                + "\r\n"
+                                  "PersistentKeepalive = off");
+  CHECK(read.ignored.empty());
+  const auto& interface = read.config.interface;
+  CHECK(interface.name == "wg0");
+  CHECK(interface.private_key == key(1000));
+  CHECK(to_string(interface.listen) == "[::]:51821");
+  CHECK(interface.addresses
+        == std::vector{prefix("10.200.0.1/24"), prefix("fd00:200::1/64"),
+                       prefix("10.201.0.1/32")});
+  CHECK(interface.mtu == 1380);
+  CHECK(interface.fwmark == 0xca6c);
+  REQUIRE(read.config.peers.size() == 2);
+  const auto& beta = read.config.peers[0];
+  CHECK(beta.public_key == public_of(1));
+  CHECK(beta.preshared_key == key(16));
+  CHECK(beta.endpoint
+        == endpoint_config{host_endpoint{"beta.example.net", 51820}});
+  CHECK(beta.allowed_ips
+        == std::vector{prefix("10.200.1.0/24"), prefix("10.200.0.9/32"),
+                       prefix("fd00:200:1::/64")});
+  CHECK(beta.persistent_keepalive == std::chrono::seconds{25});
+  CHECK(read.config.peers[1].persistent_keepalive == std::chrono::seconds{0});
+}
+
+TEST_CASE("Without a port the kernel chooses one, as for wg") {
+  CHECK(import_good(head()).config.interface.listen.port == 0);
+}
+
+TEST_CASE("Allowed IPs that no address leads to become cluster networks") {
+  const auto networks = [](const std::string& more) {
+    return import_good(head("Address = 10.200.0.1/24\n" + more)
+                       + peer(1, "AllowedIPs = 10.200.0.5/32, 10.9.0.0/16, "
+                                 "10.9.3.0/24\n")
+                       + peer(2, "AllowedIPs = fd00::/8, 10.9.4.0/24\n"))
+      .config.interface.cluster_networks;
+  };
+  const auto expected = std::vector{prefix("10.9.0.0/16"), prefix("fd00::/8")};
+  CHECK(networks("") == expected);
+  CHECK(networks("Table = auto\n") == expected);
+  CHECK(networks("Table = off\n").empty());
+  CHECK(networks("Table = 1234\n").empty());
+}
+
+TEST_CASE("What weft has no equivalent for is reported with its line") {
+  const auto read = import_good(head("DNS = 10.0.0.1\n"
+                                     "PostUp = iptables -A FORWARD -i %i\n"
+                                     "preDown = true\n"
+                                     "SaveConfig = true\n"
+                                     "Table = 51820\n")
+                                + peer(1, "AllowedIPs = 10.0.0.0/8\n"));
+  const auto text = text_of(read.ignored);
+  CHECK(read.ignored.size() == 5);
+  CHECK_THAT(text, StartsWith("wg0.conf:3:7: Interface.DNS: weft does not "));
+  CHECK_THAT(text, Contains("wg0.conf:4:10: Interface.PostUp: weft runs no"));
+  CHECK_THAT(text, Contains("wg0.conf:5:11: Interface.preDown: "));
+  CHECK_THAT(text, Contains("wg0.conf:6:14: Interface.SaveConfig: "));
+  CHECK_THAT(text, Contains("wg0.conf:7:9: Interface.Table: "));
+
+  const auto all = import_good(head() + peer(1, "AllowedIPs = 0.0.0.0/0\n"));
+  CHECK(all.config.interface.cluster_networks.empty());
+  CHECK(all.config.peers.at(0).allowed_ips == std::vector{prefix("0.0.0.0/0")});
+  CHECK_THAT(text_of(all.ignored),
+             Contains("wg0.conf:5:14: Peer[0].AllowedIPs: weft makes no "
+                      "default route"));
+}
+
+TEST_CASE("A simple comment above or in a section names the peer") {
+  const auto k
+    = [](unsigned n) { return "PublicKey = " + public_text(n) + "\n"; };
+  CHECK(names_in(head() + "# beta\n[Peer]\n" + k(1)
+                 + "\n# Name = gam ma\n[Peer]\n" + k(2))
+        == std::vector<std::string>{"beta", "gam ma"});
+  CHECK(names_in(head() + "[Peer]\n# beta\n" + k(1) + "[Peer] # gamma\n" + k(2)
+                 + "#name=delta\n[Peer]\n" + k(3)
+                 + "# Name = epsilon\n\n[Peer]\n" + "# Name = zeta\n" + k(4))
+        == std::vector<std::string>{"beta", "gamma", "delta", "zeta"});
+  CHECK(names_in(head() + "[Peer]\n" + k(1) + "# Name = last")
+        == std::vector<std::string>{"last"});
+  // Not names: sentences, keys that are commented out, and what another has.
+  CHECK(names_in(head() + "# my best friend\n[Peer]\n" + k(1)
+                 + "[Peer]\n# Endpoint = a.b:5\n" + k(2) + "# x\n\n[Peer]\n"
+                 + k(3) + "# word\nAllowedIPs = 10.0.0.0/8\n")
+        == std::vector<std::string>{"", "", ""});
+  CHECK(names_in(head() + "# a\n[Peer]\n" + k(1) + "# a\n[Peer]\n" + k(2))
+        == std::vector<std::string>{"a", ""});
+}
+
+TEST_CASE("All errors of a wg-quick file are reported at once") {
+  const auto text = errors_of("Address = 10.0.0.1/24\n"
+                              "[Interface]\n"
+                              "  Adress = 10.0.0.1/24\n"
+                              "MTU = 1\n"
+                              "ListenPort = 65536\n"
+                              "what is this\n"
+                              "[Peers]\n"
+                              "Nonsense = 1\n"
+                              "[Peer]\n"
+                              "Endpoint = beta\n"
+                              "AllowedIPs = 10.0.0.0/8, x\n"
+                              "DNS = 1.1.1.1\n");
+  CHECK_THAT(text, StartsWith("wg0.conf:1:11: the line stands before any "
+                              "section; [Interface] or [Peer] is expected "
+                              "first\n"
+                              "wg0.conf:2:1: Interface.PrivateKey: the key is "
+                              "missing; 'weft genkey' makes one\n"
+                              "wg0.conf:3:12: Interface.Adress: unknown key "
+                              "'Adress'; did you mean 'Address'?\n"
+                              "wg0.conf:4:7: Interface.MTU: '1' is no MTU; "
+                              "576-65535 is expected\n"
+                              "wg0.conf:5:14: Interface.ListenPort: port "
+                              "'65536' is out of range"));
+  CHECK_THAT(text, Contains("wg0.conf:6:1: the line is no assignment"));
+  CHECK_THAT(text, Contains("wg0.conf:7:1: unknown section '[Peers]'"));
+  CHECK_THAT(text, !Contains("wg0.conf:8:"));
+  CHECK_THAT(text, Contains("wg0.conf:9:1: Peer[0].PublicKey: the key is "
+                            "missing"));
+  CHECK_THAT(text, Contains("wg0.conf:10:12: Peer[0].Endpoint: 'beta' has no "
+                            "port"));
+  CHECK_THAT(text, Contains("wg0.conf:11:14: Peer[0].AllowedIPs: 'x' is no"));
+  CHECK_THAT(text, Contains("wg0.conf:12:7: Peer[0].DNS: unknown key"));
+}
+
+TEST_CASE("Peers of a wg-quick file must not contradict each other") {
+  CHECK_THAT(errors_of(head() + peer(1) + peer(1)),
+             Equals("wg0.conf:6:13: Peer[1].PublicKey: the same key as Peer[0] "
+                    "in line 4; one entry a peer is expected\n"));
+  CHECK_THAT(errors_of(head() + peer(1, "AllowedIPs = ::/0\n")
+                       + peer(2, "AllowedIPs = ::/0\n")),
+             Contains("::/0 belongs to Peer[0] in line 4 already"));
+  CHECK_THAT(errors_of(head() + "[Peer]\nPublicKey = "
+                       + to_string(derive_public_key(key(1000)))),
+             Contains("the node's own key"));
+}
+
+TEST_CASE("Keys of a wg-quick file are never shown in an error") {
+  const auto secret = base64(key(8)).substr(0, 43);
+  for (const auto& text :
+       {"[Interface]\nPrivateKey = " + secret, head() + "MTU = " + secret,
+        "[Interface]\nPrivateKey " + secret, "PrivateKey = " + secret,
+        head() + secret + " = 1\n", head() + "[" + secret + "]",
+        head() + peer(1, "PresharedKey = " + secret),
+        head() + peer(1, "PublicKey = " + secret),
+        head() + peer(1, "Endpoint = " + secret)}) {
+    const auto errors = errors_of(text);
+    CHECK(errors != "");
+    CHECK_THAT(errors, !Contains(secret.substr(0, 10)));
+  }
+}
+
+TEST_CASE("The name of the interface is checked on import") {
+  const auto read = import_wg_quick(head(), "a.conf", "a-name-of-16-chars");
+  REQUIRE_FALSE(read);
+  CHECK(text_of(read.error())
+        == "a.conf: Interface name 'a-name-of-16-chars' exceeds 15 character "
+           "limit\n");
+}
+
+TEST_CASE("An export is what wg-quick reads, and weft reads it back") {
+  node_config config;
+  auto& interface = config.interface;
+  interface.name = "wg0";
+  interface.private_key = key(8);
+  interface.addresses = {prefix("10.200.0.1/24"), prefix("fd00::1/64")};
+  interface.cluster_networks = {prefix("10.201.0.0/16")};
+  interface.fwmark = 51820;
+  interface.mtu = 1280;
+  config.peers.resize(2);
+  config.peers[0].name = "beta two";
+  config.peers[0].public_key = public_of(1);
+  config.peers[0].preshared_key = key(16);
+  config.peers[0].endpoint = host_endpoint{"beta.example.net", 5};
+  config.peers[0].allowed_ips
+    = {prefix("10.200.0.2/32"), prefix("10.201.0.0/16")};
+  config.peers[0].persistent_keepalive = std::chrono::seconds{25};
+  config.peers[1].public_key = public_of(2);
+  config.peers[1].endpoint = *parse_endpoint("[2001:db8::1]:51820");
+  const auto text = export_wg_quick(config);
+  CHECK(text
+        == "[Interface]\n"
+           "PrivateKey = "
+             + base64(key(8))
+             + "\n"
+               "ListenPort = 51820\n"
+               "FwMark = 51820\n"
+               "Address = 10.200.0.1/24, fd00::1/64\n"
+               "MTU = 1280\n"
+               "\n[Peer]\n"
+               "# Name = beta two\n"
+               "PublicKey = "
+             + public_text(1)
+             + "\n"
+               "PresharedKey = "
+             + base64(key(16))
+             + "\n"
+               "AllowedIPs = 10.200.0.2/32, 10.201.0.0/16\n"
+               "Endpoint = beta.example.net:5\n"
+               "PersistentKeepalive = 25\n"
+               "\n[Peer]\n"
+               "PublicKey = "
+             + public_text(2)
+             + "\n"
+               "Endpoint = [2001:db8::1]:51820\n");
+  CHECK(import_good(text).config == config);
+}
+
+TEST_CASE("An export makes no route that weft does not make") {
+  node_config config;
+  config.interface.name = "wg0";
+  config.interface.private_key = key(8);
+  config.interface.listen = *parse_endpoint("192.0.2.1:5");
+  config.peers.resize(1);
+  config.peers[0].public_key = public_of(1);
+  config.peers[0].allowed_ips = {prefix("0.0.0.0/0")};
+  const auto text = export_wg_quick(config);
+  CHECK_THAT(text, Contains("Table = off\n"));
+  CHECK_THAT(text, Contains("# weft listens on 192.0.2.1 only"));
+  const auto again = import_good(text);
+  CHECK(again.config.interface.cluster_networks.empty());
+  CHECK(again.config.peers == config.peers);
+}
+
+TEST_CASE("No damage to a wg-quick file makes the reader fail in another way") {
+  std::mt19937 random{7};
+  const auto good
+    = head("Address = 10.0.0.1/24\nDNS = 1.1.1.1\nMTU = 1400\n")
+      + peer(1, "# Name = a\nEndpoint = b.c:5\nAllowedIPs = 10.0.0.0/8, ::/0\n"
+                "PersistentKeepalive = 25\n")
+      + "# b\n" + peer(2);
+  int accepted = 0;
+  for (int i = 0; i < 5000; ++i) {
+    const auto text = mutate(good, random);
+    const auto read = import_wg_quick(text, "wg0.conf", "wg0");
+    if (!read) {
+      REQUIRE_FALSE(read.error().empty());
+      continue;
+    }
+    ++accepted;
+    INFO(text);
+    const auto again
+      = import_wg_quick(export_wg_quick(read->config), "wg0.conf", "wg0");
+    REQUIRE(again);
+    REQUIRE(again->config.peers == read->config.peers);
+  }
+  CHECK(accepted > 100);
+}
