@@ -8,7 +8,7 @@ namespace weft {
 /// CLOCK_BOOTTIME: goes on in suspend.
 time_point boot_now();
 wall_time wall_now();
-inline instant now() {
+inline instant instant_now() {
   return {boot_now(), wall_now()};
 }
 

@@ -18,7 +18,7 @@ enum class interest : std::uint8_t { none = 0, read = 1, write = 2, both = 3 };
 class poller {
 public:
   struct ready {
-    void* tag = nullptr; ///< as given to watch()
+    void* tag = nullptr;   ///< as given to watch()
     bool readable = false; ///< or in error, or hung up
     bool writable = false;
   };

@@ -1,8 +1,9 @@
 // Failures of the operating system, as values.
 #pragma once
 
-#include <string>
 #include <tl/expected.hpp>
+
+#include <string>
 
 namespace weft {
 
@@ -17,7 +18,7 @@ using result = tl::expected<T, system_error>;
 
 /// `what: strerror(code)`, and the remedy for codes that have one (EPERM:
 /// "needs CAP_NET_ADMIN: run as root or ...").
-system_error make_system_error(int code, std::string what,
-                               std::string remedy = {});
+system_error
+make_system_error(int code, std::string what, std::string remedy = {});
 
 } // namespace weft

@@ -11,7 +11,11 @@
 
 namespace weft {
 
-/// Changes links, addresses and routes.  What exists already is no error.
+class tun_device;
+
+/// Changes links, addresses and routes of the network namespace that it was
+/// opened in.  To add what exists already, or to remove what is gone already,
+/// is no error.  Errors name the address and the interface.
 class network_configurator {
 public:
   static result<network_configurator> open();
@@ -21,19 +25,53 @@ public:
   /// Adds an address with its prefix length (and so the connected route).
   result<void> add_address(int interface_index, const ip_prefix& address);
   result<void> remove_address(int interface_index, const ip_prefix& address);
-  /// Adds a link-scope route for `network` into the interface.
+  /// Adds a link-scope route for `network` (its host bits do not matter) into
+  /// the interface, in the main table.  The same route through another
+  /// interface is an error (EEXIST).
   result<void> add_route(int interface_index, const ip_prefix& network);
+  /// Removes a route that add_route() made; the one that comes with an address
+  /// stays.
   result<void> remove_route(int interface_index, const ip_prefix& network);
   result<std::uint32_t> mtu(int interface_index);
 
 private:
   network_configurator() = default;
-  result<void> execute(void* message, const std::string& what);
+  result<bool> has_route(int interface_index, const ip_prefix& network);
+  std::string name_of(int interface_index);
   file_descriptor fd_;
-  std::uint32_t sequence_ = 0;
 };
 
-/// What happened to one link.
+/// How the host would send to an address.
+struct route {
+  int interface_index = 0;
+  ip_address source; ///< unspecified if the route has none
+};
+
+/// The route of packets with `fwmark` to `destination`.  `source` may be
+/// unspecified, to have the host choose it.
+result<route>
+find_route(const ip_address& destination, const ip_address& source = {},
+           std::uint32_t fwmark = 0);
+
+/// Tells that routes, rules or addresses changed: what find_route() said, and
+/// sticky source addresses, may be out of date.  Non-blocking.
+class route_monitor {
+public:
+  static result<route_monitor> open();
+  int descriptor() const {
+    return fd_.get();
+  }
+  /// Whether anything changed since the last call.
+  bool read() const;
+
+private:
+  route_monitor() = default;
+  file_descriptor fd_;
+};
+
+/// What happened to one link.  `removed` means that it is no longer in this
+/// network namespace: it may have been moved to another one, which
+/// tun_device::still_exists() tells.
 struct link_event {
   enum class kind { removed, mtu_changed, up, down };
   kind what = kind::removed;
@@ -43,7 +81,12 @@ struct link_event {
 /// Watches one link.  Non-blocking; readable when something happened.
 class link_monitor {
 public:
+  /// Watches a link of this network namespace.
   static result<link_monitor> open(int interface_index);
+  /// Watches the device's link in the network namespace that it is in now, so
+  /// it can be followed after a move.  Needs CAP_SYS_ADMIN for another
+  /// namespace than this thread's.
+  static result<link_monitor> open(const tun_device& device);
   int descriptor() const {
     return fd_.get();
   }
@@ -51,9 +94,28 @@ public:
   /// by reading the link's present state.
   std::vector<link_event> read();
 
+  /// The MTU and whether the link is up, as of the last read().
+  std::uint32_t mtu() const {
+    return mtu_;
+  }
+  bool is_up() const {
+    return up_;
+  }
+
 private:
   link_monitor() = default;
+  /// Watches a link by name or index; `in_place` opens sockets in its
+  /// namespace.
+  template <class Place>
+  static result<link_monitor>
+  watch(Place&& in_place, const std::string& name, int index);
+  void note(bool up, std::uint32_t mtu, std::vector<link_event>& events);
+  void note_removed(std::vector<link_event>& events);
+  void handle(const void* messages, std::size_t size,
+              std::vector<link_event>& events);
+  void catch_up(std::vector<link_event>& events);
   file_descriptor fd_;
+  file_descriptor query_; ///< for questions, in the link's namespace
   int index_ = 0;
   std::uint32_t mtu_ = 0;
   bool up_ = false;

@@ -41,9 +41,10 @@ void raise_file_limit();
 /// `background::ready()` (exit 0) or ends before that (its exit code).
 class background {
 public:
-  /// Forks; returns in the child only.
+  /// Forks; returns in the child only.  Call it before any thread starts.
   static result<background> enter();
-  /// Releases the waiting parent, and lets go of terminal and folder.
+  /// Releases the waiting parent, and lets go of terminal and folder.  Standard
+  /// output and error go on only if they are files.  Later calls do nothing.
   void ready();
 
 private:

@@ -11,7 +11,7 @@ namespace weft {
 
 /// All addresses of `host` with `port`, in the system's order of preference.
 /// Blocks (getaddrinfo): never call it on an I/O loop.
-result<std::vector<endpoint>> resolve_host(const std::string& host,
-                                           std::uint16_t port);
+result<std::vector<endpoint>>
+resolve_host(const std::string& host, std::uint16_t port);
 
 } // namespace weft

@@ -13,12 +13,15 @@ namespace weft {
 
 /// The reason why `name` cannot name an interface (1 to 15 characters, no
 /// white space, '/' or ':', not "." or ".."), or nothing.
-std::optional<std::string> check_interface_name(std::string_view name);
+std::optional<std::string> check_device_name(std::string_view name);
 
 class tun_device {
 public:
   /// The largest packet with its offload header that a read can yield.
   static constexpr std::size_t max_read = 65535 + sizeof(offload_header);
+
+  /// The most fragments that one write takes.
+  static constexpr std::size_t max_fragments = 1023;
 
   struct options {
     bool offload = true; ///< ask for checksum, TSO and USO offload
@@ -27,9 +30,11 @@ public:
   /// Makes the device.  `name` may hold %d for a number that the kernel
   /// chooses.  A device that a killed weft left behind and nobody serves
   /// (persistent, no carrier) is taken over; any other link of that name is
-  /// refused and left alone.  Non-blocking.
-  static result<tun_device> create(const std::string& name,
-                                   const options& wanted);
+  /// refused and left alone.  Non-blocking.  The new link is down, gives
+  /// itself no link-local address and is not multicast-capable, as the
+  /// kernel's own WireGuard links: nothing is sent unasked.
+  static result<tun_device>
+  create(const std::string& name, const options& wanted);
   static result<tun_device> create(const std::string& name) {
     return create(name, options{});
   }
@@ -41,6 +46,7 @@ public:
   const std::string& name() const {
     return name_;
   }
+  /// The index in the network namespace that the device was made in.
   int interface_index() const {
     return index_;
   }
@@ -72,8 +78,21 @@ public:
   io_status write(const offload_header& header,
                   std::span<const const_byte_span> fragments) const;
 
+  /// Whether the link still exists, here or in a network namespace that it was
+  /// moved to.  The descriptor serves it from wherever it is.
+  bool still_exists() const;
+
+  /// The link's present MTU.  Where it was moved to another network namespace,
+  /// this needs CAP_SYS_ADMIN.
+  result<std::uint32_t> mtu() const;
+
 private:
   tun_device() = default;
+  friend class link_monitor;
+  /// The link's name at present: it may have been renamed.
+  result<std::string> current_name() const;
+  /// The network namespace that the link is in.
+  result<file_descriptor> current_namespace() const;
   file_descriptor fd_;
   std::string name_;
   int index_ = 0;

@@ -13,15 +13,6 @@
 
 namespace weft {
 
-/// The local address that datagrams from a remote endpoint came to, so that
-/// answers leave from it ("sticky" source, by IP_PKTINFO / IPV6_PKTINFO).
-struct source_address {
-  ip_address address;
-  std::uint32_t interface_index = 0;
-
-  bool operator==(const source_address&) const = default;
-};
-
 /// One receive call's worth of datagrams from one remote endpoint: `bytes`
 /// holds datagrams of `segment_size` bytes side by side, the last one may be
 /// shorter (UDP GRO).  Without GRO it is one datagram.
@@ -42,8 +33,9 @@ public:
 
   struct options {
     ip_family family = ip_family::v4;
-    ip_address address{};    ///< unspecified: all addresses of the family
-    std::uint16_t port = 0;  ///< 0: the kernel chooses
+    ip_address address{};       ///< unspecified: all addresses of the family
+    std::uint32_t scope_id = 0; ///< interface of a link-local IPv6 address
+    std::uint16_t port = 0;     ///< 0: the kernel chooses
     std::uint32_t fwmark = 0;
     bool offload = true; ///< UDP GSO and GRO where the kernel has them
   };
@@ -66,30 +58,38 @@ public:
 
   enum class io_status { ok, would_block, failed };
 
-  /// Receives up to `max_count` messages (at most max_messages) into `memory`,
-  /// receive_stride bytes each, and appends them to `out`.  Truncated
-  /// messages are left out and counted.  Errors that the network reports for
-  /// earlier sends (ECONNREFUSED and the like) do not end reception.
+  /// Receives up to `max_count` messages (at most max_messages, and as many as
+  /// `memory` has room for) into `memory`, receive_stride bytes each, and
+  /// appends them to `out`.  Truncated messages are left out and counted,
+  /// empty ones are left out: `ok` may come with nothing new in `out`.  Errors
+  /// that the network reports for earlier sends (ECONNREFUSED and the like) do
+  /// not end reception.
   io_status receive(byte_span memory, std::size_t max_count,
                     std::vector<received_datagrams>& out);
 
   struct send_result {
     io_status status = io_status::ok; ///< failed: see code; the rest was tried
-    std::size_t sent = 0; ///< datagrams of the buffer handed to the kernel,
-                          ///< from the first: on would_block go on from here
-    int code = 0;         ///< errno of the last failure
-    bool source_was_invalid = false; ///< sent after all, without `source`
+    std::size_t sent = 0;   ///< the number of the first datagram that is left
+                            ///< to send, which is the buffer's size unless the
+                            ///< status is would_block: go on from here
+    std::size_t failed = 0; ///< datagrams before `sent` that were given up
+    int code = 0;           ///< errno of the last failure
+    bool source_was_invalid = false; ///< forget `source`: it does not exist or
+                                     ///< is of the other family
   };
 
-  /// Sends the datagrams of `batch` from number `first` on to one endpoint: runs
-  /// of equal size as one GSO message, several messages a system call.  A
+  /// Sends the datagrams of `batch` from number `first` on to one endpoint:
+  /// runs of equal size as one GSO message, several messages a system call.  A
   /// partial send is continued; when the socket's buffer is full it says from
   /// where to go on once writable.  When `source` no longer exists on this
   /// host (EINVAL, ENETUNREACH ...) the datagrams go without it.  When GSO
-  /// fails for a route (EIO, EINVAL) it falls back to single datagrams.
-  send_result send(const datagram_buffer& batch, std::size_t first,
-                   const endpoint& remote,
-                   const std::optional<source_address>& source);
+  /// fails they go one by one: for good if the outgoing interface lacks
+  /// checksums in hardware (EIO), else for this call (EINVAL, EMSGSIZE: the
+  /// route's MTU is too small).  The routing tables alone choose the outgoing
+  /// interface; `source.interface_index` counts for link-local addresses only.
+  send_result
+  send(const datagram_buffer& batch, std::size_t first, const endpoint& remote,
+       const std::optional<source_address>& source);
 
   /// Sends one datagram (handshake messages).
   send_result send(const_byte_span datagram, const endpoint& remote,
@@ -102,6 +102,9 @@ public:
 
 private:
   udp_socket() = default;
+  send_result transmit(const_byte_span memory, std::span<const slice> slices,
+                       std::size_t first, const endpoint& remote,
+                       const std::optional<source_address>& source);
   file_descriptor fd_;
   ip_family family_ = ip_family::v4;
   std::uint16_t port_ = 0;

@@ -4,9 +4,10 @@
 #include "platform/error.hpp"
 #include "platform/file_descriptor.hpp"
 
+#include <sys/types.h>
+
 #include <cstddef>
 #include <string>
-#include <sys/types.h>
 
 namespace weft {
 
@@ -17,7 +18,7 @@ public:
   /// that nobody serves is replaced; one that somebody serves is an error.
   static result<unix_listener> open(const std::string& path, mode_t mode);
   unix_listener(unix_listener&&) noexcept = default;
-  unix_listener& operator=(unix_listener&&) noexcept = default;
+  unix_listener& operator=(unix_listener&& other) noexcept;
   ~unix_listener();
 
   int descriptor() const {
@@ -27,13 +28,16 @@ public:
     return path_;
   }
   /// A connection (non-blocking), or an invalid descriptor if none waits.
-  file_descriptor accept() const;
+  /// With no descriptor free, the connection is closed.
+  file_descriptor accept();
   /// Whether the file still is the socket made here.
   bool still_in_place() const;
 
 private:
   unix_listener() = default;
+  void remove_file() noexcept;
   file_descriptor fd_;
+  file_descriptor spare_; ///< given up to accept when all are in use
   std::string path_;
   dev_t device_ = 0;
   ino_t inode_ = 0;
@@ -47,7 +51,7 @@ struct peer_credentials {
 };
 result<peer_credentials> credentials_of(int connection);
 
-/// Connects (blocking) to the socket at `path`.
+/// Connects to the socket at `path`; the descriptor blocks.
 result<file_descriptor> connect_unix(const std::string& path);
 
 } // namespace weft

@@ -1,0 +1,228 @@
+#include "platform/linux/netlink.hpp"
+
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <sched.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <thread>
+#include <vector>
+
+namespace weft::netlink {
+
+namespace {
+
+/// Attributes by type, the unknown ones left out.
+template <std::size_t Max>
+using attributes = std::array<const nlattr*, Max + 1>;
+
+template <std::size_t Max>
+int store_attribute(const nlattr* attribute, void* data) {
+  auto& table = *static_cast<attributes<Max>*>(data);
+  const auto type = mnl_attr_get_type(attribute);
+  if (type <= Max)
+    table[type] = attribute;
+  return MNL_CB_OK;
+}
+
+template <std::size_t Max>
+attributes<Max> nested(const nlattr* from) {
+  attributes<Max> table{};
+  if (from != nullptr)
+    mnl_attr_parse_nested(from, store_attribute<Max>, &table);
+  return table;
+}
+
+std::string text(const nlattr* from) {
+  return from != nullptr ? mnl_attr_get_str(from) : "";
+}
+
+bool truth(const nlattr* from) {
+  return from != nullptr && mnl_attr_get_u8(from) != 0;
+}
+
+/// The explanation that the kernel adds to an error (NLMSGERR_ATTR_MSG).
+std::string explanation(const nlmsghdr& message) {
+  constexpr unsigned has_attributes = 0x200; // NLM_F_ACK_TLVS
+  constexpr unsigned is_capped = 0x100;      // NLM_F_CAPPED
+  if ((message.nlmsg_flags & has_attributes) == 0)
+    return {};
+  const auto* error
+    = static_cast<const nlmsgerr*>(mnl_nlmsg_get_payload(&message));
+  std::size_t offset = sizeof(nlmsgerr);
+  if ((message.nlmsg_flags & is_capped) == 0)
+    offset += error->msg.nlmsg_len - sizeof(nlmsghdr);
+  attributes<NLMSGERR_ATTR_MAX> table{};
+  if (offset < mnl_nlmsg_get_payload_len(&message))
+    mnl_attr_parse(&message, static_cast<unsigned>(offset),
+                   store_attribute<NLMSGERR_ATTR_MAX>, &table);
+  return text(table[NLMSGERR_ATTR_MSG]);
+}
+
+struct outcome {
+  bool ended = false;
+  int code = 0;
+  std::string explanation;
+};
+
+/// Handles one received message; `number` is the request's.
+void handle(const nlmsghdr& message, std::uint32_t number, outcome& end,
+            const std::function<void(const nlmsghdr&)>& on_reply) {
+  if (message.nlmsg_seq != number)
+    return;
+  if (message.nlmsg_type == NLMSG_ERROR) {
+    const auto* error
+      = static_cast<const nlmsgerr*>(mnl_nlmsg_get_payload(&message));
+    end = {true, -error->error, explanation(message)};
+  } else if (message.nlmsg_type == NLMSG_DONE) {
+    end.ended = true;
+  } else if (on_reply) {
+    on_reply(message);
+  }
+}
+
+} // namespace
+
+result<file_descriptor> open(std::uint32_t groups, bool blocking) {
+  constexpr auto what = "Cannot open a netlink socket";
+  file_descriptor fd{::socket(
+    AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | (blocking ? 0 : SOCK_NONBLOCK),
+    NETLINK_ROUTE)};
+  if (!fd)
+    return tl::unexpected(make_system_error(errno, what));
+  // All three only make errors clearer and dumps shorter.
+  const int on = 1;
+  for (const int option :
+       {NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK})
+    ::setsockopt(fd.get(), SOL_NETLINK, option, &on, sizeof on);
+  sockaddr_nl self{};
+  self.nl_family = AF_NETLINK;
+  self.nl_groups = groups;
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast)
+  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&self), sizeof self)
+      != 0)
+    return tl::unexpected(make_system_error(errno, what));
+  return fd;
+}
+
+request::request(std::uint16_t type, std::uint16_t flags)
+  : header_(mnl_nlmsg_put_header(memory_.data())) {
+  header_->nlmsg_type = type;
+  header_->nlmsg_flags
+    = static_cast<std::uint16_t>(NLM_F_REQUEST | NLM_F_ACK | flags);
+}
+
+result<void>
+execute(int fd, request& what_to_do, const std::function<std::string()>& what,
+        const std::function<void(const nlmsghdr&)>& on_reply) {
+  static thread_local std::uint32_t last_number = 0;
+  const auto number = ++last_number;
+  auto* header = what_to_do.header();
+  header->nlmsg_seq = number;
+  if (::send(fd, header, header->nlmsg_len, 0) < 0)
+    return tl::unexpected(make_system_error(errno, what()));
+  std::vector<std::byte> memory(32768);
+  outcome end;
+  while (!end.ended) {
+    const auto got = ::recv(fd, memory.data(), memory.size(), 0);
+    if (got < 0 && errno == EINTR)
+      continue;
+    if (got <= 0)
+      return tl::unexpected(make_system_error(got < 0 ? errno : EIO, what()));
+    auto left = static_cast<int>(got);
+    for (const auto* message
+         // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast)
+         = reinterpret_cast<const nlmsghdr*>(memory.data());
+         mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left))
+      handle(*message, number, end, on_reply);
+  }
+  if (end.code == 0)
+    return {};
+  auto error = make_system_error(end.code, what());
+  if (!end.explanation.empty())
+    error.message += " (" + end.explanation + ")";
+  return tl::unexpected(std::move(error));
+}
+
+link_state parse_link(const nlmsghdr& message) {
+  const auto* info
+    = static_cast<const ifinfomsg*>(mnl_nlmsg_get_payload(&message));
+  attributes<IFLA_MAX> table{};
+  mnl_attr_parse(&message, sizeof(ifinfomsg), store_attribute<IFLA_MAX>,
+                 &table);
+  link_state link;
+  link.index = info->ifi_index;
+  link.flags = info->ifi_flags;
+  link.name = text(table[IFLA_IFNAME]);
+  if (table[IFLA_MTU] != nullptr)
+    link.mtu = mnl_attr_get_u32(table[IFLA_MTU]);
+  link.carrier = truth(table[IFLA_CARRIER]);
+  const auto details = nested<IFLA_INFO_MAX>(table[IFLA_LINKINFO]);
+  link.kind = text(details[IFLA_INFO_KIND]);
+  if (link.kind == "tun") {
+    const auto tun = nested<IFLA_TUN_MAX>(details[IFLA_INFO_DATA]);
+    link.is_tun = tun[IFLA_TUN_TYPE] != nullptr
+                  && mnl_attr_get_u8(tun[IFLA_TUN_TYPE]) == IFF_TUN;
+    link.persistent = truth(tun[IFLA_TUN_PERSIST]);
+  }
+  return link;
+}
+
+result<link_state> find_link(int fd, const std::string& name, int index) {
+  request query{RTM_GETLINK, 0};
+  auto& info = query.payload<ifinfomsg>();
+  info.ifi_family = AF_UNSPEC;
+  if (name.empty())
+    info.ifi_index = index;
+  else
+    mnl_attr_put_strz(query.header(), IFLA_IFNAME, name.c_str());
+  std::optional<link_state> found;
+  const auto what = [&] {
+    return "Cannot look up the link "
+           + (name.empty() ? std::to_string(index) : name);
+  };
+  auto done = execute(fd, query, what, [&](const nlmsghdr& message) {
+    if (message.nlmsg_type == RTM_NEWLINK)
+      found = parse_link(message);
+  });
+  if (!done)
+    return tl::unexpected(done.error());
+  if (!found)
+    return tl::unexpected(make_system_error(ENODEV, what()));
+  return *std::move(found);
+}
+
+namespace {
+
+bool is_own_namespace(int namespace_fd) {
+  struct stat own {};
+  struct stat other {};
+  return ::stat("/proc/thread-self/ns/net", &own) == 0
+         && ::fstat(namespace_fd, &other) == 0 && own.st_dev == other.st_dev
+         && own.st_ino == other.st_ino;
+}
+
+} // namespace
+
+result<file_descriptor>
+open_in_namespace(int namespace_fd,
+                  const std::function<result<file_descriptor>()>& open_here) {
+  if (is_own_namespace(namespace_fd))
+    return open_here();
+  // A thread of its own: it need not find the way back.
+  result<file_descriptor> made = tl::unexpected(system_error{});
+  std::thread visitor([&] {
+    if (::setns(namespace_fd, CLONE_NEWNET) == 0)
+      made = open_here();
+    else
+      made = tl::unexpected(make_system_error(
+        errno, "Cannot enter the network namespace of the device",
+        errno == EPERM ? "It needs CAP_SYS_ADMIN" : ""));
+  });
+  visitor.join();
+  return made;
+}
+
+} // namespace weft::netlink

@@ -1,0 +1,76 @@
+// Requests over rtnetlink.  Only for the sources in this folder.
+#pragma once
+
+#include "platform/error.hpp"
+#include "platform/file_descriptor.hpp"
+
+#include <libmnl/libmnl.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+namespace weft::netlink {
+
+/// A socket of this thread's network namespace that is told of `groups`
+/// (RTMGRP_*).
+result<file_descriptor> open(std::uint32_t groups, bool blocking);
+
+/// A request of fixed size, to which libmnl's mnl_attr_put_* may be applied.
+class request {
+public:
+  /// `flags` besides NLM_F_REQUEST and NLM_F_ACK.
+  request(std::uint16_t type, std::uint16_t flags);
+
+  nlmsghdr* header() {
+    return header_;
+  }
+  /// Adds the fixed part of the message, zeroed.
+  template <class T>
+  T& payload() {
+    return *static_cast<T*>(mnl_nlmsg_put_extra_header(header_, sizeof(T)));
+  }
+
+private:
+  alignas(nlmsghdr) std::array<std::byte, 1024> memory_{};
+  nlmsghdr* header_;
+};
+
+/// Sends one request over a blocking socket and waits for its end.  `on_reply`
+/// sees each message of the answer.  The error's message is what `what` says,
+/// which is asked only then, the reason, and the kernel's own explanation
+/// where it gives one.
+result<void>
+execute(int fd, request& what_to_do, const std::function<std::string()>& what,
+        const std::function<void(const nlmsghdr&)>& on_reply = {});
+
+/// What the kernel says of a link.
+struct link_state {
+  int index = 0;
+  unsigned flags = 0; ///< IFF_*
+  std::uint32_t mtu = 0;
+  std::string name;
+  std::string kind;    ///< "tun", "dummy", "wireguard" ...; empty for hardware
+  bool is_tun = false; ///< of kind "tun", and no TAP
+  bool persistent = false;
+  bool carrier = false; ///< of a TUN device: a program is attached to it
+};
+
+link_state parse_link(const nlmsghdr& message);
+
+/// Looks a link up by its name, or by its index if the name is empty.  No
+/// such link: the error's code is ENODEV.
+result<link_state> find_link(int fd, const std::string& name, int index);
+
+/// Opens a socket in the network namespace that `namespace_fd` refers to.
+/// Needs CAP_SYS_ADMIN unless that is the calling thread's own namespace.
+result<file_descriptor>
+open_in_namespace(int namespace_fd,
+                  const std::function<result<file_descriptor>()>& open_here);
+
+} // namespace weft::netlink

@@ -1,0 +1,283 @@
+#include "platform/network.hpp"
+
+#include "platform/linux/netlink.hpp"
+
+#include <net/if.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+
+namespace weft {
+
+namespace {
+
+std::uint8_t system_family(const ip_address& address) {
+  return address.is_v4() ? AF_INET : AF_INET6;
+}
+
+void put_address(nlmsghdr* header, std::uint16_t type,
+                 const ip_address& address) {
+  mnl_attr_put(header, type, address.size(), address.bytes.data());
+}
+
+ip_address to_address(const nlattr* from, std::uint8_t family) {
+  const auto* bytes = static_cast<const std::byte*>(mnl_attr_get_payload(from));
+  return family == AF_INET ? ip_address::from_v4(bytes)
+                           : ip_address::from_v6(bytes);
+}
+
+/// A message about a link-scope route through an interface in the main table.
+netlink::request route_request(std::uint16_t type, std::uint16_t flags,
+                               int interface_index, const ip_prefix& network) {
+  netlink::request change{type, flags};
+  auto& route = change.payload<rtmsg>();
+  route.rtm_family = system_family(network.address);
+  route.rtm_dst_len = network.length;
+  route.rtm_table = RT_TABLE_MAIN;
+  route.rtm_protocol = RTPROT_STATIC;
+  route.rtm_scope = RT_SCOPE_LINK;
+  route.rtm_type = RTN_UNICAST;
+  put_address(change.header(), RTA_DST, network.address);
+  mnl_attr_put_u32(change.header(), RTA_OIF,
+                   static_cast<std::uint32_t>(interface_index));
+  return change;
+}
+
+/// A message about an address of an interface.
+netlink::request
+address_request(std::uint16_t type, std::uint16_t flags, int interface_index,
+                const ip_prefix& address) {
+  netlink::request change{type, flags};
+  auto& info = change.payload<ifaddrmsg>();
+  info.ifa_family = system_family(address.address);
+  info.ifa_prefixlen = address.length;
+  info.ifa_index = static_cast<std::uint32_t>(interface_index);
+  put_address(change.header(), IFA_LOCAL, address.address);
+  put_address(change.header(), IFA_ADDRESS, address.address);
+  return change;
+}
+
+result<void> tolerate(result<void> done, int code) {
+  if (!done && done.error().code == code)
+    return {};
+  return done;
+}
+
+/// The attributes of a route that matter here.
+struct route_attributes {
+  std::optional<ip_address> destination;
+  std::optional<ip_address> source;
+  std::uint32_t interface_index = 0;
+  std::uint32_t table = 0;
+};
+
+route_attributes parse_route(const nlmsghdr& message) {
+  const auto* info = static_cast<const rtmsg*>(mnl_nlmsg_get_payload(&message));
+  struct context {
+    route_attributes route;
+    std::uint8_t family;
+  } state{{}, info->rtm_family};
+  state.route.table = info->rtm_table;
+  mnl_attr_parse(
+    &message, sizeof(rtmsg),
+    [](const nlattr* attribute, void* data) -> int {
+      auto& to = *static_cast<context*>(data);
+      switch (mnl_attr_get_type(attribute)) {
+        case RTA_DST:
+          to.route.destination = to_address(attribute, to.family);
+          break;
+        case RTA_PREFSRC:
+          to.route.source = to_address(attribute, to.family);
+          break;
+        case RTA_OIF:
+          to.route.interface_index = mnl_attr_get_u32(attribute);
+          break;
+        case RTA_TABLE:
+          to.route.table = mnl_attr_get_u32(attribute);
+          break;
+        default:
+          break;
+      }
+      return MNL_CB_OK;
+    },
+    &state);
+  return state.route;
+}
+
+} // namespace
+
+result<network_configurator> network_configurator::open() {
+  auto fd = netlink::open(0, true);
+  if (!fd)
+    return tl::unexpected(fd.error());
+  network_configurator made;
+  made.fd_ = std::move(*fd);
+  return made;
+}
+
+std::string network_configurator::name_of(int interface_index) {
+  auto link = netlink::find_link(fd_.get(), {}, interface_index);
+  return link ? link->name
+              : "the interface number " + std::to_string(interface_index);
+}
+
+result<void>
+network_configurator::set_mtu(int interface_index, std::uint32_t mtu) {
+  netlink::request change{RTM_NEWLINK, 0};
+  auto& info = change.payload<ifinfomsg>();
+  info.ifi_family = AF_UNSPEC;
+  info.ifi_index = interface_index;
+  mnl_attr_put_u32(change.header(), IFLA_MTU, mtu);
+  return netlink::execute(fd_.get(), change, [&] {
+    return "Cannot set the MTU of " + name_of(interface_index) + " to "
+           + std::to_string(mtu);
+  });
+}
+
+result<void> network_configurator::set_up(int interface_index, bool up) {
+  netlink::request change{RTM_NEWLINK, 0};
+  auto& info = change.payload<ifinfomsg>();
+  info.ifi_family = AF_UNSPEC;
+  info.ifi_index = interface_index;
+  info.ifi_change = IFF_UP;
+  info.ifi_flags = up ? IFF_UP : 0;
+  return netlink::execute(fd_.get(), change, [&] {
+    return "Cannot set " + name_of(interface_index) + (up ? " up" : " down");
+  });
+}
+
+result<void> network_configurator::add_address(int interface_index,
+                                               const ip_prefix& address) {
+  auto change = address_request(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL,
+                                interface_index, address);
+  return tolerate(netlink::execute(fd_.get(), change,
+                                   [&] {
+                                     return "Cannot add the address "
+                                            + to_string(address) + " to "
+                                            + name_of(interface_index);
+                                   }),
+                  EEXIST);
+}
+
+result<void> network_configurator::remove_address(int interface_index,
+                                                  const ip_prefix& address) {
+  auto change = address_request(RTM_DELADDR, 0, interface_index, address);
+  return tolerate(netlink::execute(fd_.get(), change,
+                                   [&] {
+                                     return "Cannot remove the address "
+                                            + to_string(address) + " from "
+                                            + name_of(interface_index);
+                                   }),
+                  EADDRNOTAVAIL);
+}
+
+result<void>
+network_configurator::add_route(int interface_index, const ip_prefix& network) {
+  const auto target = network.network();
+  auto change = route_request(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL,
+                              interface_index, target);
+  auto done = netlink::execute(fd_.get(), change, [&] {
+    return "Cannot add the route " + to_string(target) + " through "
+           + name_of(interface_index);
+  });
+  if (done || done.error().code != EEXIST)
+    return done;
+  // Fine if it leads here already, perhaps together with an address.
+  auto here = has_route(interface_index, target);
+  if (!here)
+    return tl::unexpected(here.error());
+  if (*here)
+    return {};
+  done.error().message += ". It leads through another interface (ip route show "
+                          + to_string(target)
+                          + "): remove that route, or narrow the allowed IPs";
+  return done;
+}
+
+result<bool>
+network_configurator::has_route(int interface_index, const ip_prefix& network) {
+  netlink::request query{RTM_GETROUTE, NLM_F_DUMP};
+  auto& filter = query.payload<rtmsg>();
+  filter.rtm_family = system_family(network.address);
+  filter.rtm_table = RT_TABLE_MAIN;
+  mnl_attr_put_u32(query.header(), RTA_OIF,
+                   static_cast<std::uint32_t>(interface_index));
+  bool found = false;
+  auto done = netlink::execute(
+    fd_.get(), query, [] { return std::string{"Cannot list the routes"}; },
+    [&](const nlmsghdr& message) {
+      if (message.nlmsg_type != RTM_NEWROUTE)
+        return;
+      const auto* info
+        = static_cast<const rtmsg*>(mnl_nlmsg_get_payload(&message));
+      const auto route = parse_route(message);
+      // Kernels before 5.0 do not filter.
+      auto destination
+        = route.destination.value_or(ip_address{network.address.family, {}});
+      found = found
+              || (route.table == RT_TABLE_MAIN
+                  && route.interface_index
+                       == static_cast<std::uint32_t>(interface_index)
+                  && info->rtm_dst_len == network.length
+                  && destination == network.address);
+    });
+  if (!done)
+    return tl::unexpected(done.error());
+  return found;
+}
+
+result<void> network_configurator::remove_route(int interface_index,
+                                                const ip_prefix& network) {
+  const auto target = network.network();
+  auto change = route_request(RTM_DELROUTE, 0, interface_index, target);
+  return tolerate(netlink::execute(fd_.get(), change,
+                                   [&] {
+                                     return "Cannot remove the route "
+                                            + to_string(target) + " through "
+                                            + name_of(interface_index);
+                                   }),
+                  ESRCH);
+}
+
+result<std::uint32_t> network_configurator::mtu(int interface_index) {
+  auto link = netlink::find_link(fd_.get(), {}, interface_index);
+  if (!link)
+    return tl::unexpected(link.error());
+  return link->mtu;
+}
+
+result<route> find_route(const ip_address& destination,
+                         const ip_address& source, std::uint32_t fwmark) {
+  auto fd = netlink::open(0, true);
+  if (!fd)
+    return tl::unexpected(fd.error());
+  netlink::request query{RTM_GETROUTE, 0};
+  auto& info = query.payload<rtmsg>();
+  info.rtm_family = system_family(destination);
+  info.rtm_dst_len = static_cast<std::uint8_t>(destination.bits());
+  put_address(query.header(), RTA_DST, destination);
+  if (!source.is_unspecified() && source.family == destination.family) {
+    info.rtm_src_len = static_cast<std::uint8_t>(source.bits());
+    put_address(query.header(), RTA_SRC, source);
+  }
+  if (fwmark != 0)
+    mnl_attr_put_u32(query.header(), RTA_MARK, fwmark);
+  route found;
+  found.source.family = destination.family;
+  auto done = netlink::execute(
+    fd->get(), query,
+    [&] { return "There is no route to " + to_string(destination); },
+    [&](const nlmsghdr& message) {
+      if (message.nlmsg_type != RTM_NEWROUTE)
+        return;
+      const auto route = parse_route(message);
+      found.interface_index = static_cast<int>(route.interface_index);
+      if (route.source)
+        found.source = *route.source;
+    });
+  if (!done)
+    return tl::unexpected(done.error());
+  return found;
+}
+
+} // namespace weft

@@ -1,0 +1,168 @@
+#include "platform/process.hpp"
+
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+
+namespace weft {
+
+result<signal_watch> signal_watch::open() {
+  sigset_t signals{};
+  ::sigemptyset(&signals);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP})
+    ::sigaddset(&signals, signal);
+  if (const int code = ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+      code != 0)
+    return tl::unexpected(make_system_error(code, "Cannot block signals"));
+  signal_watch made;
+  made.fd_
+    = file_descriptor{::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK)};
+  if (!made.fd_)
+    return tl::unexpected(make_system_error(errno, "Cannot watch signals"));
+  return made;
+}
+
+int signal_watch::read() const {
+  signalfd_siginfo info{};
+  ssize_t got = 0;
+  do
+    got = ::read(fd_.get(), &info, sizeof info);
+  while (got < 0 && errno == EINTR);
+  return got == sizeof info ? static_cast<int>(info.ssi_signo) : 0;
+}
+
+void protect_memory() {
+  ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+  const rlimit none{0, 0};
+  ::setrlimit(RLIMIT_CORE, &none);
+}
+
+bool has_net_admin() {
+  __user_cap_header_struct header{};
+  header.version = _LINUX_CAPABILITY_VERSION_3;
+  std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> sets{};
+  if (::syscall(SYS_capget, &header, sets.data()) != 0)
+    return false;
+  return (sets[CAP_TO_INDEX(CAP_NET_ADMIN)].effective
+          & CAP_TO_MASK(CAP_NET_ADMIN))
+         != 0;
+}
+
+void notify_service_manager(const std::string& state) {
+  const char* place
+    = std::getenv("NOTIFY_SOCKET"); // NOLINT(concurrency-mt-unsafe)
+  if (place == nullptr)
+    return;
+  const auto length = std::strlen(place);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if ((place[0] != '/' && place[0] != '@') || length < 2
+      || length >= sizeof address.sun_path)
+    return;
+  std::memcpy(&address.sun_path[0], place, length);
+  if (place[0] == '@') // an abstract name begins with a zero byte
+    address.sun_path[0] = '\0';
+  const file_descriptor fd{::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+  ssize_t sent = 0;
+  do
+    sent = ::sendto(
+      fd.get(), state.data(), state.size(), MSG_NOSIGNAL,
+      // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast)
+      reinterpret_cast<const sockaddr*>(&address),
+      static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length));
+  while (sent < 0 && errno == EINTR);
+}
+
+void raise_file_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0)
+    return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+namespace {
+
+/// What a shell would say of a child that ended.
+int exit_code_of(pid_t child) {
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0) {
+    if (errno != EINTR)
+      return EXIT_FAILURE;
+  }
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/// The parent's part: until the child is ready, or has ended.
+[[noreturn]] void await_readiness(int pipe, pid_t child) {
+  char message = 0;
+  ssize_t got = 0;
+  do
+    got = ::read(pipe, &message, 1);
+  while (got < 0 && errno == EINTR);
+  // _exit: buffers and handlers belong to the child now.
+  ::_exit(got == 1 ? EXIT_SUCCESS : exit_code_of(child));
+}
+
+/// Whether output to `fd` keeps somebody waiting, or goes to a terminal.
+bool holds_caller(int fd) {
+  struct stat info {};
+  return ::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode);
+}
+
+} // namespace
+
+result<background> background::enter() {
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0)
+    return tl::unexpected(
+      make_system_error(errno, "Cannot go to the background"));
+  file_descriptor reading{ends[0]};
+  background made;
+  made.pipe_ = file_descriptor{ends[1]};
+  const pid_t child = ::fork();
+  if (child < 0)
+    return tl::unexpected(
+      make_system_error(errno, "Cannot go to the background"));
+  if (child > 0) {
+    made.pipe_.reset();
+    await_readiness(reading.get(), child);
+  }
+  return made;
+}
+
+void background::ready() {
+  if (!pipe_)
+    return;
+  // Only now: until here a Ctrl-C in the terminal ends both.
+  ::setsid();
+  [[maybe_unused]] const auto moved = ::chdir("/");
+  const file_descriptor null{::open("/dev/null", O_RDWR | O_CLOEXEC)};
+  for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+    // A log file stays; a pipe's reader would wait for us for ever.
+    if (null && (standard == STDIN_FILENO || holds_caller(standard)))
+      ::dup2(null.get(), standard);
+  const char message = 1;
+  ssize_t sent = 0;
+  do
+    sent = ::write(pipe_.get(), &message, 1);
+  while (sent < 0 && errno == EINTR);
+  pipe_.reset();
+}
+
+} // namespace weft

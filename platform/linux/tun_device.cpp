@@ -1,0 +1,324 @@
+#include "platform/tun_device.hpp"
+
+#include "platform/linux/netlink.hpp"
+
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cerrno>
+
+namespace weft {
+
+namespace {
+
+// Linux 6.2; missing in older headers.
+constexpr unsigned offload_uso4 = 0x20; // TUN_F_USO4
+constexpr unsigned offload_uso6 = 0x40; // TUN_F_USO6
+constexpr unsigned offload_tcp
+  = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
+
+constexpr auto device_path = "/dev/net/tun";
+
+result<file_descriptor> open_clone_device() {
+  file_descriptor fd{::open(device_path, O_RDWR | O_NONBLOCK | O_CLOEXEC)};
+  if (fd)
+    return fd;
+  const int code = errno;
+  std::string remedy;
+  if (code == ENOENT || code == ENODEV || code == ENXIO)
+    remedy = "Load the module (modprobe tun); a container needs --device "
+             "/dev/net/tun --cap-add NET_ADMIN";
+  else if (code == EACCES)
+    remedy = "Run as root, or give the user access to /dev/net/tun";
+  return tl::unexpected(make_system_error(
+    code, std::string{"Cannot open "} + device_path, std::move(remedy)));
+}
+
+ifreq request_for(std::string_view name) {
+  ifreq request{};
+  name.copy(&request.ifr_name[0], IFNAMSIZ - 1);
+  return request;
+}
+
+/// Attaches `fd` to the device of that name, and makes it unless `existing`.
+/// Returns 0 and sets the name, or returns errno.
+int attach(int fd, std::string& name, bool header, bool existing) {
+  auto request = request_for(name);
+  unsigned flags = IFF_TUN | IFF_NO_PI;
+  if (header)
+    flags |= IFF_VNET_HDR;
+  if (!existing)
+    flags |= IFF_TUN_EXCL;
+  request.ifr_flags = static_cast<short>(flags);
+  if (::ioctl(fd, TUNSETIFF, &request) != 0)
+    return errno;
+  name = &request.ifr_name[0];
+  return 0;
+}
+
+/// How to say what a link is: "a dummy link".
+std::string describe(const netlink::link_state& link) {
+  if (link.kind.empty())
+    return (link.flags & IFF_LOOPBACK) != 0 ? "the loopback link"
+                                            : "a network card";
+  if (link.kind != "tun")
+    return "a link of kind " + link.kind;
+  if (!link.is_tun)
+    return "a TAP device";
+  return "a TUN device that another program serves";
+}
+
+system_error refusal(const netlink::link_state& link) {
+  std::string remedy = "Choose another name";
+  if (link.is_tun)
+    remedy = "Stop the program that serves it (perhaps another weft), or "
+             "choose another name";
+  else if (link.kind == "wireguard")
+    remedy += ", or remove it (wg-quick down " + link.name + ", or ip link del "
+              + link.name + ")";
+  else if (!link.kind.empty())
+    remedy += ", or remove it (ip link del " + link.name + ")";
+  return {EBUSY, "Cannot make the TUN device " + link.name
+                   + ": the name belongs to " + describe(link) + ". " + remedy};
+}
+
+/// Attaches to a device that its program left behind: a persistent TUN device
+/// without a carrier.  From now on it ends with this program.
+result<void> take_over(int fd, std::string& name, bool header) {
+  auto socket = netlink::open(0, true);
+  if (!socket)
+    return tl::unexpected(socket.error());
+  auto link = netlink::find_link(socket->get(), name, 0);
+  if (!link)
+    return tl::unexpected(link.error());
+  if (!link->is_tun || !link->persistent || link->carrier)
+    return tl::unexpected(refusal(*link));
+  const int code = attach(fd, name, header, true);
+  if (code == EBUSY)
+    return tl::unexpected(refusal(*link));
+  if (code != 0)
+    return tl::unexpected(make_system_error(
+      code, "Cannot take over the TUN device " + name,
+      code == EINVAL ? "Remove it (ip link del " + name + ")" : ""));
+  if (::ioctl(fd, TUNSETPERSIST, 0) != 0)
+    return tl::unexpected(
+      make_system_error(errno, "Cannot take over the TUN device " + name));
+  return {};
+}
+
+/// Keeps the host from sending router solicitations and multicast reports into
+/// the tunnel.  Without IPv6 there is nothing to do, so errors do not matter.
+void silence(int netlink_fd, int index) {
+  netlink::request change{RTM_NEWLINK, 0};
+  auto& info = change.payload<ifinfomsg>();
+  info.ifi_family = AF_UNSPEC;
+  info.ifi_index = index;
+  info.ifi_change = IFF_MULTICAST;
+  auto* header = change.header();
+  auto* families = mnl_attr_nest_start(header, IFLA_AF_SPEC);
+  auto* v6 = mnl_attr_nest_start(header, AF_INET6);
+  mnl_attr_put_u8(header, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
+  mnl_attr_nest_end(header, v6);
+  mnl_attr_nest_end(header, families);
+  static_cast<void>(
+    netlink::execute(netlink_fd, change, [] { return std::string{}; }));
+}
+
+/// Asks for as many offloads as the kernel has.
+bool set_offloads(int fd, unsigned offloads) {
+  return ::ioctl(fd, TUNSETOFFLOAD, static_cast<unsigned long>(offloads)) == 0;
+}
+
+} // namespace
+
+std::optional<std::string> check_device_name(std::string_view name) {
+  if (name.empty())
+    return "an interface name must not be empty";
+  if (name.size() >= IFNAMSIZ)
+    return "an interface name has at most 15 characters";
+  if (name == "." || name == "..")
+    return "an interface cannot be named '.' or '..'";
+  for (const char c : name) {
+    const auto code = static_cast<unsigned char>(c);
+    if (c == '/' || c == ':' || std::isspace(code) != 0
+        || std::iscntrl(code) != 0)
+      return "an interface name must not hold white space, control "
+             "characters, '/' or ':'";
+  }
+  const auto percent = name.find('%');
+  if (percent != std::string_view::npos
+      && (name.substr(percent, 2) != "%d"
+          || name.find('%', percent + 1) != std::string_view::npos))
+    return "in an interface name, '%' must be part of one %d";
+  return std::nullopt;
+}
+
+result<tun_device>
+tun_device::create(const std::string& name, const options& wanted) {
+  if (auto reason = check_device_name(name))
+    return tl::unexpected(make_system_error(0, "Cannot make the TUN device '"
+                                                 + name + "': " + *reason));
+  auto fd = open_clone_device();
+  if (!fd)
+    return tl::unexpected(fd.error());
+  tun_device made;
+  made.fd_ = std::move(*fd);
+  made.name_ = name;
+  made.has_header_ = wanted.offload;
+  const int code = attach(made.fd_.get(), made.name_, wanted.offload, false);
+  if (code == EBUSY) {
+    if (auto taken = take_over(made.fd_.get(), made.name_, wanted.offload);
+        !taken)
+      return tl::unexpected(taken.error());
+  } else if (code != 0) {
+    return tl::unexpected(
+      make_system_error(code, "Cannot make the TUN device " + name));
+  }
+  auto socket = netlink::open(0, true);
+  if (!socket)
+    return tl::unexpected(socket.error());
+  auto link = netlink::find_link(socket->get(), made.name_, 0);
+  if (!link)
+    return tl::unexpected(link.error());
+  made.index_ = link->index;
+  silence(socket->get(), made.index_);
+  if (wanted.offload) {
+    int size = sizeof(offload_header);
+    if (::ioctl(made.fd_.get(), TUNSETVNETHDRSZ, &size) != 0)
+      return tl::unexpected(make_system_error(
+        errno, "Cannot set the header size of the TUN device " + made.name_));
+    made.udp_offload_
+      = set_offloads(made.fd_.get(), offload_tcp | offload_uso4 | offload_uso6);
+    made.tcp_offload_
+      = made.udp_offload_ || set_offloads(made.fd_.get(), offload_tcp);
+    if (!made.tcp_offload_)
+      set_offloads(made.fd_.get(), TUN_F_CSUM);
+  }
+  return made;
+}
+
+tun_device::read_result tun_device::read(byte_span buffer) const {
+  read_result got;
+  ssize_t count = 0;
+  do
+    count = ::read(fd_.get(), buffer.data(), buffer.size());
+  while (count < 0 && errno == EINTR);
+  const std::size_t skip = has_header_ ? sizeof(offload_header) : 0;
+  if (count >= 0) {
+    const auto size = static_cast<std::size_t>(count);
+    got.status = size > skip ? io_status::ok : io_status::rejected;
+    if (got.status == io_status::ok) {
+      std::memcpy(&got.header, buffer.data(), skip);
+      got.packet = buffer.subspan(skip, size - skip);
+    }
+    return got;
+  }
+  switch (errno) {
+    case EAGAIN:
+    case ENOBUFS:
+    case ENOMEM:
+      got.status = io_status::would_block;
+      break;
+    case EIO:
+      got.status = io_status::not_up;
+      break;
+    case EBADFD:
+    case ENODEV:
+      got.status = io_status::lost;
+      break;
+    default:
+      // EFAULT is how a read ends that a deletion interrupts.
+      got.status = still_exists() ? io_status::rejected : io_status::lost;
+  }
+  return got;
+}
+
+tun_device::io_status
+tun_device::write(const offload_header& header,
+                  std::span<const const_byte_span> fragments) const {
+  if (fragments.size() > max_fragments)
+    return io_status::rejected;
+  if (!has_header_
+      && (header.flags != 0 || header.gso_type != offload_header::gso_none))
+    return io_status::rejected; // no way to tell the kernel
+  // Left uninitialised: only what is filled in is read.
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init)
+  std::array<iovec, max_fragments + 1> vectors;
+  std::size_t used = 0;
+  // writev() does not write to what an iovec points to.
+  // NOLINTBEGIN(cppcoreguidelines-pro-type-const-cast)
+  if (has_header_)
+    vectors[used++] = {const_cast<offload_header*>(&header), sizeof header};
+  for (const auto fragment : fragments)
+    vectors[used++]
+      = {const_cast<std::byte*>(fragment.data()), fragment.size()};
+  // NOLINTEND(cppcoreguidelines-pro-type-const-cast)
+  ssize_t count = 0;
+  do
+    count = ::writev(fd_.get(), vectors.data(), static_cast<int>(used));
+  while (count < 0 && errno == EINTR);
+  if (count >= 0)
+    return io_status::ok;
+  switch (errno) {
+    case EAGAIN:
+    case ENOBUFS:
+    case ENOMEM:
+      return io_status::would_block;
+    case EIO:
+      return io_status::not_up;
+    case EBADFD:
+    case ENODEV:
+      return io_status::lost;
+    default:
+      return io_status::rejected;
+  }
+}
+
+bool tun_device::still_exists() const {
+  return current_name().has_value();
+}
+
+result<std::string> tun_device::current_name() const {
+  ifreq request{};
+  if (::ioctl(fd_.get(), TUNGETIFF, &request) != 0)
+    return tl::unexpected(
+      make_system_error(errno, "The TUN device " + name_ + " is gone"));
+  return std::string{&request.ifr_name[0]};
+}
+
+result<file_descriptor> tun_device::current_namespace() const {
+  file_descriptor fd{::ioctl(fd_.get(), TUNGETDEVNETNS)};
+  if (!fd)
+    return tl::unexpected(make_system_error(
+      errno, "Cannot tell which network namespace holds " + name_));
+  return fd;
+}
+
+result<std::uint32_t> tun_device::mtu() const {
+  auto where = current_namespace();
+  if (!where)
+    return tl::unexpected(where.error());
+  auto socket = netlink::open_in_namespace(where->get(), [] {
+    return netlink::open(0, true);
+  });
+  if (!socket)
+    return tl::unexpected(socket.error());
+  auto present_name = current_name();
+  if (!present_name)
+    return tl::unexpected(present_name.error());
+  auto link = netlink::find_link(socket->get(), *present_name, 0);
+  if (!link)
+    return tl::unexpected(link.error());
+  return link->mtu;
+}
+
+} // namespace weft

@@ -1,0 +1,229 @@
+// Sending a batch:
+// 1. gather runs of equal datagrams into messages (message_builder);
+// 2. hand many messages to the kernel with one call (transmit);
+// 3. after a failure decide what to do without: GSO, the source, or the
+//    datagram (overcome).
+#include "platform/linux/udp_arena.hpp"
+#include "platform/udp_socket.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace weft {
+
+namespace {
+
+/// UDP_MAX_SEGMENTS of kernels before 6.9.
+constexpr std::size_t max_segments = 64;
+/// A GSO message must fit into one IP packet, as far as its length field goes.
+constexpr std::size_t max_payload_v4 = 65535 - 20 - 8;
+constexpr std::size_t max_payload_v6 = 65535 - 40 - 8;
+
+/// The number of datagrams from `first` on that can be one GSO message: side
+/// by side and of one size, but the last may be shorter.
+std::size_t run_length(std::span<const slice> slices, std::size_t first,
+                       std::size_t max_bytes) {
+  const std::size_t size = slices[first].length;
+  if (size == 0)
+    return 1;
+  std::size_t count = 1;
+  std::size_t bytes = size;
+  while (first + count < slices.size() && count < max_segments) {
+    const auto& last = slices[first + count - 1];
+    const auto& next = slices[first + count];
+    if (last.length != size || next.length > size || next.length == 0
+        || next.offset != last.offset + last.length
+        || bytes + next.length > max_bytes)
+      break;
+    bytes += next.length;
+    ++count;
+  }
+  return count;
+}
+
+/// Appends a control message with the bytes of `value` to `to`, and returns
+/// the bytes used in all.
+template <class T>
+std::size_t put_control(control_memory& to, std::size_t used, int level,
+                        int type, const T& value) {
+  cmsghdr header{};
+  header.cmsg_level = level;
+  header.cmsg_type = type;
+  header.cmsg_len = CMSG_LEN(sizeof value);
+  auto* at = &to.bytes[used];
+  std::memcpy(at, &header, sizeof header);
+  std::memcpy(at + CMSG_LEN(0), &value, sizeof value);
+  return used + CMSG_SPACE(sizeof value);
+}
+
+std::size_t put_source(control_memory& to, const source_address& source) {
+  if (source.address.is_v4()) {
+    in_pktinfo info{};
+    std::memcpy(&info.ipi_spec_dst, source.address.bytes.data(), 4);
+    return put_control(to, 0, SOL_IP, IP_PKTINFO, info);
+  }
+  in6_pktinfo info{};
+  std::memcpy(&info.ipi6_addr, source.address.bytes.data(), 16);
+  // An interface here would overrule the routing tables, except that a
+  // link-local address means nothing without one.
+  if (IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr))
+    info.ipi6_ifindex = source.interface_index;
+  return put_control(to, 0, SOL_IPV6, IPV6_PKTINFO, info);
+}
+
+/// Whether `code` is how the kernel says that it cannot send from an address.
+bool may_mean_source(int code) {
+  return code == EINVAL || code == ENETUNREACH || code == EADDRNOTAVAIL
+         || code == EHOSTUNREACH || code == ENODEV || code == ENXIO;
+}
+
+/// What one send call tries with, which failures reduce.
+struct attempt {
+  bool gso = false;
+  const source_address* source = nullptr;
+  bool dropped_source = false;
+};
+
+/// Tries something else after the message with `count` datagrams failed with
+/// `code`.  False: there is nothing else, give it up.
+bool overcome(attempt& trying, bool& socket_gso, int code, std::size_t count) {
+  if (count > 1 && (code == EIO || code == EINVAL || code == EMSGSIZE)) {
+    if (code == EIO)
+      socket_gso = false;
+    trying.gso = false;
+    return true;
+  }
+  if (trying.source != nullptr && may_mean_source(code)) {
+    trying.source = nullptr;
+    trying.dropped_source = true;
+    return true;
+  }
+  return false;
+}
+
+/// Makes messages of datagrams in `memory` to one endpoint.
+class message_builder {
+public:
+  message_builder(const_byte_span memory, std::span<const slice> slices,
+                  socket_address& to)
+    : memory_(memory), slices_(slices), to_(to),
+      max_bytes_(to.data()->sa_family == AF_INET ? max_payload_v4
+                                                 : max_payload_v6) {
+  }
+
+  /// Fills `messages` with the datagrams from `next` on, and returns the
+  /// number of messages.
+  std::size_t build(sent_messages& messages, std::size_t next,
+                    const attempt& trying) const {
+    std::size_t used = 0;
+    for (; next < slices_.size() && used < sent_messages::capacity; ++used) {
+      const auto count = trying.gso ? run_length(slices_, next, max_bytes_) : 1;
+      fill(messages, used, next, count, trying.source);
+      messages.counts[used] = count;
+      next += count;
+    }
+    return used;
+  }
+
+private:
+  void fill(sent_messages& messages, std::size_t at, std::size_t first,
+            std::size_t count, const source_address* source) const {
+    const auto& last = slices_[first + count - 1];
+    const auto part = memory_.subspan(
+      slices_[first].offset, last.offset + last.length - slices_[first].offset);
+    // sendmmsg() does not write to what an iovec points to.
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-const-cast)
+    auto* start = const_cast<std::byte*>(part.data());
+    messages.vectors[at] = {start, part.size()};
+    auto& control = messages.controls[at];
+    std::size_t used = source != nullptr ? put_source(control, *source) : 0;
+    if (count > 1)
+      used = put_control(control, used, SOL_UDP, UDP_SEGMENT,
+                         slices_[first].length);
+    auto& header = messages.headers[at].msg_hdr;
+    header = {};
+    header.msg_name = to_.data();
+    header.msg_namelen = to_.size();
+    header.msg_iov = &messages.vectors[at];
+    header.msg_iovlen = 1;
+    header.msg_control = used > 0 ? control.bytes.data() : nullptr;
+    header.msg_controllen = used;
+  }
+
+  const_byte_span memory_;
+  std::span<const slice> slices_;
+  socket_address& to_;
+  std::size_t max_bytes_;
+};
+
+} // namespace
+
+udp_socket::send_result
+udp_socket::transmit(const_byte_span memory, std::span<const slice> slices,
+                     std::size_t first, const endpoint& remote,
+                     const std::optional<source_address>& source) {
+  send_result outcome;
+  outcome.sent = first;
+  if (remote.address.family != family_) {
+    outcome = {io_status::failed, slices.size(), slices.size() - first,
+               EAFNOSUPPORT, false};
+    return outcome;
+  }
+  socket_address to{remote};
+  attempt trying{gso_, nullptr, false};
+  if (source && source->address.family == family_)
+    trying.source = &*source;
+  else
+    outcome.source_was_invalid = source.has_value();
+  auto& messages = arena_->sent;
+  const message_builder builder{memory, slices, to};
+
+  while (outcome.sent < slices.size()) {
+    const auto built = builder.build(messages, outcome.sent, trying);
+    const auto done
+      = ::sendmmsg(fd_.get(), messages.headers.data(),
+                   static_cast<unsigned>(built), MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (done > 0) {
+      for (std::size_t i = 0; i < static_cast<std::size_t>(done); ++i)
+        outcome.sent += messages.counts[i];
+      // What was refused with the source went out without it.
+      outcome.source_was_invalid
+        = outcome.source_was_invalid || trying.dropped_source;
+      continue;
+    }
+    const int code = errno;
+    if (code == EINTR)
+      continue;
+    if (code == EAGAIN) {
+      outcome.status = io_status::would_block;
+      return outcome;
+    }
+    if (overcome(trying, gso_, code, messages.counts[0]))
+      continue;
+    outcome.code = code;
+    outcome.failed += messages.counts[0];
+    outcome.sent += messages.counts[0];
+  }
+  if (outcome.failed > 0)
+    outcome.status = io_status::failed;
+  return outcome;
+}
+
+udp_socket::send_result
+udp_socket::send(const datagram_buffer& batch, std::size_t first,
+                 const endpoint& remote,
+                 const std::optional<source_address>& source) {
+  return transmit(batch.memory(), batch.slices(), first, remote, source);
+}
+
+udp_socket::send_result
+udp_socket::send(const_byte_span datagram, const endpoint& remote,
+                 const std::optional<source_address>& source) {
+  if (datagram.size() > 65535)
+    return {io_status::failed, 1, 1, EMSGSIZE, false};
+  const slice whole{0, static_cast<std::uint16_t>(datagram.size())};
+  return transmit(datagram, {&whole, 1}, 0, remote, source);
+}
+
+} // namespace weft

@@ -1,0 +1,186 @@
+#include "platform/udp_socket.hpp"
+
+#include "platform/linux/udp_arena.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace weft {
+
+namespace {
+
+/// Enough for a burst of 10 Gb/s for 5 ms.
+constexpr int buffer_size = 7 * 1024 * 1024;
+
+bool set_option(int fd, int level, int option, int value) {
+  return ::setsockopt(fd, level, option, &value, sizeof value) == 0;
+}
+
+/// The system's limit holds for the first of the two, which root may exceed
+/// with the second.
+void enlarge_buffers(int fd) {
+  if (!set_option(fd, SOL_SOCKET, SO_RCVBUFFORCE, buffer_size))
+    set_option(fd, SOL_SOCKET, SO_RCVBUF, buffer_size);
+  if (!set_option(fd, SOL_SOCKET, SO_SNDBUFFORCE, buffer_size))
+    set_option(fd, SOL_SOCKET, SO_SNDBUF, buffer_size);
+}
+
+/// The options without which the socket is of no use.  Outer packets may be
+/// fragmented on their way, as the kernel's WireGuard lets them be.
+bool set_required_options(int fd, ip_family family) {
+  if (family == ip_family::v4)
+    return set_option(fd, SOL_IP, IP_PKTINFO, 1)
+           && set_option(fd, SOL_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT);
+  return set_option(fd, SOL_IPV6, IPV6_V6ONLY, 1)
+         && set_option(fd, SOL_IPV6, IPV6_RECVPKTINFO, 1)
+         && set_option(fd, SOL_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT);
+}
+
+std::string name_of(ip_family family) {
+  return family == ip_family::v4 ? "IPv4" : "IPv6";
+}
+
+system_error bind_error(int code, const udp_socket::options& wanted) {
+  const auto port = std::to_string(wanted.port);
+  auto what
+    = "Cannot listen on UDP port " + port + " (" + name_of(wanted.family);
+  if (!wanted.address.is_unspecified())
+    what += ", " + to_string(wanted.address);
+  std::string remedy;
+  if (code == EADDRINUSE)
+    remedy = "Choose another listen port, or stop the program that has it "
+             "(ss -ulpn 'sport = :"
+             + port + "' shows it)";
+  else if (code == EADDRNOTAVAIL)
+    remedy = "This host has no such address";
+  else if (code == EACCES)
+    remedy = "Ports below 1024 need CAP_NET_BIND_SERVICE: run as root or "
+             "choose another listen port";
+  return make_system_error(code, what + ")", std::move(remedy));
+}
+
+/// Reads the control messages of a received message into `to`.
+void read_control(msghdr& header, received_datagrams& to) {
+  for (auto* control = CMSG_FIRSTHDR(&header); control != nullptr;
+       control = CMSG_NXTHDR(&header, control)) {
+    const auto* data = CMSG_DATA(control);
+    if (control->cmsg_level == SOL_IP && control->cmsg_type == IP_PKTINFO) {
+      in_pktinfo info{};
+      std::memcpy(&info, data, sizeof info);
+      // Not ipi_addr: that may be a broadcast address, which nobody can send
+      // from.
+      to.local = source_address{from_in_addr(info.ipi_spec_dst),
+                                static_cast<std::uint32_t>(info.ipi_ifindex)};
+    } else if (control->cmsg_level == SOL_IPV6
+               && control->cmsg_type == IPV6_PKTINFO) {
+      in6_pktinfo info{};
+      std::memcpy(&info, data, sizeof info);
+      to.local = source_address{from_in6_addr(info.ipi6_addr),
+                                static_cast<std::uint32_t>(info.ipi6_ifindex)};
+    } else if (control->cmsg_level == SOL_UDP
+               && control->cmsg_type == UDP_GRO) {
+      int size = 0;
+      std::memcpy(&size, data, sizeof size);
+      if (size > 0)
+        to.segment_size
+          = std::min(static_cast<std::size_t>(size), to.bytes.size());
+    }
+  }
+}
+
+} // namespace
+
+void udp_socket::arena_deleter::operator()(message_arena* arena) const {
+  delete arena; // NOLINT(cppcoreguidelines-owning-memory)
+}
+
+result<udp_socket> udp_socket::open(const options& wanted) {
+  const auto cannot_open
+    = "Cannot open an " + name_of(wanted.family) + " UDP socket";
+  udp_socket made;
+  made.family_ = wanted.family;
+  made.fd_ = file_descriptor{
+    ::socket(wanted.family == ip_family::v4 ? AF_INET : AF_INET6,
+             SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
+  const int fd = made.fd_.get();
+  if (!made.fd_ || !set_required_options(fd, wanted.family))
+    return tl::unexpected(make_system_error(errno, cannot_open));
+  enlarge_buffers(fd);
+  if (wanted.fwmark != 0)
+    if (auto marked = made.set_fwmark(wanted.fwmark); !marked)
+      return tl::unexpected(marked.error());
+  if (wanted.offload) {
+    made.gso_ = set_option(fd, SOL_UDP, UDP_SEGMENT, 0);
+    made.gro_ = set_option(fd, SOL_UDP, UDP_GRO, 1);
+  }
+  auto where = wanted.address;
+  where.family = wanted.family; // a default-constructed address is IPv4
+  const socket_address address{{where, wanted.port, wanted.scope_id}};
+  if (::bind(fd, address.data(), address.size()) != 0)
+    return tl::unexpected(bind_error(errno, wanted));
+  socket_address bound;
+  auto length = socket_address::capacity();
+  if (::getsockname(fd, bound.data(), &length) != 0)
+    return tl::unexpected(make_system_error(errno, cannot_open));
+  made.port_ = bound.to_endpoint().port;
+  made.arena_.reset(new message_arena);
+  return made;
+}
+
+result<void> udp_socket::set_fwmark(std::uint32_t mark) const {
+  if (::setsockopt(fd_.get(), SOL_SOCKET, SO_MARK, &mark, sizeof mark) != 0)
+    return tl::unexpected(make_system_error(
+      errno, "Cannot set the firewall mark of the UDP socket"));
+  return {};
+}
+
+udp_socket::io_status
+udp_socket::receive(byte_span memory, std::size_t max_count,
+                    std::vector<received_datagrams>& out) {
+  const auto count
+    = std::min({max_count, max_messages, memory.size() / receive_stride});
+  auto& arena = arena_->received;
+  for (std::size_t i = 0; i < count; ++i) {
+    arena.vectors[i] = {&memory[i * receive_stride], receive_stride};
+    auto& header = arena.headers[i].msg_hdr;
+    header.msg_name = arena.remotes[i].data();
+    header.msg_namelen = socket_address::capacity();
+    header.msg_iov = &arena.vectors[i];
+    header.msg_iovlen = 1;
+    header.msg_control = arena.controls[i].bytes.data();
+    header.msg_controllen = control_memory::capacity;
+    header.msg_flags = 0;
+  }
+  // A call may end with an error that belongs to an earlier send, and the
+  // kernel then forgets it.  One that stays is the socket's own.
+  constexpr int max_attempts = 8;
+  int got = -1;
+  for (int attempt = 0; attempt < max_attempts && got < 0; ++attempt) {
+    got = ::recvmmsg(fd_.get(), arena.headers.data(),
+                     static_cast<unsigned>(count), MSG_DONTWAIT, nullptr);
+    if (got < 0 && errno == EAGAIN)
+      return io_status::would_block;
+  }
+  if (got < 0)
+    return io_status::failed;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(got); ++i) {
+    auto& header = arena.headers[i].msg_hdr;
+    const std::size_t length = arena.headers[i].msg_len;
+    if ((header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
+      ++truncated_;
+      continue;
+    }
+    if (length == 0)
+      continue;
+    received_datagrams datagrams;
+    datagrams.bytes = memory.subspan(i * receive_stride, length);
+    datagrams.segment_size = length;
+    datagrams.remote = arena.remotes[i].to_endpoint();
+    read_control(header, datagrams);
+    out.push_back(datagrams);
+  }
+  return io_status::ok;
+}
+
+} // namespace weft

@@ -1,0 +1,71 @@
+#include "platform/udp_socket.hpp"
+
+#include <cerrno>
+
+namespace weft {
+
+namespace {
+
+/// Whether the host lacks the whole address family.
+bool means_no_family(int code, const ip_address& address) {
+  return code == EAFNOSUPPORT || code == EPFNOSUPPORT
+         || (code == EADDRNOTAVAIL && address.is_unspecified());
+}
+
+/// Opens the socket of one family into `to`.  A family that the host lacks is
+/// left out unless `needed`.
+result<void> open_family(std::optional<udp_socket>& to,
+                         const udp_socket::options& wanted, bool needed) {
+  auto opened = udp_socket::open(wanted);
+  if (opened) {
+    to = std::move(*opened);
+    return {};
+  }
+  if (!needed && means_no_family(opened.error().code, wanted.address))
+    return {};
+  return tl::unexpected(opened.error());
+}
+
+/// One try for both families.
+result<udp_sockets> open_both(udp_socket::options wanted) {
+  udp_sockets made;
+  wanted.family = ip_family::v4;
+  if (auto opened = open_family(made.v4, wanted, false); !opened)
+    return tl::unexpected(opened.error());
+  if (made.v4)
+    wanted.port = made.v4->port();
+  wanted.family = ip_family::v6;
+  if (auto opened = open_family(made.v6, wanted, !made.v4); !opened)
+    return tl::unexpected(opened.error());
+  return made;
+}
+
+} // namespace
+
+result<udp_sockets>
+open_udp_sockets(const endpoint& listen, std::uint32_t fwmark, bool offload) {
+  udp_socket::options wanted;
+  wanted.port = listen.port;
+  wanted.scope_id = listen.scope_id;
+  wanted.fwmark = fwmark;
+  wanted.offload = offload;
+  if (listen.address.is_v4() || !listen.address.is_unspecified()) {
+    wanted.address = listen.address;
+    wanted.family = listen.address.family;
+    udp_sockets made;
+    auto& place = listen.address.is_v4() ? made.v4 : made.v6;
+    if (auto opened = open_family(place, wanted, true); !opened)
+      return tl::unexpected(opened.error());
+    return made;
+  }
+  // A port that the kernel chose for one family may be taken in the other.
+  constexpr int max_attempts = 100;
+  auto made = open_both(wanted);
+  for (int attempt = 1; attempt < max_attempts && listen.port == 0 && !made
+                        && made.error().code == EADDRINUSE;
+       ++attempt)
+    made = open_both(wanted);
+  return made;
+}
+
+} // namespace weft

@@ -1,0 +1,222 @@
+#include "platform/process.hpp"
+
+#include "tests/platform/support.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <thread>
+
+using namespace weft;
+using namespace weft::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct pipe_ends {
+  file_descriptor reading;
+  file_descriptor writing;
+};
+
+pipe_ends make_pipe() {
+  std::array<int, 2> ends{};
+  REQUIRE(::pipe(ends.data()) == 0);
+  return {file_descriptor{ends[0]}, file_descriptor{ends[1]}};
+}
+
+/// One byte, waiting for it 10 s at most.
+bool arrives(const file_descriptor& fd) {
+  char byte = 0;
+  return await_readable(fd.get()) && ::read(fd.get(), &byte, 1) == 1;
+}
+
+/// The end of all writers, waiting for it 10 s at most.
+bool ends(const file_descriptor& fd) {
+  char byte = 0;
+  return await_readable(fd.get()) && ::read(fd.get(), &byte, 1) == 0;
+}
+
+/// A datagram socket in the place of a service manager.
+file_descriptor service_manager(const std::string& name) {
+  file_descriptor fd{::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  name.copy(&address.sun_path[0], sizeof address.sun_path);
+  if (name[0] == '@')
+    address.sun_path[0] = '\0';
+  REQUIRE(::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address),
+                 static_cast<socklen_t>(offsetof(sockaddr_un, sun_path)
+                                        + name.size()))
+          == 0);
+  return fd;
+}
+
+std::string receive_text(const file_descriptor& fd) {
+  std::array<char, 100> text{};
+  const auto got = ::recv(fd.get(), text.data(), text.size(), MSG_DONTWAIT);
+  return got < 0 ? "nothing" : std::string(text.data(), std::size_t(got));
+}
+
+} // namespace
+
+TEST_CASE("signals come out of a descriptor instead of ending the program") {
+  const auto code = in_child([] {
+    const auto watch = signal_watch::open();
+    if (!watch || watch->read() != 0)
+      return 1;
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP}) {
+      // A thread started later does not take it either.
+      std::thread{[&] { ::kill(::getpid(), signal); }}.join();
+      if (!await_readable(watch->descriptor()) || watch->read() != signal)
+        return 2;
+    }
+    return watch->read() == 0 ? 0 : 3;
+  });
+  CHECK(code == 0);
+}
+
+TEST_CASE("a protected process leaves no core dump and cannot be traced") {
+  const auto code = in_child([] {
+    protect_memory();
+    rlimit limit{1, 1};
+    ::getrlimit(RLIMIT_CORE, &limit);
+    if (limit.rlim_cur != 0 || limit.rlim_max != 0)
+      return 1;
+    return ::prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0 ? 0 : 2;
+  });
+  CHECK(code == 0);
+}
+
+TEST_CASE("the right to change networks is told from its lack") {
+  if (::geteuid() != 0) {
+    WARN("skipped: needs root");
+    return;
+  }
+  const auto code = in_child([] {
+    const bool before = has_net_admin();
+    if (::setuid(65534) != 0)
+      return 1;
+    return before && !has_net_admin() ? 0 : 2;
+  });
+  CHECK(code == 0);
+}
+
+TEST_CASE("the limit of open files is raised as far as allowed") {
+  const auto code = in_child([] {
+    rlimit limit{};
+    ::getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = 16;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+    raise_file_limit();
+    rlimit raised{};
+    ::getrlimit(RLIMIT_NOFILE, &raised);
+    return raised.rlim_cur == limit.rlim_max ? 0 : 1;
+  });
+  CHECK(code == 0);
+}
+
+TEST_CASE("the service manager is told the state, by path or abstract name") {
+  const temporary_folder folder;
+  const auto name
+    = GENERATE_REF(folder.path() + "/notify",
+                   "@weft-test-notify-" + std::to_string(::getpid()));
+  const auto manager = service_manager(name);
+  REQUIRE(::setenv("NOTIFY_SOCKET", name.c_str(), 1) == 0);
+  notify_service_manager("READY=1\nSTATUS=two peers");
+  CHECK(receive_text(manager) == "READY=1\nSTATUS=two peers");
+  REQUIRE(::unsetenv("NOTIFY_SOCKET") == 0);
+  notify_service_manager("STOPPING=1");
+  CHECK(receive_text(manager) == "nothing");
+}
+
+TEST_CASE("a bad place to notify does no harm") {
+  const auto place = GENERATE(std::string{"relative"}, std::string{"@"},
+                              std::string{"/nonexistent/socket"}, std::string{},
+                              "/" + std::string(200, 'x'));
+  REQUIRE(::setenv("NOTIFY_SOCKET", place.c_str(), 1) == 0);
+  notify_service_manager("READY=1");
+  REQUIRE(::unsetenv("NOTIFY_SOCKET") == 0);
+}
+
+TEST_CASE("a program in the background releases its caller when it is ready, "
+          "and not before") {
+  const auto report = make_pipe();
+  auto output = make_pipe();
+  const auto leash = make_pipe();
+  const auto code = in_child([&] {
+    ::dup2(output.writing.get(), STDOUT_FILENO);
+    output.writing.reset();
+    auto ground = background::enter();
+    if (!ground)
+      return 1;
+    std::this_thread::sleep_for(50ms);
+    if (::write(report.writing.get(), "r", 1) != 1)
+      return 2;
+    ground->ready();
+    ground->ready();
+    // Runs on until the test lets go.
+    const bool released = arrives(leash.reading);
+    std::array<char, 16> folder{};
+    const bool moved = ::getcwd(folder.data(), folder.size()) != nullptr
+                       && std::strcmp(folder.data(), "/") == 0;
+    const bool leads = ::getsid(0) == ::getpid();
+    if (released && moved && leads)
+      static_cast<void>(::write(report.writing.get(), "e", 1));
+    return 0;
+  });
+  CHECK(code == 0);
+  // The report was there before the caller was released.
+  pollfd entry{report.reading.get(), POLLIN, 0};
+  REQUIRE(::poll(&entry, 1, 0) == 1);
+  CHECK(arrives(report.reading));
+  // Its output does not keep anybody waiting.
+  output.writing.reset();
+  CHECK(ends(output.reading));
+  REQUIRE(::write(leash.writing.get(), "x", 1) == 1);
+  CHECK(arrives(report.reading));
+}
+
+TEST_CASE("the caller of a program that ends before it is ready gets its exit "
+          "code") {
+  CHECK(in_child([] {
+          auto ground = background::enter();
+          return ground ? 7 : 1;
+        })
+        == 7);
+  CHECK(in_child([] {
+          auto ground = background::enter();
+          ::raise(SIGKILL);
+          return 0;
+        })
+        == 128 + SIGKILL);
+}
+
+TEST_CASE("a log file stays open in the background") {
+  const temporary_folder folder;
+  const auto path = folder.path() + "/log";
+  const auto done = make_pipe();
+  const auto code = in_child([&] {
+    const file_descriptor log{
+      ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600)};
+    ::dup2(log.get(), STDERR_FILENO);
+    auto ground = background::enter();
+    ground->ready();
+    static_cast<void>(::write(STDERR_FILENO, "later", 5));
+    static_cast<void>(::write(done.writing.get(), "d", 1));
+    return 0;
+  });
+  CHECK(code == 0);
+  REQUIRE(arrives(done.reading));
+  struct stat info {};
+  REQUIRE(::stat(path.c_str(), &info) == 0);
+  CHECK(info.st_size == 5);
+}
