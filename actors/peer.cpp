@@ -1,0 +1,187 @@
+#include "actors/peer.hpp"
+
+#include "platform/clock.hpp"
+
+namespace weft {
+
+peer::peer(caf::actor_config& config, io_loop_ptr loop, workspace_ptr space,
+           peer_neighbours neighbours, std::shared_ptr<const identity> self,
+           std::uint32_t slot, std::uint32_t generation, peer_settings settings)
+  : hosted(config, std::move(loop)),
+    space_(std::move(space)),
+    neighbours_(std::move(neighbours)),
+    slot_(slot),
+    name_(std::move(settings.name)),
+    endpoint_host_(std::move(settings.endpoint_host)),
+    initial_keepalive_(settings.persistent_keepalive),
+    session_(std::move(self), settings.public_key, *space_->indices, slot,
+             generation, space_->random) {
+  session_.set_preshared_key(settings.preshared_key);
+  if (settings.endpoint)
+    session_.set_endpoint(*settings.endpoint);
+}
+
+peer::behavior_type peer::make_behavior() {
+  const auto at = instant_now();
+  session_.set_persistent_keepalive(initial_keepalive_, at);
+  follow_up(at);
+  return {
+    [this](outgoing_packets& packets) { seal(packets); },
+    [this](incoming_datagrams& datagrams) { open(datagrams); },
+    [this](const initiation_received& message) {
+      const auto moment = instant_now();
+      session_.handle_initiation(*message.claim, wire::initiation_size,
+                                 message.path, moment);
+      follow_up(moment);
+    },
+    [this](const answer_received& answer) {
+      const auto moment = instant_now();
+      const auto bytes = answer.message.view();
+      if (bytes.size() == wire::response_size)
+        session_.handle_response(bytes, answer.message.path, moment);
+      else
+        session_.handle_cookie_reply(bytes, moment);
+      follow_up(moment);
+    },
+    [this](const deadline_passed&) {
+      const auto moment = instant_now();
+      armed_.reset();
+      session_.handle_deadlines(moment);
+      follow_up(moment);
+    },
+    [this](const source_lost&) { session_.forget_source(); },
+    [this](const change_peer& changes) { change(changes); },
+    [this](const change_identity& changed) {
+      session_.set_identity(changed.self);
+      follow_up(instant_now());
+    },
+    [this](const report_request& request) { return report(request); },
+  };
+}
+
+void peer::on_exit() {
+  session_.set_identity(nullptr); // wipes all keys now
+  if (neighbours_.timer)
+    send(neighbours_.timer, arm_deadline{slot_, std::nullopt, {}});
+  neighbours_ = {};
+}
+
+void peer::seal(outgoing_packets& packets) {
+  const auto at = instant_now();
+  auto batch = std::move(packets.batch);
+  if (!session_.seal(batch->datagrams, at))
+    session_.stage(batch->datagrams, at);
+  else if (session_.path())
+    send(neighbours_.socket,
+         outgoing_datagrams{std::move(batch), *session_.path()});
+  follow_up(at);
+}
+
+void peer::open(incoming_datagrams& datagrams) {
+  const auto at = instant_now();
+  const auto batch = std::move(datagrams.batch);
+  auto number = datagrams.first;
+  while (number != incoming_batch::end) {
+    // A run of datagrams from one sender.
+    const auto path = batch->datagrams[number].path;
+    auto any = false;
+    auto data = false;
+    while (number != incoming_batch::end
+           && batch->datagrams[number].path == path) {
+      const auto& datagram = batch->datagrams[number];
+      const auto opened = session_.open(datagram.bytes, at);
+      any = any || opened.status != peer_session::open_status::dropped;
+      if (opened.status == peer_session::open_status::packet) {
+        data = true;
+        deliver(opened.packet, *datagrams.allowed);
+      }
+      number = datagram.next;
+    }
+    if (any)
+      session_.authenticated(batch->paths[path], data, at);
+  }
+  space_->joiner.flush([this](const super_packet& packet) { write(packet); });
+  follow_up(at);
+}
+
+void peer::deliver(byte_span packet, const routes& allowed) {
+  const auto view = parse_ip_packet(packet);
+  if (!view)
+    session_.count_drop(drop_reason::malformed_inner);
+  else if (allowed.slot_of(view->source) != slot_)
+    session_.count_drop(drop_reason::wrong_source);
+  else
+    space_->joiner.add(packet.first(view->length));
+}
+
+void peer::write(const super_packet& packet) {
+  switch (space_->tun->write(packet.header, packet.fragments)) {
+    case tun_device::io_status::ok:
+      break;
+    case tun_device::io_status::rejected:
+      session_.count_drop(drop_reason::device_rejected);
+      break;
+    case tun_device::io_status::would_block:
+    case tun_device::io_status::not_up:
+    case tun_device::io_status::lost: // the reader notices and says so
+      session_.count_drop(drop_reason::device_busy);
+      break;
+  }
+}
+
+void peer::change(const change_peer& changes) {
+  const auto at = instant_now();
+  if (changes.name)
+    name_ = *changes.name;
+  if (changes.preshared_key)
+    session_.set_preshared_key(*changes.preshared_key);
+  if (changes.endpoint)
+    session_.set_endpoint(*changes.endpoint);
+  if (changes.endpoint_host)
+    endpoint_host_ = *changes.endpoint_host;
+  if (changes.persistent_keepalive)
+    session_.set_persistent_keepalive(*changes.persistent_keepalive, at);
+  follow_up(at);
+}
+
+peer_report peer::report(const report_request& request) const {
+  peer_report result;
+  result.slot = slot_;
+  auto& status = result.status;
+  status.name = name_;
+  status.public_key = session_.key();
+  if (request.secrets)
+    status.preshared_key = session_.psk();
+  if (session_.path())
+    status.endpoint = session_.path()->remote;
+  status.endpoint_host = endpoint_host_;
+  status.persistent_keepalive = session_.persistent_keepalive();
+  status.last_handshake = session_.last_handshake();
+  status.rx_bytes = session_.received().bytes;
+  status.tx_bytes = session_.sent().bytes;
+  status.rx_packets = session_.received().packets;
+  status.tx_packets = session_.sent().packets;
+  result.drops = session_.drops();
+  return result;
+}
+
+void peer::follow_up(const instant& at) {
+  while (session_.has_transmit() && session_.path()) {
+    // Rare and small: not worth a buffer of the pool.
+    outgoing_ptr batch{new outgoing_batch(session_.transmit_size())};
+    session_.poll_transmit(batch->datagrams, at);
+    if (!batch->datagrams.empty())
+      send(neighbours_.socket,
+           outgoing_datagrams{std::move(batch), *session_.path()});
+  }
+  const auto next = session_.next_deadline();
+  // A later deadline than the armed one needs no message: the armed one wakes
+  // us early, and then we see.
+  if (next && (!armed_ || *next < *armed_)) {
+    armed_ = next;
+    send(neighbours_.timer,
+         arm_deadline{slot_, next, caf::actor_cast<peer_actor>(this)});
+  }
+}
+
+} // namespace weft

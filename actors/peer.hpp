@@ -1,0 +1,48 @@
+// The peer actor: one Noise session, its timers, and its packets both ways.
+#pragma once
+
+#include "actors/io_loop.hpp"
+#include "actors/workspace.hpp"
+#include "messages/routes.hpp"
+#include "protocol/peer_session.hpp"
+
+namespace weft {
+
+/// Whom a peer sends to.
+struct peer_neighbours {
+  udp_socket_actor socket;
+  timer_actor timer;
+};
+
+class peer : public hosted<peer_actor::base> {
+public:
+  /// `generation` continues that of the slot's former peer, so that an index
+  /// is not used again soon.
+  peer(caf::actor_config& config, io_loop_ptr loop, workspace_ptr space,
+       peer_neighbours neighbours, std::shared_ptr<const identity> self,
+       std::uint32_t slot, std::uint32_t generation, peer_settings settings);
+
+  behavior_type make_behavior() override;
+  void on_exit() override;
+
+private:
+  void seal(outgoing_packets& packets);
+  void open(incoming_datagrams& datagrams);
+  void deliver(byte_span packet, const routes& allowed);
+  void write(const super_packet& packet);
+  void change(const change_peer& changes);
+  peer_report report(const report_request& request) const;
+  /// Sends and arms what the session wants, to be called after each event.
+  void follow_up(const instant& at);
+
+  workspace_ptr space_;
+  peer_neighbours neighbours_;
+  std::uint32_t slot_;
+  std::string name_;
+  std::string endpoint_host_;
+  std::chrono::seconds initial_keepalive_;
+  peer_session session_;
+  std::optional<time_point> armed_;
+};
+
+} // namespace weft

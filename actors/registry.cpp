@@ -1,0 +1,333 @@
+#include "actors/registry.hpp"
+
+#include "protocol/random.hpp"
+
+#include <algorithm>
+
+namespace weft {
+
+namespace {
+
+/// Indices that a peer may use before its actor fails, at the most: a peer
+/// that replaces it begins behind them.
+constexpr std::uint32_t generations_of_one_life = 64;
+
+std::string host_text(const endpoint_config& where) {
+  if (const auto* host = std::get_if<host_endpoint>(&where))
+    return host->host + ':' + std::to_string(host->port);
+  return {};
+}
+
+} // namespace
+
+registry::registry(caf::actor_config& config, io_loop_ptr loop,
+                   std::vector<packet_loop> placements,
+                   registry_neighbours neighbours,
+                   std::shared_ptr<const receiver_index_codec> indices,
+                   std::shared_ptr<const identity> self,
+                   std::shared_ptr<spdlog::logger> log)
+  : hosted(config, std::move(loop)),
+    placements_(std::move(placements)),
+    neighbours_(std::move(neighbours)),
+    indices_(std::move(indices)),
+    self_(std::move(self)),
+    log_(std::move(log)) {
+  set_down_handler([this](const caf::down_msg& down) { peer_ended(down); });
+}
+
+registry::behavior_type registry::make_behavior() {
+  return {
+    [this](const device_update& update) { return apply(update); },
+    [this](const change_identity& changed) { set_identity(changed); },
+    [this](const endpoint_resolved& resolved) { set_resolved(resolved); },
+    [this](const source_lost& lost) { tell_peers(lost); },
+    [this](const report_request& request) { return report(request); },
+  };
+}
+
+void registry::on_exit() {
+  for (auto& entry : slots_) {
+    if (entry.actor) {
+      demonitor(entry.actor.address());
+      send_exit(entry.actor, caf::exit_reason::user_shutdown);
+    }
+  }
+  slots_.clear();
+  by_address_.clear();
+  new_entries_.entries.clear();
+  table_ = {};
+  neighbours_ = {};
+  placements_.clear();
+  self_.reset();
+}
+
+const packet_loop& registry::placement_of(std::uint32_t slot) const {
+  return placements_[slot % placements_.size()];
+}
+
+// -- changes -----------------------------------------------------------------
+
+caf::result<void> registry::apply(const device_update& update) {
+  if (update.replace_peers)
+    remove_all_peers();
+  for (const auto& peer : update.peers)
+    apply_peer(peer);
+  publish();
+  return caf::unit;
+}
+
+void registry::apply_peer(const peer_update& update) {
+  const auto found = by_key_.find(update.public_key);
+  if (found == by_key_.end()) {
+    if (update.remove || update.update_only)
+      return;
+    if (self_ && self_->public_static() == update.public_key)
+      return; // nobody is a peer of itself
+    if (const auto slot = add_peer(update))
+      change_allowed_ips(*slot, update);
+    return;
+  }
+  const auto slot = found->second;
+  if (update.remove) {
+    remove_peer(slot);
+    return;
+  }
+  change_existing(slot, update);
+  change_allowed_ips(slot, update);
+}
+
+std::optional<std::uint32_t> registry::add_peer(const peer_update& update) {
+  if (free_slots_.empty()) {
+    if (slots_.size() == receiver_index_codec::max_slots) {
+      log_->error("peer {} not added: {} peers are the most that there can be",
+                  to_string(update.public_key), slots_.size());
+      return std::nullopt;
+    }
+    free_slots_.push_back(static_cast<std::uint32_t>(slots_.size()));
+    slots_.emplace_back();
+    slots_.back().generation = system_random().next_u32();
+  }
+  const auto slot = free_slots_.back();
+  free_slots_.pop_back();
+  auto& settings = slots_[slot].settings;
+  settings = {};
+  settings.name = update.name.value_or("");
+  settings.public_key = update.public_key;
+  settings.preshared_key = update.preshared_key.value_or(preshared_key{});
+  settings.persistent_keepalive
+    = update.persistent_keepalive.value_or(std::chrono::seconds{0});
+  if (update.endpoint) {
+    settings.endpoint_host = host_text(*update.endpoint);
+    if (const auto* address = std::get_if<endpoint>(&*update.endpoint))
+      settings.endpoint = *address;
+  }
+  by_key_[update.public_key] = slot;
+  spawn_peer(slot);
+  if (update.endpoint)
+    resolve(slot, *update.endpoint);
+  return slot;
+}
+
+void registry::spawn_peer(std::uint32_t slot) {
+  auto& entry = slots_[slot];
+  const auto& place = placement_of(slot);
+  entry.actor
+    = system().spawn<peer>(place.loop, place.space,
+                           peer_neighbours{neighbours_.socket, place.timer},
+                           self_, slot, entry.generation, entry.settings);
+  entry.generation += generations_of_one_life;
+  monitor(entry.actor);
+  by_address_[entry.actor.address()] = slot;
+  table_.set(slot, entry.actor);
+  new_entries_.entries.emplace_back(entry.settings.public_key, entry.actor);
+}
+
+void registry::change_existing(std::uint32_t slot, const peer_update& update) {
+  auto& entry = slots_[slot];
+  change_peer changes;
+  changes.name = update.name;
+  changes.preshared_key = update.preshared_key;
+  changes.persistent_keepalive = update.persistent_keepalive;
+  auto& settings = entry.settings;
+  settings.name = update.name.value_or(settings.name);
+  settings.preshared_key = update.preshared_key.value_or(settings.preshared_key);
+  settings.persistent_keepalive
+    = update.persistent_keepalive.value_or(settings.persistent_keepalive);
+  if (update.endpoint) {
+    settings.endpoint_host = host_text(*update.endpoint);
+    changes.endpoint_host = settings.endpoint_host;
+    if (const auto* address = std::get_if<endpoint>(&*update.endpoint)) {
+      settings.endpoint = *address;
+      changes.endpoint = *address;
+    }
+    resolve(slot, *update.endpoint);
+  }
+  send(entry.actor, std::move(changes));
+}
+
+void registry::change_allowed_ips(std::uint32_t slot,
+                                  const peer_update& update) {
+  auto& allowed = slots_[slot].allowed;
+  if (update.replace_allowed_ips) {
+    for (const auto& prefix : allowed)
+      prefixes_.erase(prefix, slot);
+    allowed.clear();
+  }
+  for (const auto& change : update.allowed_ips) {
+    const auto prefix = change.prefix.network();
+    if (change.remove) {
+      if (prefixes_.erase(prefix, slot))
+        std::erase(allowed, prefix);
+    } else if (prefixes_.find(prefix) != slot) {
+      prefixes_.insert(prefix, slot);
+      allowed.push_back(prefix);
+    }
+  }
+}
+
+std::vector<ip_prefix> registry::allowed_ips_of(std::uint32_t slot) const {
+  auto result = slots_[slot].allowed;
+  std::erase_if(result, [&](const ip_prefix& prefix) {
+    return prefixes_.find(prefix) != slot;
+  });
+  return result;
+}
+
+void registry::remove_peer(std::uint32_t slot) {
+  auto& entry = slots_[slot];
+  for (const auto& prefix : entry.allowed)
+    prefixes_.erase(prefix, slot);
+  entry.allowed.clear();
+  entry.restarts = 0;
+  by_key_.erase(entry.settings.public_key);
+  by_address_.erase(entry.actor.address());
+  new_entries_.entries.emplace_back(entry.settings.public_key, peer_actor{});
+  demonitor(entry.actor.address());
+  send_exit(entry.actor, caf::exit_reason::user_shutdown);
+  entry.actor = nullptr;
+  entry.settings = {};
+  table_.set(slot, {});
+  free_slots_.push_back(slot);
+}
+
+void registry::remove_all_peers() {
+  for (std::uint32_t slot = 0; slot < slots_.size(); ++slot) {
+    if (slots_[slot].actor)
+      remove_peer(slot);
+  }
+}
+
+void registry::peer_ended(const caf::down_msg& down) {
+  const auto found = by_address_.find(down.source);
+  if (found == by_address_.end())
+    return;
+  const auto slot = found->second;
+  by_address_.erase(found);
+  auto& entry = slots_[slot];
+  ++entry.restarts;
+  log_->error("peer {} failed and is started again with a new session",
+              to_string(entry.settings.public_key));
+  spawn_peer(slot);
+  publish();
+}
+
+void registry::set_identity(const change_identity& changed) {
+  self_ = changed.self;
+  if (self_) {
+    // A peer with our own key disappears.
+    if (const auto found = by_key_.find(self_->public_static());
+        found != by_key_.end()) {
+      remove_peer(found->second);
+      publish();
+    }
+  }
+  tell_peers(changed);
+  send(neighbours_.gate, changed);
+}
+
+template <class Message>
+void registry::tell_peers(const Message& message) {
+  for (auto& entry : slots_) {
+    if (entry.actor)
+      send(entry.actor, message);
+  }
+}
+
+void registry::publish() {
+  send(neighbours_.gate, std::exchange(new_entries_, {}));
+  const auto snapshot = std::make_shared<const routes>(prefixes_, table_, indices_);
+  send(neighbours_.reader, routes_changed{snapshot});
+  send(neighbours_.socket, routes_changed{snapshot});
+  send(neighbours_.gate, routes_changed{snapshot});
+}
+
+// -- host names --------------------------------------------------------------
+
+void registry::resolve(std::uint32_t slot, const endpoint_config& where) {
+  if (const auto* host = std::get_if<host_endpoint>(&where))
+    send(neighbours_.resolver,
+         resolve_endpoint{slots_[slot].settings.public_key, *host,
+                          caf::actor_cast<registry_actor>(this)});
+}
+
+void registry::set_resolved(const endpoint_resolved& resolved) {
+  const auto found = by_key_.find(resolved.peer);
+  if (found == by_key_.end())
+    return;
+  auto& entry = slots_[found->second];
+  if (entry.settings.endpoint_host != host_text(resolved.host))
+    return; // it was given another endpoint meanwhile
+  entry.settings.endpoint = resolved.found;
+  change_peer changes;
+  changes.endpoint = resolved.found;
+  send(entry.actor, std::move(changes));
+}
+
+// -- reports -----------------------------------------------------------------
+
+caf::result<registry_report>
+registry::report(const report_request& request) {
+  struct collection {
+    registry_report report;
+    std::size_t missing = 0;
+  };
+  auto promise = make_response_promise<caf::typed_response_promise<registry_report>>();
+  auto all = std::make_shared<collection>();
+  std::vector<std::uint32_t> used;
+  for (std::uint32_t slot = 0; slot < slots_.size(); ++slot) {
+    if (slots_[slot].actor)
+      used.push_back(slot);
+  }
+  all->report.peers.resize(used.size());
+  all->missing = used.size();
+  if (used.empty()) {
+    promise.deliver(std::move(all->report));
+    return promise;
+  }
+  for (std::size_t i = 0; i < used.size(); ++i) {
+    const auto slot = used[i];
+    auto& status = all->report.peers[i];
+    // What is known without the peer, in case it fails just now.
+    status.public_key = slots_[slot].settings.public_key;
+    status.allowed_ips = allowed_ips_of(slot);
+    status.restarts = slots_[slot].restarts;
+    auto deliver = [all, promise]() mutable {
+      if (--all->missing == 0)
+        promise.deliver(std::move(all->report));
+    };
+    this->request(slots_[slot].actor, caf::infinite, request)
+      .then(
+        [all, i, deliver](peer_report& report) mutable {
+          auto& place = all->report.peers[i];
+          report.status.allowed_ips = std::move(place.allowed_ips);
+          report.status.restarts = place.restarts;
+          place = std::move(report.status);
+          all->report.drops.add(report.drops);
+          deliver();
+        },
+        [deliver](const caf::error&) mutable { deliver(); });
+  }
+  return promise;
+}
+
+} // namespace weft

@@ -1,0 +1,86 @@
+// The registry: sole owner of the peers, of the allowed IPs and of the index
+// space.  When something changes it publishes an immutable snapshot; readers
+// route with the snapshot they hold, so no packet waits for it.
+#pragma once
+
+#include "actors/io_loop.hpp"
+#include "actors/peer.hpp"
+#include "messages/routes.hpp"
+
+#include <spdlog/logger.h>
+#include <unordered_map>
+
+namespace weft {
+
+/// An I/O loop that peers may live on, with what they share there.
+struct packet_loop {
+  io_loop_ptr loop;
+  workspace_ptr space;
+  timer_actor timer;
+};
+
+/// Whom the registry tells of changes.
+struct registry_neighbours {
+  tun_reader_actor reader;
+  udp_socket_actor socket;
+  handshake_gate_actor gate;
+  resolver_actor resolver;
+};
+
+class registry : public hosted<registry_actor::base> {
+public:
+  registry(caf::actor_config& config, io_loop_ptr loop,
+           std::vector<packet_loop> placements, registry_neighbours neighbours,
+           std::shared_ptr<const receiver_index_codec> indices,
+           std::shared_ptr<const identity> self,
+           std::shared_ptr<spdlog::logger> log);
+
+  behavior_type make_behavior() override;
+  void on_exit() override;
+
+private:
+  /// A peer's place, whether it is in use or not.
+  struct slot_entry {
+    peer_actor actor; ///< null: free
+    peer_settings settings;
+    std::vector<ip_prefix> allowed; ///< what it was given; others may have
+                                    ///< taken some of it since
+    std::uint32_t generation = 0;   ///< where the next session's indices begin
+    std::uint64_t restarts = 0;
+  };
+
+  caf::result<void> apply(const device_update& update);
+  void apply_peer(const peer_update& update);
+  std::optional<std::uint32_t> add_peer(const peer_update& update);
+  void change_existing(std::uint32_t slot, const peer_update& update);
+  void change_allowed_ips(std::uint32_t slot, const peer_update& update);
+  void remove_peer(std::uint32_t slot);
+  void remove_all_peers();
+  void spawn_peer(std::uint32_t slot);
+  void peer_ended(const caf::down_msg& down);
+  void resolve(std::uint32_t slot, const endpoint_config& where);
+  void set_resolved(const endpoint_resolved& resolved);
+  void set_identity(const change_identity& changed);
+  const packet_loop& placement_of(std::uint32_t slot) const;
+  std::vector<ip_prefix> allowed_ips_of(std::uint32_t slot) const;
+  template <class Message>
+  void tell_peers(const Message& message);
+  void publish();
+  caf::result<registry_report> report(const report_request& request);
+
+  std::vector<packet_loop> placements_;
+  registry_neighbours neighbours_;
+  std::shared_ptr<const receiver_index_codec> indices_;
+  std::shared_ptr<const identity> self_;
+  std::shared_ptr<spdlog::logger> log_;
+
+  std::vector<slot_entry> slots_;
+  std::vector<std::uint32_t> free_slots_;
+  std::unordered_map<public_key, std::uint32_t> by_key_;
+  std::unordered_map<caf::actor_addr, std::uint32_t> by_address_;
+  allowed_ips prefixes_;
+  peer_table table_;
+  peer_entries_changed new_entries_; ///< since the last publication
+};
+
+} // namespace weft

@@ -1,0 +1,42 @@
+// The local server of the cross-platform WireGuard control protocol, so that
+// wg(8), wg-quick(8) and everything that speaks to them works unchanged.
+#pragma once
+
+#include "actors/io_loop.hpp"
+#include "config/uapi_codec.hpp"
+#include "messages/interfaces.hpp"
+#include "platform/unix_socket.hpp"
+
+#include <memory>
+#include <unordered_map>
+
+namespace weft {
+
+class uapi_server : public hosted<uapi_actor::base>,
+                    private descriptor_handler {
+public:
+  static constexpr std::size_t max_connections = 64;
+
+  uapi_server(caf::actor_config& config, io_loop_ptr loop,
+              unix_listener listener, overlay_actor overlay);
+  ~uapi_server() override;
+
+  behavior_type make_behavior() override;
+  void on_exit() override;
+
+private:
+  class connection;
+
+  void ready(bool readable, bool writable) override;
+  /// Answers one request of the connection `number`.
+  void handle(std::uint64_t number, const uapi_request& request);
+  void answer(std::uint64_t number, std::string text);
+  void close(std::uint64_t number);
+
+  std::optional<unix_listener> listener_; ///< until the end
+  overlay_actor overlay_;
+  std::unordered_map<std::uint64_t, std::unique_ptr<connection>> connections_;
+  std::uint64_t last_number_ = 0;
+};
+
+} // namespace weft

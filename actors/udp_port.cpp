@@ -1,0 +1,291 @@
+// Incoming datagrams, step by step:
+//  1. receive as many as are there; the kernel has joined those of one size;
+//  2. tell transport messages from handshake messages;
+//  3. chain the transport messages of each peer, whom the receiver index names;
+//  4. send each peer its chain, and the gate the handshake messages.
+// Outgoing ones are sent as they come; when the socket's buffer is full they
+// wait in order.
+#include "actors/udp_port.hpp"
+
+#include <algorithm>
+
+namespace weft {
+
+namespace {
+
+/// Receive calls in one go before other actors have their turn.
+constexpr std::size_t max_receives = 2;
+
+} // namespace
+
+udp_port::udp_port(caf::actor_config& config, io_loop_ptr loop,
+                   udp_sockets sockets, endpoint listen, std::uint32_t fwmark)
+  : hosted(config, std::move(loop)),
+    sockets_(std::move(sockets)),
+    listen_(listen),
+    fwmark_(fwmark),
+    pool_(std::make_shared<incoming_pool>(pool_size)) {
+}
+
+udp_port::behavior_type udp_port::make_behavior() {
+  pool_->on_available([self = caf::actor_cast<udp_socket_actor>(this)] {
+    caf::anon_send(self, batch_available{});
+  });
+  watch();
+  return {
+    [this](outgoing_datagrams& datagrams) { send_datagrams(datagrams); },
+    [this](const send_cookie_reply& reply) { reply_cookie(reply); },
+    [this](const handshakes_processed& processed) {
+      handshakes_waiting_ -= std::min(handshakes_waiting_, processed.count);
+    },
+    [this](routes_changed& changed) {
+      routes_ = std::move(changed.snapshot);
+      last_index_.reset();
+    },
+    [this](const gate_started& started) { gate_ = started.gate; },
+    [this](const batch_available&) {
+      starved_ = false;
+      watch();
+    },
+    [this](const rebind& request) { return bind_again(request); },
+    [this](const change_fwmark& request) { return mark(request); },
+    [this](const report_request&) {
+      auto report = drop_report{drops_};
+      for (const auto* socket : {&sockets_.v4, &sockets_.v6}) {
+        if (*socket)
+          report.drops.add(drop_reason::oversized, (*socket)->truncated());
+      }
+      return report;
+    },
+  };
+}
+
+void udp_port::on_exit() {
+  for (auto* socket : {&sockets_.v4, &sockets_.v6}) {
+    if (*socket)
+      loop().forget((*socket)->descriptor());
+  }
+  pool_->on_available(nullptr);
+  routes_.reset();
+  waiting_.clear();
+  gate_ = nullptr;
+}
+
+void udp_port::watch() {
+  auto wanted = starved_ ? interest::none : interest::read;
+  if (!waiting_.empty())
+    wanted = starved_ ? interest::write : interest::both;
+  for (auto* socket : {&sockets_.v4, &sockets_.v6}) {
+    if (*socket)
+      std::ignore = loop().watch((*socket)->descriptor(), wanted, this);
+  }
+}
+
+void udp_port::ready(bool readable, bool writable) {
+  enter_loop_context();
+  if (writable)
+    send_waiting();
+  if (readable && !starved_)
+    receive();
+}
+
+// -- incoming ----------------------------------------------------------------
+
+void udp_port::receive() {
+  for (std::size_t i = 0; i < max_receives; ++i) {
+    auto more = false;
+    for (auto* socket : {&sockets_.v4, &sockets_.v6}) {
+      if (*socket && !starved_)
+        more = receive_from(**socket) || more;
+    }
+    if (!more)
+      break;
+  }
+}
+
+bool udp_port::receive_from(udp_socket& socket) {
+  auto batch = pool_->acquire();
+  if (!batch) {
+    starved_ = true;
+    watch();
+    return false;
+  }
+  received_.clear();
+  const auto status = socket.receive(batch->memory(), messages_, received_);
+  std::size_t bytes = 0;
+  for (const auto& received : received_) {
+    bytes += received.bytes.size();
+    sort(received, *batch);
+  }
+  // Few messages at a time when they are full ones, so that what was received
+  // is still in the cache when it is opened.
+  messages_ = bytes > std::size_t{128} * 1024
+                ? 4
+                : std::size_t{udp_socket::max_messages};
+  pass_handshakes();
+  pass_chains(std::move(batch));
+  return status == udp_socket::io_status::ok && !received_.empty();
+}
+
+void udp_port::sort(const received_datagrams& received, incoming_batch& batch) {
+  const auto path = static_cast<std::uint16_t>(batch.paths.size());
+  batch.paths.push_back({received.remote, received.local});
+  for (std::size_t at = 0; at < received.bytes.size();
+       at += received.segment_size) {
+    const auto length
+      = std::min(received.segment_size, received.bytes.size() - at);
+    const auto datagram = received.bytes.subspan(at, length);
+    const auto type = wire::classify(datagram);
+    if (!type) {
+      drops_.add(drop_reason::malformed_message);
+    } else if (*type == message_type::transport) {
+      sort_transport(datagram, path, batch);
+    } else if (handshakes_waiting_ + handshakes_.size()
+               >= max_waiting_handshakes) {
+      drops_.add(drop_reason::handshake_overload);
+    } else {
+      auto& message = handshakes_.emplace_back();
+      std::copy(datagram.begin(), datagram.end(), message.bytes.begin());
+      message.size = static_cast<std::uint8_t>(length);
+      message.path = batch.paths[path];
+    }
+  }
+}
+
+void udp_port::sort_transport(byte_span datagram, std::uint16_t path,
+                              incoming_batch& batch) {
+  const auto index
+    = load_le<std::uint32_t>(datagram.data() + wire::transport_receiver);
+  if (!routes_ || batch.datagrams.size() == incoming_batch::end) {
+    drops_.add(drop_reason::overload);
+    return;
+  }
+  if (!last_index_ || last_index_->first != index)
+    last_index_ = {index, routes_->slot_of_index(index)};
+  const auto slot = last_index_->second;
+  if (last_chain_ >= chains_.size() || chains_[last_chain_].slot != slot) {
+    last_chain_ = 0;
+    while (last_chain_ < chains_.size() && chains_[last_chain_].slot != slot)
+      ++last_chain_;
+    if (last_chain_ == chains_.size()) {
+      if (routes_->peer(slot) == nullptr) {
+        drops_.add(drop_reason::unknown_index);
+        return;
+      }
+      chains_.push_back({slot});
+    }
+  }
+  const auto number = static_cast<std::uint16_t>(batch.datagrams.size());
+  batch.datagrams.push_back({datagram, path});
+  auto& chain = chains_[last_chain_];
+  if (chain.first == incoming_batch::end)
+    chain.first = number;
+  else
+    batch.datagrams[chain.last].next = number;
+  chain.last = number;
+}
+
+void udp_port::pass_handshakes() {
+  if (handshakes_.empty())
+    return;
+  if (gate_) {
+    handshakes_waiting_ += handshakes_.size();
+    send(gate_,
+         incoming_handshakes{std::move(handshakes_), handshakes_waiting_});
+  }
+  handshakes_.clear();
+}
+
+void udp_port::pass_chains(incoming_ptr batch) {
+  for (const auto& chain : chains_)
+    send(*routes_->peer(chain.slot),
+         incoming_datagrams{batch, chain.first, routes_});
+  chains_.clear();
+  last_chain_ = 0;
+}
+
+// -- outgoing ----------------------------------------------------------------
+
+udp_socket* udp_port::socket_for(const endpoint& remote) {
+  auto& socket = remote.address.is_v4() ? sockets_.v4 : sockets_.v6;
+  return socket ? &*socket : nullptr;
+}
+
+void udp_port::send_datagrams(outgoing_datagrams& datagrams) {
+  waiting_batch next{std::move(datagrams), 0, current_sender()};
+  if (waiting_.empty() && try_send(next))
+    return;
+  if (waiting_.size() == max_waiting_batches) {
+    drops_.add(drop_reason::send_overload,
+               next.datagrams.batch->datagrams.size() - next.sent);
+    return;
+  }
+  waiting_.push_back(std::move(next));
+  if (waiting_.size() == 1)
+    watch();
+}
+
+bool udp_port::try_send(waiting_batch& waiting) {
+  const auto& path = waiting.datagrams.path;
+  const auto& batch = waiting.datagrams.batch->datagrams;
+  auto* socket = socket_for(path.remote);
+  if (socket == nullptr) {
+    drops_.add(drop_reason::send_failed, batch.size());
+    return true;
+  }
+  const auto result
+    = socket->send(batch, waiting.sent, path.remote, path.local);
+  waiting.sent += result.sent;
+  if (result.source_was_invalid && waiting.sender)
+    send(caf::actor_cast<peer_actor>(waiting.sender), source_lost{});
+  if (result.status == udp_socket::io_status::would_block)
+    return false;
+  if (result.status == udp_socket::io_status::failed)
+    drops_.add(drop_reason::send_failed);
+  return true;
+}
+
+void udp_port::send_waiting() {
+  while (!waiting_.empty() && try_send(waiting_.front()))
+    waiting_.pop_front();
+  if (waiting_.empty())
+    watch();
+}
+
+void udp_port::reply_cookie(const send_cookie_reply& reply) {
+  if (auto* socket = socket_for(reply.path.remote))
+    socket->send(reply.message, reply.path.remote, reply.path.local);
+}
+
+// -- configuration -----------------------------------------------------------
+
+caf::result<std::uint16_t> udp_port::bind_again(const rebind& request) {
+  auto wanted = listen_;
+  wanted.port = request.port;
+  auto opened = open_udp_sockets(wanted, request.fwmark);
+  if (!opened)
+    return caf::make_error(caf::sec::runtime_error, opened.error().code,
+                           opened.error().message);
+  for (auto* socket : {&sockets_.v4, &sockets_.v6}) {
+    if (*socket)
+      loop().forget((*socket)->descriptor());
+  }
+  sockets_ = std::move(*opened);
+  fwmark_ = request.fwmark;
+  watch();
+  return sockets_.port();
+}
+
+caf::result<void> udp_port::mark(const change_fwmark& request) {
+  for (auto* socket : {&sockets_.v4, &sockets_.v6}) {
+    if (!*socket)
+      continue;
+    if (auto changed = (*socket)->set_fwmark(request.fwmark); !changed)
+      return caf::make_error(caf::sec::runtime_error, changed.error().code,
+                             changed.error().message);
+  }
+  fwmark_ = request.fwmark;
+  return caf::unit;
+}
+
+} // namespace weft

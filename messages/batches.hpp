@@ -1,0 +1,77 @@
+// The two kinds of batches, which are what the packet actors send each other.
+#pragma once
+
+#include "messages/batch_pool.hpp"
+#include "protocol/datagram_buffer.hpp"
+#include "protocol/ip.hpp"
+
+#include <array>
+#include <memory>
+#include <vector>
+
+namespace weft {
+
+/// Packets of one peer on their way out: plain at first, sealed in place by
+/// the peer, then datagrams.
+class outgoing_batch : public pooled<outgoing_batch> {
+public:
+  /// Room for two super-packets of 64 KiB in segments of 1420 bytes.
+  static constexpr std::size_t capacity = 128 * 1024;
+
+  outgoing_batch() : outgoing_batch(capacity) {
+  }
+  explicit outgoing_batch(std::size_t size)
+    : memory_(std::make_unique_for_overwrite<std::byte[]>(size)),
+      datagrams(byte_span{memory_.get(), size}) {
+  }
+
+  void clear() {
+    datagrams.clear();
+  }
+
+private:
+  std::unique_ptr<std::byte[]> memory_;
+
+public:
+  datagram_buffer datagrams;
+};
+
+using outgoing_pool = batch_pool<outgoing_batch>;
+using outgoing_ptr = outgoing_pool::pointer;
+
+/// What one receive call yielded: datagrams of several peers.  Those of one
+/// peer form a chain, in the order of their arrival.
+class incoming_batch : public pooled<incoming_batch> {
+public:
+  static constexpr std::uint16_t end = 0xffff;
+
+  struct datagram {
+    byte_span bytes;
+    std::uint16_t path = 0;   ///< number in `paths`
+    std::uint16_t next = end; ///< number of the peer's next datagram
+  };
+
+  /// `size` bytes of receive memory, touched only where data arrives.
+  explicit incoming_batch(std::size_t size);
+  incoming_batch();
+
+  void clear() {
+    datagrams.clear();
+    paths.clear();
+  }
+  byte_span memory() const {
+    return {memory_.get(), size_};
+  }
+
+  std::vector<datagram> datagrams;
+  std::vector<network_path> paths;
+
+private:
+  std::size_t size_;
+  std::unique_ptr<std::byte[]> memory_;
+};
+
+using incoming_pool = batch_pool<incoming_batch>;
+using incoming_ptr = incoming_pool::pointer;
+
+} // namespace weft

@@ -1,0 +1,336 @@
+// What the actors say to each other: every message and every typed interface.
+// Packets travel in batches, in this process only.  Data is named by direction
+// and noun, commands by verb and noun, facts in the past tense.
+#pragma once
+
+#include "config/device_status.hpp"
+#include "config/device_update.hpp"
+#include "messages/batches.hpp"
+#include "protocol/allowed_ips.hpp"
+#include "protocol/cookie.hpp"
+#include "protocol/drop_reason.hpp"
+#include "protocol/noise.hpp"
+#include "protocol/receiver_index.hpp"
+
+#include <caf/all.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace weft {
+
+class routes;
+/// An immutable snapshot that the registry publishes.
+using routes_ptr = std::shared_ptr<const routes>;
+
+// -- packets -----------------------------------------------------------------
+
+/// tun_reader -> peer: plain packets to be sealed.
+struct outgoing_packets {
+  outgoing_ptr batch;
+};
+
+/// peer -> udp_socket: datagrams to be sent.
+struct outgoing_datagrams {
+  outgoing_ptr batch;
+  network_path path;
+};
+
+/// udp_socket -> peer: a chain of transport messages to be opened, and the
+/// routes that their inner source addresses are checked with.
+struct incoming_datagrams {
+  incoming_ptr batch;
+  std::uint16_t first = 0;
+  routes_ptr allowed;
+};
+
+// -- handshakes --------------------------------------------------------------
+
+/// An initiation, response or cookie reply as it came.
+struct handshake_message {
+  std::array<std::byte, wire::initiation_size> bytes{};
+  std::uint8_t size = 0;
+  network_path path;
+
+  const_byte_span view() const {
+    return const_byte_span{bytes}.first(size);
+  }
+};
+
+/// udp_socket -> handshake_gate.  `waiting` counts the messages that the gate
+/// has not yet dealt with, these included.
+struct incoming_handshakes {
+  std::vector<handshake_message> messages;
+  std::size_t waiting = 0;
+};
+
+/// handshake_gate -> udp_socket: so many have been dealt with.
+struct handshakes_processed {
+  std::size_t count = 0;
+};
+
+/// handshake_gate -> udp_socket: a cookie reply.
+struct send_cookie_reply {
+  cookie_reply_message message;
+  network_path path;
+};
+
+/// handshake_gate -> peer: an initiation that names this peer.
+struct initiation_received {
+  std::shared_ptr<const noise_claim> claim;
+  network_path path;
+};
+
+/// handshake_gate -> peer: a response or a cookie reply to its initiation.
+struct answer_received {
+  handshake_message message;
+};
+
+// -- time --------------------------------------------------------------------
+
+/// timer -> peer: the deadline that it asked for has passed.
+struct deadline_passed {};
+
+// -- configuration -----------------------------------------------------------
+
+/// registry -> peer, when it is spawned: the whole of it.
+struct peer_settings {
+  std::string name;
+  weft::public_key public_key;
+  weft::preshared_key preshared_key;
+  std::optional<weft::endpoint> endpoint;
+  std::string endpoint_host; ///< `HOST:PORT`, when it is a name
+  std::chrono::seconds persistent_keepalive{0};
+};
+
+/// registry -> peer: changes; what is absent stays.
+struct change_peer {
+  std::optional<std::string> name;
+  std::optional<weft::preshared_key> preshared_key;
+  std::optional<weft::endpoint> endpoint;
+  std::optional<std::string> endpoint_host;
+  std::optional<std::chrono::seconds> persistent_keepalive;
+};
+
+/// overlay -> registry -> peers and gate: our key has changed (null: cleared).
+struct change_identity {
+  std::shared_ptr<const identity> self;
+};
+
+/// overlay -> tun_reader: the interface's MTU bounds the padding.
+struct mtu_changed {
+  std::uint32_t mtu = 0;
+};
+
+/// registry -> tun_reader, udp_socket, handshake_gate
+struct routes_changed {
+  routes_ptr snapshot;
+};
+
+/// udp_socket -> peer, or overlay -> registry -> peers: the local address of a
+/// path may not be right any more.
+struct source_lost {};
+
+// -- reports -----------------------------------------------------------------
+
+struct report_request {
+  bool secrets = false; ///< for the UAPI socket
+};
+
+/// What an actor has counted.
+struct drop_report {
+  drop_counters drops;
+};
+
+struct peer_report {
+  std::uint32_t slot = 0;
+  peer_status status;
+  drop_counters drops;
+};
+
+/// All peers, with their allowed IPs, in the order of their slots.
+struct registry_report {
+  std::vector<peer_status> peers;
+  drop_counters drops;
+};
+
+} // namespace weft
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::outgoing_packets)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::outgoing_datagrams)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::incoming_datagrams)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::incoming_handshakes)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::handshakes_processed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::send_cookie_reply)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::initiation_received)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::answer_received)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::deadline_passed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::change_peer)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::change_identity)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::mtu_changed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::routes_changed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::source_lost)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::report_request)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::drop_report)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::peer_report)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::registry_report)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::device_status)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::device_update)
+
+namespace weft {
+
+// -- interfaces --------------------------------------------------------------
+
+/// Holds one peer's Noise session.
+using peer_actor
+  = caf::typed_actor<caf::reacts_to<outgoing_packets>,
+                     caf::reacts_to<incoming_datagrams>,
+                     caf::reacts_to<initiation_received>,
+                     caf::reacts_to<answer_received>,
+                     caf::reacts_to<deadline_passed>,
+                     caf::reacts_to<source_lost>,
+                     caf::reacts_to<change_peer>,
+                     caf::reacts_to<change_identity>,
+                     caf::replies_to<report_request>::with<peer_report>>;
+
+/// timer <- peer: wake `peer` (of `slot`) at `when`; replaces what it asked
+/// before.  Nothing: never.
+struct arm_deadline {
+  std::uint32_t slot = 0;
+  std::optional<time_point> when;
+  peer_actor peer;
+};
+
+/// registry -> handshake_gate: who may shake hands.  A null actor: nobody.
+struct peer_entries_changed {
+  std::vector<std::pair<public_key, peer_actor>> entries;
+};
+
+/// Checks handshake messages before they cost a peer anything.
+using handshake_gate_actor
+  = caf::typed_actor<caf::reacts_to<incoming_handshakes>,
+                     caf::reacts_to<change_identity>,
+                     caf::reacts_to<peer_entries_changed>,
+                     caf::reacts_to<routes_changed>,
+                     caf::replies_to<report_request>::with<drop_report>>;
+
+/// handshake_gate -> udp_socket: pass handshake messages here.
+struct gate_started {
+  handshake_gate_actor gate;
+};
+
+/// overlay -> udp_socket: listen on this port, with this mark.  Answered with
+/// the port in use; on failure the former sockets stay.
+struct rebind {
+  std::uint16_t port = 0;
+  std::uint32_t fwmark = 0;
+};
+
+/// overlay -> udp_socket: only the mark changes.
+struct change_fwmark {
+  std::uint32_t fwmark = 0;
+};
+
+/// resolver -> registry
+struct endpoint_resolved {
+  weft::public_key peer;
+  host_endpoint host;
+  weft::endpoint found;
+};
+
+/// Whoever waits for free batches: the TUN reader and the UDP socket.
+struct batch_available {};
+
+/// Asks an actor to end.
+struct shut_down {};
+
+/// tun_reader -> overlay: the TUN device is gone.
+struct interface_lost {
+  std::string reason;
+};
+
+/// overlay -> itself: some time has passed since the host's routes changed.
+struct routes_settled {};
+
+} // namespace weft
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::arm_deadline)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::peer_entries_changed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::gate_started)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::rebind)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::change_fwmark)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::endpoint_resolved)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::batch_available)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::shut_down)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::interface_lost)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::routes_settled)
+
+namespace weft {
+
+/// Keeps the deadlines of all peers.
+using timer_actor = caf::typed_actor<caf::reacts_to<arm_deadline>>;
+
+/// Reads packets from the TUN device and routes them to peers.
+using tun_reader_actor
+  = caf::typed_actor<caf::reacts_to<routes_changed>,
+                     caf::reacts_to<mtu_changed>,
+                     caf::reacts_to<batch_available>,
+                     caf::replies_to<report_request>::with<drop_report>>;
+
+/// Receives batches of datagrams and sends them.
+using udp_socket_actor
+  = caf::typed_actor<caf::reacts_to<outgoing_datagrams>,
+                     caf::reacts_to<send_cookie_reply>,
+                     caf::reacts_to<handshakes_processed>,
+                     caf::reacts_to<routes_changed>,
+                     caf::reacts_to<gate_started>,
+                     caf::reacts_to<batch_available>,
+                     caf::replies_to<rebind>::with<std::uint16_t>,
+                     caf::replies_to<change_fwmark>::with<void>,
+                     caf::replies_to<report_request>::with<drop_report>>;
+
+/// Owns peers, allowed IPs and receiver indices.
+using registry_actor
+  = caf::typed_actor<caf::replies_to<device_update>::with<void>,
+                     caf::reacts_to<change_identity>,
+                     caf::reacts_to<endpoint_resolved>,
+                     caf::reacts_to<source_lost>,
+                     caf::replies_to<report_request>::with<registry_report>>;
+
+/// registry -> resolver: look up a host name for a peer.
+struct resolve_endpoint {
+  weft::public_key peer;
+  host_endpoint host;
+  registry_actor asker;
+  std::chrono::seconds retry_after{2}; ///< if it is not found
+};
+
+/// A look-up's thread -> resolver.
+struct lookup_finished {
+  std::optional<weft::endpoint> found;
+  std::string error;
+};
+
+} // namespace weft
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::resolve_endpoint)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::lookup_finished)
+
+namespace weft {
+
+/// Looks up host names.
+using resolver_actor = caf::typed_actor<caf::reacts_to<resolve_endpoint>,
+                                        caf::reacts_to<lookup_finished>>;
+
+/// The local server of the cross-platform WireGuard control protocol.
+using uapi_actor = caf::typed_actor<caf::reacts_to<shut_down>>;
+
+/// The root: owns the configuration, supervises, answers control.
+using overlay_actor
+  = caf::typed_actor<caf::replies_to<device_update>::with<void>,
+                     caf::replies_to<report_request>::with<device_status>,
+                     caf::reacts_to<interface_lost>,
+                     caf::reacts_to<routes_settled>,
+                     caf::reacts_to<shut_down>>;
+
+} // namespace weft
