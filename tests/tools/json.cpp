@@ -1,0 +1,86 @@
+#include "example_device.hpp"
+#include "tools/weft/status_text.hpp"
+
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+
+using namespace weft;
+using nlohmann::json;
+
+TEST_CASE("the JSON states everything about a device of weft") {
+  auto device = example_device();
+  sort_peers(device);
+  const auto all = json::parse(format_json({device}));
+  const auto expected = json::parse(R"([{
+    "interface": "weft0",
+    "public_key": "ERERERERERERERERERERERERERERERERERERERERERE=",
+    "listen_port": 51820,
+    "fwmark": 51820,
+    "mtu": 1420,
+    "drops": {"no_route": 12, "bad_source": 0, "replayed": 3},
+    "peers": [{
+      "name": "beta",
+      "public_key": "IiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiI=",
+      "endpoint": "192.0.2.7:51820",
+      "endpoint_host": "beta.example.net:51820",
+      "allowed_ips": ["10.0.0.2/32", "fd00::2/128"],
+      "persistent_keepalive": 25,
+      "last_handshake": 1699999935,
+      "rx_bytes": 1536,
+      "tx_bytes": 5000000,
+      "rx_packets": 3,
+      "tx_packets": 4000,
+      "restarts": 1
+    }, {
+      "name": null,
+      "public_key": "MzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzM=",
+      "endpoint": null,
+      "endpoint_host": null,
+      "allowed_ips": [],
+      "persistent_keepalive": 0,
+      "last_handshake": null,
+      "rx_bytes": 0,
+      "tx_bytes": 0,
+      "rx_packets": 0,
+      "tx_packets": 0,
+      "restarts": 0
+    }]
+  }])");
+  CHECK(all == expected);
+}
+
+TEST_CASE("the JSON says null for what other implementations do not tell") {
+  auto device = example_device();
+  device.mtu = 0;
+  device.drops.clear();
+  device.public_key = {};
+  const auto out = json::parse(format_json({device})).at(0);
+  CHECK(out.at("mtu").is_null());
+  CHECK(out.at("drops").is_null());
+  CHECK(out.at("public_key").is_null());
+  CHECK(out.at("peers").at(0).at("rx_packets").is_null());
+  CHECK(out.at("peers").at(0).at("tx_packets").is_null());
+  CHECK(out.at("peers").at(0).at("restarts").is_null());
+  CHECK(out.at("peers").at(0).at("rx_bytes") == 0);
+}
+
+TEST_CASE("no devices are an empty JSON array") {
+  CHECK(format_json({}) == "[]\n");
+}
+
+TEST_CASE("the JSON holds no secrets") {
+  const auto device = example_device();
+  const auto text = format_json({device});
+  CHECK(text.find(to_base64(device.private_key.bytes())) == std::string::npos);
+  CHECK(text.find(to_base64(device.peers[1].preshared_key.bytes()))
+        == std::string::npos);
+  CHECK(text.find("private") == std::string::npos);
+  CHECK(text.find("preshared") == std::string::npos);
+}
+
+TEST_CASE("a name that is no UTF-8 leaves the JSON valid") {
+  auto device = example_device();
+  device.peers[1].name = "caf\xE9";
+  const auto all = json::parse(format_json({device}));
+  CHECK(all.at(0).at("peers").at(1).at("name") == "caf\xEF\xBF\xBD");
+}

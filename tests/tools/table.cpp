@@ -1,0 +1,154 @@
+#include "example_device.hpp"
+#include "tools/weft/format.hpp"
+#include "tools/weft/status_text.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <sstream>
+
+using namespace weft;
+using namespace std::chrono_literals;
+
+namespace {
+
+void check_fits(const std::string& table) {
+  std::istringstream lines(table);
+  for (std::string line; std::getline(lines, line);) {
+    INFO(line);
+    CHECK(display_width(line) <= table_width);
+    CHECK((line.empty() || line.back() != ' '));
+  }
+}
+
+std::string line_with(const std::string& table, const std::string& text) {
+  std::istringstream lines(table);
+  for (std::string line; std::getline(lines, line);)
+    if (line.find(text) != std::string::npos)
+      return line;
+  return {};
+}
+
+} // namespace
+
+TEST_CASE("the table shows a device and its peers in aligned columns") {
+  auto device = example_device();
+  sort_peers(device);
+  const std::string expected
+    = "weft0\n"
+      "  public key  ERERERERERERERERERERERERERERERERERERERERERE=\n"
+      "  settings    port 51820, MTU 1420, firewall mark 0xca6c, 2 peers\n"
+      "  dropped     no_route 12, replayed 3\n"
+      "\n"
+      "  PEER         ENDPOINT         HANDSHAKE   RECEIVED      SENT\n"
+      "  beta         192.0.2.7:51820  1m4s ago    1.50 KiB  4.76 MiB\n"
+      "               allows  10.0.0.2/32, fd00::2/128\n"
+      "               also    resolved from beta.example.net:51820,\n"
+      "                       keepalive every 25s, restarted 1 time\n"
+      "  MzMzMzMz...  -                never            0 B       0 B\n"
+      "               allows  nothing\n";
+  CHECK(format_table(device, example_now) == expected);
+}
+
+TEST_CASE("the table of a bare device says what is missing") {
+  device_status device;
+  device.interface = "wg0";
+  CHECK(format_table(device, example_now)
+        == "wg0\n"
+           "  public key  none\n"
+           "  settings    port none, 0 peers\n");
+}
+
+TEST_CASE("the widest addresses, names and numbers fit 80 columns") {
+  device_status device;
+  device.interface = "fifteen-letters";
+  device.listen_port = 65535;
+  device.mtu = 65535;
+  device.fwmark = 0xFFFFFFFF;
+  for (const auto* reason :
+       {"unknown_receiver", "replayed_counter", "not_allowed_source",
+        "truncated_datagram", "queue_full", "no_session"})
+    device.drops.push_back({reason, 18'446'744'073'709'551'615U});
+  peer_status peer;
+  peer.name = std::string(60, 'n');
+  peer.endpoint
+    = parse_endpoint("[2001:db8:1111:2222:3333:4444:5555:6666]:51820");
+  peer.last_handshake = example_now - (99 * 24h + 23h);
+  peer.rx_bytes = 1023 * 1024;
+  peer.tx_bytes = 18'446'744'073'709'551'615U;
+  for (int i = 0; i < 40; ++i)
+    peer.allowed_ips.push_back(
+      *parse_ip_prefix("2001:db8:1111:2222:3333:4444:5555:6666/128"));
+  device.peers.push_back(peer);
+  peer.name = "eighteen-letters-x";
+  device.peers.push_back(peer);
+  peer.endpoint = parse_endpoint("255.255.255.255:65535");
+  device.peers.push_back(peer);
+
+  const auto table = format_table(device, example_now);
+  check_fits(table);
+  CHECK(table.find(std::string(60, 'n')) != std::string::npos);
+  CHECK(line_with(table, "ENDPOINT").find("ENDPOINT")
+        == line_with(table, "[2001:db8:").find('['));
+}
+
+TEST_CASE("a cell that is too wide moves the rest of its row to a new line") {
+  auto device = example_device();
+  device.drops.clear();
+  device.peers.resize(1);
+  device.peers[0].endpoint
+    = parse_endpoint("[2001:db8:1111:2222:3333:4444:5555:6666]:51820");
+  const auto table = format_table(device, example_now);
+  check_fits(table);
+  CHECK(line_with(table, "MzMz").find("never") == std::string::npos);
+  CHECK(line_with(table, "never").find("never")
+        == line_with(table, "HANDSHAKE").find("HANDSHAKE"));
+}
+
+TEST_CASE("a handshake after now is not shown as an age") {
+  auto device = example_device();
+  device.peers[1].last_handshake = example_now + 1h;
+  CHECK(format_table(device, example_now).find("in future")
+        != std::string::npos);
+  // Clocks are read one after the other: a moment ahead is no clock set back.
+  device.peers[1].last_handshake = example_now + 500ms;
+  CHECK(format_table(device, example_now).find("0s ago") != std::string::npos);
+}
+
+TEST_CASE("peers are sorted by name, and those without one come last by key") {
+  device_status device;
+  const auto add = [&](const std::string& name, unsigned char fill) {
+    peer_status peer;
+    peer.name = name;
+    peer.public_key = example_key(fill);
+    device.peers.push_back(peer);
+  };
+  add("", 9);
+  add("zeta", 1);
+  add("", 2);
+  add("alpha", 8);
+  sort_peers(device);
+  std::vector<std::string> labels;
+  for (const auto& peer : device.peers)
+    labels.push_back(peer_label(peer));
+  CHECK(
+    labels
+    == std::vector<std::string>{"alpha", "zeta", "AgICAgIC...", "CQkJCQkJ..."});
+}
+
+TEST_CASE("a peer's name cannot steer the terminal") {
+  auto device = example_device();
+  device.peers[1].name = "evil\x1B]0;title\x07\nforged line";
+  device.peers[1].endpoint_host = "h\x1Bost:1";
+  device.interface = "w\x1B";
+  const auto table = format_table(device, example_now);
+  CHECK(table.find('\x1B') == std::string::npos);
+  CHECK(table.find("\nforged") == std::string::npos);
+}
+
+TEST_CASE("the table holds no secrets") {
+  const auto device = example_device();
+  const auto table = format_table(device, example_now);
+  CHECK(table.find(to_base64(device.private_key.bytes())) == std::string::npos);
+  CHECK(table.find(to_base64(device.peers[1].preshared_key.bytes()))
+        == std::string::npos);
+}

@@ -1,0 +1,105 @@
+#include "config/strings.hpp"
+#include "config/wg_quick.hpp"
+#include "config/yaml.hpp"
+#include "tools/weft/commands.hpp"
+#include "tools/weft/format.hpp"
+#include "tools/weft/secret_output.hpp"
+
+#include <array>
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <ostream>
+
+namespace weft {
+
+namespace {
+
+void print(const config_errors& errors, const char* prefix, std::ostream& err) {
+  for (const auto& error : errors)
+    err << prefix << to_string(error) << '\n';
+}
+
+std::string listen_text(const node_config& config) {
+  if (config.interface.listen.port == 0)
+    return "on a port of the kernel's choice";
+  return "on " + to_string(config.interface.listen);
+}
+
+result<std::string> read_file(const std::string& path) {
+  std::error_code failure;
+  if (std::filesystem::is_directory(path, failure))
+    return tl::unexpected(make_system_error(EISDIR, "cannot read " + path));
+  errno = 0;
+  std::ifstream file(path, std::ios::binary);
+  if (!file)
+    return tl::unexpected(make_system_error(errno, "cannot read " + path));
+  std::string text;
+  std::array<char, 4096> piece{};
+  do {
+    file.read(piece.data(), piece.size());
+    text.append(piece.data(), static_cast<std::size_t>(file.gcount()));
+  } while (file);
+  return text;
+}
+
+} // namespace
+
+int check_config(const std::string& path, const streams& io) {
+  const auto config = load_yaml(path);
+  if (!config) {
+    print(config.error(), "", io.err);
+    return exit_mistaken;
+  }
+  std::size_t allowed = 0;
+  for (const auto& peer : config->peers)
+    allowed += peer.allowed_ips.size();
+  io.out << path << ": fine: " << printable(config->interface.name)
+         << " listens " << listen_text(*config) << ", "
+         << format_count(config->peers.size(), "peer") << ", "
+         << format_count(allowed, "allowed IP") << '\n';
+  return exit_fine;
+}
+
+int import_config(const std::string& path, const std::string& output,
+                  const streams& io) {
+  auto text = read_file(path);
+  if (!text) {
+    io.err << "weft: " << text.error().message << '\n';
+    return exit_mistaken;
+  }
+  const auto imported
+    = import_wg_quick(*text, path, std::filesystem::path(path).stem().string());
+  if (!imported) {
+    print(imported.error(), "", io.err);
+    return exit_mistaken;
+  }
+  print(imported->ignored, "warning: ", io.err);
+  auto yaml = format_yaml(imported->config);
+  const strings::wiper wipes_yaml(yaml);
+  if (output.empty()) {
+    warn_if_public(io);
+    io.out << yaml;
+    return exit_fine;
+  }
+  if (auto written = write_secret_file(output, yaml); !written) {
+    io.err << "weft: " << written.error().message << '\n';
+    return exit_failure;
+  }
+  return exit_fine;
+}
+
+int export_config(const std::string& path, const streams& io) {
+  const auto config = load_yaml(path);
+  if (!config) {
+    print(config.error(), "", io.err);
+    return exit_mistaken;
+  }
+  warn_if_public(io);
+  auto text = export_wg_quick(*config);
+  const strings::wiper wipes_text(text);
+  io.out << text;
+  return exit_fine;
+}
+
+} // namespace weft

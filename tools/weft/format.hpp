@@ -1,0 +1,35 @@
+// Text for people: ages, amounts, and lists that fit a line.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace weft {
+
+/// An age in its two largest units: `34s`, `1m4s`, `2h3m`, `5d4h`, and from a
+/// hundred days on `400d`.  Units that are zero are left out, except in `0s`.
+std::string format_age(std::chrono::seconds age);
+
+/// An amount of data in at most eight columns, rounded down: `0 B`, `1023 B`,
+/// `1.00 KiB`, `12.3 MiB`, `1023 GiB`.
+std::string format_bytes(std::uint64_t bytes);
+
+/// `1 peer`, `2 peers`
+std::string format_count(std::size_t count, const std::string& noun);
+
+/// The columns that UTF-8 text takes on a terminal, one for each character.
+std::size_t display_width(std::string_view text);
+
+/// The text without control characters: each becomes a question mark, so that
+/// no name can steer a terminal.
+std::string printable(std::string_view text);
+
+/// `items` separated by commas, in lines of at most `width` columns.  An item
+/// that is wider than that has a line of its own.
+std::vector<std::string>
+wrap_list(const std::vector<std::string>& items, std::size_t width);
+
+} // namespace weft

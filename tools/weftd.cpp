@@ -1,0 +1,95 @@
+// weftd: one node of the overlay, from a YAML file, or as a drop-in for
+// wireguard-go that wg(8) configures.
+#include "config/yaml.hpp"
+#include "tools/weftd/daemon.hpp"
+
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <iostream>
+
+namespace {
+
+using namespace weft;
+
+struct arguments {
+  std::string config_file;
+  std::string interface;
+  bool check = false;
+  bool foreground = false;
+};
+
+/// The levels that wireguard-go knows by LOG_LEVEL.
+log_level level_from_environment() {
+  const char* value = std::getenv("LOG_LEVEL");
+  const std::string_view text = value != nullptr ? value : "";
+  if (text == "verbose" || text == "debug")
+    return log_level::debug;
+  if (text == "silent")
+    return log_level::off;
+  return text == "error" ? log_level::error : log_level::info;
+}
+
+int run_from_file(const arguments& args) {
+  auto config = load_yaml(args.config_file);
+  if (!config) {
+    for (const auto& error : config.error())
+      std::cerr << to_string(error) << '\n';
+    return exit_code::usage;
+  }
+  if (args.check) {
+    std::cout << args.config_file << ": fine, " << config->peers.size()
+              << " peers\n";
+    return exit_code::success;
+  }
+  return run_daemon({std::move(*config), true}, nullptr);
+}
+
+int run_drop_in(const arguments& args) {
+  node_config config;
+  config.interface.name = args.interface;
+  config.interface.listen.port = 0;
+  config.log.level = level_from_environment();
+  if (const auto reason = check_interface_name(args.interface)) {
+    std::cerr << "weftd: " << *reason << '\n';
+    return exit_code::usage;
+  }
+  if (args.foreground)
+    return run_daemon({std::move(config), false}, nullptr);
+  auto parent = background::enter();
+  if (!parent) {
+    std::cerr << "weftd: " << parent.error().message << '\n';
+    return exit_code::run_time;
+  }
+  return run_daemon({std::move(config), false}, &*parent);
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"weftd runs one node of an encrypted overlay network that "
+               "speaks the WireGuard protocol."};
+  arguments args;
+  app.set_version_flag("--version", "weftd " WEFT_VERSION);
+  auto* file = app.add_option("-c,--config", args.config_file,
+                              "run from this YAML file, in the foreground");
+  app.add_flag("--check", args.check, "only validate the file")->needs(file);
+  auto* name
+    = app.add_option("interface", args.interface,
+                     "make this interface, to be configured with wg(8)");
+  name->excludes(file);
+  app.add_flag("-f,--foreground", args.foreground,
+               "with an interface: stay in the foreground")
+    ->needs(name);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? exit_code::success : exit_code::usage;
+  }
+  if (!args.config_file.empty())
+    return run_from_file(args);
+  if (!args.interface.empty())
+    return run_drop_in(args);
+  std::cerr << "weftd: nothing to run; give a file (weftd --config node.yaml) "
+               "or an interface (weftd wg0)\n";
+  return exit_code::usage;
+}

@@ -1,0 +1,24 @@
+// The running daemon: an overlay, until a signal or its end.
+#pragma once
+
+#include "config/node_config.hpp"
+#include "platform/process.hpp"
+
+namespace weft {
+
+namespace exit_code {
+inline constexpr int success = 0;
+inline constexpr int run_time = 1;
+inline constexpr int usage = 2; ///< or configuration
+} // namespace exit_code
+
+struct daemon_options {
+  node_config config;
+  bool configure_link = true;
+};
+
+/// Runs until SIGINT or SIGTERM, or until the interface is lost; returns the
+/// exit code.  Calls `background.ready()`, if given, once everything works.
+int run_daemon(daemon_options options, background* parent);
+
+} // namespace weft

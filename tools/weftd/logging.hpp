@@ -1,0 +1,14 @@
+// The daemon's log.
+#pragma once
+
+#include "config/node_config.hpp"
+
+#include <memory>
+#include <spdlog/logger.h>
+
+namespace weft {
+
+/// Writes to standard error, as text or as one JSON object a line.
+std::shared_ptr<spdlog::logger> make_logger(const log_config& config);
+
+} // namespace weft
