@@ -8,20 +8,21 @@ using namespace std::chrono_literals;
 
 handshake_gate::handshake_gate(
   caf::actor_config& config, io_loop_ptr loop, udp_socket_actor socket,
-  std::shared_ptr<const receiver_index_codec> indices,
-  std::shared_ptr<const identity> self)
+  std::shared_ptr<const receiver_index_codec> indices, change_identity us)
   : hosted(config, std::move(loop)),
     socket_(std::move(socket)),
     indices_(std::move(indices)),
     limiter_(random_) {
-  set_identity(std::move(self));
+  set_identity(us.speaker());
 }
 
 handshake_gate::behavior_type handshake_gate::make_behavior() {
   send(socket_, gate_started{caf::actor_cast<handshake_gate_actor>(this)});
   return {
     [this](const incoming_handshakes& incoming) { check_all(incoming); },
-    [this](const change_identity& changed) { set_identity(changed.self); },
+    [this](const change_identity& changed) {
+      set_identity(changed.speaker());
+    },
     [this](const peer_entries_changed& changed) {
       for (const auto& [key, peer] : changed.entries) {
         if (peer)

@@ -22,7 +22,7 @@ public:
   handshake_gate(caf::actor_config& config, io_loop_ptr loop,
                  udp_socket_actor socket,
                  std::shared_ptr<const receiver_index_codec> indices,
-                 std::shared_ptr<const identity> self);
+                 change_identity us);
 
   behavior_type make_behavior() override;
   void on_exit() override;

@@ -140,6 +140,19 @@ bool io_loop::finished() {
   return remote_.empty();
 }
 
+void io_loop::dispatch(int fd, const poller::ready& event) {
+  const auto found = handlers_.find(fd);
+  if (found == handlers_.end())
+    return;
+  auto* handler = found->second;
+  try {
+    handler->ready(event.readable, event.writable);
+  } catch (...) {
+    forget(fd);
+    handler->failed();
+  }
+}
+
 void io_loop::run() {
   thread_id_ = std::this_thread::get_id();
   while (!finished()) {
@@ -158,8 +171,7 @@ void io_loop::run() {
     for (const auto& event : events) {
       const auto fd = static_cast<int>(
         reinterpret_cast<std::intptr_t>(event.tag)); // NOLINT
-      if (auto found = handlers_.find(fd); found != handlers_.end())
-        found->second->ready(event.readable, event.writable);
+      dispatch(fd, event);
     }
     check_deadline();
   }

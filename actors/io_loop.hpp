@@ -22,6 +22,8 @@ namespace weft {
 class descriptor_handler {
 public:
   virtual void ready(bool readable, bool writable) = 0;
+  /// ready() threw.  The loop no longer watches the descriptor.
+  virtual void failed() = 0;
 
 protected:
   ~descriptor_handler() = default;
@@ -64,6 +66,7 @@ private:
   void run_job(caf::resumable* job);
   void take_remote_jobs();
   void check_deadline();
+  void dispatch(int fd, const poller::ready& event);
   bool finished();
 
   poller events_;
@@ -119,6 +122,12 @@ public:
   }
 
 protected:
+  /// For descriptor_handler::failed(): ends the actor, which its supervisor
+  /// notices.
+  void fail() {
+    caf::anon_send_exit(this->address(),
+                        caf::exit_reason::unhandled_exception);
+  }
   io_loop& loop() const {
     return *loop_;
   }

@@ -22,7 +22,8 @@ overlay::overlay(caf::actor_config& config, io_loop_ptr loop,
     resources_(std::move(resources)),
     port_(resources_->sockets.port()),
     fwmark_(options_.config.interface.fwmark),
-    mtu_(options_.config.interface.mtu) {
+    mtu_(options_.config.interface.mtu),
+    link_up_(!resources_->link || resources_->link->is_up()) {
   system_random random;
   indices_ = std::make_shared<const receiver_index_codec>(random);
   const auto& key = options_.config.interface.private_key;
@@ -63,7 +64,7 @@ void overlay::spawn_actors() {
     timers_.push_back(home.spawn<timer>(loop));
     supervise(timers_.back(), "timer");
     placements.push_back(
-      {loop, std::make_shared<workspace>(tun, indices_), timers_.back()});
+      {loop, std::make_shared<workspace>(sink_into(tun), indices_), timers_.back()});
   }
   const auto& reading = resources_->packet_loops.front();
   socket_ = home.spawn<udp_port>(reading, std::move(resources_->sockets),
@@ -77,14 +78,15 @@ void overlay::spawn_actors() {
                        interface_lost{"its device is gone"});
     });
   supervise(reader_, "tun_reader");
-  gate_ = home.spawn<handshake_gate>(control, socket_, indices_, self_);
+  gate_ = home.spawn<handshake_gate>(control, socket_, indices_,
+                                     change_identity{self_, link_up_});
   supervise(gate_, "handshake_gate");
   resolver_ = home.spawn<resolver>(control, options_.log);
   supervise(resolver_, "resolver");
   registry_ = home.spawn<registry>(
     control, std::move(placements),
-    registry_neighbours{reader_, socket_, gate_, resolver_}, indices_, self_,
-    options_.log);
+    registry_neighbours{reader_, socket_, gate_, resolver_}, indices_,
+    change_identity{self_, link_up_}, options_.log);
   supervise(registry_, "registry");
   uapi_ = home.spawn<uapi_server>(control, std::move(resources_->uapi), me);
   supervise(uapi_, "uapi_server");
@@ -118,10 +120,13 @@ void overlay::link_changed() {
         // It was moved to another network namespace: follow it there.
         if (auto followed = link_monitor::open(*resources_->tun)) {
           resources_->link = std::move(*followed);
+          link_up_ = resources_->link->is_up();
           watch_link();
         } else {
           resources_->link.reset();
+          link_up_ = true; // as far as can be known
         }
+        tell_identity();
         return;
       case link_event::kind::mtu_changed:
         mtu_ = event.mtu;
@@ -129,6 +134,8 @@ void overlay::link_changed() {
         break;
       case link_event::kind::up:
       case link_event::kind::down:
+        link_up_ = event.what == link_event::kind::up;
+        tell_identity();
         break;
     }
   }
@@ -231,7 +238,11 @@ void overlay::apply_identity(const std::optional<private_key>& key) {
   if (same)
     return;
   self_ = key->is_zero() ? nullptr : std::make_shared<const identity>(*key);
-  send(registry_, change_identity{self_});
+  tell_identity();
+}
+
+void overlay::tell_identity() {
+  send(registry_, change_identity{self_, link_up_});
 }
 
 caf::result<device_status> overlay::status(const report_request& asked) {

@@ -36,6 +36,8 @@ private:
     void ready(bool, bool) override {
       changed();
     }
+    void failed() override {
+    }
   };
 
   void spawn_actors();
@@ -48,6 +50,7 @@ private:
 
   caf::result<void> apply(const device_update& update);
   void apply_identity(const std::optional<private_key>& key);
+  void tell_identity();
   caf::result<device_status> status(const report_request& request);
 
   overlay_options options_;
@@ -57,6 +60,7 @@ private:
   std::uint16_t port_;
   std::uint32_t fwmark_;
   std::uint32_t mtu_;
+  bool link_up_;
 
   monitor_handler link_handler_;
   monitor_handler route_handler_;

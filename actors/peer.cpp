@@ -52,8 +52,10 @@ peer::behavior_type peer::make_behavior() {
     [this](const source_lost&) { session_.forget_source(); },
     [this](const change_peer& changes) { change(changes); },
     [this](const change_identity& changed) {
-      session_.set_identity(changed.self);
-      follow_up(instant_now());
+      const auto moment = instant_now();
+      session_.set_identity(changed.speaker());
+      session_.start(moment);
+      follow_up(moment);
     },
     [this](const report_request& request) { return report(request); },
   };
@@ -115,7 +117,7 @@ void peer::deliver(byte_span packet, const routes& allowed) {
 }
 
 void peer::write(const super_packet& packet) {
-  switch (space_->tun->write(packet.header, packet.fragments)) {
+  switch (space_->sink.write(packet)) {
     case tun_device::io_status::ok:
       break;
     case tun_device::io_status::rejected:

@@ -24,13 +24,12 @@ registry::registry(caf::actor_config& config, io_loop_ptr loop,
                    std::vector<packet_loop> placements,
                    registry_neighbours neighbours,
                    std::shared_ptr<const receiver_index_codec> indices,
-                   std::shared_ptr<const identity> self,
-                   std::shared_ptr<spdlog::logger> log)
+                   change_identity us, std::shared_ptr<spdlog::logger> log)
   : hosted(config, std::move(loop)),
     placements_(std::move(placements)),
     neighbours_(std::move(neighbours)),
     indices_(std::move(indices)),
-    self_(std::move(self)),
+    us_(std::move(us)),
     log_(std::move(log)) {
   set_down_handler([this](const caf::down_msg& down) { peer_ended(down); });
 }
@@ -58,7 +57,7 @@ void registry::on_exit() {
   table_ = {};
   neighbours_ = {};
   placements_.clear();
-  self_.reset();
+  us_ = {};
 }
 
 const packet_loop& registry::placement_of(std::uint32_t slot) const {
@@ -81,7 +80,7 @@ void registry::apply_peer(const peer_update& update) {
   if (found == by_key_.end()) {
     if (update.remove || update.update_only)
       return;
-    if (self_ && self_->public_static() == update.public_key)
+    if (us_.self && us_.self->public_static() == update.public_key)
       return; // nobody is a peer of itself
     if (const auto slot = add_peer(update))
       change_allowed_ips(*slot, update);
@@ -134,7 +133,7 @@ void registry::spawn_peer(std::uint32_t slot) {
   entry.actor
     = system().spawn<peer>(place.loop, place.space,
                            peer_neighbours{neighbours_.socket, place.timer},
-                           self_, slot, entry.generation, entry.settings);
+                           us_.speaker(), slot, entry.generation, entry.settings);
   entry.generation += generations_of_one_life;
   monitor(entry.actor);
   by_address_[entry.actor.address()] = slot;
@@ -232,10 +231,10 @@ void registry::peer_ended(const caf::down_msg& down) {
 }
 
 void registry::set_identity(const change_identity& changed) {
-  self_ = changed.self;
-  if (self_) {
+  us_ = changed;
+  if (us_.self) {
     // A peer with our own key disappears.
-    if (const auto found = by_key_.find(self_->public_static());
+    if (const auto found = by_key_.find(us_.self->public_static());
         found != by_key_.end()) {
       remove_peer(found->second);
       publish();

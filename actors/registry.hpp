@@ -32,8 +32,7 @@ public:
   registry(caf::actor_config& config, io_loop_ptr loop,
            std::vector<packet_loop> placements, registry_neighbours neighbours,
            std::shared_ptr<const receiver_index_codec> indices,
-           std::shared_ptr<const identity> self,
-           std::shared_ptr<spdlog::logger> log);
+           change_identity us, std::shared_ptr<spdlog::logger> log);
 
   behavior_type make_behavior() override;
   void on_exit() override;
@@ -71,7 +70,7 @@ private:
   std::vector<packet_loop> placements_;
   registry_neighbours neighbours_;
   std::shared_ptr<const receiver_index_codec> indices_;
-  std::shared_ptr<const identity> self_;
+  change_identity us_;
   std::shared_ptr<spdlog::logger> log_;
 
   std::vector<slot_entry> slots_;

@@ -31,6 +31,9 @@ private:
   };
 
   void ready(bool readable, bool writable) override;
+  void failed() override {
+    fail();
+  }
   void read_packets();
   bool read_packet();
   void route(const tun_device::read_result& packet);

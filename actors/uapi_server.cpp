@@ -30,6 +30,10 @@ public:
       read();
   }
 
+  void failed() override {
+    server_.close(number_); // ends this object
+  }
+
   /// Queues an answer; the next request is looked at once it is out.
   void answer(std::string text) {
     busy_ = false;

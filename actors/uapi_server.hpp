@@ -28,6 +28,9 @@ private:
   class connection;
 
   void ready(bool readable, bool writable) override;
+  void failed() override {
+    fail();
+  }
   /// Answers one request of the connection `number`.
   void handle(std::uint64_t number, const uapi_request& request);
   void answer(std::uint64_t number, std::string text);

@@ -38,6 +38,9 @@ private:
   };
 
   void ready(bool readable, bool writable) override;
+  void failed() override {
+    fail();
+  }
   void watch();
   void receive();
   bool receive_from(udp_socket& socket);

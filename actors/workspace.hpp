@@ -1,26 +1,40 @@
-// What the packet actors of one I/O loop share: scratch space and the way into
-// the TUN device.  Used on that loop's thread only.
+// What the peers of one I/O loop share: scratch space, and the way to the host.
+// Used on that loop's thread only.
 #pragma once
 
-#include "messages/batches.hpp"
 #include "platform/tun_device.hpp"
 #include "protocol/coalescer.hpp"
 #include "protocol/random.hpp"
 #include "protocol/receiver_index.hpp"
 
+#include <functional>
 #include <memory>
 
 namespace weft {
 
+/// Takes packets for the host: a TUN device, or what stands in for one.
+struct packet_sink {
+  coalescer::offloads offloads;
+  std::function<tun_device::io_status(const super_packet&)> write;
+};
+
+/// The sink that writes to `tun`.
+inline packet_sink sink_into(std::shared_ptr<const tun_device> tun) {
+  return {{tun->has_tcp_offload(), tun->has_udp_offload()},
+          [tun](const super_packet& packet) {
+            return tun->write(packet.header, packet.fragments);
+          }};
+}
+
 struct workspace {
-  workspace(std::shared_ptr<const tun_device> device,
+  workspace(packet_sink to_host,
             std::shared_ptr<const receiver_index_codec> codec)
-    : tun(std::move(device)),
+    : sink(std::move(to_host)),
       indices(std::move(codec)),
-      joiner({tun->has_tcp_offload(), tun->has_udp_offload()}) {
+      joiner(sink.offloads) {
   }
 
-  std::shared_ptr<const tun_device> tun;
+  packet_sink sink;
   std::shared_ptr<const receiver_index_codec> indices;
   system_random random;
   coalescer joiner;

@@ -112,9 +112,16 @@ struct change_peer {
   std::optional<std::chrono::seconds> persistent_keepalive;
 };
 
-/// overlay -> registry -> peers and gate: our key has changed (null: cleared).
+/// overlay -> registry -> peers and gate: our key has changed (null: cleared),
+/// or the link went up or down.
 struct change_identity {
   std::shared_ptr<const identity> self;
+  bool link_up = true;
+
+  /// Whom we speak as: nobody while the link is down.
+  std::shared_ptr<const identity> speaker() const {
+    return link_up ? self : nullptr;
+  }
 };
 
 /// overlay -> tun_reader: the interface's MTU bounds the padding.

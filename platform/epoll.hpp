@@ -5,6 +5,7 @@
 #include "platform/file_descriptor.hpp"
 #include "protocol/time.hpp"
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -25,12 +26,15 @@ public:
 
   static result<poller> open();
 
-  /// Adds or changes a descriptor.  `none` keeps it in the set, silent.
+  /// Adds or changes a descriptor.  `none` keeps it silent, even when it
+  /// is in error, until it is watched again.
   result<void> watch(int fd, interest what, void* tag);
   void forget(int fd);
 
   /// Waits for events: not at all if `block` is false.  A wake() or a deadline
-  /// that passed ends the wait without an entry of its own.
+  /// that passed ends the wait without an entry of its own, and so does a
+  /// signal.  The entries hold until the next call; one of them may name a
+  /// descriptor that was forgotten while an earlier one was handled.
   std::span<const ready> wait(bool block);
 
   /// Ends a wait() from any thread.
@@ -46,7 +50,7 @@ private:
   file_descriptor wake_;
   file_descriptor timer_;
   std::optional<time_point> deadline_;
-  ready ready_[max_ready];
+  std::array<ready, max_ready> ready_{};
 };
 
 } // namespace weft

@@ -113,7 +113,7 @@ bool segmenter::read_headers(std::uint8_t& protocol, bool& routed) {
   } else {
     return false;
   }
-  if (stated > packet_.size() || transport_ > stated)
+  if (stated > packet_.size())
     return false;
   packet_ = packet_.first(stated);
   return true;

@@ -47,10 +47,14 @@ public:
   /// Takes effect with the next handshake; the live session goes on.
   void set_preshared_key(const preshared_key& psk);
   /// 0: off.  Switching it on sends a keepalive, which starts a session.
-  void set_persistent_keepalive(std::chrono::seconds interval,
-                                const instant& at);
+  void
+  set_persistent_keepalive(std::chrono::seconds interval, const instant& at);
   /// The session goes on at the new endpoint.
   void set_endpoint(const endpoint& remote);
+
+  /// Begins to speak, once there is an identity: with the packets that wait,
+  /// or, with a persistent keepalive, by itself.
+  void start(const instant& at);
 
   // -- sending ---------------------------------------------------------------
 
@@ -153,6 +157,8 @@ public:
   }
 
 private:
+  friend struct peer_session_access; ///< tests that cannot send 2^60 messages
+
   // session_send.cpp
   keypair* usable_keypair(time_point now, std::uint64_t messages) const;
   void seal_datagram(keypair& keys, byte_span datagram);
@@ -180,6 +186,7 @@ private:
   void data_sent(time_point now);
   void data_received(time_point now);
   void expire(deadline which, const instant& at);
+  void end_sessions();
   void zero_keys();
   duration jitter();
 
@@ -204,9 +211,9 @@ private:
   std::optional<time_point> last_initiation_; ///< or response
   std::optional<time_point> last_accepted_;   ///< initiation of the peer
   tai64n newest_timestamp_{};
+  wall_time last_timestamp_{}; ///< of our initiations: it must increase
   unsigned attempts_ = 0;
   bool final_rekey_sent_ = false; ///< shortly before the session expires
-  bool keepalive_again_ = false;  ///< data came while a keepalive was due
 
   keypairs keys_;
   deadline_table deadlines_;

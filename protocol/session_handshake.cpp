@@ -2,9 +2,14 @@
 // session that comes of it.  The Noise tokens are in noise.cpp.
 #include "protocol/peer_session.hpp"
 
+#include <algorithm>
+
 namespace weft {
 
 namespace {
+
+/// More than the granularity of to_tai64n().
+constexpr auto timestamp_step = std::chrono::milliseconds(20);
 
 std::vector<std::byte> to_vector(const_byte_span bytes) {
   return {bytes.begin(), bytes.end()};
@@ -17,17 +22,14 @@ peer_session::peer_session(std::shared_ptr<const identity> self,
                            const receiver_index_codec& indices,
                            std::uint32_t slot, std::uint32_t generation,
                            random_source& random)
-  : peer_(peer),
-    indices_(indices),
-    slot_(slot),
-    generation_(generation),
-    random_(random),
-    stamper_(peer) {
+  : peer_(peer), indices_(indices), slot_(slot), generation_(generation),
+    random_(random), stamper_(peer) {
   set_identity(std::move(self));
 }
 
 void peer_session::set_identity(std::shared_ptr<const identity> self) {
-  zero_keys();
+  end_sessions();
+  pending_.reset();
   deadlines_.cancel(deadline::retransmit_handshake);
   deadlines_.cancel(deadline::new_handshake);
   self_ = std::move(self);
@@ -47,7 +49,15 @@ void peer_session::set_persistent_keepalive(std::chrono::seconds interval,
   keepalive_interval_ = interval;
   if (interval.count() == 0)
     deadlines_.cancel(deadline::persistent_keepalive);
-  else if (was_off)
+  else {
+    authenticated_traversal(at.now); // even if nothing can be sent now
+    if (was_off)
+      send_keepalive(at);
+  }
+}
+
+void peer_session::start(const instant& at) {
+  if (self_ && (!staged_.empty() || keepalive_interval_.count() > 0))
     send_keepalive(at);
 }
 
@@ -67,8 +77,15 @@ std::optional<time_point> peer_session::session_created() const {
 
 void peer_session::initiate_handshake(const instant& at) {
   if (last_initiation_ && at.now - *last_initiation_ < limits::rekey_timeout
-      && at.now >= *last_initiation_)
+      && at.now >= *last_initiation_) {
+    // One is under way.  If the peer began it, nobody repeats it for us.
+    if (!deadlines_.is_set(deadline::retransmit_handshake)) {
+      attempts_ = 0;
+      deadlines_.set(deadline::retransmit_handshake,
+                     *last_initiation_ + limits::rekey_timeout + jitter());
+    }
     return;
+  }
   attempts_ = 0;
   send_initiation(at);
 }
@@ -78,8 +95,11 @@ void peer_session::send_initiation(const instant& at) {
     return;
   initiation_message message{};
   const auto index = next_index();
-  auto started = noise_initiator::start(*self_, *statics_, index,
-                                        to_tai64n(at.wall), random_, message);
+  // The peer takes no timestamp twice, and none that is older: a wall clock
+  // that was set back must not lock us out.
+  last_timestamp_ = std::max(at.wall, last_timestamp_ + timestamp_step);
+  auto started = noise_initiator::start(
+    *self_, *statics_, index, to_tai64n(last_timestamp_), random_, message);
   if (!started)
     return;
   pending_ = std::make_unique<pending_initiation>(
@@ -166,9 +186,8 @@ void peer_session::handle_response(const_byte_span message,
     drops_.add(drop_reason::invalid_handshake);
     return;
   }
-  const auto keys
-    = pending_->state.finish(*self_, psk_,
-                             message.first<wire::response_size>());
+  const auto keys = pending_->state.finish(
+    *self_, psk_, message.first<wire::response_size>());
   if (!keys) {
     drops_.add(drop_reason::invalid_handshake);
     return;
@@ -199,8 +218,7 @@ void peer_session::handle_cookie_reply(const_byte_span message,
 void peer_session::start_session(const session_keys& keys, std::uint32_t local,
                                  std::uint32_t remote, bool initiator,
                                  const instant& at) {
-  keys_.add(
-    std::make_unique<keypair>(keys, local, remote, initiator, at.now));
+  keys_.add(std::make_unique<keypair>(keys, local, remote, initiator, at.now));
   deadlines_.set(deadline::zero_keys, at.now + 3 * limits::reject_after_time);
 }
 

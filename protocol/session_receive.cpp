@@ -5,8 +5,8 @@
 
 namespace weft {
 
-peer_session::open_result peer_session::open(byte_span datagram,
-                                             const instant& at) {
+peer_session::open_result
+peer_session::open(byte_span datagram, const instant& at) {
   const auto index
     = load_le<std::uint32_t>(datagram.data() + wire::transport_receiver);
   const auto counter

@@ -9,7 +9,6 @@
 
 namespace weft {
 
-
 bool peer_session::seal(const datagram_buffer& batch, const instant& at) {
   auto* keys = usable_keypair(at.now, batch.size());
   // Packets that wait go first.
@@ -28,9 +27,8 @@ void peer_session::stage(const datagram_buffer& batch, const instant& at) {
   }
   for (std::size_t i = 0; i < batch.size(); ++i) {
     const auto datagram = batch[i];
-    const auto packet
-      = datagram.subspan(transport_header_size,
-                         datagram.size() - transport_overhead);
+    const auto packet = datagram.subspan(transport_header_size,
+                                         datagram.size() - transport_overhead);
     staged_.emplace_back(packet.begin(), packet.end());
     staged_bytes_ += packet.size();
   }
@@ -57,8 +55,8 @@ void peer_session::drop_staged(drop_reason reason) {
   staged_sendable_ = false;
 }
 
-keypair* peer_session::usable_keypair(time_point now,
-                                      std::uint64_t messages) const {
+keypair*
+peer_session::usable_keypair(time_point now, std::uint64_t messages) const {
   auto* keys = keys_.current();
   if (keys == nullptr || keys->expired(now)
       || limits::reject_after_messages - keys->send_counter < messages)

@@ -13,8 +13,7 @@
 namespace weft {
 
 duration peer_session::jitter() {
-  const auto range
-    = static_cast<std::uint64_t>(limits::max_jitter.count()) + 1;
+  const auto range = static_cast<std::uint64_t>(limits::max_jitter.count()) + 1;
   return duration{static_cast<duration::rep>(
     (static_cast<std::uint64_t>(random_.next_u32()) * range) >> 32)};
 }
@@ -27,9 +26,7 @@ void peer_session::data_sent(time_point now) {
 }
 
 void peer_session::data_received(time_point now) {
-  if (deadlines_.is_set(deadline::passive_keepalive))
-    keepalive_again_ = true;
-  else
+  if (!deadlines_.is_set(deadline::passive_keepalive))
     deadlines_.set(deadline::passive_keepalive,
                    now + limits::keepalive_timeout);
 }
@@ -59,11 +56,6 @@ void peer_session::expire(deadline which, const instant& at) {
       break;
     case deadline::passive_keepalive:
       send_keepalive(at);
-      if (keepalive_again_) {
-        keepalive_again_ = false;
-        deadlines_.set(deadline::passive_keepalive,
-                       at.now + limits::keepalive_timeout);
-      }
       break;
     case deadline::new_handshake:
       forget_source();
@@ -83,8 +75,15 @@ void peer_session::expire(deadline which, const instant& at) {
 }
 
 void peer_session::zero_keys() {
+  end_sessions();
+  // A handshake that is under way goes on: it is younger than those keys, and
+  // ends when it is given up.
+  if (!deadlines_.is_set(deadline::retransmit_handshake))
+    pending_.reset();
+}
+
+void peer_session::end_sessions() {
   keys_.clear();
-  pending_.reset();
   keepalive_due_ = false;
   staged_sendable_ = false;
   deadlines_.cancel(deadline::zero_keys);

@@ -7,9 +7,9 @@
 #include <CLI/CLI.hpp>
 
 #include <cerrno>
-#include <cstring>
 #include <functional>
 #include <iostream>
+#include <system_error>
 
 namespace {
 
@@ -125,7 +125,7 @@ int main(int argc, char** argv) try {
   if (!std::cout.flush()) {
     std::cerr << "weft: cannot write to standard output";
     if (errno != 0)
-      std::cerr << ": " << std::strerror(errno);
+      std::cerr << ": " << std::generic_category().message(errno);
     std::cerr << '\n';
     return exit_failure;
   }

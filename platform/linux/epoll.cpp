@@ -96,7 +96,7 @@ std::span<const poller::ready> poller::wait(bool block) {
            (event.events & EPOLLOUT) != 0};
     }
   }
-  return {ready_, used};
+  return {ready_.data(), used};
 }
 
 void poller::wake() const {

@@ -100,7 +100,6 @@ result<file_descriptor> open(std::uint32_t groups, bool blocking) {
   sockaddr_nl self{};
   self.nl_family = AF_NETLINK;
   self.nl_groups = groups;
-  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast)
   if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&self), sizeof self)
       != 0)
     return tl::unexpected(make_system_error(errno, what));
@@ -132,9 +131,7 @@ execute(int fd, request& what_to_do, const std::function<std::string()>& what,
     if (got <= 0)
       return tl::unexpected(make_system_error(got < 0 ? errno : EIO, what()));
     auto left = static_cast<int>(got);
-    for (const auto* message
-         // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast)
-         = reinterpret_cast<const nlmsghdr*>(memory.data());
+    for (const auto* message = reinterpret_cast<const nlmsghdr*>(memory.data());
          mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left))
       handle(*message, number, end, on_reply);
   }

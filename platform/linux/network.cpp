@@ -54,6 +54,8 @@ address_request(std::uint16_t type, std::uint16_t flags, int interface_index,
   info.ifa_index = static_cast<std::uint32_t>(interface_index);
   put_address(change.header(), IFA_LOCAL, address.address);
   put_address(change.header(), IFA_ADDRESS, address.address);
+  // A tunnel has no neighbours to ask, and the address works at once.
+  mnl_attr_put_u32(change.header(), IFA_FLAGS, IFA_F_NODAD);
   return change;
 }
 
@@ -75,7 +77,7 @@ route_attributes parse_route(const nlmsghdr& message) {
   const auto* info = static_cast<const rtmsg*>(mnl_nlmsg_get_payload(&message));
   struct context {
     route_attributes route;
-    std::uint8_t family;
+    std::uint8_t family = 0;
   } state{{}, info->rtm_family};
   state.route.table = info->rtm_table;
   mnl_attr_parse(

@@ -82,7 +82,6 @@ void notify_service_manager(const std::string& state) {
   do
     sent = ::sendto(
       fd.get(), state.data(), state.size(), MSG_NOSIGNAL,
-      // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast)
       reinterpret_cast<const sockaddr*>(&address),
       static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length));
   while (sent < 0 && errno == EINTR);

@@ -16,11 +16,9 @@ public:
   explicit socket_address(const endpoint& from);
 
   sockaddr* data() {
-    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast)
     return reinterpret_cast<sockaddr*>(&storage_);
   }
   const sockaddr* data() const {
-    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast)
     return reinterpret_cast<const sockaddr*>(&storage_);
   }
   /// The length that the address has; receive calls want capacity() and set
@@ -42,12 +40,10 @@ private:
 };
 
 inline ip_address from_in_addr(const in_addr& from) {
-  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast)
   return ip_address::from_v4(reinterpret_cast<const std::byte*>(&from));
 }
 
 inline ip_address from_in6_addr(const in6_addr& from) {
-  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast)
   return ip_address::from_v6(reinterpret_cast<const std::byte*>(&from));
 }
 

@@ -255,13 +255,11 @@ tun_device::write(const offload_header& header,
   std::array<iovec, max_fragments + 1> vectors;
   std::size_t used = 0;
   // writev() does not write to what an iovec points to.
-  // NOLINTBEGIN(cppcoreguidelines-pro-type-const-cast)
   if (has_header_)
     vectors[used++] = {const_cast<offload_header*>(&header), sizeof header};
   for (const auto fragment : fragments)
     vectors[used++]
       = {const_cast<std::byte*>(fragment.data()), fragment.size()};
-  // NOLINTEND(cppcoreguidelines-pro-type-const-cast)
   ssize_t count = 0;
   do
     count = ::writev(fd_.get(), vectors.data(), static_cast<int>(used));

@@ -133,7 +133,6 @@ private:
     const auto part = memory_.subspan(
       slices_[first].offset, last.offset + last.length - slices_[first].offset);
     // sendmmsg() does not write to what an iovec points to.
-    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-const-cast)
     auto* start = const_cast<std::byte*>(part.data());
     messages.vectors[at] = {start, part.size()};
     auto& control = messages.controls[at];

@@ -92,7 +92,7 @@ void read_control(msghdr& header, received_datagrams& to) {
 } // namespace
 
 void udp_socket::arena_deleter::operator()(message_arena* arena) const {
-  delete arena; // NOLINT(cppcoreguidelines-owning-memory)
+  delete arena;
 }
 
 result<udp_socket> udp_socket::open(const options& wanted) {

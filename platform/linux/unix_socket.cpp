@@ -33,7 +33,6 @@ result<sockaddr_un> to_address(const std::string& path) {
 }
 
 const sockaddr* generic(const sockaddr_un& address) {
-  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast)
   return reinterpret_cast<const sockaddr*>(&address);
 }
 
@@ -118,7 +117,6 @@ unix_listener::open(const std::string& path, mode_t mode) {
   made.device_ = info.st_dev;
   made.inode_ = info.st_ino;
   made.fd_ = std::move(fd);
-  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-vararg)
   made.spare_ = file_descriptor{::open("/dev/null", O_RDONLY | O_CLOEXEC)};
   if (::chmod(path.c_str(), mode) != 0
       || ::listen(made.fd_.get(), SOMAXCONN) != 0)
@@ -165,7 +163,10 @@ file_descriptor unix_listener::accept() {
       return {};
     // A connection that waits would wake the loop again and again.
     spare_.reset();
-    file_descriptor{::accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC)};
+    {
+      const file_descriptor refused{
+        ::accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC)};
+    }
     spare_ = file_descriptor{::open("/dev/null", O_RDONLY | O_CLOEXEC)};
     return {};
   }

@@ -73,6 +73,13 @@ void run(const std::string& command) {
   REQUIRE(succeeds(command));
 }
 
+void add_address(const std::string& what, const std::string& link) {
+  const bool v6 = what.find(':') != std::string::npos;
+  run("ip addr add " + what + " dev " + link + (v6 ? " nodad" : ""));
+  run("for i in $(seq 1000); do ip route get " + what.substr(0, what.find('/'))
+      + " | grep -q ^local && exit 0; sleep 0.01; done; exit 1");
+}
+
 void move_link(int interface_index, int namespace_descriptor) {
   std::array<std::byte, 256> memory{};
   auto* header = mnl_nlmsg_put_header(memory.data());

@@ -47,6 +47,11 @@ void run(const std::string& command);
 /// Whether the command succeeds.
 bool succeeds(const std::string& command);
 
+/// Adds an address ("10.7.0.1/24") to a link of the calling thread's namespace
+/// and waits until packets to it are delivered: the kernel sets IPv6 addresses
+/// up some time after it was told of them.
+void add_address(const std::string& what, const std::string& link);
+
 /// Moves a link to another namespace.
 void move_link(int interface_index, int namespace_descriptor);
 

@@ -25,9 +25,9 @@ struct host {
     auto made = tun_device::create("tun0");
     REQUIRE(made);
     tun = std::move(*made);
-    run("ip addr add 10.9.0." + number + "/24 dev tun0");
-    run("ip addr add fd09::" + number + "/64 dev tun0");
     run("ip link set tun0 up");
+    add_address("10.9.0." + number + "/24", "tun0");
+    add_address("fd09::" + number + "/64", "tun0");
   }
 };
 

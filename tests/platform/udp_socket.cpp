@@ -157,12 +157,13 @@ TEST_CASE("answers leave from the address that the question came to") {
   const std::string base = family == ip_family::v4 ? "10.7.0." : "fd07::";
   const std::string length = family == ip_family::v4 ? "/32" : "/128";
   for (const auto* number : {"1", "2", "3", "4"})
-    run("ip addr add " + base + number + length + " dev lo");
+    add_address(base + number + length, "lo");
   auto client = open_socket(family);
   auto server = open_socket(family);
   for (const auto* number : {"3", "1", "4", "2"}) {
     const auto local = address(base + number);
-    client.send(pattern(50, 0), {local, server.port()}, std::nullopt);
+    CHECK(client.send(pattern(50, 0), {local, server.port()}, std::nullopt).code
+          == 0);
     const auto question = receive_all(server, 1);
     REQUIRE(question.messages.size() == 1);
     REQUIRE(question.messages[0].local);
@@ -291,6 +292,52 @@ TEST_CASE("datagrams larger than the route's MTU are fragmented, and GSO is "
   CHECK(sent.sent == lengths.size());
   CHECK(receive_all(receiver, lengths.size()).datagrams == batch.all());
   CHECK(sender.has_gso());
+}
+
+TEST_CASE("datagrams go one by one where the kernel refuses GSO") {
+  if (!can_make_networks())
+    return;
+  const network_namespace here;
+  auto sender = open_socket(ip_family::v4);
+  auto receiver = open_socket(ip_family::v4);
+  const int on = 1; // without checksums it takes no GSO (EINVAL)
+  REQUIRE(
+    ::setsockopt(sender.descriptor(), SOL_SOCKET, SO_NO_CHECK, &on, sizeof on)
+    == 0);
+  const datagrams batch{{700, 700, 700, 20, 90, 90}};
+  const source_address source{address("127.0.0.1"), 1};
+  const auto sent
+    = sender.send(batch.buffer(), 0, loopback(receiver, ip_family::v4), source);
+  CHECK(sent.status == io_status::ok);
+  CHECK(sent.sent == 6);
+  CHECK_FALSE(sent.source_was_invalid);
+  CHECK(receive_all(receiver, 6).datagrams == batch.all());
+}
+
+TEST_CASE("a batch passes an interface that has no checksums in hardware") {
+  if (!can_make_networks())
+    return;
+  const network_namespace here;
+  tun_device::options plain;
+  plain.offload = false;
+  const auto tun = tun_device::create("tun0", plain);
+  REQUIRE(tun);
+  run("ip link set tun0 up");
+  add_address("10.9.0.1/24", "tun0");
+  auto sender = open_socket(ip_family::v4);
+  const datagrams batch{std::vector<std::size_t>(9, 1000)};
+  for (int round = 0; round < 2; ++round) {
+    const auto sent
+      = sender.send(batch.buffer(), 0, {address("10.9.0.2"), 9}, std::nullopt);
+    CHECK(sent.status == io_status::ok);
+    std::vector<std::byte> packet(tun_device::max_read);
+    for (const auto& datagram : batch.all()) {
+      const auto got = tun->read(packet);
+      REQUIRE(got.packet.size() == 1028);
+      CHECK(
+        std::equal(datagram.begin(), datagram.end(), got.packet.begin() + 28));
+    }
+  }
 }
 
 TEST_CASE("empty datagrams and errors of earlier sends do not end reception") {

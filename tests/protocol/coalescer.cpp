@@ -45,6 +45,7 @@ coalesce(const std::vector<bytes>& packets, coalescer::offloads enabled = {}) {
 /// How many packets went into each write.
 std::vector<std::size_t> shape(const std::vector<written>& writes) {
   std::vector<std::size_t> result;
+  result.reserve(writes.size());
   for (const auto& write : writes)
     result.push_back(write.fragments);
   return result;

@@ -234,6 +234,7 @@ slow_segments(const inner_packet& packet, std::size_t gso_size) {
 
 inline std::vector<bytes> build_all(const std::vector<inner_packet>& packets) {
   std::vector<bytes> result;
+  result.reserve(packets.size());
   for (const auto& packet : packets)
     result.push_back(build(packet));
   return result;

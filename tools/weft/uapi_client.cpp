@@ -13,6 +13,7 @@
 #include <chrono>
 #include <csignal>
 #include <filesystem>
+#include <tuple>
 
 namespace weft {
 
@@ -30,7 +31,7 @@ public:
   ignored_pipe_signal& operator=(const ignored_pipe_signal&) = delete;
   ~ignored_pipe_signal() {
     if (before_ != SIG_ERR)
-      std::signal(SIGPIPE, before_);
+      std::ignore = std::signal(SIGPIPE, before_);
   }
 
 private:
