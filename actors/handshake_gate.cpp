@@ -24,13 +24,10 @@ handshake_gate::behavior_type handshake_gate::make_behavior() {
       set_identity(changed.speaker());
     },
     [this](const peer_entries_changed& changed) {
-      for (const auto& [key, peer] : changed.entries) {
-        if (peer)
-          peers_[key] = peer;
-        else
-          peers_.erase(key);
-      }
+      for (const auto& entry : changed.entries)
+        change_entry(entry);
     },
+    [this](const unknown_session_used& used) { wake_peer_at(used.remote); },
     [this](const routes_changed& changed) { routes_ = changed.snapshot; },
     [this](const report_request&) { return drop_report{drops_}; },
   };
@@ -39,6 +36,7 @@ handshake_gate::behavior_type handshake_gate::make_behavior() {
 void handshake_gate::on_exit() {
   socket_ = nullptr;
   peers_.clear();
+  by_endpoint_.clear();
   routes_.reset();
   self_.reset();
   checker_.reset();
@@ -49,6 +47,29 @@ void handshake_gate::set_identity(std::shared_ptr<const identity> self) {
   checker_.reset();
   if (self_)
     checker_.emplace(self_->public_static(), random_);
+}
+
+void handshake_gate::change_entry(const peer_entry& entry) {
+  if (const auto former = peers_.find(entry.key); former != peers_.end()) {
+    if (former->second.configured_endpoint)
+      by_endpoint_.erase(*former->second.configured_endpoint);
+    peers_.erase(former);
+  }
+  if (!entry.actor)
+    return;
+  peers_.emplace(entry.key, entry);
+  if (entry.configured_endpoint)
+    by_endpoint_[*entry.configured_endpoint] = entry.key;
+}
+
+void handshake_gate::wake_peer_at(const endpoint& remote) {
+  // Whoever forges this makes us send one initiation in 5 s at the most, to
+  // where we would send it anyway.
+  const auto key = by_endpoint_.find(remote);
+  if (key == by_endpoint_.end())
+    return;
+  if (const auto found = peers_.find(key->second); found != peers_.end())
+    send(found->second.actor, session_wanted{});
 }
 
 void handshake_gate::check_all(const incoming_handshakes& incoming) {
@@ -106,7 +127,7 @@ void handshake_gate::pass_initiation(const handshake_message& message) {
     drops_.add(drop_reason::unknown_peer);
     return;
   }
-  send(found->second,
+  send(found->second.actor,
        initiation_received{
          std::make_shared<const noise_claim>(std::move(*claim)), message.path});
 }

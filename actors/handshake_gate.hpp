@@ -6,6 +6,7 @@
 #include "protocol/cookie.hpp"
 #include "protocol/rate_limiter.hpp"
 
+#include <map>
 #include <unordered_map>
 
 namespace weft {
@@ -28,6 +29,8 @@ public:
   void on_exit() override;
 
 private:
+  void change_entry(const peer_entry& entry);
+  void wake_peer_at(const endpoint& remote);
   void set_identity(std::shared_ptr<const identity> self);
   void check_all(const incoming_handshakes& incoming);
   void check(const handshake_message& message, bool under_load, time_point now);
@@ -41,7 +44,8 @@ private:
   std::optional<cookie_checker> checker_;
   rate_limiter limiter_;
   std::optional<time_point> last_load_;
-  std::unordered_map<public_key, peer_actor> peers_;
+  std::unordered_map<public_key, peer_entry> peers_;
+  std::map<endpoint, public_key> by_endpoint_; ///< configured ones
   routes_ptr routes_;
   drop_counters drops_;
 };

@@ -117,20 +117,14 @@ void overlay::link_changed() {
           interface_ended("it was deleted");
           return;
         }
-        // It was moved to another network namespace: follow it there.
-        if (auto followed = link_monitor::open(*resources_->tun)) {
-          resources_->link = std::move(*followed);
-          link_up_ = resources_->link->is_up();
-          watch_link();
-        } else {
-          resources_->link.reset();
-          link_up_ = true; // as far as can be known
-        }
+        // It was moved to another network namespace.  A monitor there would
+        // keep that namespace alive, so from now on the link counts as up.
+        resources_->link.reset();
+        link_up_ = true;
         tell_identity();
         return;
       case link_event::kind::mtu_changed:
-        mtu_ = event.mtu;
-        send(reader_, mtu_changed{event.mtu});
+        set_mtu(event.mtu);
         break;
       case link_event::kind::up:
       case link_event::kind::down:
@@ -139,6 +133,13 @@ void overlay::link_changed() {
         break;
     }
   }
+}
+
+void overlay::set_mtu(std::uint32_t mtu) {
+  if (mtu == mtu_)
+    return;
+  mtu_ = mtu;
+  send(reader_, mtu_changed{mtu});
 }
 
 void overlay::routes_changed_somehow() {
@@ -263,14 +264,18 @@ caf::result<device_status> overlay::status(const report_request& asked) {
   }
   status.listen_port = port_;
   status.fwmark = fwmark_;
+  if (!resources_->link) {
+    if (const auto mtu = resources_->tun->mtu())
+      set_mtu(*mtu);
+  }
   status.mtu = mtu_;
   auto collected = [all, promise]() mutable {
     if (--all->missing > 0)
       return;
     for (std::size_t i = 0; i < drop_reason_count; ++i) {
       const auto reason = static_cast<drop_reason>(i);
-      if (const auto count = all->drops[reason]; count > 0)
-        all->status.drops.push_back({std::string{to_string(reason)}, count});
+      all->status.drops.push_back(
+        {std::string{to_string(reason)}, all->drops[reason]});
     }
     promise.deliver(std::move(all->status));
   };

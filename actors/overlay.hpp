@@ -43,6 +43,7 @@ private:
   void spawn_actors();
   void watch_link();
   void link_changed();
+  void set_mtu(std::uint32_t mtu);
   void routes_changed_somehow();
   void interface_ended(const std::string& why);
   void part_ended(const caf::down_msg& down);

@@ -50,6 +50,13 @@ peer::behavior_type peer::make_behavior() {
       follow_up(moment);
     },
     [this](const source_lost&) { session_.forget_source(); },
+    [this](const session_wanted&) {
+      const auto moment = instant_now();
+      if (!session_.session_created()) {
+        session_.initiate_handshake(moment);
+        follow_up(moment);
+      }
+    },
     [this](const change_peer& changes) { change(changes); },
     [this](const change_identity& changed) {
       const auto moment = instant_now();
@@ -73,7 +80,7 @@ void peer::seal(outgoing_packets& packets) {
   auto batch = std::move(packets.batch);
   if (!session_.seal(batch->datagrams, at))
     session_.stage(batch->datagrams, at);
-  else if (session_.path())
+  else if (session_.path() && !batch->datagrams.empty())
     send(neighbours_.socket,
          outgoing_datagrams{std::move(batch), *session_.path()});
   follow_up(at);

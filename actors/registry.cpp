@@ -138,7 +138,12 @@ void registry::spawn_peer(std::uint32_t slot) {
   monitor(entry.actor);
   by_address_[entry.actor.address()] = slot;
   table_.set(slot, entry.actor);
-  new_entries_.entries.emplace_back(entry.settings.public_key, entry.actor);
+  announce(entry);
+}
+
+void registry::announce(const slot_entry& entry) {
+  new_entries_.entries.push_back(
+    {entry.settings.public_key, entry.actor, entry.settings.endpoint});
 }
 
 void registry::change_existing(std::uint32_t slot, const peer_update& update) {
@@ -159,6 +164,7 @@ void registry::change_existing(std::uint32_t slot, const peer_update& update) {
       settings.endpoint = *address;
       changes.endpoint = *address;
     }
+    announce(entry);
     resolve(slot, *update.endpoint);
   }
   send(entry.actor, std::move(changes));
@@ -178,18 +184,11 @@ void registry::change_allowed_ips(std::uint32_t slot,
       if (prefixes_.erase(prefix, slot))
         std::erase(allowed, prefix);
     } else if (prefixes_.find(prefix) != slot) {
-      prefixes_.insert(prefix, slot);
+      if (const auto former = prefixes_.insert(prefix, slot))
+        std::erase(slots_[*former].allowed, prefix);
       allowed.push_back(prefix);
     }
   }
-}
-
-std::vector<ip_prefix> registry::allowed_ips_of(std::uint32_t slot) const {
-  auto result = slots_[slot].allowed;
-  std::erase_if(result, [&](const ip_prefix& prefix) {
-    return prefixes_.find(prefix) != slot;
-  });
-  return result;
 }
 
 void registry::remove_peer(std::uint32_t slot) {
@@ -200,7 +199,7 @@ void registry::remove_peer(std::uint32_t slot) {
   entry.restarts = 0;
   by_key_.erase(entry.settings.public_key);
   by_address_.erase(entry.actor.address());
-  new_entries_.entries.emplace_back(entry.settings.public_key, peer_actor{});
+  new_entries_.entries.push_back({entry.settings.public_key, {}, {}});
   demonitor(entry.actor.address());
   send_exit(entry.actor, caf::exit_reason::user_shutdown);
   entry.actor = nullptr;
@@ -280,6 +279,8 @@ void registry::set_resolved(const endpoint_resolved& resolved) {
   change_peer changes;
   changes.endpoint = resolved.found;
   send(entry.actor, std::move(changes));
+  announce(entry);
+  publish();
 }
 
 // -- reports -----------------------------------------------------------------
@@ -308,7 +309,7 @@ registry::report(const report_request& request) {
     auto& status = all->report.peers[i];
     // What is known without the peer, in case it fails just now.
     status.public_key = slots_[slot].settings.public_key;
-    status.allowed_ips = allowed_ips_of(slot);
+    status.allowed_ips = slots_[slot].allowed;
     status.restarts = slots_[slot].restarts;
     auto deliver = [all, promise]() mutable {
       if (--all->missing == 0)

@@ -42,8 +42,7 @@ private:
   struct slot_entry {
     peer_actor actor; ///< null: free
     peer_settings settings;
-    std::vector<ip_prefix> allowed; ///< what it was given; others may have
-                                    ///< taken some of it since
+    std::vector<ip_prefix> allowed;
     std::uint32_t generation = 0;   ///< where the next session's indices begin
     std::uint64_t restarts = 0;
   };
@@ -51,6 +50,7 @@ private:
   caf::result<void> apply(const device_update& update);
   void apply_peer(const peer_update& update);
   std::optional<std::uint32_t> add_peer(const peer_update& update);
+  void announce(const slot_entry& entry);
   void change_existing(std::uint32_t slot, const peer_update& update);
   void change_allowed_ips(std::uint32_t slot, const peer_update& update);
   void remove_peer(std::uint32_t slot);
@@ -61,7 +61,6 @@ private:
   void set_resolved(const endpoint_resolved& resolved);
   void set_identity(const change_identity& changed);
   const packet_loop& placement_of(std::uint32_t slot) const;
-  std::vector<ip_prefix> allowed_ips_of(std::uint32_t slot) const;
   template <class Message>
   void tell_peers(const Message& message);
   void publish();

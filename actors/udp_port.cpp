@@ -7,9 +7,13 @@
 // wait in order.
 #include "actors/udp_port.hpp"
 
+#include "platform/clock.hpp"
+
 #include <algorithm>
 
 namespace weft {
+
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -170,6 +174,7 @@ void udp_port::sort_transport(byte_span datagram, std::uint16_t path,
     if (last_chain_ == chains_.size()) {
       if (routes_->peer(slot) == nullptr) {
         drops_.add(drop_reason::unknown_index);
+        report_unknown(batch.paths[path].remote);
         return;
       }
       chains_.push_back({slot});
@@ -183,6 +188,15 @@ void udp_port::sort_transport(byte_span datagram, std::uint16_t path,
   else
     batch.datagrams[chain.last].next = number;
   chain.last = number;
+}
+
+void udp_port::report_unknown(const endpoint& remote) {
+  constexpr auto min_interval = 50ms;
+  const auto now = boot_now();
+  if (!gate_ || (last_unknown_ && now - *last_unknown_ < min_interval))
+    return;
+  last_unknown_ = now;
+  send(gate_, unknown_session_used{remote});
 }
 
 void udp_port::pass_handshakes() {
@@ -235,13 +249,12 @@ bool udp_port::try_send(waiting_batch& waiting) {
   }
   const auto result
     = socket->send(batch, waiting.sent, path.remote, path.local);
-  waiting.sent += result.sent;
+  waiting.sent = result.sent;
   if (result.source_was_invalid && waiting.sender)
     send(caf::actor_cast<peer_actor>(waiting.sender), source_lost{});
   if (result.status == udp_socket::io_status::would_block)
     return false;
-  if (result.status == udp_socket::io_status::failed)
-    drops_.add(drop_reason::send_failed);
+  drops_.add(drop_reason::send_failed, result.failed);
   return true;
 }
 

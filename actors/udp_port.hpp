@@ -47,6 +47,7 @@ private:
   void sort(const received_datagrams& received, incoming_batch& batch);
   void sort_transport(byte_span datagram, std::uint16_t path,
                       incoming_batch& batch);
+  void report_unknown(const endpoint& remote);
   void pass_handshakes();
   void pass_chains(incoming_ptr batch);
 
@@ -76,6 +77,7 @@ private:
   std::size_t messages_ = udp_socket::max_messages; ///< for the next call
 
   std::deque<waiting_batch> waiting_; ///< for room in the socket's buffer
+  std::optional<time_point> last_unknown_;
   drop_counters drops_;
 };
 

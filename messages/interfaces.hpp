@@ -134,6 +134,15 @@ struct routes_changed {
   routes_ptr snapshot;
 };
 
+/// udp_socket -> handshake_gate: somebody at `remote` uses a session that we do not
+/// know.  After a restart of ours that is a peer that has not noticed yet.
+struct unknown_session_used {
+  endpoint remote;
+};
+
+/// handshake_gate -> peer: start a handshake, if there is no session.
+struct session_wanted {};
+
 /// udp_socket -> peer, or overlay -> registry -> peers: the local address of a
 /// path may not be right any more.
 struct source_lost {};
@@ -177,6 +186,8 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::change_identity)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::mtu_changed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::routes_changed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::source_lost)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::unknown_session_used)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::session_wanted)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::report_request)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::drop_report)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::peer_report)
@@ -196,6 +207,7 @@ using peer_actor
                      caf::reacts_to<answer_received>,
                      caf::reacts_to<deadline_passed>,
                      caf::reacts_to<source_lost>,
+                     caf::reacts_to<session_wanted>,
                      caf::reacts_to<change_peer>,
                      caf::reacts_to<change_identity>,
                      caf::replies_to<report_request>::with<peer_report>>;
@@ -208,9 +220,16 @@ struct arm_deadline {
   peer_actor peer;
 };
 
-/// registry -> handshake_gate: who may shake hands.  A null actor: nobody.
+/// Who may shake hands.
+struct peer_entry {
+  weft::public_key key;
+  peer_actor actor; ///< null: nobody any more
+  std::optional<weft::endpoint> configured_endpoint;
+};
+
+/// registry -> handshake_gate
 struct peer_entries_changed {
-  std::vector<std::pair<public_key, peer_actor>> entries;
+  std::vector<peer_entry> entries;
 };
 
 /// Checks handshake messages before they cost a peer anything.
@@ -218,6 +237,7 @@ using handshake_gate_actor
   = caf::typed_actor<caf::reacts_to<incoming_handshakes>,
                      caf::reacts_to<change_identity>,
                      caf::reacts_to<peer_entries_changed>,
+                     caf::reacts_to<unknown_session_used>,
                      caf::reacts_to<routes_changed>,
                      caf::replies_to<report_request>::with<drop_report>>;
 

@@ -3,6 +3,7 @@
 
 #include "protocol/bytes.hpp"
 
+#include <algorithm>
 #include <cassert>
 #include <cstdint>
 
@@ -19,13 +20,13 @@ inline constexpr std::size_t transport_overhead
 inline constexpr std::size_t padding_multiple = 16;
 
 /// The length of an inner packet of `length` bytes once padded: the next
-/// multiple of 16, but not more than `mtu` unless the packet itself is longer.
+/// multiple of 16, or, where that would pass the MTU, its own length.  (The
+/// kernel pads such packets to the MTU of their route, which is unknown here;
+/// without padding they pass wherever they pass unsealed.)
 constexpr std::size_t padded_length(std::size_t length, std::size_t mtu) {
-  auto padded = (length + padding_multiple - 1) / padding_multiple
-                * padding_multiple;
-  if (padded > mtu)
-    padded = length > mtu ? length : mtu;
-  return padded;
+  const auto padded = (length + padding_multiple - 1) / padding_multiple
+                      * padding_multiple;
+  return padded > mtu ? length : padded;
 }
 
 /// One datagram within a buffer: `length` bytes from `offset`.
@@ -71,6 +72,14 @@ public:
                          static_cast<std::uint16_t>(length)};
     used_ += length;
     return memory_.subspan(used_ - length, length);
+  }
+
+  /// Takes datagram `i` out; its bytes stay behind as a gap.
+  void remove(std::size_t i) {
+    std::copy(slices_.begin() + static_cast<std::ptrdiff_t>(i) + 1,
+              slices_.begin() + static_cast<std::ptrdiff_t>(count_),
+              slices_.begin() + static_cast<std::ptrdiff_t>(i));
+    --count_;
   }
 
   void clear() {

@@ -8,6 +8,8 @@ std::string_view to_string(drop_reason reason) {
       return "malformed_packet";
     case drop_reason::no_route:
       return "no_route";
+    case drop_reason::routing_loop:
+      return "routing_loop";
     case drop_reason::no_endpoint:
       return "no_endpoint";
     case drop_reason::queue_full:

@@ -59,8 +59,9 @@ public:
   // -- sending ---------------------------------------------------------------
 
   /// Seals all of `batch` in place.  False if there is no session to seal
-  /// with: pass the batch to stage() then.
-  bool seal(const datagram_buffer& batch, const instant& at);
+  /// with: pass the batch to stage() then.  Datagrams of this session that a
+  /// wrong route brought back are taken out of the batch.
+  bool seal(datagram_buffer& batch, const instant& at);
 
   /// Keeps copies of the batch's packets until a session is there, and asks
   /// for one.  Bounded: the oldest packets are dropped and counted.
@@ -161,6 +162,7 @@ private:
 
   // session_send.cpp
   keypair* usable_keypair(time_point now, std::uint64_t messages) const;
+  void drop_own_datagrams(datagram_buffer& batch, std::uint32_t index);
   void seal_datagram(keypair& keys, byte_span datagram);
   void sent_authenticated(bool data, const instant& at);
   void send_keepalive(const instant& at);

@@ -3,21 +3,60 @@
 //     usable keys, copied aside (stage) while a handshake is started;
 //  2. sent messages start timers, and a new handshake when the keys get old;
 //  3. what the protocol itself has to send is given out (poll_transmit).
+#include "protocol/inner_headers.hpp"
 #include "protocol/peer_session.hpp"
 
 #include <algorithm>
 
 namespace weft {
 
-bool peer_session::seal(const datagram_buffer& batch, const instant& at) {
+namespace {
+
+/// Whether `packet` is a UDP packet that holds a transport message for
+/// `index`.
+bool holds_message_for(const_byte_span packet, std::uint32_t index) {
+  const auto is_v4 = inner::ip_version(packet) == 4;
+  const auto ip_size
+    = is_v4 ? inner::ipv4::header_size : inner::ipv6::header_size;
+  constexpr auto message_start = wire::transport_counter;
+  if (packet.size() < ip_size + inner::udp::header_size + message_start)
+    return false;
+  const auto protocol
+    = packet[is_v4 ? inner::ipv4::protocol : inner::ipv6::next_header];
+  if (protocol != std::byte{inner::protocol_udp})
+    return false;
+  const auto* message = packet.data() + ip_size + inner::udp::header_size;
+  return load_le<std::uint32_t>(message)
+           == static_cast<std::uint32_t>(message_type::transport)
+         && load_le<std::uint32_t>(message + wire::transport_receiver) == index;
+}
+
+} // namespace
+
+bool peer_session::seal(datagram_buffer& batch, const instant& at) {
   auto* keys = usable_keypair(at.now, batch.size());
   // Packets that wait go first.
   if (keys == nullptr || !staged_.empty())
     return false;
+  drop_own_datagrams(batch, keys->remote_index);
+  if (batch.empty())
+    return true;
   for (std::size_t i = 0; i < batch.size(); ++i)
     seal_datagram(*keys, batch[i]);
   sent_authenticated(true, at);
   return true;
+}
+
+void peer_session::drop_own_datagrams(datagram_buffer& batch,
+                                      std::uint32_t index) {
+  // A route that leads our datagrams into the tunnel again would seal them for
+  // ever.  The receiver index, which only we send with, gives them away.
+  for (auto i = batch.size(); i-- > 0;) {
+    if (holds_message_for(batch[i].subspan(transport_header_size), index)) {
+      batch.remove(i);
+      drops_.add(drop_reason::routing_loop);
+    }
+  }
 }
 
 void peer_session::stage(const datagram_buffer& batch, const instant& at) {

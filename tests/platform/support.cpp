@@ -188,6 +188,20 @@ std::vector<std::vector<std::byte>> datagrams::all() const {
   return copies;
 }
 
+udp_socket open_udp(ip_family family, bool offload) {
+  udp_socket::options wanted;
+  wanted.family = family;
+  wanted.offload = offload;
+  auto opened = udp_socket::open(wanted);
+  if (!opened)
+    FAIL(opened.error().message);
+  return std::move(*opened);
+}
+
+endpoint loopback(const udp_socket& to, ip_family family) {
+  return {address(family == ip_family::v4 ? "127.0.0.1" : "::1"), to.port()};
+}
+
 reception receive_all(udp_socket& socket, std::size_t count) {
   std::vector<std::byte> memory(udp_socket::receive_stride
                                 * udp_socket::max_messages);

@@ -104,6 +104,12 @@ private:
   datagram_buffer buffer_;
 };
 
+/// A socket on a port that the kernel chooses.
+udp_socket open_udp(ip_family family, bool offload = true);
+
+/// The socket's endpoint on the loopback link.
+endpoint loopback(const udp_socket& to, ip_family family);
+
 /// What a socket received.
 struct reception {
   std::vector<std::vector<std::byte>> datagrams; ///< GRO taken apart

@@ -72,14 +72,6 @@ std::vector<std::byte> udp_packet(std::uint16_t port, const std::string& text) {
   return packet;
 }
 
-udp_socket open_socket(ip_family family = ip_family::v4) {
-  udp_socket::options wanted;
-  wanted.family = family;
-  auto opened = udp_socket::open(wanted);
-  REQUIRE(opened);
-  return std::move(*opened);
-}
-
 } // namespace
 
 TEST_CASE("an interface name must be one that the kernel takes") {
@@ -143,7 +135,7 @@ TEST_CASE("what a socket sends into a TUN device can be read from it") {
   auto buffer = read_buffer();
   CHECK(tun.read(buffer).status == io_status::would_block);
 
-  auto socket = open_socket();
+  auto socket = open_udp(ip_family::v4);
   const auto payload = pattern(100, 1);
   socket.send(payload, {address("10.9.0.2"), 5000}, std::nullopt);
   const auto got = tun.read(buffer);
@@ -171,7 +163,7 @@ TEST_CASE("a packet written in fragments reaches a socket") {
   const network_namespace here;
   const auto tun = make_tun("tun0", offload);
   bring_up(tun, "10.9.0.1/24");
-  auto socket = open_socket();
+  auto socket = open_udp(ip_family::v4);
   const auto packet = udp_packet(socket.port(), "hello from the tunnel");
   const const_byte_span whole{packet};
   const std::array<const_byte_span, 3> fragments{
@@ -260,7 +252,7 @@ TEST_CASE("a persistent TUN device that nobody serves is taken over and ends "
     CHECK(tun.has_tcp_offload());
     bring_up(tun, "10.9.0.1/24");
     auto buffer = read_buffer();
-    auto socket = open_socket();
+    auto socket = open_udp(ip_family::v4);
     socket.send(pattern(40, 0), {address("10.9.0.2"), 5000}, std::nullopt);
     CHECK(tun.read(buffer).packet.size() == 68);
   }
@@ -301,7 +293,7 @@ TEST_CASE("a TUN device that was moved to another namespace goes on, until it "
     run("ip link set weft0 mtu 1234 name moved");
     run("ip addr add 10.9.0.1/24 dev moved");
     run("ip link set moved up");
-    socket = open_socket();
+    socket = open_udp(ip_family::v4);
   });
   CHECK(tun.mtu() == 1234U);
 

@@ -81,14 +81,6 @@ const sockaddr* generic(const sockaddr_in6& from) {
   return reinterpret_cast<const sockaddr*>(&from);
 }
 
-udp_socket open_socket(ip_family family) {
-  udp_socket::options wanted;
-  wanted.family = family;
-  auto opened = udp_socket::open(wanted);
-  REQUIRE(opened);
-  return std::move(*opened);
-}
-
 } // namespace
 
 TEST_CASE("TCP super-packets pass from one TUN device to another whole") {
@@ -152,13 +144,13 @@ TEST_CASE("UDP super-packets pass from one TUN device to another whole") {
     return;
   const auto family = GENERATE(ip_family::v4, ip_family::v6);
   const host right{"2"};
-  auto receiver = open_socket(family);
+  auto receiver = open_udp(family);
   const host left{"1"};
   if (!left.tun->has_udp_offload()) {
     WARN("skipped: this kernel has no USO");
     return;
   }
-  auto sender = open_socket(family);
+  auto sender = open_udp(family);
   const datagrams batch{std::vector<std::size_t>(20, 1000)};
   const endpoint to{address(family == ip_family::v4 ? "10.9.0.2" : "fd09::2"),
                     receiver.port()};

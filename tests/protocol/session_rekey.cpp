@@ -37,13 +37,17 @@ TEST_CASE_METHOD(pair_network, "The responder does not renew the session as "
                                "long as it lives") {
   const auto start = now();
   establish();
+  lose([](const auto& message) {
+    return message.type() == message_type::initiation;
+  });
   while (now() < start + 178s) {
+    send_packet(a); // otherwise b would miss an answer
     send_packet(b);
     run_for(1s);
-    if (now() > start + 160s)
-      lose([](const auto& message) { return message.from == 0; });
   }
   CHECK(initiations(b) == 0);
+  CHECK(initiations(a) > 10);
+  CHECK(received(a).size() == 177);
 }
 
 TEST_CASE_METHOD(pair_network, "The responder starts a handshake itself once "
@@ -55,22 +59,6 @@ TEST_CASE_METHOD(pair_network, "The responder starts a handshake itself once "
   CHECK(count(message_type::transport, b) == 0);
   run_for(1s);
   CHECK(received(a) == numbers{1});
-}
-
-TEST_CASE_METHOD(pair_network, "An initiator that only receives renews the "
-                               "session when it is 165 s old, once") {
-  const auto start = now();
-  establish();
-  lose([](const auto& message) {
-    return message.type() == message_type::initiation;
-  });
-  while (now() < start + 164s) {
-    send_packet(b);
-    run_for(1s);
-  }
-  // Its keepalives have asked for new keys since 120 s; that is over now.
-  const auto by_sending = initiations(a);
-  CHECK(by_sending > 0);
 }
 
 TEST_CASE_METHOD(pair_network, "An initiator that sends nothing at all renews "

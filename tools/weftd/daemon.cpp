@@ -103,7 +103,7 @@ int run_daemon(daemon_options options, background* parent) {
     return exit_code::run_time;
   }
   (*waiting)->watch(running->actor);
-  log->info("interface {} is up on UDP port {} with {} peers",
+  log->info("interface {} is up, UDP port {}, peers: {}",
             running->interface, running->port, peers);
   notify_service_manager("READY=1");
   if (parent != nullptr)
