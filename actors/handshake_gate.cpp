@@ -51,8 +51,12 @@ void handshake_gate::set_identity(std::shared_ptr<const identity> self) {
 
 void handshake_gate::change_entry(const peer_entry& entry) {
   if (const auto former = peers_.find(entry.key); former != peers_.end()) {
-    if (former->second.configured_endpoint)
-      by_endpoint_.erase(*former->second.configured_endpoint);
+    // Another peer may be configured to be there too.
+    if (const auto& where = former->second.configured_endpoint) {
+      if (const auto there = by_endpoint_.find(*where);
+          there != by_endpoint_.end() && there->second == entry.key)
+        by_endpoint_.erase(there);
+    }
     peers_.erase(former);
   }
   if (!entry.actor)

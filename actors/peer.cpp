@@ -89,28 +89,39 @@ void peer::seal(outgoing_packets& packets) {
 void peer::open(incoming_datagrams& datagrams) {
   const auto at = instant_now();
   const auto batch = std::move(datagrams.batch);
-  auto number = datagrams.first;
+  try {
+    open_chain(*batch, datagrams.first, *datagrams.allowed, at);
+    space_->joiner.flush([this](const super_packet& packet) { write(packet); });
+  } catch (...) {
+    // The joiner serves the whole loop, and its packets end with this batch.
+    space_->joiner.flush([](const super_packet&) {});
+    throw;
+  }
+  follow_up(at);
+}
+
+void peer::open_chain(const incoming_batch& batch, std::uint16_t first,
+                      const routes& allowed, const instant& at) {
+  auto number = first;
   while (number != incoming_batch::end) {
     // A run of datagrams from one sender.
-    const auto path = batch->datagrams[number].path;
+    const auto path = batch.datagrams[number].path;
     auto any = false;
     auto data = false;
     while (number != incoming_batch::end
-           && batch->datagrams[number].path == path) {
-      const auto& datagram = batch->datagrams[number];
+           && batch.datagrams[number].path == path) {
+      const auto& datagram = batch.datagrams[number];
       const auto opened = session_.open(datagram.bytes, at);
       any = any || opened.status != peer_session::open_status::dropped;
       if (opened.status == peer_session::open_status::packet) {
         data = true;
-        deliver(opened.packet, *datagrams.allowed);
+        deliver(opened.packet, allowed);
       }
       number = datagram.next;
     }
     if (any)
-      session_.authenticated(batch->paths[path], data, at);
+      session_.authenticated(batch.paths[path], data, at);
   }
-  space_->joiner.flush([this](const super_packet& packet) { write(packet); });
-  follow_up(at);
 }
 
 void peer::deliver(byte_span packet, const routes& allowed) {

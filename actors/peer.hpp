@@ -28,6 +28,8 @@ public:
 private:
   void seal(outgoing_packets& packets);
   void open(incoming_datagrams& datagrams);
+  void open_chain(const incoming_batch& batch, std::uint16_t first,
+                  const routes& allowed, const instant& at);
   void deliver(byte_span packet, const routes& allowed);
   void write(const super_packet& packet);
   void change(const change_peer& changes);

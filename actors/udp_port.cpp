@@ -15,20 +15,20 @@ namespace weft {
 
 using namespace std::chrono_literals;
 
-namespace {
-
-/// Receive calls in one go before other actors have their turn.
-constexpr std::size_t max_receives = 2;
-
-} // namespace
-
 udp_port::udp_port(caf::actor_config& config, io_loop_ptr loop,
                    udp_sockets sockets, endpoint listen, std::uint32_t fwmark)
   : hosted(config, std::move(loop)),
-    sockets_(std::move(sockets)),
     listen_(listen),
     fwmark_(fwmark),
     pool_(std::make_shared<incoming_pool>(pool_size)) {
+  v4_.port = this;
+  v6_.port = this;
+  use(std::move(sockets));
+}
+
+void udp_port::use(udp_sockets sockets) {
+  v4_.socket = std::move(sockets.v4);
+  v6_.socket = std::move(sockets.v6);
 }
 
 udp_port::behavior_type udp_port::make_behavior() {
@@ -55,9 +55,10 @@ udp_port::behavior_type udp_port::make_behavior() {
     [this](const change_fwmark& request) { return mark(request); },
     [this](const report_request&) {
       auto report = drop_report{drops_};
-      for (const auto* socket : {&sockets_.v4, &sockets_.v6}) {
-        if (*socket)
-          report.drops.add(drop_reason::oversized, (*socket)->truncated());
+      for (const auto* family : {&v4_, &v6_}) {
+        if (family->socket)
+          report.drops.add(drop_reason::oversized,
+                           family->socket->truncated());
       }
       return report;
     },
@@ -65,9 +66,9 @@ udp_port::behavior_type udp_port::make_behavior() {
 }
 
 void udp_port::on_exit() {
-  for (auto* socket : {&sockets_.v4, &sockets_.v6}) {
-    if (*socket)
-      loop().forget((*socket)->descriptor());
+  for (auto* family : {&v4_, &v6_}) {
+    if (family->socket)
+      loop().forget(family->socket->descriptor());
   }
   pool_->on_available(nullptr);
   routes_.reset();
@@ -79,43 +80,32 @@ void udp_port::watch() {
   auto wanted = starved_ ? interest::none : interest::read;
   if (!waiting_.empty())
     wanted = starved_ ? interest::write : interest::both;
-  for (auto* socket : {&sockets_.v4, &sockets_.v6}) {
-    if (*socket)
-      std::ignore = loop().watch((*socket)->descriptor(), wanted, this);
+  for (auto* family : {&v4_, &v6_}) {
+    if (family->socket)
+      std::ignore
+        = loop().watch(family->socket->descriptor(), wanted, family);
   }
 }
 
-void udp_port::ready(bool readable, bool writable) {
-  enter_loop_context();
+void udp_port::family_handler::ready(bool readable, bool writable) {
+  port->enter_loop_context();
   if (writable)
-    send_waiting();
-  if (readable && !starved_)
-    receive();
+    port->send_waiting();
+  if (readable && socket && !port->starved_)
+    port->receive_from(*socket);
 }
 
 // -- incoming ----------------------------------------------------------------
 
-void udp_port::receive() {
-  for (std::size_t i = 0; i < max_receives; ++i) {
-    auto more = false;
-    for (auto* socket : {&sockets_.v4, &sockets_.v6}) {
-      if (*socket && !starved_)
-        more = receive_from(**socket) || more;
-    }
-    if (!more)
-      break;
-  }
-}
-
-bool udp_port::receive_from(udp_socket& socket) {
+void udp_port::receive_from(udp_socket& socket) {
   auto batch = pool_->acquire();
   if (!batch) {
     starved_ = true;
     watch();
-    return false;
+    return;
   }
   received_.clear();
-  const auto status = socket.receive(batch->memory(), messages_, received_);
+  std::ignore = socket.receive(batch->memory(), messages_, received_);
   std::size_t bytes = 0;
   for (const auto& received : received_) {
     bytes += received.bytes.size();
@@ -128,7 +118,6 @@ bool udp_port::receive_from(udp_socket& socket) {
                 : std::size_t{udp_socket::max_messages};
   pass_handshakes();
   pass_chains(std::move(batch));
-  return status == udp_socket::io_status::ok && !received_.empty();
 }
 
 void udp_port::sort(const received_datagrams& received, incoming_batch& batch) {
@@ -221,8 +210,8 @@ void udp_port::pass_chains(incoming_ptr batch) {
 // -- outgoing ----------------------------------------------------------------
 
 udp_socket* udp_port::socket_for(const endpoint& remote) {
-  auto& socket = remote.address.is_v4() ? sockets_.v4 : sockets_.v6;
-  return socket ? &*socket : nullptr;
+  auto& family = remote.address.is_v4() ? v4_ : v6_;
+  return family.socket ? &*family.socket : nullptr;
 }
 
 void udp_port::send_datagrams(outgoing_datagrams& datagrams) {
@@ -279,21 +268,22 @@ caf::result<std::uint16_t> udp_port::bind_again(const rebind& request) {
   if (!opened)
     return caf::make_error(caf::sec::runtime_error, opened.error().code,
                            opened.error().message);
-  for (auto* socket : {&sockets_.v4, &sockets_.v6}) {
-    if (*socket)
-      loop().forget((*socket)->descriptor());
+  for (auto* family : {&v4_, &v6_}) {
+    if (family->socket)
+      loop().forget(family->socket->descriptor());
   }
-  sockets_ = std::move(*opened);
+  const auto port = opened->port();
+  use(std::move(*opened));
   fwmark_ = request.fwmark;
   watch();
-  return sockets_.port();
+  return port;
 }
 
 caf::result<void> udp_port::mark(const change_fwmark& request) {
-  for (auto* socket : {&sockets_.v4, &sockets_.v6}) {
-    if (!*socket)
+  for (auto* family : {&v4_, &v6_}) {
+    if (!family->socket)
       continue;
-    if (auto changed = (*socket)->set_fwmark(request.fwmark); !changed)
+    if (auto changed = family->socket->set_fwmark(request.fwmark); !changed)
       return caf::make_error(caf::sec::runtime_error, changed.error().code,
                              changed.error().message);
   }

@@ -9,8 +9,7 @@
 
 namespace weft {
 
-class udp_port : public hosted<udp_socket_actor::base>,
-                 private descriptor_handler {
+class udp_port : public hosted<udp_socket_actor::base> {
 public:
   /// Receive batches that may be under way at a time.
   static constexpr std::size_t pool_size = 4;
@@ -37,13 +36,20 @@ private:
     caf::strong_actor_ptr sender;
   };
 
-  void ready(bool readable, bool writable) override;
-  void failed() override {
-    fail();
-  }
+  /// One address family's socket.
+  struct family_handler final : descriptor_handler {
+    udp_port* port = nullptr;
+    std::optional<udp_socket> socket;
+
+    void ready(bool readable, bool writable) override;
+    void failed() override {
+      port->fail();
+    }
+  };
+
+  void use(udp_sockets sockets);
   void watch();
-  void receive();
-  bool receive_from(udp_socket& socket);
+  void receive_from(udp_socket& socket);
   void sort(const received_datagrams& received, incoming_batch& batch);
   void sort_transport(byte_span datagram, std::uint16_t path,
                       incoming_batch& batch);
@@ -60,7 +66,8 @@ private:
   caf::result<std::uint16_t> bind_again(const rebind& request);
   caf::result<void> mark(const change_fwmark& request);
 
-  udp_sockets sockets_;
+  family_handler v4_;
+  family_handler v6_;
   endpoint listen_;
   std::uint32_t fwmark_;
   handshake_gate_actor gate_;

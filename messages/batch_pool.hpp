@@ -10,6 +10,8 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
+#include <utility>
 #include <vector>
 
 namespace weft {
@@ -68,7 +70,9 @@ public:
   /// Called, on the thread of the release, when a buffer came back after
   /// acquire() had found none.
   void on_available(std::function<void()> wake) {
-    wake_ = std::move(wake);
+    // Buffers may come back on other threads at this moment.
+    const std::lock_guard guard(wake_mutex_);
+    wake_.swap(wake);
   }
 
   /// A cleared buffer; null if all are lent out, and then on_available's
@@ -114,13 +118,21 @@ private:
 
   void take_back(T* item) noexcept {
     free_.fetch_or(std::uint64_t{1} << item->number_);
-    if (starved_.load() && starved_.exchange(false) && wake_)
-      wake_();
+    if (!starved_.load() || !starved_.exchange(false))
+      return;
+    std::function<void()> wake;
+    {
+      const std::lock_guard guard(wake_mutex_);
+      wake = wake_;
+    }
+    if (wake)
+      wake();
   }
 
   std::vector<std::unique_ptr<T>> items_;
   std::atomic<std::uint64_t> free_;
   std::atomic<bool> starved_{false};
+  std::mutex wake_mutex_;
   std::function<void()> wake_;
 };
 

@@ -13,12 +13,8 @@ namespace weft {
 struct keypair {
   keypair(const session_keys& keys, std::uint32_t local, std::uint32_t remote,
           bool is_initiator, time_point now)
-    : send(keys.send),
-      receive(keys.receive),
-      local_index(local),
-      remote_index(remote),
-      initiator(is_initiator),
-      created(now) {
+    : send(keys.send), receive(keys.receive), local_index(local),
+      remote_index(remote), initiator(is_initiator), created(now) {
   }
 
   transport_cipher send;
@@ -34,6 +30,12 @@ struct keypair {
     return now - created >= limits::reject_after_time;
   }
 };
+
+/// What became of our handshake if the peer had begun one at the same time.
+/// The paper is silent on it.  Both handshakes succeed, and the side with the
+/// greater public key prevails: its session is the one that both go on with, so
+/// that one side only renews it.
+enum class crossing { none, prevails, yields };
 
 /// The three sessions that a peer may have at a time: a new one does not cut
 /// off messages that are still under way on the former.
@@ -57,21 +59,29 @@ public:
 
   /// A session that we initiated may be used at once: the response confirmed
   /// it.  One that we responded to waits until the initiator uses it.
-  void add(std::unique_ptr<keypair> fresh) {
-    if (fresh->initiator) {
-      previous_ = next_ ? std::move(next_) : std::move(current_);
-      next_.reset();
-      current_ = std::move(fresh);
-    } else {
+  void add(std::unique_ptr<keypair> fresh, crossing crossed = crossing::none) {
+    if (!fresh->initiator) {
       next_ = std::move(fresh);
+      next_is_final_ = false;
       previous_.reset();
+      return;
     }
+    if (next_ && !next_is_final_ && crossed != crossing::none) {
+      // The peer may go on with each of the three for a while.
+      previous_ = std::move(current_);
+      next_is_final_ = crossed == crossing::prevails;
+    } else {
+      previous_
+        = next_ && !next_is_final_ ? std::move(next_) : std::move(current_);
+      next_.reset();
+    }
+    current_ = std::move(fresh);
   }
 
   /// To be called for the session of each authenticated message.  True if it
   /// was the one that waited for its first use.
   bool confirm(const keypair* used) {
-    if (used != next_.get())
+    if (used != next_.get() || next_is_final_)
       return false;
     previous_ = std::move(current_);
     current_ = std::move(next_);
@@ -88,6 +98,7 @@ private:
   std::unique_ptr<keypair> current_;
   std::unique_ptr<keypair> previous_;
   std::unique_ptr<keypair> next_;
+  bool next_is_final_ = false; ///< only to receive with: another has prevailed
 };
 
 } // namespace weft

@@ -173,8 +173,8 @@ private:
   void accept_initiation(const noise_responder& responder,
                          const network_path& from, const instant& at);
   void retry_handshake(const instant& at);
-  void start_session(const session_keys& keys, std::uint32_t local,
-                     std::uint32_t remote, bool initiator, const instant& at);
+  void start_session(std::unique_ptr<keypair> keys, crossing crossed,
+                     const instant& at);
   void handshake_completed(const instant& at);
   void session_usable(const instant& at);
   std::uint32_t next_index();
@@ -207,6 +207,7 @@ private:
   struct pending_initiation {
     noise_initiator state;
     std::uint32_t index;
+    bool crossed = false; ///< the peer began a handshake meanwhile
   };
   std::unique_ptr<pending_initiation> pending_;
   cookie_stamper stamper_;

@@ -103,7 +103,7 @@ void peer_session::send_initiation(const instant& at) {
   if (!started)
     return;
   pending_ = std::make_unique<pending_initiation>(
-    pending_initiation{std::move(*started), index});
+    pending_initiation{std::move(*started), index, false});
   last_initiation_ = at.now;
   stamper_.stamp(message, at.now);
   outbox_.push_back(to_vector(message));
@@ -172,7 +172,11 @@ void peer_session::accept_initiation(const noise_responder& responder,
   outbox_.push_back(to_vector(message));
   sent_.bytes += message.size();
   last_initiation_ = at.now; // a handshake is under way: start no other
-  start_session(*keys, index, responder.receiver(), false, at);
+  if (pending_)
+    pending_->crossed = true;
+  start_session(std::make_unique<keypair>(*keys, index, responder.receiver(),
+                                          false, at.now),
+                crossing::none, at);
   authenticated_traversal(at.now);
   authenticated_sent();
 }
@@ -194,10 +198,15 @@ void peer_session::handle_response(const_byte_span message,
   }
   const auto remote
     = load_le<std::uint32_t>(message.data() + wire::response_sender);
+  auto crossed = crossing::none;
+  if (pending_->crossed)
+    crossed
+      = self_->public_static() > peer_ ? crossing::prevails : crossing::yields;
   pending_.reset();
   received_.bytes += message.size();
   follow_endpoint(from);
-  start_session(*keys, index, remote, true, at);
+  start_session(std::make_unique<keypair>(*keys, index, remote, true, at.now),
+                crossed, at);
   authenticated_received();
   authenticated_traversal(at.now);
   handshake_completed(at);
@@ -215,10 +224,9 @@ void peer_session::handle_cookie_reply(const_byte_span message,
     drops_.add(drop_reason::invalid_handshake);
 }
 
-void peer_session::start_session(const session_keys& keys, std::uint32_t local,
-                                 std::uint32_t remote, bool initiator,
-                                 const instant& at) {
-  keys_.add(std::make_unique<keypair>(keys, local, remote, initiator, at.now));
+void peer_session::start_session(std::unique_ptr<keypair> keys,
+                                 crossing crossed, const instant& at) {
+  keys_.add(std::move(keys), crossed);
   deadlines_.set(deadline::zero_keys, at.now + 3 * limits::reject_after_time);
 }
 

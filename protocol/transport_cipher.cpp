@@ -122,10 +122,13 @@ bool open_ipsec_mb(const secret<32>& key, std::uint64_t counter, byte_span text,
                    const std::byte* tag) {
   byte_array<transport_cipher::tag_size> expected;
   job_manager::of_this_thread().run(key, counter, text, expected.data(), false);
-  const auto same
-    = sodium_memcmp(expected.data(), tag, transport_cipher::tag_size) == 0;
-  sodium_memzero(expected.data(), expected.size());
-  return same;
+  // In constant time; libsodium's comparison takes 3 % of the whole.
+  static_assert(transport_cipher::tag_size == 2 * sizeof(std::uint64_t));
+  const auto difference
+    = (load_le<std::uint64_t>(expected.data()) ^ load_le<std::uint64_t>(tag))
+      | (load_le<std::uint64_t>(expected.data() + 8)
+         ^ load_le<std::uint64_t>(tag + 8));
+  return difference == 0;
 }
 
 bool has_ipsec_mb() {

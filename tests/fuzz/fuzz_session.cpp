@@ -74,7 +74,7 @@ private:
 
   void step(unsigned char what, unsigned char argument) {
     const std::size_t who = argument & 1u;
-    const auto number = argument >> 1;
+    const unsigned number = argument >> 1u;
     auto& session = net_.session(who);
     const auto at = net_.at(who);
     switch (what % 13) {

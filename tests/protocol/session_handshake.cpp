@@ -169,47 +169,6 @@ TEST_CASE_METHOD(pair_network, "Initiations that are forged neither count as "
   CHECK(received(b) == numbers{1});
 }
 
-TEST_CASE_METHOD(pair_network, "Crossed initiations end with sessions that "
-                               "carry packets both ways") {
-  send_packet(a);
-  send_packet(b);
-  run_for(1s);
-  CHECK(initiations(a) == 1);
-  CHECK(initiations(b) == 1);
-  CHECK(received(a) == numbers{1});
-  CHECK(received(b) == numbers{1});
-  for (int i = 0; i < 10; ++i) {
-    send_packet(a);
-    send_packet(b);
-    run_for(100ms);
-  }
-  CHECK(received(a).size() == 11);
-  CHECK(received(b).size() == 11);
-  CHECK(initiations(a) + initiations(b) == 2);
-  for (auto who : {a, b}) {
-    CHECK(session(who).drops()[drop_reason::unknown_index] == 0);
-    CHECK(session(who).drops()[drop_reason::invalid_handshake] == 0);
-  }
-}
-
-TEST_CASE_METHOD(pair_network, "Crossed initiations of which one response is "
-                               "lost end with a session as well") {
-  const auto loser = GENERATE(a, b);
-  lose([loser](const auto& message) {
-    return message.type() == message_type::response && message.from == loser;
-  });
-  send_packet(a);
-  send_packet(b);
-  run_for(1s);
-  lose_nothing();
-  run_for(10s);
-  send_packet(a);
-  send_packet(b);
-  run_for(1s);
-  CHECK(received(a) == numbers{1, 2});
-  CHECK(received(b) == numbers{1, 2});
-}
-
 TEST_CASE_METHOD(pair_network, "A response that comes after seconds is still "
                                "accepted") {
   latency = 2400ms;

@@ -165,6 +165,20 @@ TEST_CASE_METHOD(pair_network, "A repeated initiation lets the host choose the "
   CHECK(session(a).path()->remote == (*this)[b].address);
 }
 
+TEST_CASE_METHOD(pair_network, "Each retry of a handshake lets the host choose "
+                               "the source address anew") {
+  establish();
+  run_for(10s);
+  lose_all();
+  session(a).initiate_handshake(at(a));
+  collect(a);
+  run_for(4s);
+  CHECK(session(a).path()->local);
+  run_for(2s);
+  CHECK(initiations(a) == 2);
+  CHECK_FALSE(session(a).path()->local);
+}
+
 TEST_CASE_METHOD(pair_network, "All keys are wiped 540 s after the last "
                                "handshake") {
   const auto start = now();

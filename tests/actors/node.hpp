@@ -1,0 +1,210 @@
+// One side of a tunnel for tests: what peer actors need around them, with
+// fakes for the socket and the timer and a record instead of a TUN device.
+#pragma once
+
+#include "actors/peer.hpp"
+#include "platform/clock.hpp"
+#include "tests/actors/support.hpp"
+#include "tests/protocol/inner_packets.hpp"
+
+namespace weft::test {
+
+/// An inner UDP packet from 10.0.0.`from` to 10.0.0.`to`.
+inline bytes udp_packet(std::uint8_t from, std::uint8_t to,
+                        std::size_t payload, std::uint32_t number = 0) {
+  inner_packet packet;
+  packet.tcp = false;
+  packet.source_host = from;
+  packet.destination_host = to;
+  packet.identification = static_cast<std::uint16_t>(number);
+  packet.payload.resize(std::max<std::size_t>(payload, 4));
+  store_be(packet.payload.data(), number);
+  return build(packet);
+}
+
+inline ip_prefix prefix_of(const std::string& text) {
+  const auto parsed = parse_ip_prefix(text);
+  if (!parsed)
+    FAIL(text);
+  return *parsed;
+}
+
+inline endpoint endpoint_of(const std::string& text) {
+  const auto parsed = parse_endpoint(text);
+  if (!parsed)
+    FAIL(text);
+  return *parsed;
+}
+
+/// Packets to be sealed, in a batch of their own.
+inline outgoing_packets
+outgoing_of(const std::vector<bytes>& packets, std::size_t mtu = 1420) {
+  outgoing_ptr batch{new outgoing_batch};
+  for (const auto& packet : packets) {
+    const auto room = batch->datagrams.add(
+      packet.size(), padded_length(packet.size(), mtu));
+    REQUIRE(room.size() == packet.size());
+    std::copy(packet.begin(), packet.end(), room.begin());
+  }
+  return {batch};
+}
+
+/// The types of the datagrams in a batch.
+inline std::vector<message_type> types_in(const outgoing_datagrams& sent) {
+  std::vector<message_type> types;
+  const auto& datagrams = sent.batch->datagrams;
+  for (std::size_t i = 0; i < datagrams.size(); ++i)
+    types.push_back(wire::classify(datagrams[i]).value());
+  return types;
+}
+
+/// A host: who it is, where it is, and what its peers share.
+class node {
+public:
+  node(world& home, const io_loop_ptr& on, std::uint8_t number)
+    : loop(on),
+      random(number),
+      self(std::make_shared<identity>(generate_private_key(random))),
+      indices(std::make_shared<receiver_index_codec>(random)),
+      address(endpoint_of("192.0.2." + std::to_string(number) + ":51820")),
+      socket(home),
+      clock(home),
+      space(std::make_shared<workspace>(
+        packet_sink{{false, false},
+                    [this](const super_packet& packet) {
+                      return take(packet);
+                    }},
+        indices)) {
+  }
+
+  const public_key& key() const {
+    return self->public_static();
+  }
+  peer_neighbours neighbours() const {
+    return {socket.handle(), clock.handle()};
+  }
+  /// How this node would be configured as a peer of another one.
+  peer_settings as_peer() const {
+    peer_settings settings;
+    settings.public_key = key();
+    settings.endpoint = address;
+    return settings;
+  }
+  peer_actor spawn_peer(world& home, std::uint32_t slot,
+                        const peer_settings& settings) {
+    return home.spawn<peer>(loop, space, neighbours(), self, slot, 0u,
+                            settings);
+  }
+  /// Routes that let the slots have prefixes.
+  void
+  allow(const std::vector<std::pair<std::string, std::uint32_t>>& prefixes) {
+    allowed_ips table;
+    for (const auto& [prefix, slot] : prefixes)
+      table.insert(prefix_of(prefix), slot);
+    allowed = std::make_shared<routes>(table, peer_table{}, indices);
+  }
+
+  io_loop_ptr loop;
+  deterministic_random random;
+  std::shared_ptr<const identity> self;
+  std::shared_ptr<const receiver_index_codec> indices;
+  endpoint address;
+  std::optional<source_address> local; ///< where its datagrams come to
+  fake<udp_socket_actor> socket;
+  fake<timer_actor> clock;
+  message_log delivered; ///< packets for the host, as `bytes`
+  std::function<tun_device::io_status()> device; ///< what the device does
+  workspace_ptr space;
+  routes_ptr allowed;
+
+private:
+  tun_device::io_status take(const super_packet& packet) {
+    const auto status = device ? device() : tun_device::io_status::ok;
+    if (status != tun_device::io_status::ok)
+      return status;
+    bytes whole;
+    for (const auto& fragment : packet.fragments)
+      whole.insert(whole.end(), fragment.begin(), fragment.end());
+    delivered.push(std::move(whole));
+    return status;
+  }
+};
+
+/// Hands datagrams to an actor, as socket and gate would.
+inline void carry(const outgoing_datagrams& sent, const endpoint& from,
+                  const node& to, const peer_actor& actor) {
+  const network_path path{from, to.local};
+  incoming_ptr chain{new incoming_batch(outgoing_batch::capacity)};
+  std::size_t used = 0;
+  const auto& datagrams = sent.batch->datagrams;
+  for (std::size_t i = 0; i < datagrams.size(); ++i) {
+    const auto datagram = datagrams[i];
+    const auto type = wire::classify(datagram);
+    REQUIRE(type);
+    if (*type == message_type::initiation) {
+      auto claim = noise_claim::open(
+        *to.self, const_byte_span(datagram).first<wire::initiation_size>());
+      REQUIRE(claim);
+      caf::anon_send(
+        actor, initiation_received{
+                 std::make_shared<const noise_claim>(std::move(*claim)), path});
+    } else if (*type == message_type::transport) {
+      const auto place = chain->memory().subspan(used, datagram.size());
+      std::copy(datagram.begin(), datagram.end(), place.begin());
+      used += datagram.size();
+      if (!chain->datagrams.empty())
+        chain->datagrams.back().next
+          = static_cast<std::uint16_t>(chain->datagrams.size());
+      chain->datagrams.push_back({place, 0});
+    } else {
+      handshake_message message;
+      std::copy(datagram.begin(), datagram.end(), message.bytes.begin());
+      message.size = static_cast<std::uint8_t>(datagram.size());
+      message.path = path;
+      caf::anon_send(actor, answer_received{message});
+    }
+  }
+  if (chain->datagrams.empty())
+    return;
+  chain->paths.push_back(path);
+  caf::anon_send(actor, incoming_datagrams{chain, 0, to.allowed});
+}
+
+/// A node and its actor for the node at the other end.
+struct tunnel_end {
+  node& host;
+  peer_actor actor;
+
+  /// Whatever was sent to the actor has been dealt with.
+  peer_report report(world& home, bool secrets = false) const {
+    return home.ask<peer_report>(actor, report_request{secrets});
+  }
+  /// What it has sent since the last call.
+  std::vector<outgoing_datagrams> sent(world& home) const {
+    report(home);
+    host.socket.settle();
+    return host.socket.take<outgoing_datagrams>();
+  }
+};
+
+/// Carries datagrams both ways until both ends are silent.  Returns their
+/// types, in order.
+inline std::vector<message_type>
+exchange(world& home, const tunnel_end& a, const tunnel_end& b) {
+  std::vector<message_type> types;
+  for (bool silent = false; !silent;) {
+    silent = true;
+    for (const auto& [from, to] : {std::pair{&a, &b}, std::pair{&b, &a}}) {
+      for (const auto& sent : from->sent(home)) {
+        silent = false;
+        CHECK(sent.path.remote == to->host.address);
+        for (const auto type : types_in(sent))
+          types.push_back(type);
+        carry(sent, from->host.address, to->host, to->actor);
+      }
+    }
+  }
+  return types;
+}
+
+} // namespace weft::test

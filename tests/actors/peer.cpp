@@ -1,0 +1,322 @@
+#include "actors/peer.hpp"
+
+#include "tests/actors/node.hpp"
+
+using namespace weft;
+using namespace weft::test;
+using namespace std::chrono_literals;
+using status = tun_device::io_status;
+
+namespace {
+
+using types = std::vector<message_type>;
+constexpr auto initiation = message_type::initiation;
+constexpr auto response = message_type::response;
+constexpr auto transport = message_type::transport;
+
+/// Two hosts, 10.0.0.1 and 10.0.0.2, that are each other's peer.
+struct tunnel {
+  tunnel()
+    : left(home, loop.loop, 1),
+      right(home, loop.loop, 2),
+      a{left, left.spawn_peer(home, 5, right.as_peer())},
+      b{right, right.spawn_peer(home, 9, left.as_peer())} {
+    left.allow({{"10.0.0.2/32", 5}});
+    right.allow({{"10.0.0.1/32", 9}});
+  }
+
+  void send(const tunnel_end& from, const std::vector<bytes>& packets) {
+    caf::anon_send(from.actor, outgoing_of(packets));
+  }
+  /// Carries all, and returns what the end's host received meanwhile.
+  std::vector<bytes> received_by(const tunnel_end& end) {
+    exchange(home, a, b);
+    return end.host.delivered.take<bytes>();
+  }
+  void connect() {
+    send(a, {udp_packet(1, 2, 50)});
+    REQUIRE(received_by(b).size() == 1);
+  }
+  std::uint64_t drops(const tunnel_end& end, drop_reason reason) {
+    return end.report(home).drops[reason];
+  }
+
+  world home;
+  test_loop loop = home.start_loop();
+  node left;
+  node right;
+  tunnel_end a;
+  tunnel_end b;
+};
+
+} // namespace
+
+TEST_CASE_METHOD(tunnel, "The first packets start a handshake, and arrive in "
+                         "order once it is done") {
+  const std::vector<bytes> packets{udp_packet(1, 2, 100, 1),
+                                   udp_packet(1, 2, 1000, 2),
+                                   udp_packet(1, 2, 7, 3)};
+  send(a, {packets[0]});
+  send(a, {packets[1], packets[2]});
+  CHECK(exchange(home, a, b)
+        == types{initiation, response, transport, transport, transport});
+  // Without their padding.
+  CHECK(right.delivered.take<bytes>() == packets);
+  send(b, {udp_packet(2, 1, 30)});
+  CHECK(exchange(home, a, b) == types{transport});
+  CHECK(left.delivered.take<bytes>()
+        == std::vector<bytes>{udp_packet(2, 1, 30)});
+  const auto report = a.report(home);
+  CHECK(report.slot == 5);
+  CHECK(report.status.public_key == right.key());
+  CHECK(report.status.tx_packets == 3);
+  CHECK(report.status.rx_packets == 1);
+  CHECK(report.status.tx_bytes
+        == 148 + (128 + 32) + (1040 + 32) + (48 + 32));
+  CHECK(report.status.rx_bytes == 92 + (64 + 32));
+  REQUIRE(report.status.last_handshake);
+  CHECK(wall_now() - *report.status.last_handshake < 1h);
+  CHECK(b.report(home).status.last_handshake);
+}
+
+TEST_CASE_METHOD(tunnel, "Once there is a session a batch is sealed where it "
+                         "lies and sent at once") {
+  connect();
+  const auto packets = outgoing_of({udp_packet(1, 2, 5), udp_packet(1, 2, 6)});
+  const auto* batch = packets.batch.get();
+  caf::anon_send(a.actor, packets);
+  const auto sent = a.sent(home);
+  REQUIRE(sent.size() == 1);
+  CHECK(sent[0].batch.get() == batch);
+  CHECK(types_in(sent[0]) == types{transport, transport});
+  CHECK(sent[0].path == network_path{right.address, std::nullopt});
+}
+
+TEST_CASE_METHOD(tunnel, "A packet whose source is not the peer's is dropped "
+                         "and counted, and yet the endpoint follows") {
+  connect();
+  left.address = endpoint_of("[2001:db8::7]:1234");
+  send(a, {udp_packet(3, 2, 10), udp_packet(1, 2, 10), udp_packet(4, 2, 10)});
+  CHECK(received_by(b) == std::vector<bytes>{udp_packet(1, 2, 10)});
+  CHECK(drops(b, drop_reason::wrong_source) == 2);
+  CHECK(b.report(home).status.endpoint == left.address);
+}
+
+TEST_CASE_METHOD(tunnel, "A packet whose source another peer has with a longer "
+                         "prefix is dropped") {
+  connect();
+  right.allow({{"10.0.0.0/24", 9}, {"10.0.0.1/32", 3}});
+  send(a, {udp_packet(1, 2, 10), udp_packet(7, 2, 10)});
+  CHECK(received_by(b) == std::vector<bytes>{udp_packet(7, 2, 10)});
+  CHECK(drops(b, drop_reason::wrong_source) == 1);
+}
+
+TEST_CASE_METHOD(tunnel, "What is no IP packet is dropped and counted") {
+  connect();
+  send(a, {bytes(16, std::byte{0x33}), bytes(16, std::byte{0x45})});
+  CHECK(received_by(b).empty());
+  CHECK(drops(b, drop_reason::malformed_inner) == 2);
+}
+
+TEST_CASE_METHOD(tunnel, "What the TUN device refuses is counted") {
+  connect();
+  for (const auto& [answer, reason] :
+       {std::pair{status::rejected, drop_reason::device_rejected},
+        std::pair{status::would_block, drop_reason::device_busy},
+        std::pair{status::not_up, drop_reason::device_busy},
+        std::pair{status::lost, drop_reason::device_busy}}) {
+    const auto before = drops(b, reason);
+    loop.run([&, what = answer] { right.device = [what] { return what; }; });
+    send(a, {udp_packet(1, 2, 10)});
+    CHECK(received_by(b).empty());
+    CHECK(drops(b, reason) == before + 1);
+  }
+}
+
+TEST_CASE_METHOD(tunnel, "Replies leave from the address that was sent to, "
+                         "until it is lost") {
+  right.local = source_address{endpoint_of("192.0.2.200:1").address, 3};
+  connect();
+  send(b, {udp_packet(2, 1, 1)});
+  CHECK(b.sent(home).at(0).path == network_path{left.address, right.local});
+  caf::anon_send(b.actor, source_lost{});
+  send(b, {udp_packet(2, 1, 2)});
+  CHECK(b.sent(home).at(0).path == network_path{left.address, std::nullopt});
+}
+
+TEST_CASE_METHOD(tunnel, "A session that is wanted is started unless there is "
+                         "one") {
+  caf::anon_send(a.actor, session_wanted{});
+  CHECK(exchange(home, a, b) == types{initiation, response, transport});
+  caf::anon_send(a.actor, session_wanted{});
+  CHECK(a.sent(home).empty());
+}
+
+TEST_CASE_METHOD(tunnel, "Packets for a peer without an endpoint are dropped, "
+                         "and nothing is sent") {
+  auto settings = right.as_peer();
+  settings.endpoint.reset();
+  const tunnel_end nowhere{left, left.spawn_peer(home, 6, settings)};
+  send(nowhere, {udp_packet(1, 2, 9)});
+  caf::anon_send(nowhere.actor, session_wanted{});
+  CHECK(nowhere.sent(home).empty());
+  CHECK(drops(nowhere, drop_reason::no_endpoint) == 1);
+}
+
+TEST_CASE_METHOD(tunnel, "While the link is down a peer is silent and its "
+                         "sessions are gone; then it begins anew") {
+  connect();
+  caf::anon_send(a.actor, change_identity{left.self, false});
+  send(a, {udp_packet(1, 2, 1)});
+  caf::anon_send(a.actor, session_wanted{});
+  caf::anon_send(a.actor, deadline_passed{});
+  CHECK(a.sent(home).empty());
+  // What is sent to it is not answered either.
+  send(b, {udp_packet(2, 1, 1)});
+  CHECK(received_by(a).empty());
+  CHECK(drops(a, drop_reason::unknown_index) == 1);
+  caf::anon_send(a.actor, change_identity{left.self, true});
+  const auto types_sent = exchange(home, a, b);
+  REQUIRE_FALSE(types_sent.empty());
+  CHECK(types_sent.front() == initiation);
+}
+
+TEST_CASE_METHOD(tunnel, "A persistent keepalive speaks by itself from the "
+                         "start") {
+  auto settings = right.as_peer();
+  settings.persistent_keepalive = 25s;
+  const tunnel_end keeping{left, left.spawn_peer(home, 5, settings)};
+  CHECK(exchange(home, keeping, b) == types{initiation, response, transport});
+  CHECK(right.delivered.count<bytes>() == 0);
+  // It is also switched on later, and waits for an identity.
+  caf::anon_send(b.actor, change_identity{nullptr, true});
+  change_peer changes;
+  changes.persistent_keepalive = 10s;
+  caf::anon_send(b.actor, changes);
+  CHECK(b.sent(home).empty());
+  CHECK(b.report(home).status.persistent_keepalive == 10s);
+  caf::anon_send(b.actor, change_identity{right.self, true});
+  CHECK(types_in(b.sent(home).at(0)) == types{initiation});
+}
+
+TEST_CASE_METHOD(tunnel, "A peer asks to be woken for the next handshake "
+                         "attempt, and only when that is earlier than before") {
+  CHECK(left.clock.count<arm_deadline>() == 0);
+  const auto before = boot_now();
+  send(a, {udp_packet(1, 2, 1)});
+  const auto armed = left.clock.next<arm_deadline>();
+  const auto after = boot_now();
+  CHECK(armed.slot == 5);
+  CHECK(armed.peer == a.actor);
+  REQUIRE(armed.when);
+  CHECK(*armed.when >= before + 5s);
+  CHECK(*armed.when <= after + 5333ms);
+  // Later deadlines need no message; waking too early changes nothing but
+  // that it asks again.
+  exchange(home, a, b);
+  left.clock.settle();
+  CHECK(left.clock.count<arm_deadline>() == 0);
+  caf::anon_send(a.actor, deadline_passed{});
+  CHECK(a.sent(home).empty());
+  CHECK(left.clock.next<arm_deadline>().when > armed.when);
+}
+
+TEST_CASE_METHOD(tunnel, "A report shows the preshared key only to whom asks "
+                         "for secrets") {
+  preshared_key secret_key{unhex_secret(std::string(64, '7'))};
+  change_peer changes;
+  changes.preshared_key = secret_key;
+  caf::anon_send(a.actor, changes);
+  CHECK(a.report(home).status.preshared_key.is_zero());
+  CHECK(a.report(home, true).status.preshared_key == secret_key);
+}
+
+TEST_CASE_METHOD(tunnel, "Changes reach the session without ending it") {
+  connect();
+  change_peer changes;
+  changes.name = "beta";
+  changes.endpoint = endpoint_of("198.51.100.1:9");
+  changes.endpoint_host = "beta.example.net:9";
+  changes.preshared_key = preshared_key{unhex_secret(std::string(64, '5'))};
+  caf::anon_send(a.actor, changes);
+  const auto report = a.report(home).status;
+  CHECK(report.name == "beta");
+  CHECK(report.endpoint == changes.endpoint);
+  CHECK(report.endpoint_host == "beta.example.net:9");
+  send(a, {udp_packet(1, 2, 44)});
+  const auto sent = a.sent(home);
+  REQUIRE(sent.size() == 1);
+  CHECK(sent[0].path.remote == *changes.endpoint);
+  carry(sent[0], left.address, right, b.actor);
+  CHECK(right.delivered.next<bytes>() == udp_packet(1, 2, 44));
+  // What is absent stays.
+  caf::anon_send(a.actor, change_peer{});
+  CHECK(a.report(home).status.name == "beta");
+}
+
+TEST_CASE_METHOD(tunnel, "Datagrams of several senders in one chain are "
+                         "credited to the sender of each run") {
+  connect();
+  send(a, {udp_packet(1, 2, 1), udp_packet(1, 2, 2)});
+  const auto sent = a.sent(home).at(0);
+  incoming_ptr chain{new incoming_batch(outgoing_batch::capacity)};
+  std::size_t used = 0;
+  for (std::uint16_t i = 0; i < 2; ++i) {
+    const auto datagram = sent.batch->datagrams[i];
+    const auto place = chain->memory().subspan(used, datagram.size());
+    std::copy(datagram.begin(), datagram.end(), place.begin());
+    used += datagram.size();
+    chain->datagrams.push_back({place, i});
+    chain->paths.push_back(
+      {endpoint_of("192.0.2.77:" + std::to_string(100 + i)), std::nullopt});
+  }
+  chain->datagrams[0].next = 1;
+  // A forged datagram at the end moves no endpoint.
+  chain->datagrams[1].next = 2;
+  const auto forged = chain->memory().subspan(used, sent.batch->datagrams[0].size());
+  std::copy_n(sent.batch->datagrams[0].begin(), forged.size(), forged.begin());
+  store_le(forged.data() + wire::transport_counter, std::uint64_t{1000});
+  chain->datagrams.push_back({forged, 2});
+  chain->paths.push_back({endpoint_of("203.0.113.6:6"), std::nullopt});
+  caf::anon_send(b.actor, incoming_datagrams{chain, 0, right.allowed});
+  CHECK(b.report(home).status.endpoint == endpoint_of("192.0.2.77:101"));
+  CHECK(right.delivered.take<bytes>().size() == 2);
+  CHECK(drops(b, drop_reason::invalid_tag) == 1);
+}
+
+TEST_CASE_METHOD(tunnel, "A peer that ends takes back its deadline and sends "
+                         "no more") {
+  send(a, {udp_packet(1, 2, 1)});
+  left.clock.next<arm_deadline>();
+  a.sent(home);
+  home.end(a.actor);
+  left.clock.settle();
+  const auto last = left.clock.next<arm_deadline>();
+  CHECK(last.slot == 5);
+  CHECK_FALSE(last.when);
+  left.socket.settle();
+  CHECK(left.socket.count<outgoing_datagrams>() == 0);
+}
+
+TEST_CASE_METHOD(tunnel, "A peer that throws ends alone: what it was about to "
+                         "deliver does not reach the next one's host") {
+  connect();
+  auto third_settings = left.as_peer();
+  third_settings.endpoint.reset();
+  const tunnel_end other{right, right.spawn_peer(home, 4, third_settings)};
+  loop.run([&] {
+    right.device = []() -> status { throw std::runtime_error("broken"); };
+  });
+  send(a, {udp_packet(1, 2, 1), udp_packet(1, 2, 2)});
+  const auto sent = a.sent(home).at(0);
+  carry(sent, left.address, right, b.actor);
+  CHECK(home.await_end(b.actor) == caf::sec::runtime_error);
+  loop.run([&] { right.device = nullptr; });
+  // An initiation and a packet for another peer on the same loop.
+  right.allow({{"10.0.0.1/32", 4}});
+  caf::anon_send(a.actor, change_identity{left.self, true});
+  send(a, {udp_packet(1, 2, 3)});
+  exchange(home, a, other);
+  CHECK(right.delivered.take<bytes>()
+        == std::vector<bytes>{udp_packet(1, 2, 3)});
+}

@@ -1,0 +1,176 @@
+#include "actors/timer.hpp"
+
+#include "platform/clock.hpp"
+#include "tests/actors/support.hpp"
+
+using namespace weft;
+using namespace weft::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// A timer and peers that record when they are woken.  The loop is busy while
+/// deadlines are given, so that they are all there before the first falls due.
+struct timed_world {
+  timed_world() : loop(home.start_loop()), clock(home.spawn<timer>(loop.loop)) {
+  }
+
+  void arm(std::uint32_t slot, std::optional<time_point> when) {
+    while (peers.size() <= slot) {
+      auto peer = std::make_unique<fake<peer_actor>>(home);
+      peer->on<deadline_passed>(
+        [this, number = static_cast<std::uint32_t>(peers.size())](
+          const deadline_passed&) -> caf::result<void> {
+          woken.push(number);
+          return caf::unit;
+        });
+      peers.push_back(std::move(peer));
+    }
+    requests.push_back({slot, when, peers[slot]->handle()});
+  }
+  void give() {
+    loop.run([this] {
+      for (const auto& request : requests)
+        caf::anon_send(clock, request);
+    });
+    requests.clear();
+  }
+
+  message_log woken;
+  world home;
+  test_loop loop;
+  timer_actor clock;
+  std::vector<std::unique_ptr<fake<peer_actor>>> peers;
+  std::vector<arm_deadline> requests;
+  time_point now = boot_now();
+};
+
+} // namespace
+
+TEST_CASE_METHOD(timed_world, "Peers are woken in the order of their "
+                              "deadlines, and not before") {
+  constexpr std::uint32_t count = 20;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const auto slot = i * 7 % count;
+    arm(slot, now + 10ms + slot * 1ms);
+  }
+  give();
+  for (std::uint32_t i = 0; i < count; ++i) {
+    CHECK(woken.next<std::uint32_t>() == i);
+    CHECK(boot_now() >= now + 10ms + i * 1ms);
+  }
+  CHECK(loop.falls_asleep());
+  CHECK(woken.count<std::uint32_t>() == 0);
+}
+
+TEST_CASE_METHOD(timed_world, "A deadline that is moved earlier wakes once, at "
+                              "its new time") {
+  arm(0, now + 1h);
+  arm(0, now + 2ms);
+  give();
+  CHECK(woken.next<std::uint32_t>() == 0);
+  arm(1, now + 3ms);
+  give();
+  CHECK(woken.next<std::uint32_t>() == 1);
+}
+
+TEST_CASE_METHOD(timed_world, "A deadline that is moved later does not wake at "
+                              "its old time") {
+  arm(0, now + 1ms);
+  arm(0, now + 1h);
+  arm(1, now + 2ms);
+  give();
+  CHECK(woken.next<std::uint32_t>() == 1);
+  arm(0, now + 3ms); // and can be moved back
+  give();
+  CHECK(woken.next<std::uint32_t>() == 0);
+}
+
+TEST_CASE_METHOD(timed_world, "A deadline that was taken back wakes nobody") {
+  arm(0, now + 1ms);
+  arm(0, std::nullopt);
+  arm(1, std::nullopt); // never armed
+  arm(2, now + 2ms);
+  give();
+  CHECK(woken.next<std::uint32_t>() == 2);
+  CHECK(loop.falls_asleep());
+  CHECK(woken.count<std::uint32_t>() == 0);
+}
+
+TEST_CASE_METHOD(timed_world, "A deadline that is moved there and back wakes "
+                              "once") {
+  arm(0, now + 1ms);
+  arm(0, now + 2ms);
+  arm(0, now + 1ms);
+  arm(1, now + 3ms);
+  give();
+  CHECK(woken.next<std::uint32_t>() == 0);
+  CHECK(woken.next<std::uint32_t>() == 1);
+}
+
+TEST_CASE_METHOD(timed_world, "A peer can be woken again after it was woken") {
+  for (int round = 0; round < 5; ++round) {
+    arm(0, boot_now() + 1ms);
+    give();
+    CHECK(woken.next<std::uint32_t>() == 0);
+  }
+  arm(0, now - 1h); // a time that has passed wakes at once
+  give();
+  CHECK(woken.next<std::uint32_t>() == 0);
+}
+
+TEST_CASE_METHOD(timed_world, "A slot's new peer is woken instead of its "
+                              "former one") {
+  arm(0, now + 1h);
+  arm(1, now + 1h);
+  requests[0].slot = requests[1].slot = 9;
+  requests.push_back(requests[1]);
+  requests[1].when.reset();
+  requests[2].when = now + 1ms;
+  give();
+  CHECK(woken.next<std::uint32_t>() == 1);
+}
+
+TEST_CASE_METHOD(timed_world, "Ten thousand peers are each woken once, and "
+                              "cost nothing while they wait") {
+  constexpr std::uint32_t count = 10'000;
+  static std::atomic<std::uint32_t> wakes{0}; // outlives the actors
+  fake<peer_actor> all(home);
+  all.on<deadline_passed>([](const deadline_passed&) -> caf::result<void> {
+    ++wakes;
+    return caf::unit;
+  });
+  for (std::uint32_t slot = 0; slot < count; ++slot)
+    requests.push_back({slot, now + 1h + slot * 1ms, all.handle()});
+  give();
+  CHECK(loop.falls_asleep());
+  CHECK(wakes == 0);
+  for (std::uint32_t slot = 0; slot < count; ++slot)
+    requests.push_back({slot, now + (slot * 7919 % count) * 1us, all.handle()});
+  give();
+  CHECK(eventually([&] { return wakes == count; }));
+  CHECK(loop.falls_asleep());
+  all.settle();
+  CHECK(wakes == count);
+}
+
+TEST_CASE_METHOD(timed_world, "A timer that ends lets go of its peers and of "
+                              "the loop's deadline") {
+  arm(0, std::nullopt);
+  arm(1, std::nullopt);
+  const auto holders = [this] {
+    const auto peer = peers[0]->handle();
+    return caf::actor_cast<caf::strong_actor_ptr>(peer)->strong_refs.load();
+  };
+  requests.clear();
+  const auto before = holders();
+  arm(0, now + 1h);
+  arm(1, now + 50ms);
+  give();
+  loop.run([] {});
+  CHECK(holders() > before);
+  home.end(clock);
+  CHECK(eventually([&] { return holders() == before; }));
+  CHECK(loop.falls_asleep());
+  CHECK(woken.count<std::uint32_t>() == 0);
+}

@@ -1,0 +1,294 @@
+"""Two hosts on a cable, for measurements: network namespaces, and processes in them.
+
+Whatever a lab makes is removed when it is left, also after an error, SIGINT or SIGTERM. Names carry the
+process id, so that several labs can exist at once; what a killed one left behind is swept by the next.
+"""
+
+import contextlib
+import ctypes
+import datetime
+import json
+import os
+import platform
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+SOCKETS = "/var/run/wireguard"
+PREFIX = "weftbench-"
+CABLE = ("192.0.2.1", "192.0.2.2")  # addresses of the two hosts on the cable
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _die_with_parent():
+    _libc.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def run(*argv, check=True, timeout=60, **options):
+    """Runs a program to its end and returns what it printed."""
+    if "input" not in options:
+        options["stdin"] = subprocess.DEVNULL
+    result = subprocess.run([str(word) for word in argv], text=True, capture_output=True, timeout=timeout,
+                            preexec_fn=_die_with_parent, **options)
+    if check and result.returncode:
+        raise RuntimeError(f"{' '.join(map(str, argv))}: exit code {result.returncode}\n"
+                           f"{result.stdout}{result.stderr}")
+    return result
+
+
+def wait_until(condition, what, seconds=10.0):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{what}: not within {seconds:g} s")
+        time.sleep(0.01)
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+class Process:
+    """A program that runs until it is stopped. `ip netns exec` becomes it, so the process id is its own."""
+
+    def __init__(self, argv, log, **options):
+        self.log = log
+        with open(log, "w") as output:
+            self._popen = subprocess.Popen([str(word) for word in argv], stdin=subprocess.DEVNULL, stdout=output,
+                                           stderr=output, preexec_fn=_die_with_parent, **options)
+
+    @property
+    def pid(self):
+        return self._popen.pid
+
+    @property
+    def running(self):
+        return self._popen.poll() is None
+
+    def stop(self):
+        """SIGTERM, and SIGKILL if that does not help."""
+        self._popen.terminate()
+        try:
+            return self._popen.wait(10)
+        except subprocess.TimeoutExpired:
+            self._popen.kill()
+            return self._popen.wait()
+
+    def interrupt(self):
+        self._popen.send_signal(signal.SIGINT)
+        return self._popen.wait(60)
+
+    def output(self):
+        with open(self.log, errors="replace") as file:
+            return file.read()
+
+    def cpu_seconds(self):
+        """User and system time of the process so far, to 1/100 s."""
+        with contextlib.suppress(OSError):
+            with open(f"/proc/{self.pid}/stat") as file:
+                fields = file.read().rsplit(")", 1)[1].split()
+            return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
+        return 0.0
+
+    def memory_mb(self, peak=False):
+        """Resident memory in MiB: now, or at its highest."""
+        with open(f"/proc/{self.pid}/status") as file:
+            found = re.search(rf"{'VmHWM' if peak else 'VmRSS'}:\s+(\d+)", file.read())
+        return int(found.group(1)) / 1024 if found else 0.0
+
+
+class Host:
+    """A network namespace."""
+
+    def __init__(self, lab, label):
+        self.lab = lab
+        self.name = f"{PREFIX}{os.getpid()}-{label}"
+        run("ip", "netns", "add", self.name)
+        lab.stack.callback(remove_namespace, self.name)
+        self.ip("link", "set", "lo", "up")
+
+    def ip(self, *arguments, **options):
+        return run("ip", "-n", self.name, *arguments, **options)
+
+    def run(self, *argv, **options):
+        return run("ip", "netns", "exec", self.name, *argv, **options)
+
+    def start(self, *argv, **options):
+        """Starts a program here; it is stopped with the lab at the latest."""
+        process = Process(["ip", "netns", "exec", self.name, *argv], self.lab.new_file("log"), **options)
+        self.lab.stack.callback(process.stop)
+        return process
+
+    def has_link(self, interface):
+        return self.ip("link", "show", interface, check=False).returncode == 0
+
+
+class Lab:
+    """Two hosts, `left` and `right`, with a cable between them."""
+
+    def __enter__(self):
+        require_root()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda received, _: sys.exit(128 + received))
+        sweep()
+        self.stack = contextlib.ExitStack()
+        try:
+            self.folder = self.stack.enter_context(tempfile.TemporaryDirectory(prefix=PREFIX))
+            self._files = 0
+            self.left, self.right = self.hosts = (Host(self, "left"), Host(self, "right"))
+            self._join()
+        except BaseException:
+            self.stack.close()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        # a second signal must not interrupt the removal
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
+        self.stack.close()
+
+    def _join(self):
+        ends = [f"cable{os.getpid()}{end}" for end in "ab"]
+        run("ip", "link", "add", ends[0], "netns", self.left.name, "type", "veth",
+            "peer", "name", ends[1], "netns", self.right.name)
+        for host, end, address in zip(self.hosts, ends, CABLE):
+            host.ip("address", "add", f"{address}/24", "dev", end)
+            host.ip("link", "set", end, "up")
+
+    def new_file(self, suffix):
+        """A name for a file that goes with the lab."""
+        self._files += 1
+        return f"{self.folder}/{self._files}.{suffix}"
+
+    def text_file(self, suffix, text):
+        path = self.new_file(suffix)
+        with open(path, "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+            file.write(text)
+        return path
+
+
+def require_root():
+    if os.geteuid() != 0:
+        sys.exit("needs root, for network namespaces and TUN devices")
+    if not os.path.exists("/dev/net/tun"):
+        sys.exit("there is no /dev/net/tun on this machine")
+
+
+def remove_namespace(name):
+    """The namespace, and what still runs in it."""
+    if not os.path.exists(f"/run/netns/{name}"):
+        return
+    for pid in run("ip", "netns", "pids", name, check=False).stdout.split():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(pid), signal.SIGKILL)
+    run("ip", "netns", "del", name, check=False)
+
+
+def sweep():
+    """Removes namespaces and folders of labs whose process is gone."""
+    with contextlib.suppress(FileNotFoundError):
+        for name in os.listdir("/run/netns"):
+            found = re.fullmatch(rf"{PREFIX}(\d+)-\w+", name)
+            if found and not os.path.exists(f"/proc/{found.group(1)}"):
+                remove_namespace(name)
+
+
+def interface_name(end):
+    """A name for a tunnel that nobody else on this machine has: control sockets share one folder."""
+    return f"wb{os.getpid()}{end}"
+
+
+def remove_socket(interface):
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(f"{SOCKETS}/{interface}.sock")
+
+
+def key_pair():
+    private = run("wg", "genkey").stdout.strip()
+    return private, run("wg", "pubkey", input=private).stdout.strip()
+
+
+def iperf_server(host, address):
+    """Starts an iperf3 server and waits until it listens."""
+    server = host.start("iperf3", "-s", "-B", address, "--forceflush")
+    wait_until(lambda: "Server listening" in server.output(), "iperf3 server")
+    return server
+
+
+def iperf(host, address, seconds, *arguments):
+    """Runs an iperf3 client and returns the `end` part of its report."""
+    result = host.run("iperf3", "--json", "-c", address, "-t", seconds, *arguments, check=False,
+                      timeout=seconds + 60)
+    try:
+        report = json.loads(result.stdout)
+    except ValueError:
+        raise RuntimeError(f"iperf3: {result.stdout}{result.stderr}") from None
+    if "error" in report:
+        raise RuntimeError(f"iperf3: {report['error']}")
+    return report["end"]
+
+
+def machine():
+    """Where and when it was measured, and what else the machine did."""
+    model = "unknown"
+    with open("/proc/cpuinfo") as file:
+        found = re.search(r"model name\s*:\s*(.+)", file.read())
+        if found:
+            model = found.group(1)
+    return {
+        "processor": model,
+        "processors": os.cpu_count(),
+        "kernel": platform.release(),
+        "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"),
+        "load_before": round(os.getloadavg()[0], 2),
+    }
+
+
+def machine_line(facts):
+    return (f"{facts['processors']} x {facts['processor']}, Linux {facts['kernel']}, {facts['date']}; "
+            f"load average before: {facts['load_before']}")
+
+
+def program(name):
+    """The path of one of weft's programs: from the build for measurements, or else from the usual one."""
+    folders = [os.environ.get("WEFT_BUILD", f"{ROOT}/build-bench"), f"{ROOT}/build"]
+    for folder in folders:
+        for path in (f"{folder}/tools/{name}", f"{folder}/tools/bench/{name}"):
+            if os.access(path, os.X_OK):
+                return path
+    sys.exit(f"{name} is not built; tools/bench/run builds it")
+
+
+def write_json(path, data):
+    with open(path, "w") as file:
+        json.dump(data, file, indent=1)
+        file.write("\n")
+
+
+def markdown_table(head, rows):
+    """Lines of a table; cells are text."""
+    yield "| " + " | ".join(head) + " |"
+    yield "|" + "---|" * len(head)
+    for row in rows:
+        yield "| " + " | ".join(row) + " |"
+
+
+def short(value):
+    """A number with three significant digits, without an exponent."""
+    if value == 0:
+        return "0"
+    digits = 2 - int(f"{abs(value):e}".split("e")[1])
+    text = f"{round(value, digits):.{max(0, digits)}f}"
+    return f"{int(text):,}" if "." not in text else text
+
+
+def have(name):
+    return shutil.which(name) is not None
