@@ -9,10 +9,8 @@ using namespace std::chrono_literals;
 handshake_gate::handshake_gate(
   caf::actor_config& config, io_loop_ptr loop, udp_socket_actor socket,
   std::shared_ptr<const receiver_index_codec> indices, change_identity us)
-  : hosted(config, std::move(loop)),
-    socket_(std::move(socket)),
-    indices_(std::move(indices)),
-    limiter_(random_) {
+  : hosted(config, std::move(loop)), socket_(std::move(socket)),
+    indices_(std::move(indices)), limiter_(random_) {
   set_identity(us.speaker());
 }
 
@@ -20,9 +18,7 @@ handshake_gate::behavior_type handshake_gate::make_behavior() {
   send(socket_, gate_started{caf::actor_cast<handshake_gate_actor>(this)});
   return {
     [this](const incoming_handshakes& incoming) { check_all(incoming); },
-    [this](const change_identity& changed) {
-      set_identity(changed.speaker());
-    },
+    [this](const change_identity& changed) { set_identity(changed.speaker()); },
     [this](const peer_entries_changed& changed) {
       for (const auto& entry : changed.entries)
         change_entry(entry);
@@ -138,10 +134,8 @@ void handshake_gate::pass_initiation(const handshake_message& message) {
 
 void handshake_gate::pass_answer(const handshake_message& message,
                                  std::size_t receiver_at) {
-  const auto index
-    = load_le<std::uint32_t>(message.bytes.data() + receiver_at);
-  const auto* peer
-    = routes_ ? routes_->peer(indices_->slot(index)) : nullptr;
+  const auto index = load_le<std::uint32_t>(message.bytes.data() + receiver_at);
+  const auto* peer = routes_ ? routes_->peer(indices_->slot(index)) : nullptr;
   if (peer != nullptr)
     send(*peer, answer_received{message});
   else

@@ -15,8 +15,8 @@ constexpr std::size_t max_jobs = 256;
 
 } // namespace
 
-result<std::shared_ptr<io_loop>> io_loop::start(caf::actor_system& system,
-                                                std::string name) {
+result<std::shared_ptr<io_loop>>
+io_loop::start(caf::actor_system& system, std::string name) {
   auto events = poller::open();
   if (!events)
     return tl::unexpected(events.error());
@@ -68,8 +68,8 @@ void io_loop::actor_ended() {
     events_.wake();
 }
 
-result<void> io_loop::watch(int fd, interest what,
-                            descriptor_handler* handler) {
+result<void>
+io_loop::watch(int fd, interest what, descriptor_handler* handler) {
   // The descriptor itself is the tag: an event for one that was forgotten
   // meanwhile finds nobody.
   auto watched = events_.watch(

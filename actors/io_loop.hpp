@@ -5,8 +5,9 @@
 
 #include "platform/epoll.hpp"
 
-#include <atomic>
 #include <caf/all.hpp>
+
+#include <atomic>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -32,12 +33,13 @@ protected:
 class io_loop final : public caf::execution_unit {
 public:
   /// Starts the loop's thread, which `system` waits for at its end.
-  static result<std::shared_ptr<io_loop>> start(caf::actor_system& system,
-                                                std::string name);
+  static result<std::shared_ptr<io_loop>>
+  start(caf::actor_system& system, std::string name);
 
   io_loop(caf::actor_system& system, poller events);
 
-  // -- from any thread ---------------------------------------------------------
+  // -- from any thread
+  // ---------------------------------------------------------
 
   /// caf::execution_unit: takes an actor that has messages.
   void exec_later(caf::resumable* job) override;
@@ -49,7 +51,8 @@ public:
   void actor_started();
   void actor_ended();
 
-  // -- from the loop's thread ---------------------------------------------------
+  // -- from the loop's thread
+  // ---------------------------------------------------
 
   bool on_loop_thread() const {
     return std::this_thread::get_id() == thread_id_.load();
@@ -57,8 +60,8 @@ public:
   result<void> watch(int fd, interest what, descriptor_handler* handler);
   void forget(int fd);
   /// Calls `handler` once `when` has passed; one deadline a loop.
-  void set_deadline(std::optional<time_point> when,
-                    std::function<void()> handler);
+  void
+  set_deadline(std::optional<time_point> when, std::function<void()> handler);
 
 private:
   void run();
@@ -86,7 +89,8 @@ private:
 
 using io_loop_ptr = std::shared_ptr<io_loop>;
 
-/// Makes an actor class live on an I/O loop: `class x : public hosted<x_actor::base>`.
+/// Makes an actor class live on an I/O loop: `class x : public
+/// hosted<x_actor::base>`.
 template <class Base>
 class hosted : public Base {
 public:
@@ -125,8 +129,7 @@ protected:
   /// For descriptor_handler::failed(): ends the actor, which its supervisor
   /// notices.
   void fail() {
-    caf::anon_send_exit(this->address(),
-                        caf::exit_reason::unhandled_exception);
+    caf::anon_send_exit(this->address(), caf::exit_reason::unhandled_exception);
   }
   io_loop& loop() const {
     return *loop_;

@@ -17,10 +17,8 @@ using namespace std::chrono_literals;
 overlay::overlay(caf::actor_config& config, io_loop_ptr loop,
                  overlay_options options,
                  std::shared_ptr<overlay_resources> resources)
-  : hosted(config, std::move(loop)),
-    options_(std::move(options)),
-    resources_(std::move(resources)),
-    port_(resources_->sockets.port()),
+  : hosted(config, std::move(loop)), options_(std::move(options)),
+    resources_(std::move(resources)), port_(resources_->sockets.port()),
     fwmark_(options_.config.interface.fwmark),
     mtu_(options_.config.interface.mtu),
     link_up_(!resources_->link || resources_->link->is_up()) {
@@ -63,8 +61,9 @@ void overlay::spawn_actors() {
   for (const auto& loop : resources_->packet_loops) {
     timers_.push_back(home.spawn<timer>(loop));
     supervise(timers_.back(), "timer");
-    placements.push_back(
-      {loop, std::make_shared<workspace>(sink_into(tun), indices_), timers_.back()});
+    placements.push_back({loop,
+                          std::make_shared<workspace>(sink_into(tun), indices_),
+                          timers_.back()});
   }
   const auto& reading = resources_->packet_loops.front();
   socket_ = home.spawn<udp_port>(reading, std::move(resources_->sockets),

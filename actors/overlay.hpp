@@ -23,8 +23,8 @@ struct overlay_resources {
 
 class overlay : public hosted<overlay_actor::base> {
 public:
-  overlay(caf::actor_config& config, io_loop_ptr loop,
-          overlay_options options, std::shared_ptr<overlay_resources> resources);
+  overlay(caf::actor_config& config, io_loop_ptr loop, overlay_options options,
+          std::shared_ptr<overlay_resources> resources);
 
   behavior_type make_behavior() override;
   void on_exit() override;

@@ -7,10 +7,8 @@ namespace weft {
 peer::peer(caf::actor_config& config, io_loop_ptr loop, workspace_ptr space,
            peer_neighbours neighbours, std::shared_ptr<const identity> self,
            std::uint32_t slot, std::uint32_t generation, peer_settings settings)
-  : hosted(config, std::move(loop)),
-    space_(std::move(space)),
-    neighbours_(std::move(neighbours)),
-    slot_(slot),
+  : hosted(config, std::move(loop)), space_(std::move(space)),
+    neighbours_(std::move(neighbours)), slot_(slot),
     name_(std::move(settings.name)),
     endpoint_host_(std::move(settings.endpoint_host)),
     initial_keepalive_(settings.persistent_keepalive),

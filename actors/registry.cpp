@@ -25,12 +25,9 @@ registry::registry(caf::actor_config& config, io_loop_ptr loop,
                    registry_neighbours neighbours,
                    std::shared_ptr<const receiver_index_codec> indices,
                    change_identity us, std::shared_ptr<spdlog::logger> log)
-  : hosted(config, std::move(loop)),
-    placements_(std::move(placements)),
-    neighbours_(std::move(neighbours)),
-    indices_(std::move(indices)),
-    us_(std::move(us)),
-    log_(std::move(log)) {
+  : hosted(config, std::move(loop)), placements_(std::move(placements)),
+    neighbours_(std::move(neighbours)), indices_(std::move(indices)),
+    us_(std::move(us)), log_(std::move(log)) {
   set_down_handler([this](const caf::down_msg& down) { peer_ended(down); });
 }
 
@@ -130,10 +127,9 @@ std::optional<std::uint32_t> registry::add_peer(const peer_update& update) {
 void registry::spawn_peer(std::uint32_t slot) {
   auto& entry = slots_[slot];
   const auto& place = placement_of(slot);
-  entry.actor
-    = system().spawn<peer>(place.loop, place.space,
-                           peer_neighbours{neighbours_.socket, place.timer},
-                           us_.speaker(), slot, entry.generation, entry.settings);
+  entry.actor = system().spawn<peer>(
+    place.loop, place.space, peer_neighbours{neighbours_.socket, place.timer},
+    us_.speaker(), slot, entry.generation, entry.settings);
   entry.generation += generations_of_one_life;
   monitor(entry.actor);
   by_address_[entry.actor.address()] = slot;
@@ -154,7 +150,8 @@ void registry::change_existing(std::uint32_t slot, const peer_update& update) {
   changes.persistent_keepalive = update.persistent_keepalive;
   auto& settings = entry.settings;
   settings.name = update.name.value_or(settings.name);
-  settings.preshared_key = update.preshared_key.value_or(settings.preshared_key);
+  settings.preshared_key
+    = update.preshared_key.value_or(settings.preshared_key);
   settings.persistent_keepalive
     = update.persistent_keepalive.value_or(settings.persistent_keepalive);
   if (update.endpoint) {
@@ -253,7 +250,8 @@ void registry::tell_peers(const Message& message) {
 
 void registry::publish() {
   send(neighbours_.gate, std::exchange(new_entries_, {}));
-  const auto snapshot = std::make_shared<const routes>(prefixes_, table_, indices_);
+  const auto snapshot
+    = std::make_shared<const routes>(prefixes_, table_, indices_);
   send(neighbours_.reader, routes_changed{snapshot});
   send(neighbours_.socket, routes_changed{snapshot});
   send(neighbours_.gate, routes_changed{snapshot});
@@ -285,13 +283,13 @@ void registry::set_resolved(const endpoint_resolved& resolved) {
 
 // -- reports -----------------------------------------------------------------
 
-caf::result<registry_report>
-registry::report(const report_request& request) {
+caf::result<registry_report> registry::report(const report_request& request) {
   struct collection {
     registry_report report;
     std::size_t missing = 0;
   };
-  auto promise = make_response_promise<caf::typed_response_promise<registry_report>>();
+  auto promise
+    = make_response_promise<caf::typed_response_promise<registry_report>>();
   auto all = std::make_shared<collection>();
   std::vector<std::uint32_t> used;
   for (std::uint32_t slot = 0; slot < slots_.size(); ++slot) {

@@ -8,6 +8,7 @@
 #include "messages/routes.hpp"
 
 #include <spdlog/logger.h>
+
 #include <unordered_map>
 
 namespace weft {
@@ -43,7 +44,7 @@ private:
     peer_actor actor; ///< null: free
     peer_settings settings;
     std::vector<ip_prefix> allowed;
-    std::uint32_t generation = 0;   ///< where the next session's indices begin
+    std::uint32_t generation = 0; ///< where the next session's indices begin
     std::uint64_t restarts = 0;
   };
 

@@ -4,9 +4,10 @@
 #include "actors/io_loop.hpp"
 #include "messages/interfaces.hpp"
 
+#include <spdlog/logger.h>
+
 #include <deque>
 #include <mutex>
-#include <spdlog/logger.h>
 
 namespace weft {
 
@@ -32,7 +33,8 @@ private:
 
   std::shared_ptr<spdlog::logger> log_;
   std::shared_ptr<door> door_ = std::make_shared<door>();
-  std::deque<resolve_endpoint> queue_; ///< its first is being looked up, if busy_
+  std::deque<resolve_endpoint>
+    queue_; ///< its first is being looked up, if busy_
   bool busy_ = false;
 };
 

@@ -13,8 +13,8 @@ std::string uapi_path(const interface_config& config, const std::string& name) {
   return config.socket_folder + '/' + name + ".sock";
 }
 
-result<void> configure_link(const interface_config& config,
-                            const tun_device& tun) {
+result<void>
+configure_link(const interface_config& config, const tun_device& tun) {
   auto network = network_configurator::open();
   if (!network)
     return tl::unexpected(network.error());
@@ -69,16 +69,15 @@ open_resources(caf::actor_system& system, const overlay_options& options) {
   }
   return std::make_shared<overlay_resources>(overlay_resources{
     std::make_shared<const tun_device>(std::move(*tun)), std::move(*sockets),
-    std::move(*uapi),
-    link ? std::optional(std::move(*link)) : std::nullopt,
+    std::move(*uapi), link ? std::optional(std::move(*link)) : std::nullopt,
     routes ? std::optional(std::move(*routes)) : std::nullopt,
     std::move(*control), std::move(packet_loops)});
 }
 
 } // namespace
 
-result<running_overlay> start_overlay(caf::actor_system& system,
-                                      overlay_options options) {
+result<running_overlay>
+start_overlay(caf::actor_system& system, overlay_options options) {
   auto resources = open_resources(system, options);
   if (!resources)
     return tl::unexpected(resources.error());
@@ -93,15 +92,16 @@ result<running_overlay> start_overlay(caf::actor_system& system,
   options.config.peers.clear();
 
   auto control = (*resources)->control_loop;
-  running.actor = system.spawn<overlay>(control, std::move(options),
-                                        std::move(*resources));
+  running.actor
+    = system.spawn<overlay>(control, std::move(options), std::move(*resources));
   caf::scoped_actor self{system};
   std::optional<system_error> failure;
   self->request(running.actor, caf::infinite, std::move(peers))
-    .receive([] {},
-             [&](const caf::error& reason) {
-               failure = system_error{error_code(reason), error_message(reason)};
-             });
+    .receive(
+      [] {},
+      [&](const caf::error& reason) {
+        failure = system_error{error_code(reason), error_message(reason)};
+      });
   if (failure)
     return tl::unexpected(*failure);
   return running;

@@ -5,8 +5,9 @@
 #include "messages/interfaces.hpp"
 #include "platform/error.hpp"
 
-#include <memory>
 #include <spdlog/logger.h>
+
+#include <memory>
 #include <string>
 
 namespace weft {
@@ -34,7 +35,7 @@ struct running_overlay {
 ///
 /// The actor ends with caf::exit_reason::user_shutdown when it was asked to,
 /// with another reason when the device or an actor was lost.
-result<running_overlay> start_overlay(caf::actor_system& system,
-                                      overlay_options options);
+result<running_overlay>
+start_overlay(caf::actor_system& system, overlay_options options);
 
 } // namespace weft

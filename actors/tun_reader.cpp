@@ -20,13 +20,9 @@ constexpr std::size_t max_reads = 128;
 tun_reader::tun_reader(caf::actor_config& config, io_loop_ptr loop,
                        std::shared_ptr<const tun_device> tun, std::uint32_t mtu,
                        std::function<void()> lost)
-  : hosted(config, std::move(loop)),
-    tun_(std::move(tun)),
-    mtu_(mtu),
-    lost_(std::move(lost)),
-    pool_(std::make_shared<outgoing_pool>(pool_size)),
-    buffer_(
-      std::make_unique_for_overwrite<std::byte[]>(tun_device::max_read)) {
+  : hosted(config, std::move(loop)), tun_(std::move(tun)), mtu_(mtu),
+    lost_(std::move(lost)), pool_(std::make_shared<outgoing_pool>(pool_size)),
+    buffer_(std::make_unique_for_overwrite<std::byte[]>(tun_device::max_read)) {
 }
 
 tun_reader::behavior_type tun_reader::make_behavior() {

@@ -15,31 +15,30 @@ public:
   connection(uapi_server& server, std::uint64_t number, file_descriptor fd)
     : server_(server), number_(number), fd_(std::move(fd)) {
   }
+  ~connection() {
+    strings::wipe(outgoing_); // it may hold keys
+  }
 
   int descriptor() const {
     return fd_.get();
   }
 
-  void ready(bool readable, bool writable) override {
+  void ready(bool readable, bool) override {
     server_.enter_loop_context();
-    if (writable && !write()) {
-      server_.close(number_); // ends this object
-      return;
-    }
     if (readable)
       read();
+    else
+      proceed();
   }
 
   void failed() override {
     server_.close(number_); // ends this object
   }
 
-  /// Queues an answer; the next request is looked at once it is out.
+  /// Sends an answer; the next request is looked at once it is out.
   void answer(std::string text) {
     busy_ = false;
-    outgoing_ += std::move(text);
-    if (!write())
-      ended_ = true;
+    outgoing_ = std::move(text); // the one before is out
     proceed();
   }
 
@@ -55,18 +54,21 @@ private:
   }
 
   void proceed() {
-    while (!busy_ && !failed_) {
+    auto alive = write();
+    while (alive && !busy_ && !failed_ && outgoing_.empty()) {
       auto request = reader_.next();
       if (!request)
         break;
-      if (!*request) {
+      if (*request) {
+        busy_ = true;
+        server_.handle(number_, **request);
+      } else {
         outgoing_ += format_uapi_errno(request->error().code);
-        continue;
+        alive = write();
       }
-      busy_ = true;
-      server_.handle(number_, **request);
     }
-    if (!write() || (ended_ && !busy_) || (failed_ && outgoing_.empty()))
+    const auto done = !busy_ && outgoing_.empty() && (ended_ || failed_);
+    if (!alive || done)
       server_.close(number_); // ends this object
     else
       watch();
@@ -87,7 +89,6 @@ private:
         return true;
       sent_ += done.bytes;
     }
-    // The answer may have held keys.
     strings::wipe(outgoing_);
     outgoing_.clear();
     sent_ = 0;
@@ -95,9 +96,11 @@ private:
   }
 
   void watch() {
-    auto wanted = ended_ || failed_ || busy_ ? interest::none : interest::read;
+    auto wanted = interest::none;
     if (!outgoing_.empty())
-      wanted = wanted == interest::read ? interest::both : interest::write;
+      wanted = interest::write;
+    else if (!busy_ && !ended_ && !failed_)
+      wanted = interest::read;
     std::ignore = server_.loop().watch(fd_.get(), wanted, this);
   }
 
@@ -114,8 +117,7 @@ private:
 
 uapi_server::uapi_server(caf::actor_config& config, io_loop_ptr loop,
                          unix_listener listener, overlay_actor overlay)
-  : hosted(config, std::move(loop)),
-    listener_(std::move(listener)),
+  : hosted(config, std::move(loop)), listener_(std::move(listener)),
     overlay_(std::move(overlay)) {
 }
 
@@ -170,6 +172,8 @@ void uapi_server::handle(std::uint64_t number, const uapi_request& asked) {
 void uapi_server::answer(std::uint64_t number, std::string text) {
   if (const auto found = connections_.find(number); found != connections_.end())
     found->second->answer(std::move(text));
+  else
+    strings::wipe(text);
 }
 
 void uapi_server::close(std::uint64_t number) {

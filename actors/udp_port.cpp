@@ -17,9 +17,7 @@ using namespace std::chrono_literals;
 
 udp_port::udp_port(caf::actor_config& config, io_loop_ptr loop,
                    udp_sockets sockets, endpoint listen, std::uint32_t fwmark)
-  : hosted(config, std::move(loop)),
-    listen_(listen),
-    fwmark_(fwmark),
+  : hosted(config, std::move(loop)), listen_(listen), fwmark_(fwmark),
     pool_(std::make_shared<incoming_pool>(pool_size)) {
   v4_.port = this;
   v6_.port = this;
@@ -29,6 +27,16 @@ udp_port::udp_port(caf::actor_config& config, io_loop_ptr loop,
 void udp_port::use(udp_sockets sockets) {
   v4_.socket = std::move(sockets.v4);
   v6_.socket = std::move(sockets.v6);
+}
+
+void udp_port::close() {
+  for (auto* family : {&v4_, &v6_}) {
+    if (!family->socket)
+      continue;
+    loop().forget(family->socket->descriptor());
+    drops_.add(drop_reason::oversized, family->socket->truncated());
+    family->socket.reset();
+  }
 }
 
 udp_port::behavior_type udp_port::make_behavior() {
@@ -57,8 +65,7 @@ udp_port::behavior_type udp_port::make_behavior() {
       auto report = drop_report{drops_};
       for (const auto* family : {&v4_, &v6_}) {
         if (family->socket)
-          report.drops.add(drop_reason::oversized,
-                           family->socket->truncated());
+          report.drops.add(drop_reason::oversized, family->socket->truncated());
       }
       return report;
     },
@@ -66,10 +73,7 @@ udp_port::behavior_type udp_port::make_behavior() {
 }
 
 void udp_port::on_exit() {
-  for (auto* family : {&v4_, &v6_}) {
-    if (family->socket)
-      loop().forget(family->socket->descriptor());
-  }
+  close();
   pool_->on_available(nullptr);
   routes_.reset();
   waiting_.clear();
@@ -82,8 +86,7 @@ void udp_port::watch() {
     wanted = starved_ ? interest::write : interest::both;
   for (auto* family : {&v4_, &v6_}) {
     if (family->socket)
-      std::ignore
-        = loop().watch(family->socket->descriptor(), wanted, family);
+      std::ignore = loop().watch(family->socket->descriptor(), wanted, family);
   }
 }
 
@@ -264,14 +267,14 @@ void udp_port::reply_cookie(const send_cookie_reply& reply) {
 caf::result<std::uint16_t> udp_port::bind_again(const rebind& request) {
   auto wanted = listen_;
   wanted.port = request.port;
-  auto opened = open_udp_sockets(wanted, request.fwmark);
+  auto offload = false;
+  for (const auto* family : {&v4_, &v6_})
+    offload = offload || (family->socket && family->socket->has_gro());
+  auto opened = open_udp_sockets(wanted, request.fwmark, offload);
   if (!opened)
     return caf::make_error(caf::sec::runtime_error, opened.error().code,
                            opened.error().message);
-  for (auto* family : {&v4_, &v6_}) {
-    if (family->socket)
-      loop().forget(family->socket->descriptor());
-  }
+  close();
   const auto port = opened->port();
   use(std::move(*opened));
   fwmark_ = request.fwmark;

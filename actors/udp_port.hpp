@@ -48,11 +48,12 @@ private:
   };
 
   void use(udp_sockets sockets);
+  void close();
   void watch();
   void receive_from(udp_socket& socket);
   void sort(const received_datagrams& received, incoming_batch& batch);
-  void sort_transport(byte_span datagram, std::uint16_t path,
-                      incoming_batch& batch);
+  void
+  sort_transport(byte_span datagram, std::uint16_t path, incoming_batch& batch);
   void report_unknown(const endpoint& remote);
   void pass_handshakes();
   void pass_chains(incoming_ptr batch);

@@ -29,8 +29,7 @@ inline packet_sink sink_into(std::shared_ptr<const tun_device> tun) {
 struct workspace {
   workspace(packet_sink to_host,
             std::shared_ptr<const receiver_index_codec> codec)
-    : sink(std::move(to_host)),
-      indices(std::move(codec)),
+    : sink(std::move(to_host)), indices(std::move(codec)),
       joiner(sink.offloads) {
   }
 

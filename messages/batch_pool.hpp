@@ -2,10 +2,11 @@
 // control: whoever finds it empty stops reading until a buffer comes back.
 #pragma once
 
+#include <caf/intrusive_ptr.hpp>
+
 #include <atomic>
 #include <bit>
 #include <cassert>
-#include <caf/intrusive_ptr.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <functional>

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <caf/all.hpp>
+
 #include <string>
 
 namespace weft {

@@ -13,6 +13,7 @@
 #include "protocol/receiver_index.hpp"
 
 #include <caf/all.hpp>
+
 #include <memory>
 #include <string>
 #include <vector>
@@ -134,8 +135,8 @@ struct routes_changed {
   routes_ptr snapshot;
 };
 
-/// udp_socket -> handshake_gate: somebody at `remote` uses a session that we do not
-/// know.  After a restart of ours that is a peer that has not noticed yet.
+/// udp_socket -> handshake_gate: somebody at `remote` uses a session that we do
+/// not know.  After a restart of ours that is a peer that has not noticed yet.
 struct unknown_session_used {
   endpoint remote;
 };
@@ -200,17 +201,13 @@ namespace weft {
 // -- interfaces --------------------------------------------------------------
 
 /// Holds one peer's Noise session.
-using peer_actor
-  = caf::typed_actor<caf::reacts_to<outgoing_packets>,
-                     caf::reacts_to<incoming_datagrams>,
-                     caf::reacts_to<initiation_received>,
-                     caf::reacts_to<answer_received>,
-                     caf::reacts_to<deadline_passed>,
-                     caf::reacts_to<source_lost>,
-                     caf::reacts_to<session_wanted>,
-                     caf::reacts_to<change_peer>,
-                     caf::reacts_to<change_identity>,
-                     caf::replies_to<report_request>::with<peer_report>>;
+using peer_actor = caf::typed_actor<
+  caf::reacts_to<outgoing_packets>, caf::reacts_to<incoming_datagrams>,
+  caf::reacts_to<initiation_received>, caf::reacts_to<answer_received>,
+  caf::reacts_to<deadline_passed>, caf::reacts_to<source_lost>,
+  caf::reacts_to<session_wanted>, caf::reacts_to<change_peer>,
+  caf::reacts_to<change_identity>,
+  caf::replies_to<report_request>::with<peer_report>>;
 
 /// timer <- peer: wake `peer` (of `slot`) at `when`; replaces what it asked
 /// before.  Nothing: never.
@@ -233,13 +230,11 @@ struct peer_entries_changed {
 };
 
 /// Checks handshake messages before they cost a peer anything.
-using handshake_gate_actor
-  = caf::typed_actor<caf::reacts_to<incoming_handshakes>,
-                     caf::reacts_to<change_identity>,
-                     caf::reacts_to<peer_entries_changed>,
-                     caf::reacts_to<unknown_session_used>,
-                     caf::reacts_to<routes_changed>,
-                     caf::replies_to<report_request>::with<drop_report>>;
+using handshake_gate_actor = caf::typed_actor<
+  caf::reacts_to<incoming_handshakes>, caf::reacts_to<change_identity>,
+  caf::reacts_to<peer_entries_changed>, caf::reacts_to<unknown_session_used>,
+  caf::reacts_to<routes_changed>,
+  caf::replies_to<report_request>::with<drop_report>>;
 
 /// handshake_gate -> udp_socket: pass handshake messages here.
 struct gate_started {
@@ -305,24 +300,19 @@ using tun_reader_actor
                      caf::replies_to<report_request>::with<drop_report>>;
 
 /// Receives batches of datagrams and sends them.
-using udp_socket_actor
-  = caf::typed_actor<caf::reacts_to<outgoing_datagrams>,
-                     caf::reacts_to<send_cookie_reply>,
-                     caf::reacts_to<handshakes_processed>,
-                     caf::reacts_to<routes_changed>,
-                     caf::reacts_to<gate_started>,
-                     caf::reacts_to<batch_available>,
-                     caf::replies_to<rebind>::with<std::uint16_t>,
-                     caf::replies_to<change_fwmark>::with<void>,
-                     caf::replies_to<report_request>::with<drop_report>>;
+using udp_socket_actor = caf::typed_actor<
+  caf::reacts_to<outgoing_datagrams>, caf::reacts_to<send_cookie_reply>,
+  caf::reacts_to<handshakes_processed>, caf::reacts_to<routes_changed>,
+  caf::reacts_to<gate_started>, caf::reacts_to<batch_available>,
+  caf::replies_to<rebind>::with<std::uint16_t>,
+  caf::replies_to<change_fwmark>::with<void>,
+  caf::replies_to<report_request>::with<drop_report>>;
 
 /// Owns peers, allowed IPs and receiver indices.
-using registry_actor
-  = caf::typed_actor<caf::replies_to<device_update>::with<void>,
-                     caf::reacts_to<change_identity>,
-                     caf::reacts_to<endpoint_resolved>,
-                     caf::reacts_to<source_lost>,
-                     caf::replies_to<report_request>::with<registry_report>>;
+using registry_actor = caf::typed_actor<
+  caf::replies_to<device_update>::with<void>, caf::reacts_to<change_identity>,
+  caf::reacts_to<endpoint_resolved>, caf::reacts_to<source_lost>,
+  caf::replies_to<report_request>::with<registry_report>>;
 
 /// registry -> resolver: look up a host name for a peer.
 struct resolve_endpoint {
@@ -357,7 +347,6 @@ using overlay_actor
   = caf::typed_actor<caf::replies_to<device_update>::with<void>,
                      caf::replies_to<report_request>::with<device_status>,
                      caf::reacts_to<interface_lost>,
-                     caf::reacts_to<routes_settled>,
-                     caf::reacts_to<shut_down>>;
+                     caf::reacts_to<routes_settled>, caf::reacts_to<shut_down>>;
 
 } // namespace weft

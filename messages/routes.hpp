@@ -46,8 +46,7 @@ class routes {
 public:
   routes(allowed_ips prefixes, peer_table peers,
          std::shared_ptr<const receiver_index_codec> indices)
-    : prefixes_(std::move(prefixes)),
-      peers_(std::move(peers)),
+    : prefixes_(std::move(prefixes)), peers_(std::move(peers)),
       indices_(std::move(indices)) {
   }
 

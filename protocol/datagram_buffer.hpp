@@ -24,8 +24,8 @@ inline constexpr std::size_t padding_multiple = 16;
 /// kernel pads such packets to the MTU of their route, which is unknown here;
 /// without padding they pass wherever they pass unsealed.)
 constexpr std::size_t padded_length(std::size_t length, std::size_t mtu) {
-  const auto padded = (length + padding_multiple - 1) / padding_multiple
-                      * padding_multiple;
+  const auto padded
+    = (length + padding_multiple - 1) / padding_multiple * padding_multiple;
   return padded > mtu ? length : padded;
 }
 
@@ -54,8 +54,8 @@ public:
     if (count_ == max_datagrams || used_ + total > memory_.size()
         || total > 65535)
       return {};
-    slices_[count_++] = {static_cast<std::uint32_t>(used_),
-                         static_cast<std::uint16_t>(total)};
+    slices_[count_++]
+      = {static_cast<std::uint32_t>(used_), static_cast<std::uint16_t>(total)};
     auto packet = memory_.subspan(used_ + transport_header_size, padded);
     std::memset(packet.data() + length, 0, padded - length);
     used_ += total;
@@ -68,8 +68,8 @@ public:
     if (count_ == max_datagrams || used_ + length > memory_.size()
         || length > 65535)
       return {};
-    slices_[count_++] = {static_cast<std::uint32_t>(used_),
-                         static_cast<std::uint16_t>(length)};
+    slices_[count_++]
+      = {static_cast<std::uint32_t>(used_), static_cast<std::uint16_t>(length)};
     used_ += length;
     return memory_.subspan(used_ - length, length);
   }

@@ -11,17 +11,17 @@ namespace weft {
 
 enum class drop_reason : std::uint8_t {
   malformed_packet, ///< from the host: no IP packet, or a wrong offload header
-  no_route,         ///< from the host: nobody's allowed IPs hold the destination
-  routing_loop,     ///< from the host: our own datagram for the same peer
-  no_endpoint,      ///< for a peer whose address is unknown
-  queue_full,       ///< more than may wait for a handshake
-  handshake_failed, ///< waited for a handshake that was given up
-  send_failed,      ///< refused by the host's network stack
-  send_overload,    ///< the socket's buffer stayed full
-  malformed_message, ///< from the network: no WireGuard message
-  invalid_mac,       ///< handshake message for another key, or forged
-  rate_limited,      ///< handshake message of a source that sends too many
-  cookie_sent,       ///< under load: answered with a cookie reply
+  no_route,     ///< from the host: nobody's allowed IPs hold the destination
+  routing_loop, ///< from the host: our own datagram for the same peer
+  no_endpoint,  ///< for a peer whose address is unknown
+  queue_full,   ///< more than may wait for a handshake
+  handshake_failed,   ///< waited for a handshake that was given up
+  send_failed,        ///< refused by the host's network stack
+  send_overload,      ///< the socket's buffer stayed full
+  malformed_message,  ///< from the network: no WireGuard message
+  invalid_mac,        ///< handshake message for another key, or forged
+  rate_limited,       ///< handshake message of a source that sends too many
+  cookie_sent,        ///< under load: answered with a cookie reply
   handshake_overload, ///< more handshake messages than can be looked at
   unknown_peer,       ///< handshake of a key that is not configured
   invalid_handshake,  ///< forged, or not the answer to ours

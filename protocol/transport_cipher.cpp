@@ -1,8 +1,9 @@
 #include "protocol/transport_cipher.hpp"
 
-#include <cstdlib>
 #include <openssl/evp.h>
 #include <sodium.h>
+
+#include <cstdlib>
 #if WEFT_HAS_IPSEC_MB
 #  include <intel-ipsec-mb.h>
 #endif
@@ -241,8 +242,8 @@ transport_cipher::transport_cipher(const secret<32>& key,
 
 transport_cipher::~transport_cipher() = default;
 transport_cipher::transport_cipher(transport_cipher&&) noexcept = default;
-transport_cipher& transport_cipher::operator=(transport_cipher&&) noexcept
-  = default;
+transport_cipher&
+transport_cipher::operator=(transport_cipher&&) noexcept = default;
 
 void transport_cipher::seal(std::uint64_t counter,
                             byte_span text_and_tag) noexcept {

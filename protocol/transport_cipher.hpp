@@ -38,8 +38,8 @@ public:
   void seal(std::uint64_t counter, byte_span text_and_tag) noexcept;
 
   /// Opens in place.  False if the tag is wrong; the text is then wiped.
-  [[nodiscard]] bool open(std::uint64_t counter,
-                          byte_span text_and_tag) noexcept;
+  [[nodiscard]] bool
+  open(std::uint64_t counter, byte_span text_and_tag) noexcept;
 
 private:
   struct evp_context;

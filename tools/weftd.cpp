@@ -4,6 +4,7 @@
 #include "tools/weftd/daemon.hpp"
 
 #include <CLI/CLI.hpp>
+
 #include <cstdlib>
 #include <iostream>
 
@@ -77,8 +78,9 @@ int main(int argc, char** argv) {
     = app.add_option("interface", args.interface,
                      "make this interface, to be configured with wg(8)");
   name->excludes(file);
-  app.add_flag("-f,--foreground", args.foreground,
-               "with an interface: stay in the foreground")
+  app
+    .add_flag("-f,--foreground", args.foreground,
+              "with an interface: stay in the foreground")
     ->needs(name);
   try {
     app.parse(argc, argv);

@@ -35,7 +35,8 @@ std::vector<std::byte> bytes_of_nothing(std::size_t size) {
 /// Somebody who shakes hands with `with`.
 struct initiator {
   initiator(std::uint64_t seed, const public_key& with)
-    : random(seed), self(generate_private_key(random)), to(with), stamper(with) {
+    : random(seed), self(generate_private_key(random)), to(with),
+      stamper(with) {
   }
 
   const public_key& key() const {
@@ -76,8 +77,8 @@ struct gated {
         std::make_unique<initiator>(100 + slot, self->public_static()));
       peers.push_back(std::make_unique<fake<peer_actor>>(home));
       table.set(slot, peers[slot]->handle());
-      entries.entries.push_back({callers[slot]->key(), peers[slot]->handle(),
-                                 from_host(slot + 1)});
+      entries.entries.push_back(
+        {callers[slot]->key(), peers[slot]->handle(), from_host(slot + 1)});
     }
     caf::anon_send(gate, entries);
     snapshot = std::make_shared<routes>(allowed_ips{}, table, indices);
@@ -91,8 +92,7 @@ struct gated {
 
   /// Hands messages to the gate and waits until it has dealt with them; each
   /// is to be given back as processed.
-  void
-  pass(std::vector<handshake_message> messages, std::size_t waiting = 0) {
+  void pass(std::vector<handshake_message> messages, std::size_t waiting = 0) {
     const auto count = messages.size();
     caf::anon_send(gate, incoming_handshakes{std::move(messages), waiting});
     CHECK(socket.next<handshakes_processed>().count == count);
@@ -339,7 +339,8 @@ TEST_CASE("An error of an actor carries an errno and a sentence") {
   CHECK(error_code(caf::make_error(caf::sec::runtime_error, "text")) == EIO);
 }
 
-TEST_CASE("A snapshot of the routes does not change when the registry goes on") {
+TEST_CASE(
+  "A snapshot of the routes does not change when the registry goes on") {
   world home;
   fake<peer_actor> first(home);
   fake<peer_actor> second(home);

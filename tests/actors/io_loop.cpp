@@ -3,10 +3,11 @@
 #include "platform/clock.hpp"
 #include "tests/actors/support.hpp"
 
-#include <set>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include <set>
 
 using namespace weft;
 using namespace weft::test;
@@ -106,7 +107,8 @@ TEST_CASE("Actors run on their loop's thread and nowhere else") {
   for (int i = 0; i < rounds; ++i) {
     caf::anon_send(actor, i);     // from this thread
     caf::anon_send(scheduled, i); // from the scheduler
-    caf::anon_send(right.worker, work{[actor, i] { caf::anon_send(actor, i); }});
+    caf::anon_send(right.worker,
+                   work{[actor, i] { caf::anon_send(actor, i); }});
     caf::anon_send(left.worker, work{[actor, i] { caf::anon_send(actor, i); }});
   }
   std::set<std::thread::id> threads;
@@ -213,9 +215,8 @@ TEST_CASE("A loop tells which descriptor can be read or written") {
   const file_descriptor near{ends[0]};
   const file_descriptor far{ends[1]};
   const auto watch = [&](interest what) {
-    here.run([&, what] {
-      REQUIRE(here.loop->watch(near.get(), what, &handler));
-    });
+    here.run(
+      [&, what] { REQUIRE(here.loop->watch(near.get(), what, &handler)); });
   };
   char byte = 'x';
   handler.action = [&] {
@@ -325,9 +326,8 @@ TEST_CASE("A deadline that was replaced or cancelled does not fire") {
   world home;
   const auto here = home.start_loop();
   const auto set = [&](duration after, int number) {
-    here.loop->set_deadline(boot_now() + after, [&, number] {
-      fired.push(number);
-    });
+    here.loop->set_deadline(boot_now() + after,
+                            [&, number] { fired.push(number); });
   };
   here.run([&] { // later
     set(0ms, 1);

@@ -1,8 +1,9 @@
 // A record of messages that a test waits for, and other conditions.
 #pragma once
 
-#include <any>
 #include <catch2/catch.hpp>
+
+#include <any>
 #include <chrono>
 #include <condition_variable>
 #include <deque>

@@ -10,8 +10,8 @@
 namespace weft::test {
 
 /// An inner UDP packet from 10.0.0.`from` to 10.0.0.`to`.
-inline bytes udp_packet(std::uint8_t from, std::uint8_t to,
-                        std::size_t payload, std::uint32_t number = 0) {
+inline bytes udp_packet(std::uint8_t from, std::uint8_t to, std::size_t payload,
+                        std::uint32_t number = 0) {
   inner_packet packet;
   packet.tcp = false;
   packet.source_host = from;
@@ -41,8 +41,8 @@ inline outgoing_packets
 outgoing_of(const std::vector<bytes>& packets, std::size_t mtu = 1420) {
   outgoing_ptr batch{new outgoing_batch};
   for (const auto& packet : packets) {
-    const auto room = batch->datagrams.add(
-      packet.size(), padded_length(packet.size(), mtu));
+    const auto room
+      = batch->datagrams.add(packet.size(), padded_length(packet.size(), mtu));
     REQUIRE(room.size() == packet.size());
     std::copy(packet.begin(), packet.end(), room.begin());
   }
@@ -62,13 +62,11 @@ inline std::vector<message_type> types_in(const outgoing_datagrams& sent) {
 class node {
 public:
   node(world& home, const io_loop_ptr& on, std::uint8_t number)
-    : loop(on),
-      random(number),
+    : loop(on), random(number),
       self(std::make_shared<identity>(generate_private_key(random))),
       indices(std::make_shared<receiver_index_codec>(random)),
       address(endpoint_of("192.0.2." + std::to_string(number) + ":51820")),
-      socket(home),
-      clock(home),
+      socket(home), clock(home),
       space(std::make_shared<workspace>(
         packet_sink{{false, false},
                     [this](const super_packet& packet) {
@@ -90,8 +88,8 @@ public:
     settings.endpoint = address;
     return settings;
   }
-  peer_actor spawn_peer(world& home, std::uint32_t slot,
-                        const peer_settings& settings) {
+  peer_actor
+  spawn_peer(world& home, std::uint32_t slot, const peer_settings& settings) {
     return home.spawn<peer>(loop, space, neighbours(), self, slot, 0u,
                             settings);
   }

@@ -18,8 +18,8 @@ constexpr auto transport = message_type::transport;
 struct tunnel {
   tunnel()
     : left(home, loop.loop, 1),
-      right(home, loop.loop, 2),
-      a{left, left.spawn_peer(home, 5, right.as_peer())},
+      right(home, loop.loop, 2), a{left,
+                                   left.spawn_peer(home, 5, right.as_peer())},
       b{right, right.spawn_peer(home, 9, left.as_peer())} {
     left.allow({{"10.0.0.2/32", 5}});
     right.allow({{"10.0.0.1/32", 9}});
@@ -71,8 +71,7 @@ TEST_CASE_METHOD(tunnel, "The first packets start a handshake, and arrive in "
   CHECK(report.status.public_key == right.key());
   CHECK(report.status.tx_packets == 3);
   CHECK(report.status.rx_packets == 1);
-  CHECK(report.status.tx_bytes
-        == 148 + (128 + 32) + (1040 + 32) + (48 + 32));
+  CHECK(report.status.tx_bytes == 148 + (128 + 32) + (1040 + 32) + (48 + 32));
   CHECK(report.status.rx_bytes == 92 + (64 + 32));
   REQUIRE(report.status.last_handshake);
   CHECK(wall_now() - *report.status.last_handshake < 1h);
@@ -273,7 +272,8 @@ TEST_CASE_METHOD(tunnel, "Datagrams of several senders in one chain are "
   chain->datagrams[0].next = 1;
   // A forged datagram at the end moves no endpoint.
   chain->datagrams[1].next = 2;
-  const auto forged = chain->memory().subspan(used, sent.batch->datagrams[0].size());
+  const auto forged
+    = chain->memory().subspan(used, sent.batch->datagrams[0].size());
   std::copy_n(sent.batch->datagrams[0].begin(), forged.size(), forged.begin());
   store_le(forged.data() + wire::transport_counter, std::uint64_t{1000});
   chain->datagrams.push_back({forged, 2});

@@ -7,9 +7,10 @@
 
 #include <caf/all.hpp>
 #include <catch2/catch.hpp>
-#include <future>
 #include <pthread.h>
 #include <time.h>
+
+#include <future>
 #include <typeindex>
 
 namespace weft::test {
@@ -102,9 +103,8 @@ public:
 
   template <class Handle>
   void ends_with_test(const Handle& actor) {
-    endings_.emplace_back([actor] {
-      caf::anon_send_exit(actor, caf::exit_reason::user_shutdown);
-    });
+    endings_.emplace_back(
+      [actor] { caf::anon_send_exit(actor, caf::exit_reason::user_shutdown); });
   }
 
   template <class Actor, class... Arguments>
@@ -157,9 +157,8 @@ public:
     return reason;
   }
   template <class Handle>
-  caf::error
-  end(const Handle& actor,
-      caf::error reason = caf::exit_reason::user_shutdown) {
+  caf::error end(const Handle& actor,
+                 caf::error reason = caf::exit_reason::user_shutdown) {
     caf::anon_send(caf::actor_cast<caf::actor>(actor),
                    caf::exit_msg{self_->address(), std::move(reason)});
     return await_end(actor);
@@ -203,15 +202,15 @@ public:
   template <class T>
   using answer = typename answer_to<typename Handle::signatures, T>::type;
 
-  explicit fake(world& home, message_log_ptr log
-                             = std::make_shared<message_log>())
+  explicit fake(world& home,
+                message_log_ptr log = std::make_shared<message_log>())
     : home_(home), state_(std::make_shared<state>()) {
     state_->log = std::move(log);
-    actor_ = home.system().spawn(
-      [state = state_](typename extended::pointer self) {
-        state->self = self;
-        return make_behavior(state, typename extended::signatures{});
-      });
+    actor_
+      = home.system().spawn([state = state_](typename extended::pointer self) {
+          state->self = self;
+          return make_behavior(state, typename extended::signatures{});
+        });
     home.ends_with_test(actor_);
   }
 
@@ -225,9 +224,7 @@ public:
   /// Calls `action` for messages of type T instead of recording them.
   template <class T>
   void on(std::function<caf::result<answer<T>>(const T&)> action) {
-    run_in(actor_, [&] {
-      state_->actions[typeid(T)] = std::move(action);
-    });
+    run_in(actor_, [&] { state_->actions[typeid(T)] = std::move(action); });
   }
 
   template <class T>
@@ -286,7 +283,8 @@ private:
   static auto
   handler(std::shared_ptr<state> to,
           caf::typed_mpi<caf::detail::type_list<T>, caf::output_tuple<R>>) {
-    return [to](const T& message) { return to->template handle<T, R>(message); };
+    return
+      [to](const T& message) { return to->template handle<T, R>(message); };
   }
   template <class... Signatures>
   static typename extended::behavior_type

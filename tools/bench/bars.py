@@ -48,7 +48,7 @@ def _grid(x, top, bottom, limit, scale):
     for number in range(int(limit / step + 1e-9) + 1):
         at = x + number * step * scale
         yield _line(at, top, at, bottom, "axis" if number == 0 else "grid")
-        yield _text(at, bottom + 13, lab.short(number * step), "note", "middle")
+        yield _text(at, bottom + 13, f"{number * step:,.6g}", "note", "middle")
 
 
 def _bar(x, y, name, colour, values, scale):

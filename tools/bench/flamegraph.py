@@ -17,6 +17,7 @@ WIDTH = 1200
 ROW = 17
 MARGIN = 10
 HEAD = 48
+KERNEL = " (kernel)"  # what the kernel's functions are marked with
 STRIPPED = ("libIPSec_MB", "libcrypto", "libsodium")
 NARROWEST = 0.4  # pixels; narrower boxes are left out
 PIXELS_PER_LETTER = 6.6
@@ -86,17 +87,16 @@ def read_samples(lines):
 
 def name_of(symbol, module):
     """A function's name, or its library's where that is stripped: there perf names the exported function before it."""
-    library = module.rsplit("/", 1)[-1]
+    library = module.rsplit("/", 1)[-1].strip("[]").split(".so")[0]
     if symbol == "[unknown]" or library.startswith(STRIPPED):
-        return f"[{library.split('.so')[0]}]"
-    suffix = "_k" if module.startswith("[") else ""
-    return short_name(symbol) + suffix
+        return f"[{library}]"
+    return short_name(symbol) + (KERNEL if module.startswith("[") else "")
 
 
 def colour(name):
     """Blue for the kernel, green for cipher code, warm for the rest; the shade depends on the name only."""
     shade = zlib.crc32(name.encode()) % 60
-    if name.endswith("_k"):
+    if name.endswith(KERNEL):
         return f"rgb({100 + shade},{160 + shade // 2},235)"
     if re.search(r"cipher|::seal|::open|libIPSec_MB|libcrypto|libsodium", name, re.I):
         return f"rgb({110 + shade},{205 + shade // 3},120)"
@@ -134,7 +134,8 @@ def draw(root, title):
                f'<rect x="{MARGIN + x:.2f}" y="{y}" width="{max(width - 0.3, 0.2):.2f}" height="{ROW - 1}" '
                f'fill="{colour(frame.name)}"/>')
         if letters >= 3:
-            text = frame.name if len(frame.name) <= letters else frame.name[:letters - 1] + "…"
+            text = frame.name.removesuffix(KERNEL)
+            text = text if len(text) <= letters else text[:letters - 1] + "…"
             yield f'<text x="{MARGIN + x + 3:.2f}" y="{y + 12}">{escape(text)}</text>'
         yield "</g>"
     yield "</svg>\n"

@@ -282,10 +282,10 @@ def markdown_table(head, rows):
 
 
 def short(value):
-    """A number with three significant digits, without an exponent."""
-    if value == 0:
-        return "0"
-    digits = 2 - int(f"{abs(value):e}".split("e")[1])
+    """A number with three significant digits, without an exponent; whole numbers as they are."""
+    if value == 0 or isinstance(value, int):
+        return f"{value:,.0f}"
+    digits = 2 - int(f"{abs(value):.2e}".split("e")[1])  # of the rounded value
     text = f"{round(value, digits):.{max(0, digits)}f}"
     return f"{int(text):,}" if "." not in text else text
 

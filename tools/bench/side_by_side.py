@@ -41,9 +41,9 @@ FIGURES = (
     ("retransmissions", "TCP retransmissions, one flow", "per GB", False),
     ("udp_sent", f"UDP of {PACKET} bytes, sent", "kpps", True),
     ("udp_received", f"UDP of {PACKET} bytes, received", "kpps", True),
-    ("udp_cpu", f"CPU of both ends, UDP of {PACKET} bytes", "us/packet received", False),
-    ("ping_p50", "ping, half are below", "us", False),
-    ("ping_p99", "ping, 99 % are below", "us", False),
+    ("udp_cpu", f"CPU of both ends, UDP of {PACKET} bytes", "µs/packet", False),
+    ("ping_p50", "ping, half are below", "µs", False),
+    ("ping_p99", "ping, 99 % are below", "µs", False),
     ("idle_cpu", "CPU of both ends while idle", "%", False),
     ("peak_memory", "memory, peak of the larger end", "MB", False),
 )
@@ -270,8 +270,8 @@ def main():
     programs, arguments = parse_arguments()
     facts = lab.machine()
     results = all_rounds(programs, arguments)
-    head = (f"{arguments.rounds} rounds, {arguments.seconds} s a transfer, MTU {MTU}, "
-            f"{arguments.peers} more peers; {lab.machine_line(facts)}")
+    head = (f"rounds: {arguments.rounds}, {arguments.seconds} s a transfer, MTU {MTU}, "
+            f"more peers: {arguments.peers}; {lab.machine_line(facts)}")
     print(head + "\n")
     print("\n".join(table(results)))
     if arguments.json:

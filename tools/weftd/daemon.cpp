@@ -54,7 +54,8 @@ public:
       if (ended_)
         return 0;
       std::ignore = events_.wait(true);
-      for (int signal = signals_.read(); signal != 0; signal = signals_.read()) {
+      for (int signal = signals_.read(); signal != 0;
+           signal = signals_.read()) {
         if (signal == SIGINT || signal == SIGTERM)
           return signal;
       }
@@ -103,8 +104,8 @@ int run_daemon(daemon_options options, background* parent) {
     return exit_code::run_time;
   }
   (*waiting)->watch(running->actor);
-  log->info("interface {} is up, UDP port {}, peers: {}",
-            running->interface, running->port, peers);
+  log->info("interface {} is up, UDP port {}, peers: {}", running->interface,
+            running->port, peers);
   notify_service_manager("READY=1");
   if (parent != nullptr)
     parent->ready();

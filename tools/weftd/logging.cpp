@@ -48,8 +48,7 @@ public:
     const nlohmann::ordered_json line{
       {"time", utc_time(message.time)},
       {"level", std::string(level.data(), level.size())},
-      {"message",
-       std::string(message.payload.data(), message.payload.size())}};
+      {"message", std::string(message.payload.data(), message.payload.size())}};
     const auto text
       = line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)
         + '\n';

@@ -3,8 +3,9 @@
 
 #include "config/node_config.hpp"
 
-#include <memory>
 #include <spdlog/logger.h>
+
+#include <memory>
 
 namespace weft {
 

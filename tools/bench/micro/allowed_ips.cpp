@@ -84,7 +84,7 @@ void change_under_snapshot(benchmark::State& state) {
   for (auto _ : state) {
     const auto snapshot = all.table();
     all.table().insert(prefixes[next % prefixes.size()],
-                       static_cast<allowed_ips::slot>(next));
+                       static_cast<allowed_ips::slot>(next + 1));
     ++next;
     benchmark::DoNotOptimize(snapshot.size());
   }

@@ -69,8 +69,9 @@ private:
     if (to_send_ > 0) {
       --to_send_;
       this->send(partner_, std::move(packets));
+    } else {
+      packets.batch.reset();
     }
-    packets.batch.reset();
     if (--to_come_ == 0)
       finished_->set_value();
   }

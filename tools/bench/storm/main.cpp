@@ -101,9 +101,7 @@ int run_storm(const arguments& args) {
   return 0;
 }
 
-} // namespace
-
-int main(int argc, char** argv) {
+int parse_and_run(int argc, char** argv) {
   CLI::App app{"weft_handshake_storm asks one node for many sessions at once "
                "and counts the responses."};
   arguments args;
@@ -122,8 +120,14 @@ int main(int argc, char** argv) {
   run->add_option("--retry", args.retry, "seconds until a client asks again");
   run->add_option("--limit", args.limit, "seconds until the end");
   CLI11_PARSE(app, argc, argv);
+  return *keys ? print_keys(args.count) : run_storm(args);
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
   try {
-    return *keys ? print_keys(args.count) : run_storm(args);
+    return parse_and_run(argc, argv);
   } catch (const std::exception& error) {
     std::cerr << "weft_handshake_storm: " << error.what() << '\n';
     return 2;

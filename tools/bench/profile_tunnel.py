@@ -4,7 +4,7 @@
 `perf record` watches both processes; the report is a table of the functions with the largest own share at each
 end, in Markdown, and with --svg PREFIX a flame graph of each end (PREFIX-sending.svg, PREFIX-receiving.svg).
 
-  tools/bench/profile.py -t 10 --svg /tmp/flame
+  tools/bench/profile_tunnel.py -t 10 --svg /tmp/flame
 
 Needs root and perf (Debian: linux-perf).
 """
@@ -66,22 +66,22 @@ def table(trees, count):
     for row in zip(*shares):
         cells = []
         for share, name in row:
-            cells += [f"`{name.removesuffix('_k')}`" + (" (kernel)" if name.endswith("_k") else ""),
-                      f"{share * 100:.1f} %"]
+            plain = name.removesuffix(flamegraph.KERNEL)
+            cells += [f"`{plain}`{name[len(plain):]}", f"{share * 100:.1f} %"]
         rows.append(cells)
     return lab.markdown_table([word for end in ENDS for word in (end, "share")], rows)
 
 
 def kernel_share(tree):
-    return sum(share for share, name in own_shares(tree) if name.endswith("_k"))
+    return sum(share for share, name in own_shares(tree) if name.endswith(flamegraph.KERNEL))
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-t", "--seconds", type=int, default=10)
     parser.add_argument("-n", "--rows", type=int, default=15, help="rows of the table")
-    parser.add_argument("-F", "--frequency", type=int, default=499, help="samples a second")
-    parser.add_argument("--call-graph", default="dwarf,16384", help="how perf walks the stack (dwarf,BYTES or fp)")
+    parser.add_argument("-F", "--frequency", type=int, default=397, help="samples a second")
+    parser.add_argument("--call-graph", default="dwarf,32768", help="how perf walks the stack (dwarf,BYTES or fp)")
     parser.add_argument("--svg", metavar="PREFIX", help="where flame graphs go")
     parser.add_argument("command", nargs="?", help="another program, with {ifname} (default: weftd -f {ifname})")
     arguments = parser.parse_args()

@@ -1,0 +1,390 @@
+#include "actors/udp_port.hpp"
+
+#include "messages/errors.hpp"
+#include "tests/actors/support.hpp"
+#include "tests/protocol/support.hpp"
+
+#include <cerrno>
+#include <map>
+#include <poll.h>
+
+using namespace weft;
+using namespace weft::test;
+
+namespace {
+
+using bytes = std::vector<std::byte>;
+constexpr std::uint32_t slots = 3;
+
+/// Somebody out there: a plain socket on the loopback link.
+class stranger {
+public:
+  explicit stranger(std::uint16_t port = 0) : socket_(open(port)) {
+  }
+  endpoint address() const {
+    return *parse_endpoint("127.0.0.1:" + std::to_string(socket_.port()));
+  }
+  void send(const bytes& datagram, std::uint16_t port) {
+    auto to = address();
+    to.port = port;
+    CHECK(socket_.send(datagram, to, std::nullopt).failed == 0);
+  }
+  /// The next datagram that comes.
+  bytes receive() {
+    bytes memory(udp_socket::receive_stride);
+    std::vector<received_datagrams> got;
+    while (got.empty()) {
+      pollfd entry{socket_.descriptor(), POLLIN, 0};
+      if (::poll(&entry, 1, 20'000) != 1)
+        FAIL("no datagram comes");
+      socket_.receive(memory, 1, got);
+    }
+    return {got[0].bytes.begin(), got[0].bytes.end()};
+  }
+
+private:
+  static udp_socket open(std::uint16_t port) {
+    udp_socket::options wanted;
+    wanted.address = *parse_ip_address("127.0.0.1");
+    wanted.port = port;
+    wanted.offload = false;
+    auto opened = udp_socket::open(wanted);
+    if (!opened)
+      FAIL(opened.error().message);
+    return std::move(*opened);
+  }
+  udp_socket socket_;
+};
+
+/// What a peer was handed in one chain.
+struct chain {
+  std::vector<bytes> datagrams;
+  std::vector<endpoint> senders;
+  routes_ptr allowed;
+};
+
+chain chain_of(const incoming_datagrams& message) {
+  chain result{{}, {}, message.allowed};
+  for (auto number = message.first; number != incoming_batch::end;
+       number = message.batch->datagrams[number].next) {
+    const auto& datagram = message.batch->datagrams[number];
+    result.datagrams.emplace_back(datagram.bytes.begin(), datagram.bytes.end());
+    result.senders.push_back(message.batch->paths[datagram.path].remote);
+  }
+  return result;
+}
+
+bytes handshake(std::uint8_t type, std::size_t size, std::uint8_t mark = 0) {
+  bytes message(size, std::byte{mark});
+  message[0] = std::byte{type};
+  message[1] = message[2] = message[3] = std::byte{0};
+  return message;
+}
+
+/// A port on the loopback link, with a gate and three peers.
+struct ported {
+  ported() {
+    peer_table table;
+    for (std::uint32_t slot = 0; slot < slots; ++slot) {
+      peers.push_back(std::make_unique<fake<peer_actor>>(home));
+      auto* log = &logs[slot];
+      peers[slot]->on<incoming_datagrams>(
+        [log](const incoming_datagrams& message) -> caf::result<void> {
+          log->push(chain_of(message)); // and lets go of the batch
+          return caf::unit;
+        });
+      table.set(slot, peers[slot]->handle());
+    }
+    snapshot = std::make_shared<routes>(allowed_ips{}, table, indices);
+    const auto any = *parse_endpoint("127.0.0.1:0");
+    auto sockets = open_udp_sockets(any, 0);
+    REQUIRE(sockets);
+    port = sockets->port();
+    actor = home.spawn<udp_port>(loop.loop, std::move(*sockets), any, 0u);
+    caf::anon_send(actor, gate_started{gate.handle()});
+    caf::anon_send(actor, routes_changed{snapshot});
+    home.ask<drop_report>(actor, report_request{});
+  }
+
+  bytes transport(std::uint32_t slot, std::uint64_t number,
+                  std::size_t size = 64) {
+    auto message = handshake(4, size);
+    store_le(message.data() + wire::transport_receiver,
+             indices->encode(slot, 1));
+    store_le(message.data() + wire::transport_counter, number);
+    return message;
+  }
+  std::uint64_t drops(drop_reason reason) {
+    return home.ask<drop_report>(actor, report_request{}).drops[reason];
+  }
+  /// Waits until the port knows it.
+  void give_back(std::size_t handshakes) {
+    caf::anon_send(actor, handshakes_processed{handshakes});
+    home.ask<drop_report>(actor, report_request{});
+  }
+  bool comes_to_drop(drop_reason reason, std::uint64_t count) {
+    return eventually([&] { return drops(reason) >= count; })
+           && drops(reason) == count;
+  }
+
+  std::array<message_log, slots> logs; // outlive the peers
+  world home;
+  test_loop loop = home.start_loop();
+  deterministic_random random{21};
+  std::shared_ptr<const receiver_index_codec> indices
+    = std::make_shared<receiver_index_codec>(random);
+  fake<handshake_gate_actor> gate{home};
+  std::vector<std::unique_ptr<fake<peer_actor>>> peers;
+  routes_ptr snapshot;
+  std::uint16_t port = 0;
+  udp_socket_actor actor;
+};
+
+} // namespace
+
+TEST_CASE_METHOD(ported, "Datagrams reach the peers that they are for, each "
+                         "one's in order") {
+  std::array<stranger, 2> senders;
+  constexpr std::uint64_t count = 120;
+  // From two senders in turn, for three peers in a pattern of their own; some
+  // sizes repeat, so that the kernel may join datagrams.
+  std::map<std::uint32_t, std::vector<std::pair<bytes, endpoint>>> expected;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const auto slot = static_cast<std::uint32_t>(i * i % 7 % slots);
+    auto& sender = senders[i / 8 % 2];
+    const auto datagram = transport(slot, i, i % 24 < 16 ? 80 : 48 + i);
+    expected[slot].emplace_back(datagram, sender.address());
+    sender.send(datagram, port);
+  }
+  for (std::uint32_t slot = 0; slot < slots; ++slot) {
+    // Order is kept for each sender.
+    std::map<endpoint, std::vector<bytes>> got;
+    std::map<endpoint, std::vector<bytes>> wanted;
+    for (const auto& [datagram, from] : expected[slot])
+      wanted[from].push_back(datagram);
+    for (std::size_t all = 0; all < expected[slot].size();) {
+      const auto next = logs[slot].next<chain>();
+      REQUIRE_FALSE(next.datagrams.empty());
+      CHECK(next.allowed == snapshot);
+      all += next.datagrams.size();
+      for (std::size_t i = 0; i < next.datagrams.size(); ++i)
+        got[next.senders[i]].push_back(next.datagrams[i]);
+    }
+    CHECK(got == wanted);
+  }
+}
+
+TEST_CASE_METHOD(ported, "Handshake messages go to the gate as they came") {
+  stranger sender;
+  const std::vector<bytes> sent{handshake(1, 148, 7), handshake(2, 92, 8),
+                                handshake(3, 64, 9)};
+  for (const auto& message : sent)
+    sender.send(message, port);
+  std::size_t waiting = 0;
+  for (std::size_t i = 0; i < sent.size();) {
+    const auto got = gate.next<incoming_handshakes>();
+    waiting += got.messages.size();
+    CHECK(got.waiting == waiting);
+    for (const auto& message : got.messages) {
+      const auto view = message.view();
+      CHECK(bytes(view.begin(), view.end()) == sent[i++]);
+      CHECK(message.path.remote == sender.address());
+      CHECK(message.path.local
+            == source_address{sender.address().address, 1});
+    }
+  }
+  give_back(2);
+  sender.send(sent[0], port);
+  CHECK(gate.next<incoming_handshakes>().waiting == 2);
+}
+
+TEST_CASE_METHOD(ported, "What is no WireGuard message is dropped and counted") {
+  stranger sender;
+  const std::vector<bytes> wrong{
+    bytes(1),          bytes(31, std::byte{4}), handshake(4, 31),
+    handshake(1, 147), handshake(1, 149),       handshake(2, 148),
+    handshake(3, 92),  handshake(0, 148),       handshake(5, 64),
+    bytes(1500),       bytes(148, std::byte{1})};
+  for (const auto& datagram : wrong)
+    sender.send(datagram, port);
+  CHECK(comes_to_drop(drop_reason::malformed_message, wrong.size()));
+  gate.settle();
+  CHECK(gate.count<incoming_handshakes>() == 0);
+}
+
+TEST_CASE_METHOD(ported, "A datagram for no session is counted, and the gate "
+                         "hears where it came from") {
+  stranger sender;
+  for (std::uint64_t i = 0; i < 10; ++i)
+    sender.send(transport(slots, i), port);
+  sender.send(transport(receiver_index_codec::max_slots - 1, 0), port);
+  CHECK(comes_to_drop(drop_reason::unknown_index, 11));
+  CHECK(gate.next<unknown_session_used>().remote == sender.address());
+  gate.settle();
+  // Not for each of them: at the most every 50 ms.
+  CHECK(gate.count<unknown_session_used>() < 10);
+}
+
+TEST_CASE_METHOD(ported, "Before there are routes datagrams are dropped") {
+  caf::anon_send(actor, routes_changed{nullptr});
+  stranger sender;
+  sender.send(transport(0, 0), port);
+  CHECK(comes_to_drop(drop_reason::overload, 1));
+}
+
+TEST_CASE_METHOD(ported, "A flood of handshake messages is bounded until the "
+                         "gate has dealt with some") {
+  stranger sender;
+  std::size_t passed = 0;
+  constexpr std::size_t flood = udp_port::max_waiting_handshakes + 404;
+  for (std::size_t sent = 0; sent < flood;) {
+    // Few at a time, so that the kernel's buffer does not overflow.
+    for (int i = 0; i < 50 && sent < flood; ++i, ++sent)
+      sender.send(handshake(1, 148), port);
+    REQUIRE(eventually([&] {
+      const auto dropped = drops(drop_reason::handshake_overload);
+      gate.settle();
+      for (const auto& got : gate.take<incoming_handshakes>())
+        passed += got.messages.size();
+      return passed + dropped == sent;
+    }));
+  }
+  CHECK(passed == udp_port::max_waiting_handshakes);
+  // Data still passes.
+  sender.send(transport(1, 5), port);
+  CHECK(logs[1].next<chain>().datagrams.size() == 1);
+  give_back(1);
+  sender.send(handshake(1, 148), port);
+  CHECK(gate.next<incoming_handshakes>().waiting
+        == udp_port::max_waiting_handshakes);
+  // More than were passed cannot be given back.
+  give_back(1'000'000);
+  sender.send(handshake(1, 148), port);
+  CHECK(gate.next<incoming_handshakes>().waiting == 1);
+}
+
+TEST_CASE_METHOD(ported, "Reception pauses while all batches are in use, and "
+                         "goes on by itself") {
+  std::vector<incoming_datagrams> held;
+  peers[0]->on<incoming_datagrams>(
+    [&](const incoming_datagrams& message) -> caf::result<void> {
+      held.push_back(message);
+      return caf::unit;
+    });
+  const auto holds = [&] { return peers[0]->run([&] { return held.size(); }); };
+  stranger sender;
+  for (std::uint64_t i = 0; i < udp_port::pool_size; ++i) {
+    sender.send(transport(0, i), port);
+    REQUIRE(eventually([&] { return holds() == i + 1; }));
+  }
+  constexpr std::uint64_t more = 10;
+  for (std::uint64_t i = 0; i < more; ++i)
+    sender.send(transport(1, i), port);
+  CHECK(loop.falls_asleep()); // although the socket can be read
+  CHECK(logs[1].count<chain>() == 0);
+  peers[0]->run([&] { held.clear(); });
+  std::vector<bytes> got;
+  while (got.size() < more) {
+    for (auto& datagram : logs[1].next<chain>().datagrams)
+      got.push_back(datagram);
+  }
+  for (std::uint64_t i = 0; i < more; ++i)
+    CHECK(got[i] == transport(1, i));
+}
+
+TEST_CASE_METHOD(ported, "Datagrams are sent in order, and their batch comes "
+                         "back") {
+  stranger receiver;
+  const auto pool = std::make_shared<outgoing_pool>(1);
+  for (int round = 0; round < 3; ++round) {
+    outgoing_ptr batch;
+    REQUIRE(eventually([&] { return (batch = pool->acquire()) != nullptr; }));
+    std::vector<bytes> expected;
+    for (std::size_t size : {100u, 100u, 100u, 50u, 1400u, 1400u, 33u}) {
+      expected.emplace_back(size, static_cast<std::byte>(expected.size() + 1));
+      const auto room = batch->datagrams.add_message(size);
+      std::copy(expected.back().begin(), expected.back().end(), room.begin());
+    }
+    caf::anon_send(actor, outgoing_datagrams{std::move(batch),
+                                             {receiver.address(), {}}});
+    for (const auto& datagram : expected)
+      CHECK(receiver.receive() == datagram);
+  }
+}
+
+TEST_CASE_METHOD(ported, "A source address that this host does not have is "
+                         "given up, and the sender told") {
+  stranger receiver;
+  outgoing_ptr batch{new outgoing_batch};
+  batch->datagrams.add_message(40);
+  const source_address wrong{*parse_ip_address("192.0.2.1"), 1};
+  caf::send_as(caf::actor_cast<caf::actor>(peers[2]->handle()), actor,
+               outgoing_datagrams{batch, {receiver.address(), wrong}});
+  CHECK(receiver.receive().size() == 40);
+  peers[2]->next<source_lost>();
+}
+
+TEST_CASE_METHOD(ported, "What cannot be sent is counted") {
+  outgoing_ptr batch{new outgoing_batch};
+  batch->datagrams.add_message(40);
+  batch->datagrams.add_message(40);
+  // There is no IPv6 socket.
+  caf::anon_send(actor, outgoing_datagrams{
+                          batch, {*parse_endpoint("[::1]:9"), {}}});
+  CHECK(drops(drop_reason::send_failed) == 2);
+}
+
+TEST_CASE_METHOD(ported, "Cookie replies are sent to whom they answer") {
+  stranger receiver;
+  send_cookie_reply reply;
+  reply.message.fill(std::byte{3});
+  reply.path.remote = receiver.address();
+  caf::anon_send(actor, reply);
+  CHECK(receiver.receive() == bytes(64, std::byte{3}));
+}
+
+TEST_CASE_METHOD(ported, "A port that is changed goes on at the new place, and "
+                         "gives the former one free") {
+  stranger sender;
+  const auto former = port;
+  for (int round = 0; round < 3; ++round) {
+    const auto before = port;
+    port = home.ask<std::uint16_t>(actor, rebind{0, 0});
+    CHECK(port != 0);
+    CHECK(port != before);
+    sender.send(transport(1, 7), port);
+    CHECK(logs[1].next<chain>().datagrams.at(0) == transport(1, 7));
+  }
+  const stranger successor(former);
+  CHECK(successor.address().port == former);
+  // What is sent leaves from the new port.
+  stranger receiver;
+  send_cookie_reply reply;
+  reply.path.remote = receiver.address();
+  caf::anon_send(actor, reply);
+  CHECK(receiver.receive().size() == 64);
+}
+
+TEST_CASE_METHOD(ported, "A port that is taken is refused, and the former one "
+                         "stays in use") {
+  stranger holder;
+  const auto taken = holder.address().port;
+  const auto answer
+    = home.try_ask<std::uint16_t>(actor, rebind{taken, 0});
+  REQUIRE_FALSE(answer);
+  CHECK(error_code(answer.error()) == EADDRINUSE);
+  CHECK_THAT(error_message(answer.error()),
+             Catch::Contains(std::to_string(taken)));
+  stranger sender;
+  sender.send(transport(2, 1), port);
+  CHECK(logs[2].next<chain>().datagrams.size() == 1);
+}
+
+TEST_CASE_METHOD(ported, "A port that ends closes its sockets") {
+  home.end(actor);
+  CHECK(eventually([&] {
+    udp_socket::options wanted;
+    wanted.port = port;
+    return udp_socket::open(wanted).has_value();
+  }));
+}
