@@ -7,7 +7,7 @@ namespace weft {
 using namespace std::chrono_literals;
 
 handshake_gate::handshake_gate(
-  caf::actor_config& config, io_loop_ptr loop, udp_socket_actor socket,
+  caf::actor_config& config, io_loop_ptr loop, udp_port_actor socket,
   std::shared_ptr<const receiver_index_codec> indices, change_identity us)
   : hosted(config, std::move(loop)), socket_(std::move(socket)),
     indices_(std::move(indices)), limiter_(random_) {

@@ -21,7 +21,7 @@ public:
   static constexpr std::size_t load_threshold = 64;
 
   handshake_gate(caf::actor_config& config, io_loop_ptr loop,
-                 udp_socket_actor socket,
+                 udp_port_actor socket,
                  std::shared_ptr<const receiver_index_codec> indices,
                  change_identity us);
 
@@ -37,7 +37,7 @@ private:
   void pass_initiation(const handshake_message& message);
   void pass_answer(const handshake_message& message, std::size_t receiver_at);
 
-  udp_socket_actor socket_;
+  udp_port_actor socket_;
   std::shared_ptr<const receiver_index_codec> indices_;
   std::shared_ptr<const identity> self_;
   system_random random_;

@@ -3,6 +3,8 @@
 #include "platform/clock.hpp"
 #include "platform/thread.hpp"
 
+#include <system_error>
+
 namespace weft {
 
 namespace {
@@ -22,7 +24,19 @@ io_loop::start(caf::actor_system& system, std::string name) {
     return tl::unexpected(events.error());
   auto loop = std::make_shared<io_loop>(system, std::move(*events));
   system.inc_detached_threads();
-  std::thread([loop, &system, name = std::move(name)]() mutable {
+  try {
+    loop->spawn_thread(system, name);
+  } catch (const std::system_error& error) {
+    system.dec_detached_threads();
+    return tl::unexpected(
+      make_system_error(error.code().value(), "cannot start thread " + name));
+  }
+  return loop;
+}
+
+void io_loop::spawn_thread(caf::actor_system& system, std::string name) {
+  std::thread([loop = shared_from_this(), &system,
+               name = std::move(name)]() mutable {
     enter_service_thread(name);
     system.thread_started();
     loop->run();
@@ -30,7 +44,6 @@ io_loop::start(caf::actor_system& system, std::string name) {
     system.thread_terminates();
     system.dec_detached_threads();
   }).detach();
-  return loop;
 }
 
 io_loop::io_loop(caf::actor_system& system, poller events)

@@ -3,11 +3,13 @@
 // between two of them costs neither a lock nor a wake-up.
 #pragma once
 
+#include "messages/errors.hpp"
 #include "platform/epoll.hpp"
 
 #include <caf/all.hpp>
 
 #include <atomic>
+#include <cerrno>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -30,7 +32,8 @@ protected:
   ~descriptor_handler() = default;
 };
 
-class io_loop final : public caf::execution_unit {
+class io_loop final : public caf::execution_unit,
+                      public std::enable_shared_from_this<io_loop> {
 public:
   /// Starts the loop's thread, which `system` waits for at its end.
   static result<std::shared_ptr<io_loop>>
@@ -64,6 +67,7 @@ public:
   set_deadline(std::optional<time_point> when, std::function<void()> handler);
 
 private:
+  void spawn_thread(caf::actor_system& system, std::string name);
   void run();
   void run_jobs();
   void run_job(caf::resumable* job);
@@ -97,8 +101,14 @@ public:
   hosted(caf::actor_config& config, io_loop_ptr loop)
     : Base(config), loop_(std::move(loop)) {
     // CAF's own handler prints to stdout.
-    this->set_exception_handler([](std::exception_ptr&) -> caf::error {
-      return caf::sec::runtime_error;
+    this->set_exception_handler([](std::exception_ptr& thrown) {
+      try {
+        std::rethrow_exception(thrown);
+      } catch (const std::exception& error) {
+        return make_error(EIO, error.what());
+      } catch (...) {
+        return make_error(EIO, "unknown exception");
+      }
     });
   }
 

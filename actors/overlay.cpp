@@ -42,7 +42,7 @@ overlay::behavior_type overlay::make_behavior() {
       routes_check_due_ = false;
       send(registry_, source_lost{});
     },
-    [this](const shut_down&) { end(caf::exit_reason::user_shutdown); },
+    [this](const shut_down&) { quit(caf::exit_reason::user_shutdown); },
   };
 }
 
@@ -67,8 +67,9 @@ void overlay::spawn_actors() {
   }
   const auto& reading = resources_->packet_loops.front();
   socket_ = home.spawn<udp_port>(reading, std::move(resources_->sockets),
-                                 options_.config.interface.listen, fwmark_);
-  supervise(socket_, "udp_socket");
+                                 options_.config.interface.listen, fwmark_,
+                                 options_.offload);
+  supervise(socket_, "udp_port");
   const auto me = caf::actor_cast<overlay_actor>(this);
   reader_ = home.spawn<tun_reader>(
     reading, tun, mtu_, [weak = caf::actor_cast<caf::weak_actor_ptr>(me)] {
@@ -77,10 +78,11 @@ void overlay::spawn_actors() {
                        interface_lost{"its device is gone"});
     });
   supervise(reader_, "tun_reader");
-  gate_ = home.spawn<handshake_gate>(control, socket_, indices_,
-                                     change_identity{self_, link_up_});
+  gate_
+    = home.spawn<handshake_gate>(resources_->handshake_loop, socket_, indices_,
+                                 change_identity{self_, link_up_});
   supervise(gate_, "handshake_gate");
-  resolver_ = home.spawn<resolver>(control, options_.log);
+  resolver_ = home.spawn<resolver>(control);
   supervise(resolver_, "resolver");
   registry_ = home.spawn<registry>(
     control, std::move(placements),
@@ -93,7 +95,9 @@ void overlay::spawn_actors() {
 
 void overlay::watch_link() {
   link_handler_.changed = [this] { link_changed(); };
+  link_handler_.broken = [this] { fail(); };
   route_handler_.changed = [this] { routes_changed_somehow(); };
+  route_handler_.broken = [this] { fail(); };
   auto& link = resources_->link;
   if (link)
     std::ignore
@@ -113,7 +117,8 @@ void overlay::link_changed() {
       case link_event::kind::removed:
         loop().forget(resources_->link->descriptor());
         if (!resources_->tun->still_exists()) {
-          interface_ended("it was deleted");
+          send(caf::actor_cast<overlay_actor>(this),
+               interface_lost{"it was deleted"});
           return;
         }
         // It was moved to another network namespace.  A monitor there would
@@ -153,7 +158,7 @@ void overlay::routes_changed_somehow() {
 void overlay::interface_ended(const std::string& why) {
   options_.log->error("interface {} was lost: {}; shutting down",
                       resources_->tun->name(), why);
-  end(make_error(ENODEV, "interface lost: " + why));
+  quit(make_error(ENODEV, "interface lost: " + why));
 }
 
 // -- end ---------------------------------------------------------------------
@@ -164,13 +169,9 @@ void overlay::part_ended(const caf::down_msg& down) {
       continue;
     options_.log->critical("{} failed ({}); shutting down", name,
                            caf::to_string(down.reason));
-    end(make_error(EIO, name + " failed"));
+    quit(make_error(EIO, name + " failed"));
     return;
   }
-}
-
-void overlay::end(caf::error reason) {
-  quit(std::move(reason));
 }
 
 void overlay::on_exit() {
@@ -192,8 +193,8 @@ void overlay::on_exit() {
   stop(socket_);
   for (auto& part : timers_)
     stop(part);
-  for (const auto& packets : resources_->packet_loops)
-    packets->stop();
+  // The registry stops the packet loops: it may still have peers to end there.
+  resources_->handshake_loop->stop();
   resources_->control_loop->stop();
   resources_.reset();
   self_.reset();
@@ -202,23 +203,41 @@ void overlay::on_exit() {
 // -- control -----------------------------------------------------------------
 
 caf::result<void> overlay::apply(const device_update& update) {
+  auto promise = make_response_promise();
+  updates_.push_back({update, promise});
+  if (updates_.size() == 1)
+    apply_next();
+  return promise;
+}
+
+void overlay::finish_update(caf::error reason) {
+  auto promise = std::move(updates_.front().promise);
+  updates_.pop_front();
+  if (reason)
+    promise.deliver(std::move(reason));
+  else
+    promise.deliver(caf::unit_t{});
+  if (!updates_.empty())
+    apply_next();
+}
+
+void overlay::apply_next() {
+  const auto& update = updates_.front().update;
   const auto port = update.listen_port.value_or(port_);
   const auto mark = update.fwmark.value_or(fwmark_);
-  auto promise = make_response_promise();
-  auto failed = [promise](caf::error& reason) mutable {
-    promise.deliver(std::move(reason));
-  };
-  // What may fail comes first: then all is done, or nothing.
-  auto rest = [this, promise, failed, update, mark]() mutable {
+  auto failed
+    = [this](caf::error& reason) { finish_update(std::move(reason)); };
+  // The sockets come first: if they fail, nothing else has been changed.
+  auto rest = [this, failed, mark] {
     fwmark_ = mark;
-    apply_identity(update.private_key);
-    request(registry_, caf::infinite, std::move(update))
-      .then([promise]() mutable { promise.deliver(caf::unit_t{}); }, failed);
+    apply_identity(updates_.front().update.private_key);
+    request(registry_, caf::infinite, std::move(updates_.front().update))
+      .then([this] { finish_update({}); }, failed);
   };
   if (update.listen_port && (port != port_ || port == 0)) {
     request(socket_, caf::infinite, rebind{port, mark})
       .then(
-        [this, rest](std::uint16_t bound) mutable {
+        [this, rest](std::uint16_t bound) {
           port_ = bound;
           rest();
         },
@@ -228,7 +247,6 @@ caf::result<void> overlay::apply(const device_update& update) {
   } else {
     rest();
   }
-  return promise;
 }
 
 void overlay::apply_identity(const std::optional<private_key>& key) {

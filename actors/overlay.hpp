@@ -8,6 +8,8 @@
 #include "platform/udp_socket.hpp"
 #include "platform/unix_socket.hpp"
 
+#include <deque>
+
 namespace weft {
 
 /// What start_overlay() has opened.
@@ -18,6 +20,7 @@ struct overlay_resources {
   std::optional<link_monitor> link;
   std::optional<route_monitor> routes;
   io_loop_ptr control_loop;
+  io_loop_ptr handshake_loop;
   std::vector<io_loop_ptr> packet_loops;
 };
 
@@ -36,7 +39,9 @@ private:
     void ready(bool, bool) override {
       changed();
     }
+    std::function<void()> broken;
     void failed() override {
+      broken();
     }
   };
 
@@ -47,9 +52,16 @@ private:
   void routes_changed_somehow();
   void interface_ended(const std::string& why);
   void part_ended(const caf::down_msg& down);
-  void end(caf::error reason);
+
+  /// An update that waits for those before it.
+  struct waiting_update {
+    device_update update;
+    caf::response_promise promise;
+  };
 
   caf::result<void> apply(const device_update& update);
+  void apply_next();
+  void finish_update(caf::error reason);
   void apply_identity(const std::optional<private_key>& key);
   void tell_identity();
   caf::result<device_status> status(const report_request& request);
@@ -62,13 +74,14 @@ private:
   std::uint32_t fwmark_;
   std::uint32_t mtu_;
   bool link_up_;
+  std::deque<waiting_update> updates_; ///< the first is being applied
 
   monitor_handler link_handler_;
   monitor_handler route_handler_;
   bool routes_check_due_ = false;
   std::vector<timer_actor> timers_;
   tun_reader_actor reader_;
-  udp_socket_actor socket_;
+  udp_port_actor socket_;
   handshake_gate_actor gate_;
   resolver_actor resolver_;
   registry_actor registry_;

@@ -6,17 +6,20 @@ namespace weft {
 
 peer::peer(caf::actor_config& config, io_loop_ptr loop, workspace_ptr space,
            peer_neighbours neighbours, std::shared_ptr<const identity> self,
-           std::uint32_t slot, std::uint32_t generation, peer_settings settings)
+           std::uint32_t slot, std::shared_ptr<peer_memory> memory,
+           peer_settings settings)
   : hosted(config, std::move(loop)), space_(std::move(space)),
-    neighbours_(std::move(neighbours)), slot_(slot),
+    neighbours_(std::move(neighbours)), slot_(slot), memory_(std::move(memory)),
     name_(std::move(settings.name)),
     endpoint_host_(std::move(settings.endpoint_host)),
     initial_keepalive_(settings.persistent_keepalive),
     session_(std::move(self), settings.public_key, *space_->indices, slot,
-             generation, space_->random) {
+             memory_->generation, space_->random) {
   session_.set_preshared_key(settings.preshared_key);
-  if (settings.endpoint)
-    session_.set_endpoint(*settings.endpoint);
+  session_.refuse_initiations_until(memory_->newest_initiation);
+  if (const auto& remote
+      = memory_->remote ? memory_->remote : settings.endpoint)
+    session_.set_endpoint(*remote);
 }
 
 peer::behavior_type peer::make_behavior() {
@@ -67,9 +70,14 @@ peer::behavior_type peer::make_behavior() {
 }
 
 void peer::on_exit() {
+  if (session_.path())
+    memory_->remote = session_.path()->remote;
+  memory_->newest_initiation = session_.newest_initiation();
+  memory_->generation = session_.generation();
   session_.set_identity(nullptr); // wipes all keys now
   if (neighbours_.timer)
-    send(neighbours_.timer, arm_deadline{slot_, std::nullopt, {}});
+    send(neighbours_.timer,
+         arm_deadline{slot_, std::nullopt, caf::actor_cast<peer_actor>(this)});
   neighbours_ = {};
 }
 
@@ -119,6 +127,8 @@ void peer::open_chain(const incoming_batch& batch, std::uint16_t first,
     }
     if (any)
       session_.authenticated(batch.paths[path], data, at);
+    else if (!session_.session_created())
+      session_.initiate_handshake(at); // the other side does not know yet
   }
 }
 

@@ -8,19 +8,27 @@
 
 namespace weft {
 
+/// What outlives a peer's actor, so that the one that replaces it after a
+/// failure begins where it ended.  The actor writes it when it ends, and the
+/// registry reads it once it has heard of that.
+struct peer_memory {
+  std::optional<endpoint> remote;
+  tai64n newest_initiation{};
+  std::uint32_t generation = 0; ///< of the next session's receiver index
+};
+
 /// Whom a peer sends to.
 struct peer_neighbours {
-  udp_socket_actor socket;
+  udp_port_actor socket;
   timer_actor timer;
 };
 
 class peer : public hosted<peer_actor::base> {
 public:
-  /// `generation` continues that of the slot's former peer, so that an index
-  /// is not used again soon.
   peer(caf::actor_config& config, io_loop_ptr loop, workspace_ptr space,
        peer_neighbours neighbours, std::shared_ptr<const identity> self,
-       std::uint32_t slot, std::uint32_t generation, peer_settings settings);
+       std::uint32_t slot, std::shared_ptr<peer_memory> memory,
+       peer_settings settings);
 
   behavior_type make_behavior() override;
   void on_exit() override;
@@ -40,6 +48,7 @@ private:
   workspace_ptr space_;
   peer_neighbours neighbours_;
   std::uint32_t slot_;
+  std::shared_ptr<peer_memory> memory_;
   std::string name_;
   std::string endpoint_host_;
   std::chrono::seconds initial_keepalive_;

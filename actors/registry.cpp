@@ -1,16 +1,21 @@
 #include "actors/registry.hpp"
 
+#include "messages/errors.hpp"
+#include "platform/clock.hpp"
 #include "protocol/random.hpp"
 
 #include <algorithm>
+#include <cerrno>
+#include <unordered_set>
 
 namespace weft {
 
+using namespace std::chrono_literals;
+
 namespace {
 
-/// Indices that a peer may use before its actor fails, at the most: a peer
-/// that replaces it begins behind them.
-constexpr std::uint32_t generations_of_one_life = 64;
+/// A peer that fails again within this time is started again only then.
+constexpr auto min_life = 1s;
 
 std::string host_text(const endpoint_config& where) {
   if (const auto* host = std::get_if<host_endpoint>(&where))
@@ -36,6 +41,9 @@ registry::behavior_type registry::make_behavior() {
     [this](const device_update& update) { return apply(update); },
     [this](const change_identity& changed) { set_identity(changed); },
     [this](const endpoint_resolved& resolved) { set_resolved(resolved); },
+    [this](const endpoint_not_found& failure) { lookup_failed(failure); },
+    [this](const lookup_due& due) { resolve_again(due); },
+    [this](const restart_peer& request) { start_again(request); },
     [this](const source_lost& lost) { tell_peers(lost); },
     [this](const report_request& request) { return report(request); },
   };
@@ -53,6 +61,8 @@ void registry::on_exit() {
   new_entries_.entries.clear();
   table_ = {};
   neighbours_ = {};
+  for (const auto& place : placements_)
+    place.loop->stop();
   placements_.clear();
   us_ = {};
 }
@@ -63,7 +73,24 @@ const packet_loop& registry::placement_of(std::uint32_t slot) const {
 
 // -- changes -----------------------------------------------------------------
 
+bool registry::has_room_for(const device_update& update) const {
+  if (by_key_.size() + update.peers.size() <= receiver_index_codec::max_slots)
+    return true;
+  std::unordered_set<public_key> added;
+  for (const auto& peer : update.peers) {
+    if (!peer.remove
+        && (update.replace_peers || !by_key_.contains(peer.public_key)))
+      added.insert(peer.public_key);
+  }
+  const auto kept = update.replace_peers ? 0 : by_key_.size();
+  return kept + added.size() <= receiver_index_codec::max_slots;
+}
+
 caf::result<void> registry::apply(const device_update& update) {
+  if (!has_room_for(update))
+    return make_error(ENOSPC,
+                      "too many peers: a device has room for "
+                        + std::to_string(receiver_index_codec::max_slots));
   if (update.replace_peers)
     remove_all_peers();
   for (const auto& peer : update.peers)
@@ -79,8 +106,7 @@ void registry::apply_peer(const peer_update& update) {
       return;
     if (us_.self && us_.self->public_static() == update.public_key)
       return; // nobody is a peer of itself
-    if (const auto slot = add_peer(update))
-      change_allowed_ips(*slot, update);
+    change_allowed_ips(add_peer(update), update);
     return;
   }
   const auto slot = found->second;
@@ -92,19 +118,16 @@ void registry::apply_peer(const peer_update& update) {
   change_allowed_ips(slot, update);
 }
 
-std::optional<std::uint32_t> registry::add_peer(const peer_update& update) {
+std::uint32_t registry::add_peer(const peer_update& update) {
   if (free_slots_.empty()) {
-    if (slots_.size() == receiver_index_codec::max_slots) {
-      log_->error("peer {} not added: {} peers are the most that there can be",
-                  to_string(update.public_key), slots_.size());
-      return std::nullopt;
-    }
     free_slots_.push_back(static_cast<std::uint32_t>(slots_.size()));
     slots_.emplace_back();
-    slots_.back().generation = system_random().next_u32();
   }
   const auto slot = free_slots_.back();
   free_slots_.pop_back();
+  slots_[slot].memory = std::make_shared<peer_memory>();
+  // Not the indices of the slot's former peer again.
+  slots_[slot].memory->generation = system_random().next_u32();
   auto& settings = slots_[slot].settings;
   settings = {};
   settings.name = update.name.value_or("");
@@ -127,10 +150,11 @@ std::optional<std::uint32_t> registry::add_peer(const peer_update& update) {
 void registry::spawn_peer(std::uint32_t slot) {
   auto& entry = slots_[slot];
   const auto& place = placement_of(slot);
-  entry.actor = system().spawn<peer>(
-    place.loop, place.space, peer_neighbours{neighbours_.socket, place.timer},
-    us_.speaker(), slot, entry.generation, entry.settings);
-  entry.generation += generations_of_one_life;
+  entry.actor
+    = system().spawn<peer>(place.loop, place.space,
+                           peer_neighbours{neighbours_.socket, place.timer},
+                           us_.speaker(), slot, entry.memory, entry.settings);
+  entry.started = boot_now();
   monitor(entry.actor);
   by_address_[entry.actor.address()] = slot;
   table_.set(slot, entry.actor);
@@ -179,11 +203,11 @@ void registry::change_allowed_ips(std::uint32_t slot,
     const auto prefix = change.prefix.network();
     if (change.remove) {
       if (prefixes_.erase(prefix, slot))
-        std::erase(allowed, prefix);
+        allowed.erase(prefix);
     } else if (prefixes_.find(prefix) != slot) {
       if (const auto former = prefixes_.insert(prefix, slot))
-        std::erase(slots_[*former].allowed, prefix);
-      allowed.push_back(prefix);
+        slots_[*former].allowed.erase(prefix);
+      allowed.insert(prefix);
     }
   }
 }
@@ -220,9 +244,22 @@ void registry::peer_ended(const caf::down_msg& down) {
   by_address_.erase(found);
   auto& entry = slots_[slot];
   ++entry.restarts;
-  log_->error("peer {} failed and is started again with a new session",
-              to_string(entry.settings.public_key));
-  spawn_peer(slot);
+  log_->error("peer {} failed ({}) and is started again with a new session",
+              to_string(entry.settings.public_key), error_message(down.reason));
+  const restart_peer request{slot, entry.settings.public_key};
+  if (boot_now() - entry.started >= min_life)
+    start_again(request);
+  else
+    delayed_send(caf::actor_cast<registry_actor>(this), min_life, request);
+}
+
+void registry::start_again(const restart_peer& request) {
+  // It may have been removed meanwhile, or its slot given to another peer.
+  const auto found = by_key_.find(request.key);
+  if (found == by_key_.end() || found->second != request.slot
+      || by_address_.contains(slots_[request.slot].actor.address()))
+    return;
+  spawn_peer(request.slot);
   publish();
 }
 
@@ -266,13 +303,40 @@ void registry::resolve(std::uint32_t slot, const endpoint_config& where) {
                           caf::actor_cast<registry_actor>(this)});
 }
 
-void registry::set_resolved(const endpoint_resolved& resolved) {
-  const auto found = by_key_.find(resolved.peer);
+registry::slot_entry*
+registry::entry_wanting(const public_key& key, const host_endpoint& host) {
+  const auto found = by_key_.find(key);
   if (found == by_key_.end())
-    return;
+    return nullptr;
   auto& entry = slots_[found->second];
-  if (entry.settings.endpoint_host != host_text(resolved.host))
-    return; // it was given another endpoint meanwhile
+  return entry.settings.endpoint_host == host_text(host) ? &entry : nullptr;
+}
+
+void registry::lookup_failed(const endpoint_not_found& failure) {
+  const auto& host = failure.host;
+  if (entry_wanting(failure.peer, host) == nullptr)
+    return;
+  const auto delay = failure.retry_after;
+  log_->warn("endpoint {}:{} not found ({}); trying again in {} s", host.host,
+             host.port, failure.reason, delay.count());
+  delayed_send(caf::actor_cast<registry_actor>(this), delay,
+               lookup_due{failure.peer, host,
+                          std::min<std::chrono::seconds>(delay * 2, 60s)});
+}
+
+void registry::resolve_again(const lookup_due& due) {
+  if (entry_wanting(due.peer, due.host) != nullptr)
+    send(neighbours_.resolver,
+         resolve_endpoint{due.peer, due.host,
+                          caf::actor_cast<registry_actor>(this),
+                          due.retry_after});
+}
+
+void registry::set_resolved(const endpoint_resolved& resolved) {
+  auto* wanting = entry_wanting(resolved.peer, resolved.host);
+  if (wanting == nullptr)
+    return; // it was removed, or given another endpoint
+  auto& entry = *wanting;
   entry.settings.endpoint = resolved.found;
   change_peer changes;
   changes.endpoint = resolved.found;
@@ -307,7 +371,8 @@ caf::result<registry_report> registry::report(const report_request& request) {
     auto& status = all->report.peers[i];
     // What is known without the peer, in case it fails just now.
     status.public_key = slots_[slot].settings.public_key;
-    status.allowed_ips = slots_[slot].allowed;
+    status.allowed_ips.assign(slots_[slot].allowed.begin(),
+                              slots_[slot].allowed.end());
     status.restarts = slots_[slot].restarts;
     auto deliver = [all, promise]() mutable {
       if (--all->missing == 0)

@@ -9,6 +9,7 @@
 
 #include <spdlog/logger.h>
 
+#include <set>
 #include <unordered_map>
 
 namespace weft {
@@ -23,7 +24,7 @@ struct packet_loop {
 /// Whom the registry tells of changes.
 struct registry_neighbours {
   tun_reader_actor reader;
-  udp_socket_actor socket;
+  udp_port_actor socket;
   handshake_gate_actor gate;
   resolver_actor resolver;
 };
@@ -43,14 +44,16 @@ private:
   struct slot_entry {
     peer_actor actor; ///< null: free
     peer_settings settings;
-    std::vector<ip_prefix> allowed;
-    std::uint32_t generation = 0; ///< where the next session's indices begin
+    std::set<ip_prefix> allowed;
+    std::shared_ptr<peer_memory> memory;
     std::uint64_t restarts = 0;
+    time_point started{};
   };
 
   caf::result<void> apply(const device_update& update);
+  bool has_room_for(const device_update& update) const;
   void apply_peer(const peer_update& update);
-  std::optional<std::uint32_t> add_peer(const peer_update& update);
+  std::uint32_t add_peer(const peer_update& update);
   void announce(const slot_entry& entry);
   void change_existing(std::uint32_t slot, const peer_update& update);
   void change_allowed_ips(std::uint32_t slot, const peer_update& update);
@@ -58,8 +61,13 @@ private:
   void remove_all_peers();
   void spawn_peer(std::uint32_t slot);
   void peer_ended(const caf::down_msg& down);
+  void start_again(const restart_peer& request);
   void resolve(std::uint32_t slot, const endpoint_config& where);
   void set_resolved(const endpoint_resolved& resolved);
+  void lookup_failed(const endpoint_not_found& failure);
+  void resolve_again(const lookup_due& due);
+  /// The peer that still wants this name, if it does.
+  slot_entry* entry_wanting(const public_key& key, const host_endpoint& host);
   void set_identity(const change_identity& changed);
   const packet_loop& placement_of(std::uint32_t slot) const;
   template <class Message>

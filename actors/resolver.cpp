@@ -4,23 +4,21 @@
 #include "platform/thread.hpp"
 
 #include <algorithm>
+#include <system_error>
 #include <thread>
 
 namespace weft {
 
-using namespace std::chrono_literals;
-
-resolver::resolver(caf::actor_config& config, io_loop_ptr loop,
-                   std::shared_ptr<spdlog::logger> log)
-  : hosted(config, std::move(loop)), log_(std::move(log)) {
+resolver::resolver(caf::actor_config& config, io_loop_ptr loop)
+  : hosted(config, std::move(loop)) {
 }
 
 resolver::behavior_type resolver::make_behavior() {
   return {
     [this](const resolve_endpoint& request) {
       // A newer request for the same peer takes the place of an older one.
-      const auto first = queue_.begin() + (busy_ ? 1 : 0);
-      queue_.erase(std::remove_if(first, queue_.end(),
+      const auto waiting = queue_.begin() + (busy_ ? 1 : 0);
+      queue_.erase(std::remove_if(waiting, queue_.end(),
                                   [&](const resolve_endpoint& other) {
                                     return other.peer == request.peer;
                                   }),
@@ -42,7 +40,15 @@ void resolver::start_next() {
   if (busy_ || queue_.empty())
     return;
   busy_ = true;
-  std::thread([host = queue_.front().host, door = door_,
+  try {
+    start_thread(queue_.front().host);
+  } catch (const std::system_error& error) {
+    finished({std::nullopt, error.what()});
+  }
+}
+
+void resolver::start_thread(const host_endpoint& host) {
+  std::thread([host, door = door_,
                weak = caf::actor_cast<caf::weak_actor_ptr>(this)] {
     enter_service_thread("weft-resolve");
     auto found = resolve_host(host.host, host.port);
@@ -60,21 +66,14 @@ void resolver::start_next() {
 }
 
 void resolver::finished(const lookup_finished& result) {
-  auto looked_up = std::move(queue_.front());
+  const auto first = std::move(queue_.front());
   queue_.pop_front();
   busy_ = false;
-  const auto& host = looked_up.host;
-  if (result.found) {
-    send(looked_up.asker,
-         endpoint_resolved{looked_up.peer, host, *result.found});
-  } else {
-    log_->warn("endpoint {}:{} not found ({}); trying again in {} s", host.host,
-               host.port, result.error, looked_up.retry_after.count());
-    const auto delay = looked_up.retry_after;
-    looked_up.retry_after = std::min<std::chrono::seconds>(delay * 2, 60s);
-    delayed_send(caf::actor_cast<resolver_actor>(this), delay,
-                 std::move(looked_up));
-  }
+  if (result.found)
+    send(first.asker, endpoint_resolved{first.peer, first.host, *result.found});
+  else
+    send(first.asker, endpoint_not_found{first.peer, first.host,
+                                         first.retry_after, result.error});
   start_next();
 }
 

@@ -56,12 +56,18 @@ open_resources(caf::actor_system& system, const overlay_options& options) {
   auto control = io_loop::start(system, "weft-control");
   if (!control)
     return tl::unexpected(control.error());
+  auto handshakes = io_loop::start(system, "weft-handshake");
+  if (!handshakes) {
+    (*control)->stop();
+    return tl::unexpected(handshakes.error());
+  }
   std::vector<io_loop_ptr> packet_loops;
   for (std::size_t i = 0; i < options.packet_loops; ++i) {
     auto loop = io_loop::start(system, "weft-packets-" + std::to_string(i));
     if (!loop) {
       for (const auto& started : packet_loops)
         started->stop();
+      (*handshakes)->stop();
       (*control)->stop();
       return tl::unexpected(loop.error());
     }
@@ -71,7 +77,7 @@ open_resources(caf::actor_system& system, const overlay_options& options) {
     std::make_shared<const tun_device>(std::move(*tun)), std::move(*sockets),
     std::move(*uapi), link ? std::optional(std::move(*link)) : std::nullopt,
     routes ? std::optional(std::move(*routes)) : std::nullopt,
-    std::move(*control), std::move(packet_loops)});
+    std::move(*control), std::move(*handshakes), std::move(packet_loops)});
 }
 
 } // namespace

@@ -24,7 +24,9 @@ void timer::arm(const arm_deadline& request) {
     by_slot_.resize(request.slot + 1);
   auto& armed = by_slot_[request.slot];
   if (!request.when) {
-    armed = {};
+    // The slot may have been given to another peer meanwhile.
+    if (armed.peer == request.peer)
+      armed = {};
     return;
   }
   armed.peer = request.peer;
@@ -57,7 +59,13 @@ void timer::watch_next() {
   if (queue_.empty())
     loop().set_deadline(std::nullopt, nullptr);
   else
-    loop().set_deadline(queue_.top().when, [this] { fire(); });
+    loop().set_deadline(queue_.top().when, [this] {
+      try {
+        fire();
+      } catch (...) {
+        fail();
+      }
+    });
 }
 
 } // namespace weft

@@ -109,14 +109,8 @@ void tun_reader::route(const tun_device::read_result& packet) {
     return;
   }
   for (;;) {
-    auto& batch = batch_for(*slot);
-    const auto before = batch->datagrams.size();
-    if (segments->split_into(batch->datagrams, mtu_))
+    if (segments->split_into(batch_for(*slot)->datagrams, mtu_))
       return;
-    if (before == 0 && batch->datagrams.empty()) {
-      drops_.add(drop_reason::malformed_packet); // fits into no batch
-      return;
-    }
     for (auto& open : open_) {
       if (open.batch && open.slot == *slot)
         flush(open);

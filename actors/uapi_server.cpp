@@ -4,7 +4,6 @@
 #include "messages/errors.hpp"
 #include "platform/stream.hpp"
 
-#include <array>
 #include <cerrno>
 
 namespace weft {
@@ -44,11 +43,12 @@ public:
 
 private:
   void read() {
-    std::array<char, 16384> buffer;
+    std::string buffer(16384, '\0');
+    const strings::wiper wipe_keys(buffer);
     const auto got = read_some(fd_.get(), buffer);
     if (got.what == stream_result::status::closed)
       ended_ = true;
-    else if (!reader_.add({buffer.data(), got.bytes}))
+    else if (!failed_ && !reader_.add({buffer.data(), got.bytes}))
       fail(E2BIG);
     proceed();
   }

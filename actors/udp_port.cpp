@@ -7,6 +7,7 @@
 // wait in order.
 #include "actors/udp_port.hpp"
 
+#include "messages/errors.hpp"
 #include "platform/clock.hpp"
 
 #include <algorithm>
@@ -16,9 +17,10 @@ namespace weft {
 using namespace std::chrono_literals;
 
 udp_port::udp_port(caf::actor_config& config, io_loop_ptr loop,
-                   udp_sockets sockets, endpoint listen, std::uint32_t fwmark)
+                   udp_sockets sockets, endpoint listen, std::uint32_t fwmark,
+                   bool offload)
   : hosted(config, std::move(loop)), listen_(listen), fwmark_(fwmark),
-    pool_(std::make_shared<incoming_pool>(pool_size)) {
+    offload_(offload), pool_(std::make_shared<incoming_pool>(pool_size)) {
   v4_.port = this;
   v6_.port = this;
   use(std::move(sockets));
@@ -30,17 +32,16 @@ void udp_port::use(udp_sockets sockets) {
 }
 
 void udp_port::close() {
+  count_truncated(drops_);
   for (auto* family : {&v4_, &v6_}) {
-    if (!family->socket)
-      continue;
-    loop().forget(family->socket->descriptor());
-    drops_.add(drop_reason::oversized, family->socket->truncated());
+    if (family->socket)
+      loop().forget(family->socket->descriptor());
     family->socket.reset();
   }
 }
 
 udp_port::behavior_type udp_port::make_behavior() {
-  pool_->on_available([self = caf::actor_cast<udp_socket_actor>(this)] {
+  pool_->on_available([self = caf::actor_cast<udp_port_actor>(this)] {
     caf::anon_send(self, batch_available{});
   });
   watch();
@@ -63,13 +64,17 @@ udp_port::behavior_type udp_port::make_behavior() {
     [this](const change_fwmark& request) { return mark(request); },
     [this](const report_request&) {
       auto report = drop_report{drops_};
-      for (const auto* family : {&v4_, &v6_}) {
-        if (family->socket)
-          report.drops.add(drop_reason::oversized, family->socket->truncated());
-      }
+      count_truncated(report.drops);
       return report;
     },
   };
+}
+
+void udp_port::count_truncated(drop_counters& drops) const {
+  for (const auto* family : {&v4_, &v6_}) {
+    if (family->socket)
+      drops.add(drop_reason::oversized, family->socket->truncated());
+  }
 }
 
 void udp_port::on_exit() {
@@ -81,12 +86,17 @@ void udp_port::on_exit() {
 }
 
 void udp_port::watch() {
-  auto wanted = starved_ ? interest::none : interest::read;
-  if (!waiting_.empty())
-    wanted = starved_ ? interest::write : interest::both;
+  // Only the socket that the first waiting batch is for is asked for room: the
+  // other one may always have some.
+  const auto* blocked
+    = waiting_.empty() ? nullptr : &family_of(waiting_.front().datagrams.path);
   for (auto* family : {&v4_, &v6_}) {
-    if (family->socket)
-      std::ignore = loop().watch(family->socket->descriptor(), wanted, family);
+    if (!family->socket)
+      continue;
+    auto wanted = starved_ ? interest::none : interest::read;
+    if (family == blocked)
+      wanted = starved_ ? interest::write : interest::both;
+    std::ignore = loop().watch(family->socket->descriptor(), wanted, family);
   }
 }
 
@@ -212,9 +222,8 @@ void udp_port::pass_chains(incoming_ptr batch) {
 
 // -- outgoing ----------------------------------------------------------------
 
-udp_socket* udp_port::socket_for(const endpoint& remote) {
-  auto& family = remote.address.is_v4() ? v4_ : v6_;
-  return family.socket ? &*family.socket : nullptr;
+udp_port::family_handler& udp_port::family_of(const network_path& path) {
+  return path.remote.address.is_v4() ? v4_ : v6_;
 }
 
 void udp_port::send_datagrams(outgoing_datagrams& datagrams) {
@@ -234,8 +243,8 @@ void udp_port::send_datagrams(outgoing_datagrams& datagrams) {
 bool udp_port::try_send(waiting_batch& waiting) {
   const auto& path = waiting.datagrams.path;
   const auto& batch = waiting.datagrams.batch->datagrams;
-  auto* socket = socket_for(path.remote);
-  if (socket == nullptr) {
+  auto& socket = family_of(path).socket;
+  if (!socket) {
     drops_.add(drop_reason::send_failed, batch.size());
     return true;
   }
@@ -253,12 +262,11 @@ bool udp_port::try_send(waiting_batch& waiting) {
 void udp_port::send_waiting() {
   while (!waiting_.empty() && try_send(waiting_.front()))
     waiting_.pop_front();
-  if (waiting_.empty())
-    watch();
+  watch();
 }
 
 void udp_port::reply_cookie(const send_cookie_reply& reply) {
-  if (auto* socket = socket_for(reply.path.remote))
+  if (auto& socket = family_of(reply.path).socket)
     socket->send(reply.message, reply.path.remote, reply.path.local);
 }
 
@@ -267,13 +275,9 @@ void udp_port::reply_cookie(const send_cookie_reply& reply) {
 caf::result<std::uint16_t> udp_port::bind_again(const rebind& request) {
   auto wanted = listen_;
   wanted.port = request.port;
-  auto offload = false;
-  for (const auto* family : {&v4_, &v6_})
-    offload = offload || (family->socket && family->socket->has_gro());
-  auto opened = open_udp_sockets(wanted, request.fwmark, offload);
+  auto opened = open_udp_sockets(wanted, request.fwmark, offload_);
   if (!opened)
-    return caf::make_error(caf::sec::runtime_error, opened.error().code,
-                           opened.error().message);
+    return make_error(opened.error().code, opened.error().message);
   close();
   const auto port = opened->port();
   use(std::move(*opened));
@@ -286,9 +290,11 @@ caf::result<void> udp_port::mark(const change_fwmark& request) {
   for (auto* family : {&v4_, &v6_}) {
     if (!family->socket)
       continue;
-    if (auto changed = family->socket->set_fwmark(request.fwmark); !changed)
-      return caf::make_error(caf::sec::runtime_error, changed.error().code,
-                             changed.error().message);
+    if (auto changed = family->socket->set_fwmark(request.fwmark); !changed) {
+      if (v4_.socket) // may have been changed already
+        std::ignore = v4_.socket->set_fwmark(fwmark_);
+      return make_error(changed.error().code, changed.error().message);
+    }
   }
   fwmark_ = request.fwmark;
   return caf::unit;

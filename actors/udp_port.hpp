@@ -9,7 +9,7 @@
 
 namespace weft {
 
-class udp_port : public hosted<udp_socket_actor::base> {
+class udp_port : public hosted<udp_port_actor::base> {
 public:
   /// Receive batches that may be under way at a time.
   static constexpr std::size_t pool_size = 4;
@@ -19,7 +19,7 @@ public:
   static constexpr std::size_t max_waiting_batches = 16;
 
   udp_port(caf::actor_config& config, io_loop_ptr loop, udp_sockets sockets,
-           endpoint listen, std::uint32_t fwmark);
+           endpoint listen, std::uint32_t fwmark, bool offload = true);
 
   behavior_type make_behavior() override;
   void on_exit() override;
@@ -62,7 +62,8 @@ private:
   bool try_send(waiting_batch& waiting);
   void send_waiting();
   void reply_cookie(const send_cookie_reply& reply);
-  udp_socket* socket_for(const endpoint& remote);
+  family_handler& family_of(const network_path& path);
+  void count_truncated(drop_counters& drops) const;
 
   caf::result<std::uint16_t> bind_again(const rebind& request);
   caf::result<void> mark(const change_fwmark& request);
@@ -71,6 +72,7 @@ private:
   family_handler v6_;
   endpoint listen_;
   std::uint32_t fwmark_;
+  bool offload_;
   handshake_gate_actor gate_;
   std::shared_ptr<incoming_pool> pool_;
   routes_ptr routes_;

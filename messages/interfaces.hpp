@@ -31,13 +31,13 @@ struct outgoing_packets {
   outgoing_ptr batch;
 };
 
-/// peer -> udp_socket: datagrams to be sent.
+/// peer -> udp_port: datagrams to be sent.
 struct outgoing_datagrams {
   outgoing_ptr batch;
   network_path path;
 };
 
-/// udp_socket -> peer: a chain of transport messages to be opened, and the
+/// udp_port -> peer: a chain of transport messages to be opened, and the
 /// routes that their inner source addresses are checked with.
 struct incoming_datagrams {
   incoming_ptr batch;
@@ -58,19 +58,19 @@ struct handshake_message {
   }
 };
 
-/// udp_socket -> handshake_gate.  `waiting` counts the messages that the gate
+/// udp_port -> handshake_gate.  `waiting` counts the messages that the gate
 /// has not yet dealt with, these included.
 struct incoming_handshakes {
   std::vector<handshake_message> messages;
   std::size_t waiting = 0;
 };
 
-/// handshake_gate -> udp_socket: so many have been dealt with.
+/// handshake_gate -> udp_port: so many have been dealt with.
 struct handshakes_processed {
   std::size_t count = 0;
 };
 
-/// handshake_gate -> udp_socket: a cookie reply.
+/// handshake_gate -> udp_port: a cookie reply.
 struct send_cookie_reply {
   cookie_reply_message message;
   network_path path;
@@ -130,12 +130,12 @@ struct mtu_changed {
   std::uint32_t mtu = 0;
 };
 
-/// registry -> tun_reader, udp_socket, handshake_gate
+/// registry -> tun_reader, udp_port, handshake_gate
 struct routes_changed {
   routes_ptr snapshot;
 };
 
-/// udp_socket -> handshake_gate: somebody at `remote` uses a session that we do
+/// udp_port -> handshake_gate: somebody at `remote` uses a session that we do
 /// not know.  After a restart of ours that is a peer that has not noticed yet.
 struct unknown_session_used {
   endpoint remote;
@@ -144,7 +144,7 @@ struct unknown_session_used {
 /// handshake_gate -> peer: start a handshake, if there is no session.
 struct session_wanted {};
 
-/// udp_socket -> peer, or overlay -> registry -> peers: the local address of a
+/// udp_port -> peer, or overlay -> registry -> peers: the local address of a
 /// path may not be right any more.
 struct source_lost {};
 
@@ -209,7 +209,7 @@ using peer_actor = caf::typed_actor<
   caf::reacts_to<change_identity>,
   caf::replies_to<report_request>::with<peer_report>>;
 
-/// timer <- peer: wake `peer` (of `slot`) at `when`; replaces what it asked
+/// peer -> timer: wake `peer` (of `slot`) at `when`; replaces what it asked
 /// before.  Nothing: never.
 struct arm_deadline {
   std::uint32_t slot = 0;
@@ -236,19 +236,19 @@ using handshake_gate_actor = caf::typed_actor<
   caf::reacts_to<routes_changed>,
   caf::replies_to<report_request>::with<drop_report>>;
 
-/// handshake_gate -> udp_socket: pass handshake messages here.
+/// handshake_gate -> udp_port: pass handshake messages here.
 struct gate_started {
   handshake_gate_actor gate;
 };
 
-/// overlay -> udp_socket: listen on this port, with this mark.  Answered with
+/// overlay -> udp_port: listen on this port, with this mark.  Answered with
 /// the port in use; on failure the former sockets stay.
 struct rebind {
   std::uint16_t port = 0;
   std::uint32_t fwmark = 0;
 };
 
-/// overlay -> udp_socket: only the mark changes.
+/// overlay -> udp_port: only the mark changes.
 struct change_fwmark {
   std::uint32_t fwmark = 0;
 };
@@ -300,7 +300,7 @@ using tun_reader_actor
                      caf::replies_to<report_request>::with<drop_report>>;
 
 /// Receives batches of datagrams and sends them.
-using udp_socket_actor = caf::typed_actor<
+using udp_port_actor = caf::typed_actor<
   caf::reacts_to<outgoing_datagrams>, caf::reacts_to<send_cookie_reply>,
   caf::reacts_to<handshakes_processed>, caf::reacts_to<routes_changed>,
   caf::reacts_to<gate_started>, caf::reacts_to<batch_available>,
@@ -308,18 +308,25 @@ using udp_socket_actor = caf::typed_actor<
   caf::replies_to<change_fwmark>::with<void>,
   caf::replies_to<report_request>::with<drop_report>>;
 
-/// Owns peers, allowed IPs and receiver indices.
-using registry_actor = caf::typed_actor<
-  caf::replies_to<device_update>::with<void>, caf::reacts_to<change_identity>,
-  caf::reacts_to<endpoint_resolved>, caf::reacts_to<source_lost>,
-  caf::replies_to<report_request>::with<registry_report>>;
+/// registry -> itself: it is time to start a failed peer again.
+struct restart_peer {
+  std::uint32_t slot = 0;
+  weft::public_key key;
+};
 
-/// registry -> resolver: look up a host name for a peer.
-struct resolve_endpoint {
+/// resolver -> registry
+struct endpoint_not_found {
   weft::public_key peer;
   host_endpoint host;
-  registry_actor asker;
-  std::chrono::seconds retry_after{2}; ///< if it is not found
+  std::chrono::seconds retry_after{2};
+  std::string reason;
+};
+
+/// registry -> itself: it is time to look up a host name again.
+struct lookup_due {
+  weft::public_key peer;
+  host_endpoint host;
+  std::chrono::seconds retry_after{2};
 };
 
 /// A look-up's thread -> resolver.
@@ -330,8 +337,32 @@ struct lookup_finished {
 
 } // namespace weft
 
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::resolve_endpoint)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::lookup_finished)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::endpoint_not_found)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::lookup_due)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::restart_peer)
+
+namespace weft {
+
+/// Owns peers, allowed IPs and receiver indices.
+using registry_actor = caf::typed_actor<
+  caf::replies_to<device_update>::with<void>, caf::reacts_to<change_identity>,
+  caf::reacts_to<endpoint_resolved>, caf::reacts_to<endpoint_not_found>,
+  caf::reacts_to<lookup_due>, caf::reacts_to<restart_peer>,
+  caf::reacts_to<source_lost>,
+  caf::replies_to<report_request>::with<registry_report>>;
+
+/// registry -> resolver: look up a host name for a peer.
+struct resolve_endpoint {
+  weft::public_key peer;
+  host_endpoint host;
+  registry_actor asker;
+  std::chrono::seconds retry_after{2}; ///< if it is not found
+};
+
+} // namespace weft
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::resolve_endpoint)
 
 namespace weft {
 

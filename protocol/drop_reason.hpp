@@ -35,7 +35,7 @@ enum class drop_reason : std::uint8_t {
   oversized,          ///< larger than any buffer
   device_busy,        ///< the TUN device had no room, or was down
   device_rejected,    ///< the TUN device refused the packet
-  overload,           ///< no free batch
+  overload,           ///< more than one receive call can be asked for
 };
 
 inline constexpr std::size_t drop_reason_count

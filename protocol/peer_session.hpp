@@ -152,6 +152,14 @@ public:
   std::size_t staged() const {
     return staged_.size();
   }
+  /// The newest initiation of the peer that was accepted: older ones are
+  /// replays, also for a session that takes the place of this one.
+  const tai64n& newest_initiation() const {
+    return newest_timestamp_;
+  }
+  void refuse_initiations_until(const tai64n& newest) {
+    newest_timestamp_ = newest;
+  }
   /// The generation that the next session's index gets.
   std::uint32_t generation() const {
     return generation_;
@@ -211,8 +219,8 @@ private:
   };
   std::unique_ptr<pending_initiation> pending_;
   cookie_stamper stamper_;
-  std::optional<time_point> last_initiation_; ///< or response
-  std::optional<time_point> last_accepted_;   ///< initiation of the peer
+  std::optional<time_point> last_handshake_sent_; ///< or response
+  std::optional<time_point> last_accepted_;       ///< initiation of the peer
   tai64n newest_timestamp_{};
   wall_time last_timestamp_{}; ///< of our initiations: it must increase
   unsigned attempts_ = 0;

@@ -34,9 +34,11 @@ void peer_session::set_identity(std::shared_ptr<const identity> self) {
   deadlines_.cancel(deadline::new_handshake);
   self_ = std::move(self);
   statics_.reset();
-  last_initiation_.reset();
+  last_handshake_sent_.reset();
   if (self_)
     statics_ = static_pair::create(*self_, peer_);
+  else
+    drop_staged(drop_reason::handshake_failed);
 }
 
 void peer_session::set_preshared_key(const preshared_key& psk) {
@@ -76,13 +78,14 @@ std::optional<time_point> peer_session::session_created() const {
 }
 
 void peer_session::initiate_handshake(const instant& at) {
-  if (last_initiation_ && at.now - *last_initiation_ < limits::rekey_timeout
-      && at.now >= *last_initiation_) {
+  if (last_handshake_sent_
+      && at.now - *last_handshake_sent_ < limits::rekey_timeout
+      && at.now >= *last_handshake_sent_) {
     // One is under way.  If the peer began it, nobody repeats it for us.
     if (!deadlines_.is_set(deadline::retransmit_handshake)) {
       attempts_ = 0;
       deadlines_.set(deadline::retransmit_handshake,
-                     *last_initiation_ + limits::rekey_timeout + jitter());
+                     *last_handshake_sent_ + limits::rekey_timeout + jitter());
     }
     return;
   }
@@ -104,7 +107,7 @@ void peer_session::send_initiation(const instant& at) {
     return;
   pending_ = std::make_unique<pending_initiation>(
     pending_initiation{std::move(*started), index, false});
-  last_initiation_ = at.now;
+  last_handshake_sent_ = at.now;
   stamper_.stamp(message, at.now);
   outbox_.push_back(to_vector(message));
   sent_.bytes += message.size();
@@ -171,7 +174,7 @@ void peer_session::accept_initiation(const noise_responder& responder,
   stamper_.stamp(message, at.now);
   outbox_.push_back(to_vector(message));
   sent_.bytes += message.size();
-  last_initiation_ = at.now; // a handshake is under way: start no other
+  last_handshake_sent_ = at.now; // a handshake is under way: start no other
   if (pending_)
     pending_->crossed = true;
   start_session(std::make_unique<keypair>(*keys, index, responder.receiver(),

@@ -64,6 +64,10 @@ void peer_session::stage(const datagram_buffer& batch, const instant& at) {
     drops_.add(drop_reason::no_endpoint, batch.size());
     return;
   }
+  if (self_ && !statics_) { // the peer's key is of low order
+    drops_.add(drop_reason::handshake_failed, batch.size());
+    return;
+  }
   for (std::size_t i = 0; i < batch.size(); ++i) {
     const auto datagram = batch[i];
     const auto packet = datagram.subspan(transport_header_size,

@@ -126,7 +126,7 @@ struct gated {
     = std::make_shared<identity>(generate_private_key(random));
   std::shared_ptr<const receiver_index_codec> indices
     = std::make_shared<receiver_index_codec>(random);
-  fake<udp_socket_actor> socket{home};
+  fake<udp_port_actor> socket{home};
   handshake_gate_actor gate;
   std::vector<std::unique_ptr<fake<peer_actor>>> peers;
   std::vector<std::unique_ptr<initiator>> callers;

@@ -90,8 +90,8 @@ public:
   }
   peer_actor
   spawn_peer(world& home, std::uint32_t slot, const peer_settings& settings) {
-    return home.spawn<peer>(loop, space, neighbours(), self, slot, 0u,
-                            settings);
+    return home.spawn<peer>(loop, space, neighbours(), self, slot,
+                            std::make_shared<peer_memory>(), settings);
   }
   /// Routes that let the slots have prefixes.
   void
@@ -108,7 +108,7 @@ public:
   std::shared_ptr<const receiver_index_codec> indices;
   endpoint address;
   std::optional<source_address> local; ///< where its datagrams come to
-  fake<udp_socket_actor> socket;
+  fake<udp_port_actor> socket;
   fake<timer_actor> clock;
   message_log delivered; ///< packets for the host, as `bytes`
   std::function<tun_device::io_status()> device; ///< what the device does

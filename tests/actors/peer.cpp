@@ -1,5 +1,6 @@
 #include "actors/peer.hpp"
 
+#include "messages/errors.hpp"
 #include "tests/actors/node.hpp"
 
 using namespace weft;
@@ -298,6 +299,40 @@ TEST_CASE_METHOD(tunnel, "A peer that ends takes back its deadline and sends "
   CHECK(left.socket.count<outgoing_datagrams>() == 0);
 }
 
+TEST_CASE_METHOD(tunnel, "A peer leaves to its successor where the other side "
+                         "is, and which messages are old") {
+  const auto memory = std::make_shared<peer_memory>();
+  auto settings = left.as_peer();
+  settings.endpoint = endpoint_of("192.0.2.99:1"); // it is elsewhere by now
+  const auto spawn = [&] {
+    return tunnel_end{right, home.spawn<peer>(right.loop, right.space,
+                                              right.neighbours(), right.self,
+                                              9u, memory, settings)};
+  };
+  const auto former = spawn();
+  send(a, {udp_packet(1, 2, 50)});
+  const auto old_message = a.sent(home).at(0);
+  carry(old_message, left.address, right, former.actor);
+  const auto answer = former.sent(home).at(0);
+  CHECK(types_in(answer) == types{response});
+  home.end(former.actor);
+  const auto successor = spawn();
+  carry(old_message, left.address, right, successor.actor);
+  CHECK(successor.sent(home).empty());
+  CHECK(drops(successor, drop_reason::replayed_handshake) == 1);
+  caf::anon_send(successor.actor, session_wanted{});
+  const auto next = successor.sent(home).at(0);
+  CHECK(types_in(next) == types{initiation});
+  CHECK(next.path.remote == left.address);
+  const auto index_in = [](const outgoing_datagrams& sent) {
+    return load_le<std::uint32_t>(sent.batch->datagrams[0].data()
+                                  + wire::initiation_sender);
+  };
+  CHECK(right.indices->slot(index_in(next)) == 9);
+  CHECK(right.indices->generation(index_in(next))
+        == right.indices->generation(index_in(answer)) + 1);
+}
+
 TEST_CASE_METHOD(tunnel, "A peer that throws ends alone: what it was about to "
                          "deliver does not reach the next one's host") {
   connect();
@@ -310,7 +345,7 @@ TEST_CASE_METHOD(tunnel, "A peer that throws ends alone: what it was about to "
   send(a, {udp_packet(1, 2, 1), udp_packet(1, 2, 2)});
   const auto sent = a.sent(home).at(0);
   carry(sent, left.address, right, b.actor);
-  CHECK(home.await_end(b.actor) == caf::sec::runtime_error);
+  CHECK_THAT(error_message(home.await_end(b.actor)), Catch::Contains("broken"));
   loop.run([&] { right.device = nullptr; });
   // An initiation and a packet for another peer on the same loop.
   right.allow({{"10.0.0.1/32", 4}});

@@ -131,6 +131,15 @@ TEST_CASE_METHOD(timed_world, "A slot's new peer is woken instead of its "
   CHECK(woken.next<std::uint32_t>() == 1);
 }
 
+TEST_CASE_METHOD(timed_world, "A former peer does not take back the deadline "
+                              "of its successor in the slot") {
+  arm(1, now + 1ms);
+  arm(0, std::nullopt);
+  requests[0].slot = requests[1].slot = 9;
+  give();
+  CHECK(woken.next<std::uint32_t>() == 1);
+}
+
 TEST_CASE_METHOD(timed_world, "Ten thousand peers are each woken once, and "
                               "cost nothing while they wait") {
   constexpr std::uint32_t count = 10'000;

@@ -2,14 +2,15 @@
 
 #include "messages/errors.hpp"
 #include "tests/actors/support.hpp"
+#include "tests/platform/support.hpp"
 #include "tests/protocol/support.hpp"
 
-#include <cerrno>
-#include <cstdlib>
-#include <filesystem>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
 
 using namespace weft;
 using namespace weft::test;
@@ -80,21 +81,6 @@ private:
   std::string pending_;
 };
 
-class folder {
-public:
-  folder()
-    : path_(std::filesystem::temp_directory_path() / "weft-test-XXXXXX") {
-    REQUIRE(::mkdtemp(path_.data()) != nullptr);
-  }
-  folder(const folder&) = delete;
-  folder& operator=(const folder&) = delete;
-  ~folder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  std::string path_;
-};
-
 /// A server before a fake overlay.
 struct served {
   served() : server(start()) {
@@ -121,8 +107,8 @@ struct served {
     });
   }
 
-  folder files;
-  std::string path = files.path_ + "/weft0.sock";
+  temporary_folder files;
+  std::string path = files.path() + "/weft0.sock";
   message_log log;
   device_status status;
   world home;
@@ -163,8 +149,7 @@ TEST_CASE_METHOD(served, "A change that fails is answered with its errno") {
     return make_error(EADDRINUSE, "the port is taken");
   });
   client one(path);
-  CHECK(one.ask("set=1\nlisten_port=7\n\n")
-        == format_uapi_errno(EADDRINUSE));
+  CHECK(one.ask("set=1\nlisten_port=7\n\n") == format_uapi_errno(EADDRINUSE));
   overlay.on<report_request>(
     [](const report_request&) -> caf::result<device_status> {
       return caf::sec::runtime_error;
@@ -225,14 +210,14 @@ TEST_CASE_METHOD(served, "Clients may leave in the middle of anything") {
   // While the overlay is busy with its request:
   caf::typed_response_promise<device_status> promise;
   message_log asked;
-  overlay.on<report_request>(
-    [&](const report_request&) -> caf::result<device_status> {
-      promise = overlay.self()
-                  ->make_response_promise<
-                    caf::typed_response_promise<device_status>>();
-      asked.push(true);
-      return promise;
-    });
+  overlay.on<report_request>([&](const report_request&)
+                               -> caf::result<device_status> {
+    promise
+      = overlay.self()
+          ->make_response_promise<caf::typed_response_promise<device_status>>();
+    asked.push(true);
+    return promise;
+  });
   {
     client leaving(path);
     REQUIRE(leaving.send("get=1\n\n"));

@@ -4,9 +4,10 @@
 #include "tests/actors/support.hpp"
 #include "tests/protocol/support.hpp"
 
+#include <poll.h>
+
 #include <cerrno>
 #include <map>
-#include <poll.h>
 
 using namespace weft;
 using namespace weft::test;
@@ -106,8 +107,8 @@ struct ported {
     home.ask<drop_report>(actor, report_request{});
   }
 
-  bytes transport(std::uint32_t slot, std::uint64_t number,
-                  std::size_t size = 64) {
+  bytes
+  transport(std::uint32_t slot, std::uint64_t number, std::size_t size = 64) {
     auto message = handshake(4, size);
     store_le(message.data() + wire::transport_receiver,
              indices->encode(slot, 1));
@@ -137,7 +138,7 @@ struct ported {
   std::vector<std::unique_ptr<fake<peer_actor>>> peers;
   routes_ptr snapshot;
   std::uint16_t port = 0;
-  udp_socket_actor actor;
+  udp_port_actor actor;
 };
 
 } // namespace
@@ -189,8 +190,7 @@ TEST_CASE_METHOD(ported, "Handshake messages go to the gate as they came") {
       const auto view = message.view();
       CHECK(bytes(view.begin(), view.end()) == sent[i++]);
       CHECK(message.path.remote == sender.address());
-      CHECK(message.path.local
-            == source_address{sender.address().address, 1});
+      CHECK(message.path.local == source_address{sender.address().address, 1});
     }
   }
   give_back(2);
@@ -198,7 +198,8 @@ TEST_CASE_METHOD(ported, "Handshake messages go to the gate as they came") {
   CHECK(gate.next<incoming_handshakes>().waiting == 2);
 }
 
-TEST_CASE_METHOD(ported, "What is no WireGuard message is dropped and counted") {
+TEST_CASE_METHOD(ported,
+                 "What is no WireGuard message is dropped and counted") {
   stranger sender;
   const std::vector<bytes> wrong{
     bytes(1),          bytes(31, std::byte{4}), handshake(4, 31),
@@ -329,8 +330,8 @@ TEST_CASE_METHOD(ported, "What cannot be sent is counted") {
   batch->datagrams.add_message(40);
   batch->datagrams.add_message(40);
   // There is no IPv6 socket.
-  caf::anon_send(actor, outgoing_datagrams{
-                          batch, {*parse_endpoint("[::1]:9"), {}}});
+  caf::anon_send(actor,
+                 outgoing_datagrams{batch, {*parse_endpoint("[::1]:9"), {}}});
   CHECK(drops(drop_reason::send_failed) == 2);
 }
 
@@ -369,8 +370,7 @@ TEST_CASE_METHOD(ported, "A port that is taken is refused, and the former one "
                          "stays in use") {
   stranger holder;
   const auto taken = holder.address().port;
-  const auto answer
-    = home.try_ask<std::uint16_t>(actor, rebind{taken, 0});
+  const auto answer = home.try_ask<std::uint16_t>(actor, rebind{taken, 0});
   REQUIRE_FALSE(answer);
   CHECK(error_code(answer.error()) == EADDRINUSE);
   CHECK_THAT(error_message(answer.error()),

@@ -10,7 +10,7 @@ import lab
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#999999")
 COLUMNS = 2
 PANEL_WIDTH = 430
-LABELS = 110  # room for the programs' names
+LETTER = 7  # room for a letter of a program's name
 VALUES = 58  # room for the numbers behind the bars
 BAR = 15
 STEP = 22
@@ -68,8 +68,9 @@ def _panel(panel, names, left, top):
     yield _text(left + PANEL_WIDTH - 20, top + 13, panel.note, "note", "end")
     top += 24
     limit = max(high for _, _, high in panel.bars.values()) or 1
-    x = left + LABELS
-    scale = (PANEL_WIDTH - LABELS - VALUES - 20) / limit
+    labels = 12 + LETTER * max(map(len, names))
+    x = left + labels
+    scale = (PANEL_WIDTH - labels - VALUES - 20) / limit
     yield from _grid(x, top - 2, top + STEP * len(names), limit, scale)
     for row, name in enumerate(names):
         y = top + row * STEP + 2
@@ -85,7 +86,7 @@ def _legend(names, y):
     for number, name in enumerate(names):
         yield f'<rect x="{x:.1f}" y="{y - 10}" width="12" height="12" fill="{COLOURS[number % len(COLOURS)]}"/>'
         yield _text(x + 17, y, name)
-        x += 17 + 7.5 * len(name) + 22
+        x += 17 + LETTER * len(name) + 22
     yield _text(x, y, "bars: medians; whiskers: lowest to highest", "note")
 
 

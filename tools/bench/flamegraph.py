@@ -19,7 +19,7 @@ MARGIN = 10
 HEAD = 48
 KERNEL = " (kernel)"  # what the kernel's functions are marked with
 STRIPPED = ("libIPSec_MB", "libcrypto", "libsodium")
-NARROWEST = 0.4  # pixels; narrower boxes are left out
+NARROWEST = 1.0  # pixels; narrower boxes are left out
 PIXELS_PER_LETTER = 6.6
 STYLE = """text { font-family: monospace; font-size: 11px; fill: #111; pointer-events: none; }
 .title { font-family: sans-serif; font-size: 17px; font-weight: bold; } .note { font-family: sans-serif; fill: #555; }

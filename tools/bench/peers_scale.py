@@ -31,6 +31,7 @@ PORT = 51821
 CLIENTS = "10.64.0.0/12"  # where the clients of the storm live
 FIRST_CLIENT = "10.64.0.1"
 IN_TURN = 32
+FEWEST_FOR_MEMORY = 100  # fewer peers weigh less than two runs differ
 
 # key, title
 COLUMNS = (
@@ -173,7 +174,7 @@ def add_memory_per_peer(results):
     """Compared with one peer, whose process is all the program's own."""
     base = results.get(1, {}).get("memory_mb")
     for count, figures in results.items():
-        if base is not None and count > 1:
+        if base is not None and count >= FEWEST_FOR_MEMORY:
             each = (figures["memory_mb"] - base) * 1024 / (count - 1)
             figures["peer_kb"] = each
             figures["session_peer_kb"] = each + figures["session_mb"] * 1024 / count

@@ -41,12 +41,13 @@ FIGURES = (
     ("retransmissions", "TCP retransmissions, one flow", "per GB", False),
     ("udp_sent", f"UDP of {PACKET} bytes, sent", "kpps", True),
     ("udp_received", f"UDP of {PACKET} bytes, received", "kpps", True),
-    ("udp_cpu", f"CPU of both ends, UDP of {PACKET} bytes", "µs/packet", False),
+    ("udp_cpu", f"CPU of both ends, UDP {PACKET} bytes", "µs/packet", False),
     ("ping_p50", "ping, half are below", "µs", False),
     ("ping_p99", "ping, 99 % are below", "µs", False),
     ("idle_cpu", "CPU of both ends while idle", "%", False),
     ("peak_memory", "memory, peak of the larger end", "MB", False),
 )
+WITHOUT_RATIO = ("retransmissions",)  # a few, or many: it says nothing how many times as many
 TRANSFERS = (("tcp_forward", ()), ("tcp_reverse", ("--reverse",)), ("tcp_four", ("--parallel", "4")),
              ("tcp_both", ("--bidir",)))
 
@@ -234,7 +235,7 @@ def table(results):
                 continue
             median, low, high = summary[key][name]
             text = f"{lab.short(median)} ({lab.short(low)}-{lab.short(high)})"
-            if name != names[0] and first and first[0] > 0:
+            if name != names[0] and first and first[0] > 0 and key not in WITHOUT_RATIO:
                 text += f" x{median / first[0]:.2f}"
             row.append(text)
         rows.append(row)

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <csignal>
+#include <cstdlib>
 
 namespace weft {
 
@@ -54,16 +55,17 @@ public:
       if (ended_)
         return 0;
       std::ignore = events_.wait(true);
-      for (int signal = signals_.read(); signal != 0;
-           signal = signals_.read()) {
-        if (signal == SIGINT || signal == SIGTERM)
-          return signal;
-      }
+      if (const auto signal = next_end_signal(); signal != 0)
+        return signal;
     }
   }
+  /// Another signal meanwhile ends the process at once.
   void wait_for_end() {
-    while (!ended_)
+    while (!ended_) {
       std::ignore = events_.wait(true);
+      if (next_end_signal() != 0)
+        std::_Exit(exit_code::run_time);
+    }
   }
   bool failed() const {
     return failed_;
@@ -72,6 +74,15 @@ public:
 private:
   supervisor(signal_watch signals, poller events)
     : signals_(std::move(signals)), events_(std::move(events)) {
+  }
+
+  /// SIGINT or SIGTERM if one is there, or 0; others are read and ignored.
+  int next_end_signal() {
+    for (int signal = signals_.read(); signal != 0; signal = signals_.read()) {
+      if (signal == SIGINT || signal == SIGTERM)
+        return signal;
+    }
+    return 0;
   }
 
   signal_watch signals_;

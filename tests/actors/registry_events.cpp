@@ -1,0 +1,148 @@
+#include "tests/actors/registered.hpp"
+
+using namespace weft;
+using namespace weft::test;
+
+TEST_CASE_METHOD(registered, "Nobody is a peer of itself") {
+  apply({with(us.key(), {"10.0.0.1/32"}), with(second)});
+  CHECK(keys() == std::vector{second});
+  // A peer whose key becomes ours disappears.
+  deterministic_random random{99};
+  const auto next = std::make_shared<identity>(generate_private_key(random));
+  apply({with(next->public_static(), {"10.0.0.3/32"})});
+  const auto gone = actor_of("10.0.0.3");
+  caf::anon_send(list, change_identity{next, true});
+  CHECK(home.await_end(gone) == caf::exit_reason::user_shutdown);
+  CHECK(keys() == std::vector{second});
+  CHECK_FALSE(reader.next<routes_changed>().snapshot->slot_of(
+    *parse_ip_address("10.0.0.3")));
+  CHECK(gate.next<change_identity>().self == next);
+}
+
+TEST_CASE_METHOD(registered, "Peers hear of a new identity and of the link") {
+  auto update = with(first, {"10.0.0.2/32"});
+  update.endpoint = endpoint_of("192.0.2.1:5");
+  apply({update});
+  const tunnel_end end{us, actor_of("10.0.0.2")};
+  caf::anon_send(list, change_identity{us.self, false});
+  CHECK_FALSE(gate.next<change_identity>().link_up);
+  caf::anon_send(end.actor, session_wanted{});
+  CHECK(end.sent(home).empty());
+  // A peer that is added while the link is down is silent too.
+  auto keeping = with(second, {"10.0.0.3/32"});
+  keeping.endpoint = endpoint_of("192.0.2.2:5");
+  keeping.persistent_keepalive = 25s;
+  apply({keeping});
+  CHECK(tunnel_end{us, actor_of("10.0.0.3")}.sent(home).empty());
+  caf::anon_send(list, change_identity{us.self, true});
+  CHECK(us.socket.next<outgoing_datagrams>().path.remote
+        == endpoint_of("192.0.2.2:5"));
+}
+
+TEST_CASE_METHOD(registered, "A peer that failed is started again alone, as it "
+                             "was configured") {
+  auto update = with(first, {"10.0.0.1/32"});
+  update.name = "alpha";
+  update.endpoint = endpoint_of("192.0.2.1:5");
+  update.preshared_key = preshared_key{unhex_secret(std::string(64, '1'))};
+  update.persistent_keepalive = 25s;
+  apply({update, with(second, {"10.0.0.2/32"})});
+  const auto slot = *slot_of("10.0.0.1");
+  const auto untouched = actor_of("10.0.0.2");
+  const auto index_of_next = [&] {
+    const auto sent = us.socket.next<outgoing_datagrams>();
+    return load_le<std::uint32_t>(sent.batch->datagrams[0].data()
+                                  + wire::initiation_sender);
+  };
+  const auto index = index_of_next();
+  entries();
+  for (std::uint64_t restarts = 1; restarts <= 2; ++restarts) {
+    const auto now = actor_of("10.0.0.1");
+    caf::anon_send_exit(now, caf::exit_reason::unhandled_exception);
+    snapshot = reader.next<routes_changed>().snapshot;
+    CHECK(actor_of("10.0.0.1") != now);
+    CHECK(slot_of("10.0.0.1") == slot);
+    CHECK(actor_of("10.0.0.2") == untouched);
+    CHECK(status_of(first).restarts == restarts);
+    CHECK(status_of(second).restarts == 0);
+  }
+  const auto heard = entries();
+  REQUIRE(heard.size() == 2);
+  CHECK(heard.back().key == first);
+  CHECK(heard.back().actor == actor_of("10.0.0.1"));
+  CHECK(heard.back().configured_endpoint == endpoint_of("192.0.2.1:5"));
+  const auto status = status_of(first, true);
+  CHECK(status.name == "alpha");
+  CHECK(status.endpoint == endpoint_of("192.0.2.1:5"));
+  CHECK(status.preshared_key == *update.preshared_key);
+  CHECK(status.persistent_keepalive == 25s);
+  // Its indices begin behind those that the former one may have used.
+  const auto next = index_of_next();
+  CHECK(us.indices->slot(next) == slot);
+  CHECK(us.indices->generation(next)
+        == (us.indices->generation(index) + 1) % 4096);
+}
+
+TEST_CASE_METHOD(registered, "A host name is looked up, and its peer is told") {
+  auto update = with(first, {"10.0.0.1/32"});
+  const host_endpoint host{"beta.example.net", 51820};
+  update.endpoint = host;
+  apply({update});
+  const auto asked = names.next<resolve_endpoint>();
+  CHECK(asked.peer == first);
+  CHECK(asked.host == host);
+  CHECK(asked.asker == list);
+  CHECK_FALSE(status_of(first).endpoint);
+  CHECK(status_of(first).endpoint_host == "beta.example.net:51820");
+  const auto found = endpoint_of("203.0.113.1:51820");
+  entries();
+  caf::anon_send(list, endpoint_resolved{first, host, found});
+  CHECK(status_of(first).endpoint == found);
+  CHECK(entries().back().configured_endpoint == found);
+  // Answers that come too late count no more.
+  caf::anon_send(list, endpoint_resolved{first,
+                                         {"old.example.net", 1},
+                                         endpoint_of("203.0.113.66:1")});
+  caf::anon_send(list, endpoint_resolved{second, host, found});
+  CHECK(status_of(first).endpoint == found);
+  update = with(first);
+  update.endpoint = endpoint_of("192.0.2.4:4");
+  apply({update});
+  caf::anon_send(list, endpoint_resolved{first, host, found});
+  CHECK(status_of(first).endpoint == endpoint_of("192.0.2.4:4"));
+  CHECK(status_of(first).endpoint_host.empty());
+}
+
+TEST_CASE_METHOD(registered, "A name that is not found is looked up again, as "
+                             "long as its peer wants it") {
+  auto update = with(first);
+  const host_endpoint host{"beta.example.net", 51820};
+  update.endpoint = host;
+  apply({update});
+  CHECK(names.next<resolve_endpoint>().retry_after == 2s);
+  caf::anon_send(list, endpoint_not_found{first, host, 0s, "no such host"});
+  CHECK(names.next<resolve_endpoint>().host == host);
+  caf::anon_send(list, endpoint_not_found{first, host, 1s, "no such host"});
+  CHECK(names.next<resolve_endpoint>().retry_after == 2s); // twice as long
+  // Nobody asks for the name of a peer that is gone or has another one.
+  const host_endpoint other{"gamma.example.net", 1};
+  caf::anon_send(list, endpoint_not_found{second, host, 0s, ""});
+  caf::anon_send(list, endpoint_not_found{first, other, 0s, ""});
+  caf::anon_send(list, endpoint_not_found{first, host, 1s, ""});
+  apply({without(first)});
+  update = with(second);
+  update.endpoint = other;
+  apply({update});
+  caf::anon_send(list, endpoint_not_found{second, other, 1s, ""});
+  CHECK(names.next<resolve_endpoint>().host == other); // as it was added
+  CHECK(names.next<resolve_endpoint>().host == other); // the second attempt
+}
+
+TEST_CASE_METHOD(registered, "A registry that ends takes its peers along") {
+  apply({with(first, {"10.0.0.1/32"}), with(second, {"10.0.0.2/32"})});
+  const auto one = actor_of("10.0.0.1");
+  const auto two = actor_of("10.0.0.2");
+  home.end(list);
+  CHECK(home.await_end(one) == caf::exit_reason::user_shutdown);
+  CHECK(home.await_end(two) == caf::exit_reason::user_shutdown);
+}
