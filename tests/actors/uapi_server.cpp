@@ -274,7 +274,7 @@ TEST_CASE_METHOD(served, "A client that asks and does not read is answered no "
                          "further") {
   grow();
   client greedy(path);
-  constexpr std::size_t count = 50;
+  constexpr std::size_t count = 10;
   std::string requests;
   for (std::size_t i = 0; i < count; ++i)
     requests += "get=1\n\n";
