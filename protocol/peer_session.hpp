@@ -26,7 +26,7 @@ class peer_session {
 public:
   /// Packets that may wait for a session, and their bytes; the oldest go.
   static constexpr std::size_t max_staged = 128;
-  static constexpr std::size_t max_staged_bytes = 256 * 1024;
+  static constexpr std::size_t max_staged_bytes = std::size_t{256} * 1024;
 
   struct traffic {
     std::uint64_t bytes = 0; ///< of UDP payload, handshakes included
@@ -214,7 +214,7 @@ private:
   /// Our initiation that waits for its response.
   struct pending_initiation {
     noise_initiator state;
-    std::uint32_t index;
+    std::uint32_t index = 0;
     bool crossed = false; ///< the peer began a handshake meanwhile
   };
   std::unique_ptr<pending_initiation> pending_;

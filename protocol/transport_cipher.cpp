@@ -82,6 +82,8 @@ public:
 
   void run(const secret<32>& key, std::uint64_t counter, byte_span text,
            std::byte* tag, bool encrypt) const {
+    if (manager_ == nullptr)
+      std::abort();
     const auto iv = make_nonce(counter);
     auto* job = IMB_GET_NEXT_JOB(manager_);
     job->cipher_mode = IMB_CIPHER_CHACHA20_POLY1305;

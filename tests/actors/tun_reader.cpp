@@ -64,6 +64,7 @@ struct reading {
     reader = home.spawn<tun_reader>(loop.loop, tun, 1420u,
                                     [this] { lost.push(true); });
     caf::anon_send(reader, routes_changed{snapshot});
+    drops(drop_reason::no_route); // it has them before the first packet
   }
 
   static endpoint destination(std::uint32_t slot) {
