@@ -133,9 +133,25 @@ void overlay::link_changed() {
       case link_event::kind::up:
       case link_event::kind::down:
         link_up_ = event.what == link_event::kind::up;
+        if (link_up_)
+          restore_routes();
         tell_identity();
         break;
     }
+  }
+}
+
+void overlay::restore_routes() {
+  // The kernel forgets them when the link goes down.
+  if (!options_.configure_link)
+    return;
+  auto network = network_configurator::open();
+  for (const auto& prefix : options_.config.interface.cluster_networks) {
+    const auto added
+      = network ? network->add_route(resources_->tun->interface_index(), prefix)
+                : result<void>(tl::unexpected(network.error()));
+    if (!added)
+      options_.log->warn("{}", added.error().message);
   }
 }
 

@@ -48,6 +48,7 @@ private:
   void spawn_actors();
   void watch_link();
   void link_changed();
+  void restore_routes();
   void set_mtu(std::uint32_t mtu);
   void routes_changed_somehow();
   void interface_ended(const std::string& why);

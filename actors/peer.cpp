@@ -23,9 +23,6 @@ peer::peer(caf::actor_config& config, io_loop_ptr loop, workspace_ptr space,
 }
 
 peer::behavior_type peer::make_behavior() {
-  const auto at = instant_now();
-  session_.set_persistent_keepalive(initial_keepalive_, at);
-  follow_up(at);
   return {
     [this](outgoing_packets& packets) { seal(packets); },
     [this](incoming_datagrams& datagrams) { open(datagrams); },
@@ -58,6 +55,7 @@ peer::behavior_type peer::make_behavior() {
         follow_up(moment);
       }
     },
+    [this](const peer_published&) { begin(); },
     [this](const change_peer& changes) { change(changes); },
     [this](const change_identity& changed) {
       const auto moment = instant_now();
@@ -157,6 +155,14 @@ void peer::write(const super_packet& packet) {
   }
 }
 
+void peer::begin() {
+  if (!initial_keepalive_)
+    return; // it has
+  const auto at = instant_now();
+  session_.set_persistent_keepalive(*std::exchange(initial_keepalive_, {}), at);
+  follow_up(at);
+}
+
 void peer::change(const change_peer& changes) {
   const auto at = instant_now();
   if (changes.name)
@@ -167,7 +173,9 @@ void peer::change(const change_peer& changes) {
     session_.set_endpoint(*changes.endpoint);
   if (changes.endpoint_host)
     endpoint_host_ = *changes.endpoint_host;
-  if (changes.persistent_keepalive)
+  if (changes.persistent_keepalive && initial_keepalive_)
+    initial_keepalive_ = changes.persistent_keepalive;
+  else if (changes.persistent_keepalive)
     session_.set_persistent_keepalive(*changes.persistent_keepalive, at);
   follow_up(at);
 }

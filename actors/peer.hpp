@@ -40,6 +40,7 @@ private:
                   const routes& allowed, const instant& at);
   void deliver(byte_span packet, const routes& allowed);
   void write(const super_packet& packet);
+  void begin();
   void change(const change_peer& changes);
   peer_report report(const report_request& request) const;
   /// Sends and arms what the session wants, to be called after each event.
@@ -51,7 +52,8 @@ private:
   std::shared_ptr<peer_memory> memory_;
   std::string name_;
   std::string endpoint_host_;
-  std::chrono::seconds initial_keepalive_;
+  /// Until the peer is published: the keepalive that it will begin with.
+  std::optional<std::chrono::seconds> initial_keepalive_;
   peer_session session_;
   std::optional<time_point> armed_;
 };

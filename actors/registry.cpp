@@ -286,12 +286,18 @@ void registry::tell_peers(const Message& message) {
 }
 
 void registry::publish() {
-  send(neighbours_.gate, std::exchange(new_entries_, {}));
+  const auto fresh = std::exchange(new_entries_, {});
+  send(neighbours_.gate, fresh);
   const auto snapshot
     = std::make_shared<const routes>(prefixes_, table_, indices_);
   send(neighbours_.reader, routes_changed{snapshot});
   send(neighbours_.socket, routes_changed{snapshot});
   send(neighbours_.gate, routes_changed{snapshot});
+  // Now that they are known everywhere, new peers may speak.
+  for (const auto& entry : fresh.entries) {
+    if (entry.actor)
+      send(entry.actor, peer_published{});
+  }
 }
 
 // -- host names --------------------------------------------------------------

@@ -104,6 +104,10 @@ struct peer_settings {
   std::chrono::seconds persistent_keepalive{0};
 };
 
+/// registry -> peer, once everybody has heard of it: it may begin to speak, and
+/// the answers will find it.
+struct peer_published {};
+
 /// registry -> peer: changes; what is absent stays.
 struct change_peer {
   std::optional<std::string> name;
@@ -182,6 +186,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::send_cookie_reply)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::initiation_received)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::answer_received)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::deadline_passed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::peer_published)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::change_peer)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::change_identity)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::mtu_changed)
@@ -205,8 +210,8 @@ using peer_actor = caf::typed_actor<
   caf::reacts_to<outgoing_packets>, caf::reacts_to<incoming_datagrams>,
   caf::reacts_to<initiation_received>, caf::reacts_to<answer_received>,
   caf::reacts_to<deadline_passed>, caf::reacts_to<source_lost>,
-  caf::reacts_to<session_wanted>, caf::reacts_to<change_peer>,
-  caf::reacts_to<change_identity>,
+  caf::reacts_to<session_wanted>, caf::reacts_to<peer_published>,
+  caf::reacts_to<change_peer>, caf::reacts_to<change_identity>,
   caf::replies_to<report_request>::with<peer_report>>;
 
 /// peer -> timer: wake `peer` (of `slot`) at `when`; replaces what it asked

@@ -90,8 +90,10 @@ public:
   }
   peer_actor
   spawn_peer(world& home, std::uint32_t slot, const peer_settings& settings) {
-    return home.spawn<peer>(loop, space, neighbours(), self, slot,
-                            std::make_shared<peer_memory>(), settings);
+    auto made = home.spawn<peer>(loop, space, neighbours(), self, slot,
+                                 std::make_shared<peer_memory>(), settings);
+    caf::anon_send(made, peer_published{});
+    return made;
   }
   /// Routes that let the slots have prefixes.
   void

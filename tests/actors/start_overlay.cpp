@@ -13,6 +13,7 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <fstream>
 
 using namespace weft;
 using namespace weft::test;
@@ -21,21 +22,30 @@ namespace {
 
 using bytes = std::vector<std::byte>;
 
-std::size_t entries_of(const std::string& folder) {
+std::size_t open_descriptors() {
+  const std::filesystem::directory_iterator all{"/proc/self/fd"};
+  return static_cast<std::size_t>(std::distance(begin(all), end(all)));
+}
+
+/// Threads of this process that overlays have started, by their names.
+std::size_t overlay_threads() {
   std::size_t count = 0;
-  for (const auto& entry : std::filesystem::directory_iterator{folder}) {
-    std::ignore = entry;
-    ++count;
+  for (const auto& thread :
+       std::filesystem::directory_iterator{"/proc/self/task"}) {
+    std::string name;
+    std::ifstream{thread.path() / "comm"} >> name;
+    count += name.starts_with("weft-") ? 1U : 0U;
   }
   return count;
 }
 
-/// What an overlay could leave behind in its process.
-struct footprint {
-  std::size_t threads = entries_of("/proc/self/task");
-  std::size_t descriptors = entries_of("/proc/self/fd");
-  bool operator==(const footprint&) const = default;
-};
+/// Whether no overlay comes to be left in this process, which had so many
+/// descriptors before.
+bool nothing_is_left(std::size_t descriptors_before) {
+  return eventually([=] {
+    return overlay_threads() == 0 && open_descriptors() <= descriptors_before;
+  });
+}
 
 bool has_link(const std::string& name) {
   return ::if_nametoindex(name.c_str()) != 0;
@@ -65,11 +75,11 @@ struct overlay_host {
   }
   /// Starts what cannot be started, and returns the error.
   system_error fail(overlay_options wanted) {
-    const auto before = footprint{};
+    const auto before = open_descriptors();
     auto running = start_overlay(home.system(), std::move(wanted));
     if (running)
       FAIL("it starts");
-    CHECK(eventually([&] { return footprint{} == before; }));
+    CHECK(nothing_is_left(before));
     return running.error();
   }
   std::string socket_path(const std::string& name = "weft7") const {
@@ -91,7 +101,7 @@ TEST_CASE("An overlay starts and stops again and again and leaves nothing") {
   if (!can_make_networks())
     return;
   overlay_host host;
-  const auto before = footprint{};
+  const auto before = open_descriptors();
   for (int round = 0; round < 5; ++round) {
     auto options = host.options();
     options.packet_loops = 1 + static_cast<std::size_t>(round) % 2;
@@ -102,6 +112,7 @@ TEST_CASE("An overlay starts and stops again and again and leaves nothing") {
     const auto key = derive_public_key(options.config.interface.private_key);
     auto running = start_overlay(host.home.system(), std::move(options));
     REQUIRE(running);
+    CHECK(overlay_threads() >= 2);
     CHECK(running->interface == "weft7");
     CHECK(has_link("weft7"));
     CHECK(std::filesystem::exists(host.socket_path()));
@@ -117,7 +128,7 @@ TEST_CASE("An overlay starts and stops again and again and leaves nothing") {
     CHECK(host.home.await_end(running->actor)
           == caf::exit_reason::user_shutdown);
     running->actor = nullptr;
-    CHECK(eventually([&] { return footprint{} == before; }));
+    CHECK(nothing_is_left(before));
     CHECK_FALSE(has_link("weft7"));
     CHECK_FALSE(std::filesystem::exists(host.socket_path()));
   }
@@ -175,7 +186,7 @@ TEST_CASE("An overlay whose device is deleted ends with an error and leaves "
   if (!can_make_networks())
     return;
   overlay_host host;
-  const auto before = footprint{};
+  const auto before = open_descriptors();
   for (int round = 0; round < 3; ++round) {
     auto running = start_overlay(host.home.system(), host.options());
     REQUIRE(running);
@@ -185,7 +196,7 @@ TEST_CASE("An overlay whose device is deleted ends with an error and leaves "
     CHECK(error_code(reason) == ENODEV);
     CHECK_THAT(error_message(reason), Catch::Contains("lost"));
     running->actor = nullptr;
-    CHECK(eventually([&] { return footprint{} == before; }));
+    CHECK(nothing_is_left(before));
     CHECK_FALSE(std::filesystem::exists(host.socket_path()));
   }
 }

@@ -94,6 +94,8 @@ private:
 } // namespace
 
 int run_daemon(daemon_options options, background* parent) {
+  // A log that nobody reads any more is no reason to end.
+  std::signal(SIGPIPE, SIG_IGN);
   auto log = make_logger(options.config.log);
   auto waiting = supervisor::create();
   if (!waiting) {
