@@ -112,7 +112,7 @@ TEST_CASE("An overlay starts and stops again and again and leaves nothing") {
     const auto key = derive_public_key(options.config.interface.private_key);
     auto running = start_overlay(host.home.system(), std::move(options));
     REQUIRE(running);
-    CHECK(overlay_threads() >= 2);
+    CHECK(eventually([] { return overlay_threads() >= 2; }));
     CHECK(running->interface == "weft7");
     CHECK(has_link("weft7"));
     CHECK(std::filesystem::exists(host.socket_path()));
