@@ -41,8 +41,7 @@ public:
 
   io_loop(caf::actor_system& system, poller events);
 
-  // -- from any thread
-  // ---------------------------------------------------------
+  // -- from any thread --
 
   /// caf::execution_unit: takes an actor that has messages.
   void exec_later(caf::resumable* job) override;
@@ -54,8 +53,7 @@ public:
   void actor_started();
   void actor_ended();
 
-  // -- from the loop's thread
-  // ---------------------------------------------------
+  // -- from the loop's thread --
 
   bool on_loop_thread() const {
     return std::this_thread::get_id() == thread_id_.load();

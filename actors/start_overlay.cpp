@@ -4,6 +4,8 @@
 #include "config/difference.hpp"
 #include "messages/errors.hpp"
 
+#include <algorithm>
+
 namespace weft {
 
 namespace {
@@ -62,7 +64,8 @@ open_resources(caf::actor_system& system, const overlay_options& options) {
     return tl::unexpected(handshakes.error());
   }
   std::vector<io_loop_ptr> packet_loops;
-  for (std::size_t i = 0; i < options.packet_loops; ++i) {
+  const auto wanted = std::max<std::size_t>(options.packet_loops, 1);
+  for (std::size_t i = 0; i < wanted; ++i) {
     auto loop = io_loop::start(system, "weft-packets-" + std::to_string(i));
     if (!loop) {
       for (const auto& started : packet_loops)

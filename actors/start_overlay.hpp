@@ -19,7 +19,7 @@ struct overlay_options {
   bool configure_link = true;
   bool offload = true; ///< use segmentation and receive offloads
   /// I/O loops for packets.
-  std::size_t packet_loops = 1;
+  std::size_t packet_loops = 1; ///< 0 counts as 1
   std::shared_ptr<spdlog::logger> log;
 };
 

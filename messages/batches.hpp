@@ -15,7 +15,8 @@ namespace weft {
 /// the peer, then datagrams.
 class outgoing_batch : public pooled<outgoing_batch> {
 public:
-  /// Room for two super-packets of 64 KiB in segments of 1420 bytes.
+  /// Room for a super-packet of 64 KiB in segments of 1420 bytes, and most of a
+  /// second one.
   static constexpr std::size_t capacity = 128 * 1024;
 
   outgoing_batch() : outgoing_batch(capacity) {
