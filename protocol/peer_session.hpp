@@ -228,6 +228,7 @@ private:
 
   keypairs keys_;
   deadline_table deadlines_;
+  duration silence_jitter_{0}; ///< of new_handshake, in this session
   std::vector<std::vector<std::byte>> outbox_; ///< handshake messages
   bool keepalive_due_ = false;
   std::vector<std::vector<std::byte>> staged_; ///< padded inner packets

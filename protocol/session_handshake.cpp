@@ -230,6 +230,7 @@ void peer_session::handle_cookie_reply(const_byte_span message,
 void peer_session::start_session(std::unique_ptr<keypair> keys,
                                  crossing crossed, const instant& at) {
   keys_.add(std::move(keys), crossed);
+  silence_jitter_ = jitter();
   deadlines_.set(deadline::zero_keys, at.now + 3 * limits::reject_after_time);
 }
 

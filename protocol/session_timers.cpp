@@ -3,8 +3,8 @@
 //  retransmit_handshake   5 s + jitter after an initiation, until the response
 //                         comes; given up after 90 s.
 //  passive_keepalive      10 s after data came, unless something was sent.
-//  new_handshake          15 s + jitter after data was sent, unless something
-//                         came.
+//  new_handshake          15 s + jitter (drawn once a session) after data was
+//                         sent, unless something came.
 //  zero_keys              9 minutes after the last new session.
 //  persistent_keepalive   the configured interval after anything was sent or
 //                         received.
@@ -22,7 +22,7 @@ void peer_session::data_sent(time_point now) {
   if (!deadlines_.is_set(deadline::new_handshake))
     deadlines_.set(deadline::new_handshake, now + limits::keepalive_timeout
                                               + limits::rekey_timeout
-                                              + jitter());
+                                              + silence_jitter_);
 }
 
 void peer_session::data_received(time_point now) {
