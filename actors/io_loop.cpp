@@ -52,7 +52,10 @@ io_loop::io_loop(caf::actor_system& system, poller events)
 
 void io_loop::exec_later(caf::resumable* job) {
   if (job->subtype() != caf::resumable::io_actor) {
-    system().scheduler().enqueue(job);
+    // It may be an actor of another system than this loop's.
+    const auto* actor = dynamic_cast<caf::local_actor*>(job);
+    auto& home = actor != nullptr ? actor->home_system() : system();
+    home.scheduler().enqueue(job);
     return;
   }
   if (on_loop_thread()) {

@@ -1,13 +1,18 @@
 #include "actors/overlay.hpp"
 
+#include "actors/event_hub.hpp"
 #include "actors/handshake_gate.hpp"
+#include "actors/link_setup.hpp"
+#include "actors/log_level.hpp"
 #include "actors/resolver.hpp"
 #include "actors/timer.hpp"
 #include "actors/tun_reader.hpp"
 #include "actors/uapi_server.hpp"
 #include "actors/udp_port.hpp"
 #include "messages/errors.hpp"
+#include "protocol/random.hpp"
 
+#include <algorithm>
 #include <cerrno>
 
 namespace weft {
@@ -37,12 +42,52 @@ overlay::behavior_type overlay::make_behavior() {
   return {
     [this](const device_update& update) { return apply(update); },
     [this](const report_request& request) { return status(request); },
+    [this](const get_status& asked) {
+      return status({false, asked.first_peer,
+                     std::min(asked.max_peers, get_status::most)});
+    },
+    [this](const apply_config& asked) { return apply_all(asked.config); },
+    [this](const reload_config&) { return reload(); },
+    [this](const add_peer& asked) { return add(asked.peer); },
+    [this](const update_peer& asked) { return change(asked.update); },
+    [this](const remove_peer& asked) { return remove(asked.peer); },
+    [this](const set_endpoint& asked) {
+      peer_update update;
+      update.public_key = asked.peer;
+      update.endpoint = asked.where;
+      return change(update);
+    },
+    [this](const add_allowed_ip& asked) {
+      return change_allowed_ip(asked.peer, asked.prefix, false);
+    },
+    [this](const remove_allowed_ip& asked) {
+      return change_allowed_ip(asked.peer, asked.prefix, true);
+    },
+    [this](const check_handshake& asked) {
+      return delegate(registry_, asked);
+    },
+    [](const generate_keys&) {
+      system_random random;
+      key_pair keys;
+      keys.secret = generate_private_key(random);
+      keys.shared = derive_public_key(keys.secret);
+      return keys;
+    },
+    [this](const set_log_level& asked) -> caf::result<void> {
+      options_.log->set_level(to_spdlog(asked.level));
+      return caf::unit;
+    },
+    [this](const subscribe& asked) { return delegate(events_, asked); },
+    [this](const unsubscribe& asked) { return delegate(events_, asked); },
     [this](const interface_lost& lost) { interface_ended(lost.reason); },
     [this](const routes_settled&) {
       routes_check_due_ = false;
       send(registry_, source_lost{});
     },
-    [this](const shut_down&) { quit(caf::exit_reason::user_shutdown); },
+    [this](const shut_down&) -> caf::result<void> {
+      quit(caf::exit_reason::user_shutdown);
+      return caf::unit;
+    },
   };
 }
 
@@ -51,7 +96,6 @@ overlay::behavior_type overlay::make_behavior() {
 void overlay::spawn_actors() {
   auto& home = system();
   const auto& control = resources_->control_loop;
-  const auto& tun = resources_->tun;
   auto supervise = [this](const auto& part, std::string name) {
     monitor(part);
     parts_.emplace_back(part.address(), std::move(name));
@@ -62,7 +106,7 @@ void overlay::spawn_actors() {
     timers_.push_back(home.spawn<timer>(loop));
     supervise(timers_.back(), "timer");
     placements.push_back({loop,
-                          std::make_shared<workspace>(sink_into(tun), indices_),
+                          std::make_shared<workspace>(make_sink(), indices_),
                           timers_.back()});
   }
   const auto& reading = resources_->packet_loops.front();
@@ -70,27 +114,47 @@ void overlay::spawn_actors() {
                                  options_.config.interface.listen, fwmark_,
                                  options_.offload);
   supervise(socket_, "udp_port");
-  const auto me = caf::actor_cast<overlay_actor>(this);
-  reader_ = home.spawn<tun_reader>(
-    reading, tun, mtu_, [weak = caf::actor_cast<caf::weak_actor_ptr>(me)] {
-      if (auto self = weak.lock())
-        caf::anon_send(caf::actor_cast<overlay_actor>(self),
-                       interface_lost{"its device is gone"});
-    });
-  supervise(reader_, "tun_reader");
+  spawn_reader();
+  supervise(reader_, resources_->tun ? "tun_reader" : "packet_port");
   gate_
     = home.spawn<handshake_gate>(resources_->handshake_loop, socket_, indices_,
                                  change_identity{self_, link_up_});
   supervise(gate_, "handshake_gate");
+  events_ = home.spawn<event_hub>(control, resources_->interface);
+  supervise(events_, "event_hub");
   resolver_ = home.spawn<resolver>(control);
   supervise(resolver_, "resolver");
   registry_ = home.spawn<registry>(
     control, std::move(placements),
-    registry_neighbours{reader_, socket_, gate_, resolver_}, indices_,
+    registry_neighbours{reader_, socket_, gate_, resolver_, events_}, indices_,
     change_identity{self_, link_up_}, options_.log);
   supervise(registry_, "registry");
-  uapi_ = home.spawn<uapi_server>(control, std::move(resources_->uapi), me);
-  supervise(uapi_, "uapi_server");
+  if (resources_->uapi) {
+    const auto me = caf::actor_cast<overlay_root_actor>(this);
+    uapi_
+      = home.spawn<uapi_server>(control, std::move(*resources_->uapi), me);
+    supervise(uapi_, "uapi_server");
+  }
+}
+
+packet_sink overlay::make_sink() const {
+  return resources_->tun ? sink_into(resources_->tun)
+                         : sink_into(resources_->arrived);
+}
+
+void overlay::spawn_reader() {
+  if (resources_->port) {
+    reader_ = resources_->port;
+    return;
+  }
+  const auto me = caf::actor_cast<overlay_root_actor>(this);
+  reader_ = system().spawn<tun_reader>(
+    resources_->packet_loops.front(), resources_->tun, mtu_,
+    [weak = caf::actor_cast<caf::weak_actor_ptr>(me)] {
+      if (auto self = weak.lock())
+        caf::anon_send(caf::actor_cast<overlay_root_actor>(self),
+                       interface_lost{"its device is gone"});
+    });
 }
 
 void overlay::watch_link() {
@@ -117,7 +181,7 @@ void overlay::link_changed() {
       case link_event::kind::removed:
         loop().forget(resources_->link->descriptor());
         if (!resources_->tun->still_exists()) {
-          send(caf::actor_cast<overlay_actor>(this),
+          send(caf::actor_cast<overlay_root_actor>(this),
                interface_lost{"it was deleted"});
           return;
         }
@@ -145,14 +209,10 @@ void overlay::restore_routes() {
   // The kernel forgets them when the link goes down.
   if (!options_.configure_link)
     return;
-  auto network = network_configurator::open();
-  for (const auto& prefix : options_.config.interface.cluster_networks) {
-    const auto added
-      = network ? network->add_route(resources_->tun->interface_index(), prefix)
-                : result<void>(tl::unexpected(network.error()));
-    if (!added)
-      options_.log->warn("{}", added.error().message);
-  }
+  const auto added
+    = add_cluster_routes(options_.config.interface, *resources_->tun);
+  if (!added)
+    options_.log->warn("{}", added.error().message);
 }
 
 void overlay::set_mtu(std::uint32_t mtu) {
@@ -168,12 +228,13 @@ void overlay::routes_changed_somehow() {
     return;
   // Changes come in groups: deal with a group at once.
   routes_check_due_ = true;
-  delayed_send(caf::actor_cast<overlay_actor>(this), 100ms, routes_settled{});
+  delayed_send(caf::actor_cast<overlay_root_actor>(this), 100ms, routes_settled{});
 }
 
 void overlay::interface_ended(const std::string& why) {
   options_.log->error("interface {} was lost: {}; shutting down",
-                      resources_->tun->name(), why);
+                      resources_->interface, why);
+  tell_event(event_kind::interface_lost, why);
   quit(make_error(ENODEV, "interface lost: " + why));
 }
 
@@ -209,6 +270,8 @@ void overlay::on_exit() {
   stop(socket_);
   for (auto& part : timers_)
     stop(part);
+  stop(events_);
+  changes_.clear();
   // The registry stops the packet loops: it may still have peers to end there.
   resources_->handshake_loop->stop();
   resources_->control_loop->stop();
@@ -216,121 +279,8 @@ void overlay::on_exit() {
   self_.reset();
 }
 
-// -- control -----------------------------------------------------------------
-
-caf::result<void> overlay::apply(const device_update& update) {
-  auto promise = make_response_promise();
-  updates_.push_back({update, promise});
-  if (updates_.size() == 1)
-    apply_next();
-  return promise;
-}
-
-void overlay::finish_update(caf::error reason) {
-  auto promise = std::move(updates_.front().promise);
-  updates_.pop_front();
-  if (reason)
-    promise.deliver(std::move(reason));
-  else
-    promise.deliver(caf::unit_t{});
-  if (!updates_.empty())
-    apply_next();
-}
-
-void overlay::apply_next() {
-  const auto& update = updates_.front().update;
-  const auto port = update.listen_port.value_or(port_);
-  const auto mark = update.fwmark.value_or(fwmark_);
-  auto failed
-    = [this](caf::error& reason) { finish_update(std::move(reason)); };
-  // The sockets come first: if they fail, nothing else has been changed.
-  auto rest = [this, failed, mark] {
-    fwmark_ = mark;
-    apply_identity(updates_.front().update.private_key);
-    request(registry_, caf::infinite, std::move(updates_.front().update))
-      .then([this] { finish_update({}); }, failed);
-  };
-  if (update.listen_port && (port != port_ || port == 0)) {
-    request(socket_, caf::infinite, rebind{port, mark})
-      .then(
-        [this, rest](std::uint16_t bound) {
-          port_ = bound;
-          rest();
-        },
-        failed);
-  } else if (mark != fwmark_) {
-    request(socket_, caf::infinite, change_fwmark{mark}).then(rest, failed);
-  } else {
-    rest();
-  }
-}
-
-void overlay::apply_identity(const std::optional<private_key>& key) {
-  if (!key)
-    return;
-  const auto same = self_ ? self_->private_static() == *key : key->is_zero();
-  if (same)
-    return;
-  self_ = key->is_zero() ? nullptr : std::make_shared<const identity>(*key);
-  tell_identity();
-}
-
 void overlay::tell_identity() {
   send(registry_, change_identity{self_, link_up_});
-}
-
-caf::result<device_status> overlay::status(const report_request& asked) {
-  struct collection {
-    device_status status;
-    drop_counters drops;
-    std::size_t missing = 4;
-  };
-  auto promise
-    = make_response_promise<caf::typed_response_promise<device_status>>();
-  auto all = std::make_shared<collection>();
-  auto& status = all->status;
-  status.interface = resources_->tun->name();
-  if (self_) {
-    status.public_key = self_->public_static();
-    if (asked.secrets)
-      status.private_key = self_->private_static();
-  }
-  status.listen_port = port_;
-  status.fwmark = fwmark_;
-  if (!resources_->link) {
-    if (const auto mtu = resources_->tun->mtu())
-      set_mtu(*mtu);
-  }
-  status.mtu = mtu_;
-  auto collected = [all, promise]() mutable {
-    if (--all->missing > 0)
-      return;
-    for (std::size_t i = 0; i < drop_reason_count; ++i) {
-      const auto reason = static_cast<drop_reason>(i);
-      all->status.drops.push_back(
-        {std::string{to_string(reason)}, all->drops[reason]});
-    }
-    promise.deliver(std::move(all->status));
-  };
-  auto failed = [promise](caf::error& reason) mutable {
-    promise.deliver(std::move(reason));
-  };
-  auto add_drops = [all, collected](const drop_report& report) mutable {
-    all->drops.add(report.drops);
-    collected();
-  };
-  request(reader_, caf::infinite, asked).then(add_drops, failed);
-  request(socket_, caf::infinite, asked).then(add_drops, failed);
-  request(gate_, caf::infinite, asked).then(add_drops, failed);
-  request(registry_, caf::infinite, asked)
-    .then(
-      [all, collected](registry_report& report) mutable {
-        all->drops.add(report.drops);
-        all->status.peers = std::move(report.peers);
-        collected();
-      },
-      failed);
-  return promise;
 }
 
 } // namespace weft

@@ -2,6 +2,7 @@
 // device as a whole, supervises, and answers control.
 #pragma once
 
+#include "actors/packet_port.hpp"
 #include "actors/registry.hpp"
 #include "actors/start_overlay.hpp"
 #include "platform/network.hpp"
@@ -14,9 +15,12 @@ namespace weft {
 
 /// What start_overlay() has opened.
 struct overlay_resources {
-  std::shared_ptr<const tun_device> tun;
+  std::string interface; ///< its name
+  std::shared_ptr<const tun_device> tun;    ///< null: there is a packet port
+  std::shared_ptr<arrived_packets> arrived; ///< of the packet port
+  tun_reader_actor port;                    ///< the packet port itself
   udp_sockets sockets;
-  unix_listener uapi;
+  std::optional<unix_listener> uapi;
   std::optional<link_monitor> link;
   std::optional<route_monitor> routes;
   io_loop_ptr control_loop;
@@ -24,7 +28,7 @@ struct overlay_resources {
   std::vector<io_loop_ptr> packet_loops;
 };
 
-class overlay : public hosted<overlay_actor::base> {
+class overlay : public hosted<overlay_root_actor::base> {
 public:
   overlay(caf::actor_config& config, io_loop_ptr loop, overlay_options options,
           std::shared_ptr<overlay_resources> resources);
@@ -46,6 +50,8 @@ private:
   };
 
   void spawn_actors();
+  packet_sink make_sink() const;
+  void spawn_reader();
   void watch_link();
   void link_changed();
   void restore_routes();
@@ -53,18 +59,45 @@ private:
   void routes_changed_somehow();
   void interface_ended(const std::string& why);
   void part_ended(const caf::down_msg& down);
+  void tell_identity();
 
-  /// An update that waits for those before it.
-  struct waiting_update {
+  // -- overlay_control.cpp --
+
+  /// Answers whoever asked for a change.
+  using change_answer = std::function<void(caf::error, config_changes)>;
+
+  /// A change that waits for those before it.
+  struct waiting_change {
     device_update update;
-    caf::response_promise promise;
+    std::optional<node_config> whole; ///< `update` is to be found out
+    bool must_exist = false;          ///< the peer of `update`
+    change_answer answer;
+    config_changes changes; ///< so far
+    std::optional<rebind> former_sockets; ///< once they have changed
   };
 
   caf::result<void> apply(const device_update& update);
-  void apply_next();
-  void finish_update(caf::error reason);
+  caf::result<config_changes> apply_all(const node_config& wanted,
+                                        std::vector<std::string> notes = {});
+  caf::result<config_changes> reload();
+  caf::result<config_changes> add(const peer_config& peer);
+  caf::result<config_changes> change(const peer_update& update);
+  caf::result<config_changes> remove(const public_key& peer);
+  caf::result<config_changes>
+  change_allowed_ip(const public_key& peer, const ip_prefix& prefix,
+                    bool remove);
+  caf::result<config_changes> schedule(waiting_change change);
+  void start_change();
+  void find_difference(peer_configurations&& peers);
+  void change_sockets();
+  void sockets_changed(rebind now, std::uint16_t port);
+  void change_rest();
+  void take_back_sockets(caf::error reason);
+  caf::error change_host(const node_config& wanted);
+  void change_peers();
+  void finish_change(caf::error reason, const config_changes& peers = {});
   void apply_identity(const std::optional<private_key>& key);
-  void tell_identity();
+  void tell_event(event_kind kind, std::string reason);
   caf::result<device_status> status(const report_request& request);
 
   overlay_options options_;
@@ -75,7 +108,7 @@ private:
   std::uint32_t fwmark_;
   std::uint32_t mtu_;
   bool link_up_;
-  std::deque<waiting_update> updates_; ///< the first is being applied
+  std::deque<waiting_change> changes_; ///< the first is being applied
 
   monitor_handler link_handler_;
   monitor_handler route_handler_;
@@ -85,6 +118,7 @@ private:
   udp_port_actor socket_;
   handshake_gate_actor gate_;
   resolver_actor resolver_;
+  event_hub_actor events_;
   registry_actor registry_;
   uapi_actor uapi_;
   std::vector<std::pair<caf::actor_addr, std::string>> parts_;

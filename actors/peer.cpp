@@ -20,6 +20,8 @@ peer::peer(caf::actor_config& config, io_loop_ptr loop, workspace_ptr space,
   if (const auto& remote
       = memory_->remote ? memory_->remote : settings.endpoint)
     session_.set_endpoint(*remote);
+  if (session_.path())
+    told_.remote = session_.path()->remote;
 }
 
 peer::behavior_type peer::make_behavior() {
@@ -170,7 +172,7 @@ void peer::change(const change_peer& changes) {
   if (changes.preshared_key)
     session_.set_preshared_key(*changes.preshared_key);
   if (changes.endpoint)
-    session_.set_endpoint(*changes.endpoint);
+    session_.redirect(*changes.endpoint, at);
   if (changes.endpoint_host)
     endpoint_host_ = *changes.endpoint_host;
   if (changes.persistent_keepalive && initial_keepalive_)
@@ -193,6 +195,9 @@ peer_report peer::report(const report_request& request) const {
   status.endpoint_host = endpoint_host_;
   status.persistent_keepalive = session_.persistent_keepalive();
   status.last_handshake = session_.last_handshake();
+  if (const auto created = session_.session_created())
+    status.session_age
+      = std::chrono::duration_cast<std::chrono::seconds>(boot_now() - *created);
   status.rx_bytes = session_.received().bytes;
   status.tx_bytes = session_.sent().bytes;
   status.rx_packets = session_.received().packets;
@@ -218,6 +223,43 @@ void peer::follow_up(const instant& at) {
     send(neighbours_.timer,
          arm_deadline{slot_, next, caf::actor_cast<peer_actor>(this)});
   }
+  tell_events(at);
+}
+
+// -- events ------------------------------------------------------------------
+
+void peer::tell_events(const instant& at) {
+  const auto& path = session_.path();
+  if (path && told_.remote != path->remote) {
+    told_.remote = path->remote;
+    tell(event_kind::endpoint_changed, at);
+  }
+  if (told_.handshake != session_.last_handshake()) {
+    told_.handshake = session_.last_handshake();
+    tell(event_kind::handshake_completed, at);
+  }
+  if (told_.given_up != session_.handshakes_given_up()) {
+    told_.given_up = session_.handshakes_given_up();
+    tell(event_kind::handshake_failed, at,
+         "no answer for 90 s: is the other side running, does it know our "
+         "public key, and does a firewall let UDP through?");
+  }
+  if (told_.unanswered != session_.unanswered()) {
+    told_.unanswered = session_.unanswered();
+    if (told_.unanswered > 1 && !endpoint_host_.empty())
+      send(neighbours_.registry, endpoint_unanswered{session_.key()});
+  }
+}
+
+void peer::tell(event_kind kind, const instant& at, std::string reason) {
+  overlay_event event;
+  event.kind = kind;
+  event.when = at.wall;
+  event.peer = session_.key();
+  event.peer_name = name_;
+  event.endpoint = told_.remote;
+  event.reason = std::move(reason);
+  send(neighbours_.events, std::move(event));
 }
 
 } // namespace weft

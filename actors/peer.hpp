@@ -21,6 +21,8 @@ struct peer_memory {
 struct peer_neighbours {
   udp_port_actor socket;
   timer_actor timer;
+  registry_actor registry;
+  event_hub_actor events;
 };
 
 class peer : public hosted<peer_actor::base> {
@@ -45,6 +47,9 @@ private:
   peer_report report(const report_request& request) const;
   /// Sends and arms what the session wants, to be called after each event.
   void follow_up(const instant& at);
+  /// Tells of what has changed since the last time.
+  void tell_events(const instant& at);
+  void tell(event_kind kind, const instant& at, std::string reason = {});
 
   workspace_ptr space_;
   peer_neighbours neighbours_;
@@ -56,6 +61,14 @@ private:
   std::optional<std::chrono::seconds> initial_keepalive_;
   peer_session session_;
   std::optional<time_point> armed_;
+
+  /// What has been told of the session.
+  struct {
+    std::optional<wall_time> handshake;
+    std::optional<endpoint> remote;
+    unsigned unanswered = 0;
+    std::uint64_t given_up = 0;
+  } told_;
 };
 
 } // namespace weft

@@ -17,12 +17,6 @@ namespace {
 /// A peer that fails again within this time is started again only then.
 constexpr auto min_life = 1s;
 
-std::string host_text(const endpoint_config& where) {
-  if (const auto* host = std::get_if<host_endpoint>(&where))
-    return host->host + ':' + std::to_string(host->port);
-  return {};
-}
-
 } // namespace
 
 registry::registry(caf::actor_config& config, io_loop_ptr loop,
@@ -39,12 +33,18 @@ registry::registry(caf::actor_config& config, io_loop_ptr loop,
 registry::behavior_type registry::make_behavior() {
   return {
     [this](const device_update& update) { return apply(update); },
+    [this](const change_existing_peer& asked) { return change_peer_of(asked); },
     [this](const change_identity& changed) { set_identity(changed); },
     [this](const endpoint_resolved& resolved) { set_resolved(resolved); },
     [this](const endpoint_not_found& failure) { lookup_failed(failure); },
+    [this](const endpoint_unanswered& unanswered) {
+      try_another_address(unanswered);
+    },
     [this](const lookup_due& due) { resolve_again(due); },
     [this](const restart_peer& request) { start_again(request); },
     [this](const source_lost& lost) { tell_peers(lost); },
+    [this](const check_handshake& asked) { return handshake_since(asked); },
+    [this](const configuration_request&) { return configuration(); },
     [this](const report_request& request) { return report(request); },
   };
 }
@@ -86,36 +86,70 @@ bool registry::has_room_for(const device_update& update) const {
   return kept + added.size() <= receiver_index_codec::max_slots;
 }
 
-caf::result<void> registry::apply(const device_update& update) {
+caf::result<config_changes> registry::apply(const device_update& update) {
   if (!has_room_for(update))
     return make_error(ENOSPC,
                       "too many peers: a device has room for "
-                        + std::to_string(receiver_index_codec::max_slots));
-  if (update.replace_peers)
+                        + std::to_string(receiver_index_codec::max_slots),
+                      "peers");
+  config_changes changes;
+  if (update.replace_peers) {
+    changes.peers_removed = static_cast<std::uint32_t>(by_key_.size());
     remove_all_peers();
+  }
   for (const auto& peer : update.peers)
-    apply_peer(peer);
+    apply_peer(peer, changes);
   publish();
-  return caf::unit;
+  return changes;
 }
 
-void registry::apply_peer(const peer_update& update) {
+caf::result<config_changes>
+registry::change_peer_of(const change_existing_peer& asked) {
+  const auto& update = asked.update;
+  if (!by_key_.contains(update.public_key))
+    return make_error(ENOENT,
+                      "there is no peer " + to_string(update.public_key)
+                        + "; add it first",
+                      "peer");
+  config_changes changes;
+  apply_peer(update, changes);
+  publish();
+  return changes;
+}
+
+void registry::apply_peer(const peer_update& update, config_changes& changes) {
   const auto found = by_key_.find(update.public_key);
   if (found == by_key_.end()) {
     if (update.remove || update.update_only)
       return;
     if (us_.self && us_.self->public_static() == update.public_key)
       return; // nobody is a peer of itself
-    change_allowed_ips(add_peer(update), update);
+    const auto slot = add_peer(update);
+    change_allowed_ips(slot, update);
+    ++changes.peers_added;
+    tell_event(event_kind::peer_added, slots_[slot]);
     return;
   }
   const auto slot = found->second;
   if (update.remove) {
     remove_peer(slot);
+    ++changes.peers_removed;
     return;
   }
-  change_existing(slot, update);
-  change_allowed_ips(slot, update);
+  const auto settings_changed = change_existing(slot, update);
+  if (change_allowed_ips(slot, update) || settings_changed)
+    ++changes.peers_changed;
+}
+
+void registry::tell_event(event_kind kind, const slot_entry& entry,
+                          std::string reason) {
+  overlay_event event;
+  event.kind = kind;
+  event.peer = entry.settings.public_key;
+  event.peer_name = entry.settings.name;
+  event.endpoint = entry.settings.endpoint;
+  event.reason = std::move(reason);
+  send(neighbours_.events, std::move(event));
 }
 
 std::uint32_t registry::add_peer(const peer_update& update) {
@@ -128,6 +162,7 @@ std::uint32_t registry::add_peer(const peer_update& update) {
   slots_[slot].memory = std::make_shared<peer_memory>();
   // Not the indices of the slot's former peer again.
   slots_[slot].memory->generation = system_random().next_u32();
+  slots_[slot].configured_endpoint = update.endpoint;
   auto& settings = slots_[slot].settings;
   settings = {};
   settings.name = update.name.value_or("");
@@ -152,7 +187,10 @@ void registry::spawn_peer(std::uint32_t slot) {
   const auto& place = placement_of(slot);
   entry.actor
     = system().spawn<peer>(place.loop, place.space,
-                           peer_neighbours{neighbours_.socket, place.timer},
+                           peer_neighbours{
+                             neighbours_.socket, place.timer,
+                             caf::actor_cast<registry_actor>(this),
+                             neighbours_.events},
                            us_.speaker(), slot, entry.memory, entry.settings);
   entry.started = boot_now();
   monitor(entry.actor);
@@ -166,8 +204,10 @@ void registry::announce(const slot_entry& entry) {
     {entry.settings.public_key, entry.actor, entry.settings.endpoint});
 }
 
-void registry::change_existing(std::uint32_t slot, const peer_update& update) {
+bool registry::change_existing(std::uint32_t slot, const peer_update& update) {
   auto& entry = slots_[slot];
+  const auto former = entry.settings;
+  const auto former_endpoint = entry.configured_endpoint;
   change_peer changes;
   changes.name = update.name;
   changes.preshared_key = update.preshared_key;
@@ -179,6 +219,7 @@ void registry::change_existing(std::uint32_t slot, const peer_update& update) {
   settings.persistent_keepalive
     = update.persistent_keepalive.value_or(settings.persistent_keepalive);
   if (update.endpoint) {
+    entry.configured_endpoint = update.endpoint;
     settings.endpoint_host = host_text(*update.endpoint);
     changes.endpoint_host = settings.endpoint_host;
     if (const auto* address = std::get_if<endpoint>(&*update.endpoint)) {
@@ -189,11 +230,16 @@ void registry::change_existing(std::uint32_t slot, const peer_update& update) {
     resolve(slot, *update.endpoint);
   }
   send(entry.actor, std::move(changes));
+  return settings.name != former.name
+         || settings.preshared_key != former.preshared_key
+         || settings.persistent_keepalive != former.persistent_keepalive
+         || entry.configured_endpoint != former_endpoint;
 }
 
-void registry::change_allowed_ips(std::uint32_t slot,
+bool registry::change_allowed_ips(std::uint32_t slot,
                                   const peer_update& update) {
   auto& allowed = slots_[slot].allowed;
+  const auto before = allowed;
   if (update.replace_allowed_ips) {
     for (const auto& prefix : allowed)
       prefixes_.erase(prefix, slot);
@@ -210,10 +256,12 @@ void registry::change_allowed_ips(std::uint32_t slot,
       allowed.insert(prefix);
     }
   }
+  return allowed != before;
 }
 
 void registry::remove_peer(std::uint32_t slot) {
   auto& entry = slots_[slot];
+  tell_event(event_kind::peer_removed, entry);
   for (const auto& prefix : entry.allowed)
     prefixes_.erase(prefix, slot);
   entry.allowed.clear();
@@ -225,6 +273,7 @@ void registry::remove_peer(std::uint32_t slot) {
   send_exit(entry.actor, caf::exit_reason::user_shutdown);
   entry.actor = nullptr;
   entry.settings = {};
+  entry.configured_endpoint.reset();
   table_.set(slot, {});
   free_slots_.push_back(slot);
 }
@@ -246,6 +295,7 @@ void registry::peer_ended(const caf::down_msg& down) {
   ++entry.restarts;
   log_->error("peer {} failed ({}) and is started again with a new session",
               to_string(entry.settings.public_key), error_message(down.reason));
+  tell_event(event_kind::peer_restarted, entry, error_message(down.reason));
   const restart_peer request{slot, entry.settings.public_key};
   if (boot_now() - entry.started >= min_life)
     start_again(request);
@@ -298,105 +348,6 @@ void registry::publish() {
     if (entry.actor)
       send(entry.actor, peer_published{});
   }
-}
-
-// -- host names --------------------------------------------------------------
-
-void registry::resolve(std::uint32_t slot, const endpoint_config& where) {
-  if (const auto* host = std::get_if<host_endpoint>(&where))
-    send(neighbours_.resolver,
-         resolve_endpoint{slots_[slot].settings.public_key, *host,
-                          caf::actor_cast<registry_actor>(this)});
-}
-
-registry::slot_entry*
-registry::entry_wanting(const public_key& key, const host_endpoint& host) {
-  const auto found = by_key_.find(key);
-  if (found == by_key_.end())
-    return nullptr;
-  auto& entry = slots_[found->second];
-  return entry.settings.endpoint_host == host_text(host) ? &entry : nullptr;
-}
-
-void registry::lookup_failed(const endpoint_not_found& failure) {
-  const auto& host = failure.host;
-  if (entry_wanting(failure.peer, host) == nullptr)
-    return;
-  const auto delay = failure.retry_after;
-  log_->warn("endpoint {}:{} not found ({}); trying again in {} s", host.host,
-             host.port, failure.reason, delay.count());
-  delayed_send(caf::actor_cast<registry_actor>(this), delay,
-               lookup_due{failure.peer, host,
-                          std::min<std::chrono::seconds>(delay * 2, 60s)});
-}
-
-void registry::resolve_again(const lookup_due& due) {
-  if (entry_wanting(due.peer, due.host) != nullptr)
-    send(neighbours_.resolver,
-         resolve_endpoint{due.peer, due.host,
-                          caf::actor_cast<registry_actor>(this),
-                          due.retry_after});
-}
-
-void registry::set_resolved(const endpoint_resolved& resolved) {
-  auto* wanting = entry_wanting(resolved.peer, resolved.host);
-  if (wanting == nullptr)
-    return; // it was removed, or given another endpoint
-  auto& entry = *wanting;
-  entry.settings.endpoint = resolved.found;
-  change_peer changes;
-  changes.endpoint = resolved.found;
-  send(entry.actor, std::move(changes));
-  announce(entry);
-  publish();
-}
-
-// -- reports -----------------------------------------------------------------
-
-caf::result<registry_report> registry::report(const report_request& request) {
-  struct collection {
-    registry_report report;
-    std::size_t missing = 0;
-  };
-  auto promise
-    = make_response_promise<caf::typed_response_promise<registry_report>>();
-  auto all = std::make_shared<collection>();
-  std::vector<std::uint32_t> used;
-  for (std::uint32_t slot = 0; slot < slots_.size(); ++slot) {
-    if (slots_[slot].actor)
-      used.push_back(slot);
-  }
-  all->report.peers.resize(used.size());
-  all->missing = used.size();
-  if (used.empty()) {
-    promise.deliver(std::move(all->report));
-    return promise;
-  }
-  for (std::size_t i = 0; i < used.size(); ++i) {
-    const auto slot = used[i];
-    auto& status = all->report.peers[i];
-    // What is known without the peer, in case it fails just now.
-    status.public_key = slots_[slot].settings.public_key;
-    status.allowed_ips.assign(slots_[slot].allowed.begin(),
-                              slots_[slot].allowed.end());
-    status.restarts = slots_[slot].restarts;
-    auto deliver = [all, promise]() mutable {
-      if (--all->missing == 0)
-        promise.deliver(std::move(all->report));
-    };
-    this->request(slots_[slot].actor, caf::infinite, request)
-      .then(
-        [all, i, deliver](peer_report& report) mutable {
-          auto& place = all->report.peers[i];
-          report.status.allowed_ips = std::move(place.allowed_ips);
-          report.status.restarts = place.restarts;
-          place = std::move(report.status);
-          all->report.drops.add(report.drops);
-          deliver();
-        },
-        [deliver](const caf::error&) mutable { deliver(); });
-  }
-  return promise;
 }
 
 } // namespace weft

@@ -27,6 +27,7 @@ struct registry_neighbours {
   udp_port_actor socket;
   handshake_gate_actor gate;
   resolver_actor resolver;
+  event_hub_actor events;
 };
 
 class registry : public hosted<registry_actor::base> {
@@ -44,28 +45,36 @@ private:
   struct slot_entry {
     peer_actor actor; ///< null: free
     peer_settings settings;
+    std::optional<endpoint_config> configured_endpoint;
     std::set<ip_prefix> allowed;
     std::shared_ptr<peer_memory> memory;
     std::uint64_t restarts = 0;
     time_point started{};
   };
 
-  caf::result<void> apply(const device_update& update);
+  // registry.cpp
+  caf::result<config_changes> apply(const device_update& update);
+  caf::result<config_changes> change_peer_of(const change_existing_peer& asked);
   bool has_room_for(const device_update& update) const;
-  void apply_peer(const peer_update& update);
+  void apply_peer(const peer_update& update, config_changes& changes);
   std::uint32_t add_peer(const peer_update& update);
   void announce(const slot_entry& entry);
-  void change_existing(std::uint32_t slot, const peer_update& update);
-  void change_allowed_ips(std::uint32_t slot, const peer_update& update);
+  void tell_event(event_kind kind, const slot_entry& entry,
+                  std::string reason = {});
+  bool change_existing(std::uint32_t slot, const peer_update& update);
+  bool change_allowed_ips(std::uint32_t slot, const peer_update& update);
   void remove_peer(std::uint32_t slot);
   void remove_all_peers();
   void spawn_peer(std::uint32_t slot);
   void peer_ended(const caf::down_msg& down);
   void start_again(const restart_peer& request);
+  /// `HOST:PORT` if the endpoint is a name, else empty.
+  static std::string host_text(const endpoint_config& where);
   void resolve(std::uint32_t slot, const endpoint_config& where);
   void set_resolved(const endpoint_resolved& resolved);
   void lookup_failed(const endpoint_not_found& failure);
   void resolve_again(const lookup_due& due);
+  void try_another_address(const endpoint_unanswered& unanswered);
   /// The peer that still wants this name, if it does.
   slot_entry* entry_wanting(const public_key& key, const host_endpoint& host);
   void set_identity(const change_identity& changed);
@@ -74,6 +83,8 @@ private:
   void tell_peers(const Message& message);
   void publish();
   caf::result<registry_report> report(const report_request& request);
+  caf::result<bool> handshake_since(const check_handshake& asked);
+  peer_configurations configuration() const;
 
   std::vector<packet_loop> placements_;
   registry_neighbours neighbours_;

@@ -43,7 +43,7 @@ void resolver::start_next() {
   try {
     start_thread(queue_.front().host);
   } catch (const std::system_error& error) {
-    finished({std::nullopt, error.what()});
+    finished({{}, error.what()});
   }
 }
 
@@ -53,9 +53,9 @@ void resolver::start_thread(const host_endpoint& host) {
     enter_service_thread("weft-resolve");
     auto found = resolve_host(host.host, host.port);
     lookup_finished result;
-    if (found && !found->empty())
-      result.found = found->front();
-    else
+    if (found)
+      result.found = std::move(*found);
+    if (result.found.empty())
       result.error = found ? "no address" : found.error().message;
     const std::lock_guard guard(door->mutex);
     if (!door->open)
@@ -69,8 +69,8 @@ void resolver::finished(const lookup_finished& result) {
   const auto first = std::move(queue_.front());
   queue_.pop_front();
   busy_ = false;
-  if (result.found)
-    send(first.asker, endpoint_resolved{first.peer, first.host, *result.found});
+  if (!result.found.empty())
+    send(first.asker, endpoint_resolved{first.peer, first.host, result.found});
   else
     send(first.asker, endpoint_not_found{first.peer, first.host,
                                          first.retry_after, result.error});

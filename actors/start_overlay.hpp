@@ -2,36 +2,71 @@
 #pragma once
 
 #include "config/node_config.hpp"
-#include "messages/interfaces.hpp"
+#include "messages/control.hpp"
+#include "messages/packet_port.hpp"
 #include "platform/error.hpp"
+#include "platform/file_descriptor.hpp"
 
 #include <spdlog/logger.h>
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <variant>
 
 namespace weft {
 
+/// The overlay makes a TUN device, named as configured.  Needs CAP_NET_ADMIN.
+struct make_tun_device {};
+
+/// The host has opened one, which from now on belongs to the overlay:
+/// tun_device::adopt() in platform/tun_device.hpp says what it must be like.
+/// Needs no privileges if `configure_link` is false; the link's own name and
+/// MTU then take the place of the configured ones.
+struct adopt_tun_device {
+  file_descriptor opened;
+};
+
+/// There is none: the host gives and takes packets by messages, see
+/// messages/packet_port.hpp.  Needs no privileges.  The configured addresses
+/// and networks tell the host's own network stack nothing, and the name is
+/// just shown.
+struct use_packet_port {
+  packet_consumer consumer; ///< may be null, and be set later
+};
+
 struct overlay_options {
   node_config config;
+  /// Where packets come from and go to.
+  std::variant<make_tun_device, adopt_tun_device, use_packet_port> device;
   /// Set addresses, MTU and routes, and the link up.  Not so for the drop-in,
   /// whose caller does that.
   bool configure_link = true;
+  /// Serve wg(8) on a socket in the configured folder.  Nothing: only with
+  /// make_tun_device.
+  std::optional<bool> uapi;
   bool offload = true; ///< use segmentation and receive offloads
   /// I/O loops for packets.
   std::size_t packet_loops = 1; ///< 0 counts as 1
-  std::shared_ptr<spdlog::logger> log;
+  /// What reload_config reads: a configuration, or all that is wrong with it.
+  /// Null: there is nothing to be read again.  Called by the control loop.
+  std::function<tl::expected<node_config, std::string>()> read_config;
+  std::shared_ptr<spdlog::logger> log; ///< null: nothing is logged
 };
 
+/// Let go of the handles once it has ended: they keep descriptors of its loops
+/// open.
 struct running_overlay {
   overlay_actor actor;
-  std::string interface; ///< the name that the kernel gave
+  std::string interface; ///< the name that the kernel gave, if it did
   std::uint16_t port = 0;
+  packet_port_actor packets; ///< null without use_packet_port
 };
 
-/// Makes the TUN device, opens the sockets, starts I/O loops on `system` and
-/// the actors on them, and configures link and peers.  When it returns, the
-/// overlay works.  On failure, nothing is left behind.
+/// Makes the TUN device if there is to be one, opens the sockets, starts I/O
+/// loops on `system` and the actors on them, and configures link and peers.
+/// When it returns, the overlay works.  On failure, nothing is left behind.
 ///
 /// The actor ends with caf::exit_reason::user_shutdown when it was asked to,
 /// with another reason when the device or an actor was lost.

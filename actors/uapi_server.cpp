@@ -116,7 +116,7 @@ private:
 };
 
 uapi_server::uapi_server(caf::actor_config& config, io_loop_ptr loop,
-                         unix_listener listener, overlay_actor overlay)
+                         unix_listener listener, overlay_root_actor overlay)
   : hosted(config, std::move(loop)), listener_(std::move(listener)),
     overlay_(std::move(overlay)) {
 }

@@ -18,7 +18,7 @@ public:
   static constexpr std::size_t max_connections = 64;
 
   uapi_server(caf::actor_config& config, io_loop_ptr loop,
-              unix_listener listener, overlay_actor overlay);
+              unix_listener listener, overlay_root_actor overlay);
   ~uapi_server() override;
 
   behavior_type make_behavior() override;
@@ -37,7 +37,7 @@ private:
   void close(std::uint64_t number);
 
   std::optional<unix_listener> listener_; ///< until the end
-  overlay_actor overlay_;
+  overlay_root_actor overlay_;
   std::unordered_map<std::uint64_t, std::unique_ptr<connection>> connections_;
   std::uint64_t last_number_ = 0;
 };

@@ -11,6 +11,7 @@
 #include "platform/clock.hpp"
 
 #include <algorithm>
+#include <cerrno>
 
 namespace weft {
 
@@ -27,6 +28,7 @@ udp_port::udp_port(caf::actor_config& config, io_loop_ptr loop,
 }
 
 void udp_port::use(udp_sockets sockets) {
+  listen_.port = sockets.port();
   v4_.socket = std::move(sockets.v4);
   v6_.socket = std::move(sockets.v6);
 }
@@ -273,17 +275,25 @@ void udp_port::reply_cookie(const send_cookie_reply& reply) {
 // -- configuration -----------------------------------------------------------
 
 caf::result<std::uint16_t> udp_port::bind_again(const rebind& request) {
-  auto wanted = listen_;
-  wanted.port = request.port;
-  auto opened = open_udp_sockets(wanted, request.fwmark, offload_);
+  auto opened = open_udp_sockets(request.listen, request.fwmark, offload_);
+  if (!opened && request.listen.port == listen_.port) {
+    // Our own sockets are in the way: the same port at another address.
+    close();
+    opened = open_udp_sockets(request.listen, request.fwmark, offload_);
+    if (!opened) {
+      if (auto former = open_udp_sockets(listen_, fwmark_, offload_))
+        use(std::move(*former));
+      watch();
+    }
+  }
   if (!opened)
     return make_error(opened.error().code, opened.error().message);
   close();
-  const auto port = opened->port();
+  listen_ = request.listen;
   use(std::move(*opened));
   fwmark_ = request.fwmark;
   watch();
-  return port;
+  return listen_.port;
 }
 
 caf::result<void> udp_port::mark(const change_fwmark& request) {

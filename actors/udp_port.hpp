@@ -70,7 +70,7 @@ private:
 
   family_handler v4_;
   family_handler v6_;
-  endpoint listen_;
+  endpoint listen_; ///< with the port in use
   std::uint32_t fwmark_;
   bool offload_;
   handshake_gate_actor gate_;

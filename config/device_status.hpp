@@ -3,11 +3,18 @@
 #pragma once
 
 #include "config/node_config.hpp"
+#include "protocol/drop_reason.hpp"
 #include "protocol/time.hpp"
 
 #include <array>
 
 namespace weft {
+
+/// A reason for dropping packets, and how often it applied.
+struct drop_count {
+  std::string reason;
+  std::uint64_t packets = 0;
+};
 
 struct peer_status {
   std::string name;
@@ -23,22 +30,23 @@ struct peer_status {
   std::uint64_t rx_packets = 0;
   std::uint64_t tx_packets = 0;
   std::uint64_t restarts = 0;
+  std::optional<std::chrono::seconds> session_age; ///< of the one in use
+  std::vector<drop_count> drops;                   ///< without zeros
 };
 
-/// A reason for dropping packets, and how often it applied.
-struct drop_count {
-  std::string reason;
-  std::uint64_t packets = 0;
-};
+/// All reasons, or those that applied.
+std::vector<drop_count> to_counts(const drop_counters& drops, bool all);
 
 struct device_status {
   std::string interface;
   weft::private_key private_key; ///< filled for UAPI only
   weft::public_key public_key;   ///< zero: no key is set
+  endpoint listen; ///< as configured
   std::uint16_t listen_port = 0;
   std::uint32_t fwmark = 0;
   std::uint32_t mtu = 0;
-  std::vector<peer_status> peers;
+  std::vector<peer_status> peers; ///< or some of them
+  std::uint32_t next_peer = 0;    ///< where the others begin; 0: that was all
   std::vector<drop_count> drops;
 };
 

@@ -61,6 +61,14 @@ bool is_empty(const peer_update& update) {
 
 } // namespace
 
+peer_update replacement_of(const peer_config& peer) {
+  auto update = addition_of(peer);
+  update.name = peer.name;
+  update.preshared_key = peer.preshared_key;
+  update.persistent_keepalive = peer.persistent_keepalive;
+  return update;
+}
+
 device_update difference(const node_config& from, const node_config& to) {
   device_update update;
   if (from.interface.private_key != to.interface.private_key)

@@ -17,4 +17,8 @@ namespace weft {
 /// Nor can an endpoint be taken away from a peer: it keeps the last one.
 device_update difference(const node_config& from, const node_config& to);
 
+/// Makes a peer be as `peer` says, whether it exists or not.  Only an endpoint
+/// cannot be taken away.
+peer_update replacement_of(const peer_config& peer);
+
 } // namespace weft

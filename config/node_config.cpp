@@ -37,6 +37,10 @@ std::string_view to_string(log_format format) {
   return format == log_format::json ? "json" : "text";
 }
 
+std::string_view to_string(reload_mode mode) {
+  return mode == reload_mode::watch ? "watch" : "manual";
+}
+
 std::optional<std::string> check_interface_name(std::string_view name) {
   // IFNAMSIZ is 16 with the zero at the end.  A '%' would be a template for
   // the kernel to fill in.

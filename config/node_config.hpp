@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -70,10 +71,33 @@ struct log_config {
   bool operator==(const log_config&) const = default;
 };
 
+/// Who may steer the node from outside of its process, and how.
+struct control_config {
+  std::string socket_folder = "/run/weft"; ///< of NAME.sock
+  std::string group; ///< of users who may use it; empty: root alone
+  std::optional<endpoint> listen; ///< for TLS; nothing: no network listener
+  std::string certificate;        ///< PEM files, as all that follow
+  std::string key;
+  std::string ca;          ///< whose certificates are let in
+  std::string revocations; ///< empty: none
+  /// What a certificate's name may do, `operator` or `viewer`, whatever the
+  /// certificate itself says.
+  std::map<std::string, std::string> roles;
+
+  bool operator==(const control_config&) const = default;
+};
+
+/// When the file is read again.
+enum class reload_mode { manual, watch };
+
+std::string_view to_string(reload_mode mode);
+
 struct node_config {
   interface_config interface;
   std::vector<peer_config> peers;
   log_config log;
+  control_config control;
+  reload_mode reload = reload_mode::manual;
 
   bool operator==(const node_config&) const = default;
 };

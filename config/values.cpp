@@ -268,4 +268,23 @@ value_or_message<log_format> read_log_format(std::string_view text) {
                       "expected"};
 }
 
+value_or_message<reload_mode> read_reload_mode(std::string_view text) {
+  if (text == "manual")
+    return reload_mode::manual;
+  if (text == "watch")
+    return reload_mode::watch;
+  return unexpected{quote(text)
+                    + " is no way to reload; manual (SIGHUP or weft reload) or "
+                      "watch is expected"};
+}
+
+value_or_message<endpoint> read_control_listen(std::string_view text) {
+  auto where = read_listen(text);
+  if (where && where->port == 0)
+    return unexpected{quote(text)
+                      + " has no port; one is expected that clients know, "
+                        "such as 0.0.0.0:7447"};
+  return where;
+}
+
 } // namespace weft

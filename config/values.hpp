@@ -49,6 +49,10 @@ value_or_message<std::string> read_peer_name(std::string_view text);
 
 value_or_message<log_level> read_log_level(std::string_view text);
 value_or_message<log_format> read_log_format(std::string_view text);
+value_or_message<reload_mode> read_reload_mode(std::string_view text);
+
+/// `ADDRESS:PORT`; the port is not 0.
+value_or_message<endpoint> read_control_listen(std::string_view text);
 
 /// The key in a file that nobody but its owner can read.  `name` is as written
 /// in the configuration, relative to `folder`.

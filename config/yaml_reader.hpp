@@ -59,6 +59,7 @@ private:
   static std::span<const field<interface_draft>> interface_fields();
   static std::span<const field<peer_draft>> peer_fields();
   static std::span<const field<log_config>> log_fields();
+  static std::span<const field<control_config>> control_fields();
 
   void complain(text_place place, const path* at, std::string message);
   void complain(const yaml_node& node, const path& at, std::string message) {
@@ -94,6 +95,12 @@ private:
   void read_interface_name(const yaml_node& value, const path& at);
   void read_socket_folder(const yaml_node& value, const path& at);
   void read_peers(const yaml_node& list, const path& at);
+  void read_control(const yaml_node& section, const path& at,
+                    control_config& into);
+  void read_roles(const yaml_node& section, const path& at,
+                  control_config& into);
+  /// A file or folder, relative to that of the configuration.
+  void read_path(const yaml_node& value, const path& at, std::string& into);
   void read_peer(const yaml_node& section, const path& at);
   /// The key itself or the file that holds it, whichever is given; one of them
   /// at most.  False after a complaint, or if neither is given.

@@ -9,7 +9,7 @@ std::span<const yaml_reader::field<node_config>>
 yaml_reader::document_fields() {
   using self = yaml_reader;
   using node = const yaml_node;
-  static constexpr std::array<field<node_config>, 3> fields{{
+  static constexpr std::array<field<node_config>, 5> fields{{
     {"interface", [](self& me, node& value, const path& at,
                      node_config&) { me.read_interface(value, at); }},
     {"peers", [](self& me, node& value, const path& at,
@@ -18,6 +18,15 @@ yaml_reader::document_fields() {
      [](self& me, node& value, const path& at, node_config& config) {
        if (value.kind != yaml_kind::null)
          me.read_map(value, &at, log_fields(), config.log);
+     }},
+    {"control",
+     [](self& me, node& value, const path& at, node_config& config) {
+       me.read_control(value, at, config.control);
+     }},
+    {"reload",
+     [](self& me, node& value, const path& at, node_config& config) {
+       me.read_value(value, at, "manual or watch", read_reload_mode,
+                     config.reload);
      }},
   }};
   return fields;

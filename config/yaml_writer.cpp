@@ -52,6 +52,25 @@ void write_peer(std::string& out, const peer_config& peer) {
            + std::to_string(peer.persistent_keepalive.count()) + "s\n";
 }
 
+void write_control(std::string& out, const control_config& control) {
+  const auto write = [&](const char* key, const std::string& value) {
+    if (!value.empty())
+      out += std::string{"  "} + key + ": " + quoted(value) + "\n";
+  };
+  out += "control:\n";
+  write("socket_folder", control.socket_folder);
+  write("group", control.group);
+  write("listen", control.listen ? to_string(*control.listen) : "");
+  write("certificate", control.certificate);
+  write("key", control.key);
+  write("ca", control.ca);
+  write("revocations", control.revocations);
+  if (!control.roles.empty())
+    out += "  roles:\n";
+  for (const auto& [name, role] : control.roles)
+    out += "    " + quoted(name) + ": " + role + "\n";
+}
+
 } // namespace
 
 std::string format_yaml(const node_config& config) {
@@ -70,6 +89,10 @@ std::string format_yaml(const node_config& config) {
     write_peer(out, peer);
   out += "log:\n  level: " + std::string{to_string(config.log.level)}
          + "\n  format: " + std::string{to_string(config.log.format)} + "\n";
+  if (config.control != control_config{})
+    write_control(out, config.control);
+  if (config.reload != reload_mode{})
+    out += "reload: " + std::string{to_string(config.reload)} + "\n";
   return out;
 }
 

@@ -1,4 +1,5 @@
-// Errors that actors answer with: an errno and a sentence.
+// Errors that actors answer with: an errno, a sentence, and the field that it
+// is about.
 #pragma once
 
 #include <caf/all.hpp>
@@ -7,13 +8,17 @@
 
 namespace weft {
 
-/// `code` is an errno; `message` says what is wrong and what would be right.
-caf::error make_error(int code, std::string message);
+/// `code` is an errno; `message` says what is wrong and what would be right;
+/// `field` is the part of the request, as in `peer.allowed_ips[2]`.
+caf::error make_error(int code, std::string message, std::string field = {});
 
-/// The errno of an error made by make_error(); EIO of any other.
+/// The errno of an error made by make_error(); EIO of any other, 0 of none.
 int error_code(const caf::error& error);
 
 /// Its sentence; CAF's text of any other.
 std::string error_message(const caf::error& error);
+
+/// Its field; empty if there is none.
+std::string error_field(const caf::error& error);
 
 } // namespace weft

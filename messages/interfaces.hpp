@@ -3,9 +3,8 @@
 // and noun, commands by verb and noun, facts in the past tense.
 #pragma once
 
-#include "config/device_status.hpp"
-#include "config/device_update.hpp"
 #include "messages/batches.hpp"
+#include "messages/control.hpp"
 #include "protocol/allowed_ips.hpp"
 #include "protocol/cookie.hpp"
 #include "protocol/drop_reason.hpp"
@@ -155,7 +154,9 @@ struct source_lost {};
 // -- reports -----------------------------------------------------------------
 
 struct report_request {
-  bool secrets = false; ///< for the UAPI socket
+  bool secrets = false;         ///< for the UAPI socket
+  std::uint32_t first_peer = 0; ///< its slot, or the next one in use
+  std::uint32_t max_peers = ~std::uint32_t{0};
 };
 
 /// What an actor has counted.
@@ -172,7 +173,20 @@ struct peer_report {
 /// All peers, with their allowed IPs, in the order of their slots.
 struct registry_report {
   std::vector<peer_status> peers;
+  std::uint32_t next_peer = 0; ///< slot of the next one in use; 0: none
   drop_counters drops;
+};
+
+/// overlay -> registry: what are the peers configured to be?
+struct configuration_request {};
+
+struct peer_configurations {
+  std::vector<peer_config> peers; ///< with their preshared keys
+};
+
+/// overlay -> registry: change a peer, which must exist (ENOENT).
+struct change_existing_peer {
+  peer_update update;
 };
 
 } // namespace weft
@@ -198,7 +212,9 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::report_request)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::drop_report)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::peer_report)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::registry_report)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::device_status)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::configuration_request)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::peer_configurations)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::change_existing_peer)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::device_update)
 
 namespace weft {
@@ -246,10 +262,10 @@ struct gate_started {
   handshake_gate_actor gate;
 };
 
-/// overlay -> udp_port: listen on this port, with this mark.  Answered with
-/// the port in use; on failure the former sockets stay.
+/// overlay -> udp_port: listen here, with this mark.  Answered with the port
+/// in use; on failure the former sockets stay.
 struct rebind {
-  std::uint16_t port = 0;
+  endpoint listen;
   std::uint32_t fwmark = 0;
 };
 
@@ -258,18 +274,20 @@ struct change_fwmark {
   std::uint32_t fwmark = 0;
 };
 
-/// resolver -> registry
+/// resolver -> registry: one address or more, the preferred one first.
 struct endpoint_resolved {
   weft::public_key peer;
   host_endpoint host;
-  weft::endpoint found;
+  std::vector<weft::endpoint> found;
+};
+
+/// peer -> registry: nobody answers at its endpoint, which has a host name.
+struct endpoint_unanswered {
+  weft::public_key peer;
 };
 
 /// Whoever waits for free batches: the TUN reader and the UDP socket.
 struct batch_available {};
-
-/// Asks an actor to end.
-struct shut_down {};
 
 /// tun_reader -> overlay: the TUN device is gone.
 struct interface_lost {
@@ -287,8 +305,8 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::gate_started)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::rebind)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::change_fwmark)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::endpoint_resolved)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::endpoint_unanswered)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::batch_available)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::shut_down)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::interface_lost)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::routes_settled)
 
@@ -336,25 +354,37 @@ struct lookup_due {
 
 /// A look-up's thread -> resolver.
 struct lookup_finished {
-  std::optional<weft::endpoint> found;
+  std::vector<weft::endpoint> found; ///< empty: see `error`
   std::string error;
 };
+
+/// event_hub -> itself: a subscriber or a peer may have been silent too long.
+struct silence_due {};
 
 } // namespace weft
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::lookup_finished)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::silence_due)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::endpoint_not_found)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::lookup_due)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::restart_peer)
 
 namespace weft {
 
+/// Passes what happens on to the subscribers.
+using event_hub_actor = caf::typed_actor<
+  caf::reacts_to<overlay_event>, caf::replies_to<subscribe>::with<void>,
+  caf::replies_to<unsubscribe>::with<void>, caf::reacts_to<silence_due>>;
+
 /// Owns peers, allowed IPs and receiver indices.
 using registry_actor = caf::typed_actor<
-  caf::replies_to<device_update>::with<void>, caf::reacts_to<change_identity>,
-  caf::reacts_to<endpoint_resolved>, caf::reacts_to<endpoint_not_found>,
+  caf::replies_to<device_update>::with<config_changes>,
+  caf::replies_to<change_existing_peer>::with<config_changes>,
+  caf::reacts_to<change_identity>, caf::reacts_to<endpoint_resolved>,
+  caf::reacts_to<endpoint_not_found>, caf::reacts_to<endpoint_unanswered>,
   caf::reacts_to<lookup_due>, caf::reacts_to<restart_peer>,
-  caf::reacts_to<source_lost>,
+  caf::reacts_to<source_lost>, caf::replies_to<check_handshake>::with<bool>,
+  caf::replies_to<configuration_request>::with<peer_configurations>,
   caf::replies_to<report_request>::with<registry_report>>;
 
 /// registry -> resolver: look up a host name for a peer.
@@ -379,10 +409,10 @@ using resolver_actor = caf::typed_actor<caf::reacts_to<resolve_endpoint>,
 using uapi_actor = caf::typed_actor<caf::reacts_to<shut_down>>;
 
 /// The root: owns the configuration, supervises, answers control.
-using overlay_actor
-  = caf::typed_actor<caf::replies_to<device_update>::with<void>,
-                     caf::replies_to<report_request>::with<device_status>,
-                     caf::reacts_to<interface_lost>,
-                     caf::reacts_to<routes_settled>, caf::reacts_to<shut_down>>;
+using overlay_root_actor
+  = overlay_actor::extend<caf::replies_to<device_update>::with<void>,
+                          caf::replies_to<report_request>::with<device_status>,
+                          caf::reacts_to<interface_lost>,
+                          caf::reacts_to<routes_settled>>;
 
 } // namespace weft

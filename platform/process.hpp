@@ -4,15 +4,17 @@
 #include "platform/error.hpp"
 #include "platform/file_descriptor.hpp"
 
+#include <span>
 #include <string>
 
 namespace weft {
 
-/// SIGINT, SIGTERM and SIGHUP as a descriptor.  Blocks them for the calling
-/// thread and those it starts later, so call it first of all.
+/// Signals as a descriptor: SIGINT, SIGTERM and SIGHUP, or others.  Blocks them
+/// for the calling thread and those it starts later, so call it first of all.
 class signal_watch {
 public:
   static result<signal_watch> open();
+  static result<signal_watch> open(std::span<const int> signals);
   int descriptor() const {
     return fd_.get();
   }

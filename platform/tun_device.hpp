@@ -39,6 +39,20 @@ public:
     return create(name, options{});
   }
 
+  /// Takes over a TUN device that the host has opened and attached to its
+  /// interface (TUNSETIFF) with IFF_TUN and IFF_NO_PI, with or without
+  /// IFF_VNET_HDR.  Needs no privileges.  The descriptor becomes non-blocking
+  /// and close-on-exec; it is closed at the end, or on failure.  The link is
+  /// left as it is, and stays if it is persistent.
+  ///
+  /// Whoever lacks CAP_NET_ADMIN cannot see which network namespace the device
+  /// is in, and takes it for the calling thread's.
+  static result<tun_device>
+  adopt(file_descriptor opened, const options& wanted);
+  static result<tun_device> adopt(file_descriptor opened) {
+    return adopt(std::move(opened), options{});
+  }
+
   int descriptor() const {
     return fd_.get();
   }
@@ -46,7 +60,8 @@ public:
   const std::string& name() const {
     return name_;
   }
-  /// The index in the network namespace that the device was made in.
+  /// The index in the network namespace that the device was made or adopted
+  /// in.  0: it was adopted, and is in another one.
   int interface_index() const {
     return index_;
   }
@@ -93,6 +108,13 @@ private:
   result<std::string> current_name() const;
   /// The network namespace that the link is in.
   result<file_descriptor> current_namespace() const;
+  /// Reads the state of an adopted descriptor, or says why it cannot be used.
+  result<void> check_descriptor();
+  /// The same for its link, if it can be seen.
+  result<void> check_link();
+  result<void> set_header_size() const;
+  /// Asks for as many offloads as the kernel has, or for none.
+  void set_offloads(bool wanted);
   file_descriptor fd_;
   std::string name_;
   int index_ = 0;

@@ -14,7 +14,7 @@ enum class drop_reason : std::uint8_t {
   no_route,     ///< from the host: nobody's allowed IPs hold the destination
   routing_loop, ///< from the host: our own datagram for the same peer
   no_endpoint,  ///< for a peer whose address is unknown
-  queue_full,   ///< more than may wait for a handshake
+  queue_full,   ///< more than may wait, for a handshake or at a packet port
   handshake_failed,   ///< waited for a handshake that was given up
   send_failed,        ///< refused by the host's network stack
   send_overload,      ///< the socket's buffer stayed full
@@ -32,10 +32,10 @@ enum class drop_reason : std::uint8_t {
   replayed,           ///< transport message seen before, or too old
   malformed_inner,    ///< authenticated, but no IP packet
   wrong_source,       ///< inner source address is not the peer's
-  oversized,          ///< larger than any buffer
-  device_busy,        ///< the TUN device had no room, or was down
-  device_rejected,    ///< the TUN device refused the packet
-  overload,           ///< more than one receive call can be asked for
+  oversized,   ///< larger than any buffer or, at a packet port, than the MTU
+  device_busy, ///< the TUN device or consumer had no room, or was down
+  device_rejected, ///< the TUN device refused the packet
+  overload,        ///< more than one receive call can be asked for
 };
 
 inline constexpr std::size_t drop_reason_count

@@ -51,6 +51,8 @@ public:
   set_persistent_keepalive(std::chrono::seconds interval, const instant& at);
   /// The session goes on at the new endpoint.
   void set_endpoint(const endpoint& remote);
+  /// The same; a handshake that waits in vain is repeated there at once.
+  void redirect(const endpoint& remote, const instant& at);
 
   /// Begins to speak, once there is an identity: with the packets that wait,
   /// or, with a persistent keepalive, by itself.
@@ -136,6 +138,14 @@ public:
   }
   /// The age of the session in use.
   std::optional<time_point> session_created() const;
+  /// Initiations that were sent since the last handshake was completed.
+  unsigned unanswered() const {
+    return unanswered_;
+  }
+  /// Handshakes that nobody answered for 90 s.
+  std::uint64_t handshakes_given_up() const {
+    return given_up_;
+  }
   const traffic& sent() const {
     return sent_;
   }
@@ -224,6 +234,8 @@ private:
   tai64n newest_timestamp_{};
   wall_time last_timestamp_{}; ///< of our initiations: it must increase
   unsigned attempts_ = 0;
+  unsigned unanswered_ = 0; ///< as attempts_, but for all initiations
+  std::uint64_t given_up_ = 0;
   bool final_rekey_sent_ = false; ///< shortly before the session expires
 
   keypairs keys_;

@@ -68,6 +68,13 @@ void peer_session::set_endpoint(const endpoint& remote) {
     path_ = network_path{remote, std::nullopt};
 }
 
+void peer_session::redirect(const endpoint& remote, const instant& at) {
+  const auto moved = !path_ || path_->remote != remote;
+  set_endpoint(remote);
+  if (moved && pending_ && unanswered_ > 1)
+    send_initiation(at);
+}
+
 std::uint32_t peer_session::next_index() {
   return indices_.encode(slot_, generation_++);
 }
@@ -107,6 +114,7 @@ void peer_session::send_initiation(const instant& at) {
     return;
   pending_ = std::make_unique<pending_initiation>(
     pending_initiation{std::move(*started), index, false});
+  ++unanswered_;
   last_handshake_sent_ = at.now;
   stamper_.stamp(message, at.now);
   outbox_.push_back(to_vector(message));
@@ -124,6 +132,8 @@ void peer_session::retry_handshake(const instant& at) {
     deadlines_.cancel(deadline::passive_keepalive);
     drop_staged(drop_reason::handshake_failed);
     pending_.reset();
+    attempts_ = 0;
+    ++given_up_;
     if (!deadlines_.is_set(deadline::zero_keys))
       deadlines_.set(deadline::zero_keys,
                      at.now + 3 * limits::reject_after_time);
@@ -237,6 +247,7 @@ void peer_session::start_session(std::unique_ptr<keypair> keys,
 void peer_session::handshake_completed(const instant& at) {
   deadlines_.cancel(deadline::retransmit_handshake);
   attempts_ = 0;
+  unanswered_ = 0;
   final_rekey_sent_ = false;
   last_handshake_ = at.wall;
 }

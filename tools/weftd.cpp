@@ -42,7 +42,7 @@ int run_from_file(const arguments& args) {
               << " peers\n";
     return exit_code::success;
   }
-  return run_daemon({std::move(*config), true}, nullptr);
+  return run_daemon({std::move(*config), true, args.config_file}, nullptr);
 }
 
 int run_drop_in(const arguments& args) {
@@ -55,13 +55,13 @@ int run_drop_in(const arguments& args) {
     return exit_code::usage;
   }
   if (args.foreground)
-    return run_daemon({std::move(config), false}, nullptr);
+    return run_daemon({std::move(config), false, {}}, nullptr);
   auto parent = background::enter();
   if (!parent) {
     std::cerr << "weftd: " << parent.error().message << '\n';
     return exit_code::run_time;
   }
-  return run_daemon({std::move(config), false}, &*parent);
+  return run_daemon({std::move(config), false, {}}, &*parent);
 }
 
 } // namespace

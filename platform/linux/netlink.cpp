@@ -163,6 +163,7 @@ link_state parse_link(const nlmsghdr& message) {
     link.is_tun = tun[IFLA_TUN_TYPE] != nullptr
                   && mnl_attr_get_u8(tun[IFLA_TUN_TYPE]) == IFF_TUN;
     link.persistent = truth(tun[IFLA_TUN_PERSIST]);
+    link.packet_information = truth(tun[IFLA_TUN_PI]);
   }
   return link;
 }
@@ -191,7 +192,7 @@ result<link_state> find_link(int fd, const std::string& name, int index) {
   return *std::move(found);
 }
 
-namespace {
+namespace {} // namespace
 
 bool is_own_namespace(int namespace_fd) {
   struct stat own {};
@@ -200,8 +201,6 @@ bool is_own_namespace(int namespace_fd) {
          && ::fstat(namespace_fd, &other) == 0 && own.st_dev == other.st_dev
          && own.st_ino == other.st_ino;
 }
-
-} // namespace
 
 result<file_descriptor>
 open_in_namespace(int namespace_fd,

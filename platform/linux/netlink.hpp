@@ -58,6 +58,7 @@ struct link_state {
   std::string kind;    ///< "tun", "dummy", "wireguard" ...; empty for hardware
   bool is_tun = false; ///< of kind "tun", and no TAP
   bool persistent = false;
+  bool packet_information = false; ///< of a TUN device: not IFF_NO_PI
   bool carrier = false; ///< of a TUN device: a program is attached to it
 };
 
@@ -66,6 +67,9 @@ link_state parse_link(const nlmsghdr& message);
 /// Looks a link up by its name, or by its index if the name is empty.  No
 /// such link: the error's code is ENODEV.
 result<link_state> find_link(int fd, const std::string& name, int index);
+
+/// Whether `namespace_fd` refers to the calling thread's network namespace.
+bool is_own_namespace(int namespace_fd);
 
 /// Opens a socket in the network namespace that `namespace_fd` refers to.
 /// Needs CAP_SYS_ADMIN unless that is the calling thread's own namespace.

@@ -22,16 +22,19 @@
 namespace weft {
 
 result<signal_watch> signal_watch::open() {
-  sigset_t signals{};
-  ::sigemptyset(&signals);
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP})
-    ::sigaddset(&signals, signal);
-  if (const int code = ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-      code != 0)
+  static constexpr std::array end{SIGINT, SIGTERM, SIGHUP};
+  return open(end);
+}
+
+result<signal_watch> signal_watch::open(std::span<const int> signals) {
+  sigset_t set{};
+  ::sigemptyset(&set);
+  for (const int signal : signals)
+    ::sigaddset(&set, signal);
+  if (const int code = ::pthread_sigmask(SIG_BLOCK, &set, nullptr); code != 0)
     return tl::unexpected(make_system_error(code, "Cannot block signals"));
   signal_watch made;
-  made.fd_
-    = file_descriptor{::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK)};
+  made.fd_ = file_descriptor{::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)};
   if (!made.fd_)
     return tl::unexpected(make_system_error(errno, "Cannot watch signals"));
   return made;

@@ -133,11 +133,6 @@ void silence(int netlink_fd, int index) {
     netlink::execute(netlink_fd, change, [] { return std::string{}; }));
 }
 
-/// Asks for as many offloads as the kernel has.
-bool set_offloads(int fd, unsigned offloads) {
-  return ::ioctl(fd, TUNSETOFFLOAD, static_cast<unsigned long>(offloads)) == 0;
-}
-
 } // namespace
 
 std::optional<std::string> check_device_name(std::string_view name) {
@@ -192,18 +187,31 @@ tun_device::create(const std::string& name, const options& wanted) {
   made.index_ = link->index;
   silence(socket->get(), made.index_);
   if (wanted.offload) {
-    int size = sizeof(offload_header);
-    if (::ioctl(made.fd_.get(), TUNSETVNETHDRSZ, &size) != 0)
-      return tl::unexpected(make_system_error(
-        errno, "Cannot set the header size of the TUN device " + made.name_));
-    made.udp_offload_
-      = set_offloads(made.fd_.get(), offload_tcp | offload_uso4 | offload_uso6);
-    made.tcp_offload_
-      = made.udp_offload_ || set_offloads(made.fd_.get(), offload_tcp);
-    if (!made.tcp_offload_)
-      set_offloads(made.fd_.get(), TUN_F_CSUM);
+    if (auto done = made.set_header_size(); !done)
+      return tl::unexpected(done.error());
+    made.set_offloads(true);
   }
   return made;
+}
+
+result<void> tun_device::set_header_size() const {
+  int size = sizeof(offload_header);
+  if (::ioctl(fd_.get(), TUNSETVNETHDRSZ, &size) != 0)
+    return tl::unexpected(make_system_error(
+      errno, "Cannot set the header size of the TUN device " + name_));
+  return {};
+}
+
+void tun_device::set_offloads(bool wanted) {
+  const auto accepts = [this](unsigned offloads) {
+    return ::ioctl(fd_.get(), TUNSETOFFLOAD,
+                   static_cast<unsigned long>(offloads))
+           == 0;
+  };
+  udp_offload_ = wanted && accepts(offload_tcp | offload_uso4 | offload_uso6);
+  tcp_offload_ = udp_offload_ || (wanted && accepts(offload_tcp));
+  if (!tcp_offload_)
+    accepts(wanted ? TUN_F_CSUM : 0);
 }
 
 tun_device::read_result tun_device::read(byte_span buffer) const {
@@ -302,20 +310,23 @@ result<file_descriptor> tun_device::current_namespace() const {
 }
 
 result<std::uint32_t> tun_device::mtu() const {
-  auto where = current_namespace();
-  if (!where)
-    return tl::unexpected(where.error());
-  auto socket = netlink::open_in_namespace(where->get(), [] {
-    return netlink::open(0, true);
-  });
-  if (!socket)
-    return tl::unexpected(socket.error());
   auto present_name = current_name();
   if (!present_name)
     return tl::unexpected(present_name.error());
+  const auto open_here = [] { return netlink::open(0, true); };
+  auto where = current_namespace();
+  if (!where && where.error().code != EPERM)
+    return tl::unexpected(where.error());
+  // Without privileges, an adopted device's MTU is that of its link here.
+  auto socket
+    = where ? netlink::open_in_namespace(where->get(), open_here) : open_here();
+  if (!socket)
+    return tl::unexpected(socket.error());
   auto link = netlink::find_link(socket->get(), *present_name, 0);
   if (!link)
     return tl::unexpected(link.error());
+  if (!where && link->index != index_)
+    return tl::unexpected(where.error());
   return link->mtu;
 }
 

@@ -66,7 +66,7 @@ public:
       self(std::make_shared<identity>(generate_private_key(random))),
       indices(std::make_shared<receiver_index_codec>(random)),
       address(endpoint_of("192.0.2." + std::to_string(number) + ":51820")),
-      socket(home), clock(home),
+      socket(home), clock(home), registry(home), events(home),
       space(std::make_shared<workspace>(
         packet_sink{{false, false},
                     [this](const super_packet& packet) {
@@ -79,7 +79,8 @@ public:
     return self->public_static();
   }
   peer_neighbours neighbours() const {
-    return {socket.handle(), clock.handle()};
+    return {socket.handle(), clock.handle(), registry.handle(),
+            events.handle()};
   }
   /// How this node would be configured as a peer of another one.
   peer_settings as_peer() const {
@@ -112,6 +113,8 @@ public:
   std::optional<source_address> local; ///< where its datagrams come to
   fake<udp_port_actor> socket;
   fake<timer_actor> clock;
+  fake<registry_actor> registry;
+  fake<event_hub_actor> events;
   message_log delivered; ///< packets for the host, as `bytes`
   std::function<tun_device::io_status()> device; ///< what the device does
   workspace_ptr space;

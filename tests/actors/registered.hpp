@@ -46,7 +46,7 @@ struct registered {
         loop.loop,
         std::vector{packet_loop{loop.loop, us.space, us.clock.handle()}},
         registry_neighbours{reader.handle(), us.socket.handle(), gate.handle(),
-                            names.handle()},
+                            names.handle(), us.events.handle()},
         us.indices, change_identity{us.self, true},
         std::make_shared<spdlog::logger>(
           "test", std::make_shared<spdlog::sinks::null_sink_mt>()))) {
@@ -56,7 +56,7 @@ struct registered {
   void apply(const device_update& update) {
     reader.take<routes_changed>();
     us.socket.take<routes_changed>();
-    REQUIRE_FALSE(home.command(list, update));
+    changes = home.ask<config_changes>(list, update);
     snapshot = reader.next<routes_changed>().snapshot;
     CHECK(us.socket.next<routes_changed>().snapshot == snapshot);
   }
@@ -108,6 +108,7 @@ struct registered {
   fake<resolver_actor> names{home};
   registry_actor list;
   routes_ptr snapshot;
+  config_changes changes; ///< of the last apply()
 };
 
 inline const auto first = key_number(1);

@@ -96,19 +96,19 @@ TEST_CASE_METHOD(registered, "A host name is looked up, and its peer is told") {
   CHECK(status_of(first).endpoint_host == "beta.example.net:51820");
   const auto found = endpoint_of("203.0.113.1:51820");
   entries();
-  caf::anon_send(list, endpoint_resolved{first, host, found});
+  caf::anon_send(list, endpoint_resolved{first, host, {found}});
   CHECK(status_of(first).endpoint == found);
   CHECK(entries().back().configured_endpoint == found);
   // Answers that come too late count no more.
   caf::anon_send(list, endpoint_resolved{first,
                                          {"old.example.net", 1},
-                                         endpoint_of("203.0.113.66:1")});
-  caf::anon_send(list, endpoint_resolved{second, host, found});
+                                         {endpoint_of("203.0.113.66:1")}});
+  caf::anon_send(list, endpoint_resolved{second, host, {found}});
   CHECK(status_of(first).endpoint == found);
   update = with(first);
   update.endpoint = endpoint_of("192.0.2.4:4");
   apply({update});
-  caf::anon_send(list, endpoint_resolved{first, host, found});
+  caf::anon_send(list, endpoint_resolved{first, host, {found}});
   CHECK(status_of(first).endpoint == endpoint_of("192.0.2.4:4"));
   CHECK(status_of(first).endpoint_host.empty());
 }

@@ -37,7 +37,7 @@ TEST_CASE_METHOD(looked_up, "Whoever asks for a host's address is told") {
     const auto answer = asker.next<endpoint_resolved>();
     CHECK(answer.peer == request(peer, known).peer);
     CHECK(answer.host == known);
-    CHECK(answer.found == *parse_endpoint("192.0.2.7:51820"));
+    CHECK(answer.found == std::vector{*parse_endpoint("192.0.2.7:51820")});
   }
 }
 

@@ -1,8 +1,11 @@
 // Needs root: whole overlays in network namespaces of their own.
 #include "actors/start_overlay.hpp"
 
+#include "messages/interfaces.hpp"
+
 #include "messages/errors.hpp"
 #include "platform/unix_socket.hpp"
+#include "tests/actors/leaks.hpp"
 #include "tests/actors/support.hpp"
 #include "tests/platform/support.hpp"
 #include "tests/protocol/support.hpp"
@@ -13,7 +16,6 @@
 
 #include <cerrno>
 #include <filesystem>
-#include <fstream>
 
 using namespace weft;
 using namespace weft::test;
@@ -21,31 +23,6 @@ using namespace weft::test;
 namespace {
 
 using bytes = std::vector<std::byte>;
-
-std::size_t open_descriptors() {
-  const std::filesystem::directory_iterator all{"/proc/self/fd"};
-  return static_cast<std::size_t>(std::distance(begin(all), end(all)));
-}
-
-/// Threads of this process that overlays have started, by their names.
-std::size_t overlay_threads() {
-  std::size_t count = 0;
-  for (const auto& thread :
-       std::filesystem::directory_iterator{"/proc/self/task"}) {
-    std::string name;
-    std::ifstream{thread.path() / "comm"} >> name;
-    count += name.starts_with("weft-") ? 1U : 0U;
-  }
-  return count;
-}
-
-/// Whether no overlay comes to be left in this process, which had so many
-/// descriptors before.
-bool nothing_is_left(std::size_t descriptors_before) {
-  return eventually([=] {
-    return overlay_threads() == 0 && open_descriptors() <= descriptors_before;
-  });
-}
 
 bool has_link(const std::string& name) {
   return ::if_nametoindex(name.c_str()) != 0;
@@ -86,7 +63,11 @@ struct overlay_host {
     return files.path() + "/" + name + ".sock";
   }
   device_status status(const overlay_actor& actor) {
-    return home.ask<device_status>(actor, report_request{});
+    return home.ask<device_status>(root(actor), report_request{});
+  }
+  /// What the overlay's own actors may ask of it, besides everybody's.
+  static overlay_root_actor root(const overlay_actor& actor) {
+    return caf::actor_cast<overlay_root_actor>(actor);
   }
 
   network_namespace here;
@@ -213,7 +194,7 @@ TEST_CASE("A change of which a part must fail changes nothing") {
   update.fwmark = 7;
   update.private_key = generate_private_key(host.random);
   update.peers.emplace_back().public_key.bytes[0] = std::byte{9};
-  const auto error = host.home.command(running.actor, update);
+  const auto error = host.home.command(host.root(running.actor), update);
   CHECK(error_code(error) == EADDRINUSE);
   auto after = host.status(running.actor);
   CHECK(after.listen_port == before.listen_port);
@@ -222,7 +203,7 @@ TEST_CASE("A change of which a part must fail changes nothing") {
   CHECK(after.peers.empty());
   // And the same change with a free port changes all.
   update.listen_port = 0;
-  CHECK_FALSE(host.home.command(running.actor, update));
+  CHECK_FALSE(host.home.command(host.root(running.actor), update));
   after = host.status(running.actor);
   CHECK(after.listen_port != before.listen_port);
   CHECK(after.fwmark == 7);
@@ -315,7 +296,7 @@ TEST_CASE("Two overlays of one process carry bursts both ways, and no packet "
       other.endpoint = endpoint{address("127.0.0.1"), ends[1 - i].port, 0};
       other.allowed_ips
         = {{prefix(i == 0 ? "10.9.0.2/32" : "10.9.0.1/32"), false}};
-      REQUIRE_FALSE(host.home.command(ends[i].actor, update));
+      REQUIRE_FALSE(host.home.command(host.root(ends[i].actor), update));
     }
   });
   for (std::size_t i = 0; i < 2; ++i) {

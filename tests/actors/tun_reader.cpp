@@ -195,7 +195,7 @@ TEST_CASE("The reader waits while all batches are in use, and goes on by "
     });
   const auto holds
     = [&] { return one.peers[0]->run([&] { return held.size(); }); };
-  for (std::uint32_t i = 0; i < tun_reader::pool_size; ++i) {
+  for (std::uint32_t i = 0; i < packet_router::pool_size; ++i) {
     one.send(reading::destination(0), i);
     REQUIRE(eventually([&] { return holds() == i + 1; }));
   }

@@ -113,7 +113,7 @@ struct served {
   device_status status;
   world home;
   test_loop loop = home.start_loop();
-  fake<overlay_actor> overlay{home};
+  fake<overlay_root_actor> overlay{home};
   uapi_actor server;
 };
 

@@ -1,31 +1,17 @@
 #include "tools/weft/commands.hpp"
 
 #include "config/yaml.hpp"
+#include "console.hpp"
 #include "protocol/keys.hpp"
 #include "temporary_folder.hpp"
 #include "tools/weft/secret_output.hpp"
 
 #include <catch2/catch.hpp>
 
-#include <sstream>
-
 using namespace weft;
 using Catch::Matchers::Contains;
 
 namespace {
-
-struct console {
-  std::istringstream in;
-  std::ostringstream out;
-  std::ostringstream err;
-  bool out_is_public = false;
-
-  explicit console(const std::string& input = "") : in(input) {
-  }
-  streams io() {
-    return {in, out, err, out_is_public};
-  }
-};
 
 // RFC 7748 section 6.1, Alice's keys.
 constexpr auto alice_private = "dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCo=";

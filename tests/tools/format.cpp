@@ -56,6 +56,34 @@ TEST_CASE("no amount of bytes is wider than eight columns") {
   CHECK(format_bytes(std::numeric_limits<std::uint64_t>::max()) == "15.9 EiB");
 }
 
+TEST_CASE("the short form of an amount takes five columns at most") {
+  CHECK(format_short(0) == "0");
+  CHECK(format_short(1023) == "1023");
+  CHECK(format_short(1024) == "1.00K");
+  CHECK(format_short(std::uint64_t{3} << 40) == "3.00T");
+  for (unsigned shift = 0; shift < 64; ++shift) {
+    const auto power = std::uint64_t{1} << shift;
+    CHECK(format_short(power).size() <= 5);
+    CHECK(format_short(power - 1).size() <= 5);
+  }
+}
+
+TEST_CASE("texts are shortened to a width, at the end or in the middle") {
+  CHECK(shorten("abcdef", 6) == "abcdef");
+  CHECK(shorten("abcdef", 5) == "abc..");
+  CHECK(shorten("abcdef", 2) == "..");
+  CHECK(shorten("abcdef", 1) == ".");
+  CHECK(shorten("abcdef", 0).empty());
+  CHECK(shorten("z\xC3\xBCrich", 6) == "z\xC3\xBCrich");
+  CHECK(shorten("z\xC3\xBCrich", 4) == "z\xC3\xBC..");
+  CHECK(shorten_middle("abcdefgh", 8) == "abcdefgh");
+  CHECK(shorten_middle("abcdefgh", 7) == "abc..gh");
+  CHECK(shorten_middle("abcdefgh", 6) == "ab..gh");
+  CHECK(shorten_middle("abcdefgh", 1) == ".");
+  CHECK(shorten_middle("\xC3\xBC\xC3\xBC\xC3\xBC\xC3\xBC\xC3\xBC", 4)
+        == "\xC3\xBC..\xC3\xBC");
+}
+
 TEST_CASE("one thing is singular, none and several are plural") {
   CHECK(format_count(0, "peer") == "0 peers");
   CHECK(format_count(1, "peer") == "1 peer");

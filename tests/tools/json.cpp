@@ -10,7 +10,7 @@ using nlohmann::json;
 TEST_CASE("the JSON states everything about a device of weft") {
   auto device = example_device();
   sort_peers(device);
-  const auto all = json::parse(format_json({device}));
+  const auto all = json::parse(format_json({{device}}));
   const auto expected = json::parse(R"([{
     "interface": "weft0",
     "public_key": "ERERERERERERERERERERERERERERERERERERERERERE=",
@@ -30,7 +30,9 @@ TEST_CASE("the JSON states everything about a device of weft") {
       "tx_bytes": 5000000,
       "rx_packets": 3,
       "tx_packets": 4000,
-      "restarts": 1
+      "restarts": 1,
+      "session_age": null,
+      "drops": null
     }, {
       "name": null,
       "public_key": "MzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzM=",
@@ -43,10 +45,35 @@ TEST_CASE("the JSON states everything about a device of weft") {
       "tx_bytes": 0,
       "rx_packets": 0,
       "tx_packets": 0,
-      "restarts": 0
+      "restarts": 0,
+      "session_age": null,
+      "drops": null
     }]
   }])");
   CHECK(all == expected);
+}
+
+TEST_CASE("the JSON tells sessions and each peer's drops if they are known") {
+  auto device = example_device();
+  device.peers[1].session_age = std::chrono::seconds{64};
+  device.peers[1].drops = {{"replayed", 3}};
+  const auto all = json::parse(format_json({{device, true}}));
+  const auto& peers = all.at(0).at("peers");
+  CHECK(peers.at(0).at("session_age").is_null());
+  CHECK(peers.at(0).at("drops") == json::object());
+  CHECK(peers.at(1).at("session_age") == 64);
+  CHECK(peers.at(1).at("drops") == json{{"replayed", 3}});
+  CHECK(json::parse(format_peers_json(device)) == peers);
+}
+
+TEST_CASE("control characters in the JSON are escaped") {
+  auto device = example_device();
+  device.peers[1].name = "a\x1B[2J\xC2\x9B\x7F z\xC3\xBCrich";
+  const auto text = format_json({{device}});
+  CHECK(text.find("a\\u001b[2J\\u009b\\u007f z\xC3\xBCrich")
+        != std::string::npos);
+  CHECK(json::parse(text).at(0).at("peers").at(1).at("name")
+        == device.peers[1].name);
 }
 
 TEST_CASE("the JSON says null for what other implementations do not tell") {
@@ -54,7 +81,7 @@ TEST_CASE("the JSON says null for what other implementations do not tell") {
   device.mtu = 0;
   device.drops.clear();
   device.public_key = {};
-  const auto out = json::parse(format_json({device})).at(0);
+  const auto out = json::parse(format_json({{device}})).at(0);
   CHECK(out.at("mtu").is_null());
   CHECK(out.at("drops").is_null());
   CHECK(out.at("public_key").is_null());
@@ -70,7 +97,7 @@ TEST_CASE("no devices are an empty JSON array") {
 
 TEST_CASE("the JSON holds no secrets") {
   const auto device = example_device();
-  const auto text = format_json({device});
+  const auto text = format_json({{device}});
   CHECK(text.find(to_base64(device.private_key.bytes())) == std::string::npos);
   CHECK(text.find(to_base64(device.peers[1].preshared_key.bytes()))
         == std::string::npos);
@@ -81,6 +108,6 @@ TEST_CASE("the JSON holds no secrets") {
 TEST_CASE("a name that is no UTF-8 leaves the JSON valid") {
   auto device = example_device();
   device.peers[1].name = "caf\xE9";
-  const auto all = json::parse(format_json({device}));
+  const auto all = json::parse(format_json({{device}}));
   CHECK(all.at(0).at("peers").at(1).at("name") == "caf\xEF\xBF\xBD");
 }

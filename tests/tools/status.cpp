@@ -1,8 +1,11 @@
 // `weft status` against a daemon that plays a script.
 
+#include "tools/weft/status.hpp"
+
+#include "console.hpp"
+#include "example_device.hpp"
 #include "platform/unix_socket.hpp"
 #include "temporary_folder.hpp"
-#include "tools/weft/commands.hpp"
 #include "tools/weft/uapi_client.hpp"
 
 #include <catch2/catch.hpp>
@@ -11,7 +14,7 @@
 #include <unistd.h>
 
 #include <array>
-#include <sstream>
+#include <map>
 #include <thread>
 
 using namespace weft;
@@ -96,18 +99,33 @@ std::string extended_answer() {
            "persistent_keepalive_interval=0\nprotocol_version=1\nerrno=0\n\n";
 }
 
-struct outcome {
+struct printed {
   int code;
   std::string out;
   std::string err;
 };
 
-outcome status(const status_options& options) {
-  std::istringstream in;
-  std::ostringstream out;
-  std::ostringstream err;
-  const auto code = show_status(options, {in, out, err});
-  return {code, out.str(), err.str()};
+/// What the control sockets answer; nobody may ask them if there is none.
+using control_answers = std::map<std::string, weft::outcome<device_status>>;
+
+printed
+status(const status_options& options, const control_answers& answers = {}) {
+  console terminal;
+  const auto ask = [&](const node_place& place) {
+    return answers.at(std::get<local_node>(place).socket);
+  };
+  const auto code = show_status(options, ask, terminal.io());
+  return {code, terminal.out.str(), terminal.err.str()};
+}
+
+status_options
+at(const std::string& name, const temporary_folder& folder, bool json = false) {
+  status_options options;
+  options.interface = name;
+  options.socket_folder = folder.path();
+  options.control_folder = folder.path() + "/control";
+  options.json = json;
+  return options;
 }
 
 } // namespace
@@ -115,7 +133,7 @@ outcome status(const status_options& options) {
 TEST_CASE("status asks a weft daemon once, with weft's own line") {
   const temporary_folder folder;
   scripted_daemon daemon(folder.path() + "/weft0.sock", {extended_answer()});
-  const auto shown = status({"weft0", folder.path()});
+  const auto shown = status(at("weft0", folder));
   CHECK(shown.code == exit_fine);
   CHECK(shown.err.empty());
   CHECK_THAT(shown.out, Contains("weft0\n") && Contains("beta")
@@ -129,7 +147,7 @@ TEST_CASE("status asks other implementations again without that line") {
   const temporary_folder folder;
   scripted_daemon daemon(folder.path() + "/wg0.sock",
                          {refusal, plain_answer()});
-  const auto shown = status({"wg0", folder.path()});
+  const auto shown = status(at("wg0", folder));
   CHECK(shown.code == exit_fine);
   CHECK(shown.err.empty());
   CHECK_THAT(shown.out, Contains("uFmW/syc...") && Contains("10.0.0.2/32"));
@@ -141,7 +159,7 @@ TEST_CASE("status passes on that a daemon refuses") {
   const temporary_folder folder;
   scripted_daemon daemon(folder.path() + "/wg0.sock",
                          {"errno=5\n\n", "errno=5\n\n"});
-  const auto shown = status({"wg0", folder.path()});
+  const auto shown = status(at("wg0", folder));
   CHECK(shown.code == exit_failure);
   CHECK_THAT(shown.err, Contains("wg0.sock") && Contains("Input/output"));
 }
@@ -150,8 +168,8 @@ TEST_CASE("status says so when what answers is no WireGuard daemon") {
   const temporary_folder folder;
   scripted_daemon daemon(folder.path() + "/wg0.sock",
                          {"HTTP/1.1 400\n\n", "listen_port=x\nerrno=0\n\n"});
-  const auto shown = status({"wg0", folder.path()});
-  CHECK(shown.code == exit_failure);
+  const auto shown = status(at("wg0", folder));
+  CHECK(shown.code == exit_unreachable);
   CHECK_THAT(shown.err, Contains("not in WireGuard's format"));
 }
 
@@ -160,7 +178,7 @@ TEST_CASE("status without a name shows all interfaces by name") {
   folder.write("notes.txt", "no socket");
   scripted_daemon second(folder.path() + "/wg1.sock", {extended_answer()});
   scripted_daemon first(folder.path() + "/wg0.sock", {extended_answer()});
-  const auto shown = status({"", folder.path(), true});
+  const auto shown = status(at("", folder, true));
   CHECK(shown.code == exit_fine);
   const auto all = nlohmann::json::parse(shown.out);
   REQUIRE(all.size() == 2);
@@ -171,8 +189,8 @@ TEST_CASE("status without a name shows all interfaces by name") {
 
 TEST_CASE("status of an interface that does not exist says where it looked") {
   const temporary_folder folder;
-  const auto shown = status({"wg9", folder.path()});
-  CHECK(shown.code == exit_failure);
+  const auto shown = status(at("wg9", folder));
+  CHECK(shown.code == exit_unreachable);
   CHECK(shown.err
         == "weft: no weft or WireGuard userspace interface named 'wg9': "
            "sockets are in "
@@ -188,13 +206,13 @@ TEST_CASE("status of a socket that nobody serves says what to do") {
     REQUIRE(listener);
     std::filesystem::create_hard_link(folder.path() + "/tmp", path);
   }
-  const auto shown = status({"wg0", folder.path()});
-  CHECK(shown.code == exit_failure);
+  const auto shown = status(at("wg0", folder));
+  CHECK(shown.code == exit_unreachable);
   CHECK_THAT(shown.err, Contains("nobody serves this socket"));
 
   SECTION("and the others are shown all the same") {
     scripted_daemon daemon(folder.path() + "/wg1.sock", {extended_answer()});
-    const auto all = status({"", folder.path()});
+    const auto all = status(at("", folder));
     CHECK(all.code == exit_failure);
     CHECK_THAT(all.err, Contains("wg0.sock"));
     CHECK_THAT(all.out, Contains("wg1\n"));
@@ -204,16 +222,120 @@ TEST_CASE("status of a socket that nobody serves says what to do") {
 TEST_CASE("status without any interface is fine and says so") {
   const temporary_folder folder;
   for (const auto& place : {folder.path(), folder.path() + "/absent"}) {
-    const auto shown = status({"", place});
+    auto options = at("", folder);
+    options.socket_folder = place;
+    const auto shown = status(options);
     CHECK(shown.code == exit_fine);
     CHECK(shown.out.empty());
-    CHECK_THAT(shown.err, Contains("no interfaces") && Contains(place));
-    CHECK(status({"", place, true}).out == "[]\n");
+    CHECK_THAT(shown.err, Contains("no interfaces") && Contains(place)
+                            && Contains(options.control_folder));
+    options.json = true;
+    CHECK(status(options).out == "[]\n");
   }
 }
 
 TEST_CASE("status refuses a path for a name") {
-  const auto shown = status({"../wg0", "/tmp"});
+  const auto shown = status(at("../wg0", temporary_folder{}));
   CHECK(shown.code == exit_mistaken);
   CHECK_THAT(shown.err, Contains("Interface name") && Contains("../wg0"));
+}
+
+namespace {
+
+/// Weft's own sockets beside WireGuard's, and what they answer.
+struct control_sockets {
+  temporary_folder folder;
+  control_answers answers;
+
+  void add(const std::string& name, weft::outcome<device_status> answer) {
+    std::filesystem::create_directories(folder.path() + "/control");
+    const auto path = folder.write("control/" + name + ".sock", "");
+    if (answer)
+      answer->interface = name;
+    answers.emplace(path, std::move(answer));
+  }
+  void add(const std::string& name) {
+    auto device = example_device();
+    device.peers[1].session_age = std::chrono::seconds{61};
+    device.peers[1].drops = {{"replayed", 3}};
+    add(name, device);
+  }
+};
+
+} // namespace
+
+TEST_CASE("status asks weft's own socket where WireGuard's cannot be used") {
+  control_sockets sockets;
+  sockets.add("weft0");
+  const auto named = status(at("weft0", sockets.folder), sockets.answers);
+  CHECK(named.code == exit_fine);
+  CHECK_THAT(named.out, Contains("beta") && !Contains("session"));
+  const auto all = status(at("", sockets.folder, true), sockets.answers);
+  CHECK(all.code == exit_fine);
+  const auto json = nlohmann::json::parse(all.out);
+  REQUIRE(json.size() == 1);
+  CHECK(json[0].at("peers").at(0).at("session_age") == 61);
+}
+
+TEST_CASE("status asks WireGuard's socket alone while that answers") {
+  control_sockets sockets;
+  sockets.add("weft0", tl::unexpected(failure{exit_failure, EIO, "unwanted"}));
+  scripted_daemon daemon(sockets.folder.path() + "/weft0.sock",
+                         {extended_answer()});
+  const auto shown = status(at("weft0", sockets.folder), sockets.answers);
+  CHECK(shown.code == exit_fine);
+  CHECK(shown.err.empty());
+}
+
+TEST_CASE("status with more to tell asks weft's own socket first") {
+  control_sockets sockets;
+  sockets.add("weft0");
+  auto options = at("weft0", sockets.folder);
+  options.verbose = true;
+  const auto shown = status(options, sockets.answers);
+  CHECK(shown.code == exit_fine);
+  CHECK_THAT(shown.out, Contains("session began 1m1s ago")
+                          && Contains("drops   replayed 3")
+                          && Contains("sent 4000 packets"));
+
+  SECTION("and WireGuard's if it fails") {
+    sockets.answers.clear();
+    sockets.add("weft0",
+                tl::unexpected(failure{exit_forbidden, EACCES, "not you"}));
+    scripted_daemon daemon(sockets.folder.path() + "/weft0.sock",
+                           {extended_answer()});
+    const auto other = status(options, sockets.answers);
+    CHECK(other.code == exit_fine);
+    CHECK_THAT(other.out, Contains("beta"));
+    CHECK(other.err.empty());
+  }
+}
+
+TEST_CASE("status exits with what the last way to an interface failed with") {
+  control_sockets sockets;
+  sockets.add("weft0",
+              tl::unexpected(failure{exit_forbidden, EACCES, "not you", "x"}));
+  const auto shown = status(at("weft0", sockets.folder), sockets.answers);
+  CHECK(shown.code == exit_forbidden);
+  CHECK(shown.err == "weft: not you\n");
+  const auto json = status(at("weft0", sockets.folder, true), sockets.answers);
+  CHECK(nlohmann::json::parse(json.err).at("error")
+        == nlohmann::json{
+          {"code", "EACCES"}, {"message", "not you"}, {"field", "x"}});
+}
+
+TEST_CASE("status of a node elsewhere shows that one alone") {
+  console terminal;
+  const remote_node node{"gw.example.org", 7447, "", "", "", ""};
+  const auto answer = [&](const node_place& place) {
+    CHECK(std::get<remote_node>(place) == node);
+    return weft::outcome<device_status>{example_device()};
+  };
+  CHECK(show_remote_status(node, {}, answer, terminal.io()) == exit_fine);
+  CHECK_THAT(terminal.out.str(), Contains("weft0\n") && Contains("beta"));
+  const auto refuse = [](const node_place&) -> weft::outcome<device_status> {
+    return tl::unexpected(failure{exit_unreachable, ENOTCONN, "gone"});
+  };
+  CHECK(show_remote_status(node, {}, refuse, terminal.io())
+        == exit_unreachable);
 }

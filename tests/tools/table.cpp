@@ -49,6 +49,22 @@ TEST_CASE("the table shows a device and its peers in aligned columns") {
   CHECK(format_table(device, example_now) == expected);
 }
 
+TEST_CASE("the table tells sessions, packets and each peer's drops if asked") {
+  auto device = example_device();
+  sort_peers(device);
+  device.peers[0].session_age = 61s;
+  device.peers[0].drops = {{"replayed", 3}, {"bad_source", 0}, {"stale", 1}};
+  const auto table = format_table(device, example_now, true);
+  check_fits(table);
+  CHECK(table.find("               more    received 3 packets, sent 4000 "
+                   "packets,\n"
+                   "                       session began 1m1s ago\n"
+                   "               drops   replayed 3, stale 1\n")
+        != std::string::npos);
+  CHECK(table.find("no session") != std::string::npos);
+  CHECK(format_table(device, example_now).find("session") == std::string::npos);
+}
+
 TEST_CASE("the table of a bare device says what is missing") {
   device_status device;
   device.interface = "wg0";

@@ -4,12 +4,16 @@
 
 #include <iosfwd>
 #include <string>
+#include <vector>
 
 namespace weft {
 
 inline constexpr int exit_fine = 0;
-inline constexpr int exit_failure = 1;  ///< at run time
-inline constexpr int exit_mistaken = 2; ///< usage or configuration
+inline constexpr int exit_failure = 1;     ///< at run time
+inline constexpr int exit_mistaken = 2;    ///< usage or configuration
+inline constexpr int exit_unreachable = 3; ///< no connection, or it was lost
+inline constexpr int exit_forbidden = 4;   ///< EPERM, EACCES
+inline constexpr int exit_no_peer = 5;     ///< ENOENT
 
 /// A command's input and output.
 struct streams {
@@ -39,13 +43,26 @@ int import_config(const std::string& path, const std::string& output,
 /// Prints a YAML file in wg-quick's format.
 int export_config(const std::string& path, const streams& io);
 
-struct status_options {
-  std::string interface; ///< empty: all
-  std::string socket_folder = "/var/run/wireguard";
+/// For the commands that deal with the certificates of remote control.
+struct pki_options {
+  std::string folder; ///< empty: default_pki_folder()
+  std::string name;   ///< whose certificate; of init: the authority's name
+  std::string role = "operator";
+  std::vector<std::string> hosts;
+  int days = 365;
   bool json = false;
 };
 
-/// Prints the status of running interfaces, of whatever implementation.
-int show_status(const status_options& options, const streams& io);
+/// $WEFT_PKI, else /etc/weft/pki for root and ~/.config/weft/pki for others.
+std::string default_pki_folder();
+
+/// Makes an authority.
+int make_authority(const pki_options& options, const streams& io);
+/// Makes, or renews, a certificate and its key.
+int issue_certificate(const pki_options& options, const streams& io);
+/// Revokes the certificates of a name.
+int revoke_certificates(const pki_options& options, const streams& io);
+/// Prints what was issued.
+int list_certificates(const pki_options& options, const streams& io);
 
 } // namespace weft

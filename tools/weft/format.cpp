@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 namespace weft {
 
@@ -26,11 +27,15 @@ std::string format_age(std::chrono::seconds age) {
   return text;
 }
 
-std::string format_bytes(std::uint64_t bytes) {
-  static constexpr std::array<const char*, 7> units{"B",   "KiB", "MiB", "GiB",
-                                                    "TiB", "PiB", "EiB"};
+namespace {
+
+constexpr std::array<const char*, 7> byte_units{"B",   "KiB", "MiB", "GiB",
+                                                "TiB", "PiB", "EiB"};
+
+/// A number of at most four columns, and its unit's place in byte_units.
+std::pair<std::string, std::size_t> scale_bytes(std::uint64_t bytes) {
   std::size_t unit = 0;
-  while (unit + 1 < units.size() && (bytes >> (10 * (unit + 1))) != 0)
+  while (unit + 1 < byte_units.size() && (bytes >> (10 * (unit + 1))) != 0)
     ++unit;
   auto whole = bytes >> (10 * unit);
   auto text = std::to_string(whole);
@@ -41,7 +46,33 @@ std::string format_bytes(std::uint64_t bytes) {
     auto decimals = std::to_string(fraction * (digits == 2 ? 100 : 10) / 1024);
     text += '.' + std::string(digits - decimals.size(), '0') + decimals;
   }
-  return text + ' ' + units[unit];
+  return {text, unit};
+}
+
+/// The first `count` characters of UTF-8 text, and the last.
+std::string_view first_of(std::string_view text, std::size_t count) {
+  std::size_t at = 0;
+  while (at < text.size() && display_width(text.substr(0, at + 1)) <= count)
+    ++at;
+  return text.substr(0, at);
+}
+std::string_view last_of(std::string_view text, std::size_t count) {
+  std::size_t at = text.size();
+  while (at > 0 && display_width(text.substr(at)) < count)
+    --at;
+  return text.substr(at);
+}
+
+} // namespace
+
+std::string format_bytes(std::uint64_t bytes) {
+  const auto [number, unit] = scale_bytes(bytes);
+  return number + ' ' + byte_units.at(unit);
+}
+
+std::string format_short(std::uint64_t bytes) {
+  const auto [number, unit] = scale_bytes(bytes);
+  return unit == 0 ? number : number + byte_units.at(unit)[0];
 }
 
 std::string format_count(std::size_t count, const std::string& noun) {
@@ -67,6 +98,22 @@ std::string printable(std::string_view text) {
       out += byte < 0x20 || byte == 0x7F ? '?' : c;
   }
   return out;
+}
+
+std::string shorten(std::string_view text, std::size_t width) {
+  if (display_width(text) <= width)
+    return std::string{text};
+  const auto dots = std::min<std::size_t>(width, 2);
+  return std::string{first_of(text, width - dots)} + std::string(dots, '.');
+}
+
+std::string shorten_middle(std::string_view text, std::size_t width) {
+  if (display_width(text) <= width)
+    return std::string{text};
+  const auto dots = std::min<std::size_t>(width, 2);
+  const auto rest = width - dots;
+  return std::string{first_of(text, rest - rest / 2)} + std::string(dots, '.')
+         + std::string{last_of(text, rest / 2)};
 }
 
 std::vector<std::string>

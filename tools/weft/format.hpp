@@ -17,6 +17,9 @@ std::string format_age(std::chrono::seconds age);
 /// `1.00 KiB`, `12.3 MiB`, `1023 GiB`.
 std::string format_bytes(std::uint64_t bytes);
 
+/// The same in at most five columns: `0`, `1023`, `1.00K`, `12.3M`, `1023G`.
+std::string format_short(std::uint64_t bytes);
+
 /// `1 peer`, `2 peers`
 std::string format_count(std::size_t count, const std::string& noun);
 
@@ -26,6 +29,13 @@ std::size_t display_width(std::string_view text);
 /// The text without control characters: each becomes a question mark, so that
 /// no name can steer a terminal.
 std::string printable(std::string_view text);
+
+/// The text in at most `width` columns: the end is replaced by two dots where
+/// it is longer.
+std::string shorten(std::string_view text, std::size_t width);
+
+/// The same with the dots in the middle, so that both ends can be read.
+std::string shorten_middle(std::string_view text, std::size_t width);
 
 /// `items` separated by commas, in lines of at most `width` columns.  An item
 /// that is wider than that has a line of its own.

@@ -15,17 +15,41 @@ inline constexpr std::size_t table_width = 80;
 /// Orders peers for people: by name, those without one last and by key.
 void sort_peers(device_status& status);
 
-/// How a peer is called in the table: its name, else the start of its key.
-std::string peer_label(const peer_status& peer);
+/// How a peer is called: its name, else the start of its key.
+std::string peer_label(const std::string& name, const public_key& key);
+inline std::string peer_label(const peer_status& peer) {
+  return peer_label(peer.name, peer.public_key);
+}
+
+/// The age of a peer's last handshake at `now`: `1m4s ago`.
+std::string handshake_age(const peer_status& peer, wall_time now);
 
 /// The device's own lines, then each peer with endpoint, age of the last
-/// handshake at `now`, bytes in and out, and allowed IPs.  Only allowed IPs,
+/// handshake at `now`, bytes in and out, and allowed IPs.  `verbose`: also the
+/// age of the session, packets, and what was dropped why.  Only allowed IPs,
 /// names and endpoints that alone are wider exceed the table's width.
-std::string format_table(const device_status& status, wall_time now);
+std::string
+format_table(const device_status& status, wall_time now, bool verbose = false);
+
+/// A line for each peer, in at most `width` columns if that is table_width or
+/// more: name, age of the last handshake, bytes in and out if there is room,
+/// endpoint.  Names that are too long are cut.
+std::string format_peers(const device_status& status, wall_time now,
+                         std::size_t width = table_width);
+
+/// A device, and whether it was asked by weft's own protocol.
+struct shown_device {
+  device_status status;
+  bool by_control = false;
+};
 
 /// All devices as a JSON array, indented, with a newline at the end.  What
 /// only weft's own daemon states (MTU, packets, restarts, drops) is null for
-/// other implementations' devices.
-std::string format_json(const std::vector<device_status>& devices);
+/// other implementations' devices; the age of sessions and each peer's drops
+/// are null unless weft's own protocol was used.
+std::string format_json(const std::vector<shown_device>& devices);
+
+/// The peers of a device that was, as a JSON array.
+std::string format_peers_json(const device_status& status);
 
 } // namespace weft

@@ -63,19 +63,9 @@ void append_list(std::string& out, std::size_t start, const std::string& title,
   }
 }
 
-std::string handshake_cell(const peer_status& peer, wall_time now) {
-  if (!peer.last_handshake)
-    return "never";
-  if (*peer.last_handshake > now + std::chrono::seconds{1})
-    return "in future"; // the wall clock was set back since
-  const auto age = now - *peer.last_handshake;
-  return format_age(std::chrono::duration_cast<std::chrono::seconds>(age))
-         + " ago";
-}
-
 row peer_row(const peer_status& peer, wall_time now) {
   return {peer_label(peer), peer.endpoint ? to_string(*peer.endpoint) : "-",
-          handshake_cell(peer, now), format_bytes(peer.rx_bytes),
+          handshake_age(peer, now), format_bytes(peer.rx_bytes),
           format_bytes(peer.tx_bytes)};
 }
 
@@ -98,6 +88,28 @@ columns lay_out(const std::vector<row>& rows) {
     if (const auto width = display_width(cells[1]); width <= free)
       where = std::max(where, width);
   return layout;
+}
+
+/// What was dropped, and why.
+std::vector<std::string> drop_items(const std::vector<drop_count>& drops) {
+  std::vector<std::string> items;
+  for (const auto& drop : drops)
+    if (drop.packets > 0)
+      items.push_back(printable(drop.reason) + ' '
+                      + std::to_string(drop.packets));
+  return items;
+}
+
+/// What most of the time nobody wants to know.
+void append_more(std::string& out, const peer_status& peer, std::size_t start) {
+  std::vector<std::string> more{
+    "received " + format_count(peer.rx_packets, "packet"),
+    "sent " + format_count(peer.tx_packets, "packet"),
+    peer.session_age ? "session began " + format_age(*peer.session_age) + " ago"
+                     : "no session"};
+  append_list(out, start, "more  ", more);
+  if (const auto drops = drop_items(peer.drops); !drops.empty())
+    append_list(out, start, "drops ", drops);
 }
 
 void append_peer_details(std::string& out, const peer_status& peer,
@@ -141,12 +153,7 @@ void append_device(std::string& out, const device_status& status) {
     settings.push_back("firewall mark 0x" + to_hexadecimal(status.fwmark));
   settings.push_back(format_count(status.peers.size(), "peer"));
   append_list(out, indent, "settings  ", settings);
-  std::vector<std::string> drops;
-  for (const auto& drop : status.drops)
-    if (drop.packets > 0)
-      drops.push_back(printable(drop.reason) + ' '
-                      + std::to_string(drop.packets));
-  if (!drops.empty())
+  if (const auto drops = drop_items(status.drops); !drops.empty())
     append_list(out, indent, "dropped   ", drops);
 }
 
@@ -161,13 +168,24 @@ void sort_peers(device_status& status) {
             });
 }
 
-std::string peer_label(const peer_status& peer) {
-  if (!peer.name.empty())
-    return printable(peer.name);
-  return to_string(peer.public_key).substr(0, key_characters) + "...";
+std::string peer_label(const std::string& name, const public_key& key) {
+  if (!name.empty())
+    return printable(name);
+  return to_string(key).substr(0, key_characters) + "...";
 }
 
-std::string format_table(const device_status& status, wall_time now) {
+std::string handshake_age(const peer_status& peer, wall_time now) {
+  if (!peer.last_handshake)
+    return "never";
+  if (*peer.last_handshake > now + std::chrono::seconds{1})
+    return "in future"; // the wall clock was set back since
+  const auto age = now - *peer.last_handshake;
+  return format_age(std::chrono::duration_cast<std::chrono::seconds>(age))
+         + " ago";
+}
+
+std::string
+format_table(const device_status& status, wall_time now, bool verbose) {
   std::string out;
   append_device(out, status);
   if (status.peers.empty())
@@ -186,6 +204,8 @@ std::string format_table(const device_status& status, wall_time now) {
   for (std::size_t i = 0; i < rows.size(); ++i) {
     append_row(out, layout, rows[i]);
     append_peer_details(out, status.peers[i], details_start);
+    if (verbose)
+      append_more(out, status.peers[i], details_start);
   }
   return out;
 }

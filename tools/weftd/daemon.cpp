@@ -1,7 +1,11 @@
 #include "tools/weftd/daemon.hpp"
 
+#include "actors/control/gateway.hpp"
 #include "actors/start_overlay.hpp"
+#include "config/yaml.hpp"
+#include "platform/clock.hpp"
 #include "platform/epoll.hpp"
+#include "platform/file_watch.hpp"
 #include "tools/weftd/logging.hpp"
 
 #include <atomic>
@@ -22,7 +26,46 @@ public:
   }
 };
 
-/// Waits for a signal to end, or for the end of the overlay.
+using namespace std::chrono_literals;
+
+/// A file that changes is read once it has rested for this long.
+constexpr auto rest_before_reload = 200ms;
+
+/// Reads the file again, as weftd did when it started.
+tl::expected<node_config, std::string> read_again(const std::string& file) {
+  auto config = load_yaml(file);
+  if (config)
+    return std::move(*config);
+  std::string text;
+  for (const auto& error : config.error())
+    text += (text.empty() ? "" : "\n") + to_string(error);
+  return tl::unexpected{text};
+}
+
+/// Where, and for whom, the overlay can be steered from outside.
+gateway_options control_of(const control_config& config,
+                           const std::string& interface,
+                           std::shared_ptr<spdlog::logger> log) {
+  gateway_options options;
+  options.interface = interface;
+  options.socket_path = config.socket_folder + '/' + interface + ".sock";
+  options.socket_group = config.group;
+  options.log = std::move(log);
+  if (!config.listen)
+    return options;
+  tls_access access;
+  access.listen = {*config.listen};
+  access.files
+    = {config.certificate, config.key, config.ca, config.revocations};
+  for (const auto& [name, role] : config.roles)
+    access.roles[name]
+      = role == "operator" ? control_role::operate : control_role::view;
+  options.tls = std::move(access);
+  return options;
+}
+
+/// Waits for a signal to end, for the end of the overlay, or for a reason to
+/// read the configuration again.
 class supervisor {
 public:
   static result<std::unique_ptr<supervisor>> create() {
@@ -49,14 +92,34 @@ public:
       });
   }
 
+  /// Has `reload` called when the file changes, too.
+  result<void> watch_file(const std::string& file) {
+    auto watch = file_watch::open(file);
+    if (!watch)
+      return tl::unexpected(watch.error());
+    file_ = std::move(*watch);
+    return events_.watch(file_->descriptor(), interest::read, nullptr);
+  }
+
   /// The signal that asks to end, or 0 when the overlay ended by itself.
-  int wait() {
+  int wait(const std::function<void()>& reload) {
     for (;;) {
       if (ended_)
         return 0;
       std::ignore = events_.wait(true);
       if (const auto signal = next_end_signal(); signal != 0)
         return signal;
+      const auto now = boot_now();
+      if (file_ && file_->read()) {
+        reload_at_ = now + rest_before_reload;
+        events_.set_deadline(reload_at_);
+      }
+      if (hang_up_ || (reload_at_ && *reload_at_ <= now)) {
+        hang_up_ = false;
+        reload_at_.reset();
+        events_.set_deadline(std::nullopt);
+        reload();
+      }
     }
   }
   /// Another signal meanwhile ends the process at once.
@@ -76,17 +139,21 @@ private:
     : signals_(std::move(signals)), events_(std::move(events)) {
   }
 
-  /// SIGINT or SIGTERM if one is there, or 0; others are read and ignored.
+  /// SIGINT or SIGTERM if one is there, or 0; SIGHUP is kept in mind.
   int next_end_signal() {
     for (int signal = signals_.read(); signal != 0; signal = signals_.read()) {
       if (signal == SIGINT || signal == SIGTERM)
         return signal;
+      hang_up_ = true;
     }
     return 0;
   }
 
   signal_watch signals_;
   poller events_;
+  std::optional<file_watch> file_;
+  std::optional<time_point> reload_at_;
+  bool hang_up_ = false;
   std::atomic<bool> ended_{false};
   std::atomic<bool> failed_{false};
 };
@@ -107,22 +174,46 @@ int run_daemon(daemon_options options, background* parent) {
   actor_config config;
   caf::actor_system system{config};
   const auto peers = options.config.peers.size();
+  const auto watches_file = options.config.reload == reload_mode::watch;
+  const auto control = options.config.control;
   overlay_options overlay;
   overlay.config = std::move(options.config);
   overlay.configure_link = options.configure_link;
   overlay.log = log;
+  if (!options.file.empty())
+    overlay.read_config = [file = options.file] { return read_again(file); };
   auto running = start_overlay(system, std::move(overlay));
   if (!running) {
     log->critical("{}", running.error().message);
     return exit_code::run_time;
   }
   (*waiting)->watch(running->actor);
+  const auto gateway = start_gateway(
+    system, running->actor, control_of(control, running->interface, log));
+  if (!gateway) {
+    // The drop-in promises wg(8)'s socket alone.
+    if (!options.file.empty()) {
+      log->critical("{}", gateway.error().message);
+      caf::anon_send(running->actor, shut_down{});
+      (*waiting)->wait_for_end();
+      return exit_code::run_time;
+    }
+    log->warn("{}", gateway.error().message);
+  }
+  if (watches_file) {
+    if (auto watched = (*waiting)->watch_file(options.file); !watched)
+      log->warn("{}", watched.error().message);
+  }
   log->info("interface {} is up, UDP port {}, peers: {}", running->interface,
             running->port, peers);
   notify_service_manager("READY=1");
   if (parent != nullptr)
     parent->ready();
-  if (const auto signal = (*waiting)->wait(); signal != 0) {
+  const auto reload = [&] {
+    // The overlay logs what comes of it.
+    caf::anon_send(running->actor, reload_config{});
+  };
+  if (const auto signal = (*waiting)->wait(reload); signal != 0) {
     log->info("shutting down on {}", signal == SIGINT ? "SIGINT" : "SIGTERM");
     notify_service_manager("STOPPING=1");
     caf::anon_send(running->actor, shut_down{});

@@ -15,6 +15,7 @@ inline constexpr int usage = 2; ///< or configuration
 struct daemon_options {
   node_config config;
   bool configure_link = true;
+  std::string file; ///< that `config` was read from; empty: none
 };
 
 /// Runs until SIGINT or SIGTERM, or until the interface is lost; returns the

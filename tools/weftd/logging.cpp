@@ -1,5 +1,7 @@
 #include "tools/weftd/logging.hpp"
 
+#include "actors/log_level.hpp"
+
 #include <nlohmann/json.hpp>
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/stdout_sinks.h>
@@ -7,24 +9,6 @@
 namespace weft {
 
 namespace {
-
-spdlog::level::level_enum to_spdlog(log_level level) {
-  switch (level) {
-    case log_level::trace:
-      return spdlog::level::trace;
-    case log_level::debug:
-      return spdlog::level::debug;
-    case log_level::info:
-      return spdlog::level::info;
-    case log_level::warn:
-      return spdlog::level::warn;
-    case log_level::error:
-      return spdlog::level::err;
-    case log_level::off:
-      return spdlog::level::off;
-  }
-  return spdlog::level::info;
-}
 
 std::string utc_time(spdlog::log_clock::time_point when) {
   const auto seconds = spdlog::log_clock::to_time_t(when);

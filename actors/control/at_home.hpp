@@ -1,0 +1,38 @@
+// Actors that never leave the scheduler of their own actor system.
+#pragma once
+
+#include "messages/errors.hpp"
+
+#include <caf/all.hpp>
+
+#include <cerrno>
+
+namespace weft {
+
+/// An actor that is sent a message is run by whoever sends it, which across
+/// two actor systems is a thread of the wrong one: `class x : public
+/// at_home<x_actor::base>` is run by a worker of its own system instead.
+template <class Base>
+class at_home : public Base {
+public:
+  explicit at_home(caf::actor_config& config) : Base(config) {
+    // CAF's own handlers print.
+    this->set_default_handler(caf::drop);
+    this->set_exception_handler([](std::exception_ptr& thrown) {
+      try {
+        std::rethrow_exception(thrown);
+      } catch (const std::exception& error) {
+        return make_error(EIO, error.what());
+      } catch (...) {
+        return make_error(EIO, "unknown exception");
+      }
+    });
+  }
+
+  using Base::enqueue;
+  void enqueue(caf::mailbox_element_ptr what, caf::execution_unit*) override {
+    Base::enqueue(std::move(what), nullptr);
+  }
+};
+
+} // namespace weft

@@ -1,0 +1,184 @@
+#include "actors/event_hub.hpp"
+
+#include "messages/errors.hpp"
+#include "platform/clock.hpp"
+
+#include <algorithm>
+#include <cerrno>
+
+namespace weft {
+
+event_hub::event_hub(caf::actor_config& config, io_loop_ptr loop,
+                     std::string interface, duration silence,
+                     std::chrono::seconds patience)
+  : hosted(config, std::move(loop)), interface_(std::move(interface)),
+    silence_(silence), patience_(patience) {
+  set_down_handler([this](const caf::down_msg& down) { remove(down.source); });
+}
+
+event_hub::behavior_type event_hub::make_behavior() {
+  return {
+    [this](const overlay_event& event) { happened(event); },
+    [this](const subscribe& request) { return add(request.subscriber); },
+    [this](const unsubscribe& request) -> caf::result<void> {
+      if (request.subscriber)
+        remove(request.subscriber.address());
+      return caf::unit;
+    },
+    [this](const silence_due&) { check_silence(); },
+  };
+}
+
+void event_hub::on_exit() {
+  for (auto& [address, one] : subscriptions_)
+    demonitor(address);
+  subscriptions_.clear();
+  live_.clear();
+  handshakes_.clear();
+}
+
+// -- subscribers -------------------------------------------------------------
+
+caf::result<void> event_hub::add(const event_subscriber& subscriber) {
+  if (!subscriber)
+    return make_error(EINVAL, "subscriber: it is no actor", "subscriber");
+  if (subscriptions_.contains(subscriber.address()))
+    return caf::unit;
+  if (subscriptions_.size() == max_subscribers)
+    return make_error(EUSERS,
+                      "too many subscribers: " + std::to_string(max_subscribers)
+                        + " have one each; end some",
+                      "subscriber");
+  monitor(subscriber);
+  subscriptions_[subscriber.address()].subscriber = subscriber;
+  return caf::unit;
+}
+
+void event_hub::remove(const caf::actor_addr& subscriber) {
+  if (subscriptions_.erase(subscriber) > 0)
+    demonitor(subscriber);
+}
+
+void event_hub::publish(const overlay_event& event) {
+  std::vector<caf::actor_addr> too_slow;
+  for (auto& [address, one] : subscriptions_) {
+    if (one.waiting.size() == max_waiting) {
+      too_slow.push_back(address);
+      continue;
+    }
+    one.waiting.push_back(event);
+    send_batch(one);
+  }
+  for (const auto& address : too_slow)
+    give_up(address, "it is " + std::to_string(max_waiting)
+                       + " events behind: subscribe again, and read the "
+                         "status for what was missed");
+}
+
+void event_hub::send_batch(subscription& to) {
+  if (to.busy || to.waiting.empty())
+    return;
+  const auto count = std::min(to.waiting.size(), max_batch);
+  const auto end = to.waiting.begin() + static_cast<std::ptrdiff_t>(count);
+  event_batch batch{to.passed, {to.waiting.begin(), end}};
+  to.waiting.erase(to.waiting.begin(), end);
+  to.passed += count;
+  to.busy = true;
+  const auto address = to.subscriber.address();
+  request(to.subscriber, patience_, std::move(batch))
+    .then([this, address] { answered(address, true); },
+          [this, address](const caf::error&) { answered(address, false); });
+}
+
+void event_hub::answered(const caf::actor_addr& subscriber, bool well) {
+  const auto found = subscriptions_.find(subscriber);
+  if (found == subscriptions_.end())
+    return;
+  found->second.busy = false;
+  if (well)
+    send_batch(found->second);
+  else
+    give_up(subscriber, "it did not answer for "
+                          + std::to_string(patience_.count()) + " s");
+}
+
+void event_hub::give_up(const caf::actor_addr& subscriber,
+                        const std::string& why) {
+  const auto found = subscriptions_.find(subscriber);
+  if (found == subscriptions_.end())
+    return;
+  overlay_event notice;
+  notice.kind = event_kind::events_lost;
+  notice.when = wall_now();
+  notice.interface = interface_;
+  notice.reason = "the subscription ends: " + why;
+  send(found->second.subscriber,
+       event_batch{found->second.passed + found->second.waiting.size(),
+                   {std::move(notice)}});
+  remove(subscriber);
+}
+
+// -- peers -------------------------------------------------------------------
+
+void event_hub::happened(const overlay_event& what) {
+  auto event = what;
+  event.interface = interface_;
+  if (event.when == wall_time{})
+    event.when = wall_now();
+  publish(event);
+  if (event.kind == event_kind::handshake_completed)
+    handshake_seen(event);
+  else if (event.kind == event_kind::peer_removed)
+    live_.erase(event.peer);
+}
+
+void event_hub::handshake_seen(const overlay_event& event) {
+  const auto now = boot_now();
+  auto& peer = live_[event.peer];
+  const auto is_new = peer.last_handshake == time_point{};
+  peer = {event.peer_name, now};
+  handshakes_.emplace_back(now, event.peer);
+  if (is_new) {
+    auto up = event;
+    up.kind = event_kind::peer_up;
+    publish(up);
+  }
+  await_silence();
+}
+
+void event_hub::await_silence() {
+  if (check_due_ || handshakes_.empty())
+    return;
+  check_due_ = true;
+  const auto wait = handshakes_.front().first + silence_ - boot_now();
+  delayed_send(caf::actor_cast<event_hub_actor>(this),
+               std::max(wait, duration{0}), silence_due{});
+}
+
+void event_hub::check_silence() {
+  check_due_ = false;
+  const auto now = boot_now();
+  while (!handshakes_.empty() && handshakes_.front().first + silence_ <= now) {
+    const auto [when, key] = handshakes_.front();
+    handshakes_.pop_front();
+    const auto found = live_.find(key);
+    if (found == live_.end() || found->second.last_handshake != when)
+      continue; // removed, or heard from again
+    overlay_event down;
+    down.kind = event_kind::peer_down;
+    down.when = wall_now();
+    down.interface = interface_;
+    down.peer = key;
+    down.peer_name = found->second.name;
+    down.reason
+      = "no handshake for "
+        + std::to_string(
+          std::chrono::duration_cast<std::chrono::seconds>(silence_).count())
+        + " s";
+    live_.erase(found);
+    publish(down);
+  }
+  await_silence();
+}
+
+} // namespace weft

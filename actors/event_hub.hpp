@@ -1,0 +1,71 @@
+// The event hub: what happens goes in, and out to whoever has subscribed.  It
+// lives on the control loop; a subscriber that is slow costs a bounded queue
+// and then its subscription, and packets never wait for any of it.
+#pragma once
+
+#include "actors/io_loop.hpp"
+#include "messages/interfaces.hpp"
+#include "protocol/deadlines.hpp"
+
+#include <deque>
+#include <map>
+#include <unordered_map>
+
+namespace weft {
+
+class event_hub : public hosted<event_hub_actor::base> {
+public:
+  /// Subscribers at a time.
+  static constexpr std::size_t max_subscribers = 1024;
+  /// Events that wait for one subscriber.
+  static constexpr std::size_t max_waiting = 4096;
+  /// Events in one batch.
+  static constexpr std::size_t max_batch = 256;
+
+  /// `patience` is what a subscriber has to answer a batch, `silence` the time
+  /// without a handshake after which a peer is down.
+  event_hub(caf::actor_config& config, io_loop_ptr loop, std::string interface,
+            duration silence = limits::reject_after_time,
+            std::chrono::seconds patience = std::chrono::seconds{10});
+
+  behavior_type make_behavior() override;
+  void on_exit() override;
+
+private:
+  struct subscription {
+    event_subscriber subscriber;
+    std::deque<overlay_event> waiting;
+    std::uint64_t passed = 0; ///< events before those that wait
+    bool busy = false;        ///< a batch has not been answered
+  };
+  using subscriptions = std::map<caf::actor_addr, subscription>;
+
+  /// A peer with a session.
+  struct live_peer {
+    std::string name;
+    time_point last_handshake{};
+  };
+
+  caf::result<void> add(const event_subscriber& subscriber);
+  void remove(const caf::actor_addr& subscriber);
+  /// Passes it on, with the peer_up or peer_down that it comes to.
+  void happened(const overlay_event& event);
+  void publish(const overlay_event& event);
+  void send_batch(subscription& to);
+  void answered(const caf::actor_addr& subscriber, bool well);
+  void give_up(const caf::actor_addr& subscriber, const std::string& why);
+  void handshake_seen(const overlay_event& event);
+  void check_silence();
+  void await_silence();
+
+  std::string interface_;
+  duration silence_;
+  std::chrono::seconds patience_;
+  subscriptions subscriptions_;
+  std::unordered_map<public_key, live_peer> live_;
+  /// Of all live peers, in order of time; a newer handshake appends.
+  std::deque<std::pair<time_point, public_key>> handshakes_;
+  bool check_due_ = false;
+};
+
+} // namespace weft

@@ -1,0 +1,24 @@
+# weft::weft, all that a program needs to embed an overlay or to steer one.
+# It is the same to programs in this tree and to users of the installed package.
+include(GNUInstallDirs)
+
+add_library(weft_library INTERFACE)
+add_library(weft::weft ALIAS weft_library)
+target_link_libraries(weft_library
+  INTERFACE weft_actors weft_messages weft_platform weft_config weft_protocol)
+target_compile_features(weft_library INTERFACE cxx_std_20)
+# The headers include each other by their path from the root of the project,
+# and programs include <weft/weft.hpp>.
+target_include_directories(weft_library INTERFACE
+  $<BUILD_INTERFACE:${CMAKE_CURRENT_BINARY_DIR}/include>
+  $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>
+  $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/weft>)
+file(CONFIGURE OUTPUT include/weft/weft.hpp
+     CONTENT "#include \"actors/weft.hpp\" // IWYU pragma: export\n")
+
+set(weft_libraries weft_library)
+set_target_properties(weft_library PROPERTIES EXPORT_NAME weft)
+foreach(layer IN ITEMS protocol config platform messages actors)
+  list(APPEND weft_libraries weft_${layer})
+  set_target_properties(weft_${layer} PROPERTIES EXPORT_NAME ${layer})
+endforeach()

@@ -1,0 +1,113 @@
+// The section `control`: who may steer the node, and how.
+#include "config/strings.hpp"
+#include "config/yaml_reader.hpp"
+
+#include <array>
+
+namespace weft {
+
+std::span<const yaml_reader::field<control_config>>
+yaml_reader::control_fields() {
+  using self = yaml_reader;
+  using node = const yaml_node;
+  using into = control_config;
+  static constexpr std::array<field<into>, 8> fields{{
+    {"socket_folder",
+     [](self& me, node& value, const path& at, into& control) {
+       me.read_path(value, at, control.socket_folder);
+     }},
+    {"group",
+     [](self& me, node& value, const path& at, into& control) {
+       const auto* name = me.scalar(value, at, "the name of a group");
+       if (name != nullptr && !strings::is_short_word(*name))
+         me.complain(value, at,
+                     strings::quote(*name)
+                       + " is no name of a group; 1-32 letters, digits, '_', "
+                         "'-' and '.' are expected");
+       else if (name != nullptr)
+         control.group = *name;
+     }},
+    {"listen",
+     [](self& me, node& value, const path& at, into& control) {
+       me.read_value(value, at, "ADDRESS:PORT", read_control_listen,
+                     control.listen);
+     }},
+    {"certificate",
+     [](self& me, node& value, const path& at, into& control) {
+       me.read_path(value, at, control.certificate);
+     }},
+    {"key", [](self& me, node& value, const path& at,
+               into& control) { me.read_path(value, at, control.key); }},
+    {"ca", [](self& me, node& value, const path& at,
+              into& control) { me.read_path(value, at, control.ca); }},
+    {"revocations",
+     [](self& me, node& value, const path& at, into& control) {
+       me.read_path(value, at, control.revocations);
+     }},
+    {"roles", [](self& me, node& value, const path& at,
+                 into& control) { me.read_roles(value, at, control); }},
+  }};
+  return fields;
+}
+
+void yaml_reader::read_control(const yaml_node& section, const path& at,
+                               control_config& into) {
+  if (section.kind == yaml_kind::null)
+    return;
+  read_map(section, &at, control_fields(), into);
+  if (!into.listen)
+    return;
+  const std::array<std::pair<std::string_view, const std::string*>, 3> needed{
+    {{"certificate", &into.certificate},
+     {"key", &into.key},
+     {"ca", &into.ca}}};
+  for (const auto& [name, value] : needed) {
+    const path here{&at, name, 0};
+    if (value->empty())
+      complain(section.place, &here,
+               "the key is missing, and 'listen' needs it; a PEM file is "
+               "expected ('weft pki' makes them)");
+  }
+}
+
+void yaml_reader::read_path(const yaml_node& value, const path& at,
+                            std::string& into) {
+  const auto* name = scalar(value, at, "the name of a file");
+  if (name == nullptr)
+    return;
+  constexpr std::size_t longest = 4095;
+  if (name->empty() || name->size() > longest
+      || strings::has_control_characters(*name))
+    return complain(value, at, "the name of a file is expected");
+  into = (folder_ / *name).lexically_normal().string();
+}
+
+void yaml_reader::read_roles(const yaml_node& section, const path& at,
+                             control_config& into) {
+  if (section.kind == yaml_kind::null)
+    return;
+  if (section.kind != yaml_kind::map)
+    return complain(section, at,
+                    "there is " + std::string{describe(section.kind)}
+                      + "; a map of 'NAME: operator' or 'NAME: viewer' lines "
+                        "is expected");
+  const auto* key = tree_.first_child(section);
+  while (key != nullptr) {
+    const auto* value = tree_.next(*key);
+    if (value == nullptr)
+      return;
+    const path here{&at, key->text, 0};
+    const auto* role = scalar(*value, here, "operator or viewer");
+    if (role != nullptr && *role != "operator" && *role != "viewer")
+      complain(*value, here,
+               strings::quote(*role)
+                 + " is no role; operator or viewer is expected");
+    else if (role != nullptr
+             && !into.roles.emplace(key->text, *role).second)
+      complain(key->place, &here,
+               "the name appears twice; remove one of the two");
+    key = tree_.next(*value);
+  }
+}
+
+} // namespace weft

@@ -1,0 +1,55 @@
+#include "messages/control.hpp"
+
+namespace weft {
+
+std::string_view to_string(event_kind kind) {
+  switch (kind) {
+    case event_kind::peer_up:
+      return "peer_up";
+    case event_kind::peer_down:
+      return "peer_down";
+    case event_kind::endpoint_changed:
+      return "endpoint_changed";
+    case event_kind::handshake_completed:
+      return "handshake_completed";
+    case event_kind::handshake_failed:
+      return "handshake_failed";
+    case event_kind::peer_added:
+      return "peer_added";
+    case event_kind::peer_removed:
+      return "peer_removed";
+    case event_kind::peer_restarted:
+      return "peer_restarted";
+    case event_kind::config_applied:
+      return "config_applied";
+    case event_kind::interface_lost:
+      return "interface_lost";
+    case event_kind::events_lost:
+      break;
+  }
+  return "events_lost";
+}
+
+void configure(caf::actor_system_config& config) {
+  config.add_message_type<get_status>("weft::get_status")
+    .add_message_type<apply_config>("weft::apply_config")
+    .add_message_type<reload_config>("weft::reload_config")
+    .add_message_type<add_peer>("weft::add_peer")
+    .add_message_type<update_peer>("weft::update_peer")
+    .add_message_type<remove_peer>("weft::remove_peer")
+    .add_message_type<set_endpoint>("weft::set_endpoint")
+    .add_message_type<add_allowed_ip>("weft::add_allowed_ip")
+    .add_message_type<remove_allowed_ip>("weft::remove_allowed_ip")
+    .add_message_type<check_handshake>("weft::check_handshake")
+    .add_message_type<generate_keys>("weft::generate_keys")
+    .add_message_type<set_log_level>("weft::set_log_level")
+    .add_message_type<shut_down>("weft::shut_down")
+    .add_message_type<subscribe>("weft::subscribe")
+    .add_message_type<unsubscribe>("weft::unsubscribe")
+    .add_message_type<device_status>("weft::device_status")
+    .add_message_type<config_changes>("weft::config_changes")
+    .add_message_type<key_pair>("weft::key_pair")
+    .add_message_type<event_batch>("weft::event_batch");
+}
+
+} // namespace weft

@@ -1,0 +1,268 @@
+// What an overlay can be told and asked, by whoever it may be: a service that
+// embeds it, the command line, or a program on another machine.  All of it is
+// serializable.  A failure is answered with an error that messages/errors.hpp
+// takes apart: an errno, a sentence, and the field that it is about.
+#pragma once
+
+#include "messages/inspect.hpp"
+
+#include <caf/all.hpp>
+
+#include <string>
+#include <vector>
+
+namespace weft {
+
+/// Of this file's messages, and of how they travel.  Both ends must agree.
+inline constexpr std::uint32_t control_version = 1;
+
+/// Messages and answers are no longer than this when serialized.
+inline constexpr std::size_t max_control_size = std::size_t{4} << 20;
+
+// -- requests ----------------------------------------------------------------
+
+/// Answered with a device_status of at most `max_peers` peers, from the place
+/// where an earlier answer's `next_peer` ended (0: from the first one).
+struct get_status {
+  static constexpr std::uint32_t most = 2000;
+  std::uint32_t first_peer = 0;
+  std::uint32_t max_peers = most;
+};
+
+/// Applies a whole configuration: all of it, or on failure nothing.  Peers
+/// that it does not name are removed; unchanged ones are not touched.  A
+/// private key of zeros leaves the key as it is.
+struct apply_config {
+  node_config config;
+};
+
+/// Reads the configuration file again, and applies it.
+struct reload_config {};
+
+/// Adds a peer.  One that is known is updated to be as `peer` says.
+struct add_peer {
+  peer_config peer;
+};
+
+/// Changes what `update` states; the rest stays.  An unknown peer is an error.
+struct update_peer {
+  peer_update update;
+};
+
+/// Removing an absent peer succeeds.
+struct remove_peer {
+  public_key peer;
+};
+
+/// At once, and the session goes on.  An unknown peer is an error.
+struct set_endpoint {
+  public_key peer;
+  endpoint_config where;
+};
+
+/// Idempotent.  An unknown peer is an error; a prefix of another peer moves.
+struct add_allowed_ip {
+  public_key peer;
+  ip_prefix prefix;
+};
+
+/// Idempotent.  An unknown peer is an error.
+struct remove_allowed_ip {
+  public_key peer;
+  ip_prefix prefix;
+};
+
+/// Answered with whether the peer's last handshake was completed at or after
+/// `since`, in seconds since the epoch.  An unknown peer is an error.
+struct check_handshake {
+  public_key peer;
+  std::int64_t since = 0;
+};
+
+/// Answered with a new key_pair, which nothing else is done with.
+struct generate_keys {};
+
+struct set_log_level {
+  log_level level = log_level::info;
+};
+
+/// Ends the overlay: its interface and its sockets are removed.
+struct shut_down {};
+
+// -- answers -----------------------------------------------------------------
+
+/// What a request has changed.
+struct config_changes {
+  std::uint32_t peers_added = 0;
+  std::uint32_t peers_changed = 0;
+  std::uint32_t peers_removed = 0;
+  /// What else changed, and what could not without a restart: a sentence each.
+  std::vector<std::string> notes;
+
+  bool operator==(const config_changes&) const = default;
+};
+
+struct key_pair {
+  private_key secret;
+  public_key shared;
+};
+
+// -- events ------------------------------------------------------------------
+
+enum class event_kind : std::uint8_t {
+  peer_up,             ///< a first session, or one after peer_down
+  peer_down,           ///< no handshake for 180 s (paper, 6.1)
+  endpoint_changed,    ///< the peer is heard from, or was given, another one
+  handshake_completed, ///< a session begins
+  handshake_failed,    ///< `reason` says how
+  peer_added,
+  peer_removed,
+  peer_restarted, ///< its actor failed and was started again
+  config_applied, ///< `reason` sums it up
+  interface_lost, ///< the overlay ends
+  events_lost,    ///< the subscriber was too slow: its subscription ends
+};
+
+std::string_view to_string(event_kind kind);
+
+constexpr event_kind last_of(event_kind) {
+  return event_kind::events_lost;
+}
+
+struct overlay_event {
+  event_kind kind{};
+  wall_time when{};
+  std::string interface;
+  weft::public_key peer; ///< zero: it is about no peer
+  std::string peer_name;
+  std::optional<weft::endpoint> endpoint;
+  std::string reason;
+};
+
+/// Some events, in order.  `first` counts those before.
+struct event_batch {
+  std::uint64_t first = 0;
+  std::vector<overlay_event> events;
+};
+
+/// Whoever wants events.  The next batch comes once this one is answered; who
+/// does not answer for 10 s, or falls 4096 events behind, is unsubscribed.
+using event_subscriber
+  = caf::typed_actor<caf::replies_to<event_batch>::with<void>>;
+
+/// Events from now on; a second time changes nothing.
+struct subscribe {
+  event_subscriber subscriber;
+};
+
+struct unsubscribe {
+  event_subscriber subscriber;
+};
+
+// -- serialization -----------------------------------------------------------
+
+template <class I>
+typename I::result_type inspect(I& f, get_status& x) {
+  return f(caf::meta::type_name("weft::get_status"), x.first_peer, x.max_peers);
+}
+template <class I>
+typename I::result_type inspect(I& f, apply_config& x) {
+  return f(caf::meta::type_name("weft::apply_config"), x.config);
+}
+template <class I>
+typename I::result_type inspect(I& f, reload_config&) {
+  return f(caf::meta::type_name("weft::reload_config"));
+}
+template <class I>
+typename I::result_type inspect(I& f, add_peer& x) {
+  return f(caf::meta::type_name("weft::add_peer"), x.peer);
+}
+template <class I>
+typename I::result_type inspect(I& f, update_peer& x) {
+  return f(caf::meta::type_name("weft::update_peer"), x.update);
+}
+template <class I>
+typename I::result_type inspect(I& f, remove_peer& x) {
+  return f(caf::meta::type_name("weft::remove_peer"), x.peer);
+}
+template <class I>
+typename I::result_type inspect(I& f, set_endpoint& x) {
+  return f(caf::meta::type_name("weft::set_endpoint"), x.peer, packed(x.where));
+}
+template <class I>
+typename I::result_type inspect(I& f, add_allowed_ip& x) {
+  return f(caf::meta::type_name("weft::add_allowed_ip"), x.peer, x.prefix);
+}
+template <class I>
+typename I::result_type inspect(I& f, remove_allowed_ip& x) {
+  return f(caf::meta::type_name("weft::remove_allowed_ip"), x.peer, x.prefix);
+}
+template <class I>
+typename I::result_type inspect(I& f, check_handshake& x) {
+  return f(caf::meta::type_name("weft::check_handshake"), x.peer, x.since);
+}
+template <class I>
+typename I::result_type inspect(I& f, generate_keys&) {
+  return f(caf::meta::type_name("weft::generate_keys"));
+}
+template <class I>
+typename I::result_type inspect(I& f, set_log_level& x) {
+  return f(caf::meta::type_name("weft::set_log_level"), packed(x.level));
+}
+template <class I>
+typename I::result_type inspect(I& f, shut_down&) {
+  return f(caf::meta::type_name("weft::shut_down"));
+}
+template <class I>
+typename I::result_type inspect(I& f, config_changes& x) {
+  return f(caf::meta::type_name("weft::config_changes"), x.peers_added,
+           x.peers_changed, x.peers_removed, x.notes);
+}
+template <class I>
+typename I::result_type inspect(I& f, key_pair& x) {
+  return f(caf::meta::type_name("weft::key_pair"), x.secret, x.shared);
+}
+template <class I>
+typename I::result_type inspect(I& f, overlay_event& x) {
+  return f(caf::meta::type_name("weft::overlay_event"), packed(x.kind),
+           packed(x.when), x.interface, x.peer, x.peer_name, packed(x.endpoint),
+           x.reason);
+}
+template <class I>
+typename I::result_type inspect(I& f, event_batch& x) {
+  return f(caf::meta::type_name("weft::event_batch"), x.first, x.events);
+}
+template <class I>
+typename I::result_type inspect(I& f, subscribe& x) {
+  return f(caf::meta::type_name("weft::subscribe"), x.subscriber);
+}
+template <class I>
+typename I::result_type inspect(I& f, unsubscribe& x) {
+  return f(caf::meta::type_name("weft::unsubscribe"), x.subscriber);
+}
+
+// -- the interface -----------------------------------------------------------
+
+/// An overlay, for everybody who steers it.
+using overlay_actor
+  = caf::typed_actor<caf::replies_to<get_status>::with<device_status>,
+                     caf::replies_to<apply_config>::with<config_changes>,
+                     caf::replies_to<reload_config>::with<config_changes>,
+                     caf::replies_to<add_peer>::with<config_changes>,
+                     caf::replies_to<update_peer>::with<config_changes>,
+                     caf::replies_to<remove_peer>::with<config_changes>,
+                     caf::replies_to<set_endpoint>::with<config_changes>,
+                     caf::replies_to<add_allowed_ip>::with<config_changes>,
+                     caf::replies_to<remove_allowed_ip>::with<config_changes>,
+                     caf::replies_to<check_handshake>::with<bool>,
+                     caf::replies_to<generate_keys>::with<key_pair>,
+                     caf::replies_to<set_log_level>::with<void>,
+                     caf::replies_to<subscribe>::with<void>,
+                     caf::replies_to<unsubscribe>::with<void>,
+                     caf::replies_to<shut_down>::with<void>>;
+
+/// Makes the control messages known to an actor system that sends them to
+/// other processes.  To be called before the system is made.
+void configure(caf::actor_system_config& config);
+
+} // namespace weft

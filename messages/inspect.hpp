@@ -1,0 +1,240 @@
+// How what control messages carry is serialized.  Keys, addresses, prefixes
+// and endpoints travel as the text that configuration files have for them, so
+// that whoever receives them checks them again.
+#pragma once
+
+#include "config/device_status.hpp"
+#include "config/device_update.hpp"
+#include "config/strings.hpp"
+
+#include <caf/error.hpp>
+#include <caf/meta/load_callback.hpp>
+#include <caf/meta/type_name.hpp>
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <type_traits>
+
+namespace weft {
+
+// -- text and numbers --------------------------------------------------------
+
+namespace wire_text {
+
+std::string from(const public_key& key);
+std::string from(const secret<32>& key);
+std::string from(const ip_prefix& prefix);
+std::string from(const endpoint& where);
+std::string from(const endpoint_config& where);
+
+/// Each fails if the text is none of its kind.
+caf::error read(const std::string& text, public_key& key);
+caf::error read(const std::string& text, secret<32>& key);
+caf::error read(const std::string& text, ip_prefix& prefix);
+caf::error read(const std::string& text, endpoint& where);
+caf::error read(const std::string& text, endpoint_config& where);
+
+template <class Inspector, class T>
+typename Inspector::result_type inspect(Inspector& f, T& value) {
+  std::string text;
+  const strings::wiper wipe_keys(text);
+  if constexpr (Inspector::writes_state) {
+    return f(text, caf::meta::load_callback([&] { return read(text, value); }));
+  } else {
+    // Whoever turns a message into a line of a log gets no key.
+    constexpr bool for_people = std::is_void_v<typename Inspector::result_type>;
+    if constexpr (!(for_people && std::is_same_v<T, secret<32>>))
+      text = from(value);
+    return f(text);
+  }
+}
+
+} // namespace wire_text
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, public_key& x) {
+  return wire_text::inspect(f, x);
+}
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, secret<32>& x) {
+  return wire_text::inspect(f, x);
+}
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, ip_prefix& x) {
+  return wire_text::inspect(f, x);
+}
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, endpoint& x) {
+  return wire_text::inspect(f, x);
+}
+
+/// The last value of an enumeration, for those that travel as numbers.
+constexpr log_level last_of(log_level) {
+  return log_level::off;
+}
+constexpr log_format last_of(log_format) {
+  return log_format::json;
+}
+
+caf::error not_in_enumeration();
+
+// -- types of the standard library -------------------------------------------
+
+/// Gives a type of the standard library an inspect() that is found.
+template <class T>
+struct packed_field {
+  T& value;
+};
+template <class T>
+packed_field<T> packed(T& value) {
+  return {value};
+}
+
+template <class T>
+struct is_optional : std::false_type {};
+template <class T>
+struct is_optional<std::optional<T>> : std::true_type {};
+
+template <class T>
+inline constexpr bool needs_packing
+  = is_optional<T>::value
+    || std::is_same_v<
+      T,
+      endpoint_config> || std::is_same_v<T, std::chrono::seconds> || std::is_same_v<T, wall_time> || std::is_enum_v<T>;
+
+template <class Inspector, class T>
+typename Inspector::result_type
+inspect_optional(Inspector& f, std::optional<T>& x) {
+  bool present = x.has_value();
+  T value = x.value_or(T{});
+  const auto inspect_value = [&] {
+    if constexpr (needs_packing<T>)
+      return f(packed(value));
+    else
+      return f(value);
+  };
+  if constexpr (std::is_void_v<typename Inspector::result_type>) {
+    if (present)
+      inspect_value();
+    else
+      f(present);
+  } else {
+    if (auto failed = f(present))
+      return failed;
+    if (!present) {
+      x.reset();
+      return {};
+    }
+    if (auto failed = inspect_value())
+      return failed;
+    x = std::move(value);
+    return {};
+  }
+}
+
+template <class Inspector, class T>
+typename Inspector::result_type inspect_enum(Inspector& f, T& x) {
+  auto number = static_cast<std::uint8_t>(x);
+  auto keep = [&] {
+    if (number > static_cast<std::uint8_t>(last_of(x)))
+      return not_in_enumeration();
+    x = static_cast<T>(number);
+    return caf::error{};
+  };
+  return f(number, caf::meta::load_callback(keep));
+}
+
+template <class Inspector, class T>
+typename Inspector::result_type inspect(Inspector& f, packed_field<T>& x) {
+  if constexpr (is_optional<T>::value) {
+    return inspect_optional(f, x.value);
+  } else if constexpr (std::is_enum_v<T>) {
+    return inspect_enum(f, x.value);
+  } else if constexpr (std::is_same_v<T, endpoint_config>) {
+    return wire_text::inspect(f, x.value);
+  } else if constexpr (std::is_same_v<T, wall_time>) {
+    auto count = static_cast<std::int64_t>(x.value.time_since_epoch()
+                                           / std::chrono::nanoseconds{1});
+    auto keep = [&] {
+      x.value = wall_time{std::chrono::nanoseconds{count}};
+      return caf::error{};
+    };
+    return f(count, caf::meta::load_callback(keep));
+  } else {
+    auto count = static_cast<std::int64_t>(x.value.count());
+    auto keep = [&] {
+      x.value = std::chrono::seconds{count};
+      return caf::error{};
+    };
+    return f(count, caf::meta::load_callback(keep));
+  }
+}
+
+// -- configuration -----------------------------------------------------------
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, interface_config& x) {
+  return f(caf::meta::type_name("weft::interface_config"), x.name,
+           x.private_key, x.listen, x.addresses, x.cluster_networks, x.mtu,
+           x.fwmark, x.socket_folder);
+}
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, peer_config& x) {
+  return f(caf::meta::type_name("weft::peer_config"), x.name, x.public_key,
+           x.preshared_key, packed(x.endpoint), x.allowed_ips,
+           packed(x.persistent_keepalive));
+}
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, log_config& x) {
+  return f(caf::meta::type_name("weft::log_config"), packed(x.level),
+           packed(x.format));
+}
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, node_config& x) {
+  return f(caf::meta::type_name("weft::node_config"), x.interface, x.peers,
+           x.log);
+}
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, allowed_ip_change& x) {
+  return f(caf::meta::type_name("weft::allowed_ip_change"), x.prefix, x.remove);
+}
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, peer_update& x) {
+  return f(caf::meta::type_name("weft::peer_update"), x.public_key, x.remove,
+           x.update_only, x.replace_allowed_ips, packed(x.name),
+           packed(x.preshared_key), packed(x.endpoint),
+           packed(x.persistent_keepalive), x.allowed_ips);
+}
+
+// -- status ------------------------------------------------------------------
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, drop_count& x) {
+  return f(caf::meta::type_name("weft::drop_count"), x.reason, x.packets);
+}
+
+/// Without its secret.
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, peer_status& x) {
+  return f(caf::meta::type_name("weft::peer_status"), x.name, x.public_key,
+           packed(x.endpoint), x.endpoint_host, x.allowed_ips,
+           packed(x.persistent_keepalive), packed(x.last_handshake),
+           packed(x.session_age), x.rx_bytes, x.tx_bytes, x.rx_packets,
+           x.tx_packets, x.restarts, x.drops);
+}
+
+/// Without its secret.
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, device_status& x) {
+  return f(caf::meta::type_name("weft::device_status"), x.interface,
+           x.public_key, x.listen, x.listen_port, x.fwmark, x.mtu, x.peers,
+           x.drops, x.next_peer);
+}
+
+} // namespace weft

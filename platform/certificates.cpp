@@ -1,0 +1,353 @@
+#include "platform/certificates.hpp"
+
+#include "platform/x509.hpp"
+#include "protocol/ip.hpp"
+#include "protocol/random.hpp"
+
+#include <openssl/bn.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+
+#include <algorithm>
+#include <array>
+
+namespace weft {
+
+struct certificate_authority::parts {
+  x509::certificate certificate;
+  x509::key key;
+};
+
+namespace {
+
+using x509::failure;
+
+using big_number = x509::handle<BIGNUM, BN_free>;
+using integer = x509::handle<ASN1_INTEGER, ASN1_INTEGER_free>;
+using moment = x509::handle<ASN1_TIME, ASN1_TIME_free>;
+using extension = x509::handle<X509_EXTENSION, X509_EXTENSION_free>;
+using revoked_entry = x509::handle<X509_REVOKED, X509_REVOKED_free>;
+
+bool is_letter_or_digit(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
+         || (c >= '0' && c <= '9');
+}
+
+moment to_moment(wall_time time) {
+  const auto seconds
+    = std::chrono::floor<std::chrono::seconds>(time.time_since_epoch());
+  return moment{ASN1_TIME_set(nullptr, std::time_t{seconds.count()})};
+}
+
+x509::key new_key() {
+  return x509::key{EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519")};
+}
+
+/// 126 random bits, in a positive number of always 16 bytes.
+integer random_serial() {
+  byte_array<16> bytes{};
+  system_random random;
+  random.fill(bytes);
+  bytes[0] = (bytes[0] & std::byte{0x3f}) | std::byte{0x40};
+  const big_number number{
+    BN_bin2bn(reinterpret_cast<const unsigned char*>(bytes.data()),
+              static_cast<int>(bytes.size()), nullptr)};
+  return integer{BN_to_ASN1_INTEGER(number.get(), nullptr)};
+}
+
+bool add_name(X509_NAME* to, const char* field, std::string_view text) {
+  return X509_NAME_add_entry_by_txt(
+           to, field, MBSTRING_UTF8,
+           reinterpret_cast<const unsigned char*>(text.data()),
+           static_cast<int>(text.size()), -1, 0)
+         == 1;
+}
+
+struct extension_text {
+  int kind;
+  std::string value;
+};
+
+bool add_extensions(X509* to, X509* issuer,
+                    const std::vector<extension_text>& all) {
+  X509V3_CTX context{};
+  X509V3_set_ctx(&context, issuer, to, nullptr, nullptr, 0);
+  return std::all_of(all.begin(), all.end(), [&](const extension_text& one) {
+    const extension made{
+      X509V3_EXT_conf_nid(nullptr, &context, one.kind, one.value.c_str())};
+    return made && X509_add_ext(to, made.get(), -1) == 1;
+  });
+}
+
+/// A certificate without a signature: version 3, random serial, no extensions.
+x509::certificate blank(const std::string& name, const std::string& unit,
+                        const validity& valid, EVP_PKEY* key) {
+  x509::certificate made{X509_new()};
+  const auto serial = random_serial();
+  const auto from = to_moment(valid.from);
+  const auto until = to_moment(valid.until);
+  if (!made || !serial || !from || !until)
+    return {};
+  auto* subject = X509_get_subject_name(made.get());
+  const bool filled = X509_set_version(made.get(), X509_VERSION_3) == 1
+                      && X509_set_serialNumber(made.get(), serial.get()) == 1
+                      && X509_set1_notBefore(made.get(), from.get()) == 1
+                      && X509_set1_notAfter(made.get(), until.get()) == 1
+                      && X509_set_pubkey(made.get(), key) == 1
+                      && add_name(subject, "OU", unit)
+                      && add_name(subject, "CN", name);
+  return filled ? std::move(made) : nullptr;
+}
+
+/// The subject's alternative names: hosts, and the name if it can be one.
+std::string alternative_names(const certificate_request& request) {
+  auto hosts = request.hosts;
+  if (std::find(hosts.begin(), hosts.end(), request.name) == hosts.end())
+    hosts.insert(hosts.begin(), request.name);
+  std::string text;
+  for (const auto& host : hosts) {
+    const char* kind = nullptr;
+    if (parse_ip_address(host))
+      kind = "IP:";
+    else if (is_host_name(host))
+      kind = "DNS:";
+    else
+      continue;
+    text += (text.empty() ? "" : ",") + std::string{kind} + host;
+  }
+  return text;
+}
+
+std::vector<extension_text> extensions_for(const certificate_request& request) {
+  const bool server = request.role == control_role::node;
+  std::vector<extension_text> all{
+    {NID_basic_constraints, "critical,CA:FALSE"},
+    {NID_key_usage, "critical,digitalSignature"},
+    {NID_ext_key_usage, server ? "serverAuth" : "clientAuth"},
+    {NID_subject_key_identifier, "hash"},
+    {NID_authority_key_identifier, "keyid:always"}};
+  if (server)
+    all.push_back({NID_subject_alt_name, alternative_names(request)});
+  return all;
+}
+
+std::string to_text(BIO* from) {
+  char* bytes = nullptr;
+  const auto size = BIO_get_mem_data(from, &bytes);
+  return size > 0 ? std::string(bytes, static_cast<std::size_t>(size)) : "";
+}
+
+std::string to_pem(X509* certificate) {
+  const x509::bio to{BIO_new(BIO_s_mem())};
+  PEM_write_bio_X509(to.get(), certificate);
+  return to_text(to.get());
+}
+
+result<secret_text> to_pem(EVP_PKEY* key) {
+  // Memory that is wiped when it is freed.
+  const x509::bio to{BIO_new(BIO_s_secmem())};
+  if (PEM_write_bio_PrivateKey(to.get(), key, nullptr, nullptr, 0, nullptr,
+                               nullptr)
+      != 1)
+    return tl::unexpected(failure("Cannot write a private key"));
+  char* bytes = nullptr;
+  const auto size = BIO_get_mem_data(to.get(), &bytes);
+  return secret_text{std::string_view(bytes, static_cast<std::size_t>(size))};
+}
+
+bool add_revocation(X509_CRL* to, const revocation& what) {
+  BIGNUM* parsed = nullptr;
+  const auto digits = BN_hex2bn(&parsed, what.serial.c_str());
+  const big_number number{parsed};
+  if (digits == 0 || static_cast<std::size_t>(digits) != what.serial.size())
+    return false;
+  const integer serial{BN_to_ASN1_INTEGER(number.get(), nullptr)};
+  const auto when = to_moment(what.when);
+  revoked_entry entry{X509_REVOKED_new()};
+  if (!serial || !when || !entry
+      || X509_REVOKED_set_serialNumber(entry.get(), serial.get()) != 1
+      || X509_REVOKED_set_revocationDate(entry.get(), when.get()) != 1
+      || X509_CRL_add0_revoked(to, entry.get()) != 1)
+    return false;
+  [[maybe_unused]] auto* owned_by_list = entry.release();
+  return true;
+}
+
+/// The identifier of the key that signs, and a number that grows (RFC 5280
+/// sections 5.2.1 and 5.2.3).
+bool add_list_extensions(X509_CRL* to, X509* issuer, wall_time from) {
+  X509V3_CTX context{};
+  X509V3_set_ctx(&context, issuer, nullptr, nullptr, to, 0);
+  const extension key{X509V3_EXT_conf_nid(
+    nullptr, &context, NID_authority_key_identifier, "keyid:always")};
+  const integer number{ASN1_INTEGER_new()};
+  return key && X509_CRL_add_ext(to, key.get(), -1) == 1 && number
+         && ASN1_INTEGER_set_int64(number.get(),
+                                   from.time_since_epoch().count())
+              == 1
+         && X509_CRL_add1_ext_i2d(to, NID_crl_number, number.get(), 0, 0) == 1;
+}
+
+} // namespace
+
+bool is_certificate_name(std::string_view name) {
+  return !name.empty() && name.size() <= 64 && name.front() != '.'
+         && std::all_of(name.begin(), name.end(), [](char c) {
+              return is_letter_or_digit(c) || c == '.' || c == '_' || c == '-';
+            });
+}
+
+bool is_host_name(std::string_view name) {
+  if (name.empty() || name.size() > 253 || name.back() == '.'
+      || parse_ip_address(name))
+    return false;
+  std::string_view label;
+  while (!name.empty()) {
+    label = name.substr(0, name.find('.'));
+    name.remove_prefix(std::min(label.size() + 1, name.size()));
+    if (label.empty() || label.size() > 63 || label.front() == '-'
+        || label.back() == '-'
+        || !std::all_of(label.begin(), label.end(), [](char c) {
+             return is_letter_or_digit(c) || c == '-';
+           }))
+      return false;
+  }
+  // A last label of digits only would be a mistyped IPv4 address.
+  return !std::all_of(label.begin(), label.end(),
+                      [](char c) { return c >= '0' && c <= '9'; });
+}
+
+std::optional<std::string> mistake_in(const certificate_request& request) {
+  if (!is_certificate_name(request.name))
+    return "a certificate's name has 1 to 64 of the characters A-Z, a-z, 0-9, "
+           ". _ and -, and does not begin with a dot";
+  for (const auto& host : request.hosts) {
+    if (!is_host_name(host) && !parse_ip_address(host))
+      return "'" + host + "' is neither a host name nor an IP address";
+  }
+  if (request.role != control_role::node && !request.hosts.empty())
+    return "hosts are for nodes only: clients are not connected to";
+  if (request.role == control_role::node && alternative_names(request).empty())
+    return "'" + request.name
+           + "' can be no host name: name the hosts that clients find the node "
+             "at";
+  if (request.valid.until <= request.valid.from)
+    return "the certificate would end before it begins";
+  return {};
+}
+
+certificate_authority::certificate_authority(std::unique_ptr<parts> made)
+  : parts_(std::move(made)) {
+}
+certificate_authority::certificate_authority(
+  certificate_authority&&) noexcept = default;
+certificate_authority&
+certificate_authority::operator=(certificate_authority&&) noexcept = default;
+certificate_authority::~certificate_authority() = default;
+
+result<certificate_authority>
+certificate_authority::make(const std::string& name, const validity& valid) {
+  auto key = new_key();
+  auto made = key ? blank(name, "weft authority", valid, key.get()) : nullptr;
+  if (!made
+      || X509_set_issuer_name(made.get(), X509_get_subject_name(made.get()))
+           != 1
+      || !add_extensions(made.get(), made.get(),
+                         {{NID_basic_constraints, "critical,CA:TRUE,pathlen:0"},
+                          {NID_key_usage, "critical,keyCertSign,cRLSign"},
+                          {NID_subject_key_identifier, "hash"}})
+      || X509_sign(made.get(), key.get(), nullptr) == 0)
+    return tl::unexpected(failure("Cannot make an authority"));
+  return certificate_authority{
+    std::make_unique<parts>(parts{std::move(made), std::move(key)})};
+}
+
+result<certificate_authority>
+certificate_authority::load(std::string_view certificate,
+                            std::string_view key) {
+  auto certificates
+    = x509::parse_certificates(certificate, "The authority's certificate");
+  if (!certificates)
+    return tl::unexpected(certificates.error());
+  auto parsed = x509::parse_key(key, "The authority's key");
+  if (!parsed)
+    return tl::unexpected(parsed.error());
+  auto& first = certificates->front();
+  if (X509_check_private_key(first.get(), parsed->get()) != 1) {
+    ERR_clear_error();
+    return tl::unexpected(make_system_error(
+      0, "The authority's key does not belong to its certificate"));
+  }
+  if (X509_check_ca(first.get()) != 1)
+    return tl::unexpected(
+      make_system_error(0, "The certificate is no authority's"));
+  return certificate_authority{
+    std::make_unique<parts>(parts{std::move(first), std::move(*parsed)})};
+}
+
+std::string certificate_authority::certificate() const {
+  return to_pem(parts_->certificate.get());
+}
+
+result<secret_text> certificate_authority::key() const {
+  return to_pem(parts_->key.get());
+}
+
+certificate_info certificate_authority::info() const {
+  return x509::info_of(parts_->certificate.get());
+}
+
+result<issued_certificate>
+certificate_authority::issue(const certificate_request& request) const {
+  const auto what = "Cannot make a certificate for " + request.name;
+  if (auto mistake = mistake_in(request))
+    return tl::unexpected(make_system_error(0, what + ": " + *mistake));
+  auto valid = request.valid;
+  valid.until = std::min(valid.until, info().not_after);
+  if (valid.until <= valid.from)
+    return tl::unexpected(
+      make_system_error(0, what, "Its authority has expired"));
+  auto* issuer = parts_->certificate.get();
+  const auto key = new_key();
+  const auto unit = "weft " + std::string{to_string(request.role)};
+  const auto made = key ? blank(request.name, unit, valid, key.get()) : nullptr;
+  if (!made
+      || X509_set_issuer_name(made.get(), X509_get_subject_name(issuer)) != 1
+      || !add_extensions(made.get(), issuer, extensions_for(request))
+      || X509_sign(made.get(), parts_->key.get(), nullptr) == 0)
+    return tl::unexpected(failure(what));
+  auto pem = to_pem(key.get());
+  if (!pem)
+    return tl::unexpected(pem.error());
+  return issued_certificate{to_pem(made.get()), std::move(*pem),
+                            x509::info_of(made.get())};
+}
+
+result<std::string>
+certificate_authority::revoke(std::span<const revocation> revoked,
+                              wall_time from) const {
+  auto* issuer = parts_->certificate.get();
+  const x509::revocation_list list{X509_CRL_new()};
+  const auto begin = to_moment(from);
+  if (!list || !begin
+      || X509_CRL_set_version(list.get(), X509_CRL_VERSION_2) != 1
+      || X509_CRL_set_issuer_name(list.get(), X509_get_subject_name(issuer))
+           != 1
+      || X509_CRL_set1_lastUpdate(list.get(), begin.get()) != 1
+      || X509_CRL_set1_nextUpdate(list.get(), X509_get0_notAfter(issuer)) != 1
+      || !std::all_of(revoked.begin(), revoked.end(),
+                      [&](const revocation& one) {
+                        return add_revocation(list.get(), one);
+                      })
+      || X509_CRL_sort(list.get()) != 1
+      || !add_list_extensions(list.get(), issuer, from)
+      || X509_CRL_sign(list.get(), parts_->key.get(), nullptr) == 0)
+    return tl::unexpected(failure("Cannot make a list of revocations"));
+  const x509::bio to{BIO_new(BIO_s_mem())};
+  if (PEM_write_bio_X509_CRL(to.get(), list.get()) != 1)
+    return tl::unexpected(failure("Cannot write a list of revocations"));
+  return to_text(to.get());
+}
+
+} // namespace weft

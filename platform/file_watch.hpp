@@ -1,0 +1,28 @@
+// Tells when a file was written anew, or another one took its place.
+#pragma once
+
+#include "platform/error.hpp"
+#include "platform/file_descriptor.hpp"
+
+#include <string>
+
+namespace weft {
+
+/// Watches the folder of `path` (inotify(7)), as editors and configuration
+/// managers replace files rather than write into them.  Non-blocking.
+class file_watch {
+public:
+  static result<file_watch> open(const std::string& path);
+  int descriptor() const {
+    return fd_.get();
+  }
+  /// Whether the file has changed since the last call.
+  bool read() const;
+
+private:
+  file_watch() = default;
+  file_descriptor fd_;
+  std::string name_; ///< within its folder
+};
+
+} // namespace weft

@@ -1,0 +1,53 @@
+// Whole files: read together with what tells one version from the next, and
+// replaced at once, so that readers see the old text or the new one.
+#pragma once
+
+#include "platform/error.hpp"
+#include "platform/file_descriptor.hpp"
+#include "platform/secret_text.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace weft {
+
+/// Differs when a file was written, replaced, or had its mode changed.
+struct file_identity {
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+  std::int64_t size = 0;
+  std::int64_t modified = 0; ///< ns since the epoch
+  std::int64_t changed = 0;  ///< ns since the epoch; of the inode
+
+  bool operator==(const file_identity&) const = default;
+};
+
+/// Nothing if there is no such file, or it may not be seen.
+std::optional<file_identity> identify_file(const std::string& path);
+
+/// Whom a file must be readable for.
+enum class file_privacy : std::uint8_t {
+  any,
+  owner_only, ///< any access for others is an error
+};
+
+/// The text of a regular file of at most 1 MiB.
+result<secret_text> load_file(const std::string& path, file_privacy privacy);
+
+/// Puts a new file with `mode` (less the umask) in the place of `path`, if
+/// there is one, and waits until it is on the disk.  Nobody sees it before it
+/// is complete, and it never has more than `mode`.
+result<void>
+replace_file(const std::string& path, std::string_view text, unsigned mode);
+
+/// Makes a folder and its missing parents, for their owner only (0700).  One
+/// that exists is left alone, but others must not be able to write to it.
+result<void> make_private_folder(const std::string& path);
+
+/// Waits until no other program holds `folder`, and holds it until the
+/// descriptor ends.
+result<file_descriptor> lock_folder(const std::string& folder);
+
+} // namespace weft

@@ -1,0 +1,27 @@
+#include "platform/secret_text.hpp"
+
+#include <sodium.h>
+
+#include <algorithm>
+
+namespace weft {
+
+secret_text& secret_text::operator=(secret_text&& other) noexcept {
+  if (this != &other) {
+    shorten(0);
+    text_ = std::move(other.text_);
+  }
+  return *this;
+}
+
+secret_text::~secret_text() {
+  shorten(0);
+}
+
+void secret_text::shorten(std::size_t size) noexcept {
+  const auto kept = std::min(size, text_.size());
+  sodium_memzero(text_.data() + kept, text_.size() - kept);
+  text_.resize(kept);
+}
+
+} // namespace weft

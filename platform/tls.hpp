@@ -1,0 +1,141 @@
+// TLS 1.3 (RFC 8446) with certificates on both sides, for remote control.
+//
+// Nothing blocks: a stream does what its socket allows, and says what it waits
+// for.  There are no session tickets, no resumption and no early data: every
+// connection proves both certificates anew.  Deadlines and the number of
+// connections are the caller's to bound.
+#pragma once
+
+#include "platform/certificates.hpp"
+#include "platform/error.hpp"
+#include "platform/file_descriptor.hpp"
+#include "protocol/bytes.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace weft {
+
+namespace tls {
+struct connection; // private to platform/
+} // namespace tls
+
+/// Where the PEM files are.
+struct tls_files {
+  std::string certificate; ///< followed by those between it and the authority
+  std::string key;
+  std::string authority;   ///< whose certificates are trusted; one or more
+  std::string revocations; ///< a list of each authority; empty: none
+};
+
+enum class tls_status : std::uint8_t {
+  done,
+  wants_read,  ///< call again when the socket can be read
+  wants_write, ///< call again when the socket can be written
+  closed,      ///< the other side has ended what it sends
+  failed,      ///< for good; failure() says why
+};
+
+struct tls_result {
+  tls_status status = tls_status::failed;
+  std::size_t bytes = 0; ///< of data; at least 1 if a read or write is done
+};
+
+/// Who is at the other end, as its certificate says.
+struct tls_peer {
+  std::string name;
+  /// A server sees no nodes here, as they cannot be clients.
+  std::optional<control_role> role;
+  std::string serial;
+  std::string fingerprint;
+  wall_time not_after{};
+};
+
+/// One connection.  Owns its socket; never raises SIGPIPE.  It may outlive the
+/// context that it comes from.
+class tls_stream {
+public:
+  tls_stream(tls_stream&&) noexcept;
+  tls_stream& operator=(tls_stream&&) noexcept;
+  ~tls_stream();
+
+  /// Of the socket, to be watched.
+  int descriptor() const;
+
+  /// Comes first, and is called until it is done.  For a client that means
+  /// that it knows the server, not that the server accepts it: a refusal
+  /// fails a later read() or write(), which then says why.
+  tls_result handshake();
+
+  /// Reads up to `into.size()` bytes, of one record at most.  Call it until it
+  /// wants something: the socket does not show what is left of a record.
+  tls_result read(byte_span into);
+
+  /// Writes some of the bytes, 16 KiB at most.  After a `wants_`, call it
+  /// again with the same bytes in front, wherever they lie by then.
+  tls_result write(const_byte_span bytes);
+
+  /// Ends what this side sends; reading goes on.  Does not wait for the other.
+  tls_result shutdown();
+
+  /// Once the handshake is done.
+  tls_peer peer() const;
+
+  /// Why an operation failed: a clause that completes "Connection lost: ...".
+  const std::string& failure() const;
+
+private:
+  friend class tls_context;
+  explicit tls_stream(std::unique_ptr<tls::connection> made);
+  std::unique_ptr<tls::connection> connection_;
+};
+
+/// What the connections of one side share: the files, as they were when they
+/// were last found in order.  They are kept in memory, so that they need not
+/// be readable later on.
+class tls_context {
+public:
+  /// Errors name the file and the remedy.  Clients must show a certificate for
+  /// clients, servers one for servers (RFC 5280 section 4.2.1.12): this goes
+  /// for the own certificate, too.
+  static result<tls_context> server(tls_files files);
+  static result<tls_context> client(tls_files files);
+
+  tls_context(tls_context&&) noexcept;
+  tls_context& operator=(tls_context&&) noexcept;
+  ~tls_context();
+
+  /// Loads the files again if one was changed since the last look; true if so.
+  /// What cannot be used is an error, once: the former keeps in force until
+  /// the files change again.  The own certificate with its key, and the
+  /// authority with its revocations, are taken over independently, so that a
+  /// mistake in one does not hold the other up.  Open connections stay as they
+  /// are, see still_valid().
+  result<bool> reload_if_changed();
+
+  /// A connection from a client that was accepted.
+  result<tls_stream> accept(file_descriptor socket) const;
+  /// A connection to `server_name`, a host name or an IP address, that the
+  /// server's certificate must have among its subject's alternative names.
+  result<tls_stream>
+  connect(file_descriptor socket, const std::string& server_name) const;
+
+  /// Why the other side of an open connection would be refused at `now`, with
+  /// the authority and revocations now in force; or nothing.
+  std::optional<std::string>
+  objection_to(const tls_stream& stream, wall_time now) const;
+  bool still_valid(const tls_stream& stream, wall_time now) const {
+    return !objection_to(stream, now);
+  }
+
+  /// The own certificate, such as for a warning before it expires.
+  const certificate_info& own() const;
+
+private:
+  struct state;
+  explicit tls_context(std::unique_ptr<state> made);
+  std::unique_ptr<state> state_;
+};
+
+} // namespace weft

@@ -1,0 +1,235 @@
+#include "platform/files.hpp"
+#include "platform/tls_connection.hpp"
+#include "platform/tls_errors.hpp"
+
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+
+#include <array>
+#include <cerrno>
+
+namespace weft {
+
+namespace {
+
+using context_handle = x509::handle<SSL_CTX, SSL_CTX_free>;
+using identities = std::array<std::optional<file_identity>, 4>;
+
+/// More than any chain of Ed25519 or RSA certificates takes.
+constexpr long largest_chain = 32'768;
+
+identities look_at(const tls_files& files) {
+  return {identify_file(files.certificate), identify_file(files.key),
+          identify_file(files.authority),
+          files.revocations.empty() ? std::nullopt
+                                    : identify_file(files.revocations)};
+}
+
+bool set_certificates(SSL_CTX* context, const tls::identity& own) {
+  if (SSL_CTX_use_certificate(context, own.chain.front().get()) != 1
+      || SSL_CTX_use_PrivateKey(context, own.key.get()) != 1)
+    return false;
+  for (std::size_t i = 1; i < own.chain.size(); ++i) {
+    if (SSL_CTX_add1_chain_cert(context, own.chain[i].get()) != 1)
+      return false;
+  }
+  return true;
+}
+
+result<context_handle>
+make_context(tls::side role, const tls::identity& own, const tls::trust& who) {
+  ERR_clear_error();
+  context_handle made{SSL_CTX_new(
+    role == tls::side::server ? TLS_server_method() : TLS_client_method())};
+  if (!made || SSL_CTX_set_min_proto_version(made.get(), TLS1_3_VERSION) != 1
+      || SSL_CTX_set_max_proto_version(made.get(), TLS1_3_VERSION) != 1
+      || SSL_CTX_set_num_tickets(made.get(), 0) != 1
+      || SSL_CTX_set_max_early_data(made.get(), 0) != 1
+      || !set_certificates(made.get(), own))
+    return tl::unexpected(x509::failure("Cannot set TLS up"));
+  SSL_CTX_set_options(made.get(), SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION);
+  SSL_CTX_set_session_cache_mode(made.get(), SSL_SESS_CACHE_OFF);
+  // Only what the files hold is sent, not what the store could add.
+  SSL_CTX_set_mode(made.get(), SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER
+                                 | SSL_MODE_RELEASE_BUFFERS
+                                 | SSL_MODE_NO_AUTO_CHAIN);
+  // One record a call: a flood of those without data holds nobody else up.
+  SSL_CTX_clear_mode(made.get(), SSL_MODE_AUTO_RETRY);
+  SSL_CTX_set_max_cert_list(made.get(), largest_chain);
+  SSL_CTX_set_verify(made.get(),
+                     SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
+                     tls::usage_check(tls::other(role)));
+  SSL_CTX_set1_cert_store(made.get(), who.store.get());
+  return made;
+}
+
+/// Has OpenSSL demand that the server is `host`.
+bool expect_host(SSL* ssl, const std::string& host) {
+  auto* rules = SSL_get0_param(ssl);
+  // A subject is no place for host names (RFC 9525).
+  X509_VERIFY_PARAM_set_hostflags(rules,
+                                  X509_CHECK_FLAG_NEVER_CHECK_SUBJECT
+                                    | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+  if (!is_host_name(host))
+    return X509_VERIFY_PARAM_set1_ip_asc(rules, host.c_str()) == 1;
+  return X509_VERIFY_PARAM_set1_host(rules, host.data(), host.size()) == 1
+         && SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME,
+                     TLSEXT_NAMETYPE_host_name, const_cast<char*>(host.c_str()))
+              == 1; // what the macro for it does
+}
+
+/// A stream's inside, ready for its handshake.
+result<std::unique_ptr<tls::connection>>
+open_connection(SSL_CTX* context, tls::side role, file_descriptor socket) {
+  ERR_clear_error();
+  auto made = std::make_unique<tls::connection>();
+  made->socket = std::move(socket);
+  made->peer = tls::other(role);
+  made->ssl.reset(SSL_new(context));
+  auto bio = tls::open_bio(made->socket);
+  if (!made->ssl || !bio)
+    return tl::unexpected(x509::failure("Cannot begin a TLS connection"));
+  auto* both_ways = bio.release();
+  SSL_set_bio(made->ssl.get(), both_ways, both_ways);
+  if (role == tls::side::server)
+    SSL_set_accept_state(made->ssl.get());
+  else
+    SSL_set_connect_state(made->ssl.get());
+  return made;
+}
+
+} // namespace
+
+struct tls_context::state {
+  tls::side role = tls::side::server;
+  tls_files files;
+  identities seen; ///< the files at the last attempt to load them
+  tls::trust trusted;
+  tls::identity own;
+  context_handle context;
+
+  static result<std::unique_ptr<state>> load(tls::side role, tls_files files);
+  result<bool> reload();
+};
+
+result<std::unique_ptr<tls_context::state>>
+tls_context::state::load(tls::side role, tls_files files) {
+  auto made = std::make_unique<state>();
+  made->role = role;
+  made->files = std::move(files);
+  made->seen = look_at(made->files);
+  auto trusted = tls::load_trust(made->files);
+  if (!trusted)
+    return tl::unexpected(trusted.error());
+  made->trusted = std::move(*trusted);
+  auto own = tls::load_identity(made->files, role, made->trusted);
+  if (!own)
+    return tl::unexpected(own.error());
+  made->own = std::move(*own);
+  auto context = make_context(role, made->own, made->trusted);
+  if (!context)
+    return tl::unexpected(context.error());
+  made->context = std::move(*context);
+  return made;
+}
+
+result<bool> tls_context::state::reload() {
+  const auto now = look_at(files);
+  if (now == seen)
+    return false;
+  seen = now;
+  auto new_trusted = tls::load_trust(files);
+  auto new_own
+    = tls::load_identity(files, role, new_trusted ? *new_trusted : trusted);
+  auto made = make_context(role, new_own ? *new_own : own,
+                           new_trusted ? *new_trusted : trusted);
+  if (!made)
+    return tl::unexpected(made.error());
+  context = std::move(*made);
+  std::string mistakes;
+  if (new_trusted)
+    trusted = std::move(*new_trusted);
+  else
+    mistakes = new_trusted.error().message;
+  if (new_own)
+    own = std::move(*new_own);
+  else
+    mistakes
+      += (mistakes.empty() ? "" : "; ") + std::move(new_own.error().message);
+  if (!mistakes.empty())
+    return tl::unexpected(make_system_error(0, std::move(mistakes)));
+  return true;
+}
+
+tls_context::tls_context(std::unique_ptr<state> made)
+  : state_(std::move(made)) {
+}
+tls_context::tls_context(tls_context&&) noexcept = default;
+tls_context& tls_context::operator=(tls_context&&) noexcept = default;
+tls_context::~tls_context() = default;
+
+result<tls_context> tls_context::server(tls_files files) {
+  return state::load(tls::side::server, std::move(files))
+    .map(
+      [](std::unique_ptr<state> made) { return tls_context{std::move(made)}; });
+}
+
+result<tls_context> tls_context::client(tls_files files) {
+  return state::load(tls::side::client, std::move(files))
+    .map(
+      [](std::unique_ptr<state> made) { return tls_context{std::move(made)}; });
+}
+
+result<bool> tls_context::reload_if_changed() {
+  return state_->reload();
+}
+
+result<tls_stream> tls_context::accept(file_descriptor socket) const {
+  return open_connection(state_->context.get(), tls::side::server,
+                         std::move(socket))
+    .map([](std::unique_ptr<tls::connection> made) {
+      return tls_stream{std::move(made)};
+    });
+}
+
+result<tls_stream> tls_context::connect(file_descriptor socket,
+                                        const std::string& server_name) const {
+  auto made = open_connection(state_->context.get(), tls::side::client,
+                              std::move(socket));
+  if (!made)
+    return tl::unexpected(made.error());
+  (*made)->host = server_name;
+  if (!expect_host((*made)->ssl.get(), server_name)) {
+    ERR_clear_error();
+    return tl::unexpected(make_system_error(
+      EINVAL,
+      "'" + server_name + "' is neither a host name nor an IP address"));
+  }
+  return tls_stream{std::move(*made)};
+}
+
+std::optional<std::string>
+tls_context::objection_to(const tls_stream& stream, wall_time now) const {
+  const auto& connection = *stream.connection_;
+  auto* ssl = connection.ssl.get();
+  auto* leaf = SSL_get0_peer_certificate(ssl);
+  if (leaf == nullptr)
+    return "the other side has not sent a certificate yet";
+  const auto found
+    = tls::verify(state_->trusted, {.role = connection.peer,
+                                    .leaf = leaf,
+                                    .others = SSL_get_peer_cert_chain(ssl),
+                                    .rules = SSL_get0_param(ssl),
+                                    .at = now});
+  if (found.code == X509_V_OK)
+    return {};
+  return "the other side's certificate "
+         + tls::describe_certificate(found.code, connection.peer,
+                                     connection.host);
+}
+
+const certificate_info& tls_context::own() const {
+  return state_->own.info;
+}
+
+} // namespace weft

@@ -1,0 +1,213 @@
+#include "platform/x509.hpp"
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+
+#include <algorithm>
+#include <array>
+#include <ctime>
+#include <limits>
+
+namespace weft::x509 {
+
+namespace {
+
+constexpr std::string_view unit_prefix = "weft ";
+
+struct openssl_text {
+  unsigned char* bytes = nullptr;
+  openssl_text() = default;
+  openssl_text(const openssl_text&) = delete;
+  openssl_text& operator=(const openssl_text&) = delete;
+  ~openssl_text() {
+    OPENSSL_free(bytes);
+  }
+};
+
+/// An entry of a name, as UTF-8 that cannot steer a terminal.
+std::string text_of(const X509_NAME* name, int index) {
+  openssl_text utf8;
+  const int size = ASN1_STRING_to_UTF8(
+    &utf8.bytes, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, index)));
+  if (size < 0)
+    return {};
+  std::string text(utf8.bytes, utf8.bytes + size);
+  std::replace_if(
+    text.begin(), text.end(),
+    [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; },
+    '?');
+  return text;
+}
+
+std::optional<control_role> role_of(const X509_NAME* subject) {
+  std::optional<control_role> found;
+  for (int at = -1; (at = X509_NAME_get_index_by_NID(
+                       subject, NID_organizationalUnitName, at))
+                    >= 0;) {
+    const auto unit = text_of(subject, at);
+    if (!unit.starts_with(unit_prefix))
+      continue;
+    const auto role
+      = parse_control_role(std::string_view{unit}.substr(unit_prefix.size()));
+    if (!role || found)
+      return {};
+    found = role;
+  }
+  return found;
+}
+
+template <class Bytes>
+std::string hexadecimal(const Bytes& bytes) {
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::string text;
+  for (const unsigned char byte : bytes) {
+    text += digits[byte >> 4U];
+    text += digits[byte & 15U];
+  }
+  return text;
+}
+
+std::string serial_of(const X509* of) {
+  const auto* serial = X509_get0_serialNumber(of);
+  return hexadecimal(
+    std::span(ASN1_STRING_get0_data(serial),
+              static_cast<std::size_t>(ASN1_STRING_length(serial))));
+}
+
+std::string fingerprint_of(const X509* of) {
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  unsigned size = 0;
+  if (X509_digest(of, EVP_sha256(), digest.data(), &size) != 1)
+    return {};
+  return hexadecimal(std::span(digest).first(size));
+}
+
+wall_time time_of(const ASN1_TIME* time) {
+  std::tm parts{};
+  if (ASN1_TIME_to_tm(time, &parts) != 1)
+    return {};
+  // "No end" (9999-12-31, RFC 5280 section 4.1.2.5) is beyond nanoseconds.
+  using std::chrono::seconds;
+  constexpr auto last
+    = std::chrono::floor<seconds>(wall_time::max().time_since_epoch());
+  return wall_time{std::min(seconds{::timegm(&parts)}, last)};
+}
+
+/// All objects of a kind in a PEM text, whatever else it holds.
+template <class Handle, class Read>
+result<std::vector<Handle>>
+parse_all(std::string_view pem, const std::string& what, const char* marker,
+          Read read) {
+  ERR_clear_error();
+  const auto from = reader(pem);
+  std::vector<Handle> all;
+  while (auto one = Handle{read(from.get(), nullptr, nullptr, nullptr)})
+    all.push_back(std::move(one));
+  const bool at_end
+    = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+  if (!at_end)
+    return tl::unexpected(failure(what + " is damaged"));
+  ERR_clear_error();
+  if (all.empty())
+    return tl::unexpected(make_system_error(
+      0, what + " holds no PEM text",
+      std::string("It must have a part that begins with '-----BEGIN ") + marker
+        + "-----'"));
+  return all;
+}
+
+int refuse_passphrase(char* /*into*/, int /*size*/, int /*writing*/,
+                      void* asked) {
+  *static_cast<bool*>(asked) = true;
+  return -1;
+}
+
+} // namespace
+
+system_error failure(const std::string& what) {
+  const char* reason = ERR_reason_error_string(ERR_peek_last_error());
+  ERR_clear_error();
+  return make_system_error(0, reason == nullptr ? what : what + ": " + reason);
+}
+
+bio reader(std::string_view text) {
+  constexpr std::size_t most = std::numeric_limits<int>::max();
+  return bio{BIO_new_mem_buf(text.data(),
+                             static_cast<int>(std::min(text.size(), most)))};
+}
+
+result<std::vector<certificate>>
+parse_certificates(std::string_view pem, const std::string& what) {
+  return parse_all<certificate>(pem, what, "CERTIFICATE", PEM_read_bio_X509);
+}
+
+result<std::vector<revocation_list>>
+parse_revocations(std::string_view pem, const std::string& what) {
+  return parse_all<revocation_list>(pem, what, "X509 CRL",
+                                    PEM_read_bio_X509_CRL);
+}
+
+result<key> parse_key(std::string_view pem, const std::string& what) {
+  ERR_clear_error();
+  bool asked = false;
+  const auto from = reader(pem);
+  key parsed{
+    PEM_read_bio_PrivateKey(from.get(), nullptr, refuse_passphrase, &asked)};
+  if (parsed)
+    return parsed;
+  if (asked) {
+    ERR_clear_error();
+    return tl::unexpected(make_system_error(
+      0, what + " is protected by a passphrase",
+      "Nobody is there to type it: 'openssl pkey' takes it off"));
+  }
+  return tl::unexpected(failure(what + " is no private key in PEM"));
+}
+
+certificate_info info_of(const X509* of) {
+  const auto* subject = X509_get_subject_name(of);
+  const int name = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+  certificate_info info;
+  if (name >= 0)
+    info.name = text_of(subject, name);
+  info.role = role_of(subject);
+  info.serial = serial_of(of);
+  info.fingerprint = fingerprint_of(of);
+  info.not_before = time_of(X509_get0_notBefore(of));
+  info.not_after = time_of(X509_get0_notAfter(of));
+  return info;
+}
+
+} // namespace weft::x509
+
+namespace weft {
+
+std::string_view to_string(control_role role) {
+  switch (role) {
+    case control_role::node:
+      return "node";
+    case control_role::operate:
+      return "operator";
+    case control_role::view:
+      return "viewer";
+  }
+  return "?";
+}
+
+std::optional<control_role> parse_control_role(std::string_view text) {
+  for (const auto role :
+       {control_role::node, control_role::operate, control_role::view}) {
+    if (text == to_string(role))
+      return role;
+  }
+  return {};
+}
+
+result<certificate_info> read_certificate(std::string_view pem) {
+  const auto all = x509::parse_certificates(pem, "The certificate");
+  if (!all)
+    return tl::unexpected(all.error());
+  return x509::info_of(all->front().get());
+}
+
+} // namespace weft

@@ -1,0 +1,170 @@
+// What the tests of remote control share: a gateway before a fake overlay, a
+// program that connects to it, and a raw client that may misbehave.
+#pragma once
+
+#include "actors/control/connect.hpp"
+#include "actors/control/gateway.hpp"
+#include "messages/errors.hpp"
+#include "tests/actors/support.hpp"
+#include "tests/platform/support.hpp"
+
+#include <caf/io/all.hpp>
+#include <poll.h>
+#include <spdlog/sinks/base_sink.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+namespace weft::test {
+
+using namespace std::chrono_literals;
+
+/// Keeps the lines of a log.
+class line_sink final : public spdlog::sinks::base_sink<std::mutex> {
+public:
+  std::size_t count(const std::string& part) {
+    const std::lock_guard guard(mutex_);
+    return static_cast<std::size_t>(
+      std::count_if(lines_.begin(), lines_.end(), [&](const auto& line) {
+        return line.find(part) != std::string::npos;
+      }));
+  }
+
+private:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    lines_.emplace_back(message.payload.begin(), message.payload.end());
+  }
+  void flush_() override {
+  }
+  std::vector<std::string> lines_;
+};
+
+/// A gateway on a Unix socket.
+class served_overlay {
+public:
+  explicit served_overlay(gateway_limits limits = {}) {
+    options.interface = "weft0";
+    options.socket_path = folder.path() + "/weft0.sock";
+    options.log = std::make_shared<spdlog::logger>("test", log);
+    options.limits = limits;
+  }
+  ~served_overlay() {
+    if (gateway)
+      stop();
+  }
+
+  void start() {
+    auto started = start_gateway(home.system(), overlay.handle(), options);
+    if (!started)
+      FAIL(started.error().message);
+    gateway = *started;
+  }
+  void stop() {
+    caf::anon_send(gateway, shut_down{});
+    CHECK(home.await_end(gateway) == caf::exit_reason::user_shutdown);
+    gateway = nullptr;
+  }
+  gateway_report report() {
+    return home.ask<gateway_report>(gateway, gateway_report_request{});
+  }
+  bool logs(const std::string& part) {
+    return eventually([&] { return log->count(part) > 0; });
+  }
+  control_target target() const {
+    return local_target{options.socket_path};
+  }
+
+  temporary_folder folder;
+  std::shared_ptr<line_sink> log = std::make_shared<line_sink>();
+  gateway_options options;
+  world home;
+  fake<overlay_actor> overlay{home};
+  gateway_actor gateway;
+};
+
+/// Another program, with an actor system of its own.
+class program {
+public:
+  program() : system_(config_), self_(system_) {
+  }
+
+  caf::actor_system& system() {
+    return system_;
+  }
+  caf::scoped_actor& self() {
+    return self_;
+  }
+
+  overlay_actor
+  connect(const control_target& where, connect_options options = {}) {
+    auto connected = connect_overlay(system_, where, std::move(options));
+    if (!connected)
+      FAIL(connected.error().message);
+    return *connected;
+  }
+
+  /// The answer to `message`, or the error.
+  template <class R, class Handle, class Message>
+  tl::expected<R, caf::error> try_ask(const Handle& actor, Message message) {
+    std::optional<tl::expected<R, caf::error>> got;
+    self_->request(actor, patience, std::move(message))
+      .receive([&](R& answer) { got.emplace(std::move(answer)); },
+               [&](caf::error& error) {
+                 got.emplace(tl::unexpected(std::move(error)));
+               });
+    return std::move(*got);
+  }
+  template <class R, class Handle, class Message>
+  R ask(const Handle& actor, Message message) {
+    auto answer = try_ask<R>(actor, std::move(message));
+    if (!answer)
+      FAIL(error_message(answer.error()));
+    return std::move(*answer);
+  }
+  /// As above, where the answer has no content.
+  template <class Handle, class Message>
+  caf::error command(const Handle& actor, Message message) {
+    caf::error failure;
+    self_->request(actor, patience, std::move(message))
+      .receive([] {}, [&](caf::error& error) { failure = std::move(error); });
+    return failure;
+  }
+
+  /// An actor that records states.
+  connection_watcher watcher(const message_log_ptr& states) {
+    return system_.spawn([states](connection_watcher::pointer)
+                           -> connection_watcher::behavior_type {
+      return {[states](const connection_state& state) { states->push(state); }};
+    });
+  }
+  /// An actor that records batches, and answers them at once.
+  event_subscriber subscriber(const message_log_ptr& batches) {
+    return system_.spawn(
+      [batches](event_subscriber::pointer) -> event_subscriber::behavior_type {
+        return {[batches](const event_batch& batch) { batches->push(batch); }};
+      });
+  }
+
+private:
+  struct configuration : caf::actor_system_config {
+    configuration() {
+      weft::configure(*this);
+      load<caf::io::middleman>();
+      set("scheduler.policy", caf::atom("sharing"));
+      set("scheduler.max-threads", std::size_t{1});
+    }
+  };
+
+  configuration config_;
+  caf::actor_system system_;
+  caf::scoped_actor self_;
+};
+
+inline public_key key_with(std::uint8_t byte) {
+  public_key key;
+  key.bytes[0] = std::byte{byte};
+  return key;
+}
+
+} // namespace weft::test

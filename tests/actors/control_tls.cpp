@@ -1,0 +1,263 @@
+#include "tests/actors/control_support.hpp"
+#include "tests/platform/test_pki.hpp"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+using namespace weft;
+using namespace weft::test;
+
+namespace {
+
+/// A gateway that listens on a port of the loopback interface.
+struct remote_overlay_server {
+  explicit remote_overlay_server(gateway_limits limits = {}) : server(limits) {
+    server.options.socket_path.clear();
+    server.options.tls.emplace();
+    server.options.tls->listen = {*parse_endpoint("127.0.0.1:0")};
+    server.options.tls->files = pki.issue("daemon", control_role::node);
+  }
+  void start() {
+    server.start();
+    port = server.report().remote.at(0).port;
+  }
+  /// Who has these files connects to the daemon.
+  control_target
+  target(const tls_files& files, const std::string& host = "127.0.0.1") const {
+    return remote_target{host, port, files, {}};
+  }
+  control_target as(const std::string& name, control_role role) {
+    return target(pki.issue(name, role));
+  }
+  /// A connection that says nothing yet.
+  file_descriptor knock() const {
+    file_descriptor fd{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    to.sin_port = htons(port);
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    REQUIRE(
+      ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to)
+      == 0);
+    return fd;
+  }
+
+  test_pki pki;
+  served_overlay server;
+  std::uint16_t port = 0;
+};
+
+bool ends(const file_descriptor& connection) {
+  if (!await_readable(connection.get()))
+    return false;
+  char byte = 0;
+  return ::read(connection.get(), &byte, 1) <= 0;
+}
+
+connect_options quick(connection_watcher watcher = {}) {
+  connect_options options;
+  options.watcher = std::move(watcher);
+  options.first_pause = 20ms;
+  options.longest_pause = 50ms;
+  return options;
+}
+
+} // namespace
+
+TEST_CASE("An operator elsewhere does what one here can do") {
+  remote_overlay_server remote;
+  remote.start();
+  program client;
+  for (const auto* host : {"127.0.0.1", "localhost"}) {
+    auto overlay = client.connect(
+      remote.target(remote.pki.issue("alice", control_role::operate), host));
+    CHECK_FALSE(client.command(overlay, set_log_level{log_level::debug}));
+    CHECK(remote.server.overlay.next<set_log_level>().level
+          == log_level::debug);
+  }
+  CHECK(remote.server.logs("certificate alice came in as operator from "
+                           "127.0.0.1:"));
+}
+
+TEST_CASE("A viewer elsewhere may look, and is told what it may not do") {
+  remote_overlay_server remote;
+  remote.start();
+  program client;
+  const auto states = std::make_shared<message_log>();
+  auto overlay = client.connect(remote.as("bob", control_role::view),
+                                quick(client.watcher(states)));
+  CHECK(states->next<connection_state>().role == control_role::view);
+  std::ignore = client.ask<device_status>(overlay, get_status{});
+  std::ignore = client.ask<bool>(overlay, check_handshake{});
+  const auto batches = std::make_shared<message_log>();
+  CHECK_FALSE(client.command(overlay, subscribe{client.subscriber(batches)}));
+  const auto relay = remote.server.overlay.next<weft::subscribe>().subscriber;
+  CHECK_FALSE(remote.server.home.command(relay, event_batch{5, {}}));
+  CHECK(batches->next<event_batch>().first == 5);
+  const auto refused = [&](const caf::error& error, const std::string& what) {
+    CHECK(error_code(error) == EPERM);
+    CHECK(error_message(error)
+          == "As viewer (certificate bob): " + what
+               + " needs the role operator");
+  };
+  const auto change = client.try_ask<config_changes>(overlay, reload_config{});
+  REQUIRE_FALSE(change);
+  refused(change.error(), "reload_config");
+  const auto keys = client.try_ask<key_pair>(overlay, generate_keys{});
+  REQUIRE_FALSE(keys);
+  refused(keys.error(), "generate_keys");
+  refused(client.command(overlay, shut_down{}), "shut_down");
+  remote.server.overlay.settle();
+  CHECK(remote.server.overlay.count<shut_down>() == 0);
+  CHECK(remote.server.report().viewers == 1);
+  CHECK(remote.server.report().violations == 0);
+}
+
+TEST_CASE("The daemon's configuration knows better than a certificate") {
+  remote_overlay_server remote;
+  remote.server.options.tls->roles
+    = {{"carol", control_role::view}, {"dave", control_role::operate}};
+  remote.start();
+  program client;
+  auto carol = client.connect(remote.as("carol", control_role::operate));
+  CHECK(error_code(client.command(carol, shut_down{})) == EPERM);
+  auto dave = client.connect(remote.as("dave", control_role::view));
+  CHECK_FALSE(client.command(dave, set_log_level{log_level::warn}));
+}
+
+TEST_CASE("Who has a certificate of another authority does not come in") {
+  remote_overlay_server remote;
+  remote.start();
+  test_pki other{"another authority"};
+  program client;
+  const auto stranger = other.issue("eve", control_role::operate);
+  // Eve believes the right authority, which does not know Eve.
+  auto files = stranger;
+  files.authority = remote.pki.path("ca.pem");
+  files.revocations = remote.pki.path("crl.pem");
+  auto eve = client.connect(remote.target(files), quick());
+  auto error = client.command(eve, set_log_level{log_level::warn});
+  CHECK(error_message(error) != "");
+  CHECK(error);
+  // Mallory's daemon is not the one that Alice believes.
+  auto alice = client.connect(remote.target(stranger), quick());
+  error = client.command(alice, set_log_level{log_level::warn});
+  CHECK(error_code(error) == EACCES);
+  CHECK_THAT(error_message(error),
+             Catch::Contains("No secure connection to 127.0.0.1:"));
+  CHECK(remote.server.log->count("came in") == 0);
+  CHECK(eventually([&] { return remote.server.report().refused >= 2; }));
+}
+
+TEST_CASE("A daemon is believed only under its own name") {
+  remote_overlay_server remote;
+  remote.start();
+  program client;
+  auto target
+    = std::get<remote_target>(remote.as("alice", control_role::operate));
+  target.server_name = "somebody.example";
+  auto overlay = client.connect(target, quick());
+  const auto error = client.command(overlay, set_log_level{log_level::warn});
+  CHECK(error_code(error) == EACCES);
+}
+
+TEST_CASE("A certificate that is revoked ends its connection, and opens no "
+          "other") {
+  gateway_limits limits;
+  limits.certificates = 50ms;
+  remote_overlay_server remote{limits};
+  remote.start();
+  program client;
+  const auto states = std::make_shared<message_log>();
+  auto alice = client.connect(remote.as("alice", control_role::operate),
+                              quick(client.watcher(states)));
+  auto bob = client.connect(remote.as("bob", control_role::operate));
+  CHECK_FALSE(client.command(alice, set_log_level{log_level::warn}));
+  CHECK_FALSE(client.command(bob, set_log_level{log_level::warn}));
+  CHECK(states->next<connection_state>().connected);
+  remote.pki.revoke("alice");
+  CHECK_FALSE(states->next<connection_state>().connected);
+  CHECK(remote.server.report().revoked == 1);
+  CHECK(client.command(alice, set_log_level{log_level::warn}));
+  CHECK_FALSE(client.command(bob, set_log_level{log_level::warn}));
+  CHECK(remote.server.report().operators == 1);
+}
+
+TEST_CASE("Who does not shake hands is sent away, and keeps nobody out") {
+  gateway_limits limits;
+  limits.greeting = 400ms;
+  limits.unknown_clients = 8;
+  remote_overlay_server remote{limits};
+  remote.start();
+  std::vector<file_descriptor> crowd;
+  for (int i = 0; i < 100; ++i)
+    crowd.push_back(remote.knock());
+  CHECK(remote.server.report().unknown <= 8);
+  program client;
+  auto alice = client.connect(remote.as("alice", control_role::operate));
+  CHECK_FALSE(client.command(alice, set_log_level{log_level::warn}));
+  for (const auto& each : crowd)
+    CHECK(ends(each));
+  CHECK(remote.server.logs("too many others knock"));
+  CHECK(eventually([&] { return remote.server.report().refused == 100; }));
+}
+
+TEST_CASE("What is no TLS is sent away") {
+  remote_overlay_server remote;
+  remote.start();
+  const auto connection = remote.knock();
+  const std::string text = "GET / HTTP/1.1\r\n\r\n";
+  REQUIRE(::write(connection.get(), text.data(), text.size())
+          == static_cast<ssize_t>(text.size()));
+  while (!ends(connection)) { // an alert comes first
+  }
+  CHECK(eventually([&] { return remote.server.report().refused == 1; }));
+}
+
+TEST_CASE("A large answer crosses over TLS") {
+  remote_overlay_server remote;
+  remote.server.overlay.on<get_status>(
+    [](const get_status&) -> caf::result<device_status> {
+      device_status status;
+      status.peers.resize(2000);
+      status.peers[1999].name = "the last";
+      return status;
+    });
+  remote.start();
+  program client;
+  auto alice = client.connect(remote.as("alice", control_role::operate));
+  for (int i = 0; i < 10; ++i) {
+    const auto status = client.ask<device_status>(alice, get_status{});
+    REQUIRE(status.peers.size() == 2000);
+    CHECK(status.peers[1999].name == "the last");
+  }
+}
+
+TEST_CASE("Where no host is, that is said") {
+  remote_overlay_server remote;
+  remote.start();
+  program client;
+  const auto files = remote.pki.issue("alice", control_role::operate);
+  auto nobody = client.connect(
+    remote_target{"no-such-host.invalid", 1, files, {}}, quick());
+  const auto unknown = client.command(nobody, set_log_level{log_level::warn});
+  CHECK(error_code(unknown) == ENOTCONN);
+  CHECK_THAT(error_message(unknown), Catch::Contains("no-such-host.invalid"));
+  const auto port = remote.port;
+  remote.server.stop();
+  auto closed
+    = client.connect(remote_target{"127.0.0.1", port, files, {}}, quick());
+  const auto refused = client.command(closed, set_log_level{log_level::warn});
+  CHECK(error_code(refused) == ENOTCONN);
+  CHECK_THAT(error_message(refused), Catch::Contains("Is weftd running there"));
+}
+
+TEST_CASE("A daemon without its key does not start, and says why") {
+  remote_overlay_server remote;
+  auto& options = remote.server.options;
+  options.tls->files.key = remote.pki.path("missing.key");
+  const auto started = start_gateway(remote.server.home.system(),
+                                     remote.server.overlay.handle(), options);
+  REQUIRE_FALSE(started);
+  CHECK_THAT(started.error().message, Catch::Contains("missing.key"));
+}

@@ -1,0 +1,247 @@
+#!/usr/bin/python3
+"""Steering weftd: by its Unix socket, and over TLS from another host."""
+
+import json
+import os
+import re
+import signal
+import socket
+import ssl
+
+import harness
+
+
+class Control(harness.NetnsTest):
+    """A daemon on the left, steered from the right, where its peer is."""
+
+    PORT = 7447
+
+    def setUp(self):
+        super().setUp()
+        self.left, self.right = self.hosts()
+        self.pki("init")
+        self.pki("issue", "node", "--role", "node", "--host", "10.90.0.1")
+        self.pki("issue", "alice", "--role", "operator")
+        self.pki("issue", "dash", "--role", "viewer")
+        self.name = self.interface_name()
+        self.text_file(f"{self.name}.key", (key := harness.genkey()) + "\n")
+        self.text_file(f"{self.name}.yaml", f"""interface:
+  name: {self.name}
+  private_key_file: {self.name}.key
+  listen: "[::]:51820"
+  addresses: [10.200.0.1/24]
+control:
+  socket_folder: {self.folder}
+  listen: 10.90.0.1:{self.PORT}
+  certificate: pki/node.pem
+  key: pki/node.key
+  ca: pki/ca.pem
+  revocations: pki/crl.pem
+""")
+        self.daemon = self.start()
+        self.far = harness.Device(self, "weftd", self.right)
+        self.far.configure(port=51821, addresses=["10.200.0.2/24"])
+        self.far.set("peer", harness.pubkey(key), "allowed-ips", "10.200.0.1/32")
+
+    def start(self):
+        daemon = harness.Process(self, [harness.WEFTD, "--config", f"{self.folder}/{self.name}.yaml"], self.left)
+        harness.wait_until(lambda: "is up" in daemon.output(), "weftd starts")
+        return daemon
+
+    def pki(self, *arguments, folder="pki"):
+        return harness.run(harness.WEFT, "pki", *arguments, "--folder", f"{self.folder}/{folder}")
+
+    def as_user(self, user, pki="pki", ca=None):
+        folder = f"{self.folder}/{pki}"
+        return ["--at", f"10.90.0.1:{self.PORT}", "--certificate", f"{folder}/{user}.pem",
+                "--key", f"{folder}/{user}.key", "--ca", ca or f"{self.folder}/pki/ca.pem"]
+
+    def weft(self, user, *command, code=0, **options):
+        result = self.right.run(harness.WEFT, *command, *self.as_user(user, **options), check=False)
+        self.assertEqual(result.returncode, code, f"{command}: {result.stdout}{result.stderr}")
+        return result.stdout if code == 0 else result.stderr
+
+    def local(self, *command, code=0):
+        result = self.left.run(harness.WEFT, *command, "--interface", self.name, "--socket-folder", self.folder,
+                               check=False)
+        self.assertEqual(result.returncode, code, f"{command}: {result.stdout}{result.stderr}")
+        return result.stdout if code == 0 else result.stderr
+
+    def watch(self, user, count):
+        watch = harness.Process(self, [harness.WEFT, "watch", "--json", "--count", count, *self.as_user(user)],
+                                self.right)
+        harness.wait_until(lambda: "accepted" in self.daemon.output() or watch.output(), "the watcher is let in")
+        return watch
+
+    def knock(self, *certificate):
+        """A TLS client that is none of weft's."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        if certificate:
+            context.load_cert_chain(*certificate)
+        plain = harness.in_namespace(self.right, lambda: socket.create_connection(("10.90.0.1", self.PORT), 10))
+        with plain, self.assertRaises(OSError), context.wrap_socket(plain) as secure:
+            secure.sendall(bytes(64))
+            while secure.recv(4096):
+                pass
+            raise OSError("closed")
+
+    def logged(self, text):
+        harness.wait_until(lambda: text in self.daemon.output(), f"the daemon logs {text!r}")
+
+    def test_a_peer_comes_and_goes_from_another_host(self):
+        watch = harness.Process(self, [harness.WEFT, "watch", "--json", *self.as_user("dash")], self.right)
+        self.logged("dash")
+        self.weft("alice", "peer", "add", self.far.public_key, "--name", "far", "--endpoint", "10.90.0.2:51821",
+                  "--allowed-ip", "10.200.0.2/32")
+        self.wait_for_ping(self.left, "10.200.0.2")
+        peers = json.loads(self.weft("dash", "peers", "--json"))
+        self.assertIn(self.far.public_key, json.dumps(peers))
+        self.weft("alice", "peer", "remove", "far")
+        self.assertEqual(self.left.ping("10.200.0.2", 1, wait=0.3), 0)
+
+        def kinds():
+            lines = [json.loads(line) for line in watch.output().splitlines() if line.startswith("{")]
+            return [line.get("kind") or line.get("event") for line in lines]
+        harness.wait_until(lambda: "peer_removed" in kinds(), "all events come")
+        wanted = ["peer_added", "handshake_completed", "peer_up", "peer_removed"]
+        self.assertEqual([kind for kind in kinds() if kind in wanted], wanted)
+
+    def test_who_does_not_belong_is_refused_and_told_why(self):
+        self.pki("init", folder="others")
+        self.pki("issue", "alice", "--role", "operator", folder="others")
+        self.weft("alice", "status", pki="others", code=3)
+        self.knock(f"{self.folder}/others/alice.pem", f"{self.folder}/others/alice.key")
+        self.logged("did not come in")
+        # A viewer changes nothing.
+        error = self.weft("dash", "peer", "add", self.far.public_key, code=4)
+        self.assertIn("operator", error)
+        self.assertEqual(json.loads(self.weft("dash", "peers", "--json")), [])
+        # Without a certificate.
+        self.knock()
+        harness.wait_until(lambda: self.daemon.output().count("did not come in") >= 2, "the second is refused, too")
+        # Revoked while it is there.
+        watch = harness.Process(self, [harness.WEFT, "watch", "--json", *self.as_user("dash")], self.right)
+        harness.wait_until(lambda: self.daemon.output().count("dash") >= 3, "dash watches")
+        self.pki("revoke", "dash")
+        self.logged("revoked")
+        self.assertIn("revoked", self.weft("dash", "status", code=4))
+        watch.terminate()
+        self.weft("alice", "status")
+
+    def test_garbage_and_idle_connections_do_no_harm(self):
+        def connect():
+            made = socket.socket()
+            made.connect(("10.90.0.1", self.PORT))
+            return made
+        idle = [harness.in_namespace(self.right, connect) for _ in range(200)]
+        try:
+            for i, one in enumerate(idle):
+                try:
+                    if i % 2:
+                        one.sendall(os.urandom(4096))
+                except OSError:
+                    pass
+            self.weft("alice", "peer", "add", self.far.public_key, "--endpoint", "10.90.0.2:51821",
+                      "--allowed-ip", "10.200.0.2/32")
+            self.wait_for_ping(self.left, "10.200.0.2")
+        finally:
+            for one in idle:
+                one.close()
+        self.assertIsNone(self.daemon.code)
+
+    def test_the_unix_socket_is_for_root_and_the_group_alone(self):
+        self.assertIn(self.name, self.local("status", "--json"))
+        self.local("peer", "add", self.far.public_key, "--name", "far", "--allowed-ip", "10.200.0.2/32")
+        self.local("peer", "set", "far", "--endpoint", "10.90.0.2:51821")
+        self.wait_for_ping(self.left, "10.200.0.2")
+        self.local("allow", "add", "far", "10.200.9.0/24")
+        self.assertIn("10.200.9.0/24", self.local("peers", "--json"))
+        self.local("allow", "remove", "far", "10.200.9.0/24")
+        self.assertNotIn("10.200.9.0/24", self.local("peers", "--json"))
+        self.local("peer", "remove", "nobody", code=5)
+        mode = os.stat(f"{self.folder}/{self.name}.sock").st_mode & 0o777
+        self.assertEqual(mode & 0o007, 0)
+        self.local("shutdown")
+        harness.wait_until(lambda: self.daemon.code == 0, "weftd ends")
+        self.assertIn("weftd running?", self.local("peers", code=3))
+
+    def test_apply_and_reload_say_what_changed_or_what_is_wrong(self):
+        path = f"{self.folder}/{self.name}.yaml"
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        self.text_file(f"{self.name}.yaml", text.replace("10.200.0.1/24", "10.200.0.9/24"))
+        self.assertIn("10.200.0.9/24", self.local("reload"))
+        self.text_file(f"{self.name}.yaml", text + "bogus: 1\n")
+        error = self.local("reload", code=2)
+        self.assertRegex(error, rf"{re.escape(path)}:\d+:1: unknown key|unknown key 'bogus'")
+        self.assertIn("10.200.0.9/24", self.left.ip("addr", "show", self.name).stdout)
+
+
+class TenNodes(harness.NetnsTest):
+    """Ten nodes on one switch, and a controller that gives each all others for peers."""
+
+    NODES = 10
+
+    def test_a_node_that_is_killed_is_noticed_and_comes_back_by_itself(self):
+        switch = self.namespace("s")
+        switch.ip("link", "add", "br0", "type", "bridge")
+        switch.ip("link", "set", "br0", "up")
+        desk = self.namespace("c")
+        hosts = [self.namespace(f"n{i}") for i in range(self.NODES)]
+        for i, host in enumerate([desk, *hosts], 1):
+            self.link(switch, host, [], [f"10.95.0.{i}/24"], name=f"p{i}", peer_name="net0")
+            switch.ip("link", "set", f"p{i}", "master", "br0")
+        pki = f"{self.folder}/pki"
+        harness.run(harness.WEFT, "pki", "init", "--folder", pki)
+        harness.run(harness.WEFT, "pki", "issue", "controller", "--role", "operator", "--folder", pki)
+        listing, daemons, names = [], [], []
+        for i, host in enumerate(hosts, 2):
+            name = self.interface_name()
+            names.append(name)
+            harness.run(harness.WEFT, "pki", "issue", f"node{i}", "--role", "node", "--host", f"10.95.0.{i}",
+                        "--folder", pki)
+            self.text_file(f"{name}.key", harness.genkey() + "\n")
+            self.text_file(f"{name}.yaml", f"""interface:
+  name: {name}
+  private_key_file: {name}.key
+  listen: "[::]:51820"
+  addresses: [10.200.0.{i}/24]
+control: {{socket_folder: {self.folder}, listen: "10.95.0.{i}:7447", certificate: pki/node{i}.pem,
+          key: pki/node{i}.key, ca: pki/ca.pem}}
+""")
+            daemons.append(self.daemon(host, name))
+            listing.append(f"node{i} 10.95.0.{i}:7447 10.95.0.{i}:51820 10.200.0.{i}/32\n")
+        nodes = self.text_file("nodes", "".join(listing) + "end\n")
+        controller = harness.Process(
+            self, ["sh", "-c", f"(cat {nodes}; exec sleep 1000) | exec {os.environ['WEFT_CONTROLLER']} "
+                   f"{pki}/controller.pem {pki}/controller.key {pki}/ca.pem"], desk)
+        for i in range(2, self.NODES + 2):
+            harness.wait_until(lambda: f"node{i}: connected as operator" in controller.output(), f"node{i} is connected")
+        for i in range(3, self.NODES + 2):
+            self.wait_for_ping(hosts[0], f"10.200.0.{i}", 20)
+        # The last one is killed: the controller loses it within seconds, the others after 180 s.
+        daemons[-1].kill()
+        last = self.NODES + 1
+        harness.wait_until(lambda: f"node{last}: not connected" in controller.output(), "the loss is noticed", 10)
+        if os.environ.get("WEFT_NETNS_LONG"):
+            for i in range(2, last):
+                harness.wait_until(lambda: f"node{i}: peer_down node{last}" in controller.output(),
+                                   f"node{i} notices", 200)
+        before = controller.output().count(f"node{last}: connected as operator")
+        daemons[-1] = self.daemon(hosts[-1], names[-1])
+        harness.wait_until(lambda: controller.output().count(f"node{last}: connected as operator") > before,
+                           "it is connected again", 20)
+        for host in hosts[:-1]:
+            self.wait_for_ping(host, f"10.200.0.{last}", 30)
+        controller.signal(signal.SIGTERM)
+
+    def daemon(self, host, name):
+        process = harness.Process(self, [harness.WEFTD, "--config", f"{self.folder}/{name}.yaml"], host)
+        harness.wait_until(lambda: "is up" in process.output(), f"{name} starts")
+        return process
+
+
+if __name__ == "__main__":
+    harness.main()

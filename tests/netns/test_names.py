@@ -1,0 +1,136 @@
+#!/usr/bin/python3
+"""Endpoints that are host names, with a name server of the test's own."""
+
+import os
+import shutil
+import socket
+import struct
+import threading
+
+import harness
+
+
+class NameServer:
+    """Answers questions for addresses from a table that changes (RFC 1035)."""
+
+    TYPES = {1: socket.AF_INET, 28: socket.AF_INET6}
+
+    def __init__(self, test, namespace):
+        self.addresses = {}  # name -> [address]
+        self.asked = 0
+        self.socket = harness.in_namespace(namespace, lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        self.socket.bind(("127.0.0.1", 53))
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+        test.stack.callback(self.close)
+
+    def close(self):
+        self.socket.close()
+
+    def serve(self):
+        while True:
+            try:
+                question, sender = self.socket.recvfrom(512)
+                self.socket.sendto(self.answer(question), sender)
+            except OSError:
+                return
+
+    def answer(self, question):
+        labels, at = [], 12
+        while question[at]:
+            labels.append(question[at + 1:at + 1 + question[at]].decode())
+            at += question[at] + 1
+        kind, = struct.unpack_from("!H", question, at + 1)
+        end = at + 5
+        name = ".".join(labels)
+        self.asked += 1
+        known = self.addresses.get(name)
+        records = b""
+        count = 0
+        for address in known or []:
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            if self.TYPES.get(kind) == family:
+                data = socket.inet_pton(family, address)
+                records += struct.pack("!HHHIH", 0xc00c, kind, 1, 0, len(data)) + data
+                count += 1
+        flags = 0x8180 if known is not None else 0x8183
+        return question[:2] + struct.pack("!HHHHH", flags, 1, count, 0, 0) + question[12:end] + records
+
+
+class Names(harness.NetnsTest):
+    def setUp(self):
+        super().setUp()
+        self.left, self.right = self.hosts()
+        self.left.ip("link", "set", "lo", "up")
+        folder = f"/etc/netns/{self.left.name}"  # ip netns exec puts it in place of /etc
+        made = not os.path.isdir("/etc/netns")
+        os.makedirs(folder)
+        self.stack.callback(os.rmdir, "/etc/netns") if made else None
+        self.stack.callback(shutil.rmtree, folder)
+        with open(f"{folder}/resolv.conf", "w", encoding="utf-8") as file:
+            file.write("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
+        self.names = NameServer(self, self.left)
+        self.far = harness.Device(self, "weftd", self.right)
+        self.far.configure(port=51821, addresses=["10.200.0.2/24"])
+        self.key = harness.genkey()
+        self.far.set("peer", harness.pubkey(self.key), "allowed-ips", "10.200.0.1/32")
+
+    def start(self):
+        self.name = self.interface_name()
+        self.text_file("near.key", self.key + "\n")
+        self.text_file("near.yaml", f"""interface:
+  name: {self.name}
+  private_key_file: near.key
+  listen: "[::]:51820"
+  addresses: [10.200.0.1/24]
+peers:
+  - public_key: {self.far.public_key}
+    endpoint: far.example.net:51821
+    allowed_ips: [10.200.0.2/32]
+    persistent_keepalive: 1s
+""")
+        self.daemon = harness.Process(self, [harness.WEFTD, "--config", f"{self.folder}/near.yaml"], self.left)
+        harness.wait_until(lambda: "is up" in self.daemon.output(), "weftd starts")
+
+    def endpoint(self):
+        return self.left.run("wg", "show", self.name, "endpoints").stdout.split()[1]
+
+    def test_a_name_that_is_not_found_at_the_start_is_looked_up_again(self):
+        self.start()
+        harness.wait_until(lambda: "far.example.net:51821 not found" in self.daemon.output(), "the failure is logged")
+        self.names.addresses["far.example.net"] = ["10.90.0.2"]
+        self.wait_for_ping(self.left, "10.200.0.2", 20)
+        self.assertEqual(self.endpoint(), "10.90.0.2:51821")
+
+    def test_a_name_that_moves_is_followed_within_one_retry_of_the_handshake(self):
+        self.names.addresses["far.example.net"] = ["10.90.0.77"]  # nobody
+        self.start()
+        harness.wait_until(lambda: self.names.asked >= 1, "the name is looked up")
+        asked = self.names.asked
+        self.names.addresses["far.example.net"] = ["10.90.0.2"]
+        # The first initiation goes in vain; the look-up comes with its repetition after 5 s.
+        self.wait_for_ping(self.left, "10.200.0.2", 9)
+        self.assertGreater(self.names.asked, asked)
+        self.assertEqual(self.endpoint(), "10.90.0.2:51821")
+
+    def test_the_families_take_turns(self):
+        # The system prefers IPv6, where nobody is.
+        self.names.addresses["far.example.net"] = ["fd90::77", "10.90.0.2"]
+        self.start()
+        harness.wait_until(lambda: self.names.asked >= 1, "the name is looked up")
+        self.wait_for_ping(self.left, "10.200.0.2", 20)
+        self.assertEqual(self.endpoint(), "10.90.0.2:51821")
+
+    def test_a_session_that_works_is_not_disturbed_by_the_name_server(self):
+        self.names.addresses["far.example.net"] = ["10.90.0.2"]
+        self.start()
+        self.wait_for_ping(self.left, "10.200.0.2", 20)
+        asked = self.names.asked
+        self.names.addresses["far.example.net"] = ["10.90.0.77"]
+        self.assert_pings(self.left, "10.200.0.2", 20)
+        self.assertEqual(self.endpoint(), "10.90.0.2:51821")
+        self.assertEqual(self.names.asked, asked)
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -1,0 +1,245 @@
+#!/usr/bin/python3
+"""The packages on a machine with systemd: installed, run, upgraded, removed."""
+
+import os
+import shutil
+import unittest
+
+import machine
+import support
+from support import run, wait_until
+
+UNIT = "/lib/systemd/system/weft@.service"
+# systemd-analyze's exposure of the unit, in tenths: a new capability, say,
+# goes beyond it.  What makes it up is in docs/operations.md.
+MOST_EXPOSURE = 19
+
+NODE = """
+interface:
+  name: {name}
+  private_key_file: {name}.key
+  listen: 127.0.0.1:{port}
+  addresses: [10.99.{number}.1/24]
+peers:
+  - public_key: {peer}
+    endpoint: 127.0.0.1:{peer_port}
+    allowed_ips: [10.99.{peer_number}.0/24]
+    persistent_keepalive: 1s
+"""
+
+
+class Service(unittest.TestCase):
+    """Each test has a machine of its own, with weft and two nodes, a and b, that know each other."""
+
+    maxDiff = None
+    nodes = {"a": 1, "b": 2}
+
+    def setUp(self):
+        self.machine = machine.Machine()
+        self.addCleanup(self.machine.stop)
+        self.before = self.files()
+        self.install()
+
+    def install(self, *names):
+        for name in names or ("weft", "weft-dev"):
+            shutil.copy(support.package(name), self.machine.path(f"/tmp/{name}.deb"))
+            self.machine.run("dpkg", "--install", f"/tmp/{name}.deb")
+            os.unlink(self.machine.path(f"/tmp/{name}.deb"))
+
+    def files(self):
+        """Kind, mode and path of every file of the machine, but for the package manager's notes."""
+        skip = "/var/lib/dpkg|/var/log|/var/cache|/tmp|/var/tmp|/dev|/run/systemd|/var/lib/systemd"
+        listed = self.machine.run("sh", "-c", "find / /run -xdev -regextype posix-extended "
+                                  rf"-regex '({skip})(/.*)?' -prune -o -printf '%y%m %p\n'").stdout
+        return set(listed.splitlines())
+
+    def configure(self):
+        keys = {}
+        for name in self.nodes:
+            keys[name] = self.machine.run("weft", "genkey").stdout
+            self.machine.write(f"/etc/weft/{name}.key", keys[name], 0o600)
+        for name, other in (("a", "b"), ("b", "a")):
+            peer = run("wg", "pubkey", stdin=None, input=keys[other]).stdout.strip()
+            self.machine.write(f"/etc/weft/{name}.yaml", NODE.format(
+                name=name, number=self.nodes[name], port=51820 + self.nodes[name], peer=peer,
+                peer_number=self.nodes[other], peer_port=51820 + self.nodes[other]), 0o600)
+        # There is no journal.
+        self.drop_in("log", "[Service]\nStandardOutput=append:/tmp/%i.log\nStandardError=append:/tmp/%i.log")
+
+    def drop_in(self, name, text):
+        self.machine.write(f"/run/systemd/system/weft@.service.d/{name}.conf", text + "\n")
+        self.machine.systemctl("daemon-reload")
+
+    def start(self, *names):
+        for name in names:
+            result = self.machine.systemctl("start", f"weft@{name}", check=False)
+            self.assertEqual(result.returncode, 0, result.stdout + self.log(name))
+
+    def start_both(self):
+        self.configure()
+        self.start("a", "b")
+
+    def log(self, name):
+        log = f"/tmp/{name}.log"
+        return self.machine.read(log) if os.path.exists(self.machine.path(log)) else "no log"
+
+    def state(self, name):
+        return self.machine.property(f"weft@{name}", "ActiveState")
+
+    def main_pid(self, name):
+        return int(self.machine.property(f"weft@{name}", "MainPID"))
+
+    def wait_for_handshakes(self, *names):
+        def done():
+            shown = [self.machine.run("wg", "show", name, "latest-handshakes").stdout.split() for name in names]
+            return all(fields and fields[-1] != "0" for fields in shown)
+        wait_until(done, "handshakes", 20)
+
+    def status_fields(self, name):
+        with open(self.machine.path(f"/proc/{self.main_pid(name)}/status")) as file:
+            return dict(line.split(":", 1) for line in file)
+
+    def test_systemd_has_nothing_to_say_against_the_unit(self):
+        result = self.machine.run("systemd-analyze", "verify", "--man=no", UNIT)
+        self.assertEqual([line for line in result.stdout.splitlines() if "weft" in line], [])
+
+    def test_the_unit_is_exposed_as_little_as_is_documented(self):
+        result = self.machine.run("systemd-analyze", "security", "--no-pager", "--offline=true",
+                                  f"--threshold={MOST_EXPOSURE}", UNIT, check=False)
+        self.assertEqual(result.returncode, 0, result.stdout)
+        with open(f"{support.ROOT}/docs/operations.md") as file:
+            self.assertIn(f" {MOST_EXPOSURE / 10} ", file.read(), "the documented exposure")
+
+    def test_nodes_run_with_one_capability_and_a_system_call_filter(self):
+        self.start_both()
+        self.wait_for_handshakes("a", "b")
+        fields = self.status_fields("a")
+        for kind in ("CapPrm", "CapEff", "CapBnd"):
+            self.assertEqual(int(fields[kind], 16), 1 << 12, f"{kind}: CAP_NET_ADMIN")
+        self.assertEqual(fields["NoNewPrivs"].strip(), "1")
+        self.assertEqual(fields["Seccomp"].strip(), "2")
+        for name in self.nodes:
+            self.assertNotIn("error", self.log(name))
+            self.assertNotIn("warning", self.log(name))
+
+    def test_nodes_see_and_write_nothing_but_what_they_need(self):
+        self.start_both()
+        pid = self.machine.property("weft@a", "MainPID")
+        # In the mount namespace of the node, but with all capabilities.
+        inside = ("nsenter", f"--target={self.main_pid('a')}", "--mount", "--wd=/", "sh", "-c")
+        self.assertNotEqual(pid, "0")
+        for folder in ("/etc", "/etc/weft", "/usr", "/var", "/var/lib", "/run", "/run/systemd", "/dev",
+                       "/sys/fs/cgroup", "/proc/sys"):
+            result = self.machine.run(*inside, f"touch {folder}/weft-probe", check=False)
+            self.assertIn("Read-only file system", result.stdout, folder)
+        for folder in ("/run/weft", "/run/wireguard", "/tmp"):
+            self.machine.run(*inside, f"touch {folder}/weft-probe && rm {folder}/weft-probe")
+        self.machine.write("/home/weft-probe", "secret\n")
+        self.machine.write("/root/weft-probe", "secret\n")
+        shown = self.machine.run(*inside, "ls /home /root; find /dev -type c -o -type b | sort").stdout
+        self.assertNotIn("weft-probe", shown)
+        devices = {line for line in shown.splitlines() if line.startswith("/dev/") and not line.startswith("/dev/pts/")}
+        self.assertEqual(devices, {f"/dev/{name}" for name in
+                                   ("full", "net/tun", "null", "random", "tty", "urandom", "zero")})
+        result = self.machine.run(*inside, "systemctl --no-pager list-units", check=False)
+        self.assertNotEqual(result.returncode, 0, "systemd takes no orders from a node")
+
+    def test_nodes_share_the_folders_of_their_sockets(self):
+        self.start_both()
+        for folder in ("weft", "wireguard"):
+            self.assertEqual(os.stat(self.machine.path(f"/run/{folder}")).st_mode & 0o7777, 0o755, folder)
+        self.machine.systemctl("stop", "weft@a")
+        self.assertEqual(os.listdir(self.machine.path("/run/wireguard")), ["b.sock"])
+        self.assertEqual(self.machine.run("wg", "show", "interfaces").stdout.split(), ["b"])
+        links = self.machine.run("ip", "-br", "link").stdout
+        self.assertIn("b ", links)
+        self.assertNotIn("\na ", links)
+
+    def test_reload_has_a_node_read_its_file_again(self):
+        self.start_both()
+        pid = self.main_pid("a")
+        path = "/etc/weft/a.yaml"
+        self.machine.write(path, self.machine.read(path).replace("10.99.2.0/24", "10.99.77.0/24"))
+        self.machine.systemctl("reload", "weft@a")
+        wait_until(lambda: "10.99.77.0/24" in self.machine.run("wg", "show", "a", "allowed-ips").stdout,
+                   "the new allowed IPs are in force")
+        self.assertEqual(self.main_pid("a"), pid)
+
+    def test_a_node_that_watches_its_file_notices_a_new_one(self):
+        self.configure()
+        path = "/etc/weft/a.yaml"
+        self.machine.write(path, self.machine.read(path) + "reload: watch\n")
+        self.start("a")
+        self.machine.write(path, self.machine.read(path).replace("10.99.2.0/24", "10.99.77.0/24"))
+        wait_until(lambda: "10.99.77.0/24" in self.machine.run("wg", "show", "a", "allowed-ips").stdout,
+                   "the new allowed IPs are in force")
+
+    def test_a_node_that_is_killed_comes_back(self):
+        self.start_both()
+        pid = self.main_pid("a")
+        self.machine.systemctl("kill", "--signal=KILL", "weft@a")
+        wait_until(lambda: self.state("a") == "active" and self.main_pid("a") not in (0, pid), "a new process", 15)
+        self.wait_for_handshakes("a")
+
+    def test_a_mistake_in_the_file_is_not_tried_again(self):
+        self.configure()
+        self.machine.write("/etc/weft/a.yaml", "interface: {nam: a}\n")
+        self.assertNotEqual(self.machine.systemctl("start", "weft@a", check=False).returncode, 0)
+        self.assertEqual(self.state("a"), "failed")
+        self.assertEqual(self.machine.property("weft@a", "ExecMainStatus"), "2")
+        self.assertIn("/etc/weft/a.yaml:1:", self.log("a"))
+
+    def test_without_a_file_there_is_no_attempt(self):
+        result = self.machine.systemctl("start", "weft@nobody", check=False)
+        self.assertNotEqual(result.returncode, 0)
+        self.assertIn("Assertion failed", result.stdout)
+
+    def test_a_group_may_use_the_socket_of_a_node_that_is_in_it(self):
+        self.configure()
+        path = "/etc/weft/a.yaml"
+        self.machine.write(path, self.machine.read(path) + "control: {group: operator}\n")
+        self.drop_in("group", "[Service]\nSupplementaryGroups=operator")
+        self.start("a")
+        socket = os.stat(self.machine.path("/run/weft/a.sock"))
+        self.assertEqual((socket.st_gid, socket.st_mode & 0o777), (37, 0o660), self.log("a"))
+
+    def test_an_upgrade_restarts_the_nodes_that_run(self):
+        self.configure()
+        self.start("a")
+        pid = self.main_pid("a")
+        self.install("weft")
+        self.assertEqual(self.state("a"), "active")
+        self.assertNotEqual(self.main_pid("a"), pid)
+        self.assertEqual(self.state("b"), "inactive")
+
+    def test_removal_keeps_what_is_in_etc_weft_and_purging_leaves_nothing(self):
+        self.assertIn("d700 /etc/weft", self.files())
+        self.start_both()
+        self.machine.systemctl("enable", "weft@a")
+        self.machine.run("dpkg", "--remove", "weft", "weft-dev")
+        self.assertEqual(self.machine.run("ip", "-br", "link").stdout.count("\n"), 1, "only lo is left")
+        kept = {f"/etc/weft/{name}.{kind}" for name in self.nodes for kind in ("key", "yaml")}
+        left = {line.split(" ", 1)[1] for line in self.files() - self.before}
+        self.assertEqual(left, kept | {"/etc/weft", "/etc/systemd/system/multi-user.target.wants",
+                                       "/etc/systemd/system/multi-user.target.wants/weft@a.service"})
+        self.machine.run("dpkg", "--purge", "weft", "weft-dev")
+        left = {line.split(" ", 1)[1] for line in self.files() - self.before}
+        self.assertEqual(left, kept | {"/etc/weft", "/etc/systemd/system/multi-user.target.wants"})
+        self.assertEqual(self.before - self.files(), set())
+
+    def test_purging_leaves_nothing_of_what_only_the_package_made(self):
+        self.machine.run("dpkg", "--purge", "weft", "weft-dev")
+        self.assertEqual(self.files() ^ self.before, set())
+
+
+def load_tests(loader, tests, pattern):
+    """Skips all where no machine can be made."""
+    try:
+        machine.Machine().stop()
+    except machine.Unavailable as reason:
+        support.skip_all(reason)
+    return tests
+
+
+if __name__ == "__main__":
+    support.main()

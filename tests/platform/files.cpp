@@ -1,0 +1,162 @@
+#include "platform/files.hpp"
+
+#include "tests/platform/support.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+using namespace weft;
+using namespace weft::test;
+using Catch::Matchers::Contains;
+
+namespace {
+
+unsigned mode_of(const std::string& path) {
+  struct stat info {};
+  REQUIRE(::lstat(path.c_str(), &info) == 0);
+  return info.st_mode & 07777U;
+}
+
+std::string text_of(const std::string& path) {
+  const auto text = load_file(path, file_privacy::any);
+  return text ? std::string{text->view()} : "error: " + text.error().message;
+}
+
+std::size_t files_in(const std::string& folder) {
+  const std::filesystem::directory_iterator all{folder};
+  return static_cast<std::size_t>(std::distance(begin(all), end(all)));
+}
+
+} // namespace
+
+TEST_CASE("a file is replaced with exactly the mode and nothing is left over") {
+  const temporary_folder folder;
+  const auto path = folder.path() + "/key";
+  write_file(path, "old");
+  REQUIRE(::chmod(path.c_str(), 0644) == 0);
+  REQUIRE(replace_file(path, "new", 0600));
+  CHECK(text_of(path) == "new");
+  CHECK(mode_of(path) == 0600);
+  CHECK(files_in(folder.path()) == 1);
+}
+
+TEST_CASE("who has the former file open keeps the former text") {
+  const temporary_folder folder;
+  const auto path = folder.path() + "/file";
+  write_file(path, "old");
+  const auto before = identify_file(path);
+  std::ifstream reader{path};
+  REQUIRE(replace_file(path, "new", 0600));
+  std::string text;
+  std::getline(reader, text);
+  CHECK(text == "old");
+  CHECK(before);
+  CHECK(identify_file(path) != before);
+}
+
+TEST_CASE("a link is replaced, and what it leads to is not touched") {
+  const temporary_folder folder;
+  const auto target = folder.path() + "/target";
+  const auto link = folder.path() + "/link";
+  write_file(target, "untouched");
+  std::filesystem::create_symlink(target, link);
+  REQUIRE(replace_file(link, "new", 0600));
+  CHECK(text_of(target) == "untouched");
+  CHECK(text_of(link) == "new");
+}
+
+TEST_CASE("a file that cannot be replaced stays, and nothing is left over") {
+  const temporary_folder folder;
+  const auto place = folder.path() + "/place";
+  REQUIRE(std::filesystem::create_directory(place));
+  const auto replaced = replace_file(place, "text", 0600);
+  REQUIRE_FALSE(replaced);
+  CHECK_THAT(replaced.error().message, Contains(place));
+  CHECK(files_in(folder.path()) == 1);
+  CHECK_FALSE(replace_file(folder.path() + "/absent/file", "text", 0600));
+}
+
+TEST_CASE("only whole regular files that are private enough are loaded") {
+  const temporary_folder folder;
+  const auto path = folder.path() + "/file";
+  CHECK_THAT(text_of(path), Contains("No such file"));
+  CHECK_FALSE(identify_file(path));
+  write_file(path, "");
+  CHECK(text_of(path).empty());
+  std::filesystem::resize_file(path, 1 << 20);
+  CHECK(text_of(path).size() == 1 << 20);
+  std::filesystem::resize_file(path, (1 << 20) + 1);
+  CHECK_THAT(text_of(path), Contains("1 MiB"));
+
+  std::filesystem::resize_file(path, 1);
+  REQUIRE(::chmod(path.c_str(), 0610) == 0);
+  CHECK(load_file(path, file_privacy::any));
+  const auto refused = load_file(path, file_privacy::owner_only);
+  REQUIRE_FALSE(refused);
+  CHECK_THAT(refused.error().message, Contains("chmod 600 " + path));
+  REQUIRE(::chmod(path.c_str(), 0600) == 0);
+  CHECK(load_file(path, file_privacy::owner_only));
+
+  // A pipe that nobody writes to keeps nobody waiting.
+  const auto pipe = folder.path() + "/pipe";
+  REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  CHECK_THAT(text_of(pipe), Contains("no regular file"));
+  CHECK_THAT(text_of(folder.path()), Contains("no regular file"));
+}
+
+TEST_CASE("a change of mode is a change of the file") {
+  const temporary_folder folder;
+  const auto path = folder.path() + "/file";
+  write_file(path, "text");
+  const auto before = identify_file(path);
+  CHECK(identify_file(path) == before);
+  // The kernel's time stamps advance in steps of some milliseconds.
+  for (int i = 0; i < 1000 && identify_file(path) == before; ++i) {
+    REQUIRE(::chmod(path.c_str(), i % 2 == 0 ? 0640 : 0600) == 0);
+    ::usleep(1000);
+  }
+  CHECK(identify_file(path) != before);
+}
+
+TEST_CASE("a private folder is its owner's alone, with all it was made with") {
+  const temporary_folder folder;
+  const auto path = folder.path() + "/a/b/c";
+  const auto before = ::umask(0);
+  const auto made = make_private_folder(path);
+  ::umask(before);
+  REQUIRE(made);
+  CHECK(mode_of(folder.path() + "/a") == 0700);
+  CHECK(mode_of(path) == 0700);
+  CHECK(make_private_folder(path));
+  CHECK(make_private_folder(path + "/"));
+
+  REQUIRE(::chmod(path.c_str(), 0755) == 0);
+  CHECK(make_private_folder(path));
+  for (const mode_t mode : {0770U, 0702U}) {
+    REQUIRE(::chmod(path.c_str(), mode) == 0);
+    const auto refused = make_private_folder(path);
+    REQUIRE_FALSE(refused);
+    CHECK_THAT(refused.error().message, Contains("chmod 700 " + path));
+  }
+  write_file(folder.path() + "/file", "");
+  CHECK_FALSE(make_private_folder(folder.path() + "/file"));
+  CHECK_FALSE(make_private_folder(folder.path() + "/file/below"));
+}
+
+TEST_CASE("a folder has one holder at a time") {
+  const temporary_folder folder;
+  const file_descriptor other{
+    ::open(folder.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  {
+    const auto lock = lock_folder(folder.path());
+    REQUIRE(lock);
+    CHECK(::flock(other.get(), LOCK_EX | LOCK_NB) != 0);
+  }
+  CHECK(::flock(other.get(), LOCK_EX | LOCK_NB) == 0);
+  CHECK_FALSE(lock_folder(folder.path() + "/absent"));
+}

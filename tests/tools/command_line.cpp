@@ -1,0 +1,226 @@
+// What is typed, from arguments to answers, also to a node behind its gateway.
+
+#include "tools/weft/command_line.hpp"
+
+#include "actors/control/gateway.hpp"
+#include "console.hpp"
+#include "example_device.hpp"
+#include "example_overlay.hpp"
+#include "temporary_folder.hpp"
+
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+#include <spdlog/logger.h>
+
+#include <thread>
+
+using namespace weft;
+using Catch::Matchers::Contains;
+using nlohmann::json;
+
+namespace {
+
+struct printed {
+  int code = 0;
+  std::string out;
+  std::string err;
+};
+
+printed run(std::vector<std::string> words) {
+  words.insert(words.begin(), "weft");
+  std::vector<const char*> argv;
+  for (const auto& word : words)
+    argv.push_back(word.c_str());
+  console terminal;
+  command_line line;
+  const auto code
+    = line.run(static_cast<int>(argv.size()), argv.data(), terminal.io());
+  return {code, terminal.out.str(), terminal.err.str()};
+}
+
+/// A node whose control socket is in a folder.
+struct served_node : example_node {
+  temporary_folder folder;
+  gateway_actor gateway;
+
+  served_node() {
+    script->status = example_device();
+    gateway_options options;
+    options.interface = "weft0";
+    options.socket_path = folder.path() + "/weft0.sock";
+    options.log = std::make_shared<spdlog::logger>("nobody reads this");
+    auto started = start_gateway(system(), overlay, std::move(options));
+    REQUIRE(started);
+    gateway = std::move(*started);
+  }
+  ~served_node() {
+    caf::anon_send(gateway, shut_down{});
+    gateway = nullptr;
+  }
+
+  printed run_here(std::vector<std::string> words) const {
+    words.emplace_back("--socket-folder");
+    words.push_back(folder.path());
+    return run(std::move(words));
+  }
+};
+
+const auto key = to_string(example_key(0x44));
+
+} // namespace
+
+TEST_CASE("help lists the commands and the exit codes") {
+  const auto help = run({"--help"});
+  CHECK(help.code == exit_fine);
+  for (const auto* word :
+       {"genkey", "status", "peers", "watch", "top", "peer", "allow", "apply",
+        "reload", "log-level", "shutdown", "context", "pki", "3 cannot connect",
+        "4 not allowed", "5 no such"})
+    CHECK_THAT(help.out, Contains(word));
+  CHECK(help.err.empty());
+  CHECK(run({"--version"}).out == "weft " WEFT_VERSION "\n");
+}
+
+TEST_CASE("every command that steers a node says how to get there") {
+  for (const auto& words :
+       std::vector<std::vector<std::string>>{{"status"},
+                                             {"peers"},
+                                             {"watch"},
+                                             {"top"},
+                                             {"peer", "add"},
+                                             {"peer", "set"},
+                                             {"peer", "remove"},
+                                             {"allow", "add"},
+                                             {"allow", "remove"},
+                                             {"apply"},
+                                             {"reload"},
+                                             {"log-level"},
+                                             {"shutdown"}}) {
+    auto asked = words;
+    asked.emplace_back("--help");
+    const auto help = run(asked);
+    CHECK(help.code == exit_fine);
+    for (const auto* option :
+         {"-i,--interface", "--socket-folder", "--at", "--certificate", "--key",
+          "--ca", "--server-name", "--context", "--timeout", "--json"})
+      CHECK_THAT(help.out, Contains(option));
+  }
+}
+
+TEST_CASE("wrong usage exits with 2, as JSON if that was asked for") {
+  CHECK(run({"pear"}).code == exit_mistaken);
+  CHECK(run({"pear"}).err
+        == "weft: there is no command 'pear'; weft --help lists them\n");
+  CHECK(run({"p\x1B[2J"}).err.find('\x1B') == std::string::npos);
+  CHECK(run({"peer"}).code == exit_mistaken);
+  CHECK(run({"peers", "--loud"}).code == exit_mistaken);
+  CHECK(run({"watch", "--count", "none"}).code == exit_mistaken);
+  CHECK(run({"top", "--interval", "0"}).code == exit_mistaken);
+  const auto wrong = run({"peers", "--loud", "--json"});
+  CHECK(wrong.code == exit_mistaken);
+  CHECK(json::parse(wrong.err).at("error").at("code") == "EINVAL");
+  CHECK_THAT(
+    json::parse(wrong.err).at("error").at("message").get<std::string>(),
+    Contains("--loud"));
+}
+
+TEST_CASE("a socket that is not there exits with 3 and says what to do") {
+  const temporary_folder folder;
+  const auto gone
+    = run({"peers", "-i", "wg0", "--socket-folder", folder.path()});
+  CHECK(gone.code == exit_unreachable);
+  CHECK_THAT(gone.err, Contains(folder.path() + "/wg0.sock")
+                         && Contains("is weftd running?")
+                         && Contains("systemctl status weftd@wg0"));
+  const auto watched
+    = run({"watch", "-i", "wg0", "--socket-folder", folder.path(), "--json"});
+  CHECK(watched.code == exit_unreachable);
+  CHECK(json::parse(watched.err).at("error").at("code") == "ENOTCONN");
+}
+
+TEST_CASE("a file of TLS that is not there exits with 2") {
+  const temporary_folder folder;
+  const auto absent = folder.path() + "/absent.pem";
+  const auto wrong = run({"peers", "--at", "127.0.0.1:1", "--certificate",
+                          absent, "--key", absent, "--ca", absent});
+  CHECK(wrong.code == exit_mistaken);
+  CHECK_THAT(wrong.err, Contains(absent));
+}
+
+TEST_CASE("commands reach a node through its gateway") {
+  const served_node node;
+  const auto peers = node.run_here({"peers"});
+  CHECK(peers.code == exit_fine);
+  CHECK_THAT(peers.out, Contains("beta ") && Contains("192.0.2.7:51820"));
+  CHECK(peers.err.empty());
+
+  const auto status = node.run_here({"status", "weft0", "-v"});
+  CHECK(status.code == exit_fine);
+  CHECK_THAT(status.out, Contains("sent 4000 packets"));
+
+  const auto top = node.run_here({"top", "--once", "--interval", "0.1"});
+  CHECK(top.code == exit_fine);
+  CHECK_THAT(top.out, Contains("weft0: 2 peers"));
+
+  node.script->changes.peers_changed = 1;
+  const auto set
+    = node.run_here({"peer", "set", "beta", "--endpoint", "192.0.2.9:1",
+                     "--allowed-ip", "10.0.0.0/8", "--allowed-ip", "fd00::/8",
+                     "--keepalive", "25", "--name", "b", "--json"});
+  CHECK(set.code == exit_fine);
+  CHECK(json::parse(set.out).at("peers_changed") == 1);
+  const auto update = node.script->all<update_peer>().at(0).update;
+  CHECK(update.public_key == example_key(0x22));
+  CHECK(update.allowed_ips.size() == 2);
+  CHECK(update.name == "b");
+
+  CHECK(node.run_here({"peer", "add", key}).code == exit_fine);
+  CHECK(node.run_here({"peer", "remove", key}).code == exit_fine);
+  CHECK(
+    node.run_here({"allow", "add", "beta", "10.1.0.0/16", "10.2.0.0/16"}).code
+    == exit_fine);
+  CHECK(node.script->all<update_peer>().size() == 2);
+  CHECK(node.run_here({"allow", "remove", "beta", "10.1.0.0/16"}).code
+        == exit_fine);
+  CHECK(node.run_here({"reload"}).code == exit_fine);
+  CHECK(node.run_here({"log-level", "warn"}).code == exit_fine);
+  CHECK(node.run_here({"shutdown"}).code == exit_fine);
+  CHECK(node.script->all<shut_down>().size() == 1);
+
+  CHECK(node.run_here({"peer", "remove", "nobody"}).code == exit_no_peer);
+}
+
+TEST_CASE("apply sends a file's keys to the node and prints none of them") {
+  const served_node node;
+  const auto secret = "dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCo=";
+  const auto path = node.folder.write(
+    "weft0.yaml",
+    "interface:\n  name: weft0\n  private_key: " + std::string{secret} + '\n');
+  const auto applied = node.run_here({"apply", path});
+  CHECK(applied.code == exit_fine);
+  CHECK(applied.out == "nothing to change\n");
+  CHECK((applied.out + applied.err).find(secret) == std::string::npos);
+  const auto sent = node.script->all<apply_config>().at(0).config;
+  CHECK(to_base64(sent.interface.private_key.bytes())
+        != to_base64(private_key{}.bytes()));
+}
+
+TEST_CASE("watch prints the events of a node behind its gateway") {
+  served_node node;
+  std::thread publishing([&] {
+    while (node.script->all<subscribe>().empty())
+      std::this_thread::sleep_for(std::chrono::milliseconds{1});
+    overlay_event event;
+    event.kind = event_kind::peer_up;
+    event.when = example_now;
+    event.peer_name = "evil\x1B[2J";
+    event.peer = example_key(0x22);
+    caf::anon_send(node.script->all<subscribe>().at(0).subscriber,
+                   event_batch{0, {event}});
+  });
+  const auto watched = node.run_here({"watch", "--count", "1"});
+  publishing.join();
+  CHECK(watched.code == exit_fine);
+  CHECK(watched.out
+        == "2023-11-14T22:13:20.000Z  peer_up              evil?[2J\n");
+}

@@ -1,0 +1,117 @@
+# Completion of weft(1) for bash: source it, or put it into
+# /usr/share/bash-completion/completions/ as `weft`.
+
+# Names of this host's interfaces: those with a control socket.
+_weft_interfaces() {
+  local socket
+  for socket in /run/weft/*.sock /var/run/wireguard/*.sock; do
+    [[ -e $socket ]] || continue
+    socket=${socket##*/}
+    printf '%s\n' "${socket%.sock}"
+  done | sort -u
+}
+
+# The words that say which node is meant, as they were typed so far.
+_weft_place() {
+  local index
+  place=()
+  for ((index = 1; index + 1 < COMP_CWORD; index++)); do
+    case ${COMP_WORDS[index]} in
+      -i | --interface | --socket-folder | --context | --at | --certificate | \
+        --key | --ca | --server-name)
+        place+=("${COMP_WORDS[index]}" "${COMP_WORDS[index + 1]}")
+        ;;
+    esac
+  done
+}
+
+# Values of the key `name` in what weft prints as JSON; plain names only.
+_weft_names() {
+  weft "$@" --json 2>/dev/null </dev/null |
+    sed -n 's/^ *"name": "\([A-Za-z0-9._-]*\)",\{0,1\}$/\1/p'
+}
+
+_weft_peers() {
+  local -a place
+  _weft_place
+  _weft_names peers --timeout 1 "${place[@]}"
+}
+
+_weft() {
+  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+  local node='--interface --socket-folder --context --at --certificate --key
+    --ca --server-name --timeout --json'
+  local peer='--name --endpoint --allowed-ip --keepalive --preshared-key-file'
+  local command=${COMP_WORDS[1]} words='' values='' files='' options=''
+  COMPREPLY=()
+
+  if ((COMP_CWORD == 1)); then
+    words='genkey pubkey genpsk check import export status peers watch top peer
+      allow apply reload log-level shutdown context pki --help --version'
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+    return
+  fi
+  case $command in
+    peer | allow | context | pki)
+      if ((COMP_CWORD == 2)); then
+        case $command in
+          peer) words='add set remove' ;;
+          allow) words='add remove' ;;
+          context) words='list use' ;;
+          pki) words='init issue revoke list' ;;
+        esac
+        mapfile -t COMPREPLY < <(compgen -W "$words --help" -- "$current")
+        return
+      fi
+      command+=" ${COMP_WORDS[2]}"
+      ;;
+  esac
+
+  case $command in
+    check | export) files=yes ;;
+    import) options='--output' files=yes ;;
+    status) options="$node --verbose" values=_weft_interfaces ;;
+    peers | reload | shutdown) options=$node ;;
+    watch) options="$node --count" ;;
+    top) options="$node --interval --once" ;;
+    apply) options=$node files=yes ;;
+    log-level) options=$node words='trace debug info warn error off' ;;
+    'peer add') options="$node $peer" ;;
+    'peer set') options="$node $peer" values=_weft_peers ;;
+    'peer remove') options=$node values=_weft_peers ;;
+    'allow add' | 'allow remove') options=$node values=_weft_peers ;;
+    'context list') options='--json' ;;
+    'context use') options='--json' values='_weft_contexts' ;;
+    'pki init') options='--folder --json --name' ;;
+    'pki issue') options='--folder --json --role --host --days' ;;
+    'pki revoke' | 'pki list') options='--folder --json' ;;
+  esac
+
+  case $previous in
+    -i | --interface) values=_weft_interfaces options='' words='' files='' ;;
+    --context) values=_weft_contexts options='' words='' files='' ;;
+    --role) values='' options='' words='operator viewer node' files='' ;;
+    --certificate | --key | --ca | --preshared-key-file | --output | -o | \
+      --socket-folder | --folder) values='' options='' words='' files=yes ;;
+    --at | --server-name | --timeout | --count | --interval | --name | \
+      --endpoint | --allowed-ip | --keepalive | --host | --days) return ;;
+  esac
+  if [[ $current == -* ]]; then
+    mapfile -t COMPREPLY < <(compgen -W "$options --help" -- "$current")
+    return
+  fi
+  [[ -n $values ]] && words=$("$values")
+  mapfile -t COMPREPLY < <(
+    compgen -W "$words" -- "$current"
+    [[ -n $files ]] && compgen -f -- "$current"
+  )
+  [[ -n $files ]] && compopt -o filenames 2>/dev/null
+  return 0
+}
+
+_weft_contexts() {
+  echo local
+  _weft_names context list
+}
+
+complete -F _weft weft

@@ -1,0 +1,123 @@
+# Completion of weft(1) for fish: put it into a folder of
+# $fish_complete_path.
+
+# Whether the command line begins with `weft` and these words.
+function __weft_is
+    set -l words (commandline -opc)
+    set -l last (math (count $argv) + 1)
+    test (count $words) -ge $last
+    and test "$words[2..$last]" = "$argv"
+end
+
+# Whether it is these words and nothing else.
+function __weft_begins
+    set -l words (commandline -opc)
+    test (count $words) -eq (math (count $argv) + 1)
+    and __weft_is $argv
+end
+
+# Names of this host's interfaces: those with a control socket.
+function __weft_interfaces
+    for socket in /run/weft/*.sock /var/run/wireguard/*.sock
+        string replace -r '.*/(.*)\.sock$' '$1' -- $socket
+    end | sort -u
+end
+
+# Values of the key `name` in what weft prints as JSON; plain names only.
+function __weft_names
+    weft $argv --json 2>/dev/null </dev/null |
+        sed -n 's/^ *"name": "\([A-Za-z0-9._-]*\)",\{0,1\}$/\1/p'
+end
+
+function __weft_peers
+    set -l words (commandline -opc)
+    set -l place
+    for index in (seq 2 (count $words))
+        switch $words[$index]
+            case -i --interface --socket-folder --context --at --certificate --key --ca --server-name
+                set -a place $words[$index] $words[(math $index + 1)]
+        end
+    end
+    __weft_names peers --timeout 1 $place
+end
+
+function __weft_contexts
+    echo local
+    __weft_names context list
+end
+
+complete -c weft -f
+complete -c weft -s h -l help -d 'Print help'
+complete -c weft -l version -d 'Print the version'
+
+# The commands.
+set -l first 'test (count (commandline -opc)) -eq 1'
+complete -c weft -n $first -a genkey -d 'Print a new private key'
+complete -c weft -n $first -a pubkey -d 'Print the public key of a private key'
+complete -c weft -n $first -a genpsk -d 'Print a new preshared key'
+complete -c weft -n $first -a check -d 'Check a configuration file'
+complete -c weft -n $first -a import -d 'Print a wg-quick file as YAML'
+complete -c weft -n $first -a export -d 'Print a YAML file for wg-quick'
+complete -c weft -n $first -a status -d 'Show interfaces and their peers'
+complete -c weft -n $first -a peers -d 'Show a line for each peer'
+complete -c weft -n $first -a watch -d 'Print what happens'
+complete -c weft -n $first -a top -d 'Show what the peers transfer'
+complete -c weft -n $first -a peer -d 'Add, change and remove peers'
+complete -c weft -n $first -a allow -d 'Add and remove allowed IPs'
+complete -c weft -n $first -a apply -d 'Apply a configuration file'
+complete -c weft -n $first -a reload -d 'Make the daemon read its file again'
+complete -c weft -n $first -a log-level -d 'Change how much the daemon logs'
+complete -c weft -n $first -a shutdown -d 'End the daemon'
+complete -c weft -n $first -a context -d 'Nodes to control from here'
+complete -c weft -n $first -a pki -d 'Certificates for remote control'
+complete -c weft -n '__weft_begins peer' -a 'add set remove'
+complete -c weft -n '__weft_begins allow' -a 'add remove'
+complete -c weft -n '__weft_begins context' -a 'list use'
+complete -c weft -n '__weft_begins pki' -a 'init issue revoke list'
+
+# Which node they are for.
+for command in status peers watch top apply reload log-level shutdown \
+    'peer add' 'peer set' 'peer remove' 'allow add' 'allow remove'
+    set -l here "__weft_is $command"
+    complete -c weft -n $here -s i -l interface -x -a '(__weft_interfaces)'
+    complete -c weft -n $here -l socket-folder -r -F
+    complete -c weft -n $here -l context -x -a '(__weft_contexts)'
+    complete -c weft -n $here -l at -x -d HOST:PORT
+    complete -c weft -n $here -l certificate -r -F
+    complete -c weft -n $here -l key -r -F
+    complete -c weft -n $here -l ca -r -F
+    complete -c weft -n $here -l server-name -x
+    complete -c weft -n $here -l timeout -x -d Seconds
+    complete -c weft -n $here -l json -d 'Print JSON'
+end
+
+# What is particular to each.
+for command in check import export apply
+    complete -c weft -n "__weft_is $command" -F
+end
+complete -c weft -n '__weft_is import' -s o -l output -r -F
+complete -c weft -n '__weft_begins status' -a '(__weft_interfaces)'
+complete -c weft -n '__weft_is status' -s v -l verbose -d 'Tell more'
+complete -c weft -n '__weft_is watch' -l count -x -d 'End after so many events'
+complete -c weft -n '__weft_is top' -l interval -x -d Seconds
+complete -c weft -n '__weft_is top' -l once -d 'Print one screen'
+complete -c weft -n '__weft_begins log-level' -a 'trace debug info warn error off'
+for command in 'peer set' 'peer remove' 'allow add' 'allow remove'
+    complete -c weft -n "__weft_begins $command" -a '(__weft_peers)'
+end
+for command in 'peer add' 'peer set'
+    set -l here "__weft_is $command"
+    complete -c weft -n $here -l name -x
+    complete -c weft -n $here -l endpoint -x -d HOST:PORT
+    complete -c weft -n $here -l allowed-ip -x -d ADDRESS/LENGTH
+    complete -c weft -n $here -l keepalive -x
+    complete -c weft -n $here -l preshared-key-file -r -F
+end
+complete -c weft -n '__weft_is context' -l json -d 'Print JSON'
+complete -c weft -n '__weft_begins context use' -a '(__weft_contexts)'
+complete -c weft -n '__weft_is pki' -l folder -r -F
+complete -c weft -n '__weft_is pki' -l json -d 'Print JSON'
+complete -c weft -n '__weft_is pki init' -l name -x
+complete -c weft -n '__weft_is pki issue' -l role -x -a 'operator viewer node'
+complete -c weft -n '__weft_is pki issue' -l host -x
+complete -c weft -n '__weft_is pki issue' -l days -x

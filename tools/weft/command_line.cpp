@@ -1,0 +1,147 @@
+#include "tools/weft/command_line.hpp"
+
+#include "tools/weft/failure.hpp"
+#include "tools/weft/format.hpp"
+
+#include <algorithm>
+#include <ostream>
+#include <span>
+
+namespace weft {
+
+namespace {
+
+void add_version(CLI::App& app) {
+  app.set_version_flag("--version", "weft " WEFT_VERSION,
+                       "Print the version and exit");
+}
+
+bool knows(CLI::App& app, const std::string& name) {
+  return !app
+            .get_subcommands(
+              [&](CLI::App* one) { return one->get_name() == name; })
+            .empty();
+}
+
+} // namespace
+
+command_line::command_line()
+  : app_("Keys, configuration files, and control of weft, an encrypted overlay "
+         "network",
+         "weft") {
+  app_.require_subcommand(1);
+  app_.set_help_flag("-h,--help", "Print this help and exit");
+  add_version(app_);
+  app_.footer("Exit codes: 0 fine, 1 failure at run time, 2 wrong usage or "
+              "configuration,\n3 cannot connect, 4 not allowed, 5 no such "
+              "peer.\nMore: weft COMMAND --help, man weft");
+  add_key_commands();
+  add_config_commands();
+  add_control_commands(*this);
+  add_pki_commands();
+}
+
+CLI::App& command_line::add_to(CLI::App& above, const std::string& name,
+                               const std::string& description, command action) {
+  auto& added = *above.add_subcommand(name, description);
+  add_version(added);
+  added.callback([this, action = std::move(action)] { chosen_ = action; });
+  return added;
+}
+
+CLI::App& command_line::add_group(const std::string& name,
+                                  const std::string& description) {
+  auto& group = *app_.add_subcommand(name, description);
+  add_version(group);
+  group.require_subcommand(1);
+  return group;
+}
+
+void command_line::add_key_commands() {
+  add_to(app_, "genkey", "Print a new private key", generate_key);
+  add_to(app_, "pubkey", "Print the public key of the private key on stdin",
+         print_public_key);
+  add_to(app_, "genpsk", "Print a new preshared key", generate_preshared_key);
+}
+
+void command_line::add_config_commands() {
+  add_to(app_, "check", "Check a configuration file",
+         [this](const streams& io) { return check_config(file_, io); })
+    .add_option("FILE", file_, "Configuration (YAML)")
+    ->required();
+  auto& import = add_to(
+    app_, "import", "Print a wg-quick file as YAML, with its keys",
+    [this](const streams& io) { return import_config(file_, output_, io); });
+  import
+    .add_option("WG_CONF", file_,
+                "File in wg-quick's format; its name is the interface's")
+    ->required();
+  import.add_option("-o,--output", output_,
+                    "Write to this new file, for its owner only (0600)");
+  add_to(app_, "export", "Print a YAML file for wg-quick, with its keys",
+         [this](const streams& io) { return export_config(file_, io); })
+    .add_option("FILE", file_, "Configuration (YAML)")
+    ->required();
+}
+
+void command_line::add_pki_commands() {
+  auto& pki = add_group(
+    "pki", "Certificates for remote control: who may control a node");
+  auto add_pki = [&](const std::string& name, const std::string& description,
+                     int (*action)(const pki_options&, const streams&)) {
+    auto& added = add_to(pki, name, description, [=, this](const streams& io) {
+      return action(pki_, io);
+    });
+    added.add_option("--folder", pki_.folder,
+                     "Folder of the authority (default: $WEFT_PKI, or "
+                       + default_pki_folder() + ")");
+    added.add_flag("--json", pki_.json, "Print JSON");
+    return &added;
+  };
+  add_pki("init", "Make an authority, which signs certificates", make_authority)
+    ->add_option("--name", pki_.name, "What it is called (weft)");
+  auto* issue = add_pki("issue", "Make or renew a certificate and its key",
+                        issue_certificate);
+  issue->add_option("NAME", pki_.name, "Whose certificate")->required();
+  issue
+    ->add_option("--role", pki_.role,
+                 "What it is for: operator and viewer are clients, node is a "
+                 "server")
+    ->check(CLI::IsMember({"operator", "viewer", "node"}))
+    ->capture_default_str();
+  issue
+    ->add_option("--host", pki_.hosts,
+                 "Host name or IP address that a node is reached at, beside "
+                 "its name; may be repeated")
+    ->allow_extra_args(false);
+  issue->add_option("--days", pki_.days, "How long it holds")
+    ->check(CLI::Range(1, 3650))
+    ->capture_default_str();
+  add_pki("revoke", "Revoke all certificates of a name", revoke_certificates)
+    ->add_option("NAME", pki_.name, "Whose certificates")
+    ->required();
+  add_pki("list", "Show what was issued", list_certificates);
+}
+
+int command_line::run(int argc, const char* const* argv, const streams& io) {
+  const std::span arguments(argv, static_cast<std::size_t>(argc));
+  const bool json
+    = std::any_of(arguments.begin(), arguments.end(), [](const char* one) {
+        return std::string_view{one} == "--json";
+      });
+  const std::string first = argc > 1 ? arguments[1] : "";
+  if (!first.empty() && first.front() != '-' && !knows(app_, first))
+    return report(
+      mistake("there is no command '" + first + "'; weft --help lists them"),
+      json, io);
+  try {
+    app_.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (json && error.get_exit_code() != 0)
+      return report(mistake(error.what()), true, io);
+    return app_.exit(error, io.out, io.err) == 0 ? exit_fine : exit_mistaken;
+  }
+  return chosen_(io);
+}
+
+} // namespace weft

@@ -1,0 +1,48 @@
+// What can be typed after `weft`.
+#pragma once
+
+#include "tools/weft/commands.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace weft {
+
+/// Declares all commands.  One that is parsed can be run once.
+class command_line {
+public:
+  using command = std::function<int(const streams&)>;
+
+  command_line();
+
+  CLI::App& app() {
+    return app_;
+  }
+  /// Adds a command below another one, or below weft itself.
+  CLI::App& add_to(CLI::App& above, const std::string& name,
+                   const std::string& description, command action);
+  /// Adds one that has commands of its own.
+  CLI::App& add_group(const std::string& name, const std::string& description);
+
+  /// Parses, and runs what was asked for.  Returns the exit code.
+  int run(int argc, const char* const* argv, const streams& io);
+
+private:
+  void add_key_commands();
+  void add_config_commands();
+  void add_pki_commands();
+
+  CLI::App app_;
+  std::string file_;
+  std::string output_;
+  pki_options pki_;
+  command chosen_;
+};
+
+/// The commands that steer running nodes, and their status.
+void add_control_commands(command_line& line);
+
+} // namespace weft
