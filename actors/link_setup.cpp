@@ -41,8 +41,8 @@ private:
 };
 
 /// What is in `a` and not in `b`.
-std::vector<ip_prefix> without(const std::vector<ip_prefix>& a,
-                               const std::vector<ip_prefix>& b) {
+std::vector<ip_prefix>
+without(const std::vector<ip_prefix>& a, const std::vector<ip_prefix>& b) {
   std::vector<ip_prefix> result;
   std::copy_if(a.begin(), a.end(), std::back_inserter(result),
                [&](const ip_prefix& prefix) {
@@ -53,8 +53,8 @@ std::vector<ip_prefix> without(const std::vector<ip_prefix>& a,
 
 } // namespace
 
-result<void> add_cluster_routes(const interface_config& config,
-                                const tun_device& tun) {
+result<void>
+add_cluster_routes(const interface_config& config, const tun_device& tun) {
   if (config.cluster_networks.empty())
     return {};
   auto network = network_configurator::open();

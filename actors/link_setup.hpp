@@ -15,8 +15,8 @@ result<void> set_up_link(const interface_config& config, const tun_device& tun);
 
 /// Adds the routes to the cluster networks, which the kernel forgets when the
 /// link goes down.
-result<void> add_cluster_routes(const interface_config& config,
-                                const tun_device& tun);
+result<void>
+add_cluster_routes(const interface_config& config, const tun_device& tun);
 
 /// Changes what differs between `from` and `to`: a sentence each.  On failure
 /// nothing has changed.

@@ -43,8 +43,8 @@ overlay::behavior_type overlay::make_behavior() {
     [this](const device_update& update) { return apply(update); },
     [this](const report_request& request) { return status(request); },
     [this](const get_status& asked) {
-      return status({false, asked.first_peer,
-                     std::min(asked.max_peers, get_status::most)});
+      return status(
+        {false, asked.first_peer, std::min(asked.max_peers, get_status::most)});
     },
     [this](const apply_config& asked) { return apply_all(asked.config); },
     [this](const reload_config&) { return reload(); },
@@ -63,9 +63,7 @@ overlay::behavior_type overlay::make_behavior() {
     [this](const remove_allowed_ip& asked) {
       return change_allowed_ip(asked.peer, asked.prefix, true);
     },
-    [this](const check_handshake& asked) {
-      return delegate(registry_, asked);
-    },
+    [this](const check_handshake& asked) { return delegate(registry_, asked); },
     [](const generate_keys&) {
       system_random random;
       key_pair keys;
@@ -131,8 +129,7 @@ void overlay::spawn_actors() {
   supervise(registry_, "registry");
   if (resources_->uapi) {
     const auto me = caf::actor_cast<overlay_root_actor>(this);
-    uapi_
-      = home.spawn<uapi_server>(control, std::move(*resources_->uapi), me);
+    uapi_ = home.spawn<uapi_server>(control, std::move(*resources_->uapi), me);
     supervise(uapi_, "uapi_server");
   }
 }
@@ -228,7 +225,8 @@ void overlay::routes_changed_somehow() {
     return;
   // Changes come in groups: deal with a group at once.
   routes_check_due_ = true;
-  delayed_send(caf::actor_cast<overlay_root_actor>(this), 100ms, routes_settled{});
+  delayed_send(caf::actor_cast<overlay_root_actor>(this), 100ms,
+               routes_settled{});
 }
 
 void overlay::interface_ended(const std::string& why) {

@@ -15,7 +15,7 @@ namespace weft {
 
 /// What start_overlay() has opened.
 struct overlay_resources {
-  std::string interface; ///< its name
+  std::string interface;                    ///< its name
   std::shared_ptr<const tun_device> tun;    ///< null: there is a packet port
   std::shared_ptr<arrived_packets> arrived; ///< of the packet port
   tun_reader_actor port;                    ///< the packet port itself
@@ -72,13 +72,13 @@ private:
     std::optional<node_config> whole; ///< `update` is to be found out
     bool must_exist = false;          ///< the peer of `update`
     change_answer answer;
-    config_changes changes; ///< so far
+    config_changes changes;               ///< so far
     std::optional<rebind> former_sockets; ///< once they have changed
   };
 
   caf::result<void> apply(const device_update& update);
-  caf::result<config_changes> apply_all(const node_config& wanted,
-                                        std::vector<std::string> notes = {});
+  caf::result<config_changes>
+  apply_all(const node_config& wanted, std::vector<std::string> notes = {});
   caf::result<config_changes> reload();
   caf::result<config_changes> add(const peer_config& peer);
   caf::result<config_changes> change(const peer_update& update);

@@ -150,9 +150,9 @@ void overlay::start_change() {
     return;
   }
   request(registry_, caf::infinite, configuration_request{})
-    .then([this](
-            peer_configurations& peers) { find_difference(std::move(peers)); },
-          [this](caf::error& reason) { finish_change(std::move(reason)); });
+    .then(
+      [this](peer_configurations& peers) { find_difference(std::move(peers)); },
+      [this](caf::error& reason) { finish_change(std::move(reason)); });
 }
 
 void overlay::find_difference(peer_configurations&& peers) {
@@ -178,8 +178,7 @@ void overlay::change_sockets() {
   if (change.whole) {
     const auto& wanted = change.whole->interface.listen;
     if (wanted != listen)
-      change.changes.notes.push_back("interface.listen: "
-                                     + to_string(wanted));
+      change.changes.notes.push_back("interface.listen: " + to_string(wanted));
     listen = wanted;
   } else if (change.update.listen_port) {
     listen.port = *change.update.listen_port;
@@ -202,8 +201,11 @@ void overlay::change_sockets() {
         failed);
   } else if (mark != fwmark_) {
     request(socket_, caf::infinite, change_fwmark{mark})
-      .then([this, listen, mark] { sockets_changed({listen, mark}, port_); },
-            failed);
+      .then(
+        [this, listen, mark] {
+          sockets_changed({listen, mark}, port_);
+        },
+        failed);
   } else {
     change_rest();
   }
@@ -271,8 +273,8 @@ caf::error overlay::change_host(const node_config& wanted) {
     set_mtu(to.mtu);
   }
   if (to.name != current.name)
-    notes.push_back("interface.name: stays " + resources_->interface
-                    + " until weftd is restarted");
+    notes.push_back("interface.name: stays "
+                    + resources_->interface + " until weftd is restarted");
   if (to.socket_folder != current.socket_folder)
     notes.emplace_back(
       "interface.socket_folder: stays as it is until weftd is restarted");

@@ -185,13 +185,11 @@ std::uint32_t registry::add_peer(const peer_update& update) {
 void registry::spawn_peer(std::uint32_t slot) {
   auto& entry = slots_[slot];
   const auto& place = placement_of(slot);
-  entry.actor
-    = system().spawn<peer>(place.loop, place.space,
-                           peer_neighbours{
-                             neighbours_.socket, place.timer,
-                             caf::actor_cast<registry_actor>(this),
-                             neighbours_.events},
-                           us_.speaker(), slot, entry.memory, entry.settings);
+  entry.actor = system().spawn<peer>(
+    place.loop, place.space,
+    peer_neighbours{neighbours_.socket, place.timer,
+                    caf::actor_cast<registry_actor>(this), neighbours_.events},
+    us_.speaker(), slot, entry.memory, entry.settings);
   entry.started = boot_now();
   monitor(entry.actor);
   by_address_[entry.actor.address()] = slot;

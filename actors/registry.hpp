@@ -59,8 +59,8 @@ private:
   void apply_peer(const peer_update& update, config_changes& changes);
   std::uint32_t add_peer(const peer_update& update);
   void announce(const slot_entry& entry);
-  void tell_event(event_kind kind, const slot_entry& entry,
-                  std::string reason = {});
+  void
+  tell_event(event_kind kind, const slot_entry& entry, std::string reason = {});
   bool change_existing(std::uint32_t slot, const peer_update& update);
   bool change_allowed_ips(std::uint32_t slot, const peer_update& update);
   void remove_peer(std::uint32_t slot);

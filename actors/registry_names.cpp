@@ -57,11 +57,11 @@ void registry::set_resolved(const endpoint_resolved& resolved) {
   auto& entry = *wanting;
   // The addresses have their turns: the one after that which was tried last.
   const auto& found = resolved.found;
-  auto next = entry.settings.endpoint
-                ? std::find(found.begin(), found.end(), *entry.settings.endpoint)
-                : found.end();
-  next = next == found.end() || next + 1 == found.end() ? found.begin()
-                                                        : next + 1;
+  auto next = entry.settings.endpoint ? std::find(found.begin(), found.end(),
+                                                  *entry.settings.endpoint)
+                                      : found.end();
+  next
+    = next == found.end() || next + 1 == found.end() ? found.begin() : next + 1;
   entry.settings.endpoint = *next;
   change_peer changes;
   changes.endpoint = *next;

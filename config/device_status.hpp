@@ -41,7 +41,7 @@ struct device_status {
   std::string interface;
   weft::private_key private_key; ///< filled for UAPI only
   weft::public_key public_key;   ///< zero: no key is set
-  endpoint listen; ///< as configured
+  endpoint listen;               ///< as configured
   std::uint16_t listen_port = 0;
   std::uint32_t fwmark = 0;
   std::uint32_t mtu = 0;

@@ -58,9 +58,7 @@ void yaml_reader::read_control(const yaml_node& section, const path& at,
   if (!into.listen)
     return;
   const std::array<std::pair<std::string_view, const std::string*>, 3> needed{
-    {{"certificate", &into.certificate},
-     {"key", &into.key},
-     {"ca", &into.ca}}};
+    {{"certificate", &into.certificate}, {"key", &into.key}, {"ca", &into.ca}}};
   for (const auto& [name, value] : needed) {
     const path here{&at, name, 0};
     if (value->empty())
@@ -102,8 +100,7 @@ void yaml_reader::read_roles(const yaml_node& section, const path& at,
       complain(*value, here,
                strings::quote(*role)
                  + " is no role; operator or viewer is expected");
-    else if (role != nullptr
-             && !into.roles.emplace(key->text, *role).second)
+    else if (role != nullptr && !into.roles.emplace(key->text, *role).second)
       complain(key->place, &here,
                "the name appears twice; remove one of the two");
     key = tree_.next(*value);

@@ -95,10 +95,10 @@ private:
   void read_interface_name(const yaml_node& value, const path& at);
   void read_socket_folder(const yaml_node& value, const path& at);
   void read_peers(const yaml_node& list, const path& at);
-  void read_control(const yaml_node& section, const path& at,
-                    control_config& into);
-  void read_roles(const yaml_node& section, const path& at,
-                  control_config& into);
+  void
+  read_control(const yaml_node& section, const path& at, control_config& into);
+  void
+  read_roles(const yaml_node& section, const path& at, control_config& into);
   /// A file or folder, relative to that of the configuration.
   void read_path(const yaml_node& value, const path& at, std::string& into);
   void read_peer(const yaml_node& section, const path& at);

@@ -12,8 +12,8 @@ namespace weft {
 
 result<file_watch> file_watch::open(const std::string& path) {
   const std::filesystem::path file{path};
-  const auto folder = file.has_parent_path() ? file.parent_path().string()
-                                             : std::string{"."};
+  const auto folder
+    = file.has_parent_path() ? file.parent_path().string() : std::string{"."};
   file_watch made;
   made.name_ = file.filename().string();
   made.fd_ = file_descriptor{::inotify_init1(IN_CLOEXEC | IN_NONBLOCK)};

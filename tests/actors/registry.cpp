@@ -164,7 +164,8 @@ TEST_CASE_METHOD(registered, "More peers than there is room for are refused, "
   std::vector<peer_update> many;
   for (unsigned i = 0; i < receiver_index_codec::max_slots; ++i)
     many.push_back(with(key_number(i + 100)));
-  const auto error = home.try_ask<config_changes>(list, update_of(std::move(many))).error();
+  const auto error
+    = home.try_ask<config_changes>(list, update_of(std::move(many))).error();
   CHECK(error_code(error) == ENOSPC);
   CHECK(keys() == std::vector{first});
 }

@@ -1,9 +1,8 @@
 // Needs root: whole overlays in network namespaces of their own.
 #include "actors/start_overlay.hpp"
 
-#include "messages/interfaces.hpp"
-
 #include "messages/errors.hpp"
+#include "messages/interfaces.hpp"
 #include "platform/unix_socket.hpp"
 #include "tests/actors/leaks.hpp"
 #include "tests/actors/support.hpp"

@@ -351,7 +351,8 @@ TEST_CASE_METHOD(ported, "A port that is changed goes on at the new place, and "
   const auto former = port;
   for (int round = 0; round < 3; ++round) {
     const auto before = port;
-    port = home.ask<std::uint16_t>(actor, rebind{*parse_endpoint("127.0.0.1:0"), 0});
+    port = home.ask<std::uint16_t>(actor,
+                                   rebind{*parse_endpoint("127.0.0.1:0"), 0});
     CHECK(port != 0);
     CHECK(port != before);
     sender.send(transport(1, 7), port);
@@ -371,7 +372,8 @@ TEST_CASE_METHOD(ported, "A port that is taken is refused, and the former one "
                          "stays in use") {
   stranger holder;
   const auto taken = holder.address().port;
-  const auto answer = home.try_ask<std::uint16_t>(actor, rebind{holder.address(), 0});
+  const auto answer
+    = home.try_ask<std::uint16_t>(actor, rebind{holder.address(), 0});
   REQUIRE_FALSE(answer);
   CHECK(error_code(answer.error()) == EADDRINUSE);
   CHECK_THAT(error_message(answer.error()),

@@ -43,9 +43,9 @@ tl::expected<node_config, std::string> read_again(const std::string& file) {
 }
 
 /// Where, and for whom, the overlay can be steered from outside.
-gateway_options control_of(const control_config& config,
-                           const std::string& interface,
-                           std::shared_ptr<spdlog::logger> log) {
+gateway_options
+control_of(const control_config& config, const std::string& interface,
+           std::shared_ptr<spdlog::logger> log) {
   gateway_options options;
   options.interface = interface;
   options.socket_path = config.socket_folder + '/' + interface + ".sock";
