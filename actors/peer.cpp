@@ -171,8 +171,10 @@ void peer::change(const change_peer& changes) {
     name_ = *changes.name;
   if (changes.preshared_key)
     session_.set_preshared_key(*changes.preshared_key);
-  if (changes.endpoint)
+  if (changes.endpoint) {
     session_.redirect(*changes.endpoint, at);
+    told_.unanswered = session_.unanswered(); // it has had no time to answer
+  }
   if (changes.endpoint_host)
     endpoint_host_ = *changes.endpoint_host;
   if (changes.persistent_keepalive && initial_keepalive_)
