@@ -242,10 +242,10 @@ private:
   deadline_table deadlines_;
   duration silence_jitter_{0}; ///< of new_handshake, in this session
   std::vector<std::vector<std::byte>> outbox_; ///< handshake messages
-  bool keepalive_due_ = false;
   std::vector<std::vector<std::byte>> staged_; ///< padded inner packets
   std::size_t staged_bytes_ = 0;
   bool staged_sendable_ = false;
+  bool keepalive_due_ = false;
 
   std::optional<wall_time> last_handshake_;
   traffic sent_;

@@ -129,14 +129,16 @@ class Service(unittest.TestCase):
         inside = ("nsenter", f"--target={self.main_pid('a')}", "--mount", "--wd=/", "sh", "-c")
         self.assertNotEqual(pid, "0")
         for folder in ("/etc", "/etc/weft", "/usr", "/var", "/var/lib", "/run", "/run/systemd", "/dev",
-                       "/sys/fs/cgroup", "/proc/sys"):
+                       "/sys/fs/cgroup"):
             result = self.machine.run(*inside, f"touch {folder}/weft-probe", check=False)
             self.assertIn("Read-only file system", result.stdout, folder)
+        self.assertEqual(self.machine.run(*inside, "ls /proc | grep -vx '[0-9]*'", check=False).stdout.split(),
+                         ["self", "thread-self"], "of /proc only processes")
         for folder in ("/run/weft", "/run/wireguard", "/tmp"):
             self.machine.run(*inside, f"touch {folder}/weft-probe && rm {folder}/weft-probe")
         self.machine.write("/home/weft-probe", "secret\n")
         self.machine.write("/root/weft-probe", "secret\n")
-        shown = self.machine.run(*inside, "ls /home /root; find /dev -type c -o -type b | sort").stdout
+        shown = self.machine.run(*inside, "ls /home /root; find /dev ! -type d ! -type l").stdout
         self.assertNotIn("weft-probe", shown)
         devices = {line for line in shown.splitlines() if line.startswith("/dev/") and not line.startswith("/dev/pts/")}
         self.assertEqual(devices, {f"/dev/{name}" for name in
