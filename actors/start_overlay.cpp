@@ -119,6 +119,32 @@ open_resources(caf::actor_system& system, overlay_options& options) {
   return opened;
 }
 
+/// What has packets travel one by one, a line each.
+void log_missing_offloads(spdlog::logger& log, const overlay_resources& opened,
+                          bool wanted) {
+  if (!wanted) {
+    log.info("{}: offloads are switched off", opened.interface);
+    return;
+  }
+  const auto missing = [&](std::string_view what, std::string_view remedy) {
+    log.info("{}: slower without {}: {}", opened.interface, what, remedy);
+  };
+  if (const auto& tun = opened.tun) {
+    if (!tun->has_tcp_offload())
+      missing("segmentation offload of the TUN device",
+              "a descriptor that was opened with IFF_VNET_HDR has it");
+    else if (!tun->has_udp_offload())
+      missing("UDP segmentation offload (USO) of the TUN device",
+              "Linux 6.2 has it");
+  }
+  const auto& [v4, v6] = opened.sockets;
+  const auto& socket = v4 ? v4 : v6;
+  if (socket && !socket->has_gso())
+    missing("UDP segmentation offload (GSO)", "Linux 4.18 has it");
+  if (socket && !socket->has_gro())
+    missing("UDP receive offload (GRO)", "Linux 5.0 has it");
+}
+
 } // namespace
 
 result<running_overlay>
@@ -128,6 +154,7 @@ start_overlay(caf::actor_system& system, overlay_options options) {
   auto resources = open_resources(system, options);
   if (!resources)
     return tl::unexpected(resources.error());
+  log_missing_offloads(*options.log, **resources, options.offload);
   running_overlay running;
   running.interface = (*resources)->interface;
   running.port = (*resources)->sockets.port();

@@ -1,6 +1,7 @@
 // Overlays on TUN devices that their host has opened.  Needs root.
 #include "tests/actors/embedded.hpp"
 #include "tests/actors/leaks.hpp"
+#include "tests/actors/line_sink.hpp"
 #include "tests/platform/support.hpp"
 
 #include <fcntl.h>
@@ -135,8 +136,9 @@ TEST_CASE("An overlay on a TUN device that its host opened carries pings, and "
   CHECK(host.stop() == 0);
 }
 
-TEST_CASE("An overlay on a TUN device that its host opened configures the link "
-          "if it is asked to, and leaves a persistent one") {
+TEST_CASE(
+  "An overlay on a TUN device that its host opened configures the link "
+  "if it is asked to, says what it lacks, and leaves a persistent one") {
   if (!can_make_networks())
     return;
   const network_namespace here;
@@ -149,7 +151,10 @@ TEST_CASE("An overlay on a TUN device that its host opened configures the link "
   one.options.device = adopt_tun_device{std::move(tun)};
   one.options.config.interface.addresses = {prefix("10.0.0.1/24")};
   one.options.config.interface.mtu = 1290;
+  const auto lines = std::make_shared<line_sink>();
+  one.options.log = std::make_shared<spdlog::logger>("test", lines);
   one.start({});
+  CHECK(lines->count("tun7: slower without") == 1);
   CHECK(one.running.interface == "tun7");
   CHECK(one.status().mtu == 1290);
   CHECK(succeeds("ip addr show dev tun7 | grep -q 10.0.0.1/24"));

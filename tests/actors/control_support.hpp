@@ -5,12 +5,12 @@
 #include "actors/control/connect.hpp"
 #include "actors/control/gateway.hpp"
 #include "messages/errors.hpp"
+#include "tests/actors/line_sink.hpp"
 #include "tests/actors/support.hpp"
 #include "tests/platform/support.hpp"
 
 #include <caf/io/all.hpp>
 #include <poll.h>
-#include <spdlog/sinks/base_sink.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -19,26 +19,6 @@
 namespace weft::test {
 
 using namespace std::chrono_literals;
-
-/// Keeps the lines of a log.
-class line_sink final : public spdlog::sinks::base_sink<std::mutex> {
-public:
-  std::size_t count(const std::string& part) {
-    const std::lock_guard guard(mutex_);
-    return static_cast<std::size_t>(
-      std::count_if(lines_.begin(), lines_.end(), [&](const auto& line) {
-        return line.find(part) != std::string::npos;
-      }));
-  }
-
-private:
-  void sink_it_(const spdlog::details::log_msg& message) override {
-    lines_.emplace_back(message.payload.begin(), message.payload.end());
-  }
-  void flush_() override {
-  }
-  std::vector<std::string> lines_;
-};
 
 /// A gateway on a Unix socket.
 class served_overlay {

@@ -5,6 +5,7 @@
 #include "messages/interfaces.hpp"
 #include "platform/unix_socket.hpp"
 #include "tests/actors/leaks.hpp"
+#include "tests/actors/line_sink.hpp"
 #include "tests/actors/support.hpp"
 #include "tests/platform/support.hpp"
 #include "tests/protocol/support.hpp"
@@ -112,6 +113,19 @@ TEST_CASE("An overlay starts and stops again and again and leaves nothing") {
     CHECK_FALSE(has_link("weft7"));
     CHECK_FALSE(std::filesystem::exists(host.socket_path()));
   }
+}
+
+TEST_CASE("An overlay says in its log which offloads it lacks") {
+  if (!can_make_networks())
+    return;
+  overlay_host host;
+  const auto wanted = GENERATE(true, false);
+  auto options = host.options();
+  options.offload = wanted;
+  const auto lines = std::make_shared<line_sink>();
+  options.log = std::make_shared<spdlog::logger>("test", lines);
+  const auto running = host.start(std::move(options));
+  CHECK(lines->count("weft7: offloads are switched off") == (wanted ? 0 : 1));
 }
 
 TEST_CASE("An interface name that is taken is refused, and nothing left") {
