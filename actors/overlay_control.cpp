@@ -163,8 +163,11 @@ void overlay::find_difference(peer_configurations&& peers) {
   if (self_)
     current.interface.private_key = self_->private_static();
   current.peers = std::move(peers.peers);
-  if (wanted.interface.private_key.is_zero())
+  if (wanted.interface.private_key.is_zero()) {
     wanted.interface.private_key = current.interface.private_key;
+    if (auto mistake = validate(wanted)) // a peer with the node's own key
+      return finish_change(to_error(std::move(*mistake)));
+  }
   change.update = weft::difference(current, wanted);
   if (change.update.private_key)
     change.changes.notes.emplace_back(

@@ -68,16 +68,18 @@ read_config_text(const std::string& path) {
   return text;
 }
 
-tl::expected<node_config, config_errors> load_yaml(const std::string& path) {
+tl::expected<node_config, config_errors>
+load_yaml(const std::string& path, private_key_rule rule) {
   auto text = read_config_text(path);
   if (!text)
     return whole_file(path, text.error());
   const strings::wiper end{*text};
-  return parse_yaml(*text, path);
+  return parse_yaml(*text, path, rule);
 }
 
 tl::expected<node_config, config_errors>
-parse_yaml(std::string_view text, const std::string& path) {
+parse_yaml(std::string_view text, const std::string& path,
+           private_key_rule rule) {
   if (text.size() > max_config_size)
     return whole_file(path, "the file is larger than 64 MiB; a configuration "
                             "is expected");
@@ -87,7 +89,7 @@ parse_yaml(std::string_view text, const std::string& path) {
     return tl::unexpected{
       config_errors{{path, place.line, place.column, "", message}}};
   }
-  return yaml_reader{*tree, path}.read();
+  return yaml_reader{*tree, path, rule}.read();
 }
 
 } // namespace weft

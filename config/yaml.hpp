@@ -34,12 +34,19 @@ inline constexpr std::size_t max_config_size = std::size_t{64} << 20;
 tl::expected<std::string, std::string>
 read_config_text(const std::string& path);
 
+/// Whether a configuration may come without a private key.  It is for a node
+/// that has one, then, and keeps it.
+enum class private_key_rule { required, optional };
+
 /// Reads and validates a file, with the key files that it names.
-tl::expected<node_config, config_errors> load_yaml(const std::string& path);
+tl::expected<node_config, config_errors>
+load_yaml(const std::string& path,
+          private_key_rule rule = private_key_rule::required);
 
 /// The same for text; `path` is for messages and for relative file names.
 tl::expected<node_config, config_errors>
-parse_yaml(std::string_view text, const std::string& path);
+parse_yaml(std::string_view text, const std::string& path,
+           private_key_rule rule = private_key_rule::required);
 
 /// A node's configuration as YAML that parse_yaml() reads.  Keys are in it:
 /// write it only where its owner alone can read.

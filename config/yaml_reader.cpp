@@ -20,8 +20,9 @@ std::string_view describe(yaml_kind kind) {
   return "a map";
 }
 
-yaml_reader::yaml_reader(const yaml_tree& tree, const std::string& file)
-  : tree_(tree), file_(file),
+yaml_reader::yaml_reader(const yaml_tree& tree, const std::string& file,
+                         private_key_rule rule)
+  : tree_(tree), file_(file), rule_(rule),
     folder_(std::filesystem::path{file}.parent_path()) {
 }
 

@@ -21,7 +21,8 @@ std::string_view describe(yaml_kind kind);
 
 class yaml_reader {
 public:
-  yaml_reader(const yaml_tree& tree, const std::string& file);
+  yaml_reader(const yaml_tree& tree, const std::string& file,
+              private_key_rule rule);
 
   tl::expected<node_config, config_errors> read();
 
@@ -110,6 +111,7 @@ private:
 
   const yaml_tree& tree_;
   const std::string& file_;
+  private_key_rule rule_;
   std::filesystem::path folder_;
   node_config config_;
   std::vector<peer_places> peers_;

@@ -136,6 +136,8 @@ void yaml_reader::read_interface(const yaml_node& section, const path& at) {
   if (section.kind != yaml_kind::map)
     return;
   if (draft.key == nullptr && draft.key_file == nullptr) {
+    if (rule_ == private_key_rule::optional)
+      return;
     const path here{&at, "private_key_file", 0};
     return complain(section.place, &here,
                     "the private key is missing; private_key_file (or "

@@ -1,3 +1,4 @@
+#include "messages/errors.hpp"
 #include "tests/actors/embedded.hpp"
 #include "tests/actors/leaks.hpp"
 #include "tests/platform/support.hpp"
@@ -118,6 +119,23 @@ TEST_CASE("A new configuration changes the MTU that packets of the service are "
   CHECK(pair.left.send({numbered_packet(1, 2, 1, 1300 - 27)}) == 0);
   CHECK(pair.left.send({numbered_packet(1, 2, 2, 1300 - 28)}) == 1);
   CHECK(pair.right.next() == numbered_packet(1, 2, 2, 1300 - 28));
+}
+
+TEST_CASE("A configuration without a private key leaves the node its own, and "
+          "that is none for a peer") {
+  embedded_pair pair;
+  node_config wanted;
+  wanted.interface.name = "weft1";
+  wanted.interface.listen
+    = *parse_endpoint("127.0.0.1:" + std::to_string(pair.left.running.port));
+  wanted.peers = {pair.right.as_peer(), pair.left.as_peer()};
+  const auto refused = pair.home.try_ask<config_changes>(
+    pair.left.running.actor, apply_config{wanted});
+  REQUIRE_FALSE(refused);
+  CHECK(error_field(refused.error()) == "peers[1].public_key");
+  wanted.peers.pop_back();
+  pair.home.ask<config_changes>(pair.left.running.actor, apply_config{wanted});
+  CHECK(pair.left.status().public_key == pair.left.key);
 }
 
 TEST_CASE("A service that does not take its packets loses the newest, and its "

@@ -67,6 +67,15 @@ log: {level: debug, format: json}
   CHECK(read->log == log_config{log_level::debug, log_format::json});
 }
 
+TEST_CASE("A file for a node that has a private key may come without one") {
+  const auto* text = "interface: {name: weft7}\n";
+  CHECK_FALSE(parse_yaml(text, "a.yaml"));
+  const auto read = parse_yaml(text, "a.yaml", private_key_rule::optional);
+  REQUIRE(read);
+  CHECK(read->interface.name == "weft7");
+  CHECK(read->interface.private_key.is_zero());
+}
+
 TEST_CASE("A private key is all that a file needs, and the rest has defaults") {
   const auto read = parse_yaml(interface_text(), "a.yaml");
   REQUIRE(read);

@@ -46,6 +46,16 @@ TEST_CASE("apply sends the whole configuration of a file") {
   CHECK(sent[0].config.peers[0].name == "beta");
 }
 
+TEST_CASE("apply needs no private key: the node keeps its own") {
+  const temporary_folder folder;
+  fixture node;
+  const auto path = folder.write("weft7.yaml", "interface: {name: weft7}\n");
+  REQUIRE(apply_file(path, node.link(), node.io()) == exit_fine);
+  const auto sent = node.script->all<apply_config>();
+  REQUIRE(sent.size() == 1);
+  CHECK(sent[0].config.interface.private_key.is_zero());
+}
+
 TEST_CASE("apply of a file with mistakes says all of them and sends nothing") {
   const temporary_folder folder;
   fixture node;
