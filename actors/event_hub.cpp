@@ -9,10 +9,10 @@
 namespace weft {
 
 event_hub::event_hub(caf::actor_config& config, io_loop_ptr loop,
-                     std::string interface, duration silence,
-                     std::chrono::seconds patience)
+                     std::string interface, std::shared_ptr<spdlog::logger> log,
+                     duration silence, std::chrono::seconds patience)
   : hosted(config, std::move(loop)), interface_(std::move(interface)),
-    silence_(silence), patience_(patience) {
+    log_(std::move(log)), silence_(silence), patience_(patience) {
   set_down_handler([this](const caf::down_msg& down) { remove(down.source); });
 }
 
@@ -59,7 +59,27 @@ void event_hub::remove(const caf::actor_addr& subscriber) {
     demonitor(subscriber);
 }
 
+/// What is about a peer; the rest is logged where it happens.
+void event_hub::log(const overlay_event& event) {
+  if (event.peer == public_key{})
+    return;
+  const auto is_news
+    = event.kind == event_kind::peer_up || event.kind == event_kind::peer_down;
+  const auto level = is_news ? spdlog::level::info : spdlog::level::debug;
+  if (!log_->should_log(level))
+    return;
+  const auto name
+    = event.peer_name.empty() ? to_string(event.peer) : event.peer_name;
+  auto text = std::string{to_string(event.kind)} + ": " + name;
+  if (event.endpoint)
+    text += " at " + to_string(*event.endpoint);
+  if (!event.reason.empty())
+    text += ": " + event.reason;
+  log_->log(level, "{}", text);
+}
+
 void event_hub::publish(const overlay_event& event) {
+  log(event);
   std::vector<caf::actor_addr> too_slow;
   for (auto& [address, one] : subscriptions_) {
     if (one.waiting.size() == max_waiting) {

@@ -7,6 +7,8 @@
 #include "messages/interfaces.hpp"
 #include "protocol/deadlines.hpp"
 
+#include <spdlog/logger.h>
+
 #include <deque>
 #include <map>
 #include <unordered_map>
@@ -25,6 +27,7 @@ public:
   /// `patience` is what a subscriber has to answer a batch, `silence` the time
   /// without a handshake after which a peer is down.
   event_hub(caf::actor_config& config, io_loop_ptr loop, std::string interface,
+            std::shared_ptr<spdlog::logger> log,
             duration silence = limits::reject_after_time,
             std::chrono::seconds patience = std::chrono::seconds{10});
 
@@ -50,6 +53,7 @@ private:
   void remove(const caf::actor_addr& subscriber);
   /// Passes it on, with the peer_up or peer_down that it comes to.
   void happened(const overlay_event& event);
+  void log(const overlay_event& event);
   void publish(const overlay_event& event);
   void send_batch(subscription& to);
   void answered(const caf::actor_addr& subscriber, bool well);
@@ -59,6 +63,7 @@ private:
   void await_silence();
 
   std::string interface_;
+  std::shared_ptr<spdlog::logger> log_;
   duration silence_;
   std::chrono::seconds patience_;
   subscriptions subscriptions_;

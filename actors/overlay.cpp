@@ -118,7 +118,7 @@ void overlay::spawn_actors() {
     = home.spawn<handshake_gate>(resources_->handshake_loop, socket_, indices_,
                                  change_identity{self_, link_up_});
   supervise(gate_, "handshake_gate");
-  events_ = home.spawn<event_hub>(control, resources_->interface);
+  events_ = home.spawn<event_hub>(control, resources_->interface, options_.log);
   supervise(events_, "event_hub");
   resolver_ = home.spawn<resolver>(control);
   supervise(resolver_, "resolver");

@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <sstream>
 
 namespace weft {
 
@@ -85,8 +86,9 @@ caf::result<config_changes> overlay::reload() {
                       "configuration itself (weft apply FILE)");
   auto wanted = options_.read_config();
   if (!wanted) {
-    options_.log->error("the configuration stays as it was: {}",
-                        wanted.error());
+    std::istringstream mistakes(wanted.error());
+    for (std::string line; std::getline(mistakes, line);)
+      options_.log->error("the configuration stays as it was: {}", line);
     return make_error(EINVAL, std::move(wanted.error()), "file");
   }
   std::vector<std::string> notes;

@@ -51,7 +51,8 @@ public:
   set_persistent_keepalive(std::chrono::seconds interval, const instant& at);
   /// The session goes on at the new endpoint.
   void set_endpoint(const endpoint& remote);
-  /// The same; a handshake that waits in vain is repeated there at once.
+  /// The same; a handshake that waits in vain is repeated there at once, and
+  /// a persistent keepalive that had nowhere to go goes there.
   void redirect(const endpoint& remote, const instant& at);
 
   /// Begins to speak, once there is an identity: with the packets that wait,

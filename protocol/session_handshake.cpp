@@ -69,9 +69,11 @@ void peer_session::set_endpoint(const endpoint& remote) {
 }
 
 void peer_session::redirect(const endpoint& remote, const instant& at) {
-  const auto moved = !path_ || path_->remote != remote;
+  const auto former = path_;
   set_endpoint(remote);
-  if (moved && pending_ && unanswered_ > 1)
+  if (!former)
+    start(at); // a persistent keepalive had nowhere to go
+  else if (former->remote != remote && pending_ && unanswered_ > 1)
     send_initiation(at);
 }
 

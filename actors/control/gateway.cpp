@@ -105,6 +105,15 @@ gateway::reply(admission verdict, int code, std::string text) const {
   return made;
 }
 
+namespace {
+
+/// Of its coming and going: each local command connects.
+spdlog::level::level_enum level_for(const gateway_client& client) {
+  return client.tls() != nullptr ? spdlog::level::info : spdlog::level::debug;
+}
+
+} // namespace
+
 gateway_client::reception
 gateway::receive(const gateway_client& client, const client_preface& said) {
   if (said.version != control_version)
@@ -132,8 +141,8 @@ gateway::receive(const gateway_client& client, const client_preface& said) {
   monitor(session->facade);
   by_facade_.emplace(session->facade->address(), client.number());
   ++counted_.accepted;
-  options_.log->info("control: {} came in as {} from {}", known.who->name,
-                     to_string(role), known.who->address);
+  options_.log->log(level_for(client), "control: {} came in as {} from {}",
+                    known.who->name, to_string(role), known.who->address);
   frame_filter::settings rules{role, session->facade->id(), (*system)->node()};
   gateway_client::reception made;
   made.reply = reply(admission::granted, 0, known.who->name).reply;
@@ -159,7 +168,8 @@ void gateway::client_ended(std::uint64_t number, const std::string& why,
     options_.log->warn("control: {} at {} was cut off: {}", name, known.address,
                        why);
   } else if (client.is_inside()) {
-    options_.log->info("control: {} at {} left: {}", name, known.address, why);
+    options_.log->log(level_for(client), "control: {} at {} left: {}", name,
+                      known.address, why);
   } else {
     ++counted_.refused;
     if (refusals_.allows(now)) {

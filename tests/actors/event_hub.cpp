@@ -1,7 +1,10 @@
 #include "actors/event_hub.hpp"
 
 #include "messages/errors.hpp"
+#include "tests/actors/line_sink.hpp"
 #include "tests/actors/support.hpp"
+
+#include <spdlog/logger.h>
 
 #include <cerrno>
 
@@ -28,7 +31,9 @@ overlay_event event_of(event_kind kind, unsigned peer = 1) {
 /// A hub with a subscriber, whose batches are recorded.
 struct hubbed {
   explicit hubbed(duration silence = 180s, std::chrono::seconds patience = 10s)
-    : hub(home.spawn<event_hub>(loop.loop, "weft7", silence, patience)) {
+    : hub(home.spawn<event_hub>(loop.loop, "weft7",
+                                std::make_shared<spdlog::logger>("test", lines),
+                                silence, patience)) {
     REQUIRE_FALSE(home.command(hub, subscribe{listener.handle()}));
   }
   void happens(event_kind kind, unsigned peer = 1) {
@@ -56,6 +61,7 @@ struct hubbed {
   }
 
   world home;
+  std::shared_ptr<line_sink> lines = std::make_shared<line_sink>();
   test_loop loop = home.start_loop();
   fake<event_subscriber> listener{home};
   event_hub_actor hub;
@@ -83,6 +89,15 @@ TEST_CASE("Events come to every subscriber, in order and with the interface") {
   while (seen < 600)
     seen += second.next<event_batch>().events.size();
   CHECK(seen == 600);
+}
+
+TEST_CASE("What happens to a peer is in the log") {
+  hubbed here;
+  here.happens(event_kind::handshake_completed);
+  CHECK(here.kinds(2)
+        == kinds_of{event_kind::handshake_completed, event_kind::peer_up});
+  CHECK(here.lines->count("peer_up: peer 1") == 1);
+  CHECK(here.lines->count("") == 1); // details are for the level debug
 }
 
 TEST_CASE("Who subscribes twice gets each event once, and none after it has "

@@ -199,3 +199,19 @@ TEST_CASE("A persistent keepalive that was set before the endpoint is known "
   net.run_for(26s);
   CHECK(net[1].peer().session_created());
 }
+
+TEST_CASE("A persistent keepalive that had nowhere to go goes to the first "
+          "endpoint at once") {
+  network net;
+  net.add_host();
+  net.add_host();
+  auto& session = net[0].add_peer(net[1]);
+  net[1].add_peer(net[0]);
+  session.set_persistent_keepalive(25s, net.at(0));
+  net.run_for(3s);
+  REQUIRE(net.trace.empty());
+  session.redirect(net[1].address, net.at(0));
+  net.collect(0);
+  net.run_for(1s);
+  CHECK(net[1].peer().session_created());
+}

@@ -307,7 +307,10 @@ TEST_CASE("top draws again and again, and gives the terminal back") {
   CHECK(count_of(text, "weft0: 2 peers") >= 2);
   CHECK(count_of(text, takes_screen) == 1);
   // No line end behind the last line: it would move a full screen.
-  CHECK(count_of(text, "\r\n\x1B[J") == 0);
+  CHECK(count_of(text, "\r\n\x1B[H") == 0);
+  // Lines are erased from their beginnings on.
+  CHECK(count_of(text, "\x1B[K")
+        == count_of(text, "\r\n\x1B[K") + count_of(text, "\x1B[H\x1B[K"));
 }
 
 TEST_CASE("top ends with a signal, and draws anew when the size changes") {

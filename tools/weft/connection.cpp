@@ -90,14 +90,4 @@ overlay_link connections::prepare(const node_place& place,
   return link;
 }
 
-outcome<overlay_link>
-connections::open(const node_place& place, const connection_options& options) {
-  auto link = prepare(place, options);
-  auto overlay = link.connect({});
-  if (!overlay)
-    return tl::unexpected(std::move(overlay.error()));
-  link.overlay = std::move(*overlay);
-  return link;
-}
-
 } // namespace weft

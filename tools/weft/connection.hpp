@@ -17,13 +17,9 @@ public:
   connections& operator=(const connections&) = delete;
   ~connections();
 
-  /// A way to a node, which is connected once somebody calls link.connect().
+  /// A way to a node, which is connected with the first request.
   overlay_link
   prepare(const node_place& place, const connection_options& options);
-
-  /// The same with an overlay that is being connected.
-  outcome<overlay_link>
-  open(const node_place& place, const connection_options& options);
 
 private:
   struct parts;

@@ -39,10 +39,7 @@ int run_on_node(const control_arguments& given, const node_command& action,
   if (!place)
     return report(place.error(), options.json, io);
   connections all;
-  const auto link = all.open(*place, options);
-  if (!link)
-    return report(link.error(), options.json, io);
-  return action(given, *link, io);
+  return action(given, all.prepare(*place, options), io);
 }
 
 int run_status(const control_arguments& given, const streams& io) {
@@ -56,11 +53,8 @@ int run_status(const control_arguments& given, const streams& io) {
     shown.control_folder = options.socket_folder;
   }
   connections all;
-  const auto ask = [&](const node_place& place) -> outcome<device_status> {
-    const auto link = all.open(place, options);
-    if (!link)
-      return tl::unexpected(link.error());
-    return ask_status(*link);
+  const auto ask = [&](const node_place& place) {
+    return ask_status(all.prepare(place, options));
   };
   const auto remote = find_remote(options);
   if (!remote)

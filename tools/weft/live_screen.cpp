@@ -81,17 +81,21 @@ void live_screen::leave() {
 }
 
 void live_screen::draw(std::string_view lines) {
+  // A line end after the last line would scroll a full screen.
+  if (lines.ends_with('\n'))
+    lines.remove_suffix(1);
   std::string text{go_home};
-  while (!lines.empty()) {
-    const auto end = std::min(lines.find('\n'), lines.size());
-    text += lines.substr(0, end);
+  // Erased before it is written: behind a line that is as wide as the screen,
+  // the cursor is still on its last character.
+  for (auto end = lines.find('\n'); end != std::string_view::npos;
+       end = lines.find('\n')) {
     text += erase_line;
-    lines.remove_prefix(std::min(end + 1, lines.size()));
-    // A line end after the last line would scroll a full screen.
-    if (!lines.empty())
-      text += "\r\n";
+    text += lines.substr(0, end);
+    text += "\r\n";
+    lines.remove_prefix(end + 1);
   }
   text += erase_below;
+  text += lines;
   out_ << text << std::flush;
 }
 

@@ -27,7 +27,7 @@ using connection_told = std::function<void(const connection_news&)>;
 
 struct overlay_link {
   caf::actor_system& system;
-  overlay_actor overlay; ///< null for commands that connect by themselves
+  mutable overlay_actor overlay;             ///< null before the first request
   std::chrono::milliseconds timeout{10'000}; ///< for each request
   bool json = false;
   /// Connects.  The actor connects again whenever the connection is lost, and

@@ -28,6 +28,16 @@ failure to_failure(const caf::error& error, std::chrono::milliseconds timeout) {
   return what;
 }
 
+outcome<overlay_actor> connected(const overlay_link& link) {
+  if (!link.overlay) {
+    auto overlay = link.connect({});
+    if (!overlay)
+      return overlay;
+    link.overlay = std::move(*overlay);
+  }
+  return link.overlay;
+}
+
 outcome<void> status_pages::add(device_status&& page) {
   const auto next = page.next_peer;
   if (next != 0 && next <= next_)

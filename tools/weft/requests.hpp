@@ -11,15 +11,22 @@ namespace weft {
 /// What an actor's error means.  `timeout`: what the request was given.
 failure to_failure(const caf::error& error, std::chrono::milliseconds timeout);
 
+/// The overlay, connected if it was not before: a command that is wrong by
+/// itself bothers no daemon.
+outcome<overlay_actor> connected(const overlay_link& link);
+
 /// Asks, and waits for the answer.
 template <class Answer, class Request>
 outcome<Answer> ask(const overlay_link& link, Request request) {
+  auto overlay = connected(link);
+  if (!overlay)
+    return tl::unexpected(std::move(overlay.error()));
   outcome<Answer> answer;
   caf::scoped_actor self{link.system};
   auto failed = [&](const caf::error& error) {
     answer = tl::unexpected(to_failure(error, link.timeout));
   };
-  auto asked = self->request(link.overlay, link.timeout, std::move(request));
+  auto asked = self->request(*overlay, link.timeout, std::move(request));
   if constexpr (std::is_void_v<Answer>)
     asked.receive([] {}, failed);
   else

@@ -94,13 +94,12 @@ private:
 class live_top {
 public:
   live_top(const top_options& options, const overlay_link& link,
-           std::shared_ptr<status_box> box, const streams& io,
-           const live_input& input)
+           const overlay_actor& overlay, std::shared_ptr<status_box> box,
+           const streams& io, const live_input& input)
     : options_(options), box_(std::move(box)), signals_(*input.signals),
       keys_(input.keys), screen_(io.out, input.screen, input.keys),
       source_(link.system.spawn<status_source>(
-        link.overlay, link.timeout,
-        [box = box_](outcome<device_status> status) {
+        overlay, link.timeout, [box = box_](outcome<device_status> status) {
           box->put(std::move(status));
         })) {
   }
@@ -239,13 +238,16 @@ int show_top_once(const top_options& options, const overlay_link& link,
 
 int show_top_live(const top_options& options, const overlay_link& link,
                   const streams& io, const live_input& input) {
+  const auto overlay = connected(link);
+  if (!overlay)
+    return report(overlay.error(), link.json, io);
   auto waiter = poller::open();
   if (!waiter)
     return report(to_failure(waiter.error()), link.json, io);
   const auto box = std::make_shared<status_box>(std::move(*waiter));
   std::optional<failure> trouble;
   {
-    live_top top(options, link, box, io, input);
+    live_top top(options, link, *overlay, box, io, input);
     trouble = top.run();
   }
   if (trouble)
