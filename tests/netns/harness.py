@@ -30,6 +30,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 WEFTD = os.environ.get("WEFT_WEFTD", f"{ROOT}/build/tools/weftd")
 WEFT = os.environ.get("WEFT_WEFT", f"{ROOT}/build/tools/weft")
 SOCKETS = "/var/run/wireguard"
+CONTROL_SOCKETS = "/run/weft"
 SKIPPED = 77  # ctest's SKIP_RETURN_CODE
 
 _open_stacks = []
@@ -213,8 +214,9 @@ class Device:
         return f"{SOCKETS}/{self.name}.sock"
 
     def remove_socket(self):
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self.socket_path)
+        for folder in (SOCKETS, CONTROL_SOCKETS):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(f"{folder}/{self.name}.sock")
 
     def start(self):
         """Starts the program as a drop-in, in the foreground."""
@@ -487,11 +489,12 @@ def _sweep():
             match = re.fullmatch(pattern, name)
             if match and not _is_alive(match.group(1)):
                 shutil.rmtree(f"{folder}/{name}", ignore_errors=True)
-    for name in os.listdir(SOCKETS) if os.path.isdir(SOCKETS) else []:
-        match = re.fullmatch(r"wt([0-9a-f]+)-\d+\.sock", name)
-        if match and not _is_alive(int(match.group(1), 16)):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(f"{SOCKETS}/{name}")
+    for folder in (SOCKETS, CONTROL_SOCKETS):
+        for name in os.listdir(folder) if os.path.isdir(folder) else []:
+            match = re.fullmatch(r"wt([0-9a-f]+)-\d+\.sock", name)
+            if match and not _is_alive(int(match.group(1), 16)):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(f"{folder}/{name}")
 
 
 def missing_prerequisite():
