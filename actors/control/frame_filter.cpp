@@ -55,6 +55,18 @@ const request_rule* find_rule(std::string_view types) {
   return found == request_rules.end() ? nullptr : found;
 }
 
+/// An error, from `offset` on, is read by CAF with whatever is in it.
+ruling judge_error(const basp::header& head, std::string_view payload,
+                   std::size_t offset) {
+  const auto error = basp::parse_error(payload.substr(offset));
+  if (error == basp::message_head::state::complete)
+    return pass;
+  if (error == basp::message_head::state::incomplete
+      && payload.size() < head.length)
+    return more;
+  return violation("a malformed error");
+}
+
 /// More than a request's content: its types' name and the like.
 constexpr std::size_t message_overhead = 1024;
 
@@ -200,6 +212,9 @@ frame_filter::judge_down(const basp::header& head, std::string_view payload) {
     return more;
   if (payload.substr(0, nodes.size()) != nodes)
     return violation("a down message for another node");
+  auto reason = judge_error(head, payload, nodes.size());
+  if (reason.what != ruling::kind::pass)
+    return reason;
   if (client_actors_.erase(head.source) == 0)
     return violation("the end of an actor that nobody knows");
   return pass;
@@ -282,6 +297,11 @@ frame_filter::judge_answer(const basp::header& head, std::string_view payload) {
   if (content.is == basp::message_head::state::malformed
       || (content.types != "@<>" && content.types != "@<>+@error"))
     return violation("a malformed answer");
+  if (content.types != "@<>") {
+    auto error = judge_error(head, payload, content.size);
+    if (error.what != ruling::kind::pass)
+      return error;
+  }
   batches_.erase(found);
   return pass;
 }
@@ -311,6 +331,43 @@ frame_filter::ruling frame_filter::judge_server(const basp::header& head) {
 
 // -- the client's side -------------------------------------------------------
 
+namespace {
+
+/// An answer, or a batch of events.
+ruling judge_message(const basp::header& head, std::string_view payload) {
+  const auto content = basp::parse_message_head(payload);
+  if (content.is == basp::message_head::state::incomplete
+      && payload.size() < head.length)
+    return more;
+  if (content.is != basp::message_head::state::complete)
+    return violation("a malformed message");
+  if (content.types == "@<>+@error")
+    return judge_error(head, payload, content.size);
+  constexpr std::string_view own = "@<>+weft::";
+  const auto is_own
+    = content.types.starts_with(own)
+      && content.types.find('+', own.size()) == std::string_view::npos;
+  if (!is_own && content.types != "@<>" && content.types != "@<>+bool")
+    return violation("a message that is none of weft's");
+  return pass;
+}
+
+/// The end of an actor of the server's, after the ids of two nodes.
+ruling judge_end(const basp::header& head, std::string_view payload) {
+  constexpr std::size_t node_size = 32;
+  if (head.length <= 2 * node_size)
+    return violation("a malformed down message");
+  if (payload.size() < 2 * node_size)
+    return more;
+  constexpr auto kind = static_cast<std::uint64_t>(caf::atom("default"));
+  if (basp::load_u64(payload, 0) != kind
+      || basp::load_u64(payload, node_size) != kind)
+    return violation("a node id of another kind");
+  return judge_error(head, payload, 2 * node_size);
+}
+
+} // namespace
+
 frame_verdict server_guard::to_remote(std::string_view waiting) {
   return to_server_.walk(waiting, [](const basp::header&, std::string_view) {
     return pass;
@@ -319,7 +376,8 @@ frame_verdict server_guard::to_remote(std::string_view waiting) {
 
 frame_verdict server_guard::from_remote(std::string_view waiting) {
   return from_server_.walk(
-    waiting, [this](const basp::header& head, std::string_view) -> ruling {
+    waiting,
+    [this](const basp::header& head, std::string_view payload) -> ruling {
       constexpr std::size_t most = max_control_size + message_overhead;
       if (head.length > most)
         return violation("a message of " + std::to_string(head.length)
@@ -336,8 +394,10 @@ frame_verdict server_guard::from_remote(std::string_view waiting) {
                    ? pass
                    : violation("another version of BASP");
         case operation::direct_message:
-        case operation::monitor_message:
+          return judge_message(head, payload);
         case operation::down_message:
+          return judge_end(head, payload);
+        case operation::monitor_message:
           return head.length > 0 ? pass : violation("an empty message");
         case operation::heartbeat:
           return head.length == 0 ? pass

@@ -1,5 +1,6 @@
 #include "actors/control/frames.hpp"
 
+#include <algorithm>
 #include <array>
 
 namespace weft::basp {
@@ -8,6 +9,32 @@ namespace {
 
 const std::byte* at(std::string_view bytes, std::size_t offset) {
   return std::as_bytes(std::span(bytes)).data() + offset;
+}
+
+using state = message_head::state;
+
+/// What caf::error and weft's make_error() put in.
+constexpr std::array<std::string_view, 3> harmless_contexts{
+  "@<>", "@<>+@str", "@<>+@i32+@str+@str"};
+
+/// After so many zeros: a zero of 16 bits in the place of a type's number, and
+/// the name with its length in front.  That is of variable length, and one
+/// byte has to do.
+message_head parse_types(std::string_view payload, std::size_t zeros) {
+  constexpr std::size_t longest_name = 0x7f;
+  zeros += sizeof(std::uint16_t);
+  const auto known = payload.substr(0, zeros);
+  if (known.find_first_not_of('\0') != std::string_view::npos)
+    return {};
+  if (payload.size() <= zeros)
+    return {state::incomplete, {}, 0};
+  const auto length = static_cast<std::uint8_t>(payload[zeros]);
+  const auto begin = zeros + 1;
+  if (length > longest_name)
+    return {};
+  if (payload.size() < begin + length)
+    return {state::incomplete, {}, 0};
+  return {state::complete, payload.substr(begin, length), begin + length};
 }
 
 } // namespace
@@ -39,25 +66,21 @@ std::string to_bytes(const header& from) {
 }
 
 message_head parse_message_head(std::string_view payload) {
-  using state = message_head::state;
-  // The number of stages, a zero of 16 bits in the place of a type's number,
-  // and the length of the name.  Both numbers are of variable length, and one
-  // byte has to do.
-  constexpr std::size_t fixed = 4;
-  constexpr std::size_t longest_name = 0x7f;
-  const auto known = payload.substr(0, fixed);
-  for (std::size_t i = 0; i < known.size() && i < 3; ++i) {
-    if (known[i] != 0)
-      return {};
-  }
-  if (known.size() < fixed)
-    return {state::incomplete, {}, 0};
-  const auto length = static_cast<std::uint8_t>(payload[3]);
-  if (length > longest_name)
-    return {};
-  if (payload.size() < fixed + length)
-    return {state::incomplete, {}, 0};
-  return {state::complete, payload.substr(fixed, length), fixed + length};
+  // The number of stages, of variable length, stands in front.
+  return parse_types(payload, 1);
+}
+
+state parse_error(std::string_view payload) {
+  constexpr std::size_t code_and_category = 1 + sizeof(std::uint64_t);
+  if (payload.size() < code_and_category)
+    return state::incomplete;
+  const auto context = parse_types(payload.substr(code_and_category), 0);
+  if (context.is == state::complete
+      && std::find(harmless_contexts.begin(), harmless_contexts.end(),
+                   context.types)
+           == harmless_contexts.end())
+    return state::malformed;
+  return context.is;
 }
 
 } // namespace weft::basp

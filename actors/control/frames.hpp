@@ -80,6 +80,11 @@ struct message_head {
 /// Reads the beginning of a message's payload.
 message_head parse_message_head(std::string_view payload);
 
+/// Looks at an error that is part of a message.  Its context is a message of
+/// any types, which CAF makes and reads: it is complete only if these are the
+/// harmless ones that errors of weft's and CAF's have.
+message_head::state parse_error(std::string_view payload);
+
 std::uint64_t load_u64(std::string_view from, std::size_t offset);
 
 } // namespace weft::basp

@@ -344,9 +344,9 @@ TEST_CASE("Subscribers are the client's own actors") {
 
 TEST_CASE("Only batches that were sent are answered, once, and briefly") {
   const auto answer = [](std::uint64_t number, std::string_view types = "@<>",
-                         std::uint64_t source = 6, std::size_t more = 0) {
+                         std::uint64_t source = 6, std::string_view rest = {}) {
     message_frame made{source, relay_id, response_bit | request_bit | number};
-    return made.with(content(types, std::string(more, 'x')));
+    return made.with(content(types, rest));
   };
   const auto subscribed = [] {
     filtered one;
@@ -358,9 +358,13 @@ TEST_CASE("Only batches that were sent are answered, once, and briefly") {
   CHECK(one.send(answer(3)).empty());
   CHECK(one.send(answer(3)) == "an answer that nobody waits for");
   CHECK(subscribed().send(answer(4)) == "an answer that nobody waits for");
-  CHECK(subscribed().send(answer(3, "@<>+@error", 6, 100)).empty());
-  CHECK(subscribed().send(answer(3, "@<>+@error", 0)).empty());
-  CHECK_FALSE(subscribed().send(answer(3, "@<>+@error", 6, 2000)).empty());
+  const auto fail = [&](std::size_t more, std::uint64_t source = 6) {
+    return answer(3, "@<>+@error", source,
+                  error_with() + std::string(more, 'x'));
+  };
+  CHECK(subscribed().send(fail(100)).empty());
+  CHECK(subscribed().send(fail(0, 0)).empty());
+  CHECK_FALSE(subscribed().send(fail(2000)).empty());
   CHECK(subscribed().send(answer(3, "@<>+@str")) == "a malformed answer");
   CHECK(subscribed().send(answer(3, "@<>", 60))
         == "an answer of an actor that nobody knows");
@@ -394,19 +398,55 @@ TEST_CASE("A client watches what it was shown, each once") {
 }
 
 TEST_CASE("A client's actors end once, and are known before") {
-  const auto ended = [](std::uint64_t id, std::size_t more = 12) {
-    return frame({operation::down_message, 0, 0, 0, id},
-                 client_node + server_node + std::string(more, '\0'));
-  };
+  const auto ended
+    = [](std::uint64_t id, const std::string& reason = error_with()) {
+        return frame({operation::down_message, 0, 0, 0, id},
+                     client_node + server_node + reason);
+      };
   filtered one;
   CHECK(one.greet().send(status_request(1)).empty());
   CHECK(one.send(ended(5)).empty());
   CHECK(one.send(ended(5)) == "the end of an actor that nobody knows");
   CHECK(send_alone(ended(6)) == "the end of an actor that nobody knows");
-  CHECK(send_alone(status_request(1) + ended(5, 5000))
+  CHECK(send_alone(status_request(1) + ended(5, std::string(5000, 'x')))
         == "a malformed down message");
-  CHECK(send_alone(status_request(1) + ended(5, 0))
+  CHECK(send_alone(status_request(1) + ended(5, ""))
         == "a malformed down message");
+}
+
+TEST_CASE("An error brings nothing along that CAF would make of it") {
+  const auto send = [](const std::string& error) {
+    const auto ended = frame({operation::down_message, 0, 0, 0, 5},
+                             client_node + server_node + error);
+    filtered failed;
+    failed.greet();
+    CHECK(failed.send(subscription(client_node)).empty());
+    failed.send_batch(3);
+    message_frame answer{6, relay_id, response_bit | request_bit | 3};
+    const auto why = failed.send(answer.with(content("@<>+@error", error)));
+    CHECK(send_alone(status_request(1) + ended) == why);
+    return why;
+  };
+  const std::string four_gigabytes = "\xff\xff\xff\xff\x0f";
+  for (const auto* types :
+       {"@<>", "@<>+@str", "@<>+@i32+@str+@str"}) // CAF's and weft's own
+    CHECK(send(error_with(types, std::string(16, '\0'))).empty());
+  for (const auto* types :
+       {"@<>+@charbuf", "@<>+@strong_actor_ptr", "@<>+@message", "@<>+@group",
+        "@<>+@str+@charbuf", "@<>+@error", "@<>+@strvec", "", "nothing"})
+    CHECK(send(error_with(types, four_gigabytes)) == "a malformed error");
+  CHECK(send(error_with().substr(0, 11)) == "a malformed error");
+  CHECK(send(error_with() + "x").empty());
+  // However it is cut.
+  filtered one;
+  one.greet();
+  std::string why;
+  for (const auto byte : status_request(1)
+                           + frame({operation::down_message, 0, 0, 0, 5},
+                                   client_node + server_node + error_with()))
+    why += one.send({byte});
+  CHECK(why.empty());
+  CHECK(one.pending.empty());
 }
 
 TEST_CASE("A client shows so many actors, and no more") {
@@ -458,7 +498,9 @@ TEST_CASE("A server reaches nothing by name in its client, and makes it "
     return guard.from_remote(bytes).violation;
   };
   const message_frame made;
-  CHECK(judge(made.with("anything")).empty());
+  for (const auto* types : {"@<>", "@<>+bool", "@<>+weft::device_status"})
+    CHECK(judge(made.with(content(types, "anything"))).empty());
+  CHECK(judge(made.with(content("@<>+@error", error_with()))).empty());
   CHECK(judge(basp::heartbeat()).empty());
   CHECK(judge(greeting) == "a handshake out of place");
   CHECK(judge(basp::heartbeat(), false) == "a handshake out of place");
@@ -468,13 +510,31 @@ TEST_CASE("A server reaches nothing by name in its client, and makes it "
         == "another version of BASP");
   auto named = made;
   named.flags = basp::named_receiver;
-  CHECK_FALSE(judge(named.with("anything")).empty());
+  CHECK_FALSE(judge(named.with(content("@<>"))).empty());
   CHECK_FALSE(judge(client_handshake(client_node)).empty());
   auto routed = made;
   routed.what = operation::routed_message;
-  CHECK_FALSE(judge(routed.with("anything")).empty());
+  CHECK_FALSE(judge(routed.with(content("@<>"))).empty());
   CHECK_FALSE(judge(made.with("")).empty());
   CHECK_FALSE(
     judge(basp::to_bytes({operation::direct_message, 0, 0xffff'ffff})).empty());
   CHECK_FALSE(judge(std::string(32, '\x7f')).empty());
+  const auto four_gigabytes
+    = error_with("@<>+@charbuf", "\xff\xff\xff\xff\x0f");
+  CHECK(judge(made.with(content("@<>+@error", four_gigabytes)))
+        == "a malformed error");
+  CHECK(judge(made.with(content("@<>+@charbuf")))
+        == "a message that is none of weft's");
+  CHECK(judge(made.with(content("@<>+weft::key_pair+@charbuf")))
+        == "a message that is none of weft's");
+  const auto ended = [&](std::string_view nodes, std::string_view error) {
+    return judge(frame({operation::down_message, 0, 0, 0, facade_id},
+                       std::string{nodes} + std::string{error}));
+  };
+  const auto nodes = server_node + client_node;
+  CHECK(ended(nodes, error_with()).empty());
+  CHECK(ended(nodes, four_gigabytes) == "a malformed error");
+  CHECK(ended(nodes, "") == "a malformed down message");
+  CHECK(ended(std::string(nodes.size(), 'x'), error_with())
+        == "a node id of another kind");
 }

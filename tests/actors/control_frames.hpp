@@ -3,15 +3,22 @@
 
 #include "actors/control/frames.hpp"
 
+#include <caf/atom.hpp>
+
 #include <string>
 
 namespace weft::test {
 
+inline std::string big_endian(std::uint64_t number) {
+  std::array<std::byte, 8> bytes{};
+  store_be(bytes.data(), number);
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
 /// A node id: of CAF's usual kind, told apart by `last`.
 inline std::string node_id(char last) {
-  std::string id{"\0\0\0\0\0\0\0\1", 8};
-  id += std::string(23, 'n');
-  return id + last;
+  const auto kind = static_cast<std::uint64_t>(caf::atom("default"));
+  return big_endian(kind) + std::string(23, 'n') + last;
 }
 
 inline std::string frame(basp::header head, std::string_view payload) {
@@ -23,13 +30,25 @@ inline std::string frame(basp::header head, std::string_view payload) {
 inline constexpr std::uint64_t request_bit = std::uint64_t{1} << 60;
 inline constexpr std::uint64_t response_bit = std::uint64_t{1} << 63;
 
-/// A message's payload: no stages, the types, the content.
-inline std::string content(std::string_view types, std::string_view rest = {}) {
-  std::string bytes(3, '\0');
+/// A message within another one: the types, the content.
+inline std::string
+elements(std::string_view types, std::string_view rest = {}) {
+  std::string bytes(2, '\0');
   bytes += static_cast<char>(types.size());
   bytes += types;
   bytes += rest;
   return bytes;
+}
+
+/// A message's payload: no stages, the types, the content.
+inline std::string content(std::string_view types, std::string_view rest = {}) {
+  return '\0' + elements(types, rest);
+}
+
+/// An error: code, category, and the message that is its context.
+inline std::string
+error_with(std::string_view types = "@<>", std::string_view rest = {}) {
+  return '\1' + std::string(8, 'c') + elements(types, rest);
 }
 
 inline std::string
@@ -56,12 +75,6 @@ status_request(std::uint64_t number, std::uint64_t facade = 9) {
   made.destination = facade;
   made.id = request_bit | number;
   return made.with(content("@<>+weft::get_status", std::string(8, '\0')));
-}
-
-inline std::string big_endian(std::uint64_t number) {
-  std::array<std::byte, 8> bytes{};
-  store_be(bytes.data(), number);
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
 } // namespace weft::test

@@ -1,4 +1,5 @@
 #include "tests/actors/control_raw.hpp"
+#include "tests/actors/descriptors.hpp"
 
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -186,6 +187,12 @@ TEST_CASE_METHOD(served, "An attack ends the connection, and hurts nobody") {
       return frame({basp::operation::monitor_message, 0, 0, 0, 0, 1},
                    nodes(client));
     },
+    [&](const raw_client& client) {
+      return status_request(1, client.facade)
+             + frame({basp::operation::down_message, 0, 0, 0, 5},
+                     nodes(client)
+                       + error_with("@<>+@charbuf", "\xff\xff\xff\xff\x0f"));
+    },
     [](const raw_client&) { return std::string(64, '\xee'); },
   };
   for (const auto& attack : attacks) {
@@ -257,6 +264,37 @@ TEST_CASE_METHOD(served, "Without descriptors nobody comes in, and nothing "
           == 0);
   }
   knock().enter();
+}
+
+TEST_CASE("A listener that cannot take a connection rests a while") {
+  world home;
+  const auto loop = home.start_loop();
+  const signal_descriptor knocking;
+  std::atomic<int> tries{0};
+  message_log rests;
+  std::unique_ptr<listener> door;
+  loop.run([&] {
+    listener::owner told;
+    told.accept = [&] {
+      ++tries;
+      return false;
+    };
+    told.rests = [&](time_point until) { rests.push(until); };
+    told.failed = [] {};
+    door
+      = std::make_unique<listener>(*loop.loop, knocking.get(), std::move(told));
+  });
+  knocking.set();
+  for (int round = 1; round <= 3; ++round) {
+    const auto until = rests.next<time_point>();
+    CHECK(loop.falls_asleep());
+    CHECK(tries == round);
+    loop.run([&] { door->check(until - 1ns); });
+    CHECK(loop.falls_asleep());
+    CHECK(tries == round);
+    loop.run([&] { door->check(until); });
+  }
+  loop.run([&] { door.reset(); });
 }
 
 TEST_CASE_METHOD(served, "The gateway ends with its overlay") {
