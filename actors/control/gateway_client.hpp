@@ -5,6 +5,7 @@
 #include "actors/control/preface.hpp"
 #include "actors/control/pump.hpp"
 #include "actors/control/role_system.hpp"
+#include "protocol/ip.hpp"
 
 #include <memory>
 #include <optional>
@@ -18,6 +19,7 @@ public:
   /// What the gateway knows of whoever connects.
   struct arrival {
     std::string address;
+    ip_prefix network{}; ///< that one host may have for itself
     /// Who it is; nothing: its certificate will tell.
     std::optional<control_caller> who{};
     /// Why it does not come in, if that is certain.

@@ -104,7 +104,8 @@ void gateway::open_doors() {
 }
 
 void gateway::accept_locally(file_descriptor connection) {
-  gateway_client::arrival known{options_.socket_path};
+  gateway_client::arrival known;
+  known.address = options_.socket_path;
   const auto credentials = credentials_of(connection.get());
   if (!credentials) {
     known.objection = credentials.error().message;
@@ -132,7 +133,10 @@ void gateway::accept_remotely(tcp_listener::connection connection) {
     options_.log->error("control: {}", stream.error().message);
     return;
   }
-  add(channel{std::move(*stream)}, {to_string(connection.from)});
+  const auto& from = connection.from.address;
+  const std::uint8_t length = from.is_v4() ? 32 : 64;
+  add(channel{std::move(*stream)},
+      {to_string(connection.from), ip_prefix{from, length}.network()});
 }
 
 void gateway::add(channel connection, gateway_client::arrival known) {
@@ -146,13 +150,24 @@ void gateway::add(channel connection, gateway_client::arrival known) {
   client->proceed();
 }
 
-/// The oldest of those that have not come in gives way to the next one.
+/// Of those that have not come in, the oldest one gives way to the next: of
+/// the network that most of them are from, so that it keeps no other one out.
 void gateway::make_room() {
   if (unknown_clients() < options_.limits.unknown_clients)
     return;
+  std::map<ip_prefix, std::size_t> crowds;
+  for (const auto& [number, client] : clients_) {
+    if (!client->is_inside())
+      ++crowds[client->known().network];
+  }
+  const auto largest = std::max_element(crowds.begin(), crowds.end(),
+                                        [](const auto& a, const auto& b) {
+                                          return a.second < b.second;
+                                        });
   const auto oldest
-    = std::find_if(clients_.begin(), clients_.end(), [](const auto& entry) {
-        return !entry.second->is_inside();
+    = std::find_if(clients_.begin(), clients_.end(), [&](const auto& entry) {
+        return !entry.second->is_inside()
+               && entry.second->known().network == largest->first;
       });
   if (oldest != clients_.end())
     client_ended(oldest->first, "too many others knock", pump_end::closed);

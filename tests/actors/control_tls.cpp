@@ -30,15 +30,16 @@ struct remote_overlay_server {
     return target(pki.issue(name, role));
   }
   /// A connection that says nothing yet.
-  file_descriptor knock() const {
+  file_descriptor knock(const char* from = "127.0.0.1") const {
     file_descriptor fd{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-    sockaddr_in to{};
-    to.sin_family = AF_INET;
-    to.sin_port = htons(port);
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    REQUIRE(
-      ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to)
-      == 0);
+    sockaddr_in address{};
+    const auto* const where = reinterpret_cast<const sockaddr*>(&address);
+    address.sin_family = AF_INET;
+    REQUIRE(::inet_pton(AF_INET, from, &address.sin_addr) == 1);
+    REQUIRE(::bind(fd.get(), where, sizeof address) == 0);
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    REQUIRE(::connect(fd.get(), where, sizeof address) == 0);
     return fd;
   }
 
@@ -149,6 +150,18 @@ TEST_CASE("Who has a certificate of another authority does not come in") {
   CHECK(eventually([&] { return remote.server.report().refused >= 2; }));
 }
 
+TEST_CASE("Who has a certificate that has expired does not come in") {
+  remote_overlay_server remote;
+  remote.start();
+  program client;
+  const auto files
+    = remote.pki.issue("alice", control_role::operate, test_pki::long_ago());
+  auto alice = client.connect(remote.target(files), quick());
+  const auto error = client.command(alice, set_log_level{log_level::warn});
+  CHECK_THAT(error_message(error), Catch::Contains("expired"));
+  CHECK(remote.server.log->count("came in") == 0);
+}
+
 TEST_CASE("A daemon is believed only under its own name") {
   remote_overlay_server remote;
   remote.start();
@@ -200,6 +213,22 @@ TEST_CASE("Who does not shake hands is sent away, and keeps nobody out") {
     CHECK(ends(each));
   CHECK(remote.server.logs("too many others knock"));
   CHECK(eventually([&] { return remote.server.report().refused == 100; }));
+}
+
+TEST_CASE("A host that knocks and knocks keeps no other one out") {
+  gateway_limits limits;
+  limits.unknown_clients = 8;
+  remote_overlay_server remote{limits};
+  remote.start();
+  const auto other = remote.knock("127.0.0.2");
+  std::vector<file_descriptor> crowd;
+  for (int i = 0; i < 100; ++i)
+    crowd.push_back(remote.knock());
+  for (std::size_t i = 0; i < 93; ++i)
+    CHECK(ends(crowd[i]));
+  pollfd entry{other.get(), POLLIN, 0};
+  CHECK(::poll(&entry, 1, 0) == 0);
+  CHECK(remote.server.report().unknown == 8);
 }
 
 TEST_CASE("What is no TLS is sent away") {
