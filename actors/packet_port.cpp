@@ -114,6 +114,7 @@ caf::result<std::uint32_t> packet_port::send_out(send_packets& message) {
 }
 
 void packet_port::pass_on() {
+  router_.begin_pass();
   while (!waiting_.empty() && pass_on(waiting_.front())) {
     auto& finished = waiting_.front();
     finished.promise.deliver(finished.accepted);

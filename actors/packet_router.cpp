@@ -2,6 +2,16 @@
 
 namespace weft {
 
+namespace {
+
+/// TCP slows down when packets wait or are lost, and needs no thinning out.
+bool is_tcp_super_packet(const offload_header& header) {
+  const auto type = header.gso_type & ~offload_header::gso_ecn;
+  return type == offload_header::gso_tcp4 || type == offload_header::gso_tcp6;
+}
+
+} // namespace
+
 packet_router::packet_router(std::uint32_t mtu)
   : mtu_(mtu), pool_(std::make_shared<outgoing_pool>(pool_size)) {
 }
@@ -13,6 +23,9 @@ bool packet_router::route(const offload_header& header, byte_span packet) {
   const auto slot = find_slot(view->destination);
   if (!slot)
     return drop(drop_reason::no_route);
+  if (thinning_ && share_.is_used_up(*slot) && !is_tcp_super_packet(header))
+    return drop(drop_reason::queue_full);
+  share_.take(*slot);
   auto segments = segmenter::create(header, packet);
   if (!segments)
     return drop(drop_reason::malformed_packet);

@@ -2,6 +2,7 @@
 // packet port share.  No actor itself; used on one thread.
 #pragma once
 
+#include "actors/fair_share.hpp"
 #include "messages/routes.hpp"
 #include "protocol/offload.hpp"
 
@@ -33,6 +34,21 @@ public:
   }
   drop_counters& drops() {
     return drops_;
+  }
+
+  /// To be called before each run of route() calls that flush() ends.
+  void begin_pass() {
+    share_.begin_pass();
+    thinning_ = false;
+  }
+  /// Whether several peers had packets lately.
+  bool is_contended() const {
+    return share_.is_contended();
+  }
+  /// For the rest of the pass, peers that had their share of it lose packets,
+  /// but no super-packets of TCP.
+  void thin_out() {
+    thinning_ = true;
   }
 
   /// Whether route() may be called.  The pool is the flow control: as long as
@@ -71,6 +87,8 @@ private:
   std::size_t next_victim_ = 0;
   routes_ptr routes_;
   std::optional<std::pair<ip_address, std::uint32_t>> last_route_;
+  fair_share share_;
+  bool thinning_ = false;
   drop_counters drops_;
 };
 

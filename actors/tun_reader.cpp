@@ -12,6 +12,11 @@ namespace {
 
 /// Packets read in one go before other actors have their turn.
 constexpr std::size_t max_reads = 128;
+/// So many times in a row that is not all: more comes in than can be sent.
+constexpr std::size_t overloaded_after = 8;
+/// Packets that are read beyond that, to get at those of other peers: reading
+/// and dropping is several times as fast as sending.
+constexpr std::size_t max_thinned = 1024;
 
 } // namespace
 
@@ -56,15 +61,27 @@ void tun_reader::ready(bool, bool) {
 }
 
 void tun_reader::read_packets() {
-  for (std::size_t i = 0; i < max_reads; ++i) {
-    if (!router_.has_room()) {
-      starve();
-      break;
-    }
-    if (!read_packet())
-      break;
+  router_.begin_pass();
+  full_passes_ = read_up_to(max_reads) ? full_passes_ + 1 : 0;
+  // The device has one queue, and drops whatever comes when that is full: a
+  // flood to one peer must not fill it for all.
+  if (full_passes_ > overloaded_after && router_.is_contended()) {
+    router_.thin_out();
+    read_up_to(max_thinned);
   }
   router_.flush();
+}
+
+bool tun_reader::read_up_to(std::size_t limit) {
+  for (std::size_t i = 0; i < limit; ++i) {
+    if (!router_.has_room()) {
+      starve();
+      return false;
+    }
+    if (!read_packet())
+      return false;
+  }
+  return true;
 }
 
 bool tun_reader::read_packet() {

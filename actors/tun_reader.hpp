@@ -26,6 +26,8 @@ private:
     fail();
   }
   void read_packets();
+  /// Whether there were as many, and room for them.
+  bool read_up_to(std::size_t limit);
   bool read_packet();
   void starve();
   void stop_reading();
@@ -35,6 +37,7 @@ private:
   std::unique_ptr<std::byte[]> buffer_;
   packet_router router_;
   bool reading_ = false;
+  std::size_t full_passes_ = 0; ///< in a row
 };
 
 } // namespace weft

@@ -14,7 +14,7 @@ enum class drop_reason : std::uint8_t {
   no_route,     ///< from the host: nobody's allowed IPs hold the destination
   routing_loop, ///< from the host: our own datagram for the same peer
   no_endpoint,  ///< for a peer whose address is unknown
-  queue_full,   ///< more than may wait, for a handshake or at a packet port
+  queue_full,   ///< more of a peer than may wait, or at a packet port
   handshake_failed,   ///< waited for a handshake that was given up
   send_failed,        ///< refused by the host's network stack
   send_overload,      ///< the socket's buffer stayed full

@@ -115,6 +115,19 @@ result<void> take_over(int fd, std::string& name, bool header) {
   return {};
 }
 
+/// Has room for what comes while other programs have the processor; the kernel
+/// drops the rest, and knows no peers.  The default is 500 packets.
+void lengthen_queue(int netlink_fd, int index) {
+  constexpr std::uint32_t packets = 2000;
+  netlink::request change{RTM_NEWLINK, 0};
+  auto& info = change.payload<ifinfomsg>();
+  info.ifi_family = AF_UNSPEC;
+  info.ifi_index = index;
+  mnl_attr_put_u32(change.header(), IFLA_TXQLEN, packets);
+  static_cast<void>(
+    netlink::execute(netlink_fd, change, [] { return std::string{}; }));
+}
+
 /// Keeps the host from sending router solicitations and multicast reports into
 /// the tunnel.  Without IPv6 there is nothing to do, so errors do not matter.
 void silence(int netlink_fd, int index) {
@@ -185,6 +198,7 @@ tun_device::create(const std::string& name, const options& wanted) {
   if (!link)
     return tl::unexpected(link.error());
   made.index_ = link->index;
+  lengthen_queue(socket->get(), made.index_);
   silence(socket->get(), made.index_);
   if (wanted.offload) {
     if (auto done = made.set_header_size(); !done)

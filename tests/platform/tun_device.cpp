@@ -106,6 +106,7 @@ TEST_CASE("a TUN device appears with its name and ends with its owner") {
     CHECK(tun.has_tcp_offload());
     CHECK(tun.still_exists());
     CHECK(tun.mtu() == 1500U);
+    CHECK(succeeds("ip link show dev weft7 | grep -q 'qlen 2000'"));
     // Nothing is sent unasked: no link-local address, no multicast.
     bring_up(tun, "fd00::1/64");
     CHECK(succeeds("ip -6 addr show dev weft7 | grep -q fd00::1"));
