@@ -13,6 +13,7 @@ import platform
 import re
 import shutil
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -288,6 +289,11 @@ def short(value):
     digits = 2 - int(f"{abs(value):.2e}".split("e")[1])  # of the rounded value
     text = f"{round(value, digits):.{max(0, digits)}f}"
     return f"{int(text):,}" if "." not in text else text
+
+
+def spread(values):
+    """`4.1 (3.9-4.4)`: the median, the lowest and the highest."""
+    return f"{short(statistics.median(values))} ({short(min(values))}-{short(max(values))})"
 
 
 def have(name):

@@ -5,7 +5,8 @@ For each number of peers, in two network namespaces that a veth pair joins:
   configured   seconds from the start of weftd to the notification that it is ready, with all peers from YAML
   wg show      seconds that `wg show NAME dump` takes
   memory       resident memory, and its difference to one peer, a peer: configured, and with a session each
-  TCP          throughput of one flow to the last of the peers, a weftd on the other side
+  TCP          throughput of one flow to the last of the peers, a weftd on the other side: median, lowest and highest of
+               the rounds, in which the numbers of peers take turns
   idle         CPU while nothing happens
   storm        every peer sends an initiation in the same moment, each from an address of its own; who gets no answer
                asks again after 5 s, as the protocol demands, and who gets a cookie uses it
@@ -17,6 +18,7 @@ The report is a table in Markdown. Needs root.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import socket
@@ -40,7 +42,7 @@ COLUMNS = (
     ("memory_mb", "memory, MB"),
     ("peer_kb", "a peer, KB"),
     ("session_peer_kb", "a peer with a session, KB"),
-    ("tcp_gbps", "TCP, Gbit/s"),
+    ("tcp", "TCP, Gbit/s"),
     ("idle_percent", "idle CPU, %"),
     ("storm_half_s", "storm: half done, s"),
     ("storm_all_s", "storm: all done, s"),
@@ -71,7 +73,7 @@ class Daemon:
 
     def __init__(self, place, host, end, yaml):
         self.name = lab.interface_name(end)
-        file = place.text_file("yaml", yaml.replace("NAME", self.name))
+        file = place.text_file("yaml", yaml.replace("name: NAME", f"name: {self.name}"))
         path = place.new_file("notify")
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
             notify.bind(path)
@@ -150,16 +152,27 @@ def give_clients_addresses(place):
     place.left.ip("route", "add", CLIENTS, "via", lab.CABLE[1])
 
 
-def measure(count, seconds):
-    storm_program = lab.program("weft_handshake_storm")
+@contextlib.contextmanager
+def node(count):
+    """A weftd with so many peers: its place, their keys, its own public key, and itself."""
     with lab.Lab() as place:
         give_clients_addresses(place)
-        keys = Keys(place, storm_program, count)
+        keys = Keys(place, lab.program("weft_handshake_storm"), count)
         private, server_key = lab.key_pair()
-        server = Daemon(place, place.left, "a", server_yaml(private, keys.public))
+        yield place, keys, server_key, Daemon(place, place.left, "a", server_yaml(private, keys.public))
+
+
+def measure_only_tcp(count, seconds):
+    with node(count) as (place, keys, server_key, _):
+        return measure_tcp(place, keys.last_private, server_key, seconds)
+
+
+def measure(count, seconds):
+    storm_program = lab.program("weft_handshake_storm")
+    with node(count) as (place, keys, server_key, server):
         figures = {"configured_s": server.seconds, "memory_mb": server.process.memory_mb(),
                    "idle_percent": measure_idle(server, 2), "wg_show_s": measure_show(server, count),
-                   "tcp_gbps": measure_tcp(place, keys.last_private, server_key, seconds)}
+                   "tcp_gbps": [measure_tcp(place, keys.last_private, server_key, seconds)]}
         before = server.process.memory_mb()
         storm = shake_hands(place, storm_program, keys, server_key, 0)
         figures.update(storm=storm, storm_half_s=storm.get("seconds_p50"), storm_all_s=storm.get("seconds_all"),
@@ -180,17 +193,25 @@ def add_memory_per_peer(results):
             figures["session_peer_kb"] = each + figures["session_mb"] * 1024 / count
 
 
+def cell_of(value):
+    if value is None:
+        return "-"
+    return value if isinstance(value, str) else lab.short(value)
+
+
 def table(results):
     rows = []
     for count, figures in results.items():
+        figures = {**figures, "tcp": lab.spread(figures["tcp_gbps"])}
         cells = [figures.get(key) for key, _ in COLUMNS]
-        rows.append([f"{count:,}", *("-" if value is None else lab.short(value) for value in cells)])
+        rows.append([f"{count:,}", *(cell_of(value) for value in cells)])
     return lab.markdown_table(["peers", *(title for _, title in COLUMNS)], rows)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-n", "--numbers", type=int, nargs="+", default=[1, 10, 100, 1000, 10000])
+    parser.add_argument("-r", "--rounds", type=int, default=5, help="of the transfer")
     parser.add_argument("-t", "--seconds", type=int, default=5, help="length of the transfer")
     parser.add_argument("-o", "--json", help="file for every value")
     arguments = parser.parse_args()
@@ -203,6 +224,14 @@ def main():
             failed = True
             continue
         lab.say(f"{count} peers: configured in {results[count]['configured_s']:.2f} s")
+    for number in range(2, arguments.rounds + 1):
+        for count, figures in results.items():
+            try:
+                figures["tcp_gbps"].append(measure_only_tcp(count, arguments.seconds))
+            except RuntimeError as error:
+                lab.say(f"{count} peers: failed: {error}")
+                failed = True
+        lab.say(f"round {number} of TCP")
     add_memory_per_peer(results)
     print(lab.machine_line(facts) + "\n")
     print("\n".join(table(results)))
