@@ -50,7 +50,9 @@ caf::result<void> event_hub::add(const event_subscriber& subscriber) {
                         + " have one each; end some",
                       "subscriber");
   monitor(subscriber);
-  subscriptions_[subscriber.address()].subscriber = subscriber;
+  auto& added = subscriptions_[subscriber.address()];
+  added.subscriber = subscriber;
+  added.number = ++last_number_;
   return caf::unit;
 }
 
@@ -106,14 +108,18 @@ void event_hub::send_batch(subscription& to) {
   to.busy = true;
   const auto address = to.subscriber.address();
   request(to.subscriber, patience_, std::move(batch))
-    .then([this, address] { answered(address, true); },
-          [this, address](const caf::error&) { answered(address, false); });
+    .then([this, address,
+           number = to.number] { answered(address, number, true); },
+          [this, address, number = to.number](const caf::error&) {
+            answered(address, number, false);
+          });
 }
 
-void event_hub::answered(const caf::actor_addr& subscriber, bool well) {
+void event_hub::answered(const caf::actor_addr& subscriber,
+                         std::uint64_t number, bool well) {
   const auto found = subscriptions_.find(subscriber);
-  if (found == subscriptions_.end())
-    return;
+  if (found == subscriptions_.end() || found->second.number != number)
+    return; // of a subscription that has ended
   found->second.busy = false;
   if (well)
     send_batch(found->second);

@@ -37,6 +37,7 @@ public:
 private:
   struct subscription {
     event_subscriber subscriber;
+    std::uint64_t number = 0; ///< no other one has or had it
     std::deque<overlay_event> waiting;
     std::uint64_t passed = 0; ///< events before those that wait
     bool busy = false;        ///< a batch has not been answered
@@ -56,7 +57,8 @@ private:
   void log(const overlay_event& event);
   void publish(const overlay_event& event);
   void send_batch(subscription& to);
-  void answered(const caf::actor_addr& subscriber, bool well);
+  void
+  answered(const caf::actor_addr& subscriber, std::uint64_t number, bool well);
   void give_up(const caf::actor_addr& subscriber, const std::string& why);
   void handshake_seen(const overlay_event& event);
   void check_silence();
@@ -67,6 +69,7 @@ private:
   duration silence_;
   std::chrono::seconds patience_;
   subscriptions subscriptions_;
+  std::uint64_t last_number_ = 0;
   std::unordered_map<public_key, live_peer> live_;
   /// Of all live peers, in order of time; a newer handshake appends.
   std::deque<std::pair<time_point, public_key>> handshakes_;

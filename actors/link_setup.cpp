@@ -119,7 +119,8 @@ change_link(const interface_config& from, const interface_config& to,
       "cluster_networks", to_string(prefix) + " removed",
       [&host, index, prefix] { return host.remove_route(index, prefix); },
       [&host, index, prefix] { return host.add_route(index, prefix); });
-  for (const auto& address : without(from.addresses, to.addresses))
+  const auto removed = without(from.addresses, to.addresses);
+  for (const auto& address : removed)
     add(
       "addresses", to_string(address) + " removed",
       [&host, index, address] { return host.remove_address(index, address); },
@@ -127,9 +128,11 @@ change_link(const interface_config& from, const interface_config& to,
   auto notes = changes.run();
   // With an address the kernel removes those of the same network that were
   // added after it.
-  for (const auto& address : to.addresses) {
+  if (removed.empty() && notes)
+    return notes;
+  for (const auto& address : notes ? to.addresses : from.addresses) {
     if (auto kept = host.add_address(index, address); notes && !kept)
-      return tl::unexpected(kept.error());
+      notes->push_back("interface.addresses: " + kept.error().message);
   }
   return notes;
 }

@@ -43,8 +43,9 @@ overlay::behavior_type overlay::make_behavior() {
     [this](const device_update& update) { return apply(update); },
     [this](const report_request& request) { return status(request); },
     [this](const get_status& asked) {
-      return status(
-        {false, asked.first_peer, std::min(asked.max_peers, get_status::most)});
+      return status({false, asked.first_peer,
+                     std::min(asked.max_peers, get_status::most),
+                     get_status::most_prefixes});
     },
     [this](const apply_config& asked) { return apply_all(asked.config); },
     [this](const reload_config&) { return reload(); },
@@ -72,6 +73,7 @@ overlay::behavior_type overlay::make_behavior() {
       return keys;
     },
     [this](const set_log_level& asked) -> caf::result<void> {
+      options_.config.log.level = asked.level;
       options_.log->set_level(to_spdlog(asked.level));
       return caf::unit;
     },
@@ -269,7 +271,8 @@ void overlay::on_exit() {
   for (auto& part : timers_)
     stop(part);
   stop(events_);
-  changes_.clear();
+  for (auto& change : std::exchange(changes_, {}))
+    change.answer(make_error(ESHUTDOWN, "the overlay has ended"), {});
   // The registry stops the packet loops: it may still have peers to end there.
   resources_->handshake_loop->stop();
   resources_->control_loop->stop();

@@ -74,6 +74,7 @@ private:
     change_answer answer;
     config_changes changes;               ///< so far
     std::optional<rebind> former_sockets; ///< once they have changed
+    endpoint former_listen;               ///< as configured
   };
 
   caf::result<void> apply(const device_update& update);

@@ -221,6 +221,7 @@ void overlay::sockets_changed(rebind now, std::uint16_t port) {
   auto former = rebind{listen, fwmark_};
   former.listen.port = port_;
   changes_.front().former_sockets = former;
+  changes_.front().former_listen = listen;
   listen = now.listen;
   fwmark_ = now.fwmark;
   port_ = port;
@@ -233,7 +234,7 @@ void overlay::take_back_sockets(caf::error reason) {
     finish_change(std::move(reason));
     return;
   }
-  options_.config.interface.listen = former->listen;
+  options_.config.interface.listen = changes_.front().former_listen;
   fwmark_ = former->fwmark;
   request(socket_, caf::infinite, *former)
     .then(

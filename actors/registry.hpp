@@ -50,6 +50,9 @@ private:
     std::shared_ptr<peer_memory> memory;
     std::uint64_t restarts = 0;
     time_point started{};
+    /// Its name is being looked up, or will be again.  One of the two at most.
+    bool looking_up = false;
+    std::optional<time_point> look_up_again{};
   };
 
   // registry.cpp

@@ -1,6 +1,7 @@
 // Endpoints that are host names: looked up when they are set, again after a
 // failure, and again when nobody answers.
 #include "actors/registry.hpp"
+#include "platform/clock.hpp"
 
 #include <algorithm>
 
@@ -15,9 +16,13 @@ std::string registry::host_text(const endpoint_config& where) {
 }
 
 void registry::resolve(std::uint32_t slot, const endpoint_config& where) {
-  if (const auto* host = std::get_if<host_endpoint>(&where))
+  auto& entry = slots_[slot];
+  const auto* host = std::get_if<host_endpoint>(&where);
+  entry.looking_up = host != nullptr;
+  entry.look_up_again.reset();
+  if (host != nullptr)
     send(neighbours_.resolver,
-         resolve_endpoint{slots_[slot].settings.public_key, *host,
+         resolve_endpoint{entry.settings.public_key, *host,
                           caf::actor_cast<registry_actor>(this)});
 }
 
@@ -32,9 +37,14 @@ registry::entry_wanting(const public_key& key, const host_endpoint& host) {
 
 void registry::lookup_failed(const endpoint_not_found& failure) {
   const auto& host = failure.host;
-  if (entry_wanting(failure.peer, host) == nullptr)
+  auto* entry = entry_wanting(failure.peer, host);
+  if (entry == nullptr)
+    return;
+  entry->looking_up = false;
+  if (entry->look_up_again)
     return;
   const auto delay = failure.retry_after;
+  entry->look_up_again = boot_now() + delay;
   log_->warn("endpoint {}:{} not found ({}); trying again in {} s", host.host,
              host.port, failure.reason, delay.count());
   delayed_send(caf::actor_cast<registry_actor>(this), delay,
@@ -43,11 +53,18 @@ void registry::lookup_failed(const endpoint_not_found& failure) {
 }
 
 void registry::resolve_again(const lookup_due& due) {
-  if (entry_wanting(due.peer, due.host) != nullptr)
-    send(neighbours_.resolver,
-         resolve_endpoint{due.peer, due.host,
-                          caf::actor_cast<registry_actor>(this),
-                          due.retry_after});
+  // The clock of delayed messages may be a little ahead of ours.
+  constexpr auto tolerance = 100ms;
+  auto* entry = entry_wanting(due.peer, due.host);
+  if (entry == nullptr || !entry->look_up_again
+      || boot_now() + tolerance < *entry->look_up_again)
+    return; // of a look-up that another one has replaced
+  entry->look_up_again.reset();
+  entry->looking_up = true;
+  send(neighbours_.resolver,
+       resolve_endpoint{due.peer, due.host,
+                        caf::actor_cast<registry_actor>(this),
+                        due.retry_after});
 }
 
 void registry::set_resolved(const endpoint_resolved& resolved) {
@@ -55,6 +72,8 @@ void registry::set_resolved(const endpoint_resolved& resolved) {
   if (wanting == nullptr)
     return; // it was removed, or given another endpoint
   auto& entry = *wanting;
+  entry.looking_up = false;
+  entry.look_up_again.reset();
   // The addresses have their turns: the one after that which was tried last.
   const auto& found = resolved.found;
   auto next = entry.settings.endpoint ? std::find(found.begin(), found.end(),
@@ -62,21 +81,24 @@ void registry::set_resolved(const endpoint_resolved& resolved) {
                                       : found.end();
   next
     = next == found.end() || next + 1 == found.end() ? found.begin() : next + 1;
+  const auto moved = entry.settings.endpoint != *next;
   entry.settings.endpoint = *next;
-  change_peer changes;
+  change_peer changes; // also if it has not moved: the peer may have roamed
   changes.endpoint = *next;
   send(entry.actor, std::move(changes));
-  announce(entry);
-  publish();
+  if (moved) {
+    announce(entry);
+    publish();
+  }
 }
 
 void registry::try_another_address(const endpoint_unanswered& unanswered) {
   const auto found = by_key_.find(unanswered.peer);
   if (found == by_key_.end())
     return;
-  const auto& where = slots_[found->second].configured_endpoint;
-  if (where)
-    resolve(found->second, *where);
+  const auto& entry = slots_[found->second];
+  if (entry.configured_endpoint && !entry.looking_up && !entry.look_up_again)
+    resolve(found->second, *entry.configured_endpoint);
 }
 
 } // namespace weft

@@ -32,8 +32,11 @@ caf::result<bool> registry::handshake_since(const check_handshake& asked) {
     .then(
       [promise, since = asked.since](const peer_report& report) mutable {
         const auto& last = report.status.last_handshake;
-        promise.deliver(last
-                        && *last >= wall_time{std::chrono::seconds{since}});
+        promise.deliver(
+          last
+          && std::chrono::floor<std::chrono::seconds>(last->time_since_epoch())
+                 .count()
+               >= since);
       },
       [promise](const caf::error&) mutable { promise.deliver(false); });
   return promise;
@@ -48,10 +51,15 @@ caf::result<registry_report> registry::report(const report_request& request) {
     = make_response_promise<caf::typed_response_promise<registry_report>>();
   auto all = std::make_shared<collection>();
   std::vector<std::uint32_t> used;
+  std::size_t prefixes = 0;
   auto next = request.first_peer;
   for (; next < slots_.size() && used.size() < request.max_peers; ++next) {
-    if (slots_[next].actor)
-      used.push_back(next);
+    if (!slots_[next].actor)
+      continue;
+    prefixes += slots_[next].allowed.size();
+    if (prefixes > request.max_prefixes && !used.empty())
+      break;
+    used.push_back(next);
   }
   while (next < slots_.size() && !slots_[next].actor)
     ++next;

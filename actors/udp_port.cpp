@@ -283,6 +283,8 @@ caf::result<std::uint16_t> udp_port::bind_again(const rebind& request) {
     if (!opened) {
       if (auto former = open_udp_sockets(listen_, fwmark_, offload_))
         use(std::move(*former));
+      else
+        fail(); // somebody else has the port now
       watch();
     }
   }

@@ -22,9 +22,11 @@ inline constexpr std::size_t max_control_size = std::size_t{4} << 20;
 // -- requests ----------------------------------------------------------------
 
 /// Answered with a device_status of at most `max_peers` peers, from the place
-/// where an earlier answer's `next_peer` ended (0: from the first one).
+/// where an earlier answer's `next_peer` ended (0: from the first one).  Of
+/// peers with many allowed IPs there are fewer in an answer.
 struct get_status {
   static constexpr std::uint32_t most = 2000;
+  static constexpr std::uint32_t most_prefixes = 50'000;
   std::uint32_t first_peer = 0;
   std::uint32_t max_peers = most;
 };

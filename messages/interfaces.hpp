@@ -157,6 +157,7 @@ struct report_request {
   bool secrets = false;         ///< for the UAPI socket
   std::uint32_t first_peer = 0; ///< its slot, or the next one in use
   std::uint32_t max_peers = ~std::uint32_t{0};
+  std::uint32_t max_prefixes = ~std::uint32_t{0}; ///< but one peer at least
 };
 
 /// What an actor has counted.
@@ -358,7 +359,7 @@ struct lookup_finished {
   std::string error;
 };
 
-/// event_hub -> itself: a subscriber or a peer may have been silent too long.
+/// event_hub -> itself: a peer may have been silent too long.
 struct silence_due {};
 
 } // namespace weft

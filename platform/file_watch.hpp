@@ -3,13 +3,16 @@
 
 #include "platform/error.hpp"
 #include "platform/file_descriptor.hpp"
+#include "platform/files.hpp"
 
+#include <optional>
 #include <string>
 
 namespace weft {
 
 /// Watches the folder of `path` (inotify(7)), as editors and configuration
-/// managers replace files rather than write into them.  Non-blocking.
+/// managers replace files, or links in the same folder that lead to them,
+/// rather than write into them.  Non-blocking.
 class file_watch {
 public:
   static result<file_watch> open(const std::string& path);
@@ -17,12 +20,13 @@ public:
     return fd_.get();
   }
   /// Whether the file has changed since the last call.
-  bool read() const;
+  bool read();
 
 private:
   file_watch() = default;
   file_descriptor fd_;
-  std::string name_; ///< within its folder
+  std::string path_;
+  std::optional<file_identity> seen_;
 };
 
 } // namespace weft

@@ -32,10 +32,15 @@ std::string text_of(const X509_NAME* name, int index) {
   if (size < 0)
     return {};
   std::string text(utf8.bytes, utf8.bytes + size);
-  std::replace_if(
-    text.begin(), text.end(),
-    [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; },
-    '?');
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    if (byte < 0x20 || byte == 0x7f)
+      text[i] = '?';
+    // C2 80 to C2 9F are controls, too.
+    else if (byte == 0xc2 && i + 1 < text.size()
+             && static_cast<unsigned char>(text[i + 1]) < 0xa0)
+      text.replace(i, 2, "?");
+  }
   return text;
 }
 

@@ -82,9 +82,8 @@ void dialer::finish(outcome what) {
 /// This address, or the socket, is not the one.
 void dialer::fail(int code, std::string reason, bool is_final) {
   drop();
-  failure_ = dial_failure{code, std::move(reason), is_final};
   if (addresses_.empty() || is_final)
-    finish(tl::unexpected(*failure_));
+    finish(tl::unexpected(dial_failure{code, std::move(reason), is_final}));
   else
     try_next(boot_now());
 }

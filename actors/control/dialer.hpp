@@ -85,9 +85,8 @@ private:
   stage stage_ = stage::connecting;
   file_descriptor socket_; ///< while it is being connected
   std::optional<channel> connection_;
-  std::string question_;                ///< what of it is not sent
-  std::string answer_;                  ///< what of it has come
-  std::optional<dial_failure> failure_; ///< of an address before
+  std::string question_; ///< what of it is not sent
+  std::string answer_;   ///< what of it has come
   bool over_ = false;
 };
 

@@ -21,7 +21,7 @@ struct control_caller {
   std::string address; ///< where from
 };
 
-/// What all facades of a gateway share.
+/// What all facades of a role's system share.
 struct subscription_budget {
   static constexpr std::size_t most = 256;
   std::atomic<std::size_t> used{0};

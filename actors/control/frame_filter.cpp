@@ -318,6 +318,8 @@ frame_filter::ruling frame_filter::judge_server(const basp::header& head) {
       return violation("it does not watch the actors that it is shown");
     if (id.is_request()) {
       batches_.emplace(head.source, id.number());
+      if (batches_.size() > most_batches)
+        return violation("it does not answer the events that it is sent");
     } else if (const auto found
                = requests_.find({head.destination, id.number()});
                id.is_response() && found != requests_.end()) {

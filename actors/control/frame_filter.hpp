@@ -78,6 +78,7 @@ public:
   /// Actors that a client shows and that have not ended, and the other way
   /// round those of the server's that the client does not watch.
   static constexpr std::size_t most_actors = 256;
+  static constexpr std::size_t most_batches = 4096;
   /// Payloads: of a viewer's requests, of what ends an actor, and of answers.
   static constexpr std::size_t most_from_viewer = std::size_t{64} << 10;
   static constexpr std::size_t most_down = 4096;

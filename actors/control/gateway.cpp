@@ -18,13 +18,8 @@ constexpr std::chrono::seconds retirement{3};
 role_keeper::surroundings
 surroundings_of(const overlay_actor& overlay, const gateway_options& options,
                 const std::shared_ptr<retirement_home>& retired,
-                const std::shared_ptr<subscription_budget>& budget,
                 const caf::weak_actor_ptr& self) {
-  return {overlay,
-          budget,
-          retired,
-          options.log,
-          options.limits.roles,
+  return {overlay, retired, options.log, options.limits.roles,
           [self](control_role role, std::uint64_t generation) {
             if (auto gateway = self.lock())
               caf::anon_send(caf::actor_cast<gateway_actor>(gateway),
@@ -46,9 +41,9 @@ gateway::gateway(caf::actor_config& config, io_loop_ptr loop,
   : hosted(config, std::move(loop)), overlay_(std::move(overlay)),
     options_(std::move(options)), opened_(std::move(opened)),
     retired_(std::make_shared<retirement_home>()),
-    keepers_(make_keepers(surroundings_of(
-      overlay_, options_, retired_, std::make_shared<subscription_budget>(),
-      caf::actor_cast<caf::weak_actor_ptr>(this)))),
+    keepers_(make_keepers(
+      surroundings_of(overlay_, options_, retired_,
+                      caf::actor_cast<caf::weak_actor_ptr>(this)))),
     alarm_(this->loop(), [this] {
       enter_loop_context();
       check();

@@ -127,7 +127,7 @@ void gateway::accept_locally(file_descriptor connection) {
 }
 
 void gateway::accept_remotely(tcp_listener::connection connection) {
-  check_certificates(boot_now()); // a list of revocations holds at once
+  check_certificates(boot_now());
   auto stream = opened_->tls->accept(std::move(connection.fd));
   if (!stream) {
     options_.log->error("control: {}", stream.error().message);
@@ -160,14 +160,13 @@ void gateway::make_room() {
     if (!client->is_inside())
       ++crowds[client->known().network];
   }
-  const auto largest = std::max_element(crowds.begin(), crowds.end(),
-                                        [](const auto& a, const auto& b) {
-                                          return a.second < b.second;
-                                        });
+  std::size_t most = 0;
+  for (const auto& [network, count] : crowds)
+    most = std::max(most, count);
   const auto oldest
     = std::find_if(clients_.begin(), clients_.end(), [&](const auto& entry) {
         return !entry.second->is_inside()
-               && entry.second->known().network == largest->first;
+               && crowds[entry.second->known().network] == most;
       });
   if (oldest != clients_.end())
     client_ended(oldest->first, "too many others knock", pump_end::closed);

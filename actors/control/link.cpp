@@ -168,7 +168,10 @@ void control_link::greeted(const caf::strong_actor_ptr& facade) {
   for (const auto& each : subscriptions_) {
     if (each.confirmed)
       request(remote_, caf::infinite, subscribe{each.relay})
-        .then([] {}, [](const caf::error&) {});
+        .then([] {},
+              [this, relay = each.relay](const caf::error& reason) {
+                not_subscribed_again(relay, reason);
+              });
   }
   std::vector<std::function<void()>> due; // which may take requests out
   for (auto& [number, each] : asked_)

@@ -95,6 +95,8 @@ private:
   subscription_list::iterator
   find_subscription(const event_subscriber& subscriber);
   void end_relay(const event_subscriber& relay);
+  void
+  not_subscribed_again(const event_subscriber& relay, const caf::error& reason);
   void forget_relay(const caf::actor_addr& relay);
   void end_all_subscriptions();
 

@@ -5,6 +5,8 @@
 #include "messages/errors.hpp"
 #include "platform/clock.hpp"
 
+#include <caf/detail/serialized_size.hpp>
+
 #include <algorithm>
 #include <cerrno>
 
@@ -88,6 +90,18 @@ void control_link::send(std::uint64_t number, T message) {
   if (!is_for_viewers<T> && state_.role != control_role::operate) {
     failed(number, role_refusal(who_, state_.role, request_name<T>()));
     return;
+  }
+  if constexpr (std::is_same_v<T, apply_config>) {
+    if (caf::detail::serialized_size(system(), message) > max_control_size) {
+      failed(number,
+             make_error(EMSGSIZE,
+                        "The configuration is larger than a message may be ("
+                          + std::to_string(max_control_size >> 20)
+                          + " MiB): bring the file to the node, and have the "
+                            "daemon reload it",
+                        "file"));
+      return;
+    }
   }
   auto asking = request(remote_, caf::infinite, std::move(message));
   auto on_error
@@ -190,6 +204,23 @@ control_link::find_subscription(const event_subscriber& subscriber) {
                       [&](const subscription& each) {
                         return each.subscriber == subscriber;
                       });
+}
+
+/// The daemon has refused it.  When the connection is lost it is tried again.
+void control_link::not_subscribed_again(const event_subscriber& relay,
+                                        const caf::error& reason) {
+  const auto found = std::find_if(subscriptions_.begin(), subscriptions_.end(),
+                                  [&](const subscription& each) {
+                                    return each.relay == relay;
+                                  });
+  if (found == subscriptions_.end() || error_code(reason) == EIO)
+    return;
+  overlay_event notice;
+  notice.kind = event_kind::events_lost;
+  notice.when = wall_now();
+  notice.reason = "the subscription ends: " + error_message(reason);
+  caf::anon_send(found->subscriber, event_batch{0, {std::move(notice)}});
+  end_relay(relay);
 }
 
 void control_link::end_relay(const event_subscriber& relay) {

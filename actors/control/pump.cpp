@@ -146,7 +146,6 @@ bool pump::receive(time_point now) {
   }
   if (const auto waiting = incoming_.waiting(); !waiting.empty()) {
     const auto verdict = judge_->from_remote(waiting);
-    held_ = verdict.held;
     moved = decide(incoming_, verdict) || moved;
   }
   return moved;

@@ -137,7 +137,6 @@ private:
 
   pump_buffer incoming_;
   pump_buffer outgoing_;
-  bool held_ = false;
   bool local_ended_ = false;
   interest read_wants_ = interest::read;
   interest write_wants_ = interest::none;

@@ -28,7 +28,6 @@ public:
   /// What the gateway gives to all of them.
   struct surroundings {
     overlay_actor overlay;
-    std::shared_ptr<subscription_budget> budget;
     std::shared_ptr<retirement_home> retired;
     std::shared_ptr<spdlog::logger> log;
     keeper_times times;
@@ -56,9 +55,6 @@ public:
   void client_left(time_point now);
   std::size_t clients() const {
     return clients_;
-  }
-  unsigned replaced() const {
-    return replaced_;
   }
 
   /// The system of `generation` lives.

@@ -103,23 +103,20 @@ struct role_system::parts {
   caf::actor_system system{config};
 };
 
-role_system::role_system(overlay_actor overlay,
-                         std::shared_ptr<subscription_budget> budget)
+role_system::role_system(overlay_actor overlay)
   : parts_(std::make_shared<parts>()), overlay_(std::move(overlay)),
-    budget_(std::move(budget)), canary_(parts_->system.spawn<canary>()),
+    budget_(std::make_shared<subscription_budget>()),
+    canary_(parts_->system.spawn<canary>()),
     node_(serialized_node(parts_->system)) {
 }
 
-result<std::unique_ptr<role_system>>
-role_system::start(overlay_actor overlay,
-                   std::shared_ptr<subscription_budget> budget) {
+result<std::unique_ptr<role_system>> role_system::start(overlay_actor overlay) {
   if (auto enough = check_descriptors(); !enough)
     return tl::unexpected(enough.error());
   const logger_release release;
   try {
     shuffle_node_ids();
-    return std::unique_ptr<role_system>(
-      new role_system(std::move(overlay), std::move(budget)));
+    return std::unique_ptr<role_system>(new role_system(std::move(overlay)));
   } catch (const std::system_error& error) {
     return tl::unexpected(make_system_error(
       error.code().value(), "Cannot start an actor system for clients"));

@@ -42,8 +42,7 @@ public:
   };
 
   /// Requests go to `overlay`, which lives in another system.
-  static result<std::unique_ptr<role_system>>
-  start(overlay_actor overlay, std::shared_ptr<subscription_budget> budget);
+  static result<std::unique_ptr<role_system>> start(overlay_actor overlay);
 
   /// Ends `system` without waiting for it: one that hangs never ends.
   static void retire(std::unique_ptr<role_system> system,
@@ -63,8 +62,7 @@ public:
 
 private:
   struct parts;
-  explicit role_system(overlay_actor overlay,
-                       std::shared_ptr<subscription_budget> budget);
+  explicit role_system(overlay_actor overlay);
 
   std::shared_ptr<parts> parts_;
   overlay_actor overlay_;

@@ -5,8 +5,8 @@
 
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
+#include <utility>
 
 namespace weft {
 
@@ -15,38 +15,36 @@ result<file_watch> file_watch::open(const std::string& path) {
   const auto folder
     = file.has_parent_path() ? file.parent_path().string() : std::string{"."};
   file_watch made;
-  made.name_ = file.filename().string();
+  made.path_ = path;
   made.fd_ = file_descriptor{::inotify_init1(IN_CLOEXEC | IN_NONBLOCK)};
   if (!made.fd_
       || ::inotify_add_watch(made.fd_.get(), folder.c_str(),
-                             IN_CLOSE_WRITE | IN_MOVED_TO | IN_ONLYDIR)
+                             IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE
+                               | IN_ONLYDIR)
            < 0)
     return tl::unexpected(make_system_error(
       errno, "Cannot watch folder " + folder,
       "reload with SIGHUP instead, or raise fs.inotify.max_user_watches"));
+  made.seen_ = identify_file(path);
   return made;
 }
 
-bool file_watch::read() const {
-  alignas(inotify_event) std::array<char, 4096> buffer{};
-  bool changed = false;
+bool file_watch::read() {
+  std::array<char, 4096> events{};
+  bool any = false;
   for (;;) {
-    const auto got = ::read(fd_.get(), buffer.data(), buffer.size());
+    const auto got = ::read(fd_.get(), events.data(), events.size());
     if (got < 0 && errno == EINTR)
       continue;
     if (got <= 0)
-      return changed;
-    std::size_t at = 0;
-    while (at + sizeof(inotify_event) <= static_cast<std::size_t>(got)) {
-      inotify_event event{};
-      std::memcpy(&event, buffer.data() + at, sizeof event);
-      const auto* name = buffer.data() + at + sizeof event;
-      // Too many events at once: any of them may have been ours.
-      changed = changed || (event.mask & IN_Q_OVERFLOW) != 0
-                || (event.len > 0 && name_ == name);
-      at += sizeof event + event.len;
-    }
+      break;
+    any = true;
   }
+  if (!any)
+    return false;
+  // Whichever name the event was for: ours may be a link that leads there.
+  const auto now = identify_file(path_);
+  return std::exchange(seen_, now) != now && now;
 }
 
 } // namespace weft

@@ -198,7 +198,7 @@ TEST_CASE("A certificate that is revoked ends its connection, and opens no "
 
 TEST_CASE("Who does not shake hands is sent away, and keeps nobody out") {
   gateway_limits limits;
-  limits.greeting = 400ms;
+  limits.greeting = 3s;
   limits.unknown_clients = 8;
   remote_overlay_server remote{limits};
   remote.start();

@@ -10,7 +10,7 @@ namespace {
 gateway_limits watchful() {
   gateway_limits limits;
   limits.roles.probe = 50ms;
-  limits.roles.patience = 300ms;
+  limits.roles.patience = 1500ms;
   return limits;
 }
 

@@ -64,6 +64,12 @@ def wait_until(condition, what, seconds=10.0):
         time.sleep(0.02)
 
 
+def remove_netns_folder():
+    """Of ip-netns(8), unless another test has something there."""
+    with contextlib.suppress(OSError):
+        os.rmdir("/etc/netns")
+
+
 def genkey():
     return run("wg", "genkey").stdout.strip()
 

@@ -115,8 +115,7 @@ class TwoFiles(harness.NetnsTest):
     def host_file(self, namespace, text):
         """/etc/hosts as programs of the namespace see it."""
         folder = f"/etc/netns/{namespace.name}"
-        self.stack.callback(lambda: os.path.isdir("/etc/netns") and not os.listdir("/etc/netns")
-                            and os.rmdir("/etc/netns"))
+        self.stack.callback(harness.remove_netns_folder)
         os.makedirs(folder)
         self.stack.callback(shutil.rmtree, folder)
         for name, content in (("hosts", text), ("resolv.conf", "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")):

@@ -70,7 +70,7 @@ control: {{socket_folder: {self.folder}}}
 class Overload(Load):
     """A flood of datagrams goes through alpha, and gamma is served all the same."""
 
-    FLOOD = 5_000_000  # more than are sent before the test is done
+    FLOOD = 60_000_000  # more than are sent before the test is done
     MEGABYTES = 40
     TRANSFER = 8 << 20
 

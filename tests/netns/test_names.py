@@ -63,9 +63,8 @@ class Names(harness.NetnsTest):
         self.left, self.right = self.hosts()
         self.left.ip("link", "set", "lo", "up")
         folder = f"/etc/netns/{self.left.name}"  # ip netns exec puts it in place of /etc
-        made = not os.path.isdir("/etc/netns")
+        self.stack.callback(harness.remove_netns_folder)
         os.makedirs(folder)
-        self.stack.callback(os.rmdir, "/etc/netns") if made else None
         self.stack.callback(shutil.rmtree, folder)
         with open(f"{folder}/resolv.conf", "w", encoding="utf-8") as file:
             file.write("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")

@@ -199,6 +199,12 @@ int run_daemon(daemon_options options, background* parent) {
       return exit_code::run_time;
     }
     log->warn("{}", gateway.error().message);
+  } else {
+    (*gateway)->attach_functor([log](const caf::error& reason) {
+      if (reason != caf::exit_reason::user_shutdown)
+        log->critical("control: the gateway failed: nobody can steer this node "
+                      "until weftd is restarted");
+    });
   }
   if (watches_file) {
     if (auto watched = (*waiting)->watch_file(options.file); !watched)
