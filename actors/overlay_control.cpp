@@ -316,6 +316,8 @@ void overlay::finish_change(caf::error reason, const config_changes& peers) {
   change.changes.peers_added = peers.peers_added;
   change.changes.peers_changed = peers.peers_changed;
   change.changes.peers_removed = peers.peers_removed;
+  change.changes.notes.insert(change.changes.notes.end(), peers.notes.begin(),
+                              peers.notes.end());
   if (change.whole) {
     change.whole->interface.private_key.wipe();
     if (reason) {

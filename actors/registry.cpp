@@ -17,6 +17,17 @@ namespace {
 /// A peer that fails again within this time is started again only then.
 constexpr auto min_life = 1s;
 
+std::string label_of(const peer_settings& settings) {
+  return settings.name.empty() ? to_string(settings.public_key) : settings.name;
+}
+
+caf::error name_is_taken(const std::string& name) {
+  return make_error(EEXIST,
+                    "peer.name: another peer is called '" + name
+                      + "'; choose another name",
+                    "peer.name");
+}
+
 } // namespace
 
 registry::registry(caf::actor_config& config, io_loop_ptr loop,
@@ -92,6 +103,8 @@ caf::result<config_changes> registry::apply(const device_update& update) {
                       "too many peers: a device has room for "
                         + std::to_string(receiver_index_codec::max_slots),
                       "peers");
+  if (const auto name = doubled_name(update))
+    return name_is_taken(*name);
   config_changes changes;
   if (update.replace_peers) {
     changes.peers_removed = static_cast<std::uint32_t>(by_key_.size());
@@ -103,6 +116,27 @@ caf::result<config_changes> registry::apply(const device_update& update) {
   return changes;
 }
 
+std::optional<std::string>
+registry::doubled_name(const device_update& update) const {
+  std::unordered_map<public_key, bool> keeps_name; // of those in the update
+  std::unordered_set<std::string> names;
+  for (const auto& peer : update.peers) {
+    keeps_name[peer.public_key] = !peer.remove && !peer.name;
+    if (!peer.remove && peer.name && !peer.name->empty()
+        && !names.insert(*peer.name).second)
+      return *peer.name;
+  }
+  if (names.empty() || update.replace_peers)
+    return std::nullopt;
+  for (const auto& [key, slot] : by_key_) {
+    const auto named = keeps_name.find(key);
+    const auto& name = slots_[slot].settings.name;
+    if ((named == keeps_name.end() || named->second) && names.contains(name))
+      return name;
+  }
+  return std::nullopt;
+}
+
 caf::result<config_changes>
 registry::change_peer_of(const change_existing_peer& asked) {
   const auto& update = asked.update;
@@ -111,6 +145,10 @@ registry::change_peer_of(const change_existing_peer& asked) {
                       "there is no peer " + to_string(update.public_key)
                         + "; add it first",
                       "peer");
+  device_update alone;
+  alone.peers = {update};
+  if (const auto name = doubled_name(alone))
+    return name_is_taken(*name);
   config_changes changes;
   apply_peer(update, changes);
   publish();
@@ -125,7 +163,7 @@ void registry::apply_peer(const peer_update& update, config_changes& changes) {
     if (us_.self && us_.self->public_static() == update.public_key)
       return; // nobody is a peer of itself
     const auto slot = add_peer(update);
-    change_allowed_ips(slot, update);
+    change_allowed_ips(slot, update, changes);
     ++changes.peers_added;
     tell_event(event_kind::peer_added, slots_[slot]);
     return;
@@ -137,7 +175,7 @@ void registry::apply_peer(const peer_update& update, config_changes& changes) {
     return;
   }
   const auto settings_changed = change_existing(slot, update);
-  if (change_allowed_ips(slot, update) || settings_changed)
+  if (change_allowed_ips(slot, update, changes) || settings_changed)
     ++changes.peers_changed;
 }
 
@@ -234,8 +272,9 @@ bool registry::change_existing(std::uint32_t slot, const peer_update& update) {
          || entry.configured_endpoint != former_endpoint;
 }
 
-bool registry::change_allowed_ips(std::uint32_t slot,
-                                  const peer_update& update) {
+bool registry::change_allowed_ips(std::uint32_t slot, const peer_update& update,
+                                  config_changes& changes) {
+  constexpr std::size_t most_notes = 16;
   auto& allowed = slots_[slot].allowed;
   const auto before = allowed;
   if (update.replace_allowed_ips) {
@@ -249,8 +288,13 @@ bool registry::change_allowed_ips(std::uint32_t slot,
       if (prefixes_.erase(prefix, slot))
         allowed.erase(prefix);
     } else if (prefixes_.find(prefix) != slot) {
-      if (const auto former = prefixes_.insert(prefix, slot))
-        slots_[*former].allowed.erase(prefix);
+      if (const auto former = prefixes_.insert(prefix, slot)) {
+        auto& loser = slots_[*former];
+        loser.allowed.erase(prefix);
+        if (changes.notes.size() < most_notes)
+          changes.notes.push_back(to_string(prefix) + " moved from "
+                                  + label_of(loser.settings));
+      }
       allowed.insert(prefix);
     }
   }

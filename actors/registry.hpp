@@ -59,13 +59,16 @@ private:
   caf::result<config_changes> apply(const device_update& update);
   caf::result<config_changes> change_peer_of(const change_existing_peer& asked);
   bool has_room_for(const device_update& update) const;
+  /// A name that two peers would have then.
+  std::optional<std::string> doubled_name(const device_update& update) const;
   void apply_peer(const peer_update& update, config_changes& changes);
   std::uint32_t add_peer(const peer_update& update);
   void announce(const slot_entry& entry);
   void
   tell_event(event_kind kind, const slot_entry& entry, std::string reason = {});
   bool change_existing(std::uint32_t slot, const peer_update& update);
-  bool change_allowed_ips(std::uint32_t slot, const peer_update& update);
+  bool change_allowed_ips(std::uint32_t slot, const peer_update& update,
+                          config_changes& changes);
   void remove_peer(std::uint32_t slot);
   void remove_all_peers();
   void spawn_peer(std::uint32_t slot);

@@ -18,7 +18,7 @@ dial_failure explain_local(const std::string& path, int code) {
   if (code == ENOENT || code == ECONNREFUSED) {
     const auto name = std::filesystem::path{path}.stem().string();
     return {ENOTCONN, "No daemon listens at " + path
-                        + ": is weftd running? (systemctl status weftd@" + name
+                        + ": is weftd running? (systemctl status weft@" + name
                         + ')'};
   }
   if (code == EACCES || code == EPERM)

@@ -1,6 +1,7 @@
 #include "actors/control/facade.hpp"
 
 #include "actors/control/overlay_handlers.hpp"
+#include "platform/clock.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -73,9 +74,17 @@ caf::result<void> event_relay::pass_on(event_batch& batch) {
 // -- the facade --------------------------------------------------------------
 
 facade::facade(caf::actor_config& config, overlay_actor overlay,
-               control_caller who, std::shared_ptr<subscription_budget> budget)
+               control_caller who, std::shared_ptr<facade_commons> commons)
   : at_home(config), overlay_(std::move(overlay)), who_(std::move(who)),
-    budget_(std::move(budget)) {
+    commons_(std::move(commons)) {
+}
+
+caf::error facade::refuse(const char* request) {
+  auto refusal = role_refusal(who_.name, who_.role, request);
+  if (refusals_.allows(boot_now()))
+    commons_->log->warn("control: {} at {} may not: {}", who_.name,
+                        who_.address, error_message(refusal));
+  return refusal;
 }
 
 template <class R, class T>
@@ -97,8 +106,12 @@ caf::result<R> facade::pass_on(T message) {
 template <class T, class R>
 auto facade::handler() {
   return [this](T& message) -> caf::result<R> {
-    if (!is_for_viewers<T> && who_.role != control_role::operate)
-      return role_refusal(who_.name, who_.role, request_name<T>());
+    if constexpr (!is_for_viewers<T>) {
+      if (who_.role != control_role::operate)
+        return refuse(request_name<T>());
+      commons_->log->info("control: {} at {} asks: {}", who_.name, who_.address,
+                          request_name<T>());
+    }
     if constexpr (std::is_same_v<T, subscribe>)
       return subscribe_remote(message.subscriber);
     else if constexpr (std::is_same_v<T, unsubscribe>)
@@ -121,7 +134,7 @@ void facade::on_exit() {
     caf::anon_send(overlay_, unsubscribe{entry.relay});
     caf::anon_send_exit(entry.relay, caf::exit_reason::user_shutdown);
   }
-  budget_->used -= subscriptions_.size();
+  commons_->subscriptions -= subscriptions_.size();
   subscriptions_.clear();
   overlay_ = nullptr;
 }
@@ -139,10 +152,10 @@ caf::result<void> facade::subscribe_remote(const event_subscriber& remote) {
       return make_error(ENOSPC, "A connection has at most "
                                   + std::to_string(most_subscriptions)
                                   + " subscriptions: end one first");
-    if (++budget_->used > subscription_budget::most) {
-      --budget_->used;
-      return make_error(ENOSPC, "There are "
-                                  + std::to_string(subscription_budget::most)
+    constexpr auto most = facade_commons::most_subscriptions;
+    if (++commons_->subscriptions > most) {
+      --commons_->subscriptions;
+      return make_error(ENOSPC, "There are " + std::to_string(most)
                                   + " remote subscriptions already");
     }
     const event_subscriber relay = system().spawn<event_relay>(remote);
@@ -187,7 +200,7 @@ void facade::forget(const caf::actor_addr& relay) {
     return;
   caf::anon_send(overlay_, unsubscribe{found->relay});
   subscriptions_.erase(found);
-  --budget_->used;
+  --commons_->subscriptions;
 }
 
 } // namespace weft

@@ -3,8 +3,11 @@
 #pragma once
 
 #include "actors/control/at_home.hpp"
+#include "actors/control/refusal_log.hpp"
 #include "messages/control.hpp"
 #include "platform/certificates.hpp"
+
+#include <spdlog/logger.h>
 
 #include <atomic>
 #include <chrono>
@@ -22,9 +25,10 @@ struct control_caller {
 };
 
 /// What all facades of a role's system share.
-struct subscription_budget {
-  static constexpr std::size_t most = 256;
-  std::atomic<std::size_t> used{0};
+struct facade_commons {
+  static constexpr std::size_t most_subscriptions = 256;
+  std::atomic<std::size_t> subscriptions{0};
+  std::shared_ptr<spdlog::logger> log;
 };
 
 /// Passes events on to a subscriber in another process.  A batch is answered
@@ -57,7 +61,7 @@ public:
   static constexpr std::chrono::seconds patience{30};
 
   facade(caf::actor_config& config, overlay_actor overlay, control_caller who,
-         std::shared_ptr<subscription_budget> budget);
+         std::shared_ptr<facade_commons> commons);
 
   behavior_type make_behavior() override;
   void on_exit() override;
@@ -72,6 +76,7 @@ private:
   caf::result<R> pass_on(T message);
   template <class T, class R>
   auto handler();
+  caf::error refuse(const char* request);
   caf::result<void> subscribe_remote(const event_subscriber& remote);
   caf::result<void> unsubscribe_remote(const event_subscriber& remote);
   void end(const event_subscriber& relay);
@@ -79,7 +84,8 @@ private:
 
   overlay_actor overlay_;
   control_caller who_;
-  std::shared_ptr<subscription_budget> budget_;
+  std::shared_ptr<facade_commons> commons_;
+  refusal_log refusals_;
   std::vector<subscription> subscriptions_;
 };
 

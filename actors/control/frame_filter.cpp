@@ -24,16 +24,15 @@ ruling violation(std::string why) {
 /// A request that clients may send.
 struct request_rule {
   std::string_view types;
-  bool for_viewers = false;
   bool names_subscriber = false;
   bool has_large_answer = false;
 };
 
 constexpr std::array request_rules{
-  request_rule{"@<>+weft::get_status", true, false, true},
-  request_rule{"@<>+weft::check_handshake", true},
-  request_rule{"@<>+weft::subscribe", true, true},
-  request_rule{"@<>+weft::unsubscribe", true, true},
+  request_rule{"@<>+weft::get_status", false, true},
+  request_rule{"@<>+weft::check_handshake"},
+  request_rule{"@<>+weft::subscribe", true},
+  request_rule{"@<>+weft::unsubscribe", true},
   request_rule{"@<>+weft::apply_config"},
   request_rule{"@<>+weft::reload_config"},
   request_rule{"@<>+weft::add_peer"},
@@ -241,8 +240,6 @@ frame_filter::ruling frame_filter::judge_request(const basp::header& head,
   const auto* rule = find_rule(content.types);
   if (rule == nullptr)
     return violation("a message that is none of weft's");
-  if (settings_.role != control_role::operate && !rule->for_viewers)
-    return violation("a request that needs the role operator");
   if (requests_.size() >= most_requests
       || (rule->has_large_answer && status_requests_ >= most_status_requests))
     return hold;

@@ -87,11 +87,12 @@ caf::result<R> control_link::take(T message) {
 
 template <class R, class T>
 void control_link::send(std::uint64_t number, T message) {
-  if (!is_for_viewers<T> && state_.role != control_role::operate) {
-    failed(number, role_refusal(who_, state_.role, request_name<T>()));
-    return;
-  }
   if constexpr (std::is_same_v<T, apply_config>) {
+    // Larger than anything that the daemon would read from a viewer.
+    if (state_.role != control_role::operate) {
+      failed(number, role_refusal(who_, state_.role, request_name<T>()));
+      return;
+    }
     if (caf::detail::serialized_size(system(), message) > max_control_size) {
       failed(number,
              make_error(EMSGSIZE,

@@ -26,7 +26,7 @@ result<role_system*> role_keeper::get() {
       system_error{EAGAIN, "the role " + std::string{to_string(role_)}
                              + " is shut until the daemon is started again"});
   if (!system_) {
-    auto made = role_system::start(given_.overlay);
+    auto made = role_system::start(given_.overlay, given_.log);
     if (!made)
       return tl::unexpected(made.error());
     system_ = std::move(*made);

@@ -103,20 +103,24 @@ struct role_system::parts {
   caf::actor_system system{config};
 };
 
-role_system::role_system(overlay_actor overlay)
+role_system::role_system(overlay_actor overlay,
+                         std::shared_ptr<spdlog::logger> log)
   : parts_(std::make_shared<parts>()), overlay_(std::move(overlay)),
-    budget_(std::make_shared<subscription_budget>()),
+    commons_(std::make_shared<facade_commons>()),
     canary_(parts_->system.spawn<canary>()),
     node_(serialized_node(parts_->system)) {
+  commons_->log = std::move(log);
 }
 
-result<std::unique_ptr<role_system>> role_system::start(overlay_actor overlay) {
+result<std::unique_ptr<role_system>>
+role_system::start(overlay_actor overlay, std::shared_ptr<spdlog::logger> log) {
   if (auto enough = check_descriptors(); !enough)
     return tl::unexpected(enough.error());
   const logger_release release;
   try {
     shuffle_node_ids();
-    return std::unique_ptr<role_system>(new role_system(std::move(overlay)));
+    return std::unique_ptr<role_system>(
+      new role_system(std::move(overlay), std::move(log)));
   } catch (const std::system_error& error) {
     return tl::unexpected(make_system_error(
       error.code().value(), "Cannot start an actor system for clients"));
@@ -161,7 +165,7 @@ result<role_system::session> role_system::open(const control_caller& who) {
   session made;
   auto& system = parts_->system;
   made.connection = std::move(ends->first);
-  made.facade = system.spawn<facade>(overlay_, who, budget_);
+  made.facade = system.spawn<facade>(overlay_, who, commons_);
   made.broker = spawn_broker(system);
   publish(system, made.broker, std::move(ends->second),
           caf::actor_cast<caf::strong_actor_ptr>(made.facade),

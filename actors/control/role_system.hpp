@@ -42,7 +42,8 @@ public:
   };
 
   /// Requests go to `overlay`, which lives in another system.
-  static result<std::unique_ptr<role_system>> start(overlay_actor overlay);
+  static result<std::unique_ptr<role_system>>
+  start(overlay_actor overlay, std::shared_ptr<spdlog::logger> log);
 
   /// Ends `system` without waiting for it: one that hangs never ends.
   static void retire(std::unique_ptr<role_system> system,
@@ -62,11 +63,11 @@ public:
 
 private:
   struct parts;
-  explicit role_system(overlay_actor overlay);
+  role_system(overlay_actor overlay, std::shared_ptr<spdlog::logger> log);
 
   std::shared_ptr<parts> parts_;
   overlay_actor overlay_;
-  std::shared_ptr<subscription_budget> budget_;
+  std::shared_ptr<facade_commons> commons_;
   caf::actor canary_;
   std::string node_;
 };

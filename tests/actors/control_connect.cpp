@@ -110,7 +110,7 @@ TEST_CASE("Where no daemon listens, that is said, and what to do") {
     CHECK(error_code(error) == ENOTCONN);
     CHECK(error_message(error)
           == "No daemon listens at " + path
-               + ": is weftd running? (systemctl status weftd@wg0)");
+               + ": is weftd running? (systemctl status weft@wg0)");
   };
   expect();
   { const auto abandoned = unix_listener::open(path, 0600); }

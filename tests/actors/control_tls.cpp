@@ -108,6 +108,7 @@ TEST_CASE("A viewer elsewhere may look, and is told what it may not do") {
   REQUIRE_FALSE(keys);
   refused(keys.error(), "generate_keys");
   refused(client.command(overlay, shut_down{}), "shut_down");
+  CHECK(remote.server.logs("As viewer (certificate bob): shut_down needs"));
   remote.server.overlay.settle();
   CHECK(remote.server.overlay.count<shut_down>() == 0);
   CHECK(remote.server.report().viewers == 1);

@@ -1,4 +1,7 @@
+#include "messages/errors.hpp"
 #include "tests/actors/registered.hpp"
+
+#include <cerrno>
 
 using namespace weft;
 using namespace weft::test;
@@ -136,6 +139,63 @@ TEST_CASE_METHOD(registered, "A name that is not found is looked up again, as "
   caf::anon_send(list, endpoint_not_found{second, other, 1s, ""});
   CHECK(names.next<resolve_endpoint>().host == other); // as it was added
   CHECK(names.next<resolve_endpoint>().host == other); // the second attempt
+}
+
+TEST_CASE_METHOD(registered,
+                 "A name is looked up once at a time, however often "
+                 "nobody answers") {
+  const auto asks_again = [this] {
+    caf::anon_send(list, endpoint_unanswered{first});
+    caf::anon_send(list, endpoint_unanswered{first});
+    status_of(first); // the list has heard it
+    names.settle();
+    return names.count<resolve_endpoint>();
+  };
+  auto update = with(first);
+  const host_endpoint host{"beta.example.net", 51820};
+  update.endpoint = host;
+  apply({update});
+  names.next<resolve_endpoint>();
+  CHECK(asks_again() == 0);
+  caf::anon_send(list, endpoint_not_found{first, host, 1000s, "no such host"});
+  CHECK(asks_again() == 0);
+  const auto found = endpoint_of("203.0.113.1:51820");
+  caf::anon_send(list, endpoint_resolved{first, host, {found}});
+  CHECK(asks_again() == 1);
+}
+
+TEST_CASE_METHOD(registered, "No two peers get one name, but names may change "
+                             "hands") {
+  const auto named = [](const public_key& key, const std::string& name) {
+    auto update = with(key);
+    update.name = name;
+    return update;
+  };
+  apply({named(first, "alpha"), named(second, "beta")});
+  const auto try_to = [this](std::vector<peer_update> peers) {
+    device_update update;
+    update.peers = std::move(peers);
+    return home.try_ask<config_changes>(list, std::move(update));
+  };
+  const auto refused = try_to({named(second, "alpha")});
+  REQUIRE_FALSE(refused);
+  CHECK(error_code(refused.error()) == EEXIST);
+  CHECK(error_field(refused.error()) == "peer.name");
+  CHECK(status_of(second).name == "beta");
+  CHECK(try_to({named(first, "beta"), named(second, "alpha")}));
+  CHECK(status_of(first).name == "beta");
+  CHECK(try_to({without(first), named(second, "beta")}));
+  CHECK(status_of(second).name == "beta");
+}
+
+TEST_CASE_METHOD(registered, "A prefix that moves is told of") {
+  auto update = with(first, {"10.0.0.1/32"});
+  update.name = "alpha";
+  apply({update});
+  device_update moving;
+  moving.peers = {with(second, {"10.0.0.1/32"})};
+  const auto told = home.ask<config_changes>(list, moving);
+  CHECK(told.notes == std::vector<std::string>{"10.0.0.1/32 moved from alpha"});
 }
 
 TEST_CASE_METHOD(registered, "A registry that ends takes its peers along") {

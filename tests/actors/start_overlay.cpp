@@ -195,6 +195,24 @@ TEST_CASE("An overlay whose device is deleted ends with an error and leaves "
   }
 }
 
+TEST_CASE("A configuration whose route is taken changes no address") {
+  if (!can_make_networks())
+    return;
+  overlay_host host;
+  auto options = host.options();
+  auto wanted = options.config;
+  const auto running = host.start(std::move(options));
+  run("ip link set lo up && ip route add 198.51.100.0/24 dev lo");
+  wanted.interface.addresses = {prefix("10.9.0.3/24"), prefix("10.9.0.1/24")};
+  wanted.interface.cluster_networks = {prefix("198.51.100.0/24")};
+  const auto refused
+    = host.home.try_ask<config_changes>(running.actor, apply_config{wanted});
+  REQUIRE_FALSE(refused);
+  CHECK(error_code(refused.error()) == EEXIST);
+  CHECK(succeeds("ip addr show dev weft7 | grep -q 10.9.0.1/24"));
+  CHECK_FALSE(succeeds("ip addr show dev weft7 | grep -q 10.9.0.3/24"));
+}
+
 TEST_CASE("A change of which a part must fail changes nothing") {
   if (!can_make_networks())
     return;

@@ -116,6 +116,7 @@ control:
         # A viewer changes nothing.
         error = self.weft("dash", "peer", "add", self.far.public_key, code=4)
         self.assertIn("operator", error)
+        self.logged("may not: As viewer (certificate dash): add_peer")
         self.assertEqual(json.loads(self.weft("dash", "peers", "--json")), [])
         # Without a certificate.
         self.knock()

@@ -131,7 +131,7 @@ TEST_CASE("a socket that is not there exits with 3 and says what to do") {
   CHECK(gone.code == exit_unreachable);
   CHECK_THAT(gone.err, Contains(folder.path() + "/wg0.sock")
                          && Contains("is weftd running?")
-                         && Contains("systemctl status weftd@wg0"));
+                         && Contains("systemctl status weft@wg0"));
   const auto watched
     = run({"watch", "-i", "wg0", "--socket-folder", folder.path(), "--json"});
   CHECK(watched.code == exit_unreachable);

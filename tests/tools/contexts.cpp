@@ -256,7 +256,7 @@ TEST_CASE("a node of this host is found by its socket") {
   SECTION("or there is none") {
     CHECK(refusal_of(options, exit_unreachable)
           == "no daemon listens in " + folder.path()
-               + ": is weftd running? (systemctl status 'weftd@*')");
+               + ": is weftd running? (systemctl status 'weft@*')");
   }
 }
 

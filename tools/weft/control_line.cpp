@@ -129,7 +129,7 @@ public:
       = add(line_.app(), "watch", "Print what happens, as it happens",
             [all = all_](const streams& io) { return run_watch(*all, io); });
     watch.add_option("--count", all_->watch.count, "End after so many events")
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000'000}));
     auto& top
       = add(line_.app(), "top", "Show what the peers transfer, live",
             [all = all_](const streams& io) { return run_top(*all, io); });

@@ -48,7 +48,7 @@ outcome<local_node> find_only_one(const std::string& folder) {
     return tl::unexpected(
       failure{exit_unreachable, ENOENT,
               "no daemon listens in " + folder
-                + ": is weftd running? (systemctl status 'weftd@*')"});
+                + ": is weftd running? (systemctl status 'weft@*')"});
   if (names->size() > 1) {
     std::string all;
     for (const auto& name : *names)

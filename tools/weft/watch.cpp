@@ -73,7 +73,7 @@ private:
   overlay_actor overlay_;
   std::uint64_t seen_ = 0;
   bool subscribed_ = false;
-  bool is_lost_ = false;
+  std::string lost_because_; ///< empty: it stands
 };
 
 watcher::behavior_type watcher::make_behavior() {
@@ -131,19 +131,20 @@ void watcher::print(const event_batch& batch) {
 void watcher::lost(const failure& why, bool gave_up) {
   if (!subscribed_)
     return; // the answer to the first request will say why
-  if (!is_lost_)
+  // Attempts to connect again may fail for another reason.
+  if (lost_because_ != why.message)
     say(format_connection("connection_lost", wall_now(), why.message,
                           link_.json));
-  is_lost_ = true;
+  lost_because_ = why.message;
   if (gave_up)
     fail(why);
 }
 
 void watcher::connected() {
-  if (is_lost_)
+  if (!lost_because_.empty())
     say(format_connection("connected", wall_now(),
                           "events in between are missing", link_.json));
-  is_lost_ = false;
+  lost_because_.clear();
 }
 
 } // namespace
