@@ -232,10 +232,8 @@ void overlay::routes_changed_somehow() {
 }
 
 void overlay::interface_ended(const std::string& why) {
-  // Whoever configures the link is who ends the drop-in by removing it.
-  options_.log->log(
-    options_.configure_link ? spdlog::level::err : spdlog::level::info,
-    "interface {} was lost: {}; shutting down", resources_->interface, why);
+  options_.log->error("interface {} was lost: {}; shutting down",
+                      resources_->interface, why);
   tell_event(event_kind::interface_lost, why);
   quit(make_error(ENODEV, "interface lost: " + why));
 }

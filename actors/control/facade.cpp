@@ -60,11 +60,13 @@ caf::result<void> event_relay::pass_on(event_batch& batch) {
   request(remote_, caf::infinite, std::move(batch))
     .then(
       [this, promise, is_last]() mutable {
+        unanswered_ = {}; // a copy, which would answer once more
         promise.deliver(caf::unit);
         if (is_last)
           quit();
       },
       [this, promise](caf::error& reason) mutable {
+        unanswered_ = {};
         promise.deliver(std::move(reason));
         quit();
       });

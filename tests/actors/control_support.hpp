@@ -27,6 +27,7 @@ public:
     options.interface = "weft0";
     options.socket_path = folder.path() + "/weft0.sock";
     options.log = std::make_shared<spdlog::logger>("test", log);
+    options.log->set_level(spdlog::level::debug);
     options.limits = limits;
   }
   ~served_overlay() {
