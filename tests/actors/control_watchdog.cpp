@@ -128,6 +128,8 @@ TEST_CASE("A role that nobody needs any more takes no threads") {
   gateway_limits limits;
   limits.roles.rest = 100ms;
   served_overlay server{limits};
+  // Threads name themselves, once they run.
+  REQUIRE(eventually([] { return threads_named("caf.multiplexer") > 0; }));
   const auto before = threads_named("caf.multiplexer");
   server.start();
   CHECK(threads_named("caf.multiplexer") == before);
