@@ -22,8 +22,10 @@ foreach(pair IN ITEMS runtime:weft development:weft-dev)
     ${CMAKE_CURRENT_BINARY_DIR}/compressed/changelog.gz
     DESTINATION share/doc/${pair} COMPONENT ${component})
 endforeach()
-install(FILES ${packaging}/lintian-overrides RENAME weft
+install(FILES ${packaging}/weft.lintian-overrides RENAME weft
         DESTINATION share/lintian/overrides COMPONENT runtime)
+install(FILES ${packaging}/weft-dev.lintian-overrides RENAME weft-dev
+        DESTINATION share/lintian/overrides COMPONENT development)
 install(DIRECTORY DESTINATION /etc/weft COMPONENT runtime
         DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE)
 
