@@ -3,6 +3,7 @@
 
 import os
 import shutil
+import time
 import unittest
 
 import machine
@@ -35,6 +36,7 @@ class Service(unittest.TestCase):
     nodes = {"a": 1, "b": 2}
 
     def setUp(self):
+        self.start_time = time.time() - 1
         self.machine = machine.Machine()
         self.addCleanup(self.machine.stop)
         self.before = self.files()
@@ -52,6 +54,16 @@ class Service(unittest.TestCase):
         listed = self.machine.run("sh", "-c", "find / /run -xdev -regextype posix-extended "
                                   rf"-regex '({skip})(/.*)?' -prune -o -printf '%y%m %p\n'").stdout
         return set(listed.splitlines())
+
+    def added(self):
+        """Paths that were not there before, but for what others make on the host meanwhile."""
+        paths = {line.split(" ", 1)[1] for line in self.files() - self.before}
+        return {path for path in paths if not (os.path.lexists(path) and os.lstat(path).st_ctime >= self.start_time)}
+
+    def gone(self):
+        """Paths that the host has and the machine no longer."""
+        paths = {line.split(" ", 1)[1] for line in self.before - self.files()}
+        return {path for path in paths if os.path.lexists(path) and not os.path.lexists(self.machine.path(path))}
 
     def configure(self):
         keys = {}
@@ -221,17 +233,15 @@ class Service(unittest.TestCase):
         self.machine.run("dpkg", "--remove", "weft", "weft-dev")
         self.assertEqual(self.machine.run("ip", "-br", "link").stdout.count("\n"), 1, "only lo is left")
         kept = {f"/etc/weft/{name}.{kind}" for name in self.nodes for kind in ("key", "yaml")}
-        left = {line.split(" ", 1)[1] for line in self.files() - self.before}
-        self.assertEqual(left, kept | {"/etc/weft", "/etc/systemd/system/multi-user.target.wants",
+        self.assertEqual(self.added(), kept | {"/etc/weft", "/etc/systemd/system/multi-user.target.wants",
                                        "/etc/systemd/system/multi-user.target.wants/weft@a.service"})
         self.machine.run("dpkg", "--purge", "weft", "weft-dev")
-        left = {line.split(" ", 1)[1] for line in self.files() - self.before}
-        self.assertEqual(left, kept | {"/etc/weft", "/etc/systemd/system/multi-user.target.wants"})
-        self.assertEqual(self.before - self.files(), set())
+        self.assertEqual(self.added(), kept | {"/etc/weft", "/etc/systemd/system/multi-user.target.wants"})
+        self.assertEqual(self.gone(), set())
 
     def test_purging_leaves_nothing_of_what_only_the_package_made(self):
         self.machine.run("dpkg", "--purge", "weft", "weft-dev")
-        self.assertEqual(self.files() ^ self.before, set())
+        self.assertEqual(self.added() | self.gone(), set())
 
 
 def load_tests(loader, tests, pattern):
