@@ -9,7 +9,6 @@
 #include <caf/all.hpp>
 
 #include <atomic>
-#include <cerrno>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -98,16 +97,7 @@ class hosted : public Base {
 public:
   hosted(caf::actor_config& config, io_loop_ptr loop)
     : Base(config), loop_(std::move(loop)) {
-    // CAF's own handler prints to stdout.
-    this->set_exception_handler([](std::exception_ptr& thrown) {
-      try {
-        std::rethrow_exception(thrown);
-      } catch (const std::exception& error) {
-        return make_error(EIO, error.what());
-      } catch (...) {
-        return make_error(EIO, "unknown exception");
-      }
-    });
+    this->set_exception_handler(error_of_exception);
   }
 
   void enqueue(caf::mailbox_element_ptr what, caf::execution_unit*) override {

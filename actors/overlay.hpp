@@ -88,6 +88,7 @@ private:
   change_allowed_ip(const public_key& peer, const ip_prefix& prefix,
                     bool remove);
   caf::result<config_changes> schedule(waiting_change change);
+  void enqueue_change(waiting_change change);
   void start_change();
   void find_difference(peer_configurations&& peers);
   void change_sockets();

@@ -47,9 +47,7 @@ caf::result<config_changes> overlay::schedule(waiting_change change) {
     else
       promise.deliver(std::move(changes));
   };
-  changes_.push_back(std::move(change));
-  if (changes_.size() == 1)
-    start_change();
+  enqueue_change(std::move(change));
   return promise;
 }
 
@@ -63,10 +61,14 @@ caf::result<void> overlay::apply(const device_update& update) {
     else
       promise.deliver(caf::unit_t{});
   };
+  enqueue_change(std::move(change));
+  return promise;
+}
+
+void overlay::enqueue_change(waiting_change change) {
   changes_.push_back(std::move(change));
   if (changes_.size() == 1)
     start_change();
-  return promise;
 }
 
 caf::result<config_changes>

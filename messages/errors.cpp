@@ -25,6 +25,16 @@ caf::error make_error(int code, std::string message, std::string field) {
                          std::move(message), std::move(field));
 }
 
+caf::error error_of_exception(std::exception_ptr& thrown) {
+  try {
+    std::rethrow_exception(thrown);
+  } catch (const std::exception& error) {
+    return make_error(EIO, error.what());
+  } catch (...) {
+    return make_error(EIO, "unknown exception");
+  }
+}
+
 int error_code(const caf::error& error) {
   const auto* code = part_of<0, std::int32_t>(error);
   return code != nullptr ? *code : error ? EIO : 0;

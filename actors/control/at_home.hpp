@@ -5,8 +5,6 @@
 
 #include <caf/all.hpp>
 
-#include <cerrno>
-
 namespace weft {
 
 /// An actor that is sent a message is run by whoever sends it, which across
@@ -16,17 +14,8 @@ template <class Base>
 class at_home : public Base {
 public:
   explicit at_home(caf::actor_config& config) : Base(config) {
-    // CAF's own handlers print.
     this->set_default_handler(caf::drop);
-    this->set_exception_handler([](std::exception_ptr& thrown) {
-      try {
-        std::rethrow_exception(thrown);
-      } catch (const std::exception& error) {
-        return make_error(EIO, error.what());
-      } catch (...) {
-        return make_error(EIO, "unknown exception");
-      }
-    });
+    this->set_exception_handler(error_of_exception);
   }
 
   using Base::enqueue;

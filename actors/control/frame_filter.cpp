@@ -66,9 +66,6 @@ ruling judge_error(const basp::header& head, std::string_view payload,
   return violation("a malformed error");
 }
 
-/// More than a request's content: its types' name and the like.
-constexpr std::size_t message_overhead = 1024;
-
 } // namespace
 
 template <class Judge>
@@ -377,7 +374,8 @@ frame_verdict server_guard::from_remote(std::string_view waiting) {
   return from_server_.walk(
     waiting,
     [this](const basp::header& head, std::string_view payload) -> ruling {
-      constexpr std::size_t most = max_control_size + message_overhead;
+      constexpr std::size_t most
+        = max_control_size + frame_filter::message_overhead;
       if (head.length > most)
         return violation("a message of " + std::to_string(head.length)
                          + " bytes");

@@ -83,6 +83,8 @@ public:
   static constexpr std::size_t most_from_viewer = std::size_t{64} << 10;
   static constexpr std::size_t most_down = 4096;
   static constexpr std::size_t most_answer = 1024;
+  /// More than a request's content: its types' name and the like.
+  static constexpr std::size_t message_overhead = 1024;
 
   explicit frame_filter(settings given);
 

@@ -1,5 +1,6 @@
 // What goes over a connection, or waits for one.
 #include "actors/control/facade.hpp"
+#include "actors/control/frame_filter.hpp"
 #include "actors/control/link.hpp"
 #include "actors/control/overlay_handlers.hpp"
 #include "messages/errors.hpp"
@@ -85,22 +86,29 @@ caf::result<R> control_link::take(T message) {
   return caf::delegated<R>{};
 }
 
+/// The daemon would cut the connection.
+caf::error control_link::too_large(const apply_config& message) {
+  const auto size = caf::detail::serialized_size(system(), message);
+  if (state_.role != control_role::operate)
+    return size + frame_filter::message_overhead
+               > frame_filter::most_from_viewer
+             ? role_refusal(who_, state_.role, request_name<apply_config>())
+             : caf::error{};
+  if (size <= max_control_size)
+    return {};
+  return make_error(EMSGSIZE,
+                    "The configuration is larger than a message may be ("
+                      + std::to_string(max_control_size >> 20)
+                      + " MiB): bring the file to the node, and have the "
+                        "daemon reload it",
+                    "file");
+}
+
 template <class R, class T>
 void control_link::send(std::uint64_t number, T message) {
   if constexpr (std::is_same_v<T, apply_config>) {
-    // Larger than anything that the daemon would read from a viewer.
-    if (state_.role != control_role::operate) {
-      failed(number, role_refusal(who_, state_.role, request_name<T>()));
-      return;
-    }
-    if (caf::detail::serialized_size(system(), message) > max_control_size) {
-      failed(number,
-             make_error(EMSGSIZE,
-                        "The configuration is larger than a message may be ("
-                          + std::to_string(max_control_size >> 20)
-                          + " MiB): bring the file to the node, and have the "
-                            "daemon reload it",
-                        "file"));
+    if (auto why = too_large(message)) {
+      failed(number, std::move(why));
       return;
     }
   }

@@ -290,6 +290,28 @@ TEST_CASE("A client comes back to a daemon that was started again, and its "
   }
 }
 
+TEST_CASE("A subscriber that a daemon takes no more is told") {
+  served_overlay server;
+  bool accepts = true; // of the fake overlay's own thread
+  server.overlay.on<subscribe>([&](const subscribe&) -> caf::result<void> {
+    if (!accepts)
+      return make_error(EUSERS, "too many subscribers");
+    return caf::unit;
+  });
+  server.start();
+  program client;
+  const auto batches = std::make_shared<message_log>();
+  auto remote = client.connect(server.target(), quick());
+  CHECK_FALSE(client.command(remote, subscribe{client.subscriber(batches)}));
+  server.overlay.run([&] { accepts = false; });
+  server.stop();
+  server.start();
+  const auto last = batches->next<event_batch>();
+  REQUIRE(last.events.size() == 1);
+  CHECK(last.events[0].kind == event_kind::events_lost);
+  CHECK(last.events[0].reason == "the subscription ends: too many subscribers");
+}
+
 TEST_CASE("A request that waits for the daemon is answered when it comes") {
   served_overlay server;
   program client;

@@ -1,5 +1,7 @@
 #include "tests/actors/control_support.hpp"
 
+#include <cerrno>
+
 using namespace weft;
 using namespace weft::test;
 
@@ -200,6 +202,25 @@ TEST_CASE_METHOD(connected, "A configuration of megabytes crosses over") {
     config.peers.push_back(peer);
   }
   CHECK(change(apply_config{config}).config.peers.size() == 3000);
+}
+
+TEST_CASE_METHOD(connected, "A configuration that is larger than a message may "
+                            "be is refused, and the connection stays") {
+  auto config = some_config();
+  config.peers[0].allowed_ips.resize(
+    400'000, *parse_ip_prefix("fd00:1234:5678:9abc::/64"));
+  const auto answer
+    = client.try_ask<config_changes>(remote, apply_config{config});
+  REQUIRE_FALSE(answer);
+  CHECK(error_code(answer.error()) == EMSGSIZE);
+  CHECK_FALSE(client.command(remote, set_log_level{log_level::warn}));
+  CHECK(server.report().violations == 0);
+}
+
+TEST_CASE_METHOD(connected, "The log has who asked for what") {
+  CHECK_FALSE(client.command(remote, set_log_level{log_level::warn}));
+  CHECK(server.logs("asks: set_log_level"));
+  CHECK_FALSE(server.log->count("asks: get_status"));
 }
 
 TEST_CASE_METHOD(connected, "Two programs are served at a time, and one that "

@@ -104,6 +104,10 @@ TEST_CASE("A viewer elsewhere may look, and is told what it may not do") {
   const auto change = client.try_ask<config_changes>(overlay, reload_config{});
   REQUIRE_FALSE(change);
   refused(change.error(), "reload_config");
+  const auto whole = client.try_ask<config_changes>(overlay, apply_config{});
+  REQUIRE_FALSE(whole);
+  refused(whole.error(), "apply_config");
+  CHECK(remote.server.logs("As viewer (certificate bob): apply_config needs"));
   const auto keys = client.try_ask<key_pair>(overlay, generate_keys{});
   REQUIRE_FALSE(keys);
   refused(keys.error(), "generate_keys");
@@ -230,6 +234,24 @@ TEST_CASE("A host that knocks and knocks keeps no other one out") {
   pollfd entry{other.get(), POLLIN, 0};
   CHECK(::poll(&entry, 1, 0) == 0);
   CHECK(remote.server.report().unknown == 8);
+}
+
+TEST_CASE("Among as many from each network the oldest gives way") {
+  gateway_limits limits;
+  limits.unknown_clients = 4;
+  remote_overlay_server remote{limits};
+  remote.start();
+  const auto oldest = remote.knock("127.0.0.9");
+  std::vector<file_descriptor> others;
+  for (const auto* from : {"127.0.0.2", "127.0.0.3", "127.0.0.4"})
+    others.push_back(remote.knock(from));
+  CHECK(eventually([&] { return remote.server.report().unknown == 4; }));
+  others.push_back(remote.knock("127.0.0.5"));
+  CHECK(ends(oldest));
+  for (const auto& each : others) {
+    pollfd entry{each.get(), POLLIN, 0};
+    CHECK(::poll(&entry, 1, 0) == 0);
+  }
 }
 
 TEST_CASE("What is no TLS is sent away") {

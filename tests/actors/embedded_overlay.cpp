@@ -138,6 +138,44 @@ TEST_CASE("A configuration without a private key leaves the node its own, and "
   CHECK(pair.left.status().public_key == pair.left.key);
 }
 
+TEST_CASE(
+  "A log level that was changed by message is as configured after a new "
+  "configuration") {
+  embedded_pair pair;
+  const auto& left = pair.left.running;
+  CHECK_FALSE(pair.home.command(left.actor, set_log_level{log_level::debug}));
+  node_config wanted;
+  wanted.interface.name = "weft1";
+  wanted.interface.listen
+    = *parse_endpoint("127.0.0.1:" + std::to_string(left.port));
+  const auto changes
+    = pair.home.ask<config_changes>(left.actor, apply_config{wanted});
+  CHECK_THAT(changes.notes,
+             Catch::VectorContains(std::string{"log.level: info"}));
+}
+
+TEST_CASE("An overlay that ends answers the changes that wait") {
+  embedded_pair pair;
+  constexpr std::size_t count = 50;
+  message_log answers;
+  const auto actor = pair.left.running.actor;
+  auto asker = pair.home.system().spawn(
+    [&](caf::event_based_actor* self) -> caf::behavior {
+      for (std::size_t i = 0; i < count; ++i)
+        self
+          ->request(actor, caf::infinite,
+                    add_allowed_ip{pair.right.key,
+                                   *parse_ip_prefix("10.1.0.0/16")})
+          .then([&](const config_changes&) { answers.push(true); },
+                [&](const caf::error&) { answers.push(false); });
+      self->send(actor, shut_down{});
+      return {};
+    });
+  for (std::size_t i = 0; i < count; ++i)
+    answers.next<bool>();
+  pair.home.await_end(actor);
+}
+
 TEST_CASE("A service that does not take its packets loses the newest, and its "
           "overlay goes on") {
   embedded_pair pair;

@@ -185,6 +185,32 @@ TEST_CASE("A subscriber that does not answer holds up nobody, and loses its "
   slow.run([&] { unanswered.clear(); });
 }
 
+TEST_CASE("A late answer to a former subscription does not count for the new "
+          "one") {
+  hubbed here;
+  fake<event_subscriber> late(here.home);
+  std::vector<caf::response_promise> unanswered;
+  auto log = std::make_shared<message_log>();
+  late.on<event_batch>([&](const event_batch& batch) -> caf::result<void> {
+    log->push(batch);
+    unanswered.push_back(late.self()->make_response_promise());
+    return unanswered.back();
+  });
+  REQUIRE_FALSE(here.home.command(here.hub, subscribe{late.handle()}));
+  here.happens(event_kind::peer_added);
+  log->next<event_batch>();
+  REQUIRE_FALSE(here.home.command(here.hub, unsubscribe{late.handle()}));
+  REQUIRE_FALSE(here.home.command(here.hub, subscribe{late.handle()}));
+  here.happens(event_kind::peer_added);
+  log->next<event_batch>();
+  late.run([&] { unanswered[0].deliver(make_error(EIO, "too late")); });
+  late.run([&] { unanswered[1].deliver(caf::unit_t{}); });
+  here.happens(event_kind::peer_removed);
+  const auto batch = log->next<event_batch>();
+  CHECK(batch.events.at(0).kind == event_kind::peer_removed);
+  late.run([&] { unanswered.clear(); });
+}
+
 TEST_CASE("A subscriber that never answers is given up, one that ends is "
           "forgotten") {
   hubbed here(180s, 1s);

@@ -2,6 +2,7 @@
 #include "tests/actors/registered.hpp"
 
 #include <cerrno>
+#include <limits>
 
 using namespace weft;
 using namespace weft::test;
@@ -186,6 +187,30 @@ TEST_CASE_METHOD(registered, "No two peers get one name, but names may change "
   CHECK(status_of(first).name == "beta");
   CHECK(try_to({without(first), named(second, "beta")}));
   CHECK(status_of(second).name == "beta");
+}
+
+TEST_CASE_METHOD(registered, "A page of a report ends by its allowed IPs, too, "
+                             "but has one peer at least") {
+  apply({with(first, {"10.0.0.1/32", "10.0.0.2/32", "10.0.0.3/32"}),
+         with(second, {"10.0.0.4/32"})});
+  const auto page = [this](std::uint32_t from, std::uint32_t prefixes) {
+    return home.ask<registry_report>(list,
+                                     report_request{false, from, 10, prefixes});
+  };
+  CHECK(page(0, 4).peers.size() == 2);
+  const auto one = page(0, 2);
+  CHECK(one.peers.size() == 1);
+  REQUIRE(one.next_peer != 0);
+  const auto rest = page(one.next_peer, 2);
+  CHECK(rest.peers.size() == 1);
+  CHECK(rest.next_peer == 0);
+}
+
+TEST_CASE_METHOD(registered,
+                 "A handshake is not later than any time there is") {
+  apply({with(first)});
+  constexpr auto last = std::numeric_limits<std::int64_t>::max();
+  CHECK_FALSE(home.ask<bool>(list, check_handshake{first, last}));
 }
 
 TEST_CASE_METHOD(registered, "A prefix that moves is told of") {
