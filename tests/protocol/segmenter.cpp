@@ -32,7 +32,7 @@ split_result split(segmenter& from, std::size_t capacity = 1 << 20) {
       position += where.length;
       bytes padded(memory.begin() + where.offset + 16,
                    memory.begin() + where.offset + where.length - 16);
-      const bool v4 = padded.at(0) >> 4 == std::byte{4};
+      const bool v4 = (padded.at(0) >> 4) == std::byte{4};
       const auto length
         = v4 ? load_be<std::uint16_t>(&padded[2])
              : std::size_t{40} + load_be<std::uint16_t>(&padded[4]);
