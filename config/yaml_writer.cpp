@@ -6,7 +6,7 @@ namespace weft {
 namespace {
 
 /// In double quotes (YAML 1.2 section 7.3.1).
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   std::string out = "\"";
   for (char c : text) {
     if (c == '"' || c == '\\')
@@ -19,32 +19,32 @@ std::string quoted(std::string_view text) {
 std::string list_of(const std::vector<ip_prefix>& prefixes) {
   std::string out;
   for (const auto& prefix : prefixes)
-    out += (out.empty() ? "[" : ", ") + quoted(to_string(prefix));
+    out += (out.empty() ? "[" : ", ") + in_quotes(to_string(prefix));
   return out.empty() ? "[]" : out + "]";
 }
 
 void write_interface(std::string& out, const interface_config& interface) {
-  out += "interface:\n  name: " + quoted(interface.name) + "\n  private_key: ";
+  out += "interface:\n  name: " + in_quotes(interface.name) + "\n  private_key: ";
   strings::append_secret(out, to_base64(interface.private_key.bytes()));
-  out += "\n  listen: " + quoted(to_string(interface.listen))
+  out += "\n  listen: " + in_quotes(to_string(interface.listen))
          + "\n  addresses: " + list_of(interface.addresses)
          + "\n  cluster_networks: " + list_of(interface.cluster_networks)
          + "\n  mtu: " + std::to_string(interface.mtu)
          + "\n  fwmark: " + std::to_string(interface.fwmark)
-         + "\n  socket_folder: " + quoted(interface.socket_folder) + "\n";
+         + "\n  socket_folder: " + in_quotes(interface.socket_folder) + "\n";
 }
 
 void write_peer(std::string& out, const peer_config& peer) {
   out += "  - public_key: " + to_string(peer.public_key) + "\n";
   if (!peer.name.empty())
-    out += "    name: " + quoted(peer.name) + "\n";
+    out += "    name: " + in_quotes(peer.name) + "\n";
   if (!peer.preshared_key.is_zero()) {
     out += "    preshared_key: ";
     strings::append_secret(out, to_base64(peer.preshared_key.bytes()));
     out += "\n";
   }
   if (peer.endpoint)
-    out += "    endpoint: " + quoted(to_string(*peer.endpoint)) + "\n";
+    out += "    endpoint: " + in_quotes(to_string(*peer.endpoint)) + "\n";
   if (!peer.allowed_ips.empty())
     out += "    allowed_ips: " + list_of(peer.allowed_ips) + "\n";
   if (peer.persistent_keepalive.count() != 0)
@@ -55,7 +55,7 @@ void write_peer(std::string& out, const peer_config& peer) {
 void write_control(std::string& out, const control_config& control) {
   const auto write = [&](const char* key, const std::string& value) {
     if (!value.empty())
-      out += std::string{"  "} + key + ": " + quoted(value) + "\n";
+      out += std::string{"  "} + key + ": " + in_quotes(value) + "\n";
   };
   out += "control:\n";
   write("socket_folder", control.socket_folder);
@@ -68,7 +68,7 @@ void write_control(std::string& out, const control_config& control) {
   if (!control.roles.empty())
     out += "  roles:\n";
   for (const auto& [name, role] : control.roles)
-    out += "    " + quoted(name) + ": " + role + "\n";
+    out += "    " + in_quotes(name) + ": " + role + "\n";
 }
 
 } // namespace
