@@ -176,17 +176,38 @@ bool add_revocation(X509_CRL* to, const revocation& what) {
 
 /// The identifier of the key that signs, and a number that grows (RFC 5280
 /// sections 5.2.1 and 5.2.3).
-bool add_list_extensions(X509_CRL* to, X509* issuer, wall_time from) {
+bool add_list_extensions(X509_CRL* to, X509* issuer, const BIGNUM* number) {
   X509V3_CTX context{};
   X509V3_set_ctx(&context, issuer, nullptr, nullptr, to, 0);
   const extension key{X509V3_EXT_conf_nid(
     nullptr, &context, NID_authority_key_identifier, "keyid:always")};
-  const integer number{ASN1_INTEGER_new()};
-  return key && X509_CRL_add_ext(to, key.get(), -1) == 1 && number
-         && ASN1_INTEGER_set_int64(number.get(),
-                                   from.time_since_epoch().count())
-              == 1
-         && X509_CRL_add1_ext_i2d(to, NID_crl_number, number.get(), 0, 0) == 1;
+  const integer value{BN_to_ASN1_INTEGER(number, nullptr)};
+  return key && X509_CRL_add_ext(to, key.get(), -1) == 1 && value
+         && X509_CRL_add1_ext_i2d(to, NID_crl_number, value.get(), 0, 0) == 1;
+}
+
+/// A number for the list that comes after `former`: the time, or the next one
+/// if the clock was put back.
+big_number next_number(std::string_view former, wall_time from) {
+  std::string highest;
+  if (const auto lists = x509::parse_revocations(former, "")) {
+    for (const auto& list : *lists) {
+      if (auto number = x509::number_of(list.get());
+          x509::is_lower(highest, number))
+        highest = std::move(number);
+    }
+  }
+  BIGNUM* parsed = nullptr;
+  BN_hex2bn(&parsed, highest.empty() ? "0" : highest.c_str());
+  big_number after{parsed};
+  const big_number time{BN_new()};
+  const auto count = std::max<std::int64_t>(from.time_since_epoch().count(), 0);
+  if (!after || !time || BN_add_word(after.get(), 1) != 1
+      || BN_set_word(time.get(), static_cast<BN_ULONG>(count)) != 1)
+    return {};
+  if (BN_cmp(after.get(), time.get()) < 0)
+    BN_swap(after.get(), time.get());
+  return after;
 }
 
 } // namespace
@@ -326,11 +347,12 @@ certificate_authority::issue(const certificate_request& request) const {
 
 result<std::string>
 certificate_authority::revoke(std::span<const revocation> revoked,
-                              wall_time from) const {
+                              wall_time from, std::string_view former) const {
   auto* issuer = parts_->certificate.get();
   const x509::revocation_list list{X509_CRL_new()};
   const auto begin = to_moment(from);
-  if (!list || !begin
+  const auto number = next_number(former, from);
+  if (!list || !begin || !number
       || X509_CRL_set_version(list.get(), X509_CRL_VERSION_2) != 1
       || X509_CRL_set_issuer_name(list.get(), X509_get_subject_name(issuer))
            != 1
@@ -341,7 +363,7 @@ certificate_authority::revoke(std::span<const revocation> revoked,
                         return add_revocation(list.get(), one);
                       })
       || X509_CRL_sort(list.get()) != 1
-      || !add_list_extensions(list.get(), issuer, from)
+      || !add_list_extensions(list.get(), issuer, number.get())
       || X509_CRL_sign(list.get(), parts_->key.get(), nullptr) == 0)
     return tl::unexpected(failure("Cannot make a list of revocations"));
   const x509::bio to{BIO_new(BIO_s_mem())};

@@ -101,9 +101,12 @@ public:
   result<issued_certificate> issue(const certificate_request& request) const;
 
   /// The list, as PEM.  It holds from `from` until the authority ends: a new
-  /// list is put in place when something is revoked, not fetched in time.
+  /// list is put in place when something is revoked, not fetched in time.  Its
+  /// number is higher than that of the `former` one (PEM; empty: none),
+  /// whatever the clock says.
   result<std::string>
-  revoke(std::span<const revocation> revoked, wall_time from) const;
+  revoke(std::span<const revocation> revoked, wall_time from,
+         std::string_view former = {}) const;
 
 private:
   struct parts;

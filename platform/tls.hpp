@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace weft {
 
@@ -27,6 +28,9 @@ struct tls_files {
   std::string key;
   std::string authority;   ///< whose certificates are trusted; one or more
   std::string revocations; ///< a list of each authority; empty: none
+  /// Where the numbers of the newest lists outlive the process, so that an
+  /// older one cannot come after them; empty: nowhere.  weft writes it.
+  std::string memory{};
 };
 
 enum class tls_status : std::uint8_t {
@@ -45,7 +49,8 @@ struct tls_result {
 /// Who is at the other end, as its certificate says.
 struct tls_peer {
   std::string name;
-  /// A server sees no nodes here, as they cannot be clients.
+  /// A server sees no nodes here, as they cannot be clients.  Who has no name
+  /// has no role.
   std::optional<control_role> role;
   std::string serial;
   std::string fingerprint;
@@ -106,13 +111,18 @@ public:
   tls_context& operator=(tls_context&&) noexcept;
   ~tls_context();
 
-  /// Loads the files again if one was changed since the last look; true if so.
-  /// What cannot be used is an error, once: the former keeps in force until
-  /// the files change again.  The own certificate with its key, and the
-  /// authority with its revocations, are taken over independently, so that a
-  /// mistake in one does not hold the other up.  Open connections stay as they
-  /// are, see still_valid().
+  /// Loads the files again if one was changed since they were taken over; true
+  /// if something was.  What cannot be used is an error, once for each reason,
+  /// and is tried again with each call until it can: the former keeps in force
+  /// meanwhile.  The own certificate with its key, and the authority with its
+  /// revocations, are taken over independently, so that a mistake in one does
+  /// not hold the other up.  A list of revocations whose number (RFC 5280
+  /// section 5.2.3) is lower than one that was in force is a mistake, too.
+  /// Open connections stay as they are, see still_valid().
   result<bool> reload_if_changed();
+
+  /// What there is to say that is no failure: each once.
+  std::vector<std::string> take_warnings();
 
   /// A connection from a client that was accepted.
   result<tls_stream> accept(file_descriptor socket) const;

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cerrno>
+#include <utility>
 
 namespace weft {
 
@@ -17,6 +18,11 @@ using identities = std::array<std::optional<file_identity>, 4>;
 
 /// More than any chain of Ed25519 or RSA certificates takes.
 constexpr long largest_chain = 32'768;
+
+// Not what the host's openssl.cnf has for all programs.
+constexpr auto ciphers = "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:"
+                         "TLS_AES_128_GCM_SHA256";
+constexpr auto groups = "X25519:P-256:P-384";
 
 identities look_at(const tls_files& files) {
   return {identify_file(files.certificate), identify_file(files.key),
@@ -41,8 +47,12 @@ make_context(tls::side role, const tls::identity& own, const tls::trust& who) {
   ERR_clear_error();
   context_handle made{SSL_CTX_new(
     role == tls::side::server ? TLS_server_method() : TLS_client_method())};
+  if (made)
+    SSL_CTX_set_security_level(made.get(), tls::security_level);
   if (!made || SSL_CTX_set_min_proto_version(made.get(), TLS1_3_VERSION) != 1
       || SSL_CTX_set_max_proto_version(made.get(), TLS1_3_VERSION) != 1
+      || SSL_CTX_set_ciphersuites(made.get(), ciphers) != 1
+      || SSL_CTX_set1_groups_list(made.get(), groups) != 1
       || SSL_CTX_set_num_tickets(made.get(), 0) != 1
       || SSL_CTX_set_max_early_data(made.get(), 0) != 1
       || !set_certificates(made.get(), own))
@@ -103,13 +113,20 @@ open_connection(SSL_CTX* context, tls::side role, file_descriptor socket) {
 struct tls_context::state {
   tls::side role = tls::side::server;
   tls_files files;
-  identities seen; ///< the files at the last attempt to load them
+  identities seen; ///< the files, as far as they are in force
   tls::trust trusted;
   tls::identity own;
   context_handle context;
+  bool trust_is_due = false; ///< its files could not be taken over
+  bool own_is_due = false;
+  std::string mistakes;         ///< that were told; empty: all is in force
+  tls::list_numbers remembered; ///< that are in files.memory
+  bool told_of_memory = false;
+  std::vector<std::string> warnings;
 
   static result<std::unique_ptr<state>> load(tls::side role, tls_files files);
   result<bool> reload();
+  void remember();
 };
 
 result<std::unique_ptr<tls_context::state>>
@@ -118,7 +135,8 @@ tls_context::state::load(tls::side role, tls_files files) {
   made->role = role;
   made->files = std::move(files);
   made->seen = look_at(made->files);
-  auto trusted = tls::load_trust(made->files);
+  auto trusted = tls::load_trust(
+    made->files, tls::recall_numbers(made->files.memory, made->warnings));
   if (!trusted)
     return tl::unexpected(trusted.error());
   made->trusted = std::move(*trusted);
@@ -130,35 +148,68 @@ tls_context::state::load(tls::side role, tls_files files) {
   if (!context)
     return tl::unexpected(context.error());
   made->context = std::move(*context);
+  made->remember();
   return made;
 }
 
 result<bool> tls_context::state::reload() {
+  // Looked at before they are read: what changes meanwhile is seen next time.
   const auto now = look_at(files);
-  if (now == seen)
+  const bool same_own = now[0] == seen[0] && now[1] == seen[1];
+  const bool same_trust = now[2] == seen[2] && now[3] == seen[3];
+  const bool reads_trust = trust_is_due || !same_trust;
+  if (!reads_trust && !own_is_due && same_own)
     return false;
-  seen = now;
-  auto new_trusted = tls::load_trust(files);
+  std::optional<result<tls::trust>> new_trusted;
+  if (reads_trust)
+    new_trusted = tls::load_trust(files, trusted.numbers);
+  const bool trust_is_fine = new_trusted && *new_trusted;
   auto new_own
-    = tls::load_identity(files, role, new_trusted ? *new_trusted : trusted);
+    = tls::load_identity(files, role, trust_is_fine ? **new_trusted : trusted);
   auto made = make_context(role, new_own ? *new_own : own,
-                           new_trusted ? *new_trusted : trusted);
-  if (!made)
-    return tl::unexpected(made.error());
-  context = std::move(*made);
-  std::string mistakes;
-  if (new_trusted)
-    trusted = std::move(*new_trusted);
-  else
-    mistakes = new_trusted.error().message;
-  if (new_own)
-    own = std::move(*new_own);
-  else
-    mistakes
-      += (mistakes.empty() ? "" : "; ") + std::move(new_own.error().message);
-  if (!mistakes.empty())
-    return tl::unexpected(make_system_error(0, std::move(mistakes)));
-  return true;
+                           trust_is_fine ? **new_trusted : trusted);
+  std::string wrong;
+  const auto note = [&wrong](const system_error& error) {
+    wrong += (wrong.empty() ? "" : "; ") + error.message;
+  };
+  bool taken_over = false;
+  const bool own_is_new = !same_own || own_is_due;
+  trust_is_due = reads_trust && !(trust_is_fine && made);
+  own_is_due = !(new_own && made);
+  if (made) {
+    context = std::move(*made);
+    if (trust_is_fine)
+      trusted = std::move(**new_trusted);
+    taken_over = trust_is_fine || (new_own && own_is_new);
+    if (new_own)
+      own = std::move(*new_own);
+  } else {
+    note(made.error());
+  }
+  if (new_trusted && !*new_trusted)
+    note(new_trusted->error());
+  if (!new_own)
+    note(new_own.error());
+  seen = now;
+  if (taken_over)
+    remember();
+  if (wrong != std::exchange(mistakes, wrong) && !wrong.empty())
+    return tl::unexpected(make_system_error(0, std::move(wrong)));
+  return taken_over;
+}
+
+/// Keeps the numbers of the lists that are in force, if they have risen.
+void tls_context::state::remember() {
+  if (files.memory.empty() || trusted.numbers.empty()
+      || trusted.numbers == remembered)
+    return;
+  const auto kept = tls::keep_numbers(files.memory, trusted.numbers);
+  if (kept)
+    remembered = trusted.numbers;
+  else if (!std::exchange(told_of_memory, true))
+    warnings.push_back(kept.error().message
+                       + ". After the next start an older list of revocations "
+                         "would be taken over");
 }
 
 tls_context::tls_context(std::unique_ptr<state> made)
@@ -182,6 +233,10 @@ result<tls_context> tls_context::client(tls_files files) {
 
 result<bool> tls_context::reload_if_changed() {
   return state_->reload();
+}
+
+std::vector<std::string> tls_context::take_warnings() {
+  return std::exchange(state_->warnings, {});
 }
 
 result<tls_stream> tls_context::accept(file_descriptor socket) const {

@@ -58,7 +58,7 @@ signer_of(X509_CRL* list, const std::vector<x509::certificate>& authorities) {
   return nullptr;
 }
 
-result<void>
+result<list_numbers>
 add_revocations(X509_STORE* store, const std::string& path,
                 const std::vector<x509::certificate>& authorities) {
   const auto text = load(path, file_privacy::any);
@@ -69,6 +69,7 @@ add_revocations(X509_STORE* store, const std::string& path,
   if (!lists)
     return tl::unexpected(lists.error());
   std::vector<const X509*> covered;
+  list_numbers numbers;
   for (const auto& list : *lists) {
     const auto* signer = signer_of(list.get(), authorities);
     if (signer == nullptr)
@@ -77,6 +78,10 @@ add_revocations(X509_STORE* store, const std::string& path,
                 "It must be the list of the authority that is configured"));
     X509_STORE_add_crl(store, list.get());
     covered.push_back(signer);
+    auto& highest = numbers[x509::info_of(signer).fingerprint];
+    if (auto number = x509::number_of(list.get());
+        x509::is_lower(highest, number))
+      highest = std::move(number);
   }
   for (const auto& one : authorities) {
     if (std::find(covered.begin(), covered.end(), one.get()) == covered.end())
@@ -87,6 +92,23 @@ add_revocations(X509_STORE* store, const std::string& path,
   }
   X509_STORE_set_flags(store,
                        X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
+  return numbers;
+}
+
+/// An older list knows less of those that were revoked.
+result<void> check_age(const list_numbers& numbers, const list_numbers& newest,
+                       const tls_files& files) {
+  for (const auto& [authority, number] : numbers) {
+    const auto known = newest.find(authority);
+    if (known != newest.end() && x509::is_lower(number, known->second))
+      return tl::unexpected(refusal(
+        "The list of revocations in " + files.revocations
+          + " is older than one that was in force before",
+        "Bring the newest crl.pem of the authority"
+          + (files.memory.empty()
+               ? std::string{}
+               : ". Only if that one is lost: remove " + files.memory)));
+  }
   return {};
 }
 
@@ -116,7 +138,7 @@ SSL_verify_cb usage_check(side role) {
                               : check_usage<XKU_SSL_CLIENT>;
 }
 
-result<trust> load_trust(const tls_files& files) {
+result<trust> load_trust(const tls_files& files, const list_numbers& newest) {
   const auto text = load(files.authority, file_privacy::any);
   if (!text)
     return tl::unexpected(text.error());
@@ -124,7 +146,7 @@ result<trust> load_trust(const tls_files& files) {
     text->view(), "The authority's certificate " + files.authority);
   if (!authorities)
     return tl::unexpected(authorities.error());
-  trust loaded{x509::store{X509_STORE_new()}};
+  trust loaded{x509::store{X509_STORE_new()}, {}};
   if (!loaded.store)
     return tl::unexpected(x509::failure("Cannot keep certificates"));
   for (const auto& one : *authorities) {
@@ -136,10 +158,13 @@ result<trust> load_trust(const tls_files& files) {
     X509_STORE_add_cert(loaded.store.get(), one.get());
   }
   if (!files.revocations.empty()) {
-    if (auto added
-        = add_revocations(loaded.store.get(), files.revocations, *authorities);
-        !added)
+    auto added
+      = add_revocations(loaded.store.get(), files.revocations, *authorities);
+    if (!added)
       return tl::unexpected(added.error());
+    if (auto fine = check_age(*added, newest, files); !fine)
+      return tl::unexpected(fine.error());
+    loaded.numbers = std::move(*added);
   }
   return loaded;
 }
@@ -191,6 +216,7 @@ verdict verify(const trust& who, const question& what) {
   X509_STORE_CTX_set_default(
     context.get(), what.role == side::server ? "ssl_server" : "ssl_client");
   auto* rules = X509_STORE_CTX_get0_param(context.get());
+  X509_VERIFY_PARAM_set_auth_level(rules, security_level);
   if (what.rules != nullptr)
     X509_VERIFY_PARAM_set1(rules, what.rules);
   if (what.at)

@@ -7,6 +7,8 @@
 
 #include <openssl/ssl.h>
 
+#include <map>
+#include <string>
 #include <vector>
 
 namespace weft::tls {
@@ -24,12 +26,29 @@ struct identity {
   certificate_info info;
 };
 
+/// OpenSSL's: 112 bits, so RSA has at least 2048, and there is no SHA-1.
+inline constexpr int security_level = 2;
+
+/// The numbers of the newest lists of revocations (RFC 5280 section 5.2.3), in
+/// hexadecimal without leading zeros, by their authorities' fingerprints.
+using list_numbers = std::map<std::string, std::string>;
+
+/// What keep_numbers() wrote to `file`.  There may be none; one that is damaged
+/// is ignored with a warning.
+list_numbers
+recall_numbers(const std::string& file, std::vector<std::string>& warnings);
+/// Makes the folder, too.
+result<void> keep_numbers(const std::string& file, const list_numbers& numbers);
+
 /// Whom the owner believes: authorities and their revocations.
 struct trust {
   x509::store store;
+  list_numbers numbers; ///< of those authorities; none without lists
 };
 
-result<trust> load_trust(const tls_files& files);
+/// Lists that are older than `newest` says are refused.
+result<trust>
+load_trust(const tls_files& files, const list_numbers& newest = {});
 
 /// The key belongs to the certificate, which is one for `role`, holds now, and
 /// comes from an authority in `who`.  Revocations are not looked at: who was

@@ -172,8 +172,9 @@ tls_peer tls_stream::peer() const {
   const auto info = x509::info_of(certificate);
   tls_peer found{info.name, info.role, info.serial, info.fingerprint,
                  info.not_after};
-  if (connection_->peer == tls::side::client
-      && found.role == control_role::node)
+  if (found.name.empty()
+      || (connection_->peer == tls::side::client
+          && found.role == control_role::node))
     found.role.reset();
   return found;
 }

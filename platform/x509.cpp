@@ -183,6 +183,22 @@ certificate_info info_of(const X509* of) {
   return info;
 }
 
+std::string number_of(const X509_CRL* list) {
+  using integer = handle<ASN1_INTEGER, ASN1_INTEGER_free>;
+  const integer number{static_cast<ASN1_INTEGER*>(
+    X509_CRL_get_ext_d2i(list, NID_crl_number, nullptr, nullptr))};
+  if (!number || ASN1_STRING_type(number.get()) == V_ASN1_NEG_INTEGER)
+    return {};
+  const auto digits = hexadecimal(
+    std::span(ASN1_STRING_get0_data(number.get()),
+              static_cast<std::size_t>(ASN1_STRING_length(number.get()))));
+  return digits.substr(std::min(digits.find_first_not_of('0'), digits.size()));
+}
+
+bool is_lower(std::string_view a, std::string_view b) {
+  return a.size() != b.size() ? a.size() < b.size() : a < b;
+}
+
 } // namespace weft::x509
 
 namespace weft {

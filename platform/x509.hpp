@@ -46,4 +46,10 @@ result<key> parse_key(std::string_view pem, const std::string& what);
 
 certificate_info info_of(const X509* of);
 
+/// The number of a list of revocations, in lower-case hexadecimal digits
+/// without leading zeros; empty if it has none, or one below 1.
+std::string number_of(const X509_CRL* list);
+/// Whether number `a` is lower than `b`.
+bool is_lower(std::string_view a, std::string_view b);
+
 } // namespace weft::x509

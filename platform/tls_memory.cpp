@@ -1,0 +1,81 @@
+// What of lists of revocations outlives the process: their numbers.
+#include "platform/files.hpp"
+#include "platform/tls_credentials.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <sstream>
+
+namespace weft::tls {
+
+namespace {
+
+constexpr unsigned private_mode = 0600;
+constexpr std::size_t most_authorities = 64;
+constexpr std::size_t fingerprint_digits = 64;
+constexpr std::size_t most_digits = 40; // RFC 5280 section 5.2.3: 20 bytes
+
+bool is_hexadecimal(std::string_view text) {
+  return text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+std::optional<list_numbers> parse(std::string_view text) {
+  std::istringstream lines{std::string{text}};
+  list_numbers numbers;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with('#'))
+      continue;
+    std::istringstream words{line};
+    std::string authority;
+    std::string number;
+    std::string surplus;
+    if (!(words >> authority >> number) || words >> surplus
+        || authority.size() != fingerprint_digits || number.size() > most_digits
+        || number.front() == '0' || !is_hexadecimal(authority)
+        || !is_hexadecimal(number) || numbers.size() == most_authorities)
+      return {};
+    numbers[authority] = number;
+  }
+  return numbers;
+}
+
+} // namespace
+
+list_numbers
+recall_numbers(const std::string& file, std::vector<std::string>& warnings) {
+  if (file.empty())
+    return {};
+  const auto text = load_file(file, file_privacy::any);
+  if (!text) {
+    if (text.error().code != ENOENT)
+      warnings.push_back(
+        text.error().message
+        + ". An older list of revocations would not be noticed");
+    return {};
+  }
+  auto numbers = parse(text->view());
+  if (numbers)
+    return std::move(*numbers);
+  warnings.push_back(file
+                     + " is damaged, and ignored: an older list of revocations "
+                       "would not be noticed");
+  return {};
+}
+
+result<void>
+keep_numbers(const std::string& file, const list_numbers& numbers) {
+  if (auto made
+      = make_private_folder(std::filesystem::path{file}.parent_path().string());
+      !made)
+    return made;
+  std::string text
+    = "# The newest lists of revocations: authority, number.  weft keeps it.\n";
+  for (const auto& [authority, number] : numbers) {
+    if (!number.empty() && number.size() <= most_digits)
+      text += authority + ' ' + number + '\n';
+  }
+  return replace_file(file, text, private_mode);
+}
+
+} // namespace weft::tls
