@@ -65,8 +65,12 @@ public:
   }
 };
 
-/// CAF ends the whole process when it gets no descriptors for an actor system.
-result<void> check_descriptors() {
+/// A worker, its clock, the middleman and a thread for a blocking actor.
+constexpr std::size_t threads_of_system = 4;
+
+/// CAF ends the whole process when it gets no descriptors or no threads for an
+/// actor system.
+result<void> check_room() {
   std::array<std::optional<poller>, 6> pollers; // three descriptors each
   for (auto& one : pollers) {
     auto opened = poller::open();
@@ -74,7 +78,7 @@ result<void> check_descriptors() {
       return tl::unexpected(opened.error());
     one.emplace(std::move(*opened));
   }
-  return {};
+  return check_threads(threads_of_system);
 }
 
 /// CAF tells nodes of one host and one process number apart by a counter that
@@ -114,7 +118,7 @@ role_system::role_system(overlay_actor overlay,
 
 result<std::unique_ptr<role_system>>
 role_system::start(overlay_actor overlay, std::shared_ptr<spdlog::logger> log) {
-  if (auto enough = check_descriptors(); !enough)
+  if (auto enough = check_room(); !enough)
     return tl::unexpected(enough.error());
   const logger_release release;
   try {

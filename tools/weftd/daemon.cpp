@@ -6,6 +6,7 @@
 #include "platform/clock.hpp"
 #include "platform/epoll.hpp"
 #include "platform/file_watch.hpp"
+#include "platform/thread.hpp"
 #include "tools/weftd/logging.hpp"
 
 #include <atomic>
@@ -27,6 +28,9 @@ public:
 };
 
 using namespace std::chrono_literals;
+
+/// CAF's own and one for each loop.
+constexpr std::size_t least_threads = 8;
 
 /// A file that changes is read once it has rested for this long.
 constexpr auto rest_before_reload = 200ms;
@@ -171,6 +175,10 @@ int run_daemon(daemon_options options, background* parent) {
   }
   protect_memory();
   raise_file_limit();
+  if (auto enough = check_threads(least_threads); !enough) {
+    log->critical("{}", enough.error().message);
+    return exit_code::run_time;
+  }
   actor_config config;
   caf::actor_system system{config};
   const auto peers = options.config.peers.size();

@@ -1,0 +1,141 @@
+"""Nodes that run from files, as in production: weftd --config, weft, signals."""
+
+import json
+import os
+import resource
+import signal
+
+import harness
+
+
+class Node:
+    """One weftd with its file; `number` is its address, 10.200.NUMBER.1."""
+
+    def __init__(self, test, namespace, number):
+        self.test, self.home, self.number = test, namespace, number
+        self.name = test.interface_name()
+        self.file = f"{test.folder}/{self.name}.yaml"
+        self.private_key = harness.genkey()
+        self.public_key = harness.pubkey(self.private_key)
+        self.peers, self.settings, self.rest = [], {}, ""
+        self.process = None
+        test.text_file(f"{self.name}.key", self.private_key + "\n")
+        test.stack.callback(self.remove_sockets)
+
+    def remove_sockets(self):
+        for folder in (harness.SOCKETS, harness.CONTROL_SOCKETS):
+            if os.path.exists(f"{folder}/{self.name}.sock"):
+                os.unlink(f"{folder}/{self.name}.sock")
+
+    def knows(self, other, endpoint=True, **more):
+        """Adds a peer to the file."""
+        peer = {"public_key": other.public_key, "name": f"node{other.number}",
+                "allowed_ips": [f"10.200.{other.number}.0/24", f"fd00:200:{other.number}::/48"], **more}
+        if endpoint is True:
+            peer["endpoint"] = f"10.90.0.{other.number}:51820"
+        elif endpoint:
+            peer["endpoint"] = endpoint
+        self.peers.append(peer)
+
+    def write(self, **settings):
+        """Writes the file, with these keys of `interface` from now on."""
+        self.settings.update(settings)
+        interface = {"name": self.name, "private_key_file": f"{self.name}.key", "listen": 51820,
+                     "addresses": [f"10.200.{self.number}.1/24", f"fd00:200:{self.number}::1/64"],
+                     "cluster_networks": ["10.200.0.0/16", "fd00:200::/32"], **self.settings}
+        # JSON is YAML
+        self.test.text_file(f"{self.name}.yaml", f"interface: {json.dumps(interface)}\n"
+                            f"peers: {json.dumps(self.peers)}\n{self.rest}")
+
+    def launch(self, *prefix, environment=None):
+        """Starts weftd, perhaps by way of another program, and does not wait."""
+        self.write()
+        self.process = harness.Process(self.test, [*prefix, harness.WEFTD, "--config", self.file], self.home,
+                                       environment)
+        return self.process
+
+    def start(self, *prefix, environment=None):
+        self.launch(*prefix, environment=environment)
+        self.wait_ready()
+        return self
+
+    def wait_ready(self, seconds=20):
+        def ready():
+            if self.process.code is not None:
+                raise AssertionError(f"{self.name} ended with {self.process.code}\n{self.log()}")
+            return "is up" in self.log()
+        harness.wait_until(ready, f"{self.name} is up", seconds)
+
+    def log(self):
+        return self.process.output()
+
+    def logs(self, text, seconds=10):
+        harness.wait_until(lambda: text in self.log(), f"{self.name} logs {text!r}", seconds)
+
+    def weft(self, *command, code=0, timeout=20):
+        result = self.home.run(harness.WEFT, *command, "-i", self.name, check=False, timeout=timeout)
+        if code is not None:
+            self.test.assertEqual(result.returncode, code, f"{command}: {result.stdout}{result.stderr}")
+        return result.stdout + result.stderr
+
+    def status(self):
+        return json.loads(self.weft("status", "--json"))[0]
+
+    def drops(self, reason):
+        """How many packets the node dropped for this reason, peers' included."""
+        status = self.status()
+        return sum((part["drops"] or {}).get(reason, 0) for part in (status, *status["peers"]))
+
+    def peer(self, other):
+        return next(peer for peer in self.status()["peers"] if peer["public_key"] == other.public_key)
+
+    def reload(self):
+        """By signal; returns once that is said in the log."""
+        def lines():
+            return self.log().count("configuration applied") + self.log().count("the configuration stays as it was")
+        before = lines()
+        self.process.signal(signal.SIGHUP)
+        harness.wait_until(lambda: lines() > before, f"{self.name} says what came of the reload")
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def memory(self, field):
+        """A field of /proc/PID/status in bytes: VmSize, VmRSS, ..."""
+        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as file:
+            line = next(line for line in file if line.startswith(field + ":"))
+        return int(line.split()[1]) * 1024
+
+    def processor_seconds(self):
+        with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as file:
+            cells = file.read().rpartition(")")[2].split()
+        return (int(cells[11]) + int(cells[12])) / os.sysconf("SC_CLK_TCK")
+
+    def limit(self, which, soft):
+        """Sets a soft limit of the running program; returns the one before."""
+        before, hard = resource.prlimit(self.process.pid, which)
+        resource.prlimit(self.process.pid, which, (soft, hard))
+        return before
+
+
+def pair(test, *, start=True):
+    """Two nodes that know each other's endpoint."""
+    ends = [Node(test, namespace, number) for number, namespace in enumerate(test.hosts(), 1)]
+    for end, other in (ends, ends[::-1]):
+        end.knows(other)
+    if start:
+        for end in ends:
+            end.start()
+    return ends
+
+
+def address_of(node, family=4):
+    return f"10.200.{node.number}.1" if family == 4 else f"fd00:200:{node.number}::1"
+
+
+def ping(node, other, count=1, **options):
+    return node.home.ping(address_of(other), count, **options)
+
+
+def wait_for_ping(node, other, seconds=15.0, family=4):
+    return node.test.wait_for_ping(node.home, address_of(other, family), seconds)
