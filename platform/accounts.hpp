@@ -24,7 +24,4 @@ result<gid_t> find_group(const std::string& name);
 /// (SO_PEERCRED and SO_PEERGROUPS).
 bool peer_has_group(int connection, gid_t group);
 
-/// Makes `group` own a file.
-result<void> give_to_group(const std::string& path, gid_t group);
-
 } // namespace weft

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <filesystem>
 #include <system_error>
+#include <tuple>
 
 namespace weft {
 
@@ -21,6 +22,16 @@ dial_failure explain_local(const std::string& path, int code) {
                         + ": is weftd running? (systemctl status weft@" + name
                         + ')'};
   }
+  std::error_code hidden;
+  std::ignore = std::filesystem::symlink_status(path, hidden);
+  if (hidden == std::errc::permission_denied)
+    return {
+      EACCES,
+      "You cannot get to " + path
+        + ", for its folder does not let you in: run as root, or have root "
+          "run: chmod 755 "
+        + std::filesystem::path{path}.parent_path().string(),
+      true};
   if (code == EACCES || code == EPERM)
     return {EACCES,
             "You may not use " + path

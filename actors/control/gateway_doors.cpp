@@ -22,13 +22,19 @@ open_local(const gateway_options& options, gateway::resources& opened) {
       return tl::unexpected(group.error());
     opened.group = *group;
   }
-  auto made = unix_listener::open(options.socket_path, socket_mode);
+  unix_listener::options wanted;
+  wanted.mode = socket_mode;
+  wanted.group = opened.group;
+  auto made = unix_listener::open(options.socket_path, wanted);
   if (!made)
     return tl::unexpected(made.error());
   opened.local.emplace(std::move(*made));
-  if (!opened.group)
-    return {};
-  return give_to_group(options.socket_path, *opened.group);
+  if (opened.group
+      && !group_may_enter_folder_of(options.socket_path, *opened.group))
+    options.log->warn("control: group {} cannot get to {}: its folder lets "
+                      "nobody in; run: chmod 755 FOLDER",
+                      options.socket_group, options.socket_path);
+  return {};
 }
 
 result<void> open_remote(const tls_access& access, gateway::resources& opened) {

@@ -85,12 +85,4 @@ bool peer_has_group(int connection, gid_t group) {
   return false;
 }
 
-result<void> give_to_group(const std::string& path, gid_t group) {
-  if (::lchown(path.c_str(), static_cast<uid_t>(-1), group) != 0)
-    return tl::unexpected(
-      make_system_error(errno, "Cannot give " + path + " to its group",
-                        "The daemon must run as root, or be in that group"));
-  return {};
-}
-
 } // namespace weft

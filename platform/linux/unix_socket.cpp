@@ -1,19 +1,29 @@
 #include "platform/unix_socket.hpp"
 
+#include "platform/linux/socket_folder.hpp"
+
 #include <fcntl.h>
-#include <sys/file.h>
+#include <sys/epoll.h>
+#include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
-#include <cstring>
+#include <cstdio>
 #include <filesystem>
 
 namespace weft {
 
+using socket_folder::generic;
+using socket_folder::to_address;
+
 namespace {
+
+constexpr std::time_t seconds_between_attempts = 1;
+constexpr int most_attempts = 4;
 
 system_error
 failure(int code, const std::string& path, std::string remedy = {}) {
@@ -21,117 +31,192 @@ failure(int code, const std::string& path, std::string remedy = {}) {
                            std::move(remedy));
 }
 
-result<sockaddr_un> to_address(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.empty() || path.size() >= sizeof address.sun_path)
-    return tl::unexpected(
-      make_system_error(ENAMETOOLONG, "Cannot use '" + path + "' as a socket",
-                        "The path of a socket has 1 to 107 characters"));
-  path.copy(&address.sun_path[0], path.size());
-  return address;
+std::string folder_of(const std::string& path) {
+  auto folder = std::filesystem::path{path}.parent_path().string();
+  return folder.empty() ? "." : folder;
 }
 
-const sockaddr* generic(const sockaddr_un& address) {
-  return reinterpret_cast<const sockaddr*>(&address);
+/// Renames without replacing anything: 0, or an errno.
+int rename_into(int folder, const char* from, const char* to) {
+  if (::renameat2(folder, from, folder, to, RENAME_NOREPLACE) == 0)
+    return 0;
+  if (errno != EINVAL && errno != ENOSYS)
+    return errno;
+  // File systems that cannot do that can link.
+  if (::linkat(folder, from, folder, to, 0) != 0)
+    return errno;
+  ::unlinkat(folder, from, 0);
+  return 0;
 }
 
-/// Opens the folder that the socket goes into, made if missing.
-result<file_descriptor> open_folder(const std::string& path) {
-  auto folder = std::filesystem::path{path}.parent_path();
-  if (folder.empty())
-    folder = ".";
-  std::error_code error;
-  if (!std::filesystem::exists(folder, error)) {
-    // Each missing part with 0755, whatever the umask takes away besides.
-    std::filesystem::path part;
-    for (const auto& step : folder) {
-      part /= step;
-      if (::mkdir(part.c_str(), 0755) != 0 && errno != EEXIST)
-        return tl::unexpected(
-          make_system_error(errno, "Cannot make the folder " + part.string()));
-    }
-  }
-  file_descriptor fd{
-    ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-  if (!fd)
-    return tl::unexpected(
-      make_system_error(errno, "Cannot open the folder " + folder.string()));
-  return fd;
-}
+/// A socket that is served before anybody finds it: bound to a temporary name
+/// in the folder, which is the caller's to rename.
+struct unnamed_socket {
+  file_descriptor socket;
+  std::string name;
+};
 
-/// Makes way for a new socket: removes one that nobody serves.
-result<void> clear_place(const std::string& path, const sockaddr_un& address) {
-  struct stat info {};
-  if (::lstat(path.c_str(), &info) != 0) {
-    if (errno == ENOENT)
-      return {};
-    return tl::unexpected(failure(errno, path));
-  }
-  if (!S_ISSOCK(info.st_mode))
-    return tl::unexpected(
-      failure(EEXIST, path,
-              "It is no socket: remove it, or choose another "
-              "path"));
-  // Not to wait where somebody listens but does not accept.
-  const file_descriptor probe{
+result<unnamed_socket> make_socket(int folder, const std::string& path,
+                                   const unix_listener::options& wanted) {
+  unnamed_socket made;
+  made.name = socket_folder::temporary_name();
+  auto address
+    = to_address(std::filesystem::path{path}.replace_filename(made.name));
+  if (!address)
+    return tl::unexpected(make_system_error(
+      ENAMETOOLONG, "Cannot use '" + path + "' as a socket",
+      "Its folder's name is too long: 93 characters are the most"));
+  made.socket = file_descriptor{
     ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
-  if (::connect(probe.get(), generic(address), sizeof address) == 0
-      || errno != ECONNREFUSED)
-    return tl::unexpected(failure(EADDRINUSE, path,
-                                  "Another program serves it: stop that one "
-                                  "first"));
-  if (::unlink(path.c_str()) != 0 && errno != ENOENT)
+  // The mode first on the socket, which bounds that of the new file; then on
+  // the file, as the umask may have taken from it.
+  if (!made.socket || ::fchmod(made.socket.get(), wanted.mode) != 0
+      || ::bind(made.socket.get(), generic(*address), sizeof *address) != 0)
+    return tl::unexpected(failure(errno, path));
+  if (::listen(made.socket.get(), SOMAXCONN) != 0) {
+    const auto code = errno;
+    ::unlinkat(folder, made.name.c_str(), 0);
+    return tl::unexpected(failure(code, path));
+  }
+  return made;
+}
+
+/// Gives the file its group and its mode.  Nobody else may write to the
+/// folder, so the name still is the socket, and no link.
+result<void>
+hand_over(int folder, const std::string& name, const std::string& path,
+          const unix_listener::options& wanted) {
+  if (wanted.group
+      && ::fchownat(folder, name.c_str(), static_cast<uid_t>(-1), *wanted.group,
+                    AT_SYMLINK_NOFOLLOW)
+           != 0)
+    return tl::unexpected(
+      make_system_error(errno, "Cannot give " + path + " to its group",
+                        "The daemon must run as root, or be in that group"));
+  if (::fchmodat(folder, name.c_str(), wanted.mode, 0) != 0)
     return tl::unexpected(failure(errno, path));
   return {};
 }
 
+/// Tells when the file goes: its number of links changes then.  An invalid
+/// descriptor if the system has no more of these.
+file_descriptor watch_file(const std::string& path) {
+  file_descriptor made{::inotify_init1(IN_CLOEXEC | IN_NONBLOCK)};
+  if (made
+      && ::inotify_add_watch(made.get(), path.c_str(),
+                             IN_ATTRIB | IN_MOVE_SELF | IN_DELETE_SELF
+                               | IN_DONT_FOLLOW)
+           < 0)
+    made.reset();
+  return made;
+}
+
+/// Whether there was anything to be read, which is gone then.
+bool drain(const file_descriptor& fd) {
+  std::array<char, 4096> bytes{};
+  bool any = false;
+  while (fd && ::read(fd.get(), bytes.data(), bytes.size()) > 0)
+    any = true;
+  return any;
+}
+
+void nest(int set, const file_descriptor& fd) {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  if (fd)
+    ::epoll_ctl(set, EPOLL_CTL_ADD, fd.get(), &event);
+}
+
 } // namespace
 
-result<unix_listener>
-unix_listener::open(const std::string& path, mode_t mode) {
-  auto address = to_address(path);
-  if (!address)
-    return tl::unexpected(address.error());
-  auto folder = open_folder(path);
+bool unix_listener::place::still_there() const {
+  struct stat info {};
+  return ::fstatat(folder.get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0
+         && info.st_dev == device && info.st_ino == inode;
+}
+
+result<unix_listener::place>
+unix_listener::take_place(const std::string& path, const options& wanted) {
+  place made;
+  made.name = std::filesystem::path{path}.filename();
+  auto folder = socket_folder::open(folder_of(path));
   if (!folder)
     return tl::unexpected(folder.error());
-  // Programs that start at the same time come here one after the other, so
-  // none takes a socket for abandoned that is about to be served.
-  while (::flock(folder->get(), LOCK_EX) != 0 && errno == EINTR) {
-  }
-  if (auto cleared = clear_place(path, *address); !cleared)
-    return tl::unexpected(cleared.error());
-  unix_listener made;
-  file_descriptor fd{
-    ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
-  // The mode first on the socket, which bounds that of the new file; then on
-  // the file, as the umask may have taken from it.
-  if (!fd || ::fchmod(fd.get(), mode) != 0
-      || ::bind(fd.get(), generic(*address), sizeof *address) != 0)
-    return tl::unexpected(failure(errno, path));
+  made.folder = std::move(*folder);
+  const auto at = made.folder.get();
+  auto unnamed = make_socket(at, path, wanted);
+  if (!unnamed)
+    return tl::unexpected(unnamed.error());
+  const auto* temporary = unnamed->name.c_str();
   struct stat info {};
-  if (::lstat(path.c_str(), &info) != 0)
+  if (::fstatat(at, temporary, &info, AT_SYMLINK_NOFOLLOW) != 0)
     return tl::unexpected(failure(errno, path));
-  made.path_ = path;
-  made.device_ = info.st_dev;
-  made.inode_ = info.st_ino;
-  made.fd_ = std::move(fd);
-  made.spare_ = file_descriptor{::open("/dev/null", O_RDONLY | O_CLOEXEC)};
-  if (::chmod(path.c_str(), mode) != 0
-      || ::listen(made.fd_.get(), SOMAXCONN) != 0)
-    return tl::unexpected(failure(errno, path));
+  made.device = info.st_dev;
+  made.inode = info.st_ino;
+  made.socket = std::move(unnamed->socket);
+  const auto give_up = [&](const system_error& reason) {
+    ::unlinkat(at, temporary, 0);
+    return tl::unexpected(reason);
+  };
+  if (auto done = hand_over(at, unnamed->name, path, wanted); !done)
+    return give_up(done.error());
+  // Programs that start at the same time come here one after the other, so
+  // none takes away what another has just put there.
+  const auto alone = socket_folder::lock::take(at, path, wanted.patience);
+  if (!alone)
+    return give_up(alone.error());
+  socket_folder::clear_abandoned(at, path);
+  if (auto cleared = socket_folder::clear_place(at, made.name, path); !cleared)
+    return give_up(cleared.error());
+  if (const auto code = rename_into(at, temporary, made.name.c_str());
+      code != 0)
+    return give_up(failure(code, path));
+  made.watch = watch_file(path);
   return made;
+}
+
+result<unix_listener>
+unix_listener::open(const std::string& path, options wanted) {
+  if (const auto address = to_address(path); !address)
+    return tl::unexpected(address.error());
+  auto found = take_place(path, wanted);
+  // A monitor that met the file of a killed program may take ours for it.
+  for (int i = 1; found && !found->still_there() && i < most_attempts; ++i)
+    found = take_place(path, wanted);
+  if (!found)
+    return tl::unexpected(found.error());
+  unix_listener made;
+  made.path_ = path;
+  made.wanted_ = wanted;
+  made.wanted_.patience = {}; // from now on it has other things to do
+  made.nest_ = file_descriptor{::epoll_create1(EPOLL_CLOEXEC)};
+  made.timer_ = file_descriptor{
+    ::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)};
+  made.spare_ = file_descriptor{::open("/dev/null", O_RDONLY | O_CLOEXEC)};
+  const auto code = errno;
+  const auto complete = made.nest_ && made.timer_;
+  made.settle(std::move(*found));
+  if (!complete)
+    return tl::unexpected(failure(code, path));
+  nest(made.nest_.get(), made.timer_);
+  return made;
+}
+
+void unix_listener::settle(place found) {
+  place_ = std::move(found); // the former descriptors leave the set
+  nest(nest_.get(), place_.socket);
+  nest(nest_.get(), place_.watch);
 }
 
 unix_listener& unix_listener::operator=(unix_listener&& other) noexcept {
   if (this != &other) {
     remove_file();
-    fd_ = std::move(other.fd_);
+    nest_ = std::move(other.nest_);
+    place_ = std::move(other.place_);
+    timer_ = std::move(other.timer_);
     spare_ = std::move(other.spare_);
     path_ = std::move(other.path_);
-    device_ = other.device_;
-    inode_ = other.inode_;
+    wanted_ = other.wanted_;
   }
   return *this;
 }
@@ -141,22 +226,39 @@ unix_listener::~unix_listener() {
 }
 
 void unix_listener::remove_file() noexcept {
-  if (fd_ && still_in_place())
-    ::unlink(path_.c_str());
+  if (place_.socket && still_in_place())
+    ::unlinkat(place_.folder.get(), place_.name.c_str(), 0);
 }
 
 bool unix_listener::still_in_place() const {
-  struct stat info {};
-  return ::lstat(path_.c_str(), &info) == 0 && info.st_dev == device_
-         && info.st_ino == inode_;
+  return place_.still_there();
+}
+
+void unix_listener::look_after_file() {
+  const auto changed = drain(place_.watch);
+  const auto due = drain(timer_);
+  if ((!changed && !due) || still_in_place())
+    return;
+  if (auto found = take_place(path_, wanted_); found && found->still_there()) {
+    settle(std::move(*found));
+    return;
+  }
+  // What somebody else has put there is his, until it goes.
+  itimerspec again{};
+  again.it_value.tv_sec = seconds_between_attempts;
+  ::timerfd_settime(timer_.get(), 0, &again, nullptr);
 }
 
 file_descriptor unix_listener::accept() {
   for (;;) {
-    file_descriptor connection{
-      ::accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK)};
-    if (connection || errno == EAGAIN)
+    file_descriptor connection{::accept4(place_.socket.get(), nullptr, nullptr,
+                                         SOCK_CLOEXEC | SOCK_NONBLOCK)};
+    if (connection)
       return connection;
+    if (errno == EAGAIN) {
+      look_after_file();
+      return connection;
+    }
     if (errno == EINTR || errno == ECONNABORTED)
       continue;
     if ((errno != EMFILE && errno != ENFILE) || !spare_)
@@ -165,11 +267,19 @@ file_descriptor unix_listener::accept() {
     spare_.reset();
     {
       const file_descriptor refused{
-        ::accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC)};
+        ::accept4(place_.socket.get(), nullptr, nullptr, SOCK_CLOEXEC)};
     }
     spare_ = file_descriptor{::open("/dev/null", O_RDONLY | O_CLOEXEC)};
     return {};
   }
+}
+
+bool group_may_enter_folder_of(const std::string& path, gid_t group) {
+  struct stat info {};
+  if (::stat(folder_of(path).c_str(), &info) != 0)
+    return false;
+  const auto bit = info.st_gid == group ? mode_t{S_IXGRP} : mode_t{S_IXOTH};
+  return (info.st_mode & bit) != 0;
 }
 
 result<peer_credentials> credentials_of(int connection) {
