@@ -1,10 +1,13 @@
 #include "tools/weftd/logging.hpp"
 
 #include "actors/log_level.hpp"
+#include "platform/line_writer.hpp"
 
 #include <nlohmann/json.hpp>
 #include <spdlog/pattern_formatter.h>
-#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/sinks/base_sink.h>
+
+#include <mutex>
 
 namespace weft {
 
@@ -43,17 +46,55 @@ public:
   }
 };
 
+constexpr int standard_error = 2;
+
+std::string
+to_line(spdlog::formatter& formatter, const spdlog::details::log_msg& message) {
+  spdlog::memory_buf_t out;
+  formatter.format(message, out);
+  return {out.data(), out.size()};
+}
+
+/// Has the lines written by a thread of their own: who logs never waits for
+/// who reads.
+class unhurried_sink final : public spdlog::sinks::base_sink<std::mutex> {
+public:
+  explicit unhurried_sink(const spdlog::formatter& formatter)
+    : base_sink(formatter.clone()),
+      writer_(standard_error, [own = std::shared_ptr{formatter.clone()}](
+                                std::size_t lost) {
+        const auto text
+          = fmt::format("{} lines of the log were lost: it is not "
+                        "read, or its disk is full",
+                        lost);
+        return to_line(*own, {"weftd", spdlog::level::warn,
+                              spdlog::string_view_t{text.data(), text.size()}});
+      }) {
+  }
+
+private:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    writer_.add(to_line(*formatter_, message));
+  }
+  void flush_() override {
+  }
+
+  line_writer writer_;
+};
+
+std::unique_ptr<spdlog::formatter> formatter_for(log_format format) {
+  if (format == log_format::json)
+    return std::make_unique<json_formatter>();
+  return std::make_unique<spdlog::pattern_formatter>(
+    "%Y-%m-%dT%H:%M:%S.%e%z %l: %v");
+}
+
 } // namespace
 
 std::shared_ptr<spdlog::logger> make_logger(const log_config& config) {
-  auto sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
+  auto sink = std::make_shared<unhurried_sink>(*formatter_for(config.format));
   auto logger = std::make_shared<spdlog::logger>("weftd", std::move(sink));
-  if (config.format == log_format::json)
-    logger->set_formatter(std::make_unique<json_formatter>());
-  else
-    logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l: %v");
   logger->set_level(to_spdlog(config.level));
-  logger->flush_on(spdlog::level::warn);
   return logger;
 }
 
