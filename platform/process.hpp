@@ -26,8 +26,28 @@ private:
   file_descriptor fd_;
 };
 
+/// Opens /dev/null where standard input, output or error is closed, before
+/// something else gets its number.  Call it first of all.
+void complete_standard_descriptors();
+
+/// Closes all descriptors but the three: a daemon would keep what its caller
+/// forgot to close, such as a lock or a pipe, for ever.
+void close_inherited_descriptors();
+
+/// Keeps a SIGHUP for the signal_watch that is opened later.
+void hold_hang_up();
+
 /// No core dumps and no ptrace by other users: keys stay in this process.
+/// Where the limit allows for all memory (root raises it), or CAP_IPC_LOCK
+/// does, nothing goes to the swap either.  A child that is forked has to call
+/// it again.
 void protect_memory();
+
+/// Until `tell_failures_no_longer()`: memory that runs out ends the process
+/// with `PROGRAM: out of memory` and exit code 1, in whichever thread.
+/// From now on an exception that nobody catches is told in the same way.
+void tell_failures(const char* program);
+void tell_failures_no_longer();
 
 /// Whether CAP_NET_ADMIN is effective.
 bool has_net_admin();

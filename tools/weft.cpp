@@ -1,5 +1,6 @@
 // weft: keys, configuration files, and control of running nodes.
 
+#include "platform/process.hpp"
 #include "tools/weft/command_line.hpp"
 #include "tools/weft/secret_output.hpp"
 
@@ -9,6 +10,8 @@
 
 int main(int argc, char** argv) try {
   using namespace weft;
+  complete_standard_descriptors();
+  protect_memory(); // it reads and makes keys
   command_line line;
   const auto code = line.run(
     argc, argv, {std::cin, std::cout, std::cerr, standard_output_is_public()});

@@ -17,6 +17,8 @@ struct arguments {
   std::string interface;
   bool check = false;
   bool foreground = false;
+  std::string user;
+  bool filter_system_calls = false;
 };
 
 /// The levels that wireguard-go knows by LOG_LEVEL.
@@ -28,6 +30,16 @@ log_level level_from_environment() {
   if (text == "silent")
     return log_level::off;
   return text == "error" ? log_level::error : log_level::info;
+}
+
+daemon_options options_for(const arguments& args, node_config config) {
+  daemon_options options;
+  options.config = std::move(config);
+  options.configure_link = !args.config_file.empty();
+  options.file = args.config_file;
+  options.user = args.user;
+  options.filter_system_calls = args.filter_system_calls;
+  return options;
 }
 
 int run_from_file(const arguments& args) {
@@ -42,7 +54,7 @@ int run_from_file(const arguments& args) {
               << " peers\n";
     return exit_code::success;
   }
-  return run_daemon({std::move(*config), true, args.config_file}, nullptr);
+  return run_daemon(options_for(args, std::move(*config)), nullptr);
 }
 
 int run_drop_in(const arguments& args) {
@@ -55,18 +67,23 @@ int run_drop_in(const arguments& args) {
     return exit_code::usage;
   }
   if (args.foreground)
-    return run_daemon({std::move(config), false, {}}, nullptr);
+    return run_daemon(options_for(args, std::move(config)), nullptr);
   auto parent = background::enter();
   if (!parent) {
     std::cerr << "weftd: " << parent.error().message << '\n';
     return exit_code::run_time;
   }
-  return run_daemon({std::move(config), false, {}}, &*parent);
+  return run_daemon(options_for(args, std::move(config)), &*parent);
 }
 
 } // namespace
 
 int main(int argc, char** argv) {
+  complete_standard_descriptors();
+  close_inherited_descriptors();
+  tell_failures("weftd");
+  hold_hang_up();
+  protect_memory();
   CLI::App app{"weftd runs one node of an encrypted overlay network that "
                "speaks the WireGuard protocol."};
   arguments args;
@@ -82,6 +99,11 @@ int main(int argc, char** argv) {
     .add_flag("-f,--foreground", args.foreground,
               "with an interface: stay in the foreground")
     ->needs(name);
+  app.add_option("--user", args.user,
+                 "act as this user once the file was read; needs folders of "
+                 "its own for the sockets");
+  app.add_flag("--seccomp", args.filter_system_calls,
+               "let the kernel refuse system calls that weftd does not use");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -18,6 +19,9 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
+#include <new>
+#include <string_view>
 
 namespace weft {
 
@@ -49,21 +53,111 @@ int signal_watch::read() const {
   return got == sizeof info ? static_cast<int>(info.ssi_signo) : 0;
 }
 
-void protect_memory() {
-  ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-  const rlimit none{0, 0};
-  ::setrlimit(RLIMIT_CORE, &none);
-}
+namespace {
 
-bool has_net_admin() {
+bool has_capability(unsigned capability) {
   __user_cap_header_struct header{};
   header.version = _LINUX_CAPABILITY_VERSION_3;
   std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> sets{};
   if (::syscall(SYS_capget, &header, sets.data()) != 0)
     return false;
-  return (sets[CAP_TO_INDEX(CAP_NET_ADMIN)].effective
-          & CAP_TO_MASK(CAP_NET_ADMIN))
+  return (sets[CAP_TO_INDEX(capability)].effective & CAP_TO_MASK(capability))
          != 0;
+}
+
+} // namespace
+
+void complete_standard_descriptors() {
+  // A new descriptor gets the lowest number that is free.
+  int made = ::open("/dev/null", O_RDWR);
+  while (made >= 0 && made <= STDERR_FILENO)
+    made = ::open("/dev/null", O_RDWR);
+  if (made >= 0)
+    ::close(made);
+}
+
+void close_inherited_descriptors() {
+  constexpr unsigned first = STDERR_FILENO + 1;
+  if (::syscall(SYS_close_range, first, ~0U, 0U) == 0)
+    return;
+  // Linux before 5.9
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0)
+    return;
+  for (rlim_t fd = first; fd < limit.rlim_cur; ++fd)
+    ::close(static_cast<int>(fd));
+}
+
+void hold_hang_up() {
+  sigset_t set{};
+  ::sigemptyset(&set);
+  ::sigaddset(&set, SIGHUP);
+  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+}
+
+void protect_memory() {
+  ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+  const rlimit none{0, 0};
+  ::setrlimit(RLIMIT_CORE, &none);
+  const rlimit all{RLIM_INFINITY, RLIM_INFINITY};
+  rlimit allowed{};
+  ::setrlimit(RLIMIT_MEMLOCK, &all);
+  ::getrlimit(RLIMIT_MEMLOCK, &allowed);
+  // With less, memory would seem to run out.
+  if (allowed.rlim_cur != RLIM_INFINITY && !has_capability(CAP_IPC_LOCK))
+    return;
+  // Only what is used: buffers and stacks that nobody touches cost nothing.
+  ::mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
+}
+
+namespace {
+
+const char* failing_program = "";
+
+/// Without allocating; `what` may be empty.
+[[noreturn]] void end_with(std::string_view what) noexcept {
+  const std::string_view program = failing_program;
+  std::array<char, 512> line{};
+  std::size_t length = 0;
+  for (const auto& part :
+       {program, std::string_view{": "}, what, std::string_view{"\n"}})
+    length += part.copy(&line[length], line.size() - 1 - length);
+  [[maybe_unused]] const auto written
+    = ::write(STDERR_FILENO, line.data(), length);
+  ::_exit(EXIT_FAILURE);
+}
+
+[[noreturn]] void out_of_memory() {
+  end_with("out of memory");
+}
+
+[[noreturn]] void uncaught() {
+  try {
+    if (const auto current = std::current_exception())
+      std::rethrow_exception(current);
+  } catch (const std::bad_alloc&) {
+    end_with("out of memory");
+  } catch (const std::exception& error) {
+    end_with(error.what());
+  } catch (...) {
+  }
+  end_with("an unknown exception");
+}
+
+} // namespace
+
+void tell_failures(const char* program) {
+  failing_program = program;
+  std::set_new_handler(out_of_memory);
+  std::set_terminate(uncaught);
+}
+
+void tell_failures_no_longer() {
+  std::set_new_handler(nullptr);
+}
+
+bool has_net_admin() {
+  return has_capability(CAP_NET_ADMIN);
 }
 
 void notify_service_manager(const std::string& state) {

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -11,9 +12,14 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
+#include <functional>
+#include <new>
+#include <stdexcept>
 #include <thread>
 
 using namespace weft;
@@ -66,6 +72,43 @@ std::string receive_text(const file_descriptor& fd) {
   return got < 0 ? "nothing" : std::string(text.data(), std::size_t(got));
 }
 
+/// Memory of this process that is never written to the swap.
+long locked_kilobytes() {
+  std::ifstream status{"/proc/self/status"};
+  for (std::string word; status >> word;) {
+    long number = 0;
+    if (word == "VmLck:" && status >> number)
+      return number;
+  }
+  return -1;
+}
+
+/// Whether this process may lock more than any limit allows, as root may.
+bool may_lock_memory() {
+  const rlimit all{RLIM_INFINITY, RLIM_INFINITY};
+  if (::setrlimit(RLIMIT_MEMLOCK, &all) == 0)
+    return true;
+  const std::size_t much = std::size_t{1} << 30; // and nothing of it is used
+  void* place = ::mmap(nullptr, much, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return place != MAP_FAILED && ::mlock2(place, much, MLOCK_ONFAULT) == 0;
+}
+
+/// What a child process wrote to standard error.
+std::string complaint_of(const std::function<int()>& action, int expected) {
+  auto output = make_pipe();
+  CHECK(in_child([&] {
+          ::dup2(output.writing.get(), STDERR_FILENO);
+          return action();
+        })
+        == expected);
+  output.writing.reset();
+  std::string text(1000, '\0');
+  const auto got = ::read(output.reading.get(), text.data(), text.size());
+  text.resize(got < 0 ? 0 : static_cast<std::size_t>(got));
+  return text;
+}
+
 } // namespace
 
 TEST_CASE("signals come out of a descriptor instead of ending the program") {
@@ -91,6 +134,8 @@ TEST_CASE("a protected process leaves no core dump and cannot be traced") {
     ::getrlimit(RLIMIT_CORE, &limit);
     if (limit.rlim_cur != 0 || limit.rlim_max != 0)
       return 1;
+    if (may_lock_memory() && locked_kilobytes() == 0)
+      return 3;
     return ::prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0 ? 0 : 2;
   });
   CHECK(code == 0);
@@ -219,4 +264,86 @@ TEST_CASE("a log file stays open in the background") {
   struct stat info {};
   REQUIRE(::stat(path.c_str(), &info) == 0);
   CHECK(info.st_size == 5);
+}
+
+TEST_CASE("standard descriptors that the caller closed are no longer free") {
+  const auto mask = GENERATE(range(0, 8));
+  const auto code = in_child([mask] {
+    for (int fd = 0; fd < 3; ++fd) {
+      if ((mask & 1 << fd) != 0)
+        ::close(fd);
+    }
+    complete_standard_descriptors();
+    struct stat null {};
+    ::stat("/dev/null", &null);
+    for (int fd = 0; fd < 3; ++fd) {
+      struct stat info {};
+      if (::fstat(fd, &info) != 0)
+        return 1;
+      if ((mask & 1 << fd) != 0 && info.st_rdev != null.st_rdev)
+        return 2;
+    }
+    const file_descriptor next{::open("/dev/null", O_RDONLY)};
+    return next.get() > 2 ? 0 : 3;
+  });
+  CHECK(code == 0);
+}
+
+TEST_CASE("descriptors of the caller are closed, but for the standard ones") {
+  const auto code = in_child([] {
+    const int low = ::open("/dev/null", O_RDONLY);
+    const int high = ::fcntl(low, F_DUPFD, 800);
+    close_inherited_descriptors();
+    for (const int fd : {low, high}) {
+      if (::fcntl(fd, F_GETFD) != -1 || errno != EBADF)
+        return 1;
+    }
+    return ::fcntl(STDERR_FILENO, F_GETFD) == 0 ? 0 : 2;
+  });
+  CHECK(code == 0);
+}
+
+TEST_CASE("a SIGHUP that comes early is kept for the one who watches signals") {
+  const auto code = in_child([] {
+    hold_hang_up();
+    ::raise(SIGHUP);
+    const auto watch = signal_watch::open();
+    return watch && watch->read() == SIGHUP ? 0 : 1;
+  });
+  CHECK(code == 0);
+}
+
+TEST_CASE("memory that runs out while a program starts is said, and no abort") {
+  const auto said = complaint_of(
+    [] {
+      tell_failures("weftd");
+      std::thread{[] {
+        throw std::bad_alloc{}; // as operator new would, were there no handler
+      }}.join();
+      return 0;
+    },
+    1);
+  CHECK(said == "weftd: out of memory\n");
+  const auto at_once = complaint_of(
+    [] {
+      tell_failures("weftd");
+      (*std::get_new_handler())();
+      return 0;
+    },
+    1);
+  CHECK(at_once == said);
+}
+
+TEST_CASE("an exception that nobody catches is said") {
+  const auto said = complaint_of(
+    [] {
+      tell_failures("weftd");
+      tell_failures_no_longer();
+      if (std::get_new_handler() != nullptr)
+        return 2;
+      std::thread{[] { throw std::runtime_error{"no more threads"}; }}.join();
+      return 0;
+    },
+    1);
+  CHECK(said == "weftd: no more threads\n");
 }

@@ -3,9 +3,11 @@
 #include "actors/control/gateway.hpp"
 #include "actors/start_overlay.hpp"
 #include "config/yaml.hpp"
+#include "platform/accounts.hpp"
 #include "platform/clock.hpp"
 #include "platform/epoll.hpp"
 #include "platform/file_watch.hpp"
+#include "platform/privileges.hpp"
 #include "platform/thread.hpp"
 #include "tools/weftd/logging.hpp"
 
@@ -66,6 +68,33 @@ control_of(const control_config& config, const std::string& interface,
       = role == "operator" ? control_role::operate : control_role::view;
   options.tls = std::move(access);
   return options;
+}
+
+/// What it takes to run this configuration, and to take up changes to it.
+privilege_options privileges_for(const daemon_options& options) {
+  constexpr std::uint16_t first_open_port = 1024;
+  const auto& interface = options.config.interface;
+  const auto& control = options.config.control;
+  privilege_options needed;
+  needed.user = options.user;
+  needed.filter_system_calls = options.filter_system_calls;
+  // wg(8) tells a drop-in its port later on.
+  needed.low_ports
+    = options.file.empty()
+      || (interface.listen.port > 0 && interface.listen.port < first_open_port)
+      || (control.listen && control.listen->port > 0
+          && control.listen->port < first_open_port);
+  for (const auto& file : {options.file, control.certificate, control.key,
+                           control.ca, control.revocations}) {
+    if (!file.empty())
+      needed.files.push_back(file);
+  }
+  if (control.group.empty())
+    return needed;
+  // If there is no such group, the gateway says so.
+  if (const auto group = find_group(control.group))
+    needed.group = *group;
+  return needed;
 }
 
 /// Waits for a signal to end, for the end of the overlay, or for a reason to
@@ -167,18 +196,22 @@ private:
 int run_daemon(daemon_options options, background* parent) {
   // A log that nobody reads any more is no reason to end.
   std::signal(SIGPIPE, SIG_IGN);
-  auto log = make_logger(options.config.log);
   auto waiting = supervisor::create();
-  if (!waiting) {
-    log->critical("{}", waiting.error().message);
+  protect_memory(); // again, if this is a child in the background
+  raise_file_limit();
+  // Privileges are a thread's: no other has started yet, not even the log's.
+  const auto notes = reduce_privileges(privileges_for(options));
+  auto log = make_logger(options.config.log);
+  if (!waiting || !notes) {
+    log->critical("{}", (waiting ? notes.error() : waiting.error()).message);
     return exit_code::run_time;
   }
-  protect_memory();
-  raise_file_limit();
   if (auto enough = check_threads(least_threads); !enough) {
     log->critical("{}", enough.error().message);
     return exit_code::run_time;
   }
+  for (const auto& note : *notes)
+    log->warn("{}", note);
   actor_config config;
   caf::actor_system system{config};
   const auto peers = options.config.peers.size();
@@ -220,6 +253,7 @@ int run_daemon(daemon_options options, background* parent) {
   }
   log->info("interface {} is up, UDP port {}, peers: {}", running->interface,
             running->port, peers);
+  tell_failures_no_longer();
   notify_service_manager("READY=1");
   if (parent != nullptr)
     parent->ready();

@@ -16,6 +16,8 @@ struct daemon_options {
   node_config config;
   bool configure_link = true;
   std::string file; ///< that `config` was read from; empty: none
+  std::string user; ///< to act as; empty: as whom it was started
+  bool filter_system_calls = false;
 };
 
 /// Runs until SIGINT or SIGTERM, or until the interface is lost; returns the

@@ -1,0 +1,179 @@
+#include "platform/privileges.hpp"
+
+#include "platform/file_descriptor.hpp"
+#include "platform/linux/system_call_filter.hpp"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <pwd.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstdint>
+
+namespace weft {
+
+namespace {
+
+constexpr std::uint64_t bit(unsigned capability) {
+  return std::uint64_t{1} << capability;
+}
+
+struct capability_sets {
+  std::uint64_t effective = 0;
+  std::uint64_t permitted = 0;
+};
+
+capability_sets read_capabilities() {
+  __user_cap_header_struct header{};
+  header.version = _LINUX_CAPABILITY_VERSION_3;
+  std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> halves{};
+  if (::syscall(SYS_capget, &header, halves.data()) != 0)
+    return {};
+  return {halves[0].effective | std::uint64_t{halves[1].effective} << 32,
+          halves[0].permitted | std::uint64_t{halves[1].permitted} << 32};
+}
+
+/// None is inheritable.
+bool write_capabilities(capability_sets sets) {
+  __user_cap_header_struct header{};
+  header.version = _LINUX_CAPABILITY_VERSION_3;
+  std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> halves{};
+  for (unsigned i = 0; i < halves.size(); ++i) {
+    halves[i].effective = static_cast<std::uint32_t>(sets.effective >> 32 * i);
+    halves[i].permitted = static_cast<std::uint32_t>(sets.permitted >> 32 * i);
+  }
+  return ::syscall(SYS_capset, &header, halves.data()) == 0;
+}
+
+/// Whether to lock memory takes CAP_IPC_LOCK.
+bool memory_lock_is_limited() {
+  rlimit limit{};
+  return ::getrlimit(RLIMIT_MEMLOCK, &limit) == 0
+         && limit.rlim_cur != RLIM_INFINITY;
+}
+
+/// The first of the files that may not be opened, or nothing.
+const std::string* find_unreadable(const std::vector<std::string>& files) {
+  for (const auto& file : files) {
+    const file_descriptor fd{
+      ::open(file.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC)};
+    if (!fd && errno == EACCES)
+      return &file;
+  }
+  return nullptr;
+}
+
+/// Also where a container does not let it: then it may not use it either.
+void join_group(gid_t group) {
+  std::vector<gid_t> groups(65536); // NGROUPS_MAX
+  const auto count
+    = ::getgroups(static_cast<int>(groups.size()), groups.data());
+  if (count < 0 || ::getegid() == group)
+    return;
+  groups.resize(static_cast<std::size_t>(count));
+  if (std::find(groups.begin(), groups.end(), group) != groups.end())
+    return;
+  groups.push_back(group);
+  ::setgroups(groups.size(), groups.data());
+}
+
+struct account {
+  uid_t user = 0;
+  gid_t group = 0;
+  std::string name;
+};
+
+result<account> find_account(const std::string& name) {
+  uid_t number = 0;
+  const auto* end = name.data() + name.size();
+  const auto parsed = std::from_chars(name.data(), end, number);
+  const bool by_number = parsed.ec == std::errc{} && parsed.ptr == end;
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): no thread has started yet
+  const auto* found = by_number ? ::getpwuid(number) : ::getpwnam(name.c_str());
+  if (found == nullptr)
+    return tl::unexpected(
+      make_system_error(0, "There is no user '" + name + "'",
+                        "Make it (useradd --system --no-create-home " + name
+                          + "), or name another one"));
+  return account{found->pw_uid, found->pw_gid, found->pw_name};
+}
+
+/// Permitted capabilities stay.
+result<void> become(const account& who, const std::optional<gid_t>& group) {
+  const auto refused = [&] {
+    return tl::unexpected(make_system_error(
+      errno, "Cannot act as user " + who.name,
+      "Start it as root, or as that user without the option"));
+  };
+  if (::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0
+      || ::initgroups(who.name.c_str(), who.group) != 0)
+    return refused();
+  if (group)
+    join_group(*group);
+  if (::setresgid(who.group, who.group, who.group) != 0
+      || ::setresuid(who.user, who.user, who.user) != 0)
+    return refused();
+  ::prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0);
+  ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); // a new user may have set it
+  return {};
+}
+
+} // namespace
+
+result<std::vector<std::string>>
+reduce_privileges(const privilege_options& options) {
+  std::vector<std::string> notes;
+  if (!options.user.empty()) {
+    auto who = find_account(options.user);
+    if (!who)
+      return tl::unexpected(who.error());
+    if (auto done = become(*who, options.group); !done)
+      return tl::unexpected(done.error());
+  } else if (options.group) {
+    join_group(*options.group);
+  }
+  auto kept = bit(CAP_NET_ADMIN);
+  if (options.low_ports)
+    kept |= bit(CAP_NET_BIND_SERVICE);
+  const auto had = read_capabilities().permitted;
+  // All memory was locked, and so is what will be allocated.
+  if (memory_lock_is_limited())
+    kept |= bit(CAP_IPC_LOCK);
+  // Whoever acts as another user wants files to be that one's.
+  if (options.user.empty() && (had & bit(CAP_DAC_READ_SEARCH)) != 0
+      && write_capabilities({had & kept, had})) {
+    if (const auto* file = find_unreadable(options.files)) {
+      kept |= bit(CAP_DAC_READ_SEARCH);
+      notes.push_back(*file
+                      + " belongs to another user, so this process keeps the "
+                        "right to read any file; run: chown root "
+                      + *file);
+    }
+  }
+  // Without CAP_SETPCAP the bounding set stays, and no_new_privs has to do.
+  write_capabilities({had & (kept | bit(CAP_SETPCAP)), had});
+  for (unsigned i = 0; ::prctl(PR_CAPBSET_READ, i, 0, 0, 0) >= 0; ++i) {
+    if ((kept & bit(i)) == 0)
+      ::prctl(PR_CAPBSET_DROP, i, 0, 0, 0);
+  }
+  ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+  if (!write_capabilities({had & kept, had & kept}))
+    notes.push_back(
+      make_system_error(errno, "Cannot give up capabilities", " ").message);
+  ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  if (options.filter_system_calls) {
+    if (auto done = filter_system_calls(); !done)
+      return tl::unexpected(done.error());
+  }
+  return notes;
+}
+
+} // namespace weft
