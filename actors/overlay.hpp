@@ -81,6 +81,7 @@ private:
   caf::result<config_changes>
   apply_all(const node_config& wanted, std::vector<std::string> notes = {});
   caf::result<config_changes> reload();
+  caf::error refused(caf::error reason) const;
   caf::result<config_changes> add(const peer_config& peer);
   caf::result<config_changes> change(const peer_update& update);
   caf::result<config_changes> remove(const public_key& peer);

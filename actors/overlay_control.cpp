@@ -74,18 +74,26 @@ void overlay::enqueue_change(waiting_change change) {
 caf::result<config_changes>
 overlay::apply_all(const node_config& wanted, std::vector<std::string> notes) {
   if (auto mistake = validate(wanted))
-    return to_error(std::move(*mistake));
+    return refused(to_error(std::move(*mistake)));
   waiting_change change;
   change.whole = wanted;
   change.changes.notes = std::move(notes);
   return schedule(std::move(change));
 }
 
+/// A whole configuration that is not taken leaves a line in the log: whoever
+/// sent a signal gets no answer.
+caf::error overlay::refused(caf::error reason) const {
+  options_.log->error("the configuration stays as it was: {}",
+                      error_message(reason));
+  return reason;
+}
+
 caf::result<config_changes> overlay::reload() {
   if (!options_.read_config)
-    return make_error(ENOTSUP,
-                      "this overlay was not started from a file: send it the "
-                      "configuration itself (weft apply FILE)");
+    return refused(make_error(
+      ENOTSUP, "this overlay was not started from a file: send it the "
+               "configuration itself (weft apply FILE)"));
   auto wanted = options_.read_config();
   if (!wanted) {
     std::istringstream mistakes(wanted.error());
@@ -323,8 +331,7 @@ void overlay::finish_change(caf::error reason, const config_changes& peers) {
   if (change.whole) {
     change.whole->interface.private_key.wipe();
     if (reason) {
-      options_.log->error("the configuration stays as it was: {}",
-                          error_message(reason));
+      reason = refused(std::move(reason));
     } else {
       const auto text = summary(change.changes);
       options_.log->info("configuration applied: {}", text);

@@ -21,6 +21,15 @@ std::string label_of(const peer_settings& settings) {
   return settings.name.empty() ? to_string(settings.public_key) : settings.name;
 }
 
+/// Nothing for a host name.
+std::optional<endpoint> numeric_of(const endpoint_config& where) {
+  const auto* numeric = std::get_if<endpoint>(&where);
+  if (numeric == nullptr)
+    return std::nullopt;
+  return endpoint{numeric->address.unmapped(), numeric->port,
+                  numeric->scope_id};
+}
+
 caf::error name_is_taken(const std::string& name) {
   return make_error(EEXIST,
                     "peer.name: another peer is called '" + name
@@ -210,8 +219,7 @@ std::uint32_t registry::add_peer(const peer_update& update) {
     = update.persistent_keepalive.value_or(std::chrono::seconds{0});
   if (update.endpoint) {
     settings.endpoint_host = host_text(*update.endpoint);
-    if (const auto* address = std::get_if<endpoint>(&*update.endpoint))
-      settings.endpoint = *address;
+    settings.endpoint = numeric_of(*update.endpoint);
   }
   by_key_[update.public_key] = slot;
   spawn_peer(slot);
@@ -258,10 +266,8 @@ bool registry::change_existing(std::uint32_t slot, const peer_update& update) {
     entry.configured_endpoint = update.endpoint;
     settings.endpoint_host = host_text(*update.endpoint);
     changes.endpoint_host = settings.endpoint_host;
-    if (const auto* address = std::get_if<endpoint>(&*update.endpoint)) {
-      settings.endpoint = *address;
-      changes.endpoint = *address;
-    }
+    if ((changes.endpoint = numeric_of(*update.endpoint)))
+      settings.endpoint = changes.endpoint;
     announce(entry);
     resolve(slot, *update.endpoint);
   }

@@ -4,6 +4,7 @@
 #include "config/strings.hpp"
 #include "config/values.hpp"
 #include "config/wg_quick.hpp"
+#include "config/wg_quick_values.hpp"
 
 #include <array>
 #include <set>
@@ -94,7 +95,7 @@ private:
   }
   template <class Each>
   void read_prefixes(const assignment& from, Each each) {
-    for (auto part : strings::split_commas(from.value)) {
+    for (const auto& part : split_wg_prefixes(from.value)) {
       if (const auto prefix = read_prefix(part))
         each(*prefix);
       else
@@ -193,7 +194,7 @@ std::span<const wg_quick_reader::known_key> wg_quick_reader::peer_keys() {
      }},
     {"Endpoint",
      [](self& me, from& line) {
-       me.read_value(line, read_endpoint, me.peer().endpoint);
+       me.read_value(line, read_wg_endpoint, me.peer().endpoint);
      }},
     {"PersistentKeepalive",
      [](self& me, from& line) {
@@ -272,10 +273,13 @@ void wg_quick_reader::read_section(std::string_view name,
   section_place_ = {line_, 1};
   section_ = section::none;
   may_name_peer_ = false;
-  if (equal_ignoring_case(name, "[Interface]")) {
+  const bool closed = name.ends_with(']');
+  const auto word
+    = closed ? trim(name.substr(1, name.size() - 2)) : std::string_view{};
+  if (equal_ignoring_case(word, "Interface")) {
     section_ = section::interface;
     interface_place_ = section_place_;
-  } else if (equal_ignoring_case(name, "[Peer]")) {
+  } else if (equal_ignoring_case(word, "Peer")) {
     section_ = section::peer;
     result_.config.peers.emplace_back();
     places_.push_back({section_place_, section_place_, {}});
@@ -410,6 +414,12 @@ import_wg_quick(std::string_view text, const std::string& path,
     return tl::unexpected{config_errors{
       {path, 0, 0, "",
        "the file is larger than 64 MiB; a configuration is expected"}}};
+  // Editors of other systems begin a file so.
+  if (text.starts_with("\xef\xbb\xbf"))
+    text.remove_prefix(3);
+  if (text.starts_with("\xff\xfe") || text.starts_with("\xfe\xff"))
+    return tl::unexpected{
+      config_errors{{path, 1, 1, "", "the file is UTF-16; save it as UTF-8"}}};
   return wg_quick_reader{path, interface_name}.read(text);
 }
 

@@ -168,8 +168,12 @@ void yaml_reader::read_socket_folder(const yaml_node& value, const path& at) {
     return;
   // A socket's name has 108 bytes with the zero; NAME.sock takes 21 of them.
   constexpr std::size_t longest = 86;
-  const auto folder = (folder_ / *name).lexically_normal().string();
-  if (name->empty() || folder.size() > longest
+  // Absolute, for it is compared with what a reload says.
+  std::error_code failed;
+  const auto folder = std::filesystem::absolute(folder_ / *name, failed)
+                        .lexically_normal()
+                        .string();
+  if (name->empty() || failed || folder.size() > longest
       || strings::has_control_characters(*name))
     return complain(value, at,
                     strings::quote(*name)

@@ -57,7 +57,7 @@ resolve_host(const std::string& host, std::uint16_t port) {
       std::memcpy(&v6, entry->ai_addr, sizeof v6);
       byte_array<16> bytes{};
       std::memcpy(bytes.data(), &v6.sin6_addr, bytes.size());
-      where.address = ip_address::from_v6(bytes.data());
+      where.address = ip_address::from_v6(bytes.data()).unmapped();
       where.scope_id = v6.sin6_scope_id;
     } else {
       continue;

@@ -174,6 +174,17 @@ ip_address ip_address::from_v6(const std::byte* sixteen_bytes) {
   return address;
 }
 
+ip_address ip_address::unmapped() const {
+  constexpr std::size_t prefix_size = 12;
+  constexpr byte_array<prefix_size> prefix{
+    std::byte{0}, std::byte{0}, std::byte{0},    std::byte{0},
+    std::byte{0}, std::byte{0}, std::byte{0},    std::byte{0},
+    std::byte{0}, std::byte{0}, std::byte{0xff}, std::byte{0xff}};
+  if (is_v4() || !std::equal(prefix.begin(), prefix.end(), bytes.begin()))
+    return *this;
+  return from_v4(bytes.data() + prefix_size);
+}
+
 std::optional<ip_address> parse_ip_address(std::string_view text) {
   ip_address address;
   if (text.find(':') == std::string_view::npos) {
@@ -223,6 +234,10 @@ std::optional<ip_prefix> parse_ip_prefix(std::string_view text) {
     length = parse_number(text.substr(slash + 1), address->bits());
   if (!length)
     return std::nullopt;
+  if (const auto v4 = address->unmapped();
+      v4.family != address->family && *length >= address->bits() - v4.bits())
+    return ip_prefix{
+      v4, static_cast<std::uint8_t>(*length + v4.bits() - address->bits())};
   return ip_prefix{*address, static_cast<std::uint8_t>(*length)};
 }
 
@@ -257,9 +272,12 @@ std::optional<endpoint> parse_endpoint(std::string_view text) {
     }
   }
   const auto address = parse_ip_address(host);
-  if (!address || address->is_v4() == bracketed)
+  if (!address || (!address->is_v4() && !bracketed))
     return std::nullopt;
-  return endpoint{*address, static_cast<std::uint16_t>(*port), scope};
+  const auto plain = address->unmapped();
+  if (plain.is_v4() && scope != 0)
+    return std::nullopt;
+  return endpoint{plain, static_cast<std::uint16_t>(*port), scope};
 }
 
 std::string to_string(const endpoint& where) {

@@ -31,6 +31,9 @@ struct ip_address {
   std::size_t size() const {
     return bits() / 8;
   }
+  /// The IPv4 address that an IPv4-mapped IPv6 address (::ffff:192.0.2.1)
+  /// stands for; any other is returned as it is.
+  ip_address unmapped() const;
   /// 0.0.0.0 or ::
   bool is_unspecified() const {
     return bytes == byte_array<16>{};
@@ -55,7 +58,8 @@ struct ip_prefix {
   bool contains(const ip_address& other) const;
 };
 
-/// `ADDRESS/LENGTH`, or `ADDRESS` for a host.  Host bits are kept.
+/// `ADDRESS/LENGTH`, or `ADDRESS` for a host.  Host bits are kept.  What lies
+/// within ::ffff:0:0/96 is the IPv4 prefix that it stands for.
 std::optional<ip_prefix> parse_ip_prefix(std::string_view text);
 /// `ADDRESS/LENGTH`
 std::string to_string(const ip_prefix& prefix);
@@ -69,7 +73,8 @@ struct endpoint {
   auto operator<=>(const endpoint&) const = default;
 };
 
-/// `192.0.2.1:51820`, `[2001:db8::1]:51820` or `[fe80::1%3]:51820`.
+/// `192.0.2.1:51820`, `[2001:db8::1]:51820` or `[fe80::1%3]:51820`; an IPv4
+/// address may have brackets, too, and an IPv4-mapped one becomes IPv4.
 std::optional<endpoint> parse_endpoint(std::string_view text);
 std::string to_string(const endpoint& where);
 

@@ -4,6 +4,8 @@
 
 #include <catch2/catch.hpp>
 
+#include <fstream>
+
 using namespace weft;
 using namespace weft::test;
 using Catch::Matchers::Contains;
@@ -153,6 +155,55 @@ TEST_CASE("A simple comment above or in a section names the peer") {
         == std::vector<std::string>{"", "", ""});
   CHECK(names_in(head() + "# a\n[Peer]\n" + k(1) + "# a\n[Peer]\n" + k(2))
         == std::vector<std::string>{"a", ""});
+}
+
+TEST_CASE("What wg and wg-quick take is taken, however it is spaced") {
+  const auto read = import_good(
+    "\xef\xbb\xbf" + head("Address = 10.8.0.1/24 fd00:8::1/64,\n")
+    + "[ Peer ]\nPublicKey=" + public_text(1)
+    + "\nAllowedIPs = 10.8.0.2 / 32 ,, 10.8.1.0 /24,10.8.2.0/ 24\t10.8.3.1\n"
+      "AllowedIPs = ::ffff:10.8.4.0/120,\n"
+      "Endpoint = 2001:db8::1:51820\n"
+    + peer(2, "Endpoint = [192.0.2.1] : 51820\n")
+    + peer(3, "Endpoint = [::ffff:192.0.2.1]:51820\n"));
+  const auto& config = read.config;
+  REQUIRE(config.interface.addresses.size() == 2);
+  CHECK(to_string(config.interface.addresses[1]) == "fd00:8::1/64");
+  std::string allowed;
+  for (const auto& prefix : config.peers[0].allowed_ips)
+    allowed += to_string(prefix) + ' ';
+  CHECK(allowed
+        == "10.8.0.2/32 10.8.1.0/24 10.8.2.0/24 10.8.3.1/32 10.8.4.0/24 ");
+  CHECK(to_string(*config.peers[0].endpoint) == "[2001:db8::1]:51820");
+  CHECK(to_string(*config.peers[1].endpoint) == "192.0.2.1:51820");
+  CHECK(to_string(*config.peers[2].endpoint) == "192.0.2.1:51820");
+}
+
+TEST_CASE("A port may have the name of a service") {
+  const auto name = [](const std::string& port) {
+    return head() + peer(1, "Endpoint = [2001:db8::1]:" + port + "\n")
+           + peer(2, "Endpoint = vpn.example.org:" + port + "\n");
+  };
+  if (std::ifstream("/etc/services")) {
+    const auto config = import_good(name("https")).config;
+    CHECK(to_string(*config.peers[0].endpoint) == "[2001:db8::1]:443");
+    CHECK(to_string(*config.peers[1].endpoint) == "vpn.example.org:443");
+  }
+  CHECK_THAT(errors_of(name("no-such-service")),
+             Contains("is neither a number nor a service"));
+}
+
+TEST_CASE("What could mean two things is refused, and said what of it") {
+  const auto with = [](const std::string& endpoint) {
+    return errors_of(head() + peer(1, "Endpoint = " + endpoint + "\n"));
+  };
+  CHECK_THAT(with("2001:db8::1:5182"), Contains("no port, or no brackets"));
+  CHECK_THAT(with("2001:db8::abcd"), Contains("no port, or no brackets"));
+  CHECK_THAT(with("2001:db8::1:70000"), Contains("out of range"));
+  CHECK_THAT(errors_of("\xff\xfe["), Equals("wg0.conf:1:1: the file is UTF-16; "
+                                            "save it as UTF-8\n"));
+  CHECK_THAT(errors_of(head() + "[Peer\nPublicKey = " + public_text(1) + "\n"),
+             Contains("unknown section '[Peer'"));
 }
 
 TEST_CASE("All errors of a wg-quick file are reported at once") {

@@ -7,6 +7,7 @@ import re
 import signal
 
 import harness
+import nodes
 
 
 class Reload(harness.NetnsTest):
@@ -109,6 +110,49 @@ class Reload(harness.NetnsTest):
         self.assertIn("10.210.0.1/24", self.left.ip("addr", "show", self.name).stdout)
         self.assertIn(self.name, self.left.ip("route", "show", "10.220.0.0/16").stdout)
         self.assert_pings(self.left, "10.200.0.2")
+
+
+class FailedReload(harness.NetnsTest):
+    def test_every_reload_that_fails_leaves_a_line_and_changes_nothing(self):
+        node, other = nodes.pair(self)
+        nodes.wait_for_ping(node, other)
+        good = open(node.file, encoding="utf-8").read()
+        node.home.ip("link", "add", "taken", "type", "bridge")
+        node.home.ip("addr", "add", "10.99.0.1/16", "dev", "taken")
+        node.home.ip("link", "set", "taken", "up")
+        blocker = node.home.udp_socket()
+        self.stack.callback(blocker.close)
+        blocker.bind(("0.0.0.0", 51999))
+        own_key = node.public_key
+        for what, change in {
+                "no file": None,
+                "no YAML": lambda text: text + "\n}",
+                "another section": lambda text: text + "\nbogus: 1",
+                "no key file": lambda text: text.replace(".key", ".nokey"),
+                "its own key": lambda text: text.replace(other.public_key, own_key),
+                "a port that is taken": lambda text: text.replace("51820,", "51999,", 1),
+                "a network that is taken": lambda text: text.replace('"10.200.0.0/16"', '"10.99.0.0/16"'),
+        }.items():
+            if change:
+                self.text_file(os.path.basename(node.file), change(good))
+            else:
+                os.unlink(node.file)
+            before = node.log().count("the configuration stays as it was: ")
+            node.process.signal(signal.SIGHUP)
+            harness.wait_until(lambda: node.log().count("the configuration stays as it was: ") > before, what)
+            self.assertEqual(nodes.ping(node, other, 2), 2, what)
+
+    def test_what_is_fine_at_the_start_is_fine_at_a_reload_also_with_relative_names(self):
+        node, _ = nodes.pair(self, start=False)
+        node.write(socket_folder="sockets")
+        os.mkdir(f"{self.folder}/sockets")
+        node.process = harness.Process(
+            self, ["sh", "-c", 'cd "$1" && exec "$2" --config "$3"', "sh", self.folder, harness.WEFTD,
+                   os.path.basename(node.file)], node.home)
+        node.wait_ready()
+        node.write(mtu=1333)
+        node.reload()
+        self.assertIn("interface.mtu: 1420 -> 1333", node.log())
 
 
 if __name__ == "__main__":

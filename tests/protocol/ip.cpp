@@ -221,9 +221,9 @@ TEST_CASE("network() clears the host bits, and contains() ignores them") {
 }
 
 TEST_CASE("endpoints have brackets around IPv6, and a numeric zone") {
-  for (const auto* text : {"192.0.2.1:51820", "[2001:db8::1]:51820",
-                           "[fe80::1%3]:51820", "[fe80::1%4294967295]:1",
-                           "0.0.0.0:0", "[::]:65535", "[::ffff:192.0.2.1]:1"})
+  for (const auto* text :
+       {"192.0.2.1:51820", "[2001:db8::1]:51820", "[fe80::1%3]:51820",
+        "[fe80::1%4294967295]:1", "0.0.0.0:0", "[::]:65535"})
     CHECK(canonical_endpoint(text) == text);
   const auto where = parse_endpoint("[fe80::1%3]:51820").value();
   CHECK(where.port == 51820);
@@ -239,7 +239,6 @@ TEST_CASE("endpoints have brackets around IPv6, and a numeric zone") {
                            "192.0.2.1:-1",
                            "192.0.2.1: 1",
                            "192.0.2.1:1 ",
-                           "[192.0.2.1]:1",
                            "192.0.2.1%1:1",
                            "[192.0.2.1%1]:1",
                            "2001:db8::1:1",
@@ -260,6 +259,23 @@ TEST_CASE("endpoints have brackets around IPv6, and a numeric zone") {
                            "[%1]:1",
                            "example.org:51820"})
     CHECK(canonical_endpoint(text) == "refused");
+}
+
+TEST_CASE("an IPv4-mapped address is the IPv4 address that it stands for") {
+  CHECK(address_of("::ffff:192.0.2.1").unmapped() == address_of("192.0.2.1"));
+  for (const auto* text : {"192.0.2.1", "::192.0.2.1", "::fffe:192.0.2.1",
+                           "1::ffff:192.0.2.1", "64:ff9b::192.0.2.1", "::"})
+    CHECK(address_of(text).unmapped() == address_of(text));
+  CHECK(canonical_endpoint("[::ffff:192.0.2.1]:51820") == "192.0.2.1:51820");
+  CHECK(canonical_endpoint("[::FFFF:c000:201]:51820") == "192.0.2.1:51820");
+  CHECK(canonical_endpoint("[192.0.2.1]:51820") == "192.0.2.1:51820");
+  CHECK(canonical_endpoint("[::ffff:192.0.2.1%1]:51820") == "refused");
+  CHECK(canonical_endpoint("::ffff:192.0.2.1:51820") == "refused");
+  CHECK(canonical_prefix("::ffff:192.0.2.1") == "192.0.2.1/32");
+  CHECK(canonical_prefix("::ffff:192.0.2.0/120") == "192.0.2.0/24");
+  CHECK(canonical_prefix("::ffff:0:0/96") == "0.0.0.0/0");
+  CHECK(canonical_prefix("::ffff:0:0/95") == "::ffff:0.0.0.0/95");
+  CHECK(canonical_prefix("::/0") == "::/0");
 }
 
 TEST_CASE("the fixed header of an inner packet is read, and lies are "
