@@ -29,6 +29,8 @@ constexpr std::uint64_t bit(unsigned capability) {
 struct capability_sets {
   std::uint64_t effective = 0;
   std::uint64_t permitted = 0;
+
+  bool operator==(const capability_sets&) const = default;
 };
 
 capability_sets read_capabilities() {
@@ -165,9 +167,10 @@ reduce_privileges(const privilege_options& options) {
       ::prctl(PR_CAPBSET_DROP, i, 0, 0, 0);
   }
   ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-  if (!write_capabilities({had & kept, had & kept}))
-    notes.push_back(
-      make_system_error(errno, "Cannot give up capabilities", " ").message);
+  // The unit's filter refuses this call, and there is nothing left to give up.
+  const capability_sets wanted{had & kept, had & kept};
+  if (!write_capabilities(wanted) && read_capabilities() != wanted)
+    notes.push_back("Cannot give up capabilities that are not needed");
   ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   if (options.filter_system_calls) {
     if (auto done = filter_system_calls(); !done)

@@ -2,6 +2,7 @@
 """The packages on a machine with systemd: installed, run, upgraded, removed."""
 
 import os
+import re
 import shutil
 import time
 import unittest
@@ -157,6 +158,32 @@ class Service(unittest.TestCase):
                                    ("full", "net/tun", "null", "random", "tty", "urandom", "zero")})
         result = self.machine.run(*inside, "systemctl --no-pager list-units", check=False)
         self.assertNotEqual(result.returncode, 0, "systemd takes no orders from a node")
+
+    def test_nodes_reach_no_socket_of_roots_and_read_no_secret_but_their_own(self):
+        self.configure()
+        # Before a node starts, and while it runs.
+        self.machine.write("/run/docker.sock", "")
+        self.start("a")
+        self.machine.write("/run/containerd/containerd.sock", "")
+        self.assertNotEqual(self.machine.read("/etc/shadow"), "")
+        inside = ("nsenter", f"--target={self.main_pid('a')}", "--mount", "--wd=/", "sh", "-c")
+        shown = set(self.machine.run(*inside, "cd /run && find . ! -type d").stdout.split())
+        self.assertIn("./weft/a.sock", shown)
+        self.assertIn("./wireguard/a.sock", shown)
+        used = r"\./(weft/|wireguard/|nscd/|systemd/(resolve/|notify$)|resolvconf/|NetworkManager/resolv.conf$)"
+        self.assertEqual([path for path in shown if not re.match(used, path)], [])
+        for secret in ("/etc/shadow", "/etc/gshadow", "/etc/shadow-"):
+            self.assertEqual(self.machine.run(*inside, f"! test -e {secret} || cat {secret}").stdout, "", secret)
+        for folder in ("/etc/ssh", "/var/backups", "/var/log"):
+            self.assertEqual(self.machine.run(*inside, f"ls -A {folder}", check=False).stdout.strip(), "", folder)
+
+    def test_the_memory_of_nodes_is_locked(self):
+        self.configure()
+        self.start("a")
+        with open(self.machine.path(f"/proc/{self.main_pid('a')}/limits")) as file:
+            if not re.search(r"Max locked memory +unlimited", file.read()):
+                self.skipTest("systemd may not raise limits here")
+        self.assertGreater(int(self.status_fields("a")["VmLck"].split()[0]), 0)
 
     def test_nodes_share_the_folders_of_their_sockets(self):
         self.start_both()
