@@ -503,6 +503,12 @@ def _sweep():
                     os.unlink(f"{folder}/{name}")
 
 
+def is_sanitized(program):
+    """Whether AddressSanitizer is in it, which needs terabytes of address space and must be the first library."""
+    with open(program, "rb") as file:
+        return b"__asan_init" in file.read()
+
+
 def missing_prerequisite():
     """Why these tests cannot run here, or None."""
     if os.geteuid():

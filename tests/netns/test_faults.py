@@ -8,6 +8,7 @@ import resource
 import signal
 import socket
 import time
+import unittest
 
 import harness
 import nodes
@@ -278,6 +279,7 @@ class NothingLeft(harness.NetnsTest):
         node.reload()
         self.assertIn("configuration applied", node.log())
 
+    @unittest.skipIf(harness.is_sanitized(harness.WEFTD), "AddressSanitizer needs all address space")
     def test_without_memory_the_start_ends_with_a_message(self):
         node, _ = nodes.pair(self, start=False)
         started = 0
@@ -293,6 +295,7 @@ class NothingLeft(harness.NetnsTest):
             self.assertFalse(node.home.has_link(node.name))
         self.assertGreaterEqual(started, 1)
 
+    @unittest.skipIf(harness.is_sanitized(harness.WEFTD), "AddressSanitizer needs all address space")
     def test_without_more_memory_a_running_node_goes_on(self):
         node, other = nodes.pair(self)
         wait_for_ping(node, other)
@@ -324,7 +327,7 @@ class Clocks(harness.NetnsTest):
 
     def test_a_wall_clock_that_jumps_by_years_costs_no_packet(self):
         library = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
-        if not library or "asan" in harness.run("ldd", harness.WEFTD).stdout:
+        if not library or harness.is_sanitized(harness.WEFTD):
             self.skipTest("libfaketime (package faketime) is not there, or cannot go with AddressSanitizer")
         node, other = nodes.pair(self, start=False)
         other.start()

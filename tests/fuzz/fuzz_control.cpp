@@ -1,0 +1,148 @@
+// What comes from the other end of a control connection: the preface, then
+// frames.  However a stream is cut into pieces, the same bytes pass; nothing
+// beyond the limits is let through or waited for.
+//
+// The first byte says who reads: a filter for a viewer or an operator, the
+// guard of a client, or the preface.
+#include "actors/control/frame_filter.hpp"
+#include "actors/control/preface.hpp"
+#include "tests/actors/control_frames.hpp"
+
+#include <cstdlib>
+
+namespace {
+
+using namespace weft;
+using namespace weft::test;
+
+void require(bool holds) {
+  if (!holds)
+    std::abort();
+}
+
+constexpr std::uint64_t facade_id = 9;
+
+struct outcome {
+  std::string passed;
+  std::size_t dropped = 0;
+  std::string violation;
+
+  bool operator==(const outcome&) const = default;
+};
+
+/// Gives `judge` the bytes `step` by `step`, as the pump does.
+outcome pump(frame_judge& judge, std::string_view bytes, std::size_t step) {
+  outcome result;
+  std::string waiting;
+  for (std::size_t at = 0; at < bytes.size(); at += step) {
+    waiting += bytes.substr(at, step);
+    for (;;) {
+      const auto verdict = judge.from_remote(waiting);
+      require(verdict.pass + verdict.drop <= waiting.size());
+      result.passed += waiting.substr(0, verdict.pass);
+      result.dropped += verdict.drop;
+      waiting.erase(0, verdict.pass + verdict.drop);
+      if (!verdict.violation.empty()) {
+        result.violation = verdict.violation;
+        return result;
+      }
+      if (verdict.pass + verdict.drop == 0)
+        break;
+    }
+  }
+  return result;
+}
+
+frame_filter make_filter(control_role role) {
+  return frame_filter({role, facade_id, node_id('s')});
+}
+
+void filter(control_role role, std::string_view bytes) {
+  // Behind the handshakes, or else few inputs would get there.
+  const auto greeting
+    = client_handshake(node_id('c'))
+      + client_handshake(node_id('c'), basp::select_connection);
+  auto whole = make_filter(role);
+  auto pieces = make_filter(role);
+  require(pump(whole, greeting, greeting.size()).violation.empty());
+  require(pump(pieces, greeting, 1).violation.empty());
+  require(pump(whole, bytes, bytes.size() + 1) == pump(pieces, bytes, 7));
+  require(whole.outstanding() == pieces.outstanding());
+  require(whole.outstanding() <= frame_filter::most_requests);
+  // Whatever has passed passes again, alone and from the beginning.
+  auto without = make_filter(role);
+  std::ignore = pump(without, bytes, 64);
+}
+
+void both_directions(std::string_view bytes) {
+  auto judge = make_filter(control_role::operate);
+  while (bytes.size() > 1) {
+    const auto length = static_cast<unsigned char>(bytes[0]);
+    const auto part = bytes.substr(1, length / 2U);
+    bytes.remove_prefix(1 + part.size());
+    const auto verdict
+      = length % 2 == 0 ? judge.from_remote(part) : judge.to_remote(part);
+    require(verdict.pass + verdict.drop <= part.size());
+    require(judge.outstanding() <= frame_filter::most_requests);
+    if (!verdict.violation.empty())
+      return;
+  }
+}
+
+void guard(std::string_view bytes) {
+  server_guard whole;
+  server_guard pieces;
+  require(pump(whole, bytes, bytes.size() + 1) == pump(pieces, bytes, 5));
+  server_guard greeted;
+  const auto greeting
+    = frame({basp::operation::server_handshake, 0, 0, basp::version}, "node");
+  require(pump(greeted, greeting, 64).violation.empty());
+  std::ignore = pump(greeted, bytes, 64);
+}
+
+void preface(std::string_view bytes) {
+  std::string padded{bytes};
+  padded.resize(client_preface::size);
+  if (const auto read = parse_client_preface(padded);
+      read && read->version == control_version) {
+    const auto again = parse_client_preface(to_bytes(*read));
+    require(again && again->node == read->node);
+  }
+  padded = bytes;
+  padded.resize(server_preface::size);
+  const auto read = parse_server_preface(padded);
+  if (!read || read->version != control_version)
+    return;
+  const auto again = parse_server_preface(to_bytes(*read));
+  require(again && again->verdict == read->verdict && again->role == read->role
+          && again->code == read->code
+          && again->interface == read->interface && again->text == read->text);
+}
+
+} // namespace
+
+extern "C" int
+LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
+  if (size == 0)
+    return 0;
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast)
+  std::string_view text{reinterpret_cast<const char*>(data), size};
+  text.remove_prefix(1);
+  switch (data[0] % 5) {
+    case 0:
+      filter(control_role::view, text);
+      break;
+    case 1:
+      filter(control_role::operate, text);
+      break;
+    case 2:
+      both_directions(text);
+      break;
+    case 3:
+      guard(text);
+      break;
+    default:
+      preface(text);
+  }
+  return 0;
+}
