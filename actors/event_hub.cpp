@@ -33,7 +33,7 @@ void event_hub::on_exit() {
   for (auto& [address, one] : subscriptions_)
     demonitor(address);
   subscriptions_.clear();
-  live_.clear();
+  peers_.clear();
   handshakes_.clear();
 }
 
@@ -57,8 +57,12 @@ caf::result<void> event_hub::add(const event_subscriber& subscriber) {
 }
 
 void event_hub::remove(const caf::actor_addr& subscriber) {
-  if (subscriptions_.erase(subscriber) > 0)
-    demonitor(subscriber);
+  const auto found = subscriptions_.find(subscriber);
+  if (found == subscriptions_.end())
+    return;
+  waiting_in_all_ -= found->second.waiting.size();
+  subscriptions_.erase(found);
+  demonitor(subscriber);
 }
 
 /// What is about a peer; the rest is logged where it happens.
@@ -82,28 +86,48 @@ void event_hub::log(const overlay_event& event) {
 
 void event_hub::publish(const overlay_event& event) {
   log(event);
+  if (subscriptions_.empty())
+    return;
   std::vector<caf::actor_addr> too_slow;
+  const auto shared = std::make_shared<const overlay_event>(event);
   for (auto& [address, one] : subscriptions_) {
     if (one.waiting.size() == max_waiting) {
       too_slow.push_back(address);
       continue;
     }
-    one.waiting.push_back(event);
+    one.waiting.push_back(shared);
+    ++waiting_in_all_;
     send_batch(one);
   }
+  if (waiting_in_all_ > max_waiting_in_all && too_slow.empty())
+    too_slow.push_back(std::max_element(subscriptions_.begin(),
+                                        subscriptions_.end(),
+                                        [](const auto& a, const auto& b) {
+                                          return a.second.waiting.size()
+                                                 < b.second.waiting.size();
+                                        })
+                         ->first);
   for (const auto& address : too_slow)
-    give_up(address, "it is " + std::to_string(max_waiting)
-                       + " events behind: subscribe again, and read the "
-                         "status for what was missed");
+    give_up(address,
+            "it is " + std::to_string(subscriptions_[address].waiting.size())
+              + " events behind: subscribe again, and read the status for what "
+                "was missed");
 }
 
 void event_hub::send_batch(subscription& to) {
   if (to.busy || to.waiting.empty())
     return;
-  const auto count = std::min(to.waiting.size(), max_batch);
-  const auto end = to.waiting.begin() + static_cast<std::ptrdiff_t>(count);
-  event_batch batch{to.passed, {to.waiting.begin(), end}};
-  to.waiting.erase(to.waiting.begin(), end);
+  constexpr std::size_t a_few = 16;
+  const auto share = std::max(max_unanswered / subscriptions_.size(), a_few);
+  const auto count = std::min({to.waiting.size(), max_batch, share});
+  event_batch batch;
+  batch.first = to.passed;
+  batch.events.reserve(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    batch.events.push_back(*to.waiting.front());
+    to.waiting.pop_front();
+  }
+  waiting_in_all_ -= count;
   to.passed += count;
   to.busy = true;
   const auto address = to.subscriber.address();
@@ -146,7 +170,22 @@ void event_hub::give_up(const caf::actor_addr& subscriber,
 
 // -- peers -------------------------------------------------------------------
 
+bool event_hub::comes_too_late(const overlay_event& event) const {
+  switch (event.kind) {
+    case event_kind::endpoint_changed:
+    case event_kind::handshake_completed:
+    case event_kind::handshake_failed:
+      return !peers_.contains(event.peer);
+    default:
+      return false;
+  }
+}
+
 void event_hub::happened(const overlay_event& what) {
+  if (comes_too_late(what))
+    return;
+  if (what.kind == event_kind::peer_added)
+    peers_.try_emplace(what.peer);
   auto event = what;
   event.interface = interface_;
   if (event.when == wall_time{})
@@ -155,12 +194,12 @@ void event_hub::happened(const overlay_event& what) {
   if (event.kind == event_kind::handshake_completed)
     handshake_seen(event);
   else if (event.kind == event_kind::peer_removed)
-    live_.erase(event.peer);
+    peers_.erase(event.peer);
 }
 
 void event_hub::handshake_seen(const overlay_event& event) {
   const auto now = boot_now();
-  auto& peer = live_[event.peer];
+  auto& peer = peers_[event.peer];
   const auto is_new = peer.last_handshake == time_point{};
   peer = {event.peer_name, now};
   handshakes_.emplace_back(now, event.peer);
@@ -187,8 +226,8 @@ void event_hub::check_silence() {
   while (!handshakes_.empty() && handshakes_.front().first + silence_ <= now) {
     const auto [when, key] = handshakes_.front();
     handshakes_.pop_front();
-    const auto found = live_.find(key);
-    if (found == live_.end() || found->second.last_handshake != when)
+    const auto found = peers_.find(key);
+    if (found == peers_.end() || found->second.last_handshake != when)
       continue; // removed, or heard from again
     overlay_event down;
     down.kind = event_kind::peer_down;
@@ -201,7 +240,7 @@ void event_hub::check_silence() {
         + std::to_string(
           std::chrono::duration_cast<std::chrono::seconds>(silence_).count())
         + " s";
-    live_.erase(found);
+    found->second.last_handshake = {};
     publish(down);
   }
   await_silence();

@@ -11,6 +11,7 @@
 
 #include <deque>
 #include <map>
+#include <memory>
 #include <unordered_map>
 
 namespace weft {
@@ -21,8 +22,13 @@ public:
   static constexpr std::size_t max_subscribers = 1024;
   /// Events that wait for one subscriber.
   static constexpr std::size_t max_waiting = 4096;
+  /// The same for all subscribers together; beyond that the one that is
+  /// furthest behind loses its subscription.  They share the events themselves.
+  static constexpr std::size_t max_waiting_in_all = std::size_t{1} << 17;
   /// Events in one batch.
   static constexpr std::size_t max_batch = 256;
+  /// Events in all unanswered batches, but a few for each subscriber.
+  static constexpr std::size_t max_unanswered = 16'384;
 
   /// `patience` is what a subscriber has to answer a batch, `silence` the time
   /// without a handshake after which a peer is down.
@@ -38,16 +44,16 @@ private:
   struct subscription {
     event_subscriber subscriber;
     std::uint64_t number = 0; ///< no other one has or had it
-    std::deque<overlay_event> waiting;
+    std::deque<std::shared_ptr<const overlay_event>> waiting;
     std::uint64_t passed = 0; ///< events before those that wait
     bool busy = false;        ///< a batch has not been answered
   };
   using subscriptions = std::map<caf::actor_addr, subscription>;
 
-  /// A peer with a session.
-  struct live_peer {
+  /// A peer that was added, and not removed.
+  struct known_peer {
     std::string name;
-    time_point last_handshake{};
+    time_point last_handshake{}; ///< zero: it is down
   };
 
   caf::result<void> add(const event_subscriber& subscriber);
@@ -60,6 +66,8 @@ private:
   void
   answered(const caf::actor_addr& subscriber, std::uint64_t number, bool well);
   void give_up(const caf::actor_addr& subscriber, const std::string& why);
+  /// Whether it is about a peer that has been removed meanwhile.
+  bool comes_too_late(const overlay_event& event) const;
   void handshake_seen(const overlay_event& event);
   void check_silence();
   void await_silence();
@@ -70,7 +78,8 @@ private:
   std::chrono::seconds patience_;
   subscriptions subscriptions_;
   std::uint64_t last_number_ = 0;
-  std::unordered_map<public_key, live_peer> live_;
+  std::size_t waiting_in_all_ = 0;
+  std::unordered_map<public_key, known_peer> peers_;
   /// Of all live peers, in order of time; a newer handshake appends.
   std::deque<std::pair<time_point, public_key>> handshakes_;
   bool check_due_ = false;

@@ -18,13 +18,19 @@ handshake_gate::behavior_type handshake_gate::make_behavior() {
   send(socket_, gate_started{caf::actor_cast<handshake_gate_actor>(this)});
   return {
     [this](const incoming_handshakes& incoming) { check_all(incoming); },
-    [this](const change_identity& changed) { set_identity(changed.speaker()); },
+    [this](const change_identity& changed) -> caf::result<void> {
+      set_identity(changed.speaker());
+      return caf::unit;
+    },
     [this](const peer_entries_changed& changed) {
       for (const auto& entry : changed.entries)
         change_entry(entry);
     },
     [this](const unknown_session_used& used) { wake_peer_at(used.remote); },
-    [this](const routes_changed& changed) { routes_ = changed.snapshot; },
+    [this](const routes_changed& changed) -> caf::result<void> {
+      routes_ = changed.snapshot;
+      return caf::unit;
+    },
     [this](const report_request&) { return drop_report{drops_}; },
   };
 }

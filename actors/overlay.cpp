@@ -84,6 +84,13 @@ overlay::behavior_type overlay::make_behavior() {
       routes_check_due_ = false;
       send(registry_, source_lost{});
     },
+    [this](config_read& read) { config_was_read(read); },
+    [this](const config_overdue& due) { config_is_overdue(due); },
+    [this](const report_due&) {
+      report_check_due_ = false;
+      start_reports();
+    },
+    [this](const machine_cloned&) { begin_sessions_anew(); },
     [this](const shut_down&) -> caf::result<void> {
       quit(caf::exit_reason::user_shutdown);
       return caf::unit;
@@ -169,6 +176,16 @@ void overlay::watch_link() {
   if (changes)
     std::ignore
       = loop().watch(changes->descriptor(), interest::read, &route_handler_);
+  machine_handler_.changed = [this] {
+    enter_loop_context();
+    if (resources_->machine->read())
+      begin_sessions_anew();
+  };
+  machine_handler_.broken = [this] { fail(); };
+  auto& machine = resources_->machine;
+  if (machine)
+    std::ignore
+      = loop().watch(machine->descriptor(), interest::read, &machine_handler_);
 }
 
 // -- the host ----------------------------------------------------------------
@@ -256,6 +273,9 @@ void overlay::on_exit() {
     loop().forget(resources_->link->descriptor());
   if (resources_->routes)
     loop().forget(resources_->routes->descriptor());
+  if (resources_->machine)
+    loop().forget(resources_->machine->descriptor());
+  threads_.close();
   parts_.clear();
   const auto stop = [this](auto& part) {
     if (part)
@@ -271,8 +291,20 @@ void overlay::on_exit() {
   for (auto& part : timers_)
     stop(part);
   stop(events_);
+  reload_.wanted = false;
+  const auto ended = make_error(ESHUTDOWN, "the overlay has ended");
   for (auto& change : std::exchange(changes_, {}))
-    change.answer(make_error(ESHUTDOWN, "the overlay has ended"), {});
+    change.answer(ended, {});
+  for (auto* asked : {&reload_.present, &reload_.next}) {
+    for (auto& answer : std::exchange(*asked, {}))
+      answer(ended, {});
+  }
+  for (const auto& round : std::exchange(rounds_, {})) {
+    for (auto* asked : {&round->present, &round->waiting}) {
+      for (auto& promise : std::exchange(*asked, {}))
+        promise.deliver(ended);
+    }
+  }
   // The registry stops the packet loops: it may still have peers to end there.
   resources_->handshake_loop->stop();
   resources_->control_loop->stop();
@@ -281,7 +313,13 @@ void overlay::on_exit() {
 }
 
 void overlay::tell_identity() {
-  send(registry_, change_identity{self_, link_up_});
+  caf::anon_send(registry_, change_identity{self_, link_up_});
+}
+
+void overlay::begin_sessions_anew() {
+  options_.log->warn("this machine was restored from a snapshot or cloned: all "
+                     "sessions end, and begin anew with other keys");
+  tell_identity();
 }
 
 } // namespace weft

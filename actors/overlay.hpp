@@ -2,12 +2,14 @@
 // device as a whole, supervises, and answers control.
 #pragma once
 
+#include "actors/off_loop.hpp"
 #include "actors/packet_port.hpp"
 #include "actors/registry.hpp"
 #include "actors/start_overlay.hpp"
 #include "platform/network.hpp"
 #include "platform/udp_socket.hpp"
 #include "platform/unix_socket.hpp"
+#include "platform/vm_generation.hpp"
 
 #include <deque>
 
@@ -23,6 +25,7 @@ struct overlay_resources {
   std::optional<unix_listener> uapi;
   std::optional<link_monitor> link;
   std::optional<route_monitor> routes;
+  std::optional<vm_generation_watch> machine;
   io_loop_ptr control_loop;
   io_loop_ptr handshake_loop;
   std::vector<io_loop_ptr> packet_loops;
@@ -60,11 +63,15 @@ private:
   void interface_ended(const std::string& why);
   void part_ended(const caf::down_msg& down);
   void tell_identity();
+  void begin_sessions_anew();
 
   // -- overlay_control.cpp --
 
   /// Answers whoever asked for a change.
   using change_answer = std::function<void(caf::error, config_changes)>;
+
+  using changes_promise = caf::typed_response_promise<config_changes>;
+  static change_answer answer_to(changes_promise promise);
 
   /// A change that waits for those before it.
   struct waiting_change {
@@ -75,13 +82,17 @@ private:
     config_changes changes;               ///< so far
     std::optional<rebind> former_sockets; ///< once they have changed
     endpoint former_listen;               ///< as configured
+    bool half_done = false; ///< it failed, and could not be taken back
+    std::size_t weight = 0;
   };
+  /// Changes that wait, the one that is being made included.
+  static constexpr std::size_t most_changes = 1024;
+  /// Their peers and prefixes in all; a single change may have more.
+  static constexpr std::size_t most_weight = std::size_t{1} << 20;
 
   caf::result<void> apply(const device_update& update);
-  caf::result<config_changes>
-  apply_all(const node_config& wanted, std::vector<std::string> notes = {});
-  caf::result<config_changes> reload();
-  caf::error refused(caf::error reason) const;
+  caf::result<config_changes> apply_all(const node_config& wanted);
+  caf::error refused(caf::error reason, bool half_done = false) const;
   caf::result<config_changes> add(const peer_config& peer);
   caf::result<config_changes> change(const peer_update& update);
   caf::result<config_changes> remove(const public_key& peer);
@@ -92,16 +103,55 @@ private:
   void enqueue_change(waiting_change change);
   void start_change();
   void find_difference(peer_configurations&& peers);
+  void ask_registry();
   void change_sockets();
   void sockets_changed(rebind now, std::uint16_t port);
   void change_rest();
   void take_back_sockets(caf::error reason);
   caf::error change_host(const node_config& wanted);
   void change_peers();
+  void add_changes(const config_changes& more);
   void finish_change(caf::error reason, const config_changes& peers = {});
   void apply_identity(const std::optional<private_key>& key);
   void tell_event(event_kind kind, std::string reason);
+
+  // -- overlay_reload.cpp --
+
+  /// Reading the configuration file again: one reading at a time, and one more
+  /// for all who ask meanwhile.
+  struct reload_state {
+    bool wanted = false;             ///< once the present one is done
+    std::vector<change_answer> next; ///< those who wait for that
+    bool under_way = false;          ///< reading, or applying what was read
+    std::vector<change_answer> present;
+    bool reading = false;
+    std::uint64_t number = 0; ///< of the reading
+    time_point began{};
+    bool overdue = false; ///< nobody waits for it any more
+  };
+  caf::result<config_changes> reload();
+  void start_reload();
+  void config_was_read(config_read& read);
+  void config_is_overdue(const config_overdue& due);
+  void finish_reload(const caf::error& reason, const config_changes& changes);
+
+  // -- overlay_status.cpp --
+
+  /// Those who want the same report, which is collected once for all of them.
+  struct report_round {
+    report_request asked;
+    std::optional<time_point> began;            ///< the last collection
+    std::vector<caf::response_promise> waiting; ///< for the next one
+    std::vector<caf::response_promise> present; ///< for the one under way
+    bool under_way = false;
+  };
+  using round_ptr = std::shared_ptr<report_round>;
+
   caf::result<device_status> status(const report_request& request);
+  void start_reports();
+  void collect_report(const round_ptr& round);
+  void finish_report(const round_ptr& round, caf::message answer);
+  device_status own_status(bool secrets);
 
   overlay_options options_;
   std::shared_ptr<overlay_resources> resources_;
@@ -112,9 +162,17 @@ private:
   std::uint32_t mtu_;
   bool link_up_;
   std::deque<waiting_change> changes_; ///< the first is being applied
+  std::size_t changes_weight_ = 0;
+  reload_state reload_;
+  off_loop threads_;
+  std::deque<round_ptr> rounds_;
+  std::size_t reports_waiting_ = 0;
+  time_point reports_paid_{}; ///< the work of past reports is shared out until
+  bool report_check_due_ = false;
 
   monitor_handler link_handler_;
   monitor_handler route_handler_;
+  monitor_handler machine_handler_;
   bool routes_check_due_ = false;
   std::vector<timer_actor> timers_;
   tun_reader_actor reader_;

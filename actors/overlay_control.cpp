@@ -1,20 +1,18 @@
 // Changes to a running overlay, one after the other:
 //  1. find what differs, for a whole configuration;
-//  2. sockets: if they fail, nothing else has been changed;
-//  3. the host: if it fails, the sockets are taken back;
-//  4. our key, and the peers, which cannot fail any more.
-// And what the overlay tells of itself.
+//  2. ask the registry whether it can change the peers so;
+//  3. sockets: if they fail, nothing else has been changed;
+//  4. the host: if it fails, the sockets are taken back;
+//  5. our key, and the peers, which cannot fail any more.
 #include "actors/link_setup.hpp"
 #include "actors/log_level.hpp"
 #include "actors/overlay.hpp"
 #include "config/difference.hpp"
 #include "config/validate.hpp"
 #include "messages/errors.hpp"
-#include "platform/clock.hpp"
 
 #include <algorithm>
 #include <cerrno>
-#include <sstream>
 
 namespace weft {
 
@@ -34,19 +32,37 @@ std::string summary(const config_changes& changes) {
   return text;
 }
 
+/// What a change holds on to while it waits, in peers and prefixes.
+std::size_t weight_of(const device_update& update,
+                      const std::optional<node_config>& whole) {
+  auto weight = 1 + update.peers.size();
+  for (const auto& peer : update.peers)
+    weight += peer.allowed_ips.size();
+  if (whole) {
+    weight += whole->peers.size();
+    for (const auto& peer : whole->peers)
+      weight += peer.allowed_ips.size();
+  }
+  return weight;
+}
+
 } // namespace
 
 // -- requests ----------------------------------------------------------------
 
-caf::result<config_changes> overlay::schedule(waiting_change change) {
-  auto promise
-    = make_response_promise<caf::typed_response_promise<config_changes>>();
-  change.answer = [promise](caf::error reason, config_changes changes) mutable {
+overlay::change_answer overlay::answer_to(changes_promise promise) {
+  return [promise = std::move(promise)](caf::error reason,
+                                        config_changes changes) mutable {
     if (reason)
       promise.deliver(std::move(reason));
     else
       promise.deliver(std::move(changes));
   };
+}
+
+caf::result<config_changes> overlay::schedule(waiting_change change) {
+  auto promise = make_response_promise<changes_promise>();
+  change.answer = answer_to(promise);
   enqueue_change(std::move(change));
   return promise;
 }
@@ -66,47 +82,37 @@ caf::result<void> overlay::apply(const device_update& update) {
 }
 
 void overlay::enqueue_change(waiting_change change) {
+  change.weight = weight_of(change.update, change.whole);
+  if (!changes_.empty()
+      && (changes_.size() >= most_changes
+          || changes_weight_ + change.weight > most_weight)) {
+    change.answer(make_error(EBUSY,
+                             "too many changes wait already: nothing was "
+                             "changed; try again later"),
+                  {});
+    return;
+  }
+  changes_weight_ += change.weight;
   changes_.push_back(std::move(change));
   if (changes_.size() == 1)
     start_change();
 }
 
-caf::result<config_changes>
-overlay::apply_all(const node_config& wanted, std::vector<std::string> notes) {
+caf::result<config_changes> overlay::apply_all(const node_config& wanted) {
   if (auto mistake = validate(wanted))
     return refused(to_error(std::move(*mistake)));
   waiting_change change;
   change.whole = wanted;
-  change.changes.notes = std::move(notes);
   return schedule(std::move(change));
 }
 
 /// A whole configuration that is not taken leaves a line in the log: whoever
 /// sent a signal gets no answer.
-caf::error overlay::refused(caf::error reason) const {
-  options_.log->error("the configuration stays as it was: {}",
+caf::error overlay::refused(caf::error reason, bool half_done) const {
+  options_.log->error("the configuration stays as it was{}: {}",
+                      half_done ? ", but for the socket" : "",
                       error_message(reason));
   return reason;
-}
-
-caf::result<config_changes> overlay::reload() {
-  if (!options_.read_config)
-    return refused(make_error(
-      ENOTSUP, "this overlay was not started from a file: send it the "
-               "configuration itself (weft apply FILE)"));
-  auto wanted = options_.read_config();
-  if (!wanted) {
-    std::istringstream mistakes(wanted.error());
-    for (std::string line; std::getline(mistakes, line);)
-      options_.log->error("the configuration stays as it was: {}", line);
-    return make_error(EINVAL, std::move(wanted.error()), "file");
-  }
-  std::vector<std::string> notes;
-  if (wanted->control != options_.config.control)
-    notes.emplace_back("control: stays as it is until weftd is restarted");
-  if (wanted->reload != options_.config.reload)
-    notes.emplace_back("reload: stays as it is until weftd is restarted");
-  return apply_all(*wanted, std::move(notes));
 }
 
 caf::result<config_changes> overlay::add(const peer_config& peer) {
@@ -158,7 +164,7 @@ overlay::change_allowed_ip(const public_key& peer, const ip_prefix& prefix,
 
 void overlay::start_change() {
   if (!changes_.front().whole) {
-    change_sockets();
+    ask_registry();
     return;
   }
   request(registry_, caf::infinite, configuration_request{})
@@ -184,7 +190,26 @@ void overlay::find_difference(peer_configurations&& peers) {
   if (change.update.private_key)
     change.changes.notes.emplace_back(
       "interface.private_key: changed, so that all sessions begin anew");
-  change_sockets();
+  ask_registry();
+}
+
+void overlay::ask_registry() {
+  auto& update = changes_.front().update;
+  const auto peers_only = !changes_.front().whole && !update.private_key
+                          && !update.listen_port && !update.fwmark;
+  if (peers_only || (update.peers.empty() && !update.replace_peers)) {
+    change_sockets();
+    return;
+  }
+  // Many peers are not copied.  It is ours again when the registry answers.
+  auto lent = std::make_shared<device_update>(std::move(update));
+  request(registry_, caf::infinite, check_update{lent})
+    .then(
+      [this, lent] {
+        changes_.front().update = std::move(*lent);
+        change_sockets();
+      },
+      [this](caf::error& reason) { finish_change(std::move(reason)); });
 }
 
 void overlay::change_sockets() {
@@ -244,15 +269,23 @@ void overlay::take_back_sockets(caf::error reason) {
     finish_change(std::move(reason));
     return;
   }
-  options_.config.interface.listen = changes_.front().former_listen;
-  fwmark_ = former->fwmark;
   request(socket_, caf::infinite, *former)
     .then(
       [this, reason](std::uint16_t port) {
+        options_.config.interface.listen = changes_.front().former_listen;
+        fwmark_ = changes_.front().former_sockets->fwmark;
         port_ = port;
         finish_change(reason);
       },
-      [this, reason](const caf::error&) { finish_change(reason); });
+      [this, reason](const caf::error& failure) {
+        const auto text = error_message(reason)
+                          + "; and the former socket cannot be opened "
+                          + "again, so port " + std::to_string(port_)
+                          + " stays in use: " + error_message(failure);
+        changes_.front().half_done = true;
+        finish_change(
+          make_error(error_code(reason), text, error_field(reason)));
+      });
 }
 
 void overlay::change_rest() {
@@ -264,7 +297,6 @@ void overlay::change_rest() {
     }
   }
   apply_identity(change.update.private_key);
-  change_peers();
 }
 
 caf::error overlay::change_host(const node_config& wanted) {
@@ -320,18 +352,24 @@ void overlay::change_peers() {
       .then(applied, failed);
 }
 
+void overlay::add_changes(const config_changes& more) {
+  auto& changes = changes_.front().changes;
+  changes.peers_added += more.peers_added;
+  changes.peers_changed += more.peers_changed;
+  changes.peers_removed += more.peers_removed;
+  changes.notes.insert(changes.notes.end(), more.notes.begin(),
+                       more.notes.end());
+}
+
 void overlay::finish_change(caf::error reason, const config_changes& peers) {
+  add_changes(peers);
   auto change = std::move(changes_.front());
   changes_.pop_front();
-  change.changes.peers_added = peers.peers_added;
-  change.changes.peers_changed = peers.peers_changed;
-  change.changes.peers_removed = peers.peers_removed;
-  change.changes.notes.insert(change.changes.notes.end(), peers.notes.begin(),
-                              peers.notes.end());
+  changes_weight_ -= change.weight;
   if (change.whole) {
     change.whole->interface.private_key.wipe();
     if (reason) {
-      reason = refused(std::move(reason));
+      reason = refused(std::move(reason), change.half_done);
     } else {
       const auto text = summary(change.changes);
       options_.log->info("configuration applied: {}", text);
@@ -344,13 +382,21 @@ void overlay::finish_change(caf::error reason, const config_changes& peers) {
 }
 
 void overlay::apply_identity(const std::optional<private_key>& key) {
-  if (!key)
+  const auto same
+    = !key || (self_ ? self_->private_static() == *key : key->is_zero());
+  if (same) {
+    change_peers();
     return;
-  const auto same = self_ ? self_->private_static() == *key : key->is_zero();
-  if (same)
-    return;
+  }
   self_ = key->is_zero() ? nullptr : std::make_shared<const identity>(*key);
-  tell_identity();
+  // The peers follow once nobody speaks as the former one any more.
+  request(registry_, caf::infinite, change_identity{self_, link_up_})
+    .then(
+      [this](const config_changes& peers) {
+        add_changes(peers);
+        change_peers();
+      },
+      [this](caf::error& reason) { finish_change(std::move(reason)); });
 }
 
 void overlay::tell_event(event_kind kind, std::string reason) {
@@ -358,60 +404,6 @@ void overlay::tell_event(event_kind kind, std::string reason) {
   event.kind = kind;
   event.reason = std::move(reason);
   send(events_, std::move(event));
-}
-
-// -- status ------------------------------------------------------------------
-
-caf::result<device_status> overlay::status(const report_request& asked) {
-  struct collection {
-    device_status status;
-    drop_counters drops;
-    std::size_t missing = 4;
-  };
-  auto promise
-    = make_response_promise<caf::typed_response_promise<device_status>>();
-  auto all = std::make_shared<collection>();
-  auto& status = all->status;
-  status.interface = resources_->interface;
-  if (self_) {
-    status.public_key = self_->public_static();
-    if (asked.secrets)
-      status.private_key = self_->private_static();
-  }
-  status.listen = options_.config.interface.listen;
-  status.listen_port = port_;
-  status.fwmark = fwmark_;
-  if (resources_->tun && !resources_->link) {
-    if (const auto mtu = resources_->tun->mtu())
-      set_mtu(*mtu);
-  }
-  status.mtu = mtu_;
-  auto collected = [all, promise]() mutable {
-    if (--all->missing > 0)
-      return;
-    all->status.drops = to_counts(all->drops, true);
-    promise.deliver(std::move(all->status));
-  };
-  auto failed = [promise](caf::error& reason) mutable {
-    promise.deliver(std::move(reason));
-  };
-  auto add_drops = [all, collected](const drop_report& report) mutable {
-    all->drops.add(report.drops);
-    collected();
-  };
-  request(reader_, caf::infinite, asked).then(add_drops, failed);
-  request(socket_, caf::infinite, asked).then(add_drops, failed);
-  request(gate_, caf::infinite, asked).then(add_drops, failed);
-  request(registry_, caf::infinite, asked)
-    .then(
-      [all, collected](registry_report& report) mutable {
-        all->drops.add(report.drops);
-        all->status.peers = std::move(report.peers);
-        all->status.next_peer = report.next_peer;
-        collected();
-      },
-      failed);
-  return promise;
 }
 
 } // namespace weft

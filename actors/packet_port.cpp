@@ -75,8 +75,9 @@ packet_port::behavior_type packet_port::make_behavior() {
   });
   consume_by(std::exchange(consumer_, nullptr));
   return {
-    [this](const routes_changed& changed) {
-      router_.set_routes(changed.snapshot);
+    [this](const routes_changed& changed) -> caf::result<void> {
+      router_.set_routes(changed.snapshot); // between passes nothing is open
+      return caf::unit;
     },
     [this](const mtu_changed& changed) { router_.set_mtu(changed.mtu); },
     [this](const batch_available&) { pass_on(); },

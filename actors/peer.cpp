@@ -58,12 +58,20 @@ peer::behavior_type peer::make_behavior() {
       }
     },
     [this](const peer_published&) { begin(); },
-    [this](const change_peer& changes) { change(changes); },
-    [this](const change_identity& changed) {
+    [this](const change_peer& changes) -> caf::result<void> {
+      change(changes);
+      return caf::unit;
+    },
+    [this](const change_identity& changed) -> caf::result<void> {
       const auto moment = instant_now();
       session_.set_identity(changed.speaker());
       session_.start(moment);
       follow_up(moment);
+      return caf::unit;
+    },
+    [this](const prefixes_lost& lost) -> caf::result<void> {
+      drop_lost(*lost.snapshot);
+      return caf::unit;
     },
     [this](const report_request& request) { return report(request); },
   };
@@ -182,6 +190,13 @@ void peer::change(const change_peer& changes) {
   else if (changes.persistent_keepalive)
     session_.set_persistent_keepalive(*changes.persistent_keepalive, at);
   follow_up(at);
+}
+
+void peer::drop_lost(const routes& now) {
+  session_.unstage([this, &now](const_byte_span packet) {
+    const auto view = parse_ip_packet(packet);
+    return view && now.slot_of(view->destination) == slot_;
+  });
 }
 
 peer_report peer::report(const report_request& request) const {

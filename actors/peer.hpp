@@ -44,6 +44,8 @@ private:
   void write(const super_packet& packet);
   void begin();
   void change(const change_peer& changes);
+  /// Drops what waits for a session, and is for prefixes of others `now`.
+  void drop_lost(const routes& now);
   peer_report report(const report_request& request) const;
   /// Sends and arms what the session wants, to be called after each event.
   void follow_up(const instant& at);

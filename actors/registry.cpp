@@ -14,9 +14,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// A peer that fails again within this time is started again only then.
-constexpr auto min_life = 1s;
-
 std::string label_of(const peer_settings& settings) {
   return settings.name.empty() ? to_string(settings.public_key) : settings.name;
 }
@@ -52,9 +49,16 @@ registry::registry(caf::actor_config& config, io_loop_ptr loop,
 
 registry::behavior_type registry::make_behavior() {
   return {
-    [this](const device_update& update) { return apply(update); },
+    [this](device_update& update) { return apply(update); },
     [this](const change_existing_peer& asked) { return change_peer_of(asked); },
-    [this](const change_identity& changed) { set_identity(changed); },
+    [this](const check_update& asked) -> caf::result<void> {
+      if (auto reason = check(*asked.update))
+        return reason;
+      return caf::unit;
+    },
+    [this](const change_identity& changed) { return set_identity(changed); },
+    [this](const go_on_changing&) { go_on(); },
+    [this](const changes_overdue&) { give_up_waiting(); },
     [this](const endpoint_resolved& resolved) { set_resolved(resolved); },
     [this](const endpoint_not_found& failure) { lookup_failed(failure); },
     [this](const endpoint_unanswered& unanswered) {
@@ -62,7 +66,7 @@ registry::behavior_type registry::make_behavior() {
     },
     [this](const lookup_due& due) { resolve_again(due); },
     [this](const restart_peer& request) { start_again(request); },
-    [this](const source_lost& lost) { tell_peers(lost); },
+    [this](const source_lost&) { forget_sources(); },
     [this](const check_handshake& asked) { return handshake_since(asked); },
     [this](const configuration_request&) { return configuration(); },
     [this](const report_request& request) { return report(request); },
@@ -79,6 +83,10 @@ void registry::on_exit() {
   slots_.clear();
   by_address_.clear();
   new_entries_.entries.clear();
+  changing_.reset();
+  gathering_.reset();
+  under_way_.clear();
+  ending_.clear();
   table_ = {};
   neighbours_ = {};
   for (const auto& place : placements_)
@@ -106,7 +114,7 @@ bool registry::has_room_for(const device_update& update) const {
   return kept + added.size() <= receiver_index_codec::max_slots;
 }
 
-caf::result<config_changes> registry::apply(const device_update& update) {
+caf::error registry::check(const device_update& update) const {
   if (!has_room_for(update))
     return make_error(ENOSPC,
                       "too many peers: a device has room for "
@@ -114,15 +122,50 @@ caf::result<config_changes> registry::apply(const device_update& update) {
                       "peers");
   if (const auto name = doubled_name(update))
     return name_is_taken(*name);
-  config_changes changes;
-  if (update.replace_peers) {
-    changes.peers_removed = static_cast<std::uint32_t>(by_key_.size());
-    remove_all_peers();
+  return {};
+}
+
+caf::result<config_changes> registry::apply(device_update& update) {
+  if (changing_)
+    return make_error(EBUSY, "another change is being made");
+  if (auto reason = check(update))
+    return reason;
+  auto promise = make_response_promise<changes_promise>();
+  changing_ = std::make_unique<change_under_way>();
+  changing_->update = std::move(update);
+  changing_->promise = promise;
+  go_on();
+  return promise;
+}
+
+void registry::go_on() {
+  constexpr std::size_t portion = 512; // of peers and prefixes
+  if (!changing_)
+    return;
+  auto& [update, next_slot, next_peer, changes, promise] = *changing_;
+  std::size_t done = 0;
+  for (; update.replace_peers && next_slot < slots_.size() && done < portion;
+       ++next_slot) {
+    if (!slots_[next_slot].actor)
+      continue;
+    remove_peer(next_slot);
+    ++changes.peers_removed;
+    ++done;
   }
-  for (const auto& peer : update.peers)
+  for (; next_peer < update.peers.size() && done < portion; ++next_peer) {
+    const auto& peer = update.peers[next_peer];
     apply_peer(peer, changes);
-  publish();
-  return changes;
+    done += 1 + peer.allowed_ips.size();
+  }
+  if (done >= portion) {
+    send(caf::actor_cast<registry_actor>(this), go_on_changing{});
+    return;
+  }
+  auto answer = [to = promise, with = std::move(changes)]() mutable {
+    to.deliver(std::move(with));
+  };
+  changing_.reset();
+  publish(std::move(answer));
 }
 
 std::optional<std::string>
@@ -149,6 +192,8 @@ registry::doubled_name(const device_update& update) const {
 caf::result<config_changes>
 registry::change_peer_of(const change_existing_peer& asked) {
   const auto& update = asked.update;
+  if (changing_)
+    return make_error(EBUSY, "another change is being made");
   if (!by_key_.contains(update.public_key))
     return make_error(ENOENT,
                       "there is no peer " + to_string(update.public_key)
@@ -160,8 +205,9 @@ registry::change_peer_of(const change_existing_peer& asked) {
     return name_is_taken(*name);
   config_changes changes;
   apply_peer(update, changes);
-  publish();
-  return changes;
+  auto promise = make_response_promise<changes_promise>();
+  publish([promise, changes]() mutable { promise.deliver(changes); });
+  return promise;
 }
 
 void registry::apply_peer(const peer_update& update, config_changes& changes) {
@@ -169,8 +215,10 @@ void registry::apply_peer(const peer_update& update, config_changes& changes) {
   if (found == by_key_.end()) {
     if (update.remove || update.update_only)
       return;
-    if (us_.self && us_.self->public_static() == update.public_key)
-      return; // nobody is a peer of itself
+    if (us_.self && us_.self->public_static() == update.public_key) {
+      leave_out(update.name.value_or(""), changes);
+      return;
+    }
     const auto slot = add_peer(update);
     change_allowed_ips(slot, update, changes);
     ++changes.peers_added;
@@ -188,6 +236,13 @@ void registry::apply_peer(const peer_update& update, config_changes& changes) {
     ++changes.peers_changed;
 }
 
+void registry::leave_out(const std::string& name, config_changes& changes) {
+  auto text = "peer " + (name.empty() ? "without a name" : "'" + name + "'")
+              + " is left out: it has this node's own public key";
+  log_->warn("{}", text);
+  changes.notes.push_back(std::move(text));
+}
+
 void registry::tell_event(event_kind kind, const slot_entry& entry,
                           std::string reason) {
   overlay_event event;
@@ -200,15 +255,10 @@ void registry::tell_event(event_kind kind, const slot_entry& entry,
 }
 
 std::uint32_t registry::add_peer(const peer_update& update) {
-  if (free_slots_.empty()) {
-    free_slots_.push_back(static_cast<std::uint32_t>(slots_.size()));
-    slots_.emplace_back();
-  }
-  const auto slot = free_slots_.back();
-  free_slots_.pop_back();
+  const auto slot = take_slot();
   slots_[slot].memory = std::make_shared<peer_memory>();
   // Not the indices of the slot's former peer again.
-  slots_[slot].memory->generation = system_random().next_u32();
+  slots_[slot].memory->generation = generations_[slot];
   slots_[slot].configured_endpoint = update.endpoint;
   auto& settings = slots_[slot].settings;
   settings = {};
@@ -271,7 +321,7 @@ bool registry::change_existing(std::uint32_t slot, const peer_update& update) {
     announce(entry);
     resolve(slot, *update.endpoint);
   }
-  send(entry.actor, std::move(changes));
+  tell(entry.actor, std::move(changes));
   return settings.name != former.name
          || settings.preshared_key != former.preshared_key
          || settings.persistent_keepalive != former.persistent_keepalive
@@ -287,16 +337,20 @@ bool registry::change_allowed_ips(std::uint32_t slot, const peer_update& update,
     for (const auto& prefix : allowed)
       prefixes_.erase(prefix, slot);
     allowed.clear();
+    note_loss(slot);
   }
   for (const auto& change : update.allowed_ips) {
     const auto prefix = change.prefix.network();
     if (change.remove) {
-      if (prefixes_.erase(prefix, slot))
+      if (prefixes_.erase(prefix, slot)) {
         allowed.erase(prefix);
+        note_loss(slot);
+      }
     } else if (prefixes_.find(prefix) != slot) {
       if (const auto former = prefixes_.insert(prefix, slot)) {
         auto& loser = slots_[*former];
         loser.allowed.erase(prefix);
+        note_loss(*former);
         if (changes.notes.size() < most_notes)
           changes.notes.push_back(to_string(prefix) + " moved from "
                                   + label_of(loser.settings));
@@ -307,94 +361,48 @@ bool registry::change_allowed_ips(std::uint32_t slot, const peer_update& update,
   return allowed != before;
 }
 
+void registry::note_loss(std::uint32_t slot) {
+  gathering()->losers.insert(slot);
+  gathering()->was_sending = true;
+}
+
 void registry::remove_peer(std::uint32_t slot) {
   auto& entry = slots_[slot];
   tell_event(event_kind::peer_removed, entry);
   for (const auto& prefix : entry.allowed)
     prefixes_.erase(prefix, slot);
-  entry.allowed.clear();
-  entry.restarts = 0;
   by_key_.erase(entry.settings.public_key);
-  by_address_.erase(entry.actor.address());
   new_entries_.entries.push_back({entry.settings.public_key, {}, {}});
-  demonitor(entry.actor.address());
-  send_exit(entry.actor, caf::exit_reason::user_shutdown);
-  entry.actor = nullptr;
-  entry.settings = {};
-  entry.configured_endpoint.reset();
+  const auto has_ended = by_address_.erase(entry.actor.address()) == 0;
+  end_peer(slot, has_ended);
+  entry = {};
   table_.set(slot, {});
-  free_slots_.push_back(slot);
 }
 
-void registry::remove_all_peers() {
-  for (std::uint32_t slot = 0; slot < slots_.size(); ++slot) {
-    if (slots_[slot].actor)
-      remove_peer(slot);
-  }
-}
-
-void registry::peer_ended(const caf::down_msg& down) {
-  const auto found = by_address_.find(down.source);
-  if (found == by_address_.end())
-    return;
-  const auto slot = found->second;
-  by_address_.erase(found);
-  auto& entry = slots_[slot];
-  ++entry.restarts;
-  log_->error("peer {} failed ({}) and is started again with a new session",
-              to_string(entry.settings.public_key), error_message(down.reason));
-  tell_event(event_kind::peer_restarted, entry, error_message(down.reason));
-  const restart_peer request{slot, entry.settings.public_key};
-  if (boot_now() - entry.started >= min_life)
-    start_again(request);
-  else
-    delayed_send(caf::actor_cast<registry_actor>(this), min_life, request);
-}
-
-void registry::start_again(const restart_peer& request) {
-  // It may have been removed meanwhile, or its slot given to another peer.
-  const auto found = by_key_.find(request.key);
-  if (found == by_key_.end() || found->second != request.slot
-      || by_address_.contains(slots_[request.slot].actor.address()))
-    return;
-  spawn_peer(request.slot);
-  publish();
-}
-
-void registry::set_identity(const change_identity& changed) {
+caf::result<config_changes>
+registry::set_identity(const change_identity& changed) {
   us_ = changed;
+  config_changes changes;
   if (us_.self) {
     // A peer with our own key disappears.
     if (const auto found = by_key_.find(us_.self->public_static());
         found != by_key_.end()) {
+      leave_out(slots_[found->second].settings.name, changes);
       remove_peer(found->second);
-      publish();
+      ++changes.peers_removed;
     }
   }
-  tell_peers(changed);
-  send(neighbours_.gate, changed);
+  gathering()->speaker = changed;
+  gathering()->was_sending = true;
+  auto promise = make_response_promise<changes_promise>();
+  publish([promise, changes]() mutable { promise.deliver(changes); });
+  return promise;
 }
 
-template <class Message>
-void registry::tell_peers(const Message& message) {
-  for (auto& entry : slots_) {
+void registry::forget_sources() {
+  for (const auto& entry : slots_) {
     if (entry.actor)
-      send(entry.actor, message);
-  }
-}
-
-void registry::publish() {
-  const auto fresh = std::exchange(new_entries_, {});
-  send(neighbours_.gate, fresh);
-  const auto snapshot
-    = std::make_shared<const routes>(prefixes_, table_, indices_);
-  send(neighbours_.reader, routes_changed{snapshot});
-  send(neighbours_.socket, routes_changed{snapshot});
-  send(neighbours_.gate, routes_changed{snapshot});
-  // Now that they are known everywhere, new peers may speak.
-  for (const auto& entry : fresh.entries) {
-    if (entry.actor)
-      send(entry.actor, peer_published{});
+      send(entry.actor, source_lost{});
   }
 }
 

@@ -42,60 +42,71 @@ caf::result<bool> registry::handshake_since(const check_handshake& asked) {
   return promise;
 }
 
+/// A report that peers are still being asked for.
+struct registry::collection {
+  report_request asked;
+  registry_report report;
+  std::vector<peer_actor> from;
+  std::size_t next = 0; ///< of these, to be asked
+  std::size_t missing = 0;
+  caf::typed_response_promise<registry_report> promise;
+};
+
 caf::result<registry_report> registry::report(const report_request& request) {
-  struct collection {
-    registry_report report;
-    std::size_t missing = 0;
-  };
-  auto promise
-    = make_response_promise<caf::typed_response_promise<registry_report>>();
   auto all = std::make_shared<collection>();
-  std::vector<std::uint32_t> used;
+  all->asked = request;
+  all->promise
+    = make_response_promise<caf::typed_response_promise<registry_report>>();
   std::size_t prefixes = 0;
   auto next = request.first_peer;
-  for (; next < slots_.size() && used.size() < request.max_peers; ++next) {
-    if (!slots_[next].actor)
+  for (; next < slots_.size() && all->from.size() < request.max_peers; ++next) {
+    const auto& entry = slots_[next];
+    if (!entry.actor)
       continue;
-    prefixes += slots_[next].allowed.size();
-    if (prefixes > request.max_prefixes && !used.empty())
+    prefixes += entry.allowed.size();
+    if (prefixes > request.max_prefixes && !all->from.empty())
       break;
-    used.push_back(next);
+    all->from.push_back(entry.actor);
+    // What is known without the peer, in case it fails just now.
+    auto& status = all->report.peers.emplace_back();
+    status.public_key = entry.settings.public_key;
+    status.allowed_ips.assign(entry.allowed.begin(), entry.allowed.end());
+    status.restarts = entry.restarts;
   }
   while (next < slots_.size() && !slots_[next].actor)
     ++next;
   all->report.next_peer = next < slots_.size() ? next : 0;
-  all->report.peers.resize(used.size());
-  all->missing = used.size();
-  if (used.empty()) {
-    promise.deliver(std::move(all->report));
-    return promise;
-  }
-  for (std::size_t i = 0; i < used.size(); ++i) {
-    const auto slot = used[i];
-    auto& status = all->report.peers[i];
-    // What is known without the peer, in case it fails just now.
-    status.public_key = slots_[slot].settings.public_key;
-    status.allowed_ips.assign(slots_[slot].allowed.begin(),
-                              slots_[slot].allowed.end());
-    status.restarts = slots_[slot].restarts;
-    auto deliver = [all, promise]() mutable {
-      if (--all->missing == 0)
-        promise.deliver(std::move(all->report));
-    };
-    this->request(slots_[slot].actor, caf::infinite, request)
-      .then(
-        [all, i, deliver](peer_report& report) mutable {
-          auto& place = all->report.peers[i];
-          report.status.drops = to_counts(report.drops, false);
-          report.status.allowed_ips = std::move(place.allowed_ips);
-          report.status.restarts = place.restarts;
-          place = std::move(report.status);
-          all->report.drops.add(report.drops);
-          deliver();
-        },
-        [deliver](const caf::error&) mutable { deliver(); });
-  }
-  return promise;
+  all->missing = all->from.size();
+  if (all->from.empty())
+    all->promise.deliver(std::move(all->report));
+  // Packets shall not wait for all peers to report.
+  for (std::size_t i = 0; i < most_reporting && i < all->from.size(); ++i)
+    ask_next_peer(all);
+  return all->promise;
+}
+
+void registry::ask_next_peer(const std::shared_ptr<collection>& all) {
+  if (all->next == all->from.size())
+    return;
+  const auto number = all->next++;
+  auto answered = [this, all] {
+    if (--all->missing == 0)
+      all->promise.deliver(std::move(all->report));
+    else
+      ask_next_peer(all);
+  };
+  request(all->from[number], caf::infinite, all->asked)
+    .then(
+      [all, number, answered](peer_report& report) {
+        auto& place = all->report.peers[number];
+        report.status.drops = to_counts(report.drops, false);
+        report.status.allowed_ips = std::move(place.allowed_ips);
+        report.status.restarts = place.restarts;
+        place = std::move(report.status);
+        all->report.drops.add(report.drops);
+        answered();
+      },
+      [answered](const caf::error&) { answered(); });
 }
 
 } // namespace weft

@@ -114,6 +114,8 @@ open_resources(caf::actor_system& system, overlay_options& options) {
     if (auto done = take_link(options, *opened); !done)
       return tl::unexpected(done.error());
   }
+  if (auto machine = vm_generation_watch::open()) // else nobody can tell
+    opened->machine.emplace(std::move(*machine));
   if (auto done = start_loops(system, options.packet_loops, *opened); !done)
     return tl::unexpected(done.error());
   return opened;

@@ -50,7 +50,8 @@ struct overlay_options {
   /// I/O loops for packets.
   std::size_t packet_loops = 1; ///< 0 counts as 1
   /// What reload_config reads: a configuration, or all that is wrong with it.
-  /// Null: there is nothing to be read again.  Called by the control loop.
+  /// Null: there is nothing to be read again.  Called on a thread of its own,
+  /// which may still be busy with it when the overlay has ended.
   std::function<tl::expected<node_config, std::string>()> read_config;
   std::shared_ptr<spdlog::logger> log; ///< null: nothing is logged
 };

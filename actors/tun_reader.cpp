@@ -37,8 +37,9 @@ tun_reader::behavior_type tun_reader::make_behavior() {
   if (!loop().watch(tun_->descriptor(), interest::read, this))
     stop_reading();
   return {
-    [this](const routes_changed& changed) {
-      router_.set_routes(changed.snapshot);
+    [this](const routes_changed& changed) -> caf::result<void> {
+      router_.set_routes(changed.snapshot); // between passes nothing is open
+      return caf::unit;
     },
     [this](const mtu_changed& changed) { router_.set_mtu(changed.mtu); },
     [this](const batch_available&) {

@@ -53,9 +53,13 @@ udp_port::behavior_type udp_port::make_behavior() {
     [this](const handshakes_processed& processed) {
       handshakes_waiting_ -= std::min(handshakes_waiting_, processed.count);
     },
-    [this](routes_changed& changed) {
+    [this](routes_changed& changed) -> caf::result<void> {
       routes_ = std::move(changed.snapshot);
       last_index_.reset();
+      return caf::unit;
+    },
+    [](const finish_sending&) -> caf::result<void> {
+      return caf::unit; // they came before
     },
     [this](const gate_started& started) { gate_ = started.gate; },
     [this](const batch_available&) {

@@ -59,6 +59,8 @@ outcome read_peer_key(device_update& update, std::string_view value) {
   std::optional<secret<32>> key;
   if (auto read = read_secret(value, key); !read)
     return read;
+  if (key->is_zero())
+    return invalid("a key of zeros belongs to nobody");
   update.peers.emplace_back().public_key = to_public_key(*key);
   return {};
 }

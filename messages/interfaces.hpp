@@ -12,6 +12,7 @@
 #include "protocol/receiver_index.hpp"
 
 #include <caf/all.hpp>
+#include <tl/expected.hpp>
 
 #include <memory>
 #include <string>
@@ -107,7 +108,8 @@ struct peer_settings {
 /// the answers will find it.
 struct peer_published {};
 
-/// registry -> peer: changes; what is absent stays.
+/// registry -> peer: changes; what is absent stays.  Answered once they are in
+/// force.
 struct change_peer {
   std::optional<std::string> name;
   std::optional<weft::preshared_key> preshared_key;
@@ -117,7 +119,8 @@ struct change_peer {
 };
 
 /// overlay -> registry -> peers and gate: our key has changed (null: cleared),
-/// or the link went up or down.
+/// or the link went up or down.  Sessions end.  Answered once nobody speaks as
+/// the former one any more.
 struct change_identity {
   std::shared_ptr<const identity> self;
   bool link_up = true;
@@ -133,10 +136,22 @@ struct mtu_changed {
   std::uint32_t mtu = 0;
 };
 
-/// registry -> tun_reader, udp_port, handshake_gate
+/// registry -> tun_reader, udp_port, handshake_gate: answered once no packet
+/// is routed with an older snapshot any more.
 struct routes_changed {
   routes_ptr snapshot;
 };
+
+/// registry -> peer: some of its allowed IPs are its own no more.  Answered
+/// once all that was routed to it before has left it, and what waits for a
+/// session has been looked at again.
+struct prefixes_lost {
+  routes_ptr snapshot;
+};
+
+/// registry -> udp_port: answered once all datagrams that came before are with
+/// the host.
+struct finish_sending {};
 
 /// udp_port -> handshake_gate: somebody at `remote` uses a session that we do
 /// not know.  After a restart of ours that is a peer that has not noticed yet.
@@ -158,6 +173,8 @@ struct report_request {
   std::uint32_t first_peer = 0; ///< its slot, or the next one in use
   std::uint32_t max_peers = ~std::uint32_t{0};
   std::uint32_t max_prefixes = ~std::uint32_t{0}; ///< but one peer at least
+
+  bool operator==(const report_request&) const = default;
 };
 
 /// What an actor has counted.
@@ -190,6 +207,19 @@ struct change_existing_peer {
   peer_update update;
 };
 
+/// overlay -> registry: could this change be made (ENOSPC, EEXIST)?  Nothing is
+/// changed.
+struct check_update {
+  std::shared_ptr<const device_update> update;
+};
+
+/// registry -> itself: go on with a change that has many peers.
+struct go_on_changing {};
+
+/// registry -> itself: who has not taken a change over by now is not waited
+/// for.
+struct changes_overdue {};
+
 } // namespace weft
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::outgoing_packets)
@@ -206,6 +236,11 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::change_peer)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::change_identity)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::mtu_changed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::routes_changed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::prefixes_lost)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::finish_sending)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::check_update)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::go_on_changing)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::changes_overdue)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::source_lost)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::unknown_session_used)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::session_wanted)
@@ -228,7 +263,9 @@ using peer_actor = caf::typed_actor<
   caf::reacts_to<initiation_received>, caf::reacts_to<answer_received>,
   caf::reacts_to<deadline_passed>, caf::reacts_to<source_lost>,
   caf::reacts_to<session_wanted>, caf::reacts_to<peer_published>,
-  caf::reacts_to<change_peer>, caf::reacts_to<change_identity>,
+  caf::replies_to<change_peer>::with<void>,
+  caf::replies_to<change_identity>::with<void>,
+  caf::replies_to<prefixes_lost>::with<void>,
   caf::replies_to<report_request>::with<peer_report>>;
 
 /// peer -> timer: wake `peer` (of `slot`) at `when`; replaces what it asked
@@ -252,11 +289,13 @@ struct peer_entries_changed {
 };
 
 /// Checks handshake messages before they cost a peer anything.
-using handshake_gate_actor = caf::typed_actor<
-  caf::reacts_to<incoming_handshakes>, caf::reacts_to<change_identity>,
-  caf::reacts_to<peer_entries_changed>, caf::reacts_to<unknown_session_used>,
-  caf::reacts_to<routes_changed>,
-  caf::replies_to<report_request>::with<drop_report>>;
+using handshake_gate_actor
+  = caf::typed_actor<caf::reacts_to<incoming_handshakes>,
+                     caf::replies_to<change_identity>::with<void>,
+                     caf::reacts_to<peer_entries_changed>,
+                     caf::reacts_to<unknown_session_used>,
+                     caf::replies_to<routes_changed>::with<void>,
+                     caf::replies_to<report_request>::with<drop_report>>;
 
 /// handshake_gate -> udp_port: pass handshake messages here.
 struct gate_started {
@@ -298,6 +337,23 @@ struct interface_lost {
 /// overlay -> itself: some time has passed since the host's routes changed.
 struct routes_settled {};
 
+/// A thread -> overlay: the configuration file, or all that is wrong with it.
+struct config_read {
+  tl::expected<node_config, std::string> config;
+};
+
+/// overlay -> itself: the configuration file should have been read by now.
+struct config_overdue {
+  std::uint64_t number = 0; ///< of the reading
+};
+
+/// overlay -> itself: the next report may be collected.
+struct report_due {};
+
+/// This machine goes on from a snapshot that others may go on from, too: what
+/// was agreed on with peers must not be used again.
+struct machine_cloned {};
+
 } // namespace weft
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::arm_deadline)
@@ -310,6 +366,10 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::endpoint_unanswered)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::batch_available)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::interface_lost)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::routes_settled)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::config_read)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::config_overdue)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::report_due)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::machine_cloned)
 
 namespace weft {
 
@@ -318,7 +378,7 @@ using timer_actor = caf::typed_actor<caf::reacts_to<arm_deadline>>;
 
 /// Reads packets from the TUN device and routes them to peers.
 using tun_reader_actor
-  = caf::typed_actor<caf::reacts_to<routes_changed>,
+  = caf::typed_actor<caf::replies_to<routes_changed>::with<void>,
                      caf::reacts_to<mtu_changed>,
                      caf::reacts_to<batch_available>,
                      caf::replies_to<report_request>::with<drop_report>>;
@@ -326,9 +386,10 @@ using tun_reader_actor
 /// Receives batches of datagrams and sends them.
 using udp_port_actor = caf::typed_actor<
   caf::reacts_to<outgoing_datagrams>, caf::reacts_to<send_cookie_reply>,
-  caf::reacts_to<handshakes_processed>, caf::reacts_to<routes_changed>,
-  caf::reacts_to<gate_started>, caf::reacts_to<batch_available>,
-  caf::replies_to<rebind>::with<std::uint16_t>,
+  caf::reacts_to<handshakes_processed>,
+  caf::replies_to<routes_changed>::with<void>,
+  caf::replies_to<finish_sending>::with<void>, caf::reacts_to<gate_started>,
+  caf::reacts_to<batch_available>, caf::replies_to<rebind>::with<std::uint16_t>,
   caf::replies_to<change_fwmark>::with<void>,
   caf::replies_to<report_request>::with<drop_report>>;
 
@@ -355,9 +416,13 @@ struct lookup_due {
 
 /// A look-up's thread -> resolver.
 struct lookup_finished {
+  host_endpoint host;
   std::vector<weft::endpoint> found; ///< empty: see `error`
   std::string error;
 };
+
+/// resolver -> itself: a look-up may have taken too long.
+struct lookups_due {};
 
 /// event_hub -> itself: a peer may have been silent too long.
 struct silence_due {};
@@ -365,6 +430,7 @@ struct silence_due {};
 } // namespace weft
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::lookup_finished)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::lookups_due)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::silence_due)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::endpoint_not_found)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::lookup_due)
@@ -377,14 +443,18 @@ using event_hub_actor = caf::typed_actor<
   caf::reacts_to<overlay_event>, caf::replies_to<subscribe>::with<void>,
   caf::replies_to<unsubscribe>::with<void>, caf::reacts_to<silence_due>>;
 
-/// Owns peers, allowed IPs and receiver indices.
+/// Owns peers, allowed IPs and receiver indices.  A change is answered once it
+/// is in force everywhere.
 using registry_actor = caf::typed_actor<
   caf::replies_to<device_update>::with<config_changes>,
   caf::replies_to<change_existing_peer>::with<config_changes>,
-  caf::reacts_to<change_identity>, caf::reacts_to<endpoint_resolved>,
-  caf::reacts_to<endpoint_not_found>, caf::reacts_to<endpoint_unanswered>,
-  caf::reacts_to<lookup_due>, caf::reacts_to<restart_peer>,
-  caf::reacts_to<source_lost>, caf::replies_to<check_handshake>::with<bool>,
+  caf::replies_to<check_update>::with<void>,
+  caf::replies_to<change_identity>::with<config_changes>,
+  caf::reacts_to<go_on_changing>, caf::reacts_to<changes_overdue>,
+  caf::reacts_to<endpoint_resolved>, caf::reacts_to<endpoint_not_found>,
+  caf::reacts_to<endpoint_unanswered>, caf::reacts_to<lookup_due>,
+  caf::reacts_to<restart_peer>, caf::reacts_to<source_lost>,
+  caf::replies_to<check_handshake>::with<bool>,
   caf::replies_to<configuration_request>::with<peer_configurations>,
   caf::replies_to<report_request>::with<registry_report>>;
 
@@ -404,16 +474,18 @@ namespace weft {
 
 /// Looks up host names.
 using resolver_actor = caf::typed_actor<caf::reacts_to<resolve_endpoint>,
-                                        caf::reacts_to<lookup_finished>>;
+                                        caf::reacts_to<lookup_finished>,
+                                        caf::reacts_to<lookups_due>>;
 
 /// The local server of the cross-platform WireGuard control protocol.
 using uapi_actor = caf::typed_actor<caf::reacts_to<shut_down>>;
 
 /// The root: owns the configuration, supervises, answers control.
-using overlay_root_actor
-  = overlay_actor::extend<caf::replies_to<device_update>::with<void>,
-                          caf::replies_to<report_request>::with<device_status>,
-                          caf::reacts_to<interface_lost>,
-                          caf::reacts_to<routes_settled>>;
+using overlay_root_actor = overlay_actor::extend<
+  caf::replies_to<device_update>::with<void>,
+  caf::replies_to<report_request>::with<device_status>,
+  caf::reacts_to<interface_lost>, caf::reacts_to<routes_settled>,
+  caf::reacts_to<config_read>, caf::reacts_to<config_overdue>,
+  caf::reacts_to<report_due>, caf::reacts_to<machine_cloned>>;
 
 } // namespace weft

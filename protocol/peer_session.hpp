@@ -16,6 +16,7 @@
 #include "protocol/noise.hpp"
 #include "protocol/receiver_index.hpp"
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -69,6 +70,10 @@ public:
   /// Keeps copies of the batch's packets until a session is there, and asks
   /// for one.  Bounded: the oldest packets are dropped and counted.
   void stage(const datagram_buffer& batch, const instant& at);
+
+  /// Drops and counts (`no_route`) the packets that wait and that `keep` does
+  /// not hold on to: their destination has become another peer's.
+  void unstage(const std::function<bool(const_byte_span)>& keep);
 
   /// Starts a handshake unless one was started within the last 5 s.
   void initiate_handshake(const instant& at);

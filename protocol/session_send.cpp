@@ -118,6 +118,19 @@ void peer_session::seal_datagram(keypair& keys, byte_span datagram) {
   ++sent_.packets;
 }
 
+void peer_session::unstage(const std::function<bool(const_byte_span)>& keep) {
+  const auto lost
+    = std::erase_if(staged_, [&](const std::vector<std::byte>& packet) {
+        if (keep(packet))
+          return false;
+        staged_bytes_ -= packet.size();
+        return true;
+      });
+  drops_.add(drop_reason::no_route, lost);
+  if (staged_.empty())
+    staged_sendable_ = false;
+}
+
 void peer_session::sent_authenticated(bool data, const instant& at) {
   authenticated_traversal(at.now);
   authenticated_sent();

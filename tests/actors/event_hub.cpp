@@ -7,6 +7,8 @@
 #include <spdlog/logger.h>
 
 #include <cerrno>
+#include <memory>
+#include <mutex>
 
 using namespace weft;
 using namespace weft::test;
@@ -34,6 +36,8 @@ struct hubbed {
     : hub(home.spawn<event_hub>(loop.loop, "weft7",
                                 std::make_shared<spdlog::logger>("test", lines),
                                 silence, patience)) {
+    for (const unsigned peer : {1U, 2U}) // before anybody listens
+      happens(event_kind::peer_added, peer);
     REQUIRE_FALSE(home.command(hub, subscribe{listener.handle()}));
   }
   void happens(event_kind kind, unsigned peer = 1) {
@@ -156,6 +160,55 @@ TEST_CASE("A peer that was removed does not go down") {
         == kinds_of{event_kind::handshake_completed, event_kind::peer_up,
                     event_kind::peer_removed, event_kind::handshake_completed,
                     event_kind::peer_up, event_kind::peer_down});
+}
+
+TEST_CASE("A handshake that completes while its peer is removed makes nobody "
+          "come up or go down") {
+  hubbed here(50ms);
+  here.happens(event_kind::peer_removed);
+  here.happens(event_kind::handshake_completed);
+  here.happens(event_kind::endpoint_changed);
+  here.happens(event_kind::handshake_completed, 2);
+  CHECK(here.kinds(4)
+        == kinds_of{event_kind::peer_removed, event_kind::handshake_completed,
+                    event_kind::peer_up, event_kind::peer_down});
+}
+
+TEST_CASE("However many subscribers do not answer, what waits for all of them "
+          "is bounded") {
+  hubbed here(180s, 3600s);
+  constexpr std::size_t many
+    = event_hub::max_waiting_in_all / event_hub::max_waiting + 8;
+  auto log = std::make_shared<message_log>();
+  std::vector<std::unique_ptr<fake<event_subscriber>>> silent;
+  std::vector<caf::typed_response_promise<void>> unanswered;
+  std::mutex mutex;
+  for (std::size_t i = 0; i < many; ++i) {
+    auto& one = *silent.emplace_back(
+      std::make_unique<fake<event_subscriber>>(here.home));
+    one.on<event_batch>([&](const event_batch& batch) -> caf::result<void> {
+      if (batch.events.at(0).kind == event_kind::events_lost) {
+        log->push(batch);
+        return caf::unit;
+      }
+      const std::lock_guard guard(mutex);
+      unanswered.push_back(
+        one.self()->make_response_promise<caf::typed_response_promise<void>>());
+      return unanswered.back();
+    });
+    REQUIRE_FALSE(here.home.command(here.hub, subscribe{one.handle()}));
+  }
+  // All of them fall behind at the same pace, none by as much as one may.
+  const auto enough = event_hub::max_waiting_in_all / many + 300;
+  REQUIRE(enough < event_hub::max_waiting);
+  for (std::size_t i = 0; i < enough; ++i) {
+    here.happens(event_kind::peer_added);
+    here.events(1);
+  }
+  CHECK_THAT(log->next<event_batch>().events[0].reason,
+             Catch::Contains("behind"));
+  const std::lock_guard guard(mutex);
+  unanswered.clear();
 }
 
 TEST_CASE("A subscriber that does not answer holds up nobody, and loses its "

@@ -28,7 +28,7 @@ TEST_CASE_METHOD(registered, "Peers hear of a new identity and of the link") {
   update.endpoint = endpoint_of("192.0.2.1:5");
   apply({update});
   const tunnel_end end{us, actor_of("10.0.0.2")};
-  caf::anon_send(list, change_identity{us.self, false});
+  home.ask<config_changes>(list, change_identity{us.self, false});
   CHECK_FALSE(gate.next<change_identity>().link_up);
   caf::anon_send(end.actor, session_wanted{});
   CHECK(end.sent(home).empty());

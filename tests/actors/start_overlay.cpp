@@ -213,6 +213,31 @@ TEST_CASE("A configuration whose route is taken changes no address") {
   CHECK_FALSE(succeeds("ip addr show dev weft7 | grep -q 10.9.0.3/24"));
 }
 
+TEST_CASE("A socket that cannot be taken back is told of, and stays in use") {
+  if (!can_make_networks())
+    return;
+  overlay_host host;
+  run("ip link set lo up && ip addr add 192.0.2.5/32 dev lo");
+  auto options = host.options();
+  options.config.interface.listen.address = address("192.0.2.5");
+  const auto lines = std::make_shared<line_sink>();
+  options.log = std::make_shared<spdlog::logger>("test", lines);
+  auto wanted = options.config;
+  const auto running = host.start(std::move(options));
+  run("ip addr del 192.0.2.5/32 dev lo && ip route add 198.51.100.0/24 dev lo");
+  wanted.interface.listen = {address("0.0.0.0"), running.port, 0};
+  wanted.interface.cluster_networks = {prefix("198.51.100.0/24")};
+  const auto refused
+    = host.home.try_ask<config_changes>(running.actor, apply_config{wanted});
+  REQUIRE_FALSE(refused);
+  CHECK(error_code(refused.error()) == EEXIST);
+  CHECK_THAT(error_message(refused.error()), Catch::Contains("stays in use"));
+  CHECK(lines->count("stays as it was, but for the socket") == 1);
+  const auto status = host.status(running.actor);
+  CHECK(status.listen.address == address("0.0.0.0"));
+  CHECK(status.listen_port == running.port);
+}
+
 TEST_CASE("A change of which a part must fail changes nothing") {
   if (!can_make_networks())
     return;

@@ -163,6 +163,9 @@ TEST_CASE("Malformed changes are refused as a whole, with an errno") {
         "remove=true", "replace_allowed_ips=true", "protocol_version=1",
         "persistent_keepalive_interval=5", "update_only=true", "public_key=12"})
     CHECK(set_refusal(bad) == EINVAL);
+  // A key of zeros is nobody's.
+  CHECK(set_refusal("public_key=" + std::string(64, '0')) == EINVAL);
+  CHECK(set_refusal(section + "public_key=" + std::string(64, '0')) == EINVAL);
   CHECK(set_refusal("private_key=" + base64(key(8))) == EINVAL);
   for (const std::string bad : {"remove=false",
                                 "update_only=",

@@ -31,7 +31,8 @@ class NameServer:
         while True:
             try:
                 question, sender = self.socket.recvfrom(512)
-                self.socket.sendto(self.answer(question), sender)
+                if answer := self.answer(question):
+                    self.socket.sendto(answer, sender)
             except OSError:
                 return
 
@@ -44,6 +45,8 @@ class NameServer:
         end = at + 5
         name = ".".join(labels)
         self.asked += 1
+        if name.startswith("silent"):
+            return None
         known = self.addresses.get(name)
         records = b""
         count = 0
@@ -74,7 +77,7 @@ class Names(harness.NetnsTest):
         self.key = harness.genkey()
         self.far.set("peer", harness.pubkey(self.key), "allowed-ips", "10.200.0.1/32")
 
-    def start(self):
+    def start(self, more=""):
         self.name = self.interface_name()
         self.text_file("near.key", self.key + "\n")
         self.text_file("near.yaml", f"""interface:
@@ -87,7 +90,7 @@ peers:
     endpoint: far.example.net:51821
     allowed_ips: [10.200.0.2/32]
     persistent_keepalive: 1s
-""")
+{more}""")
         self.daemon = harness.Process(self, [harness.WEFTD, "--config", f"{self.folder}/near.yaml"], self.left)
         harness.wait_until(lambda: "is up" in self.daemon.output(), "weftd starts")
 
@@ -111,6 +114,18 @@ peers:
         self.wait_for_ping(self.left, "10.200.0.2", 20)
         self.assertGreater(self.names.asked, asked)
         self.assertEqual(self.endpoint(), "10.90.0.2:51821")
+
+    def test_names_that_nobody_answers_for_hold_up_none_of_the_others(self):
+        with open(f"/etc/netns/{self.left.name}/resolv.conf", "w", encoding="utf-8") as file:
+            file.write("nameserver 127.0.0.1\noptions timeout:30 attempts:2\n")
+        self.names.addresses["far.example.net"] = ["10.90.0.77"]  # nobody
+        self.start("".join(f"  - {{public_key: {harness.pubkey(harness.genkey())}, endpoint: 'silent{i}.test:1'}}\n"
+                           for i in range(40)))
+        harness.wait_until(lambda: self.names.asked >= 41, "all names are looked up", 20)
+        self.names.addresses["far.example.net"] = ["10.90.0.2"]
+        self.wait_for_ping(self.left, "10.200.0.2", 20)
+        harness.wait_until(lambda: "no name server answers" in self.daemon.output(), "that is told", 20)
+        self.assertEqual(self.daemon.terminate(), 0)
 
     def test_the_families_take_turns(self):
         # The system prefers IPv6, where nobody is.

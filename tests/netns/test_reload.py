@@ -90,6 +90,32 @@ class Reload(harness.NetnsTest):
         self.assertIn("mtu 1420", self.left.ip("link", "show", self.name).stdout)
         self.assert_pings(self.left, "10.200.0.2")
 
+    def test_a_file_that_does_not_answer_holds_up_nothing_else(self):
+        self.start()
+        os.unlink(self.file)
+        os.mkfifo(self.file, 0o600)
+        for _ in range(50):
+            self.daemon.signal(signal.SIGHUP)
+        weft = harness.Process(self, [harness.WEFT, "reload", "-i", self.name], self.left)
+        key = harness.pubkey(harness.genkey())
+        harness.run("wg", "set", self.name, "peer", key, "allowed-ips", "10.203.0.1/32", timeout=5)
+        self.assertIn(key, harness.run("wg", "show", self.name, "peers", timeout=5).stdout)
+        self.assert_pings(self.left, "10.200.0.2")
+        self.assertEqual(self.daemon.terminate(5), 0)
+        self.assertNotEqual(weft.wait(), 0)
+
+    def test_many_orders_to_reload_are_a_few_reloads_and_hold_up_no_order_to_end(self):
+        self.start()
+        for _ in range(3000):
+            self.daemon.signal(signal.SIGHUP)
+        reloads = [harness.Process(self, [harness.WEFT, "reload", "-i", self.name], self.left) for _ in range(20)]
+        for reload in reloads:
+            self.assertEqual(reload.wait(30), 0)
+        for _ in range(3000):
+            self.daemon.signal(signal.SIGHUP)
+        self.assertEqual(self.daemon.terminate(5), 0)
+        self.assertLess(self.daemon.output().count("configuration applied"), 400)
+
     def test_a_file_that_is_watched_is_read_again_by_itself(self):
         self.start(rest="reload: watch\n")
         self.write(self.peers(), mtu=1380, rest="reload: watch\n")

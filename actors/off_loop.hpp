@@ -1,0 +1,59 @@
+// Work that may block, on threads of its own that nothing waits for: what hangs
+// holds up neither a loop nor the end of the actor system.
+#pragma once
+
+#include "platform/thread.hpp"
+
+#include <caf/all.hpp>
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+namespace weft {
+
+/// Belongs to the actor that gets the results.  After close(), or the end of
+/// this object, nobody hears of what is still being worked on.
+class off_loop {
+public:
+  off_loop() = default;
+  off_loop(const off_loop&) = delete;
+  off_loop& operator=(const off_loop&) = delete;
+  ~off_loop() {
+    close();
+  }
+
+  void close() {
+    const std::lock_guard guard(door_->mutex);
+    door_->open = false;
+  }
+
+  /// Calls `work` on a new thread, and sends what it returns to `receiver`.
+  /// Throws std::system_error when there can be no more threads.
+  template <class Handle, class Work>
+  void run(std::string thread_name, const Handle& receiver, Work work) {
+    std::thread([name = std::move(thread_name), door = door_,
+                 weak = caf::actor_cast<caf::weak_actor_ptr>(receiver),
+                 work = std::move(work)]() mutable {
+      enter_service_thread(name);
+      auto result = work();
+      const std::lock_guard guard(door->mutex);
+      if (!door->open)
+        return;
+      if (auto strong = weak.lock())
+        caf::anon_send(caf::actor_cast<Handle>(strong), std::move(result));
+    }).detach();
+  }
+
+private:
+  /// Lets a thread speak to the actor only while that lives.
+  struct door {
+    std::mutex mutex;
+    bool open = true;
+  };
+
+  std::shared_ptr<door> door_ = std::make_shared<door>();
+};
+
+} // namespace weft

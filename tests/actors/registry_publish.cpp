@@ -1,0 +1,283 @@
+// When a change is answered, and what is in force then.
+#include "messages/errors.hpp"
+#include "tests/actors/line_sink.hpp"
+#include "tests/actors/registered.hpp"
+
+#include <cerrno>
+
+using namespace weft;
+using namespace weft::test;
+
+namespace {
+
+/// Requests whose answers come to a log, so that the test may see that they do
+/// not come yet.
+struct asking : registered {
+  template <class Message>
+  void ask(Message message) {
+    home.system().spawn(
+      [this, message](caf::event_based_actor* self) -> caf::behavior {
+        self->request(list, caf::infinite, message)
+          .then([to = answers](const config_changes& done) { to->push(done); },
+                [to = answers](const caf::error& error) { to->push(error); });
+        return {};
+      });
+  }
+  /// The fake keeps its answer to messages of type T until the test gives it.
+  template <class T, class Fake>
+  auto withhold(Fake& from) {
+    auto kept = std::make_shared<std::vector<caf::response_promise>>();
+    from.template on<T>(
+      [&from, kept, to = asked](const T&) -> caf::result<void> {
+        kept->push_back(from.self()->make_response_promise());
+        to->push(true);
+        return kept->back();
+      });
+    return kept;
+  }
+  template <class Fake>
+  void
+  release(Fake& from,
+          const std::shared_ptr<std::vector<caf::response_promise>>& kept) {
+    from.run([&] {
+      for (auto& promise : *kept)
+        promise.deliver(caf::unit_t{});
+      kept->clear();
+    });
+  }
+  /// A peer with a session, and the far end of it.
+  tunnel_end meet(node& other, const std::string& prefix) {
+    auto update = with(other.key(), {prefix});
+    update.endpoint = other.address;
+    apply({update});
+    const tunnel_end here{us, actor_of(prefix.substr(0, prefix.find('/')))};
+    const tunnel_end there{other, other.spawn_peer(home, 0, us.as_peer())};
+    other.allow({{"10.0.0.1/32", 0}});
+    caf::anon_send(here.actor, outgoing_of({udp_packet(1, 2, 3)}));
+    exchange(home, here, there);
+    REQUIRE(other.delivered.count<bytes>() == 1);
+    return there;
+  }
+
+  message_log_ptr answers = std::make_shared<message_log>();
+  message_log_ptr asked = std::make_shared<message_log>();
+};
+
+std::uint32_t initiation_index(const outgoing_datagrams& sent) {
+  return load_le<std::uint32_t>(sent.batch->datagrams[0].data()
+                                + wire::initiation_sender);
+}
+
+} // namespace
+
+TEST_CASE_METHOD(asking, "A change is answered once the reader, the socket and "
+                         "the gate have all taken it over") {
+  const auto check = [this](auto& late) {
+    const auto kept = withhold<routes_changed>(late);
+    ask(update_of({with(first, {"10.0.0.1/32"})}));
+    asked->next<bool>();
+    report(); // the registry has heard of all others
+    CHECK(answers->count<config_changes>() == 0);
+    release(late, kept);
+    answers->next<config_changes>();
+    late.template on<routes_changed>(
+      [](const routes_changed&) -> caf::result<void> { return caf::unit; });
+  };
+  check(reader);
+  check(us.socket);
+  check(gate);
+}
+
+TEST_CASE_METHOD(asking, "A new key is acknowledged once the gate listens as "
+                         "nobody else") {
+  const auto kept = withhold<change_identity>(gate);
+  deterministic_random random{99};
+  ask(change_identity{std::make_shared<identity>(generate_private_key(random)),
+                      true});
+  asked->next<bool>();
+  report();
+  CHECK(answers->count<config_changes>() == 0);
+  release(gate, kept);
+  answers->next<config_changes>();
+}
+
+TEST_CASE_METHOD(asking, "What was routed to a peer that loses its prefix has "
+                         "left it when the change is answered") {
+  node other(home, loop.loop, 2);
+  meet(other, "10.0.0.2/32");
+  const auto loser = actor_of("10.0.0.2");
+  us.socket.take<outgoing_datagrams>();
+  for (std::uint32_t i = 0; i < 50; ++i)
+    caf::anon_send(loser, outgoing_of({udp_packet(1, 2, 3, i)}));
+  apply({with(second, {"10.0.0.2/32"})});
+  // The socket has answered behind all of them.
+  CHECK(us.socket.count<finish_sending>() == 1);
+  CHECK(us.socket.take<outgoing_datagrams>().size() == 50);
+  us.socket.take<finish_sending>();
+  apply({with(third, {"10.0.0.3/32"})});
+  CHECK(us.socket.count<finish_sending>() == 0); // nobody has lost anything
+}
+
+TEST_CASE_METHOD(asking, "What came from a peer under its former prefixes has "
+                         "been delivered when the change is answered") {
+  node other(home, loop.loop, 2);
+  const auto there = meet(other, "10.0.0.2/32");
+  us.allowed = snapshot;
+  for (std::uint32_t i = 0; i < 20; ++i)
+    caf::anon_send(there.actor, outgoing_of({udp_packet(2, 1, 3, i)}));
+  for (const auto& sent : there.sent(home))
+    carry(sent, other.address, us, actor_of("10.0.0.2"));
+  apply({with(second, {"10.0.0.2/32"})});
+  CHECK(us.delivered.take<bytes>().size() == 20);
+  // And from now on nothing is.
+  us.allowed = snapshot;
+  caf::anon_send(there.actor, outgoing_of({udp_packet(2, 1, 3)}));
+  for (const auto& sent : there.sent(home))
+    carry(sent, other.address, us, snapshot->peer(0)[0]);
+  CHECK(status_of(other.key()).rx_packets > 0);
+  CHECK(us.delivered.count<bytes>() == 0);
+}
+
+TEST_CASE_METHOD(asking, "Packets that wait for a session do not go to a peer "
+                         "whose prefix was taken away meanwhile") {
+  node other(home, loop.loop, 2);
+  auto update = with(other.key(), {"10.0.0.2/32", "10.0.0.4/32"});
+  update.endpoint = other.address;
+  apply({update});
+  const tunnel_end here{us, actor_of("10.0.0.2")};
+  const tunnel_end there{other, other.spawn_peer(home, 0, us.as_peer())};
+  other.allow({{"10.0.0.1/32", 0}});
+  caf::anon_send(here.actor,
+                 outgoing_of({udp_packet(1, 2, 3), udp_packet(1, 4, 3)}));
+  apply({with(second, {"10.0.0.2/32"})});
+  exchange(home, here, there);
+  CHECK(other.delivered.take<bytes>()
+        == std::vector<bytes>{udp_packet(1, 4, 3)}); // as before
+  const auto& drops = status_of(other.key()).drops;
+  CHECK(std::any_of(drops.begin(), drops.end(), [](const drop_count& count) {
+    return count.reason == to_string(drop_reason::no_route)
+           && count.packets == 1;
+  }));
+}
+
+TEST_CASE_METHOD(asking, "A peer that was removed has ended when that is "
+                         "answered, and its slot is free for other sessions") {
+  auto update = with(first, {"10.0.0.1/32"});
+  update.endpoint = endpoint_of("192.0.2.1:5");
+  update.persistent_keepalive = 25s;
+  apply({update});
+  const auto slot = *slot_of("10.0.0.1");
+  const auto before = initiation_index(us.socket.next<outgoing_datagrams>());
+  apply({without(first)});
+  CHECK(us.socket.take<finish_sending>().size() == 1);
+  us.socket.take<outgoing_datagrams>();
+  auto next = update;
+  next.public_key = second;
+  apply({next});
+  CHECK(slot_of("10.0.0.1") == slot);
+  const auto after = initiation_index(us.socket.next<outgoing_datagrams>());
+  CHECK(us.indices->slot(after) == slot);
+  CHECK(us.indices->generation(after)
+        == (us.indices->generation(before) + 1) % 4096);
+}
+
+TEST_CASE_METHOD(asking,
+                 "The indices of a slot go on after all peers have left, "
+                 "too") {
+  auto update = with(first, {"10.0.0.1/32"});
+  update.endpoint = endpoint_of("192.0.2.1:5");
+  update.persistent_keepalive = 25s;
+  apply({update});
+  const auto before = initiation_index(us.socket.next<outgoing_datagrams>());
+  device_update none;
+  none.replace_peers = true;
+  apply(none);
+  us.socket.take<outgoing_datagrams>();
+  apply({update});
+  const auto after = initiation_index(us.socket.next<outgoing_datagrams>());
+  CHECK(us.indices->generation(after)
+        == (us.indices->generation(before) + 1) % 4096);
+}
+
+TEST_CASE_METHOD(asking, "Somebody who never takes a change over holds up its "
+                         "answer for a while only") {
+  const auto kept = withhold<routes_changed>(reader);
+  ask(update_of({with(first, {"10.0.0.1/32"})}));
+  answers->next<config_changes>();
+  release(reader, kept);
+}
+
+TEST_CASE_METHOD(asking, "Peers that fail hold up no answer") {
+  apply({with(first, {"10.0.0.1/32"}), with(second, {"10.0.0.2/32"})});
+  const auto failing = actor_of("10.0.0.1");
+  caf::anon_send_exit(failing, caf::exit_reason::unhandled_exception);
+  auto change = with(first);
+  change.persistent_keepalive = 7s;
+  const auto start = boot_now();
+  apply({change, with(second, {"10.0.0.1/32"})});
+  CHECK(boot_now() - start < 4s);
+  CHECK(eventually( // it is started again a little later
+    [&] { return status_of(first).persistent_keepalive == 7s; }));
+}
+
+TEST_CASE_METHOD(asking, "While many peers are added, others have their turn") {
+  std::vector<peer_update> many;
+  for (unsigned i = 0; i < 5000; ++i)
+    many.push_back(with(key_number(i)));
+  auto order = std::make_shared<message_log>();
+  loop.run([&] { // the registry finds both in its mailbox
+    home.system().spawn([&](caf::event_based_actor* self) -> caf::behavior {
+      self->request(list, caf::infinite, update_of(many))
+        .then([order](const config_changes&) { order->push(1); });
+      self->request(list, caf::infinite, configuration_request{})
+        .then([order](const peer_configurations& peers) {
+          order->push(peers.peers.size() < 5000 ? 2 : 3);
+        });
+      order->push(true);
+      return {};
+    });
+    order->next<bool>();
+  });
+  CHECK(order->next<int>() == 2);
+  CHECK(order->next<int>() == 1);
+  const auto error
+    = home.try_ask<config_changes>(list, update_of({with(first)}));
+  CHECK(error); // the next change is welcome
+}
+
+TEST_CASE_METHOD(asking, "A peer with the node's own key is left out, and that "
+                         "is said") {
+  auto self = with(us.key(), {"10.0.0.1/32"});
+  self.name = "mirror";
+  const auto changes = home.ask<config_changes>(list, update_of({self}));
+  CHECK(changes.peers_added == 0);
+  REQUIRE(changes.notes.size() == 1);
+  CHECK_THAT(changes.notes[0], Catch::Contains("'mirror' is left out"));
+  deterministic_random random{99};
+  const auto next = std::make_shared<identity>(generate_private_key(random));
+  apply({with(next->public_static())});
+  const auto gone = home.ask<config_changes>(list, change_identity{next, true});
+  CHECK(gone.peers_removed == 1);
+  REQUIRE(gone.notes.size() == 1);
+  CHECK_THAT(gone.notes[0], Catch::Contains("this node's own public key"));
+}
+
+TEST_CASE_METHOD(asking, "The registry says beforehand which changes it would "
+                         "refuse") {
+  const auto check = [this](const device_update& update) {
+    return home.command(
+      list, check_update{std::make_shared<const device_update>(update)});
+  };
+  auto one = with(first);
+  one.name = "alpha";
+  apply({one});
+  auto other = with(second);
+  other.name = "alpha";
+  CHECK(error_code(check(update_of({other}))) == EEXIST);
+  std::vector<peer_update> many;
+  for (unsigned i = 0; i < receiver_index_codec::max_slots; ++i)
+    many.push_back(with(key_number(i + 100)));
+  CHECK(error_code(check(update_of(std::move(many)))) == ENOSPC);
+  CHECK_FALSE(check(update_of({with(third)})));
+  CHECK(keys() == std::vector{first});
+}
