@@ -11,11 +11,8 @@
 #include "messages/errors.hpp"
 #include "platform/clock.hpp"
 #include "platform/memory.hpp"
-#include "platform/thread.hpp"
 
 #include <algorithm>
-#include <system_error>
-#include <thread>
 
 namespace weft {
 
@@ -31,17 +28,6 @@ constexpr std::size_t many_peers = 1000;
 
 /// A peer that fails again within this time is started again only then.
 constexpr auto min_life = 1s;
-
-void release_memory_off_loop() {
-  try {
-    std::thread([] {
-      enter_service_thread("weft-memory");
-      release_memory();
-    }).detach();
-  } catch (const std::system_error&) {
-    // Then the memory stays until the next time.
-  }
-}
 
 } // namespace
 
@@ -134,7 +120,7 @@ void registry::finish(const publication_ptr& change) {
     table_ = {};
   }
   if (change->removed >= many_peers)
-    release_memory_off_loop();
+    release_memory_aside();
 }
 
 void registry::await_answers() {

@@ -3,6 +3,10 @@
 
 #include "config/yaml.hpp"
 
+#include <cstdint>
+#include <functional>
+#include <optional>
+
 namespace weft {
 
 struct imported_config {
@@ -12,11 +16,16 @@ struct imported_config {
   config_errors ignored;
 };
 
+/// The UDP port of a service's name, as /etc/services has it.
+using service_port
+  = std::function<std::optional<std::uint16_t>(const std::string& name)>;
+
 /// Reads a wg-quick or wg file.  `interface_name` as wg-quick takes it from
-/// the file's name.
+/// the file's name.  Without `find_port` ports are numbers.
 tl::expected<imported_config, config_errors>
 import_wg_quick(std::string_view text, const std::string& path,
-                const std::string& interface_name);
+                const std::string& interface_name,
+                const service_port& find_port = {});
 
 /// The same configuration for wg-quick.
 std::string export_wg_quick(const node_config& config);

@@ -52,8 +52,9 @@ struct assignment {
 
 class wg_quick_reader {
 public:
-  wg_quick_reader(const std::string& file, const std::string& name)
-    : file_(file) {
+  wg_quick_reader(const std::string& file, const std::string& name,
+                  const service_port& find_port)
+    : file_(file), find_port_(find_port) {
     result_.config.interface.name = name;
     // Without ListenPort the kernel chooses the port.
     result_.config.interface.listen.port = 0;
@@ -119,6 +120,7 @@ private:
   }
 
   const std::string& file_;
+  const service_port& find_port_;
   imported_config result_;
   error_list errors_;
   std::vector<peer_places> places_;
@@ -194,7 +196,10 @@ std::span<const wg_quick_reader::known_key> wg_quick_reader::peer_keys() {
      }},
     {"Endpoint",
      [](self& me, from& line) {
-       me.read_value(line, read_wg_endpoint, me.peer().endpoint);
+       const auto read = [&me](std::string_view text) {
+         return read_wg_endpoint(text, me.find_port_);
+       };
+       me.read_value(line, read, me.peer().endpoint);
      }},
     {"PersistentKeepalive",
      [](self& me, from& line) {
@@ -409,7 +414,8 @@ void wg_quick_reader::route_allowed_ips() {
 
 tl::expected<imported_config, config_errors>
 import_wg_quick(std::string_view text, const std::string& path,
-                const std::string& interface_name) {
+                const std::string& interface_name,
+                const service_port& find_port) {
   if (text.size() > max_config_size)
     return tl::unexpected{config_errors{
       {path, 0, 0, "",
@@ -420,7 +426,7 @@ import_wg_quick(std::string_view text, const std::string& path,
   if (text.starts_with("\xff\xfe") || text.starts_with("\xfe\xff"))
     return tl::unexpected{
       config_errors{{path, 1, 1, "", "the file is UTF-16; save it as UTF-8"}}};
-  return wg_quick_reader{path, interface_name}.read(text);
+  return wg_quick_reader{path, interface_name, find_port}.read(text);
 }
 
 } // namespace weft

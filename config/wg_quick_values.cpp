@@ -2,10 +2,6 @@
 
 #include "config/strings.hpp"
 
-#include <netdb.h>
-
-#include <array>
-
 namespace weft {
 
 namespace {
@@ -14,21 +10,6 @@ constexpr std::string_view spaces = " \t\r\n\v\f";
 
 bool is_space(char c) {
   return spaces.find(c) != std::string_view::npos;
-}
-
-std::optional<std::uint16_t> port_of_service(const std::string& name) {
-  servent memory{};
-  servent* found = nullptr;
-  std::array<char, 4096> texts{};
-  if (::getservbyname_r(name.c_str(), "udp", &memory, texts.data(),
-                        texts.size(), &found)
-        != 0
-      || found == nullptr)
-    return std::nullopt;
-  // In network order.
-  const auto port = static_cast<unsigned>(found->s_port);
-  return static_cast<std::uint16_t>((port & 0xffU) << 8U
-                                    | (port >> 8U & 0xffU));
 }
 
 } // namespace
@@ -57,7 +38,8 @@ std::vector<std::string> split_wg_prefixes(std::string_view text) {
   return parts;
 }
 
-value_or_message<endpoint_config> read_wg_endpoint(std::string_view text) {
+value_or_message<endpoint_config>
+read_wg_endpoint(std::string_view text, const service_port& find_port) {
   std::string plain;
   for (const char c : text) {
     if (!is_space(c))
@@ -78,7 +60,7 @@ value_or_message<endpoint_config> read_wg_endpoint(std::string_view text) {
     // No group of an IPv6 address that lacks its port.
     const bool is_port = plain.find(':') == colon || plain[colon - 1] == ']';
     if (!is_number && is_port && strings::is_short_word(service)) {
-      const auto port = port_of_service(service);
+      const auto port = find_port ? find_port(service) : std::nullopt;
       if (!port)
         return tl::unexpected{
           "port " + strings::quote(service)

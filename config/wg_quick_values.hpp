@@ -3,6 +3,7 @@
 #pragma once
 
 #include "config/values.hpp"
+#include "config/wg_quick.hpp"
 
 #include <string>
 #include <vector>
@@ -14,7 +15,8 @@ namespace weft {
 std::vector<std::string> split_wg_prefixes(std::string_view text);
 
 /// An endpoint that may have spaces in it, an IPv6 address without brackets,
-/// and the name of a service as its port (/etc/services).
-value_or_message<endpoint_config> read_wg_endpoint(std::string_view text);
+/// and the name of a service as its port.
+value_or_message<endpoint_config>
+read_wg_endpoint(std::string_view text, const service_port& find_port);
 
 } // namespace weft

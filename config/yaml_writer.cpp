@@ -24,7 +24,8 @@ std::string list_of(const std::vector<ip_prefix>& prefixes) {
 }
 
 void write_interface(std::string& out, const interface_config& interface) {
-  out += "interface:\n  name: " + in_quotes(interface.name) + "\n  private_key: ";
+  out
+    += "interface:\n  name: " + in_quotes(interface.name) + "\n  private_key: ";
   strings::append_secret(out, to_base64(interface.private_key.bytes()));
   out += "\n  listen: " + in_quotes(to_string(interface.listen))
          + "\n  addresses: " + list_of(interface.addresses)

@@ -3,6 +3,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <memory>
@@ -65,6 +66,21 @@ resolve_host(const std::string& host, std::uint16_t port) {
     found.push_back(where);
   }
   return found;
+}
+
+std::optional<std::uint16_t> find_service_port(const std::string& name) {
+  servent memory{};
+  servent* found = nullptr;
+  std::array<char, 4096> texts{};
+  if (::getservbyname_r(name.c_str(), "udp", &memory, texts.data(),
+                        texts.size(), &found)
+        != 0
+      || found == nullptr)
+    return std::nullopt;
+  // In network order.
+  const auto port = static_cast<unsigned>(found->s_port);
+  return static_cast<std::uint16_t>((port & 0xffU) << 8U
+                                    | (port >> 8U & 0xffU));
 }
 
 } // namespace weft

@@ -2,9 +2,9 @@
 #pragma once
 
 #if __has_include(<catch2/catch_all.hpp>)
-#include <catch2/catch_all.hpp>
+#  include <catch2/catch_all.hpp>
 
-#include <string>
+#  include <string>
 
 namespace Catch {
 
@@ -21,5 +21,5 @@ inline auto Contains(const std::string& part) {
 } // namespace Catch
 
 #else
-#include <catch2/catch.hpp>
+#  include <catch2/catch.hpp>
 #endif

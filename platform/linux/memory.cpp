@@ -1,6 +1,10 @@
 #include "platform/memory.hpp"
 
+#include "platform/thread.hpp"
+
 #include <cstdlib>
+#include <system_error>
+#include <thread>
 
 #ifdef __GLIBC__
 #  include <malloc.h>
@@ -12,6 +16,17 @@ void release_memory() {
 #ifdef __GLIBC__
   ::malloc_trim(0);
 #endif
+}
+
+void release_memory_aside() {
+  try {
+    std::thread([] {
+      enter_service_thread("weft-memory");
+      release_memory();
+    }).detach();
+  } catch (const std::system_error&) {
+    // Then the memory stays until the next time.
+  }
 }
 
 } // namespace weft

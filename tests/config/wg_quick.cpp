@@ -4,8 +4,6 @@
 
 #include <catch2/catch.hpp>
 
-#include <fstream>
-
 using namespace weft;
 using namespace weft::test;
 using Catch::Matchers::Contains;
@@ -184,11 +182,14 @@ TEST_CASE("A port may have the name of a service") {
     return head() + peer(1, "Endpoint = [2001:db8::1]:" + port + "\n")
            + peer(2, "Endpoint = vpn.example.org:" + port + "\n");
   };
-  if (std::ifstream("/etc/services")) {
-    const auto config = import_good(name("https")).config;
-    CHECK(to_string(*config.peers[0].endpoint) == "[2001:db8::1]:443");
-    CHECK(to_string(*config.peers[1].endpoint) == "vpn.example.org:443");
-  }
+  const auto find = [](const std::string& service) {
+    return service == "https" ? std::optional<std::uint16_t>{443}
+                              : std::nullopt;
+  };
+  const auto read = import_wg_quick(name("https"), "wg0.conf", "wg0", find);
+  REQUIRE(read);
+  CHECK(to_string(*read->config.peers[0].endpoint) == "[2001:db8::1]:443");
+  CHECK(to_string(*read->config.peers[1].endpoint) == "vpn.example.org:443");
   CHECK_THAT(errors_of(name("no-such-service")),
              Contains("is neither a number nor a service"));
 }

@@ -39,3 +39,9 @@ TEST_CASE("a host that is unknown is named in the error") {
   REQUIRE_FALSE(found);
   CHECK_THAT(found.error().message, Catch::Contains("host.invalid"));
 }
+
+TEST_CASE("a service that nobody knows has no port") {
+  CHECK_FALSE(find_service_port("no-such-service"));
+  const auto https = find_service_port("https"); // where there is the file
+  CHECK((!https || *https == 443));
+}

@@ -1,6 +1,7 @@
 #include "config/strings.hpp"
 #include "config/wg_quick.hpp"
 #include "config/yaml.hpp"
+#include "platform/resolve.hpp"
 #include "tools/weft/commands.hpp"
 #include "tools/weft/format.hpp"
 #include "tools/weft/secret_output.hpp"
@@ -69,7 +70,8 @@ int import_config(const std::string& path, const std::string& output,
     return exit_mistaken;
   }
   const auto imported
-    = import_wg_quick(*text, path, std::filesystem::path(path).stem().string());
+    = import_wg_quick(*text, path, std::filesystem::path(path).stem().string(),
+                      find_service_port);
   if (!imported) {
     print(imported.error(), "", io.err);
     return exit_mistaken;
