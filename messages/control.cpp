@@ -1,6 +1,19 @@
 #include "messages/control.hpp"
 
+#include "messages/errors.hpp"
+
+#include <caf/binary_deserializer.hpp>
+
+#include <cerrno>
+
 namespace weft {
+
+caf::error nothing_follows(const caf::deserializer& from) {
+  const auto* bytes = dynamic_cast<const caf::binary_deserializer*>(&from);
+  if (bytes == nullptr || bytes->remaining() == 0)
+    return {};
+  return make_error(EINVAL, "bytes follow the request");
+}
 
 std::string_view to_string(event_kind kind) {
   switch (kind) {

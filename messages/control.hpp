@@ -9,6 +9,8 @@
 #include <caf/all.hpp>
 
 #include <string>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace weft {
@@ -163,57 +165,71 @@ struct unsubscribe {
 
 // -- serialization -----------------------------------------------------------
 
+/// Fails if bytes are left behind what was read.
+caf::error nothing_follows(const caf::deserializer& from);
+
+/// A request is all that there is in a message.
+template <class I, class... Fields>
+typename I::result_type
+inspect_request(I& f, const char* name, Fields&&... fields) {
+  if constexpr (std::is_base_of_v<caf::deserializer, I>)
+    return f(caf::meta::type_name(name), std::forward<Fields>(fields)...,
+             caf::meta::load_callback([&f] { return nothing_follows(f); }));
+  else
+    return f(caf::meta::type_name(name), std::forward<Fields>(fields)...);
+}
+
 template <class I>
 typename I::result_type inspect(I& f, get_status& x) {
-  return f(caf::meta::type_name("weft::get_status"), x.first_peer, x.max_peers);
+  return inspect_request(f, "weft::get_status", x.first_peer, x.max_peers);
 }
 template <class I>
 typename I::result_type inspect(I& f, apply_config& x) {
-  return f(caf::meta::type_name("weft::apply_config"), x.config);
+  return inspect_request(f, "weft::apply_config", x.config);
 }
 template <class I>
 typename I::result_type inspect(I& f, reload_config&) {
-  return f(caf::meta::type_name("weft::reload_config"));
+  return inspect_request(f, "weft::reload_config");
 }
 template <class I>
 typename I::result_type inspect(I& f, add_peer& x) {
-  return f(caf::meta::type_name("weft::add_peer"), x.peer);
+  return inspect_request(f, "weft::add_peer", x.peer);
 }
 template <class I>
 typename I::result_type inspect(I& f, update_peer& x) {
-  return f(caf::meta::type_name("weft::update_peer"), x.update);
+  return inspect_request(f, "weft::update_peer", x.update);
 }
 template <class I>
 typename I::result_type inspect(I& f, remove_peer& x) {
-  return f(caf::meta::type_name("weft::remove_peer"), x.peer);
+  return inspect_request(f, "weft::remove_peer", x.peer);
 }
 template <class I>
 typename I::result_type inspect(I& f, set_endpoint& x) {
-  return f(caf::meta::type_name("weft::set_endpoint"), x.peer, packed(x.where));
+  return inspect_request(f, "weft::set_endpoint", x.peer, packed(x.where));
 }
 template <class I>
 typename I::result_type inspect(I& f, add_allowed_ip& x) {
-  return f(caf::meta::type_name("weft::add_allowed_ip"), x.peer, x.prefix);
+  return inspect_request(f, "weft::add_allowed_ip", x.peer, x.prefix);
 }
 template <class I>
 typename I::result_type inspect(I& f, remove_allowed_ip& x) {
-  return f(caf::meta::type_name("weft::remove_allowed_ip"), x.peer, x.prefix);
+  return inspect_request(f, "weft::remove_allowed_ip", x.peer, x.prefix);
 }
 template <class I>
 typename I::result_type inspect(I& f, check_handshake& x) {
-  return f(caf::meta::type_name("weft::check_handshake"), x.peer, x.since);
+  return inspect_request(f, "weft::check_handshake", x.peer, x.since);
 }
 template <class I>
 typename I::result_type inspect(I& f, generate_keys&) {
-  return f(caf::meta::type_name("weft::generate_keys"));
+  return inspect_request(f, "weft::generate_keys");
 }
 template <class I>
 typename I::result_type inspect(I& f, set_log_level& x) {
-  return f(caf::meta::type_name("weft::set_log_level"), packed(x.level));
+  return inspect_request(f, "weft::set_log_level", packed(x.level));
 }
 template <class I>
 typename I::result_type inspect(I& f, shut_down&) {
-  return f(caf::meta::type_name("weft::shut_down"));
+  return inspect_request(f, "weft::shut_down");
 }
 template <class I>
 typename I::result_type inspect(I& f, config_changes& x) {
@@ -236,11 +252,11 @@ typename I::result_type inspect(I& f, event_batch& x) {
 }
 template <class I>
 typename I::result_type inspect(I& f, subscribe& x) {
-  return f(caf::meta::type_name("weft::subscribe"), x.subscriber);
+  return inspect_request(f, "weft::subscribe", x.subscriber);
 }
 template <class I>
 typename I::result_type inspect(I& f, unsubscribe& x) {
-  return f(caf::meta::type_name("weft::unsubscribe"), x.subscriber);
+  return inspect_request(f, "weft::unsubscribe", x.subscriber);
 }
 
 // -- the interface -----------------------------------------------------------

@@ -128,7 +128,15 @@ void control_link::reached(dialer::success found) {
     not_reached({ends.error().code, ends.error().message, false});
     return;
   }
-  broker_ = spawn_broker(system());
+  broker_
+    = spawn_broker(system(), std::move(ends->second),
+                   {.greeted = [number = attempt_,
+                                weak = caf::actor_cast<caf::weak_actor_ptr>(
+                                  this)](const caf::strong_actor_ptr& facade) {
+                     if (auto self = weak.lock())
+                       caf::anon_send(caf::actor_cast<link_actor>(self),
+                                      greeted_by{number, facade});
+                   }});
   pump::owner told;
   told.entered = [this] { enter_loop_context(); };
   told.worked = [this] { alarm_.set(pump_->next_check()); };
@@ -137,25 +145,12 @@ void control_link::reached(dialer::success found) {
                                  std::move(ends->first),
                                  std::make_unique<server_guard>(),
                                  options_.frames, std::move(told));
-  request(broker_, caf::infinite, caf::connect_atom_v,
-          make_scribe(system(), std::move(ends->second)), std::uint16_t{1})
-    .then(
-      [this, number = attempt_](const caf::node_id&,
-                                const caf::strong_actor_ptr& facade,
-                                const std::set<std::string>&) {
-        if (number == attempt_ && stage_ == stage::greeting)
-          greeted(facade);
-      },
-      [this, number = attempt_](const caf::error&) {
-        if (number == attempt_ && stage_ == stage::greeting)
-          lost("it does not answer as CAF does");
-      });
   pump_->proceed();
 }
 
 void control_link::greeted(const caf::strong_actor_ptr& facade) {
   if (!facade) {
-    lost("it serves no overlay");
+    lost("it serves no overlay, or does not answer as CAF does");
     return;
   }
   remote_ = caf::actor_cast<overlay_actor>(facade);

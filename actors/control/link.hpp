@@ -24,15 +24,23 @@ struct hosts_found {
   result<std::vector<endpoint>> addresses;
 };
 
+/// A broker -> link: the other end serves this actor; null: none.
+struct greeted_by {
+  std::uint64_t attempt = 0;
+  caf::strong_actor_ptr facade;
+};
+
 } // namespace weft
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::stop_link)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::hosts_found)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::greeted_by)
 
 namespace weft {
 
 using link_actor = overlay_actor::extend<caf::reacts_to<stop_link>,
-                                         caf::reacts_to<hosts_found>>;
+                                         caf::reacts_to<hosts_found>,
+                                         caf::reacts_to<greeted_by>>;
 
 class control_link final : public hosted<link_actor::base> {
 public:

@@ -39,6 +39,10 @@ control_link::behavior_type control_link::make_behavior() {
                      found.addresses ? "The host of " + name_ + " is not found"
                                      : found.addresses.error().message,
                      false});
+    },
+    [this](const greeted_by& other) {
+      if (other.attempt == attempt_ && stage_ == stage::greeting)
+        greeted(other.facade);
     });
 }
 

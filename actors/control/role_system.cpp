@@ -170,10 +170,10 @@ result<role_system::session> role_system::open(const control_caller& who) {
   auto& system = parts_->system;
   made.connection = std::move(ends->first);
   made.facade = system.spawn<facade>(overlay_, who, commons_);
-  made.broker = spawn_broker(system);
-  publish(system, made.broker, std::move(ends->second),
-          caf::actor_cast<caf::strong_actor_ptr>(made.facade),
-          system.message_types<overlay_actor>());
+  made.broker = spawn_broker(
+    system, std::move(ends->second),
+    {.served = caf::actor_cast<caf::strong_actor_ptr>(made.facade),
+     .interface = system.message_types<overlay_actor>()});
   return made;
 }
 

@@ -86,14 +86,14 @@ TEST_CASE("A status arrives without secrets") {
   status.interface = "weft3";
   status.private_key = config.interface.private_key;
   status.listen = *parse_endpoint("0.0.0.0:5");
-  auto& peer = status.peers.emplace_back();
+  status.peers.resize(2);
+  auto& peer = status.peers[0];
   peer.public_key = config.peers[0].public_key;
   peer.preshared_key = config.peers[0].preshared_key;
   peer.endpoint = *parse_endpoint("192.0.2.1:1");
   peer.last_handshake = wall_time{1'700'000'000s};
   peer.session_age = 9s;
   peer.drops = {{"no_route", 3}};
-  status.peers.emplace_back();
   const auto got = there_and_back(home, status);
   CHECK(got.private_key.is_zero());
   REQUIRE(got.peers.size() == 2);
@@ -122,6 +122,32 @@ TEST_CASE("A batch of events is the same on the other side") {
   CHECK(got.events[0].peer == event.peer);
   CHECK(got.events[0].reason == event.reason);
   CHECK_FALSE(got.events[0].endpoint);
+}
+
+TEST_CASE("Bytes behind a request are refused") {
+  world home;
+  const auto refused = [&]<class T>(const T& message) {
+    auto bytes = to_bytes(home, message);
+    bytes.push_back('\0');
+    caf::binary_deserializer source{home.system(), bytes};
+    T result;
+    return static_cast<bool>(source(result));
+  };
+  CHECK(refused(get_status{}));
+  CHECK(refused(apply_config{full_config()}));
+  CHECK(refused(reload_config{}));
+  CHECK(refused(add_peer{full_config().peers[0]}));
+  CHECK(refused(update_peer{}));
+  CHECK(refused(remove_peer{}));
+  CHECK(refused(set_endpoint{{}, *parse_endpoint("192.0.2.1:1")}));
+  CHECK(refused(add_allowed_ip{}));
+  CHECK(refused(remove_allowed_ip{}));
+  CHECK(refused(check_handshake{}));
+  CHECK(refused(generate_keys{}));
+  CHECK(refused(set_log_level{}));
+  CHECK(refused(shut_down{}));
+  CHECK(refused(subscribe{}));
+  CHECK(refused(unsubscribe{}));
 }
 
 TEST_CASE("What is none of its kind is refused") {
