@@ -2,8 +2,10 @@
 
 #include "config/strings.hpp"
 #include "messages/errors.hpp"
+#include "platform/clock.hpp"
 #include "platform/stream.hpp"
 
+#include <algorithm>
 #include <cerrno>
 
 namespace weft {
@@ -34,9 +36,15 @@ public:
     server_.close(number_); // ends this object
   }
 
+  /// When it last did anything; nothing while the overlay is at it.
+  std::optional<time_point> idle_since() const {
+    return busy_ ? std::nullopt : std::optional{active_};
+  }
+
   /// Sends an answer; the next request is looked at once it is out.
   void answer(std::string text) {
     busy_ = false;
+    active_ = boot_now();
     outgoing_ = std::move(text); // the one before is out
     proceed();
   }
@@ -50,6 +58,8 @@ private:
       ended_ = true;
     else if (!failed_ && !reader_.add({buffer.data(), got.bytes}))
       fail(E2BIG);
+    if (got.bytes > 0)
+      active_ = boot_now();
     proceed();
   }
 
@@ -57,6 +67,8 @@ private:
     auto alive = write();
     while (alive && !busy_ && !failed_ && outgoing_.empty()) {
       auto request = reader_.next();
+      if (!request && ended_)
+        request = reader_.last();
       if (!request)
         break;
       if (*request) {
@@ -88,6 +100,7 @@ private:
       if (done.what == stream_result::status::would_block)
         return true;
       sent_ += done.bytes;
+      active_ = boot_now();
     }
     strings::wipe(outgoing_);
     outgoing_.clear();
@@ -110,6 +123,7 @@ private:
   uapi_reader reader_;
   std::string outgoing_;
   std::size_t sent_ = 0;
+  time_point active_ = boot_now();
   bool busy_ = false;   ///< a request is being carried out
   bool ended_ = false;  ///< the client sends nothing more
   bool failed_ = false; ///< it spoke another protocol
@@ -142,7 +156,7 @@ void uapi_server::on_exit() {
 void uapi_server::ready(bool, bool) {
   enter_loop_context();
   while (auto fd = listener_->accept()) {
-    if (connections_.size() == max_connections)
+    if (connections_.size() == max_connections && !make_room())
       continue; // closes it
     const auto number = ++last_number_;
     auto& client = connections_[number];
@@ -150,6 +164,21 @@ void uapi_server::ready(bool, bool) {
     std::ignore
       = loop().watch(client->descriptor(), interest::read, client.get());
   }
+}
+
+/// False if the overlay is at the requests of all of them.
+bool uapi_server::make_room() {
+  const auto idlest
+    = std::min_element(connections_.begin(), connections_.end(),
+                       [](const auto& left, const auto& right) {
+                         const auto a = left.second->idle_since();
+                         const auto b = right.second->idle_since();
+                         return a && (!b || *a < *b);
+                       });
+  if (idlest == connections_.end() || !idlest->second->idle_since())
+    return false;
+  close(idlest->first);
+  return true;
 }
 
 void uapi_server::handle(std::uint64_t number, const uapi_request& asked) {

@@ -6,6 +6,7 @@
 #include "config/uapi_codec.hpp"
 #include "messages/interfaces.hpp"
 #include "platform/unix_socket.hpp"
+#include "protocol/time.hpp"
 
 #include <memory>
 #include <unordered_map>
@@ -15,6 +16,8 @@ namespace weft {
 class uapi_server : public hosted<uapi_actor::base>,
                     private descriptor_handler {
 public:
+  /// One more client takes the place of the one that has been idle longest,
+  /// be it silent or not reading its answer.
   static constexpr std::size_t max_connections = 64;
 
   uapi_server(caf::actor_config& config, io_loop_ptr loop,
@@ -35,6 +38,7 @@ private:
   void handle(std::uint64_t number, const uapi_request& request);
   void answer(std::uint64_t number, std::string text);
   void close(std::uint64_t number);
+  bool make_room();
 
   std::optional<unix_listener> listener_; ///< until the end
   overlay_root_actor overlay_;

@@ -48,6 +48,11 @@ public:
   bool add(std::string_view bytes);
   /// The next complete request, parsed; nothing if there is none.
   std::optional<tl::expected<uapi_request, uapi_error>> next();
+  /// What the client had begun when it ended, with the empty line left out:
+  /// complete lines are a request, as wireguard-go has it.  A line that is cut
+  /// off may have lost the end of its value, so then all of it is an error
+  /// (wireguard-go takes it as it is).  Nothing if nothing is left.
+  std::optional<tl::expected<uapi_request, uapi_error>> last();
 
 private:
   std::string buffer_;

@@ -273,6 +273,19 @@ std::optional<tl::expected<uapi_request, uapi_error>> uapi_reader::next() {
   return request;
 }
 
+std::optional<tl::expected<uapi_request, uapi_error>> uapi_reader::last() {
+  if (too_long_ || begin_ == buffer_.size())
+    return std::nullopt;
+  if (buffer_.back() == '\n') {
+    add("\n");
+    return next();
+  }
+  strings::wipe(buffer_);
+  buffer_.clear();
+  begin_ = scanned_ = 0;
+  return invalid("the connection ended in the middle of a line");
+}
+
 tl::expected<uapi_request, uapi_error>
 parse_uapi_request(std::string_view text) {
   const auto operation = take_line(text);

@@ -228,22 +228,57 @@ TEST_CASE_METHOD(served, "Clients may leave in the middle of anything") {
   CHECK(client(path).ask("set=1\n\n") == "errno=0\n\n");
 }
 
-TEST_CASE_METHOD(served, "Sixty-four clients are served at a time, and more "
-                         "once one of them leaves") {
+TEST_CASE_METHOD(served, "Sixty-four clients are served at a time, and for one "
+                         "more the one goes that was idle longest") {
   std::vector<std::unique_ptr<client>> all;
   for (std::size_t i = 0; i < uapi_server::max_connections; ++i)
     all.push_back(std::make_unique<client>(path));
   for (auto& one : all)
     CHECK(one->ask("set=1\n\n") == "errno=0\n\n");
-  for (int i = 0; i < 3; ++i)
-    CHECK(client(path).ended());
-  all.erase(all.begin() + 7);
-  CHECK(eventually([&] {
-    client late(path);
-    return late.send("set=1\n\n") && late.receive() == "errno=0\n\n";
-  }));
+  CHECK(all[0]->ask("set=1\n\n") == "errno=0\n\n"); // now 1 is the idlest
+  client late(path);
+  CHECK(late.ask("set=1\n\n") == "errno=0\n\n");
+  CHECK(all[1]->ended());
+  all.erase(all.begin() + 1);
   for (auto& one : all)
     CHECK(one->ask("set=1\n\n") == "errno=0\n\n");
+}
+
+TEST_CASE_METHOD(served, "Any number of clients that say nothing, or half of a "
+                         "request, or do not read their answers, keep nobody "
+                         "out") {
+  grow();
+  std::vector<std::unique_ptr<client>> crowd;
+  for (std::size_t i = 0; i < 3 * uapi_server::max_connections; ++i) {
+    crowd.push_back(std::make_unique<client>(path));
+    if (i % 3 == 1)
+      crowd.back()->send("set=1\nlisten_po");
+    if (i % 3 == 2)
+      crowd.back()->send("get=1\n\n");
+  }
+  CHECK(client(path).ask("set=1\n\n") == "errno=0\n\n");
+}
+
+TEST_CASE_METHOD(served, "A request whose empty line is missing is carried out "
+                         "when the client ends, unless a line is cut off") {
+  const auto ask = [&](std::string_view text) {
+    client one(path);
+    REQUIRE(one.send(text));
+    one.end_sending();
+    return one.receive_all();
+  };
+  CHECK(ask("set=1\nlisten_port=7\n") == "errno=0\n\n");
+  CHECK(overlay.next<device_update>().listen_port == 7);
+  CHECK(ask("get=1\n") == format_uapi_status(status));
+  CHECK(ask("set=1\nfwmark=1\n\nset=1\nfwmark=2\n")
+        == "errno=0\n\nerrno=0\n\n");
+  CHECK(overlay.next<device_update>().fwmark == 1u);
+  CHECK(overlay.next<device_update>().fwmark == 2u);
+  CHECK(ask("set=1\nlisten_port=7\nfwmark=1") == format_uapi_errno(EINVAL));
+  CHECK(ask("set=1") == format_uapi_errno(EINVAL));
+  CHECK(ask("") == "");
+  overlay.settle();
+  CHECK(overlay.count<device_update>() == 0);
 }
 
 TEST_CASE_METHOD(served, "A slow reader gets a large answer whole, holds up "
