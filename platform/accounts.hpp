@@ -12,11 +12,8 @@ namespace weft {
 /// The user that this process acts as.
 uid_t own_user();
 
-/// A user's name, or `NUMBER` if it has none.  Looks into the system's
-/// databases, which may take time.
-std::string user_name(uid_t user);
-
-/// The number of a group, given by name or by number.
+/// The number of a group, given by name or by number.  A name is looked up in
+/// the system's databases, which may take long: not on a loop.
 result<gid_t> find_group(const std::string& name);
 
 /// Whether the process at the other end of a Unix socket had `group` as its

@@ -72,6 +72,8 @@ public:
   /// that it knows the server, not that the server accepts it: a refusal
   /// fails a later read() or write(), which then says why.
   tls_result handshake();
+  /// Whether the other side's first message has come whole.
+  bool has_heard() const;
 
   /// Reads up to `into.size()` bytes, of one record at most.  Call it until it
   /// wants something: the socket does not show what is left of a record.

@@ -132,6 +132,11 @@ tls_result tls_stream::handshake() {
   return done;
 }
 
+bool tls_stream::has_heard() const {
+  const auto state = SSL_get_state(connection_->ssl.get());
+  return state != TLS_ST_BEFORE && state != TLS_ST_SR_CLNT_HELLO;
+}
+
 tls_result tls_stream::read(byte_span into) {
   if (into.empty())
     return {tls_status::done, 0};

@@ -79,11 +79,13 @@ facade::facade(caf::actor_config& config, overlay_actor overlay,
                control_caller who, std::shared_ptr<facade_commons> commons)
   : at_home(config), overlay_(std::move(overlay)), who_(std::move(who)),
     commons_(std::move(commons)) {
+  if (!who_.account)
+    who_.account = std::make_shared<client_account>(who_.role);
 }
 
 caf::error facade::refuse(const char* request) {
   auto refusal = role_refusal(who_.name, who_.role, request);
-  if (refusals_.allows(boot_now()))
+  if (who_.account->lines.allows(boot_now()))
     commons_->log->warn("control: {} at {} may not: {}", who_.name,
                         who_.address, error_message(refusal));
   return refusal;
@@ -111,8 +113,9 @@ auto facade::handler() {
     if constexpr (!is_for_viewers<T>) {
       if (who_.role != control_role::operate)
         return refuse(request_name<T>());
-      commons_->log->info("control: {} at {} asks: {}", who_.name, who_.address,
-                          request_name<T>());
+      if (who_.account->lines.allows(boot_now()))
+        commons_->log->info("control: {} at {} asks: {}", who_.name,
+                            who_.address, request_name<T>());
     }
     if constexpr (std::is_same_v<T, subscribe>)
       return subscribe_remote(message.subscriber);

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "actors/control/at_home.hpp"
-#include "actors/control/refusal_log.hpp"
+#include "actors/control/client_account.hpp"
 #include "messages/control.hpp"
 #include "platform/certificates.hpp"
 
@@ -22,6 +22,12 @@ struct control_caller {
   control_role role = control_role::view;
   std::string name;    ///< `user root`, `certificate alice`
   std::string address; ///< where from
+  /// Whose connections count as one's: `user 0`, `certificate alice`.
+  std::string identity{};
+  /// It may do anything to the daemon anyway: root of this host, or the
+  /// daemon's own user.  Others do not use up its places.
+  bool is_master = false;
+  std::shared_ptr<client_account> account{}; ///< null: it gets one
 };
 
 /// What all facades of a role's system share.
@@ -85,7 +91,6 @@ private:
   overlay_actor overlay_;
   control_caller who_;
   std::shared_ptr<facade_commons> commons_;
-  refusal_log refusals_;
   std::vector<subscription> subscriptions_;
 };
 

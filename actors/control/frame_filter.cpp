@@ -75,6 +75,7 @@ frame_verdict frame_walker::walk(std::string_view waiting, Judge judge) {
     const auto step = std::min(rest_, waiting.size() - verdict.pass);
     verdict.pass += step;
     rest_ -= step;
+    complete_ += step > 0 && rest_ == 0 ? 1 : 0;
     const auto ahead = waiting.substr(verdict.pass);
     if (rest_ > 0 || ahead.size() < basp::header_size)
       return verdict;
@@ -84,11 +85,13 @@ frame_verdict frame_walker::walk(std::string_view waiting, Judge judge) {
       ahead.substr(basp::header_size).substr(0, std::size_t{head.length}));
     switch (rule.what) {
       case ruling::kind::pass:
-        rest_ = basp::header_size + head.length;
+        rest_ = size_ = basp::header_size + head.length;
         break;
       case ruling::kind::drop: // only what has no payload
-        if (verdict.pass == 0)
+        if (verdict.pass == 0) {
           verdict.drop = basp::header_size;
+          ++complete_;
+        }
         return verdict;
       case ruling::kind::hold:
         verdict.held = true;
@@ -109,6 +112,7 @@ frame_filter::frame_filter(settings given) : settings_(std::move(given)) {
 }
 
 frame_verdict frame_filter::from_remote(std::string_view waiting) {
+  resumes_at_.reset();
   return to_server_.walk(waiting, [this](const basp::header& head,
                                          std::string_view payload) {
     return judge(head, payload);
@@ -245,6 +249,10 @@ frame_filter::ruling frame_filter::judge_request(const basp::header& head,
     if (shown.what != ruling::kind::pass)
       return shown;
   }
+  if (settings_.account && !settings_.account->requests.take(now_)) {
+    resumes_at_ = settings_.account->requests.available();
+    return hold;
+  }
   client_actors_.insert(head.source);
   if (client_actors_.size() > most_actors)
     return violation("too many actors");
@@ -295,6 +303,8 @@ frame_filter::judge_answer(const basp::header& head, std::string_view payload) {
     auto error = judge_error(head, payload, content.size);
     if (error.what != ruling::kind::pass)
       return error;
+  } else if (head.length != content.size) {
+    return violation("bytes behind an answer");
   }
   batches_.erase(found);
   return pass;

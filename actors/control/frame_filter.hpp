@@ -7,10 +7,13 @@
 // what has to be looked at before the first byte of it goes on is 1 KiB.
 #pragma once
 
+#include "actors/control/client_account.hpp"
 #include "actors/control/frames.hpp"
 #include "platform/certificates.hpp"
 
 #include <map>
+#include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -23,7 +26,8 @@ namespace weft {
 struct frame_verdict {
   std::size_t pass = 0;
   std::size_t drop = 0;
-  /// The next frame waits until answers have gone the other way.
+  /// The next frame waits: until answers have gone the other way, or until
+  /// frame_judge::resumes_at().
   bool held = false;
   /// Why the connection must end; empty: it need not.
   std::string violation;
@@ -35,6 +39,23 @@ public:
   virtual ~frame_judge() = default;
   virtual frame_verdict from_remote(std::string_view waiting) = 0;
   virtual frame_verdict to_remote(std::string_view waiting) = 0;
+  /// What time it is for the verdicts that follow.
+  virtual void set_time(time_point) {
+  }
+  /// When a frame that is held for its time's sake may go on.
+  virtual std::optional<time_point> resumes_at() const {
+    return std::nullopt;
+  }
+
+  /// How far the other end is with its frames.
+  struct progress {
+    std::uint64_t complete = 0;
+    std::size_t size = 0; ///< of the one that has begun, if it is known
+  };
+  /// Nothing: it may take its time for each.
+  virtual std::optional<progress> heard() const {
+    return std::nullopt;
+  }
   /// Whether all frames that to_remote() let through are complete: another
   /// one may follow them.
   virtual bool between_frames() const = 0;
@@ -57,9 +78,14 @@ public:
   bool between_frames() const {
     return rest_ == 0;
   }
+  frame_judge::progress so_far() const {
+    return {complete_, rest_ == 0 ? 0 : size_};
+  }
 
 private:
-  std::size_t rest_ = 0; ///< of the frame that is on its way
+  std::uint64_t complete_ = 0;
+  std::size_t size_ = 0; ///< of the frame that is on its way
+  std::size_t rest_ = 0; ///< of it
 };
 
 /// The server's side.
@@ -69,6 +95,8 @@ public:
     control_role role = control_role::view;
     std::uint64_t facade = 0; ///< the one actor that takes requests
     std::string node;         ///< the server's node id, as it is serialized
+    /// What the client's requests are taken from; null: there is no limit.
+    std::shared_ptr<client_account> account{};
   };
 
   /// Requests that may wait for their answers, and those of them that are for
@@ -92,6 +120,15 @@ public:
   frame_verdict to_remote(std::string_view waiting) override;
   bool between_frames() const override {
     return to_client_.between_frames();
+  }
+  void set_time(time_point now) override {
+    now_ = now;
+  }
+  std::optional<time_point> resumes_at() const override {
+    return resumes_at_;
+  }
+  std::optional<progress> heard() const override {
+    return to_server_.so_far();
   }
   /// Requests whose answers have not gone out.
   std::size_t outstanding() const {
@@ -118,6 +155,8 @@ private:
   frame_walker to_client_;
   std::string client_; ///< its node id; empty: it has not said it
   bool selected_ = false;
+  time_point now_{};
+  std::optional<time_point> resumes_at_;
 
   std::map<request_key, bool> requests_; ///< true: for the status
   std::size_t status_requests_ = 0;

@@ -109,6 +109,16 @@ spdlog::level::level_enum level_for(const gateway_client& client) {
 
 } // namespace
 
+/// A line of the log, if it has not had too many about this one.
+template <class... Args>
+void gateway::tell_of(const gateway_client& client,
+                      spdlog::level::level_enum level, const char* text,
+                      const Args&... args) {
+  if (options_.log->should_log(level)
+      && account_of(*client.known().who)->lines.allows(boot_now()))
+    options_.log->log(level, fmt::runtime(text), args...);
+}
+
 gateway_client::reception
 gateway::receive(const gateway_client& client, const client_preface& said) {
   if (said.version != control_version)
@@ -120,8 +130,11 @@ gateway::receive(const gateway_client& client, const client_preface& said) {
     return reply(admission::refused, EACCES, known.objection);
   if (leaving_at_)
     return reply(admission::try_later, ESHUTDOWN, "the daemon ends");
+  if (const auto why = objection_to(client))
+    return reply(admission::refused, EACCES, *why);
   const auto role = known.who->role;
-  if (keeper(role).clients() >= options_.limits.role_clients)
+  std::optional<std::uint64_t> instead_of;
+  if (!find_place(*known.who, instead_of))
     return reply(admission::try_later, EAGAIN, "too many connections");
   auto system = keeper(role).get();
   if (!system)
@@ -129,16 +142,21 @@ gateway::receive(const gateway_client& client, const client_preface& said) {
   if (said.node == (*system)->node())
     return reply(admission::try_later, EADDRINUSE,
                  "it has the daemon's own node id");
-  auto session = (*system)->open(*known.who);
+  auto who = *known.who;
+  who.account = account_of(who);
+  auto session = (*system)->open(who);
   if (!session)
     return reply(admission::try_later, EAGAIN, session.error().message);
+  if (instead_of)
+    client_ended(*instead_of, "others want to come in", pump_end::closed);
   keeper(role).client_came();
   monitor(session->facade);
   by_facade_.emplace(session->facade->address(), client.number());
   ++counted_.accepted;
-  options_.log->log(level_for(client), "control: {} came in as {} from {}",
-                    known.who->name, to_string(role), known.who->address);
-  frame_filter::settings rules{role, session->facade->id(), (*system)->node()};
+  tell_of(client, level_for(client), "control: {} came in as {} from {}",
+          who.name, to_string(role), who.address);
+  frame_filter::settings rules{role, session->facade->id(), (*system)->node(),
+                               who.account};
   gateway_client::reception made;
   made.reply = reply(admission::granted, 0, known.who->name).reply;
   made.reply.role = role;
@@ -160,21 +178,16 @@ void gateway::client_ended(std::uint64_t number, const std::string& why,
     ++counted_.silent;
   if (how == pump_end::violation) {
     ++counted_.violations;
-    options_.log->warn("control: {} at {} was cut off: {}", name, known.address,
-                       why);
+    tell_of(client, spdlog::level::warn, "control: {} at {} was cut off: {}",
+            name, known.address, why);
   } else if (client.is_inside()) {
-    options_.log->log(level_for(client), "control: {} at {} left: {}", name,
-                      known.address, why);
+    tell_of(client, level_for(client), "control: {} at {} left: {}", name,
+            known.address, why);
   } else {
     ++counted_.refused;
-    if (refusals_.allows(now)) {
-      const auto unsaid = refusals_.take_unsaid();
-      options_.log->warn("control: {} at {} did not come in: {}{}", name,
-                         known.address, why,
-                         unsaid == 0 ? ""
-                                     : " (nor did " + std::to_string(unsaid)
-                                         + " others before)");
-    }
+    if (refusals_.allows(now))
+      options_.log->warn("control: {} at {} did not come in: {}", name,
+                         known.address, why);
   }
   if (client.is_inside()) {
     demonitor(client.session().facade->address());
@@ -210,6 +223,7 @@ void gateway::check() {
   check_clients(now);
   check_roles(now);
   check_certificates(now);
+  tell_of_lines(now);
   if (leaving_at_) {
     if (now >= *leaving_at_ || is_quiet()) {
       for (const auto& [number, client] : clients_)
@@ -250,19 +264,24 @@ void gateway::check_roles(time_point now) {
   }
 }
 
-/// Takes changed files over, and parts with those who no longer would come in.
-void gateway::check_certificates(time_point now) {
-  if (!opened_->tls || now < certificates_due_)
-    return;
-  std::vector<std::pair<std::uint64_t, std::string>> objections;
+void gateway::load_certificates() {
   const auto loaded = opened_->tls->reload_if_changed();
   if (!loaded)
     options_.log->error("control: {}", loaded.error().message);
   else if (*loaded)
     options_.log->info("control: certificates were loaded again");
+}
+
+/// Takes changed files over, and parts with those who no longer would come in,
+/// or are about to.
+void gateway::check_certificates(time_point now) {
+  if (!opened_->tls || now < certificates_due_)
+    return;
+  std::vector<std::pair<std::uint64_t, std::string>> objections;
+  load_certificates();
   bool any = false;
   for (const auto& [number, client] : clients_) {
-    if (!client->is_inside() || client->tls() == nullptr)
+    if (!client->is_proved())
       continue;
     any = true;
     const auto why = opened_->tls->objection_to(*client->tls(), wall_now());

@@ -5,8 +5,8 @@
 
 #include "actors/control/alarm.hpp"
 #include "actors/control/gateway_client.hpp"
+#include "actors/control/line_limit.hpp"
 #include "actors/control/listener.hpp"
-#include "actors/control/refusal_log.hpp"
 #include "actors/control/role_keeper.hpp"
 #include "platform/connect.hpp"
 #include "platform/unix_socket.hpp"
@@ -32,7 +32,8 @@ struct tls_access {
 /// What can be chosen otherwise in tests.
 struct gateway_limits {
   std::size_t unknown_clients = 64; ///< that have not come in
-  std::size_t role_clients = 32;    ///< of one role
+  /// Of one role; masters of the host have as many for themselves.
+  std::size_t role_clients = 32;
   std::chrono::milliseconds greeting{5000};
   std::chrono::milliseconds certificates{2000}; ///< between looks at the files
   std::chrono::milliseconds farewell{1000};
@@ -131,7 +132,15 @@ private:
   void accept_locally(file_descriptor connection);
   void accept_remotely(tcp_listener::connection connection);
   void add(channel connection, gateway_client::arrival known);
-  void make_room();
+  void make_room(const client_origin& from);
+  std::shared_ptr<client_account> account_of(const control_caller& who);
+  std::optional<std::string> objection_to(const gateway_client& client);
+  bool find_place(const control_caller& who,
+                  std::optional<std::uint64_t>& instead_of) const;
+  template <class... Args>
+  void tell_of(const gateway_client& client, spdlog::level::level_enum level,
+               const char* text, const Args&... args);
+  void tell_of_lines(time_point now);
 
   gateway_client::reception
   reply(admission verdict, int code, std::string text) const;
@@ -144,6 +153,7 @@ private:
   void check_clients(time_point now);
   void check_roles(time_point now);
   void check_certificates(time_point now);
+  void load_certificates();
   void say_farewell();
   bool is_quiet() const;
   std::size_t unknown_clients() const;
@@ -161,7 +171,8 @@ private:
   time_point certificates_due_{};
   std::optional<time_point> leaving_at_; ///< it shuts down, then at the latest
   gateway_report counted_;
-  refusal_log refusals_;
+  line_limit refusals_{10, std::chrono::seconds{1}};
+  std::map<std::string, std::shared_ptr<client_account>> accounts_;
   alarm_clock alarm_;
 };
 

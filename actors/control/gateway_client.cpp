@@ -19,6 +19,12 @@ gateway_client::~gateway_client() {
     role_system::close(session_);
 }
 
+bool gateway_client::has_spoken() const {
+  if (stage_ != stage::handshake)
+    return tls() != nullptr || !heard_.empty();
+  return tls() != nullptr && tls()->has_heard();
+}
+
 bool gateway_client::is_quiet() const {
   if (!pump_)
     return true;

@@ -2,10 +2,10 @@
 // handshake if there is one, the prefaces, and then frames.
 #pragma once
 
+#include "actors/control/places.hpp"
 #include "actors/control/preface.hpp"
 #include "actors/control/pump.hpp"
 #include "actors/control/role_system.hpp"
-#include "protocol/ip.hpp"
 
 #include <memory>
 #include <optional>
@@ -19,7 +19,7 @@ public:
   /// What the gateway knows of whoever connects.
   struct arrival {
     std::string address;
-    ip_prefix network{}; ///< that one host may have for itself
+    client_origin from{};
     /// Who it is; nothing: its certificate will tell.
     std::optional<control_caller> who{};
     /// Why it does not come in, if that is certain.
@@ -71,6 +71,12 @@ public:
   }
   const role_system::session& session() const {
     return session_;
+  }
+  /// Its first message has come whole.
+  bool has_spoken() const;
+  /// It has proved whose certificate it has.
+  bool is_proved() const {
+    return tls() != nullptr && stage_ != stage::handshake;
   }
   /// Null for a plain socket.
   const tls_stream* tls() const {

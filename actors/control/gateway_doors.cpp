@@ -3,7 +3,6 @@
 #include "platform/accounts.hpp"
 #include "platform/clock.hpp"
 
-#include <algorithm>
 #include <cerrno>
 
 namespace weft {
@@ -117,17 +116,24 @@ void gateway::accept_locally(file_descriptor connection) {
     known.objection = credentials.error().message;
   } else {
     const auto user = credentials->user;
+    const auto is_master = user == 0 || user == own_user();
     const auto allowed
-      = user == 0 || user == own_user()
+      = is_master
         || (opened_->group
             && peer_has_group(connection.get(), *opened_->group));
-    const auto name = user == 0 ? std::string{"root"} : user_name(user);
+    // A name would have to be looked up, which may take long.
+    const auto number = std::to_string(user);
+    const auto name = user == 0 ? "root" : number;
     if (!allowed)
-      known.objection = objection_to(name, options_.socket_group);
-    known.who = control_caller{control_role::operate,
-                               "user " + name + " (process "
-                                 + std::to_string(credentials->process) + ')',
-                               known.address};
+      known.objection = weft::objection_to(name, options_.socket_group);
+    known.from = user;
+    known.who
+      = control_caller{.role = control_role::operate,
+                       .name = "user " + name + " (process "
+                               + std::to_string(credentials->process) + ')',
+                       .address = known.address,
+                       .identity = "user " + number,
+                       .is_master = is_master};
   }
   add(channel{std::move(connection)}, std::move(known));
 }
@@ -139,14 +145,12 @@ void gateway::accept_remotely(tcp_listener::connection connection) {
     options_.log->error("control: {}", stream.error().message);
     return;
   }
-  const auto& from = connection.from.address;
-  const std::uint8_t length = from.is_v4() ? 32 : 64;
   add(channel{std::move(*stream)},
-      {to_string(connection.from), ip_prefix{from, length}.network()});
+      {to_string(connection.from), connection.from.address});
 }
 
 void gateway::add(channel connection, gateway_client::arrival known) {
-  make_room();
+  make_room(known.from);
   const auto number = ++last_number_;
   auto& client = clients_[number];
   client = std::make_unique<gateway_client>(
@@ -156,29 +160,12 @@ void gateway::add(channel connection, gateway_client::arrival known) {
   client->proceed();
 }
 
-/// Of those that have not come in, the oldest one gives way to the next: of
-/// the network that most of them are from, so that it keeps no other one out.
-void gateway::make_room() {
-  if (unknown_clients() < options_.limits.unknown_clients)
-    return;
-  std::map<ip_prefix, std::size_t> crowds;
-  for (const auto& [number, client] : clients_) {
-    if (!client->is_inside())
-      ++crowds[client->known().network];
-  }
-  std::size_t most = 0;
-  for (const auto& [network, count] : crowds)
-    most = std::max(most, count);
-  const auto oldest
-    = std::find_if(clients_.begin(), clients_.end(), [&](const auto& entry) {
-        return !entry.second->is_inside()
-               && crowds[entry.second->known().network] == most;
-      });
-  if (oldest != clients_.end())
-    client_ended(oldest->first, "too many others knock", pump_end::closed);
-}
-
 void gateway::identify(const tls_peer& peer, gateway_client::arrival& known) {
+  if (peer.name.empty()) {
+    known.objection = "its certificate has no name (CN): who it is could not "
+                      "be told";
+    return;
+  }
   const auto& roles = options_.tls->roles;
   const auto chosen = roles.find(peer.name);
   const auto role
@@ -191,7 +178,8 @@ void gateway::identify(const tls_peer& peer, gateway_client::arrival& known) {
                         "configuration";
     return;
   }
-  known.who = control_caller{*role, name, known.address};
+  known.who = control_caller{
+    .role = *role, .name = name, .address = known.address, .identity = name};
 }
 
 } // namespace weft

@@ -144,8 +144,11 @@ bool pump::receive(time_point now) {
         break;
     }
   }
+  held_ = false;
   if (const auto waiting = incoming_.waiting(); !waiting.empty()) {
+    judge_->set_time(now);
     const auto verdict = judge_->from_remote(waiting);
+    held_ = verdict.held;
     moved = decide(incoming_, verdict) || moved;
   }
   return moved;
@@ -218,6 +221,7 @@ bool pump::proceed() {
     return false;
   }
   note_reading(now);
+  note_frames(now, moved);
   watch(moved);
   told_.worked();
   return true;
@@ -232,6 +236,30 @@ void pump::note_reading(time_point now) {
     not_reading_since_.reset();
     heard_ = now;
   }
+}
+
+time_point pump::unfinished_frame::deadline(const pump_times& times) const {
+  return since + times.frame
+         + std::chrono::seconds{
+           static_cast<std::int64_t>(size / pump_times::slowest)};
+}
+
+/// A frame whose other bytes do not come keeps a place, and the middleman's
+/// memory for it.
+void pump::note_frames(time_point now, bool moved) {
+  const auto heard = judge_->heard();
+  if (!heard || (unfinished_ && unfinished_->number != heard->complete))
+    unfinished_.reset();
+  if (!heard || moved)
+    return; // more may be there already
+  if (held_ || read_wants_ == interest::none
+      || (heard->size == 0 && incoming_.waiting().empty())) {
+    unfinished_.reset();
+    return;
+  }
+  if (!unfinished_)
+    unfinished_ = unfinished_frame{heard->complete, now, 0};
+  unfinished_->size = heard->size;
 }
 
 void pump::watch(bool again) {
@@ -264,6 +292,11 @@ bool pump::check(time_point now) {
   else if (now - waits >= times_.stall)
     give_up("its requests stood still for " + seconds(times_.stall),
             pump_end::silent);
+  else if (unfinished_ && now >= unfinished_->deadline(times_))
+    give_up("it did not complete what it sends for "
+              + seconds(std::chrono::duration_cast<std::chrono::milliseconds>(
+                now - unfinished_->since)),
+            pump_end::silent);
   if (ending_) {
     end();
     return false;
@@ -277,10 +310,13 @@ bool pump::check(time_point now) {
 time_point pump::next_check() const {
   if (ending_)
     return {};
-  const auto next
-    = std::min(checked_ + times_.heartbeat,
-               not_reading_since_ ? *not_reading_since_ + times_.stall
-                                  : heard_ + times_.silence);
+  auto next = std::min(checked_ + times_.heartbeat,
+                       not_reading_since_ ? *not_reading_since_ + times_.stall
+                                          : heard_ + times_.silence);
+  if (unfinished_)
+    next = std::min(next, unfinished_->deadline(times_));
+  if (const auto resumes = judge_->resumes_at())
+    next = std::min(next, *resumes);
   const auto may_speak = outgoing_.passed().empty() && judge_->between_frames();
   return may_speak ? std::min(next, spoken_ + times_.heartbeat) : next;
 }

@@ -61,6 +61,10 @@ struct pump_times {
   /// So long the other end may leave answers unread, or wait for answers that
   /// do not come before its next request is read.
   std::chrono::milliseconds stall{60'000};
+  /// So long, and a second more for each `slowest` bytes, the other end may
+  /// take for one frame, if the judge bounds it.
+  std::chrono::milliseconds frame{30'000};
+  static constexpr std::size_t slowest = std::size_t{16} << 10;
 };
 
 /// Why a connection is over.
@@ -122,6 +126,7 @@ private:
   bool send_locally();
   bool decide(pump_buffer& buffer, const frame_verdict& verdict);
   void note_reading(time_point now);
+  void note_frames(time_point now, bool moved);
   void watch(bool again);
   void give_up(std::string why, pump_end how = pump_end::closed);
   void end();
@@ -138,6 +143,7 @@ private:
   pump_buffer incoming_;
   pump_buffer outgoing_;
   bool local_ended_ = false;
+  bool held_ = false; ///< the next frame waits, by the judge's will
   interest read_wants_ = interest::read;
   interest write_wants_ = interest::none;
   std::optional<std::pair<std::string, pump_end>> ending_;
@@ -147,6 +153,14 @@ private:
   time_point written_{}; ///< as above, or nothing was to be written
   time_point checked_{}; ///< when check() was called
   std::optional<time_point> not_reading_since_;
+
+  struct unfinished_frame {
+    std::uint64_t number = 0;
+    time_point since{};
+    std::size_t size = 0;
+    time_point deadline(const pump_times& times) const;
+  };
+  std::optional<unfinished_frame> unfinished_; ///< that comes, and is awaited
 };
 
 } // namespace weft

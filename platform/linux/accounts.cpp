@@ -3,7 +3,6 @@
 #include "platform/unix_socket.hpp"
 
 #include <grp.h>
-#include <pwd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -34,18 +33,6 @@ int with_room(std::vector<char>& buffer, Look look) {
 
 uid_t own_user() {
   return ::geteuid();
-}
-
-std::string user_name(uid_t user) {
-  std::vector<char> buffer;
-  passwd entry{};
-  passwd* found = nullptr;
-  const auto code = with_room(buffer, [&](char* room, std::size_t size) {
-    return ::getpwuid_r(user, &entry, room, size, &found);
-  });
-  if (code != 0 || found == nullptr)
-    return std::to_string(user);
-  return found->pw_name;
 }
 
 result<gid_t> find_group(const std::string& name) {

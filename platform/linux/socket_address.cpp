@@ -24,6 +24,20 @@ socket_address::socket_address(const endpoint& from) {
   }
 }
 
+namespace {
+
+/// The address that an IPv4-mapped one stands for (RFC 4291, 2.5.5.2): a
+/// socket for both families has these for its IPv4 peers.
+ip_address unmapped(const in6_addr& from) {
+  if (!IN6_IS_ADDR_V4MAPPED(&from))
+    return from_in6_addr(from);
+  in_addr v4{};
+  std::memcpy(&v4, &from.s6_addr[12], sizeof v4);
+  return from_in_addr(v4);
+}
+
+} // namespace
+
 endpoint socket_address::to_endpoint() const {
   endpoint to;
   if (storage_.sin6_family == AF_INET) {
@@ -32,7 +46,7 @@ endpoint socket_address::to_endpoint() const {
     to.address = from_in_addr(v4.sin_addr);
     to.port = ntohs(v4.sin_port);
   } else if (storage_.sin6_family == AF_INET6) {
-    to.address = from_in6_addr(storage_.sin6_addr);
+    to.address = unmapped(storage_.sin6_addr);
     to.port = ntohs(storage_.sin6_port);
     to.scope_id = storage_.sin6_scope_id;
   }

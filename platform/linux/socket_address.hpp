@@ -29,8 +29,8 @@ public:
   static constexpr socklen_t capacity() {
     return sizeof(sockaddr_in6);
   }
-  /// What a sockaddr_in or sockaddr_in6 holds; an unspecified endpoint for any
-  /// other family.
+  /// What a sockaddr_in or sockaddr_in6 holds, IPv4 as IPv4 in either case; an
+  /// unspecified endpoint for any other family.
   endpoint to_endpoint() const;
 
 private:

@@ -18,8 +18,9 @@ constexpr std::uint64_t relay_id = 77;
 
 /// A filter, and what it has let through.
 struct filtered {
-  explicit filtered(control_role role = control_role::operate)
-    : filter({role, facade_id, server_node}) {
+  explicit filtered(control_role role = control_role::operate,
+                    std::shared_ptr<client_account> account = nullptr)
+    : filter({role, facade_id, server_node, std::move(account)}) {
   }
 
   /// Sends a client's bytes; why it is cut off, if it is.
@@ -287,6 +288,67 @@ TEST_CASE("A payload goes on as it comes, without being kept") {
   CHECK(one.forwarded.size() == 1024);
   CHECK(one.send(whole.substr(1024)).empty());
   CHECK(one.forwarded == whole);
+}
+
+TEST_CASE(
+  "Requests wait when there were too many lately, of all connections of "
+  "one client") {
+  const auto account = std::make_shared<client_account>(control_role::view);
+  filtered one{control_role::view, account};
+  filtered other{control_role::view, account};
+  const time_point start{std::chrono::hours{1}};
+  one.filter.set_time(start);
+  other.filter.set_time(start);
+  one.greet();
+  other.greet();
+  std::uint64_t number = 0;
+  std::size_t passed = 0;
+  const auto ask = [&](filtered& through) {
+    ++number;
+    CHECK(through.send(status_request(number)).empty());
+    if (!through.held) {
+      ++passed;
+      through.answer_request(number);
+    }
+  };
+  while (!one.held)
+    ask(one);
+  ask(other);
+  CHECK(other.held);
+  CHECK(passed == 40);
+  const auto resumes = one.filter.resumes_at();
+  REQUIRE(resumes);
+  CHECK(*resumes == start + std::chrono::milliseconds{50});
+  one.filter.set_time(*resumes);
+  CHECK(one.send("").empty());
+  CHECK_FALSE(one.held);
+  CHECK_FALSE(one.filter.resumes_at());
+  // An operator may ask more often, but not without end.
+  filtered third{control_role::operate,
+                 std::make_shared<client_account>(control_role::operate)};
+  third.filter.set_time(start);
+  third.greet();
+  passed = 0;
+  while (!third.held && passed < 10'000)
+    ask(third);
+  CHECK(passed == 2000);
+}
+
+TEST_CASE("A filter says how far the client is with its frames") {
+  filtered one;
+  const auto begin = one.filter.heard()->complete;
+  one.greet();
+  CHECK(one.filter.heard()->complete == begin + 2);
+  CHECK(one.filter.heard()->size == 0);
+  CHECK(one.send(basp::heartbeat()).empty());
+  CHECK(one.filter.heard()->complete == begin + 3);
+  const auto request = status_request(1);
+  CHECK(one.send(request.substr(0, request.size() - 1)).empty());
+  CHECK(one.filter.heard()->complete == begin + 3);
+  CHECK(one.filter.heard()->size == request.size());
+  CHECK(one.send(request.substr(request.size() - 1)).empty());
+  CHECK(one.filter.heard()->complete == begin + 4);
+  CHECK(one.filter.heard()->size == 0);
 }
 
 TEST_CASE("Thirty-two requests wait for answers, four of them for the status") {

@@ -18,6 +18,12 @@ gateway_limits impatient() {
   return limits;
 }
 
+gateway_limits strict_with_frames() {
+  gateway_limits limits;
+  limits.frames.frame = 500ms;
+  return limits;
+}
+
 struct served : served_overlay {
   explicit served(gateway_limits limits = {}) : served_overlay(limits) {
     start();
@@ -35,7 +41,71 @@ struct served_impatiently : served {
   }
 };
 
+struct served_strictly : served {
+  served_strictly() : served(strict_with_frames()) {
+  }
+};
+
 } // namespace
+
+TEST_CASE_METHOD(served_strictly, "A frame that does not get on ends the "
+                                  "connection, and whole ones do not") {
+  auto whole = knock();
+  whole.enter();
+  auto slow = knock();
+  slow.enter();
+  auto headless = knock();
+  headless.enter();
+  const auto request = status_request(1, slow.facade);
+  std::atomic<bool> go_on{true};
+  std::thread drips([&] {
+    // One byte after the other, as if it were alive.
+    for (std::size_t i = 0; go_on && i + 1 < request.size(); ++i) {
+      if (!slow.send(request.substr(i, 1)))
+        break;
+      std::this_thread::sleep_for(100ms);
+    }
+  });
+  std::thread beats([&] {
+    while (go_on && whole.send(basp::heartbeat()))
+      std::this_thread::sleep_for(50ms);
+  });
+  CHECK(headless.send(basp::heartbeat().substr(0, 20)));
+  CHECK(slow.ended());
+  CHECK(headless.ended());
+  CHECK(logs("it did not complete what it sends for 0.5 s"));
+  CHECK(report().silent == 2);
+  CHECK(report().operators == 1);
+  go_on = false;
+  drips.join();
+  beats.join();
+}
+
+TEST_CASE_METHOD(served,
+                 "Whatever an operator does, the log is not filled with "
+                 "it") {
+  auto client = knock();
+  client.enter();
+  overlay.on<generate_keys>(
+    [](const generate_keys&) -> caf::result<key_pair> { return key_pair{}; });
+  for (std::uint64_t number = 1; number <= 300; ++number) {
+    message_frame made;
+    made.destination = client.facade;
+    made.id = request_bit | number;
+    REQUIRE(client.send(made.with(content("@<>+weft::generate_keys"))));
+    REQUIRE(client.next_message());
+  }
+  CHECK(log->count("asks: generate_keys") < 150);
+  for (int i = 0; i < 50; ++i) {
+    auto attacker = knock();
+    attacker.enter();
+    attacker.send(std::string(64, '\xee'));
+    CHECK(attacker.ended());
+  }
+  CHECK(log->count("was cut off") < 40);
+  CHECK(report().violations == 50);
+  CHECK(logs("more lines about user "));
+}
 
 TEST_CASE_METHOD(served, "The socket is for root, the daemon's user and one "
                          "group") {

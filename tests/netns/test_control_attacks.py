@@ -77,8 +77,13 @@ def tls(files=None):
 class Connection:
     """Byte by byte, over TLS if there is a context."""
 
-    def __init__(self, home, context=None):
+    def __init__(self, home, context=None, path=None):
         def connect():
+            if path:
+                local = socket.socket(socket.AF_UNIX)
+                local.settimeout(10)
+                local.connect(path)
+                return local
             return socket.create_connection(("10.90.0.1", PORT), 10)
         self.stream = harness.in_namespace(home, connect) if home else connect()
         try:
@@ -432,6 +437,24 @@ control:
                 self.assertIn(b"too many connections", late.ask(preface(bytes(32))))
             self.weft("alice", "status")
 
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.daemon.pid}/fd"))
+
+    def test_ten_thousand_clients_that_come_and_go_in_any_state_leave_nothing(self):
+        def visit(count):
+            visitors = harness.Process(self, [sys.executable, __file__, "visit", self.folder, self.name, str(count)],
+                                       self.right)
+            harness.wait_until(lambda: visitors.code is not None, "they have come and gone", 240)
+            self.assertEqual(visitors.code, 0, visitors.output())
+        visit(400)  # what is made at the first time stays
+        self.weft("alice", "status")
+        harness.wait_until(lambda: "alice at" in self.daemon.output(), "alice is gone")
+        before, memory = self.descriptors(), self.resident()[0]
+        visit(10_000)
+        self.weft("alice", "status")
+        harness.wait_until(lambda: self.descriptors() <= before, f"{before} descriptors are open again")
+        self.assertLess(self.resident()[0] - memory, 4 << 10, f"KiB more than {memory}")
+
     def test_another_version_is_told_so(self):
         with Connection(self.right, self.context("mallory")) as client:
             self.assertIn(b"it speaks control protocol 2, this daemon speaks 1", client.ask(preface(version=2)))
@@ -486,10 +509,51 @@ def storm():
             crowd.append(Connection(None))
 
 
+def half_a_client_hello(context):
+    outgoing = ssl.MemoryBIO()
+    with contextlib.suppress(ssl.SSLWantReadError):
+        context.wrap_bio(ssl.MemoryBIO(), outgoing).do_handshake()
+    return outgoing.read()[:100]
+
+
+def visit(folder, name, count):
+    """Clients that leave in each state of a connection, locally and over TLS, and some of these with a reset."""
+    context = tls(f"{folder}/pki/mallory")
+    hello = half_a_client_hello(context)
+    path = f"{folder}/{name}.sock"
+
+    def anywhere(act):
+        return [lambda: (Connection(None, None, path), act), lambda: (Connection(None, context), act)]
+
+    def subscription(client):
+        return client.request("subscribe", client.actor(6, client.node))
+    states = [
+        lambda: (Connection(None), lambda client: None),
+        lambda: (Connection(None), lambda client: client.send(hello)),
+        *anywhere(lambda client: None),
+        *anywhere(lambda client: client.send(preface(bytes(32))[:20])),
+        *anywhere(lambda client: client.send(preface(bytes(32)))),
+        *anywhere(lambda client: client.ask(preface(bytes(32)))),
+        *anywhere(lambda client: client.enter()),
+        *anywhere(lambda client: client.enter().send(client.status(1)[:60])),
+        *anywhere(lambda client: client.enter().send(client.status(1))),
+        *anywhere(lambda client: client.enter().send(subscription(client))),
+        *anywhere(lambda client: client.enter().send(subscription(client)) and client.next_message()),
+    ]
+    for number in range(int(count)):
+        client, act = states[number % len(states)]()
+        with client:
+            act(client)
+            if number // len(states) % 2:
+                client.stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
 if __name__ == "__main__":
     if sys.argv[1:2] == ["flood"]:
         flood(*sys.argv[2:])
     elif sys.argv[1:2] == ["storm"]:
         storm()
+    elif sys.argv[1:2] == ["visit"]:
+        visit(*sys.argv[2:])
     else:
         harness.main()
