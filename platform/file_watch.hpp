@@ -5,14 +5,15 @@
 #include "platform/file_descriptor.hpp"
 #include "platform/files.hpp"
 
+#include <map>
 #include <optional>
 #include <string>
 
 namespace weft {
 
 /// Watches the folder of `path` (inotify(7)), as editors and configuration
-/// managers replace files, or links in the same folder that lead to them,
-/// rather than write into them.  Non-blocking.
+/// managers replace files rather than write into them, and the folder of each
+/// link on the way and of what it leads to.  Non-blocking.
 class file_watch {
 public:
   static result<file_watch> open(const std::string& path);
@@ -24,9 +25,13 @@ public:
 
 private:
   file_watch() = default;
+  bool take_events();
+  int follow_links();
+
   file_descriptor fd_;
   std::string path_;
   std::optional<file_identity> seen_;
+  std::map<std::string, int> folders_; ///< that are watched
 };
 
 } // namespace weft

@@ -27,14 +27,33 @@ struct file_identity {
 /// Nothing if there is no such file, or it may not be seen.
 std::optional<file_identity> identify_file(const std::string& path);
 
-/// Whom a file must be readable for.
+/// Whether it can be opened just now: descriptors may be short, for one.
+bool can_open(const std::string& path);
+
+/// Who may have a say in a file that is read.
 enum class file_privacy : std::uint8_t {
   any,
-  owner_only, ///< any access for others is an error
+  /// A secret: any access for others than its owner is an error, and so is an
+  /// owner other than this process's user and root, or a folder in which
+  /// everybody can put another file in its place.
+  owner_only,
 };
 
-/// The text of a regular file of at most 1 MiB.
+/// The text of a regular file of at most 1 MiB.  All is asked of the file that
+/// is open, not of its name.
 result<secret_text> load_file(const std::string& path, file_privacy privacy);
+
+/// Who else has access to a file.
+enum class exposure : std::uint8_t { none, readable, writable };
+
+struct exposed_text {
+  secret_text text;
+  exposure others = exposure::none;
+};
+
+/// The text of a file, or of a pipe, of which at most `most` bytes are read.
+/// A pipe into which nobody writes is an error after some seconds.
+result<exposed_text> load_any_file(const std::string& path, std::size_t most);
 
 /// Puts a new file with `mode` (less the umask) in the place of `path`, if
 /// there is one, and waits until it is on the disk.  Nobody sees it before it
@@ -45,6 +64,10 @@ replace_file(const std::string& path, std::string_view text, unsigned mode);
 /// Makes a folder and its missing parents, for their owner only (0700).  One
 /// that exists is left alone, but others must not be able to write to it.
 result<void> make_private_folder(const std::string& path);
+
+/// What is wrong with a folder of secrets, or nothing: it must belong to this
+/// process's user or root, and others must not be able to write to it.
+result<void> check_private_folder(const std::string& path);
 
 /// Waits until no other program holds `folder`, and holds it until the
 /// descriptor ends.

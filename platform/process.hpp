@@ -43,6 +43,11 @@ void hold_hang_up();
 /// it again.
 void protect_memory();
 
+/// No crash leaves keys in a file.  (A program that users start should still be
+/// able to open what its shell passes as /dev/fd/N, which protect_memory() ends
+/// for all but root.)
+void forbid_core_dumps();
+
 /// Until `tell_failures_no_longer()`: memory that runs out ends the process
 /// with `PROGRAM: out of memory` and exit code 1, in whichever thread.
 /// From now on an exception that nobody catches is told in the same way.

@@ -33,6 +33,17 @@ struct tls_files {
   std::string memory{};
 };
 
+/// Something that is wrong with one of the files.
+struct tls_finding {
+  std::string tls_files::*file = nullptr;
+  bool is_error = true; ///< else it works so far, or could not be looked at
+  std::string message;  ///< a sentence with the remedy
+};
+
+/// What would keep a server from using its files at `now`, or soon will.
+std::vector<tls_finding>
+check_server_files(const tls_files& files, wall_time now);
+
 enum class tls_status : std::uint8_t {
   done,
   wants_read,  ///< call again when the socket can be read
@@ -122,6 +133,9 @@ public:
   /// section 5.2.3) is lower than one that was in force is a mistake, too.
   /// Open connections stay as they are, see still_valid().
   result<bool> reload_if_changed();
+
+  /// Whether files were changed that could not be taken over so far.
+  bool is_behind() const;
 
   /// What there is to say that is no failure: each once.
   std::vector<std::string> take_warnings();

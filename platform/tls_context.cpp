@@ -235,6 +235,10 @@ result<bool> tls_context::reload_if_changed() {
   return state_->reload();
 }
 
+bool tls_context::is_behind() const {
+  return state_->trust_is_due || state_->own_is_due;
+}
+
 std::vector<std::string> tls_context::take_warnings() {
   return std::exchange(state_->warnings, {});
 }

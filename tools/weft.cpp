@@ -11,7 +11,7 @@
 int main(int argc, char** argv) try {
   using namespace weft;
   complete_standard_descriptors();
-  protect_memory(); // it reads and makes keys
+  forbid_core_dumps(); // it reads and makes keys
   command_line line;
   const auto code = line.run(
     argc, argv, {std::cin, std::cout, std::cerr, standard_output_is_public()});

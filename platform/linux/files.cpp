@@ -3,10 +3,12 @@
 #include "protocol/random.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 
@@ -28,6 +30,40 @@ system_error cannot(const char* verb, const std::string& path, int code,
                            std::move(remedy));
 }
 
+bool is_ours(const struct stat& info) {
+  return info.st_uid == 0 || info.st_uid == ::geteuid();
+}
+
+/// Whether everybody can put another file in the place of `path`.
+bool is_replaceable(const std::filesystem::path& path) {
+  const auto folder = path.parent_path();
+  struct stat info {};
+  return ::stat(folder.empty() ? "." : folder.c_str(), &info) == 0
+         && (info.st_mode & S_IWOTH) != 0 && (info.st_mode & S_ISVTX) == 0;
+}
+
+/// What keeps a file from holding a secret, or nothing.
+std::optional<system_error>
+objection_to_secret(const std::string& path, const struct stat& info) {
+  if ((info.st_mode & 077U) != 0)
+    return cannot("use", path, 0,
+                  "Others than its owner have access to this secret; run: "
+                  "chmod 600 "
+                    + path);
+  if (!is_ours(info))
+    return cannot("use", path, 0,
+                  "This secret belongs to another user, who can change it; "
+                  "run: chown "
+                    + std::to_string(::geteuid()) + ' ' + path);
+  std::error_code failed;
+  const auto real = std::filesystem::canonical(path, failed);
+  if (is_replaceable(path) || (!failed && is_replaceable(real)))
+    return cannot("use", path, 0,
+                  "Everybody can put another file in the place of this secret: "
+                  "move it to a folder of its owner's");
+  return {};
+}
+
 /// What keeps the file from being loaded, or nothing.
 std::optional<system_error>
 objection(const std::string& path, const struct stat& info,
@@ -36,12 +72,20 @@ objection(const std::string& path, const struct stat& info,
     return cannot("read", path, 0, "It is no regular file");
   if (info.st_size > largest_file)
     return cannot("read", path, EFBIG, "At most 1 MiB is expected");
-  if (privacy == file_privacy::owner_only && (info.st_mode & 077U) != 0)
-    return cannot("use", path, 0,
-                  "Others than its owner have access to this secret; run: "
-                  "chmod 600 "
-                    + path);
+  if (privacy == file_privacy::owner_only)
+    return objection_to_secret(path, info);
   return {};
+}
+
+/// Waits for somebody to write to a pipe; false: nobody did in time.
+bool await_text(int fd, const struct stat& info) {
+  constexpr int patience = 5000; // milliseconds
+  pollfd asked{fd, POLLIN, 0};
+  int ready = 0;
+  do {
+    ready = ::poll(&asked, 1, S_ISFIFO(info.st_mode) ? patience : -1);
+  } while (ready < 0 && errno == EINTR);
+  return ready > 0;
 }
 
 /// Writes all of it, and to the disk.
@@ -81,6 +125,11 @@ std::optional<file_identity> identify_file(const std::string& path) {
                        nanoseconds(info.st_mtim), nanoseconds(info.st_ctim)};
 }
 
+bool can_open(const std::string& path) {
+  return bool{file_descriptor{
+    ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)}};
+}
+
 result<secret_text> load_file(const std::string& path, file_privacy privacy) {
   // Not to wait for somebody to write to a pipe.
   const file_descriptor fd{
@@ -104,6 +153,49 @@ result<secret_text> load_file(const std::string& path, file_privacy privacy) {
   }
   text.shorten(have);
   return text;
+}
+
+result<exposed_text> load_any_file(const std::string& path, std::size_t most) {
+  const file_descriptor fd{
+    ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)};
+  struct stat info {};
+  if (!fd || ::fstat(fd.get(), &info) != 0)
+    return tl::unexpected(cannot("read", path, errno));
+  if (S_ISDIR(info.st_mode))
+    return tl::unexpected(cannot("read", path, EISDIR));
+  const bool is_file = S_ISREG(info.st_mode);
+  exposed_text found;
+  if (is_file && (info.st_mode & 022U) != 0)
+    found.others = exposure::writable;
+  else if (is_file && ((info.st_mode & 044U) != 0 || !is_ours(info)))
+    found.others = exposure::readable;
+  // One block for all of a file, so that no copy of a key stays behind.
+  constexpr std::size_t first_block = 64U << 10;
+  const auto size = static_cast<std::size_t>(info.st_size);
+  found.text
+    = secret_text(std::min(is_file && size > 0 ? size + 1 : first_block, most));
+  if (S_ISFIFO(info.st_mode) && !await_text(fd.get(), info))
+    return tl::unexpected(cannot("read", path, ETIMEDOUT));
+  std::size_t have = 0;
+  while (have < most) {
+    if (have == found.text.room().size()) {
+      secret_text larger(std::min(have * 2, most));
+      std::copy_n(found.text.room().data(), have, larger.room().data());
+      found.text = std::move(larger);
+    }
+    const auto room = found.text.room().subspan(have);
+    const auto got = ::read(fd.get(), room.data(), room.size());
+    if (got == 0)
+      break;
+    if (got > 0)
+      have += static_cast<std::size_t>(got);
+    else if (errno == EAGAIN && !await_text(fd.get(), info))
+      return tl::unexpected(cannot("read", path, ETIMEDOUT));
+    else if (errno != EINTR && errno != EAGAIN)
+      return tl::unexpected(cannot("read", path, errno));
+  }
+  found.text.shorten(have);
+  return found;
 }
 
 result<void>
@@ -134,6 +226,10 @@ result<void> make_private_folder(const std::string& path) {
     if (::mkdir(part.c_str(), 0700) != 0 && errno != EEXIST)
       return tl::unexpected(cannot("make the folder", part.string(), errno));
   }
+  return check_private_folder(path);
+}
+
+result<void> check_private_folder(const std::string& path) {
   struct stat info {};
   if (::stat(path.c_str(), &info) != 0)
     return tl::unexpected(cannot("use", path, errno));
@@ -145,6 +241,11 @@ result<void> make_private_folder(const std::string& path) {
              "Others can put files of theirs into this folder; run: "
              "chmod 700 "
                + path));
+  if (!is_ours(info))
+    return tl::unexpected(
+      cannot("use", path, 0,
+             "This folder belongs to another user, who can change all that is "
+             "in it"));
   return {};
 }
 

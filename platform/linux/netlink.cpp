@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <cstring>
 #include <thread>
 #include <vector>
 
@@ -77,7 +78,11 @@ void handle(const nlmsghdr& message, std::uint32_t number, outcome& end,
       = static_cast<const nlmsgerr*>(mnl_nlmsg_get_payload(&message));
     end = {true, -error->error, explanation(message)};
   } else if (message.nlmsg_type == NLMSG_DONE) {
-    end.ended = true;
+    // A dump that failed half-way ends so, too: with its errno.
+    int code = 0;
+    if (mnl_nlmsg_get_payload_len(&message) >= sizeof code)
+      std::memcpy(&code, mnl_nlmsg_get_payload(&message), sizeof code);
+    end = {true, code < 0 ? -code : 0, {}};
   } else if (on_reply) {
     on_reply(message);
   }

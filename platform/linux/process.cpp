@@ -53,6 +53,11 @@ int signal_watch::read() const {
   return got == sizeof info ? static_cast<int>(info.ssi_signo) : 0;
 }
 
+void forbid_core_dumps() {
+  const rlimit none{0, 0};
+  ::setrlimit(RLIMIT_CORE, &none);
+}
+
 namespace {
 
 bool has_capability(unsigned capability) {
@@ -97,8 +102,7 @@ void hold_hang_up() {
 
 void protect_memory() {
   ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-  const rlimit none{0, 0};
-  ::setrlimit(RLIMIT_CORE, &none);
+  forbid_core_dumps();
   const rlimit all{RLIM_INFINITY, RLIM_INFINITY};
   rlimit allowed{};
   ::setrlimit(RLIMIT_MEMLOCK, &all);

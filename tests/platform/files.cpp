@@ -9,6 +9,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 using namespace weft;
 using namespace weft::test;
@@ -159,4 +160,66 @@ TEST_CASE("a folder has one holder at a time") {
   }
   CHECK(::flock(other.get(), LOCK_EX | LOCK_NB) == 0);
   CHECK_FALSE(lock_folder(folder.path() + "/absent"));
+}
+
+TEST_CASE("a secret of another user, or in everybody's folder, is refused") {
+  const temporary_folder folder;
+  const auto path = folder.path() + "/a.key";
+  REQUIRE(replace_file(path, "secret", 0600));
+  CHECK(load_file(path, file_privacy::owner_only));
+  const auto refusal = [](const std::string& of) {
+    const auto read = load_file(of, file_privacy::owner_only);
+    return read ? std::string{"none"} : read.error().message;
+  };
+  REQUIRE(::chmod(folder.path().c_str(), 0777) == 0);
+  CHECK_THAT(refusal(path), Catch::Contains("in the place of this secret"));
+  CHECK(load_file(path, file_privacy::any));
+  // A link from a good folder makes it no better.
+  const temporary_folder other;
+  std::filesystem::create_symlink(path, other.path() + "/a.key");
+  CHECK_THAT(refusal(other.path() + "/a.key"),
+             Catch::Contains("in the place of this secret"));
+  REQUIRE(::chmod(folder.path().c_str(), 01777) == 0);
+  CHECK(refusal(path) == "none");
+  if (::geteuid() != 0)
+    return;
+  REQUIRE(::chown(path.c_str(), 12345, 12345) == 0);
+  CHECK_THAT(refusal(path), Catch::Contains("belongs to another user"));
+}
+
+TEST_CASE("a text says who else has access to its file") {
+  const temporary_folder folder;
+  const auto path = folder.path() + "/node.yaml";
+  const auto others_of = [&](unsigned mode) {
+    REQUIRE(replace_file(path, "text", 0600));
+    REQUIRE(::chmod(path.c_str(), mode) == 0);
+    const auto read = load_any_file(path, 100);
+    REQUIRE(read);
+    CHECK(read->text.view() == "text");
+    return read->others;
+  };
+  CHECK(others_of(0600) == exposure::none);
+  CHECK(others_of(0644) == exposure::readable);
+  CHECK(others_of(0620) == exposure::writable);
+  CHECK(others_of(0666) == exposure::writable);
+  CHECK(load_any_file(path, 2)->text.view() == "te");
+  CHECK(load_any_file(folder.path(), 9).error().code == EISDIR);
+  CHECK(load_any_file("/dev/zero", 100'000)->text.view().size() == 100'000);
+}
+
+TEST_CASE("a pipe is read to its end, also if its writer is slow") {
+  const temporary_folder folder;
+  const auto path = folder.path() + "/pipe";
+  REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
+  std::thread writer([&] {
+    const file_descriptor to{::open(path.c_str(), O_WRONLY | O_CLOEXEC)};
+    for (int i = 0; i < 3; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds{20});
+      std::ignore = ::write(to.get(), "piece ", 6);
+    }
+  });
+  const auto read = load_any_file(path, 1000);
+  writer.join();
+  REQUIRE(read);
+  CHECK(read->text.view() == "piece piece piece ");
 }
