@@ -4,6 +4,7 @@
 #include "platform/error.hpp"
 #include "platform/file_descriptor.hpp"
 
+#include <functional>
 #include <span>
 #include <string>
 
@@ -47,6 +48,10 @@ void protect_memory();
 /// able to open what its shell passes as /dev/fd/N, which protect_memory() ends
 /// for all but root.)
 void forbid_core_dumps();
+
+/// Runs `action` while memory that protect_memory() locked is not: locked
+/// memory cannot be given back to the system (malloc_trim).
+void while_memory_is_unlocked(const std::function<void()>& action);
 
 /// Until `tell_failures_no_longer()`: memory that runs out ends the process
 /// with `PROGRAM: out of memory` and exit code 1, in whichever thread.

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <cstdint>
@@ -100,6 +101,17 @@ void hold_hang_up() {
   ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
 }
 
+namespace {
+
+std::atomic<bool> memory_is_locked{false};
+
+/// Only what is used: buffers and stacks that nobody touches cost nothing.
+bool lock_memory() {
+  return ::mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0;
+}
+
+} // namespace
+
 void protect_memory() {
   ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   forbid_core_dumps();
@@ -110,8 +122,16 @@ void protect_memory() {
   // With less, memory would seem to run out.
   if (allowed.rlim_cur != RLIM_INFINITY && !has_capability(CAP_IPC_LOCK))
     return;
-  // Only what is used: buffers and stacks that nobody touches cost nothing.
-  ::mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
+  memory_is_locked = lock_memory();
+}
+
+void while_memory_is_unlocked(const std::function<void()>& action) {
+  const bool again = memory_is_locked;
+  if (again)
+    ::munlockall();
+  action();
+  if (again)
+    lock_memory();
 }
 
 namespace {

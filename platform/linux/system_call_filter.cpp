@@ -34,7 +34,7 @@ constexpr std::array plain {
     SYS_gettimeofday, SYS_getrandom,
     // memory
     SYS_brk, SYS_mmap, SYS_munmap, SYS_mremap, SYS_mprotect, SYS_madvise,
-    SYS_mlockall,
+    SYS_mlockall, SYS_munlockall,
     // threads, and the end
     SYS_exit, SYS_exit_group, SYS_set_robust_list, SYS_rseq, SYS_membarrier,
     SYS_sched_yield, SYS_sched_getaffinity, SYS_gettid, SYS_getpid, SYS_tgkill,

@@ -7,6 +7,7 @@ import os
 import random
 import re
 import resource
+import shutil
 import signal
 import socket
 import subprocess
@@ -405,6 +406,14 @@ class Group(Daemon):
         daemon = self.start(rest=f"  group: '{self.GROUP}'\n", wrapper=["sh", "-c", 'umask 077; exec "$@"', "sh"])
         self.assertEqual(self.connect(), "connected")
         self.assertEqual(self.connect(group=NOBODY), "Permission denied")
+        shutil.copy(harness.WEFT, f"{self.folder}/weft")
+        self.assertIn("the group that the daemon's configuration names", self.weft_of(NOBODY))
+        self.assertEqual(self.weft_of(self.GROUP), "")
+        os.chmod(os.path.dirname(self.sockets[1]), 0o700)
+        said = self.weft_of(self.GROUP)
+        self.assertIn(f"run: chmod 755 {os.path.dirname(self.sockets[1])}", said)
+        self.assertNotIn("group", said)
+        os.chmod(os.path.dirname(self.sockets[1]), 0o755)
         self.assert_threads_may(daemon.pid, NET_ADMIN)
         # It is put back with its group.
         os.unlink(self.sockets[1])
@@ -415,6 +424,12 @@ class Group(Daemon):
         os.makedirs(f"{self.folder}/sockets/weft", 0o700)
         daemon = self.start(rest=f"  group: '{self.GROUP}'\n")
         harness.wait_until(lambda: "lets nobody in; run: chmod 755" in daemon.output(), "a warning")
+
+    def weft_of(self, group):
+        """What `weft` says to a user who has this group alone."""
+        return subprocess.run([f"{self.folder}/weft", "reload", "--socket-folder", os.path.dirname(self.sockets[1]),
+                               "--interface", self.name], user=NOBODY, group=group, extra_groups=[], text=True,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=20, cwd="/").stderr
 
     def connect(self, group=None):
         code = ("import socket, sys\nclient = socket.socket(socket.AF_UNIX)\n"

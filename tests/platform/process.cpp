@@ -141,6 +141,29 @@ TEST_CASE("a protected process leaves no core dump and cannot be traced") {
   CHECK(code == 0);
 }
 
+TEST_CASE("locked memory is given back to the system where that was asked for, "
+          "and locked again") {
+  const auto code = in_child([] {
+    protect_memory();
+    const bool locked = locked_kilobytes() > 0;
+    const std::size_t size = 1 << 20;
+    void* place = ::mmap(nullptr, size, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (place == MAP_FAILED)
+      return 1;
+    std::memset(place, 1, size);
+    if (locked && ::madvise(place, size, MADV_DONTNEED) == 0)
+      return 2; // then there would be no need for it
+    bool given = false;
+    while_memory_is_unlocked(
+      [&] { given = ::madvise(place, size, MADV_DONTNEED) == 0; });
+    if (!given)
+      return 3;
+    return (locked_kilobytes() > 0) == locked ? 0 : 4;
+  });
+  CHECK(code == 0);
+}
+
 TEST_CASE("the right to change networks is told from its lack") {
   if (::geteuid() != 0) {
     WARN("skipped: needs root");
