@@ -1,5 +1,6 @@
 #include "platform/memory.hpp"
 
+#include "platform/process.hpp"
 #include "platform/thread.hpp"
 
 #include <cstdlib>
@@ -14,7 +15,7 @@ namespace weft {
 
 void release_memory() {
 #ifdef __GLIBC__
-  ::malloc_trim(0);
+  while_memory_is_unlocked([] { ::malloc_trim(0); });
 #endif
 }
 
