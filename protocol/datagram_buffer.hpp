@@ -20,13 +20,12 @@ inline constexpr std::size_t transport_overhead
 inline constexpr std::size_t padding_multiple = 16;
 
 /// The length of an inner packet of `length` bytes once padded: the next
-/// multiple of 16, or, where that would pass the MTU, its own length.  (The
-/// kernel pads such packets to the MTU of their route, which is unknown here;
-/// without padding they pass wherever they pass unsealed.)
+/// multiple of 16, but no more than the MTU, as everybody does.  A packet that
+/// is larger than the MTU stays as it is.
 constexpr std::size_t padded_length(std::size_t length, std::size_t mtu) {
   const auto padded
     = (length + padding_multiple - 1) / padding_multiple * padding_multiple;
-  return padded > mtu ? length : padded;
+  return std::max(length, std::min(padded, mtu));
 }
 
 /// One datagram within a buffer: `length` bytes from `offset`.

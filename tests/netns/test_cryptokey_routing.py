@@ -84,7 +84,7 @@ class CryptokeyRouting:
 
 @harness.for_each_program
 class Padding:
-    def test_payloads_are_padded_to_sixteen_bytes_but_not_beyond_the_mtu(self):
+    def test_payloads_are_padded_to_sixteen_bytes_or_to_the_mtu_where_that_is_less(self):
         left, right = self.tunnel(mtu=1300)
         self.assert_pings(left.home, "10.77.0.2", 1)
         left.home.nft("add table ip sizes", "add chain ip sizes out { type filter hook output priority 0; }",
@@ -104,6 +104,7 @@ class Padding:
         self.assert_pings(left.home, "10.77.0.2", 3, size=1272)  # 1300: the whole MTU
         self.assertEqual(counts()["1360"], 3)
         self.assert_pings(left.home, "10.77.0.2", 3, size=1269)  # 1297: must not become 1312
+        self.assertEqual(counts()["1360"], 6, "to the MTU")
         self.assertEqual(counts()["longer"], 0)
         # the device's MTU is what counts, also when it changes
         for end in (left, right):

@@ -13,16 +13,20 @@ constexpr std::byte dirt{0xaa};
 
 } // namespace
 
-TEST_CASE("Packets are padded to a multiple of 16, but not beyond the MTU") {
+TEST_CASE("Packets are padded to a multiple of 16, or to the MTU where that is "
+          "less") {
   CHECK(padded_length(1, 1420) == 16);
   CHECK(padded_length(15, 1420) == 16);
   CHECK(padded_length(16, 1420) == 16);
   CHECK(padded_length(17, 1420) == 32);
   CHECK(padded_length(1408, 1420) == 1408);
-  CHECK(padded_length(1409, 1420) == 1409);
-  CHECK(padded_length(1419, 1420) == 1419);
-  CHECK(padded_length(1420, 1420) == 1420);
-  CHECK(padded_length(1269 + 28, 1300) == 1297);
+  for (std::size_t length = 1409; length <= 1420; ++length)
+    CHECK(padded_length(length, 1420) == 1420);
+  CHECK(padded_length(1269 + 28, 1300) == 1300);
+  // An MTU that is a multiple of 16 is reached, but not passed.
+  CHECK(padded_length(1393, 1408) == 1408);
+  CHECK(padded_length(1407, 1408) == 1408);
+  CHECK(padded_length(1408, 1408) == 1408);
 }
 
 TEST_CASE("A packet longer than the MTU is not padded") {
