@@ -171,7 +171,7 @@ void registry::go_on() {
 std::optional<std::string>
 registry::doubled_name(const device_update& update) const {
   std::unordered_map<public_key, bool> keeps_name; // of those in the update
-  std::unordered_set<std::string> names;
+  std::unordered_set<std::string, keyed_text_hash> names;
   for (const auto& peer : update.peers) {
     keeps_name[peer.public_key] = !peer.remove && !peer.name;
     if (!peer.remove && peer.name && !peer.name->empty()

@@ -45,7 +45,7 @@ public:
   }
 
   void check_names() const {
-    std::unordered_map<std::string, std::size_t> first_with;
+    std::unordered_map<std::string, std::size_t, keyed_text_hash> first_with;
     for (std::size_t i = 0; i < config_.peers.size(); ++i) {
       const auto& name = config_.peers[i].name;
       if (name.empty())

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "protocol/bytes.hpp"
+#include "protocol/keyed_hash.hpp"
 #include "protocol/random.hpp"
 
 #include <compare>
@@ -108,11 +109,10 @@ inline public_key to_public_key(const secret<32>& bytes) {
 
 } // namespace weft
 
+/// Keys are chosen by others, who must not choose which ones collide.
 template <>
 struct std::hash<weft::public_key> {
   std::size_t operator()(const weft::public_key& key) const noexcept {
-    // Public keys are uniformly distributed, but may be chosen: tables keyed
-    // with them are filled from configuration only.
-    return weft::load_le<std::uint64_t>(key.bytes.data());
+    return weft::keyed_hash(key.bytes);
   }
 };

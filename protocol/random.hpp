@@ -1,4 +1,5 @@
-// Randomness as an argument.  Nothing in protocol/ draws random bytes itself.
+// Randomness as an argument: nothing in protocol/ draws random bytes itself but
+// the key of keyed_hash.hpp.
 #pragma once
 
 #include "protocol/bytes.hpp"
