@@ -19,6 +19,12 @@ constexpr std::uint8_t hop_by_hop_options = 0;
 constexpr std::uint8_t routing = 43;
 constexpr std::uint8_t destination_options = 60;
 
+/// Options of IPv4 (RFC 791, section 3.1).
+constexpr std::uint8_t end_of_options = 0;
+constexpr std::uint8_t no_operation = 1;
+constexpr std::uint8_t loose_source_route = 131;
+constexpr std::uint8_t strict_source_route = 137;
+
 std::uint8_t byte_at(const_byte_span data, std::size_t offset) {
   return std::to_integer<std::uint8_t>(data[offset]);
 }
@@ -27,6 +33,27 @@ std::uint8_t byte_at(const_byte_span data, std::size_t offset) {
 /// that bounds its padding?
 bool fits_datagram(std::size_t length) {
   return padded_length(length, 65535) + transport_overhead <= 65535;
+}
+
+/// Whether IPv4 options hold a source route that has not come to its end: the
+/// header's destination is the next hop then, and not the one that checksums
+/// are made with.
+bool has_source_route(const_byte_span options) {
+  for (std::size_t at = 0; at + 3 <= options.size();) {
+    const auto type = byte_at(options, at);
+    if (type == end_of_options)
+      return false;
+    if (type == no_operation) {
+      ++at;
+      continue;
+    }
+    const auto length = byte_at(options, at + 1);
+    if ((type == loose_source_route || type == strict_source_route)
+        && byte_at(options, at + 2) <= length)
+      return true;
+    at += std::max<std::size_t>(length, 2);
+  }
+  return false;
 }
 
 } // namespace
@@ -80,7 +107,8 @@ bool segmenter::take_super_packet() {
 }
 
 /// Finds the transport header and cuts the packet to its stated length.
-/// `routed` says that a routing header still hides the final destination.
+/// `routed` says that a routing header or a source route still hides the final
+/// destination.
 bool segmenter::read_headers(std::uint8_t& protocol, bool& routed) {
   std::size_t stated = 0;
   if (inner::ip_version(packet_) == 4) {
@@ -90,9 +118,11 @@ bool segmenter::read_headers(std::uint8_t& protocol, bool& routed) {
     stated = load_be<std::uint16_t>(&packet_[inner::ipv4::total_length]);
     const auto fragment
       = load_be<std::uint16_t>(&packet_[inner::ipv4::fragment]);
-    if (transport_ < inner::ipv4::header_size
+    if (transport_ < inner::ipv4::header_size || transport_ > packet_.size()
         || (fragment & inner::ipv4::fragment_mask) != 0)
       return false;
+    routed = has_source_route(packet_.subspan(
+      inner::ipv4::header_size, transport_ - inner::ipv4::header_size));
     protocol = byte_at(packet_, inner::ipv4::protocol);
   } else if (inner::ip_version(packet_) == 6) {
     if (packet_.size() < inner::ipv6::header_size)
@@ -136,8 +166,8 @@ bool segmenter::take_udp() {
   return header_length_ <= packet_.size();
 }
 
-/// The pseudo header has the final destination.  While a routing header hides
-/// it, the kernel's partial sum is the one that knows it.
+/// The pseudo header has the final destination.  While a route hides it, the
+/// kernel's partial sum is the one that knows it.
 void segmenter::take_pseudo_header(std::uint8_t protocol,
                                    std::size_t checksum_offset, bool routed) {
   if (!routed) {

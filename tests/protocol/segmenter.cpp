@@ -216,6 +216,52 @@ TEST_CASE("behind a routing header the checksum counts the destination that "
   CHECK_FALSE(accepts(header, raw));
 }
 
+TEST_CASE("as long as an IPv4 source route goes on, the checksum counts the "
+          "destination that the kernel summed") {
+  deterministic_random random{27};
+  for (const auto type : {std::byte{131}, std::byte{137}}) {
+    for (const bool ended : {false, true}) {
+      auto packet = super_packet_of(random, true, true, 2500);
+      // no operation; a route of one address, 10.0.0.9
+      packet.ip_options
+        = {std::byte{1},  type,         std::byte{7}, std::byte{4},
+           std::byte{10}, std::byte{0}, std::byte{0}, std::byte{9}};
+      if (ended)
+        packet.ip_options[3] = std::byte{8};
+      // The kernel sums towards host 9 while the header says host 2.
+      auto final_view = packet;
+      final_view.destination_host = ended ? 2 : 9;
+      const auto towards_next_hop = [](bytes& raw) {
+        raw[19] = std::byte{2};
+        bytes header(raw.begin(), raw.begin() + 28);
+        header[10] = header[11] = std::byte{0};
+        store_be(&raw[10], naive_checksum(header));
+      };
+      auto raw = build_partial(final_view);
+      towards_next_hop(raw);
+      auto made = segmenter::create(offload_of(packet, 1000), raw);
+      REQUIRE(made);
+      auto expected = build_all(slow_segments(final_view, 1000));
+      for (auto& segment : expected)
+        towards_next_hop(segment);
+      CHECK(split(*made).packets == expected);
+    }
+  }
+}
+
+TEST_CASE("IPv4 options that are cut off or empty are no source route") {
+  deterministic_random random{28};
+  for (const auto* options :
+       {"01010183", "00830704", "07000000", "8302ff00", "8307080a"}) {
+    auto packet = super_packet_of(random, true, true, 2500);
+    packet.ip_options = unhex(options);
+    auto header = offload_of(packet, 1000);
+    header.flags = 0; // who knows the destination needs no sum of the kernel
+    const auto raw = build(packet);
+    CHECK(accepts(header, raw));
+  }
+}
+
 TEST_CASE("a UDP checksum that comes to zero is sent as 0xffff") {
   deterministic_random random{19};
   for (const bool v4 : {true, false}) {
