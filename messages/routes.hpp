@@ -4,6 +4,7 @@
 #include "messages/interfaces.hpp"
 
 #include <array>
+#include <atomic>
 #include <memory>
 #include <vector>
 
@@ -32,6 +33,8 @@ public:
     if (!shared || shared.use_count() > 1)
       shared = shared ? std::make_shared<chunk_type>(*shared)
                       : std::make_shared<chunk_type>();
+    else // use_count() is relaxed: what former sharers read, they have read
+      std::atomic_thread_fence(std::memory_order_acquire);
     (*shared)[slot % chunk_size] = std::move(peer);
   }
 
