@@ -2,8 +2,8 @@
 // daemon makes in front of them, and a clock of its own.
 #pragma once
 
-#include "protocol/peer_session.hpp"
 #include "protocol/wire.hpp"
+#include "tests/protocol/session_access.hpp"
 #include "tests/protocol/support.hpp"
 
 #include <map>
@@ -13,26 +13,6 @@
 #include <string>
 #include <utility>
 #include <vector>
-
-namespace weft {
-
-/// What tests see and set of a session that no host would reach in time.
-struct peer_session_access {
-  static keypairs& keys(peer_session& session) {
-    return session.keys_;
-  }
-  static void set_send_counter(peer_session& session, std::uint64_t counter) {
-    session.keys_.current()->send_counter = counter;
-  }
-  static bool has_pending(const peer_session& session) {
-    return session.pending_ != nullptr;
-  }
-  static std::size_t staged_bytes(const peer_session& session) {
-    return session.staged_bytes_;
-  }
-};
-
-} // namespace weft
 
 namespace weft::test {
 
@@ -158,8 +138,7 @@ public:
   /// What the daemon does with packets from the TUN device.
   void
   send(std::size_t slot, const std::vector<bytes>& packets, time_point now) {
-    memory_.resize(1 << 20);
-    datagram_buffer batch(memory_);
+    datagram_buffer batch(scratch());
     for (const auto& packet : packets) {
       auto room = batch.add(packet.size(), padded_length(packet.size(), 65000));
       if (room.empty())
@@ -193,13 +172,12 @@ public:
 
   /// All that the sessions have to send; the host's turn is over then.
   std::vector<outgoing> take_outgoing(time_point now) {
-    memory_.resize(1 << 20);
     for (auto& session : peers_) {
       bool more = session->has_transmit() && session->path();
       for (int turns = 0; more; ++turns) {
         if (turns > 100)
           throw std::logic_error("a session does not stop sending");
-        datagram_buffer out(memory_);
+        datagram_buffer out(scratch());
         const auto expected = session->transmit_size();
         more = session->poll_transmit(out, at(now));
         if (out.used() > expected)
@@ -211,6 +189,12 @@ public:
   }
 
 private:
+  /// Kept, since most runs are short.
+  static bytes& scratch() {
+    static bytes memory(1 << 20);
+    return memory;
+  }
+
   void take(const peer_session& session, const datagram_buffer& batch) {
     if (!session.path())
       throw std::logic_error("datagrams for nowhere");
@@ -280,7 +264,6 @@ private:
   std::optional<cookie_checker> checker_;
   std::vector<std::unique_ptr<peer_session>> peers_;
   std::vector<outgoing> outbox_;
-  bytes memory_;
 };
 
 } // namespace weft::test
