@@ -25,6 +25,7 @@ overlay::overlay(caf::actor_config& config, io_loop_ptr loop,
   : hosted(config, std::move(loop)), options_(std::move(options)),
     resources_(std::move(resources)), port_(resources_->sockets.port()),
     fwmark_(options_.config.interface.fwmark),
+    shared_fwmark_(std::make_shared<std::atomic<std::uint32_t>>(fwmark_)),
     mtu_(options_.config.interface.mtu),
     link_up_(!resources_->link || resources_->link->is_up()) {
   system_random random;
@@ -108,13 +109,18 @@ void overlay::spawn_actors() {
     parts_.emplace_back(part.address(), std::move(name));
   };
 
+  const auto probe = [mark = shared_fwmark_](const network_path& path) {
+    return leads_into_tunnel(path.remote.address,
+                             path.local ? path.local->address : ip_address{},
+                             mark->load(std::memory_order_relaxed));
+  };
   std::vector<packet_loop> placements;
   for (const auto& loop : resources_->packet_loops) {
     timers_.push_back(home.spawn<timer>(loop));
     supervise(timers_.back(), "timer");
-    placements.push_back({loop,
-                          std::make_shared<workspace>(make_sink(), indices_),
-                          timers_.back()});
+    placements.push_back(
+      {loop, std::make_shared<workspace>(make_sink(), indices_, probe),
+       timers_.back()});
   }
   const auto& reading = resources_->packet_loops.front();
   socket_ = home.spawn<udp_port>(reading, std::move(resources_->sockets),

@@ -11,6 +11,7 @@
 #include "platform/unix_socket.hpp"
 #include "platform/vm_generation.hpp"
 
+#include <atomic>
 #include <deque>
 
 namespace weft {
@@ -159,6 +160,8 @@ private:
   std::shared_ptr<const identity> self_;
   std::uint16_t port_;
   std::uint32_t fwmark_;
+  /// The same, for the packets' loops.
+  std::shared_ptr<std::atomic<std::uint32_t>> shared_fwmark_;
   std::uint32_t mtu_;
   bool link_up_;
   std::deque<waiting_change> changes_; ///< the first is being applied

@@ -259,6 +259,7 @@ void overlay::sockets_changed(rebind now, std::uint16_t port) {
   changes_.front().former_listen = listen;
   listen = now.listen;
   fwmark_ = now.fwmark;
+  shared_fwmark_->store(fwmark_);
   port_ = port;
   change_rest();
 }
@@ -274,6 +275,7 @@ void overlay::take_back_sockets(caf::error reason) {
       [this, reason](std::uint16_t port) {
         options_.config.interface.listen = changes_.front().former_listen;
         fwmark_ = changes_.front().former_sockets->fwmark;
+        shared_fwmark_->store(fwmark_);
         port_ = port;
         finish_change(reason);
       },

@@ -12,10 +12,13 @@ peer::peer(caf::actor_config& config, io_loop_ptr loop, workspace_ptr space,
     neighbours_(std::move(neighbours)), slot_(slot), memory_(std::move(memory)),
     name_(std::move(settings.name)),
     endpoint_host_(std::move(settings.endpoint_host)),
+    configured_(settings.endpoint),
     initial_keepalive_(settings.persistent_keepalive),
     session_(std::move(self), settings.public_key, *space_->indices, slot,
-             memory_->generation, space_->random) {
+             memory_->generation, space_->random, &space_->staging,
+             &space_->leads_into_tunnel) {
   session_.set_preshared_key(settings.preshared_key);
+  session_.stamp_after(memory_->last_stamp);
   session_.refuse_initiations_until(memory_->newest_initiation);
   if (const auto& remote
       = memory_->remote ? memory_->remote : settings.endpoint)
@@ -52,10 +55,8 @@ peer::behavior_type peer::make_behavior() {
     [this](const source_lost&) { session_.forget_source(); },
     [this](const session_wanted&) {
       const auto moment = instant_now();
-      if (!session_.session_created()) {
-        session_.initiate_handshake(moment);
-        follow_up(moment);
-      }
+      wake(moment);
+      follow_up(moment);
     },
     [this](const peer_published&) { begin(); },
     [this](const change_peer& changes) -> caf::result<void> {
@@ -82,6 +83,8 @@ void peer::on_exit() {
     memory_->remote = session_.path()->remote;
   memory_->newest_initiation = session_.newest_initiation();
   memory_->generation = session_.generation();
+  memory_->last_stamp = session_.last_stamp();
+  memory_->session_lost = session_.session_created().has_value();
   session_.set_identity(nullptr); // wipes all keys now
   if (neighbours_.timer)
     send(neighbours_.timer,
@@ -135,8 +138,8 @@ void peer::open_chain(const incoming_batch& batch, std::uint16_t first,
     }
     if (any)
       session_.authenticated(batch.paths[path], data, at);
-    else if (!session_.session_created())
-      session_.initiate_handshake(at); // the other side does not know yet
+    else if (configured_ && batch.paths[path].remote == *configured_)
+      wake(at); // the other side does not know yet that the session has ended
   }
 }
 
@@ -170,7 +173,15 @@ void peer::begin() {
     return; // it has
   const auto at = instant_now();
   session_.set_persistent_keepalive(*std::exchange(initial_keepalive_, {}), at);
+  // The other side goes on with the session of the actor that failed.
+  if (std::exchange(memory_->session_lost, false))
+    session_.initiate_handshake(at);
   follow_up(at);
+}
+
+void peer::wake(const instant& at) {
+  if (configured_)
+    session_.wake(*configured_, at);
 }
 
 void peer::change(const change_peer& changes) {
@@ -180,6 +191,7 @@ void peer::change(const change_peer& changes) {
   if (changes.preshared_key)
     session_.set_preshared_key(*changes.preshared_key);
   if (changes.endpoint) {
+    configured_ = changes.endpoint;
     session_.redirect(*changes.endpoint, at);
     told_.unanswered = session_.unanswered(); // it has had no time to answer
   }

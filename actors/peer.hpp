@@ -15,6 +15,8 @@ struct peer_memory {
   std::optional<endpoint> remote;
   tai64n newest_initiation{};
   std::uint32_t generation = 0; ///< of the next session's receiver index
+  wall_time last_stamp{};       ///< of our last initiation
+  bool session_lost = false;    ///< there was a session when it ended
 };
 
 /// Whom a peer sends to.
@@ -36,6 +38,8 @@ public:
   void on_exit() override;
 
 private:
+  friend struct peer_access; ///< tests that look at what an ended actor keeps
+
   void seal(outgoing_packets& packets);
   void open(incoming_datagrams& datagrams);
   void open_chain(const incoming_batch& batch, std::uint16_t first,
@@ -43,6 +47,7 @@ private:
   void deliver(byte_span packet, const routes& allowed);
   void write(const super_packet& packet);
   void begin();
+  void wake(const instant& at);
   void change(const change_peer& changes);
   /// Drops what waits for a session, and is for prefixes of others `now`.
   void drop_lost(const routes& now);
@@ -59,6 +64,7 @@ private:
   std::shared_ptr<peer_memory> memory_;
   std::string name_;
   std::string endpoint_host_;
+  std::optional<endpoint> configured_; ///< where the peer was said to be
   /// Until the peer is published: the keepalive that it will begin with.
   std::optional<std::chrono::seconds> initial_keepalive_;
   peer_session session_;

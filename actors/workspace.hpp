@@ -4,8 +4,10 @@
 
 #include "platform/tun_device.hpp"
 #include "protocol/coalescer.hpp"
+#include "protocol/loop_guard.hpp"
 #include "protocol/random.hpp"
 #include "protocol/receiver_index.hpp"
+#include "protocol/staging.hpp"
 
 #include <functional>
 #include <memory>
@@ -28,15 +30,18 @@ inline packet_sink sink_into(std::shared_ptr<const tun_device> tun) {
 
 struct workspace {
   workspace(packet_sink to_host,
-            std::shared_ptr<const receiver_index_codec> codec)
+            std::shared_ptr<const receiver_index_codec> codec,
+            loop_guard::probe probe = {})
     : sink(std::move(to_host)), indices(std::move(codec)),
-      joiner(sink.offloads) {
+      joiner(sink.offloads), leads_into_tunnel(std::move(probe)) {
   }
 
   packet_sink sink;
   std::shared_ptr<const receiver_index_codec> indices;
   system_random random;
   coalescer joiner;
+  staging_budget staging;
+  loop_guard::probe leads_into_tunnel;
 };
 
 using workspace_ptr = std::shared_ptr<workspace>;

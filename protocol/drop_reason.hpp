@@ -12,7 +12,7 @@ namespace weft {
 enum class drop_reason : std::uint8_t {
   malformed_packet, ///< from the host: no IP packet, or a wrong offload header
   no_route,     ///< from the host: nobody's allowed IPs hold the destination
-  routing_loop, ///< from the host: our own datagram for the same peer
+  routing_loop, ///< from the host: what we sent goes around
   no_endpoint,  ///< for a peer whose address is unknown
   queue_full,   ///< more of a peer than may wait, or at a packet port
   handshake_failed,   ///< waited for a handshake that was given up

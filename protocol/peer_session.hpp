@@ -13,9 +13,12 @@
 #include "protocol/drop_reason.hpp"
 #include "protocol/ip.hpp"
 #include "protocol/keypair.hpp"
+#include "protocol/loop_guard.hpp"
 #include "protocol/noise.hpp"
 #include "protocol/receiver_index.hpp"
+#include "protocol/staging.hpp"
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -25,21 +28,20 @@ namespace weft {
 
 class peer_session {
 public:
-  /// Packets that may wait for a session, and their bytes; the oldest go.
-  static constexpr std::size_t max_staged = 128;
-  static constexpr std::size_t max_staged_bytes = std::size_t{256} * 1024;
-
   struct traffic {
     std::uint64_t bytes = 0; ///< of UDP payload, handshakes included
     std::uint64_t packets = 0;
   };
 
   /// `slot` and `generation` make the receiver indices.  `self` may be null:
-  /// then there are no handshakes until set_identity().  `random` must outlive
-  /// the session.
+  /// then there are no handshakes until set_identity().  `random`, the
+  /// budget for packets that wait and the probe of loop_guard (null: none)
+  /// must outlive the session.
   peer_session(std::shared_ptr<const identity> self, const public_key& peer,
                const receiver_index_codec& indices, std::uint32_t slot,
-               std::uint32_t generation, random_source& random);
+               std::uint32_t generation, random_source& random,
+               staging_budget* budget = nullptr,
+               const loop_guard::probe* leads_into_tunnel = nullptr);
 
   // -- configuration ---------------------------------------------------------
 
@@ -63,20 +65,27 @@ public:
   // -- sending ---------------------------------------------------------------
 
   /// Seals all of `batch` in place.  False if there is no session to seal
-  /// with: pass the batch to stage() then.  Datagrams of this session that a
-  /// wrong route brought back are taken out of the batch.
+  /// with: pass the batch to stage() then.  What goes around
+  /// because of a wrong route is taken out of the batch.
   bool seal(datagram_buffer& batch, const instant& at);
 
   /// Keeps copies of the batch's packets until a session is there, and asks
-  /// for one.  Bounded: the oldest packets are dropped and counted.
+  /// for one.  Bounded: see staged_packets.
   void stage(const datagram_buffer& batch, const instant& at);
 
   /// Drops and counts (`no_route`) the packets that wait and that `keep` does
   /// not hold on to: their destination has become another peer's.
   void unstage(const std::function<bool(const_byte_span)>& keep);
 
-  /// Starts a handshake unless one was started within the last 5 s.
+  /// Starts a handshake unless one was started within the last 5 s.  As long
+  /// as none succeeds all that ask are one round, which ends after 90 s.
   void initiate_handshake(const instant& at);
+
+  /// Somebody at `configured`, where the peer was said to be, uses a session
+  /// that we do not know.  Anybody can forge that, so a handshake is started
+  /// only if there is neither a session nor a handshake, and only if it goes
+  /// to that address.
+  void wake(const endpoint& configured, const instant& at);
 
   /// Adds datagrams that are due (handshake messages, keepalives, packets that
   /// waited) to `out`, ready to be sent to path().  True if more are left than
@@ -176,6 +185,14 @@ public:
   void refuse_initiations_until(const tai64n& newest) {
     newest_timestamp_ = newest;
   }
+  /// The time stamp of our last initiation, as wall-clock time: the peer takes
+  /// newer ones only, also from a session that takes the place of this one.
+  wall_time last_stamp() const {
+    return last_timestamp_;
+  }
+  void stamp_after(wall_time last) {
+    last_timestamp_ = std::max(last_timestamp_, last);
+  }
   /// The generation that the next session's index gets.
   std::uint32_t generation() const {
     return generation_;
@@ -186,7 +203,7 @@ private:
 
   // session_send.cpp
   keypair* usable_keypair(time_point now, std::uint64_t messages) const;
-  void drop_own_datagrams(datagram_buffer& batch, std::uint32_t index);
+  void drop_loops(datagram_buffer& batch, std::uint32_t index, time_point now);
   void seal_datagram(keypair& keys, byte_span datagram);
   void sent_authenticated(bool data, const instant& at);
   void send_keepalive(const instant& at);
@@ -197,6 +214,7 @@ private:
   void accept_initiation(const noise_responder& responder,
                          const network_path& from, const instant& at);
   void retry_handshake(const instant& at);
+  void give_up(const instant& at);
   void start_session(std::unique_ptr<keypair> keys, crossing crossed,
                      const instant& at);
   void handshake_completed(const instant& at);
@@ -231,6 +249,7 @@ private:
   struct pending_initiation {
     noise_initiator state;
     std::uint32_t index = 0;
+    time_point sent{};
     bool crossed = false; ///< the peer began a handshake meanwhile
   };
   std::unique_ptr<pending_initiation> pending_;
@@ -248,8 +267,6 @@ private:
   deadline_table deadlines_;
   duration silence_jitter_{0}; ///< of new_handshake, in this session
   std::vector<std::vector<std::byte>> outbox_; ///< handshake messages
-  std::vector<std::vector<std::byte>> staged_; ///< padded inner packets
-  std::size_t staged_bytes_ = 0;
   bool staged_sendable_ = false;
   bool keepalive_due_ = false;
 
@@ -257,6 +274,8 @@ private:
   traffic sent_;
   traffic received_;
   drop_counters drops_;
+  staged_packets staged_; ///< padded inner packets
+  loop_guard loop_guard_;
 };
 
 } // namespace weft

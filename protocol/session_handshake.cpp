@@ -21,9 +21,11 @@ peer_session::peer_session(std::shared_ptr<const identity> self,
                            const public_key& peer,
                            const receiver_index_codec& indices,
                            std::uint32_t slot, std::uint32_t generation,
-                           random_source& random)
+                           random_source& random, staging_budget* budget,
+                           const loop_guard::probe* leads_into_tunnel)
   : peer_(peer), indices_(indices), slot_(slot), generation_(generation),
-    random_(random), stamper_(peer) {
+    random_(random), stamper_(peer), staged_(drops_, budget),
+    loop_guard_(leads_into_tunnel) {
   set_identity(std::move(self));
 }
 
@@ -98,8 +100,20 @@ void peer_session::initiate_handshake(const instant& at) {
     }
     return;
   }
+  // A round that goes on counts its attempts, however often it is asked for:
+  // steady traffic must not keep it from being given up.
+  if (deadlines_.is_set(deadline::retransmit_handshake)) {
+    retry_handshake(at);
+    return;
+  }
   attempts_ = 0;
   send_initiation(at);
+}
+
+void peer_session::wake(const endpoint& configured, const instant& at) {
+  if (!session_created() && !deadlines_.is_set(deadline::retransmit_handshake)
+      && path_ && path_->remote == configured)
+    initiate_handshake(at);
 }
 
 void peer_session::send_initiation(const instant& at) {
@@ -115,7 +129,7 @@ void peer_session::send_initiation(const instant& at) {
   if (!started)
     return;
   pending_ = std::make_unique<pending_initiation>(
-    pending_initiation{std::move(*started), index, false});
+    pending_initiation{std::move(*started), index, at.now, false});
   ++unanswered_;
   last_handshake_sent_ = at.now;
   stamper_.stamp(message, at.now);
@@ -131,19 +145,23 @@ void peer_session::retry_handshake(const instant& at) {
   constexpr auto max_attempts
     = limits::rekey_attempt_time / limits::rekey_timeout;
   if (attempts_ >= max_attempts) {
-    deadlines_.cancel(deadline::passive_keepalive);
-    drop_staged(drop_reason::handshake_failed);
-    pending_.reset();
-    attempts_ = 0;
-    ++given_up_;
-    if (!deadlines_.is_set(deadline::zero_keys))
-      deadlines_.set(deadline::zero_keys,
-                     at.now + 3 * limits::reject_after_time);
+    give_up(at);
     return;
   }
   ++attempts_;
   forget_source();
   send_initiation(at);
+}
+
+void peer_session::give_up(const instant& at) {
+  deadlines_.cancel(deadline::retransmit_handshake);
+  deadlines_.cancel(deadline::passive_keepalive);
+  drop_staged(drop_reason::handshake_failed);
+  pending_.reset();
+  attempts_ = 0;
+  ++given_up_;
+  if (!deadlines_.is_set(deadline::zero_keys))
+    deadlines_.set(deadline::zero_keys, at.now + 3 * limits::reject_after_time);
 }
 
 void peer_session::handle_initiation(const noise_claim& claim, std::size_t size,
@@ -201,7 +219,8 @@ void peer_session::handle_response(const_byte_span message,
                                    const instant& at) {
   const auto index
     = load_le<std::uint32_t>(message.data() + wire::response_receiver);
-  if (!self_ || !pending_ || pending_->index != index) {
+  if (!self_ || !pending_ || pending_->index != index
+      || at.now - pending_->sent >= limits::rekey_attempt_time) {
     drops_.add(drop_reason::invalid_handshake);
     return;
   }
@@ -217,10 +236,13 @@ void peer_session::handle_response(const_byte_span message,
   if (pending_->crossed)
     crossed
       = self_->public_static() > peer_ ? crossing::prevails : crossing::yields;
+  // A response can be held back: the session is as old as its initiation,
+  // which is what the other side counts from.
+  const auto created = std::min(pending_->sent, at.now);
   pending_.reset();
   received_.bytes += message.size();
   follow_endpoint(from);
-  start_session(std::make_unique<keypair>(*keys, index, remote, true, at.now),
+  start_session(std::make_unique<keypair>(*keys, index, remote, true, created),
                 crossed, at);
   authenticated_received();
   authenticated_traversal(at.now);
@@ -247,6 +269,9 @@ void peer_session::start_session(std::unique_ptr<keypair> keys,
 }
 
 void peer_session::handshake_completed(const instant& at) {
+  // The response to an initiation of ours that has not come by now is of no
+  // use any more, and whoever holds it back could end this session with it.
+  pending_.reset();
   deadlines_.cancel(deadline::retransmit_handshake);
   attempts_ = 0;
   unanswered_ = 0;

@@ -40,6 +40,7 @@ peer_session::open(byte_span datagram, const instant& at) {
 void peer_session::authenticated(const network_path& from, bool data,
                                  const instant& at) {
   follow_endpoint(from);
+  loop_guard_.answered();
   authenticated_received();
   authenticated_traversal(at.now);
   if (data)

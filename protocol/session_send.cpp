@@ -3,42 +3,18 @@
 //     usable keys, copied aside (stage) while a handshake is started;
 //  2. sent messages start timers, and a new handshake when the keys get old;
 //  3. what the protocol itself has to send is given out (poll_transmit).
-#include "protocol/inner_headers.hpp"
 #include "protocol/peer_session.hpp"
 
 #include <algorithm>
 
 namespace weft {
 
-namespace {
-
-/// Whether `packet` is a UDP packet that holds a transport message for
-/// `index`.
-bool holds_message_for(const_byte_span packet, std::uint32_t index) {
-  const auto is_v4 = inner::ip_version(packet) == 4;
-  const auto ip_size
-    = is_v4 ? inner::ipv4::header_size : inner::ipv6::header_size;
-  constexpr auto message_start = wire::transport_counter;
-  if (packet.size() < ip_size + inner::udp::header_size + message_start)
-    return false;
-  const auto protocol
-    = packet[is_v4 ? inner::ipv4::protocol : inner::ipv6::next_header];
-  if (protocol != std::byte{inner::protocol_udp})
-    return false;
-  const auto* message = packet.data() + ip_size + inner::udp::header_size;
-  return load_le<std::uint32_t>(message)
-           == static_cast<std::uint32_t>(message_type::transport)
-         && load_le<std::uint32_t>(message + wire::transport_receiver) == index;
-}
-
-} // namespace
-
 bool peer_session::seal(datagram_buffer& batch, const instant& at) {
   auto* keys = usable_keypair(at.now, batch.size());
   // Packets that wait go first.
   if (keys == nullptr || !staged_.empty())
     return false;
-  drop_own_datagrams(batch, keys->remote_index);
+  drop_loops(batch, keys->remote_index, at.now);
   if (batch.empty())
     return true;
   for (std::size_t i = 0; i < batch.size(); ++i)
@@ -47,12 +23,17 @@ bool peer_session::seal(datagram_buffer& batch, const instant& at) {
   return true;
 }
 
-void peer_session::drop_own_datagrams(datagram_buffer& batch,
-                                      std::uint32_t index) {
+void peer_session::drop_loops(datagram_buffer& batch, std::uint32_t index,
+                              time_point now) {
   // A route that leads our datagrams into the tunnel again would seal them for
-  // ever.  The receiver index, which only we send with, gives them away.
+  // ever.  The receiver index, which only we send with, gives them away; those
+  // that come back by way of another tunnel are bounded.
   for (auto i = batch.size(); i-- > 0;) {
-    if (holds_message_for(batch[i].subspan(transport_header_size), index)) {
+    const auto carried = carried_message(batch[i].subspan(
+      transport_header_size, batch[i].size() - transport_overhead));
+    if (carried
+        && (*carried == index
+            || (path_ && !loop_guard_.pass(batch[i].size(), *path_, now)))) {
       batch.remove(i);
       drops_.add(drop_reason::routing_loop);
     }
@@ -70,20 +51,9 @@ void peer_session::stage(const datagram_buffer& batch, const instant& at) {
   }
   for (std::size_t i = 0; i < batch.size(); ++i) {
     const auto datagram = batch[i];
-    const auto packet = datagram.subspan(transport_header_size,
-                                         datagram.size() - transport_overhead);
-    staged_.emplace_back(packet.begin(), packet.end());
-    staged_bytes_ += packet.size();
+    staged_.add(datagram.subspan(transport_header_size,
+                                 datagram.size() - transport_overhead));
   }
-  std::size_t dropped = 0;
-  auto bytes = staged_bytes_;
-  while (staged_.size() - dropped > max_staged
-         || (bytes > max_staged_bytes && dropped < staged_.size()))
-    bytes -= staged_[dropped++].size();
-  staged_.erase(staged_.begin(),
-                staged_.begin() + static_cast<std::ptrdiff_t>(dropped));
-  staged_bytes_ = bytes;
-  drops_.add(drop_reason::queue_full, dropped);
   if (usable_keypair(at.now, staged_.size()) != nullptr)
     staged_sendable_ = true;
   else
@@ -91,10 +61,7 @@ void peer_session::stage(const datagram_buffer& batch, const instant& at) {
 }
 
 void peer_session::drop_staged(drop_reason reason) {
-  drops_.add(reason, staged_.size());
-  staged_.clear();
-  staged_.shrink_to_fit();
-  staged_bytes_ = 0;
+  staged_.drop_all(reason);
   staged_sendable_ = false;
 }
 
@@ -119,14 +86,7 @@ void peer_session::seal_datagram(keypair& keys, byte_span datagram) {
 }
 
 void peer_session::unstage(const std::function<bool(const_byte_span)>& keep) {
-  const auto lost
-    = std::erase_if(staged_, [&](const std::vector<std::byte>& packet) {
-        if (keep(packet))
-          return false;
-        staged_bytes_ -= packet.size();
-        return true;
-      });
-  drops_.add(drop_reason::no_route, lost);
+  staged_.keep_only(keep, drop_reason::no_route);
   if (staged_.empty())
     staged_sendable_ = false;
 }
@@ -165,7 +125,7 @@ std::size_t peer_session::transmit_size() const {
   for (const auto& message : outbox_)
     size += message.size();
   if (staged_sendable_)
-    size += staged_bytes_ + staged_.size() * transport_overhead;
+    size += staged_.bytes() + staged_.size() * transport_overhead;
   if (keepalive_due_)
     size += transport_overhead;
   return size;
@@ -210,25 +170,21 @@ void peer_session::flush_staged(datagram_buffer& out, const instant& at) {
   }
   std::size_t sent = 0;
   for (; sent < staged_.size(); ++sent) {
-    const auto& packet = staged_[sent];
+    const auto packet = staged_[sent];
     auto room = out.add_message(packet.size() + transport_overhead);
     if (room.empty())
       break;
     std::copy(packet.begin(), packet.end(),
               room.begin() + transport_header_size);
     seal_datagram(*keys, room);
-    staged_bytes_ -= packet.size();
   }
-  staged_.erase(staged_.begin(),
-                staged_.begin() + static_cast<std::ptrdiff_t>(sent));
+  staged_.remove_oldest(sent);
   if (sent > 0) {
     sent_authenticated(true, at);
     keepalive_due_ = false;
   }
-  if (staged_.empty()) {
+  if (staged_.empty())
     staged_sendable_ = false;
-    staged_.shrink_to_fit();
-  }
 }
 
 } // namespace weft

@@ -282,4 +282,16 @@ result<route> find_route(const ip_address& destination,
   return found;
 }
 
+bool leads_into_tunnel(const ip_address& destination, const ip_address& source,
+                       std::uint32_t fwmark) {
+  auto found = find_route(destination, source, fwmark);
+  if (!found) // the source may be gone
+    found = find_route(destination, {}, fwmark);
+  auto fd = netlink::open(0, true);
+  if (!found || !fd)
+    return false;
+  const auto link = netlink::find_link(fd->get(), "", found->interface_index);
+  return link && (link->is_tun || link->kind == "wireguard");
+}
+
 } // namespace weft

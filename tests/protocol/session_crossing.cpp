@@ -82,6 +82,38 @@ TEST_CASE("A renewal that both sides begin at once loses no packet") {
   }
 }
 
+TEST_CASE_METHOD(pair_network, "A response that is held back while the other "
+                               "side's handshake completes is of no use, to "
+                               "nobody") {
+  const auto loser = GENERATE(a, b);
+  bytes held_back;
+  rule = [&](const sent_datagram& message) {
+    if (message.type() == message_type::response && message.from == loser) {
+      held_back = message.content;
+      return fate{};
+    }
+    return fate{latency};
+  };
+  const auto other = 1 - loser;
+  send_packet(a);
+  send_packet(b);
+  run_for(1s);
+  REQUIRE_FALSE(held_back.empty());
+  CHECK_FALSE(peer_session_access::has_pending(session(other)));
+  lose_nothing();
+  const auto created = session(other).session_created();
+  inject(address_of(66), (*this)[other].address, held_back);
+  run_for(1s);
+  CHECK(session(other).session_created() == created);
+  CHECK(session(other).path()->remote == (*this)[loser].address);
+  CHECK(session(other).drops()[drop_reason::invalid_handshake] == 1);
+  send_packet(a);
+  send_packet(b);
+  run_for(1s);
+  CHECK(received(a) == numbers{1, 2});
+  CHECK(received(b) == numbers{1, 2});
+}
+
 TEST_CASE_METHOD(pair_network, "Crossed initiations of which one response is "
                                "lost end with a session as well") {
   const auto loser = GENERATE(a, b);

@@ -161,7 +161,8 @@ TEST_CASE_METHOD(pair_network, "Initiations that are forged neither count as "
   auto forged = from_a.make(at(a).wall + 1h);
   forged[100] ^= std::byte{1};
   cookie_stamper(to.key()).stamp(forged, now());
-  inject(address_of(66), to.address, copy_of(forged));
+  // Just before the true one, so that it would be one too many.
+  inject(address_of(66), to.address, copy_of(forged), latency - 1ms);
   send_packet(a);
   run_for(1s);
   CHECK(session(b).drops()[drop_reason::invalid_handshake] == 1);
@@ -193,6 +194,37 @@ TEST_CASE_METHOD(pair_network, "A response to an initiation that was repeated "
   CHECK(initiations(a) == 2);
   CHECK(session(a).drops()[drop_reason::invalid_handshake] == 1);
   CHECK(received(b) == numbers{1});
+}
+
+TEST_CASE_METHOD(pair_network, "A session is as old as its initiation, however "
+                               "late the response comes") {
+  latency = 2400ms;
+  const auto start = now();
+  send_packet(a);
+  run_for(10s);
+  CHECK(session(a).session_created() == start);
+  // So its initiator renews it before the responder ends it.
+  CHECK(session(b).session_created() == start + 2400ms);
+}
+
+TEST_CASE_METHOD(pair_network, "A response that is held back for 90 s is "
+                               "refused, even if no timer has run meanwhile") {
+  lose([](const auto& message) {
+    return message.type() == message_type::response;
+  });
+  send_packet(a);
+  run_for(1s);
+  REQUIRE(trace.size() == 2);
+  const auto response = trace[1].content;
+  const network_path from{(*this)[b].address, std::nullopt};
+  const auto held_back = [&](duration time) {
+    return instant{trace[0].when + time, at(a).wall};
+  };
+  session(a).handle_response(response, from, held_back(90s));
+  CHECK_FALSE(session(a).session_created());
+  CHECK(session(a).drops()[drop_reason::invalid_handshake] == 1);
+  session(a).handle_response(response, from, held_back(89s));
+  CHECK(session(a).session_created() == trace[0].when);
 }
 
 TEST_CASE_METHOD(pair_network, "A forged response is refused, and the genuine "
@@ -289,6 +321,7 @@ TEST_CASE_METHOD(pair_network, "Under load a handshake succeeds with the "
   REQUIRE(trace.size() == 2);
   CHECK(trace[1].type() == message_type::cookie_reply);
   CHECK(trace[1].content.size() == 64);
+  CHECK(session(a).received().bytes == 64);
   CHECK_FALSE(session(a).session_created());
   run_for(3s);
   CHECK(initiations(a) == 2);

@@ -56,7 +56,9 @@ TEST_CASE_METHOD(identity_network, "A response to an initiation of the former "
                                    "key is refused") {
   send_packet(a);
   run_for(30ms);
+  REQUIRE(peer_session_access::has_pending(session(a)));
   session(a).set_identity(fresh());
+  CHECK_FALSE(peer_session_access::has_pending(session(a)));
   run_for(20ms);
   CHECK_FALSE(session(a).session_created());
   CHECK(session(a).drops()[drop_reason::invalid_handshake] == 1);

@@ -81,8 +81,67 @@ TEST_CASE_METHOD(pair_network, "A new packet after the handshake was given up "
   CHECK(received(b) == numbers{2});
 }
 
-TEST_CASE_METHOD(pair_network, "As long as packets are sent a handshake is not "
-                               "given up") {
+TEST_CASE_METHOD(pair_network, "What is left of a handshake is wiped when it "
+                               "is given up") {
+  lose_all();
+  send_packet(a);
+  run_for(89s);
+  CHECK(access::has_pending(session(a)));
+  run_for(13s);
+  CHECK(session(a).handshakes_given_up() == 1);
+  CHECK_FALSE(access::has_pending(session(a)));
+}
+
+TEST_CASE("A peer that does not answer is given up after 90 s however steady "
+          "the traffic to it is, and then tried again") {
+  for (const auto pause : {20ms, 300ms, 1000ms, 5001ms}) {
+    CAPTURE(pause.count());
+    pair_network net;
+    net.lose_all();
+    const auto start = net.now();
+    while (net.session(net.a).handshakes_given_up() < 3) {
+      net.send_packet(net.a);
+      net.run_for(pause);
+      REQUIRE(net.now() - start < 330s);
+    }
+    CHECK(net.now() - start >= 270s);
+    CHECK(initiation_times(net, net.a).size() >= 3 * 18);
+  }
+}
+
+TEST_CASE_METHOD(pair_network, "Being woken counts for nothing while a "
+                               "handshake goes on, and leads nowhere but to "
+                               "where the peer was said to be") {
+  const auto configured = (*this)[b].address;
+  lose_all();
+  session(a).wake(configured, at(a));
+  collect(a);
+  CHECK(initiations(a) == 1);
+  for (int i = 0; i < 1'000 && session(a).handshakes_given_up() == 0; ++i) {
+    session(a).wake(configured, at(a));
+    collect(a);
+    run_for(100ms);
+  }
+  CHECK(session(a).handshakes_given_up() == 1);
+  CHECK(initiations(a) == 19);
+  // The peer has moved meanwhile.
+  trace.clear();
+  run_for(100s);
+  session(a).set_endpoint(address_of(77));
+  session(a).wake(configured, at(a));
+  collect(a);
+  CHECK(trace.empty());
+  // It is there again, and there is a session.
+  lose_nothing();
+  session(a).set_endpoint(configured);
+  establish();
+  session(a).wake(configured, at(a));
+  collect(a);
+  CHECK(trace.empty());
+}
+
+TEST_CASE_METHOD(pair_network, "As long as packets are sent a handshake is "
+                               "tried") {
   lose_all();
   for (int i = 0; i < 300; ++i) {
     send_packet(a);

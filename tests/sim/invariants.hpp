@@ -72,6 +72,14 @@ public:
     return net_[1 - from].received[0].size();
   }
 
+  /// Of those packets of `from` that were sent after the first `number`.
+  std::size_t arrived_since(std::size_t from, std::uint64_t number) {
+    const auto& got = net_[1 - from].received[0];
+    return static_cast<std::size_t>(
+      std::count_if(got.begin(), got.end(),
+                    [number](std::uint64_t one) { return one > number; }));
+  }
+
   /// No packet came twice, none that was not sent (changed ones make the
   /// harness throw), and what waits is bounded.
   bool sound() {

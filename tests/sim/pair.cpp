@@ -135,6 +135,44 @@ TEST_CASE("After heavy loss and after an outage of any length the tunnel "
   }
 }
 
+TEST_CASE("Handshakes that cross while the network loses, delays and repeats "
+          "datagrams leave nothing behind that loses packets once it is "
+          "perfect again") {
+  for (std::uint64_t seed = 1; seed <= 300; ++seed) {
+    CAPTURE(seed);
+    quiet_pair net(seed);
+    deterministic_random random(seed * 17);
+    conversation talk(net, seed);
+    net.rule = weather_rule(
+      {.lost = static_cast<unsigned>(random.below(700)),
+       .duplicated = static_cast<unsigned>(random.below(300)),
+       .longest = std::chrono::milliseconds(50 + random.below(9000)),
+       .stalled = 200},
+      seed);
+    // Both begin at once, and again and again.
+    for (std::uint64_t rounds = 1 + random.below(6); rounds > 0; --rounds) {
+      talk.burst(0, 1);
+      talk.burst(1, 1);
+      net.run_for(std::chrono::milliseconds(random.below(8000)));
+    }
+    net.rule = nullptr;
+    for (int i = 0; i < 32; ++i) {
+      talk.burst(0, 1);
+      talk.burst(1, 1);
+      net.run_for(500ms);
+    }
+    const std::array before{talk.sent(0), talk.sent(1)};
+    for (int i = 0; i < 60; ++i) { // what was held back comes meanwhile
+      talk.burst(0, 1);
+      talk.burst(1, 1);
+      net.run_for(1s);
+    }
+    CHECK(talk.arrived_since(0, before[0]) == 60);
+    CHECK(talk.arrived_since(1, before[1]) == 60);
+    CHECK(talk.sound());
+  }
+}
+
 TEST_CASE(
   "One direction that loses everything for minutes leaves no trace once "
   "it is repaired") {
