@@ -12,7 +12,6 @@ peer::peer(caf::actor_config& config, io_loop_ptr loop, workspace_ptr space,
     neighbours_(std::move(neighbours)), slot_(slot), memory_(std::move(memory)),
     name_(std::move(settings.name)),
     endpoint_host_(std::move(settings.endpoint_host)),
-    configured_(settings.endpoint),
     initial_keepalive_(settings.persistent_keepalive),
     session_(std::move(self), settings.public_key, *space_->indices, slot,
              memory_->generation, space_->random, &space_->staging,
@@ -23,6 +22,8 @@ peer::peer(caf::actor_config& config, io_loop_ptr loop, workspace_ptr space,
   if (const auto& remote
       = memory_->remote ? memory_->remote : settings.endpoint)
     session_.set_endpoint(*remote);
+  if (settings.endpoint)
+    turns_.configure(*settings.endpoint);
   if (session_.path())
     told_.remote = session_.path()->remote;
 }
@@ -138,7 +139,7 @@ void peer::open_chain(const incoming_batch& batch, std::uint16_t first,
     }
     if (any)
       session_.authenticated(batch.paths[path], data, at);
-    else if (configured_ && batch.paths[path].remote == *configured_)
+    else if (batch.paths[path].remote == turns_.configured())
       wake(at); // the other side does not know yet that the session has ended
   }
 }
@@ -180,8 +181,8 @@ void peer::begin() {
 }
 
 void peer::wake(const instant& at) {
-  if (configured_)
-    session_.wake(*configured_, at);
+  if (turns_.configured())
+    session_.wake(*turns_.configured(), at);
 }
 
 void peer::change(const change_peer& changes) {
@@ -191,7 +192,7 @@ void peer::change(const change_peer& changes) {
   if (changes.preshared_key)
     session_.set_preshared_key(*changes.preshared_key);
   if (changes.endpoint) {
-    configured_ = changes.endpoint;
+    turns_.configure(*changes.endpoint);
     session_.redirect(*changes.endpoint, at);
     told_.unanswered = session_.unanswered(); // it has had no time to answer
   }
@@ -275,8 +276,13 @@ void peer::tell_events(const instant& at) {
   }
   if (told_.unanswered != session_.unanswered()) {
     told_.unanswered = session_.unanswered();
-    if (told_.unanswered > 1 && !endpoint_host_.empty())
+    if (told_.unanswered > 1 && !endpoint_host_.empty()) {
       send(neighbours_.registry, endpoint_unanswered{session_.key()});
+    } else if (told_.unanswered > 1 && session_.path()) {
+      // For the next repetition: an answer to this one must find its handshake.
+      if (const auto next = turns_.next(session_.path()->remote))
+        session_.set_endpoint(*next);
+    }
   }
 }
 

@@ -4,6 +4,7 @@
 #include "actors/io_loop.hpp"
 #include "actors/workspace.hpp"
 #include "messages/routes.hpp"
+#include "protocol/endpoint_turns.hpp"
 #include "protocol/peer_session.hpp"
 
 namespace weft {
@@ -64,9 +65,9 @@ private:
   std::shared_ptr<peer_memory> memory_;
   std::string name_;
   std::string endpoint_host_;
-  std::optional<endpoint> configured_; ///< where the peer was said to be
   /// Until the peer is published: the keepalive that it will begin with.
   std::optional<std::chrono::seconds> initial_keepalive_;
+  endpoint_turns turns_;
   peer_session session_;
   std::optional<time_point> armed_;
 

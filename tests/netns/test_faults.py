@@ -142,6 +142,26 @@ class Links(harness.NetnsTest):
         node.home.ip("link", "set", node.name, "up")
         self.assertLess(wait_for_ping(other, node), 5)
 
+    def test_a_peer_that_moved_and_comes_home_in_silence_is_found_there_and_where_it_was(self):
+        node, other = nodes.pair(self)
+        wait_for_ping(node, other)
+        other.home.add_address("10.90.0.22/24", "net0")
+        other.process.kill()
+        other.write(listen="10.90.0.22:51820")
+        other.start()
+        wait_for_ping(other, node)
+        self.assertEqual(node.peer(other)["endpoint"], "10.90.0.22:51820")
+        # Both places are silent for a while, and then it waits to be spoken to.
+        other.peers[0].pop("endpoint")
+        for place in ("10.90.0.2:51820", "10.90.0.22:51820"):
+            other.process.kill()
+            other.write(listen=place)
+            node.home.ping(nodes.address_of(other), 1, wait=0.1)
+            time.sleep(6)
+            other.start()
+            wait_for_ping(node, other, 60)
+            self.assertEqual(node.peer(other)["endpoint"], place)
+
     def test_a_namespace_whose_name_is_deleted_goes_on_with_the_node_in_it(self):
         node, other = nodes.pair(self)
         wait_for_ping(node, other)
@@ -332,8 +352,9 @@ class Clocks(harness.NetnsTest):
         node, other = nodes.pair(self, start=False)
         other.start()
         clock = self.text_file("clock", "+0\n")
-        node.start(environment={"LD_PRELOAD": library[0], "FAKETIME_TIMESTAMP_FILE": clock, "FAKETIME_NO_CACHE": "1",
-                                "FAKETIME_DONT_FAKE_MONOTONIC": "1"})
+        faked = {"LD_PRELOAD": library[0], "FAKETIME_TIMESTAMP_FILE": clock, "FAKETIME_NO_CACHE": "1",
+                 "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+        node.start(environment=faked)
         wait_for_ping(node, other)
         for offset in ("+10y", "-20y", "+0"):
             self.text_file("clock", offset + "\n")
@@ -348,6 +369,17 @@ class Clocks(harness.NetnsTest):
         other.start()
         wait_for_ping(other, node)
         self.assertEqual(ping(node, other, 5), 5)
+        # A node that starts with a clock that is behind is refused, until the other side speaks first.
+        for offset in ("+0", "-20y"):
+            node.process.kill()
+            self.text_file("clock", offset + "\n")
+            node.start(environment=faked)
+            if offset == "+0":
+                wait_for_ping(node, other)
+        pings = harness.Process(self, ["ping", "-n", "-q", "-i", "0.2", nodes.address_of(node)], other.home)
+        wait_for_ping(node, other, 40)
+        self.assertGreater(other.drops("replayed_handshake"), 0)
+        pings.kill()
 
 
 if __name__ == "__main__":
