@@ -69,8 +69,9 @@ result<void> make_private_folder(const std::string& path);
 /// process's user or root, and others must not be able to write to it.
 result<void> check_private_folder(const std::string& path);
 
-/// Waits until no other program holds `folder`, and holds it until the
-/// descriptor ends.
+/// Waits until no other program holds `folder`, ten seconds at most, and
+/// holds it until the descriptor ends.  Only the folder's owner can: what is
+/// locked is a file of its own.
 result<file_descriptor> lock_folder(const std::string& folder);
 
 } // namespace weft

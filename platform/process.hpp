@@ -49,6 +49,9 @@ void protect_memory();
 /// for all but root.)
 void forbid_core_dumps();
 
+/// Whether protect_memory() could keep this process out of the swap.
+bool memory_is_locked();
+
 /// Runs `action` while memory that protect_memory() locked is not: locked
 /// memory cannot be given back to the system (malloc_trim).
 void while_memory_is_unlocked(const std::function<void()>& action);

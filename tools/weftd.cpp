@@ -54,10 +54,12 @@ int run_from_file(const arguments& args) {
               << " peers\n";
     return exit_code::success;
   }
+  close_inherited_descriptors(); // the file may have been one of them
   return run_daemon(options_for(args, std::move(*config)), nullptr);
 }
 
 int run_drop_in(const arguments& args) {
+  close_inherited_descriptors();
   node_config config;
   config.interface.name = args.interface;
   config.interface.listen.port = 0;
@@ -80,7 +82,6 @@ int run_drop_in(const arguments& args) {
 
 int main(int argc, char** argv) {
   complete_standard_descriptors();
-  close_inherited_descriptors();
   tell_failures("weftd");
   hold_hang_up();
   protect_memory();

@@ -1,5 +1,6 @@
 #include "platform/files.hpp"
 
+#include "platform/clock.hpp"
 #include "protocol/random.hpp"
 
 #include <fcntl.h>
@@ -10,13 +11,18 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <filesystem>
+#include <thread>
 
 namespace weft {
 
 namespace {
 
+using namespace std::chrono_literals;
+
 constexpr std::int64_t largest_file = 1 << 20;
+constexpr auto lock_patience = 10s;
 
 std::int64_t nanoseconds(const timespec& time) {
   return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
@@ -250,12 +256,26 @@ result<void> check_private_folder(const std::string& path) {
 }
 
 result<file_descriptor> lock_folder(const std::string& folder) {
-  auto fd = open_folder(folder);
-  if (!fd)
+  auto at = open_folder(folder);
+  if (!at)
     return tl::unexpected(cannot("use the folder", folder, errno));
-  while (::flock(fd.get(), LOCK_EX) != 0) {
-    if (errno != EINTR)
+  // Whoever may look into the folder could lock the folder itself.
+  file_descriptor fd{
+    ::openat(at.get(), ".lock",
+             O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600)};
+  if (!fd && errno == EROFS)
+    return at; // nobody changes anything there
+  if (!fd)
+    return tl::unexpected(cannot("lock", folder, errno));
+  const auto deadline = boot_now() + lock_patience;
+  while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EINTR && errno != EWOULDBLOCK)
       return tl::unexpected(cannot("lock", folder, errno));
+    if (boot_now() >= deadline)
+      return tl::unexpected(cannot("lock", folder, ETIMEDOUT,
+                                   "Another program works in it and does not "
+                                   "come to an end"));
+    std::this_thread::sleep_for(10ms);
   }
   return fd;
 }

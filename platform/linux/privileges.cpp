@@ -2,6 +2,7 @@
 
 #include "platform/file_descriptor.hpp"
 #include "platform/linux/system_call_filter.hpp"
+#include "platform/process.hpp"
 
 #include <fcntl.h>
 #include <grp.h>
@@ -55,10 +56,10 @@ bool write_capabilities(capability_sets sets) {
   return ::syscall(SYS_capset, &header, halves.data()) == 0;
 }
 
-/// Whether to lock memory takes CAP_IPC_LOCK.
-bool memory_lock_is_limited() {
+/// Whether CAP_IPC_LOCK is what lets memory be locked.
+bool needs_right_to_lock() {
   rlimit limit{};
-  return ::getrlimit(RLIMIT_MEMLOCK, &limit) == 0
+  return memory_is_locked() && ::getrlimit(RLIMIT_MEMLOCK, &limit) == 0
          && limit.rlim_cur != RLIM_INFINITY;
 }
 
@@ -146,8 +147,8 @@ reduce_privileges(const privilege_options& options) {
   if (options.low_ports)
     kept |= bit(CAP_NET_BIND_SERVICE);
   const auto had = read_capabilities().permitted;
-  // All memory was locked, and so is what will be allocated.
-  if (memory_lock_is_limited())
+  // What will be allocated is locked, too.
+  if (needs_right_to_lock())
     kept |= bit(CAP_IPC_LOCK);
   // Whoever acts as another user wants files to be that one's.
   if (options.user.empty() && (had & bit(CAP_DAC_READ_SEARCH)) != 0

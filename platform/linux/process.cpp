@@ -103,7 +103,7 @@ void hold_hang_up() {
 
 namespace {
 
-std::atomic<bool> memory_is_locked{false};
+std::atomic<bool> locked{false};
 
 /// Only what is used: buffers and stacks that nobody touches cost nothing.
 bool lock_memory() {
@@ -122,11 +122,15 @@ void protect_memory() {
   // With less, memory would seem to run out.
   if (allowed.rlim_cur != RLIM_INFINITY && !has_capability(CAP_IPC_LOCK))
     return;
-  memory_is_locked = lock_memory();
+  locked = lock_memory();
+}
+
+bool memory_is_locked() {
+  return locked;
 }
 
 void while_memory_is_unlocked(const std::function<void()>& action) {
-  const bool again = memory_is_locked;
+  const bool again = locked;
   if (again)
     ::munlockall();
   action();

@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <thread>
@@ -149,16 +151,30 @@ TEST_CASE("a private folder is its owner's alone, with all it was made with") {
   CHECK_FALSE(make_private_folder(folder.path() + "/file/below"));
 }
 
-TEST_CASE("a folder has one holder at a time") {
+TEST_CASE("a folder has one holder at a time, and none who only looks into "
+          "it") {
   const temporary_folder folder;
-  const file_descriptor other{
+  const file_descriptor stranger{
     ::open(folder.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  REQUIRE(::flock(stranger.get(), LOCK_EX | LOCK_NB) == 0);
+  std::atomic<bool> let_go{false};
+  bool came_after = false;
+  std::thread other;
   {
     const auto lock = lock_folder(folder.path());
     REQUIRE(lock);
-    CHECK(::flock(other.get(), LOCK_EX | LOCK_NB) != 0);
+    struct stat info {};
+    REQUIRE(::stat((folder.path() + "/.lock").c_str(), &info) == 0);
+    CHECK((info.st_mode & 077) == 0);
+    other = std::thread{[&] {
+      const auto second = lock_folder(folder.path());
+      came_after = second && let_go;
+    }};
+    std::this_thread::sleep_for(std::chrono::milliseconds{50});
+    let_go = true;
   }
-  CHECK(::flock(other.get(), LOCK_EX | LOCK_NB) == 0);
+  other.join();
+  CHECK(came_after);
   CHECK_FALSE(lock_folder(folder.path() + "/absent"));
 }
 

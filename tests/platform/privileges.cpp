@@ -19,6 +19,7 @@
 #include <fstream>
 #include <functional>
 #include <thread>
+#include <vector>
 
 using namespace weft;
 using namespace weft::test;
@@ -57,14 +58,6 @@ int reduced(const privilege_options& options,
   });
 }
 
-/// What is kept in any case.
-std::uint64_t least() {
-  rlimit limit{};
-  ::getrlimit(RLIMIT_MEMLOCK, &limit);
-  return bit(CAP_NET_ADMIN)
-         | (limit.rlim_cur == RLIM_INFINITY ? 0 : bit(CAP_IPC_LOCK));
-}
-
 bool is_root() {
   if (::geteuid() == 0)
     return true;
@@ -80,7 +73,7 @@ TEST_CASE("privileges that are not needed are given up in all sets, for good") {
   privilege_options options;
   options.low_ports = GENERATE(false, true);
   const auto wanted
-    = least() | (options.low_ports ? bit(CAP_NET_BIND_SERVICE) : 0);
+    = bit(CAP_NET_ADMIN) | (options.low_ports ? bit(CAP_NET_BIND_SERVICE) : 0);
   const auto code = reduced(options, [&](const auto& notes) {
     if (!notes.empty())
       return 1;
@@ -91,6 +84,25 @@ TEST_CASE("privileges that are not needed are given up in all sets, for good") {
     if (capabilities("CapInh") != 0 || capabilities("CapAmb") != 0)
       return 4;
     return status("NoNewPrivs") == "1" && has_net_admin() ? 0 : 5;
+  });
+  CHECK(code == 0);
+}
+
+TEST_CASE("the right to lock memory is kept where memory is locked by it") {
+  if (!is_root())
+    return;
+  const auto code = in_child([] {
+    protect_memory();
+    rlimit limit{};
+    ::getrlimit(RLIMIT_MEMLOCK, &limit);
+    const bool needed = memory_is_locked() && limit.rlim_cur != RLIM_INFINITY;
+    if (!reduce_privileges({}))
+      return 1;
+    if (((capabilities("CapEff") & bit(CAP_IPC_LOCK)) != 0) != needed)
+      return 2;
+    // More than any usual limit, so that it fails if the right is missing.
+    const std::vector<char> much(std::size_t{64} << 20);
+    return much.empty() ? 3 : 0;
   });
   CHECK(code == 0);
 }
@@ -155,7 +167,8 @@ TEST_CASE("a process acts as another user and still may change networks") {
       return 1;
     if (::setuid(0) == 0)
       return 2;
-    if (capabilities("CapEff") != least() || capabilities("CapBnd") != least())
+    if (capabilities("CapEff") != bit(CAP_NET_ADMIN)
+        || capabilities("CapBnd") != bit(CAP_NET_ADMIN))
       return 3;
     std::array<gid_t, 64> groups{};
     const auto count
