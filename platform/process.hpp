@@ -66,7 +66,8 @@ void tell_failures_no_longer();
 bool has_net_admin();
 
 /// Tells the service manager `state` ("READY=1", "STOPPING=1", ...) as
-/// sd_notify(3) describes it.  Nothing happens without NOTIFY_SOCKET.
+/// sd_notify(3) describes it.  Nothing happens without NOTIFY_SOCKET, and
+/// nobody waits for long for a manager that does not listen.
 void notify_service_manager(const std::string& state);
 
 /// Raises the limit of open files to the hard limit.

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -203,6 +204,9 @@ void notify_service_manager(const std::string& state) {
   if (place[0] == '@') // an abstract name begins with a zero byte
     address.sun_path[0] = '\0';
   const file_descriptor fd{::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+  // A manager that has stopped holds up neither packets nor the end.
+  constexpr timeval patience{1, 0};
+  ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
   ssize_t sent = 0;
   do
     sent = ::sendto(

@@ -206,6 +206,24 @@ TEST_CASE("the service manager is told the state, by path or abstract name") {
   CHECK(receive_text(manager) == "nothing");
 }
 
+TEST_CASE("a service manager that does not listen holds nobody up") {
+  const temporary_folder folder;
+  const auto name = folder.path() + "/notify";
+  const auto manager = service_manager(name);
+  const file_descriptor other{::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  name.copy(&address.sun_path[0], sizeof address.sun_path);
+  while (::sendto(other.get(), "x", 1, MSG_DONTWAIT,
+                  reinterpret_cast<const sockaddr*>(&address), sizeof address)
+         == 1) {
+  }
+  REQUIRE(errno == EAGAIN);
+  REQUIRE(::setenv("NOTIFY_SOCKET", name.c_str(), 1) == 0);
+  notify_service_manager("READY=1"); // hangs for ever otherwise
+  REQUIRE(::unsetenv("NOTIFY_SOCKET") == 0);
+}
+
 TEST_CASE("a bad place to notify does no harm") {
   const auto place = GENERATE(std::string{"relative"}, std::string{"@"},
                               std::string{"/nonexistent/socket"}, std::string{},
