@@ -143,21 +143,21 @@ void registry::go_on() {
   if (!changing_)
     return;
   auto& [update, next_slot, next_peer, changes, promise] = *changing_;
-  std::size_t done = 0;
-  for (; update.replace_peers && next_slot < slots_.size() && done < portion;
+  std::size_t made = 0;
+  for (; update.replace_peers && next_slot < slots_.size() && made < portion;
        ++next_slot) {
     if (!slots_[next_slot].actor)
       continue;
     remove_peer(next_slot);
     ++changes.peers_removed;
-    ++done;
+    ++made;
   }
-  for (; next_peer < update.peers.size() && done < portion; ++next_peer) {
+  for (; next_peer < update.peers.size() && made < portion; ++next_peer) {
     const auto& peer = update.peers[next_peer];
     apply_peer(peer, changes);
-    done += 1 + peer.allowed_ips.size();
+    made += 1 + peer.allowed_ips.size();
   }
-  if (done >= portion) {
+  if (made >= portion) {
     send(caf::actor_cast<registry_actor>(this), go_on_changing{});
     return;
   }

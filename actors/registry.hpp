@@ -81,7 +81,7 @@ private:
     bool was_sending = false; ///< somebody who now sends otherwise, or not
     routes_ptr snapshot;
     time_point began{};
-    std::vector<std::function<void()>> done;
+    std::vector<std::function<void()>> in_force; ///< answer those who asked
   };
   using publication_ptr = std::shared_ptr<publication>;
 
@@ -136,8 +136,8 @@ private:
   void
   demand(const publication_ptr& change, const Handle& from, Message message);
   void tell(const peer_actor& peer, change_peer changes);
-  /// `done` is called once all that has been gathered is in force.
-  void publish(std::function<void()> done = nullptr);
+  /// Calls `in_force` once all that has been gathered is that.
+  void publish(std::function<void()> in_force = nullptr);
   void acknowledged(const publication_ptr& change);
   void next_step(const publication_ptr& change);
   void finish(const publication_ptr& change);

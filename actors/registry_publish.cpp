@@ -51,10 +51,10 @@ void registry::tell(const peer_actor& peer, change_peer changes) {
   demand(gathering(), peer, std::move(changes));
 }
 
-void registry::publish(std::function<void()> done) {
-  auto& all = gathering()->done;
-  if (done)
-    all.push_back(std::move(done));
+void registry::publish(std::function<void()> in_force) {
+  auto& answers = gathering()->in_force;
+  if (in_force)
+    answers.push_back(std::move(in_force));
   if (changing_)
     return; // the change that is being made publishes all of it
   const auto change = std::exchange(gathering_, nullptr);
@@ -112,8 +112,8 @@ void registry::next_step(const publication_ptr& change) {
 void registry::finish(const publication_ptr& change) {
   change->missing = 0;
   std::erase(under_way_, change);
-  for (auto& done : std::exchange(change->done, {}))
-    done();
+  for (auto& tell_asker : std::exchange(change->in_force, {}))
+    tell_asker();
   if (by_key_.empty() && ending_.empty() && !changing_) {
     std::vector<slot_entry>().swap(slots_);
     std::vector<std::uint32_t>().swap(free_slots_);

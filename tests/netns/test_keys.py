@@ -96,6 +96,10 @@ class KeySettings:
         for key in LOW_ORDER:
             self.assertEqual(len(key), 44)
             network += 1
+            if base64.b64decode(key) == bytes(32):
+                refused = left.set("peer", key, "allowed-ips", "10.10.0.0/16", check=False)
+                self.assertNotEqual(refused.returncode, 0, "a key of zeros is nobody's")
+                continue
             left.set("peer", key, "allowed-ips", f"10.{network}.0.0/16", "endpoint", "10.90.0.2:51822",
                      "persistent-keepalive", 1)
             left.home.ip("route", "add", f"10.{network}.0.0/16", "dev", left.name)
