@@ -5,6 +5,7 @@
 #include "actors/link_setup.hpp"
 #include "actors/log_level.hpp"
 #include "actors/resolver.hpp"
+#include "actors/stranger_port.hpp"
 #include "actors/timer.hpp"
 #include "actors/tun_reader.hpp"
 #include "actors/uapi_server.hpp"
@@ -123,15 +124,18 @@ void overlay::spawn_actors() {
        timers_.back()});
   }
   const auto& reading = resources_->packet_loops.front();
-  socket_ = home.spawn<udp_port>(reading, std::move(resources_->sockets),
-                                 options_.config.interface.listen, fwmark_,
-                                 options_.offload);
+  socket_
+    = home.spawn<udp_port>(reading, std::move(resources_->sockets),
+                           options_.config.interface.listen, fwmark_,
+                           options_.offload, std::move(resources_->strangers));
   supervise(socket_, "udp_port");
+  strangers_ = home.spawn<stranger_port>(resources_->handshake_loop, socket_);
+  supervise(strangers_, "stranger_port");
   spawn_reader();
   supervise(reader_, resources_->tun ? "tun_reader" : "packet_port");
-  gate_
-    = home.spawn<handshake_gate>(resources_->handshake_loop, socket_, indices_,
-                                 change_identity{self_, link_up_});
+  gate_ = home.spawn<handshake_gate>(resources_->handshake_loop, socket_,
+                                     strangers_, indices_,
+                                     change_identity{self_, link_up_});
   supervise(gate_, "handshake_gate");
   events_ = home.spawn<event_hub>(control, resources_->interface, options_.log);
   supervise(events_, "event_hub");
@@ -291,6 +295,7 @@ void overlay::on_exit() {
   stop(uapi_);
   stop(resolver_);
   stop(gate_);
+  stop(strangers_);
   stop(reader_);
   stop(registry_);
   stop(socket_);

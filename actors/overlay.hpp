@@ -23,6 +23,7 @@ struct overlay_resources {
   std::shared_ptr<arrived_packets> arrived; ///< of the packet port
   tun_reader_actor port;                    ///< the packet port itself
   udp_sockets sockets;
+  std::shared_ptr<udp_sockets> strangers; ///< null: `sockets` get everything
   std::optional<unix_listener> uapi;
   std::optional<link_monitor> link;
   std::optional<route_monitor> routes;
@@ -180,6 +181,7 @@ private:
   std::vector<timer_actor> timers_;
   tun_reader_actor reader_;
   udp_port_actor socket_;
+  stranger_port_actor strangers_;
   handshake_gate_actor gate_;
   resolver_actor resolver_;
   event_hub_actor events_;

@@ -101,7 +101,7 @@ void overlay::collect_report(const round_ptr& round) {
   struct collection {
     device_status status;
     drop_counters drops;
-    std::size_t missing = 4;
+    std::size_t missing = 5;
     caf::error failure;
   };
   round->under_way = true;
@@ -133,6 +133,7 @@ void overlay::collect_report(const round_ptr& round) {
   };
   request(reader_, caf::infinite, asked).then(add_drops, failed);
   request(socket_, caf::infinite, asked).then(add_drops, failed);
+  request(strangers_, caf::infinite, asked).then(add_drops, failed);
   request(gate_, caf::infinite, asked).then(add_drops, failed);
   request(registry_, caf::infinite, asked)
     .then(

@@ -103,6 +103,12 @@ open_resources(caf::actor_system& system, overlay_options& options) {
   if (!sockets)
     return tl::unexpected(sockets.error());
   opened->sockets = std::move(*sockets);
+  if (auto strangers = open_stranger_sockets(opened->sockets))
+    opened->strangers = std::make_shared<udp_sockets>(std::move(*strangers));
+  else
+    options.log->warn("{}: handshakes of strangers share the queue of packets, "
+                      "which a flood can fill: {}",
+                      opened->interface, strangers.error().message);
   if (options.uapi.value_or(
         std::holds_alternative<make_tun_device>(options.device))) {
     auto uapi = unix_listener::open(uapi_path(config), 0600);

@@ -1,17 +1,16 @@
 // Incoming datagrams, step by step:
-//  1. receive as many as are there; the kernel has joined those of one size;
-//  2. tell transport messages from handshake messages;
-//  3. chain the transport messages of each peer, whom the receiver index names;
-//  4. send each peer its chain, and the gate the handshake messages.
-// Outgoing ones are sent as they come; when the socket's buffer is full they
-// wait in order.
+//  1. the kernel tells those of peers from those of strangers, which go to
+//     stranger_port (divide());
+//  2. receive as many as are there; the kernel has joined those of one size;
+//  3. chain the transport messages of each peer, whom the receiver index names
+//     (datagram_sorter);
+//  4. send each peer its chain, and the gate the handshake messages that came
+//     joined with others.
+// Outgoing ones are sent as they come (send_lanes).
 #include "actors/udp_port.hpp"
 
 #include "messages/errors.hpp"
 #include "platform/clock.hpp"
-
-#include <algorithm>
-#include <cerrno>
 
 namespace weft {
 
@@ -19,27 +18,14 @@ using namespace std::chrono_literals;
 
 udp_port::udp_port(caf::actor_config& config, io_loop_ptr loop,
                    udp_sockets sockets, endpoint listen, std::uint32_t fwmark,
-                   bool offload)
-  : hosted(config, std::move(loop)), listen_(listen), fwmark_(fwmark),
-    offload_(offload), pool_(std::make_shared<incoming_pool>(pool_size)) {
+                   bool offload, std::shared_ptr<udp_sockets> strangers)
+  : hosted(config, loop), listen_(listen), fwmark_(fwmark), offload_(offload),
+    pool_(std::make_shared<incoming_pool>(pool_size)),
+    lanes_(
+      *loop, send_drops_, [this] { watch(); }, [this] { fail(); }) {
   v4_.port = this;
   v6_.port = this;
-  use(std::move(sockets));
-}
-
-void udp_port::use(udp_sockets sockets) {
-  listen_.port = sockets.port();
-  v4_.socket = std::move(sockets.v4);
-  v6_.socket = std::move(sockets.v6);
-}
-
-void udp_port::close() {
-  count_truncated(drops_);
-  for (auto* family : {&v4_, &v6_}) {
-    if (family->socket)
-      loop().forget(family->socket->descriptor());
-    family->socket.reset();
-  }
+  use(std::move(sockets), std::move(strangers));
 }
 
 udp_port::behavior_type udp_port::make_behavior() {
@@ -49,58 +35,92 @@ udp_port::behavior_type udp_port::make_behavior() {
   watch();
   return {
     [this](outgoing_datagrams& datagrams) { send_datagrams(datagrams); },
-    [this](const send_cookie_reply& reply) { reply_cookie(reply); },
-    [this](const handshakes_processed& processed) {
-      handshakes_waiting_ -= std::min(handshakes_waiting_, processed.count);
-    },
+    [this](const send_cookie_replies& wanted) { reply_cookies(wanted); },
+    [this](const handshakes_processed& done) { sorter_.processed(done); },
     [this](routes_changed& changed) -> caf::result<void> {
-      routes_ = std::move(changed.snapshot);
-      last_index_.reset();
+      if (stranger_port_)
+        send(stranger_port_, changed);
+      sorter_.set_routes(std::move(changed.snapshot));
       return caf::unit;
     },
     [](const finish_sending&) -> caf::result<void> {
       return caf::unit; // they came before
     },
-    [this](const gate_started& started) { gate_ = started.gate; },
+    [this](const gate_started& started) {
+      sorter_.set_gate(started.gate,
+                       caf::actor_cast<handshake_source_actor>(this));
+    },
+    [this](const strangers_welcome& welcome) {
+      stranger_port_ = welcome.port;
+      send(stranger_port_, routes_changed{sorter_.routes()});
+      if (strangers_)
+        send(stranger_port_, stranger_sockets{std::move(strangers_)});
+    },
     [this](const batch_available&) {
       starved_ = false;
       watch();
     },
     [this](const rebind& request) { return bind_again(request); },
     [this](const change_fwmark& request) { return mark(request); },
-    [this](const report_request&) {
-      auto report = drop_report{drops_};
-      count_truncated(report.drops);
-      return report;
-    },
+    [this](const report_request&) { return report(); },
   };
 }
 
-void udp_port::count_truncated(drop_counters& drops) const {
+drop_report udp_port::report() const {
+  auto report = drop_report{sorter_.drops()};
+  report.drops.add(send_drops_);
   for (const auto* family : {&v4_, &v6_}) {
     if (family->socket)
-      drops.add(drop_reason::oversized, family->socket->truncated());
+      report.drops.add(drop_reason::oversized, family->socket->truncated());
   }
+  return report;
 }
 
 void udp_port::on_exit() {
   close();
   pool_->on_available(nullptr);
-  routes_.reset();
-  waiting_.clear();
-  gate_ = nullptr;
+  sorter_.clear();
+  stranger_port_ = nullptr;
+  strangers_.reset();
+}
+
+// -- the sockets -------------------------------------------------------------
+
+void udp_port::use(udp_sockets sockets,
+                   std::shared_ptr<udp_sockets> strangers) {
+  listen_.port = sockets.port();
+  v4_.socket = std::move(sockets.v4);
+  v6_.socket = std::move(sockets.v6);
+  divided_ = strangers != nullptr;
+  const auto address_of
+    = [](auto& socket) { return socket ? &*socket : nullptr; };
+  lanes_.use(address_of(v4_.socket), address_of(v6_.socket), divided_);
+  strangers_ = std::move(strangers);
+  if (stranger_port_ && strangers_)
+    send(stranger_port_, stranger_sockets{std::move(strangers_)});
+  last_division_.reset();
+  if (divided_)
+    divide();
+}
+
+void udp_port::close() {
+  lanes_.close();
+  for (auto* family : {&v4_, &v6_}) {
+    if (!family->socket)
+      continue;
+    sorter_.drops().add(drop_reason::oversized, family->socket->truncated());
+    loop().forget(family->socket->descriptor());
+    family->socket.reset();
+  }
+  strangers_.reset();
 }
 
 void udp_port::watch() {
-  // Only the socket that the first waiting batch is for is asked for room: the
-  // other one may always have some.
-  const auto* blocked
-    = waiting_.empty() ? nullptr : &family_of(waiting_.front().datagrams.path);
   for (auto* family : {&v4_, &v6_}) {
     if (!family->socket)
       continue;
     auto wanted = starved_ ? interest::none : interest::read;
-    if (family == blocked)
+    if (lanes_.waits_for(*family->socket))
       wanted = starved_ ? interest::write : interest::both;
     std::ignore = loop().watch(family->socket->descriptor(), wanted, family);
   }
@@ -108,13 +128,11 @@ void udp_port::watch() {
 
 void udp_port::family_handler::ready(bool readable, bool writable) {
   port->enter_loop_context();
-  if (writable)
-    port->send_waiting();
+  if (writable && socket)
+    port->lanes_.go_on(*socket);
   if (readable && socket && !port->starved_)
     port->receive_from(*socket);
 }
-
-// -- incoming ----------------------------------------------------------------
 
 void udp_port::receive_from(udp_socket& socket) {
   auto batch = pool_->acquire();
@@ -126,180 +144,123 @@ void udp_port::receive_from(udp_socket& socket) {
   received_.clear();
   std::ignore = socket.receive(batch->memory(), messages_, received_);
   std::size_t bytes = 0;
-  for (const auto& received : received_) {
+  for (const auto& received : received_)
     bytes += received.bytes.size();
-    sort(received, *batch);
-  }
   // Few messages at a time when they are full ones, so that what was received
   // is still in the cache when it is opened.
   messages_ = bytes > std::size_t{128} * 1024
                 ? 4
                 : std::size_t{udp_socket::max_messages};
-  pass_handshakes();
-  pass_chains(std::move(batch));
-}
-
-void udp_port::sort(const received_datagrams& received, incoming_batch& batch) {
-  const auto path = static_cast<std::uint16_t>(batch.paths.size());
-  batch.paths.push_back({received.remote, received.local});
-  for (std::size_t at = 0; at < received.bytes.size();
-       at += received.segment_size) {
-    const auto length
-      = std::min(received.segment_size, received.bytes.size() - at);
-    const auto datagram = received.bytes.subspan(at, length);
-    const auto type = wire::classify(datagram);
-    if (!type) {
-      drops_.add(drop_reason::malformed_message);
-    } else if (*type == message_type::transport) {
-      sort_transport(datagram, path, batch);
-    } else if (handshakes_waiting_ + handshakes_.size()
-               >= max_waiting_handshakes) {
-      drops_.add(drop_reason::handshake_overload);
-    } else {
-      auto& message = handshakes_.emplace_back();
-      std::copy(datagram.begin(), datagram.end(), message.bytes.begin());
-      message.size = static_cast<std::uint8_t>(length);
-      message.path = batch.paths[path];
-    }
-  }
-}
-
-void udp_port::sort_transport(byte_span datagram, std::uint16_t path,
-                              incoming_batch& batch) {
-  const auto index
-    = load_le<std::uint32_t>(datagram.data() + wire::transport_receiver);
-  if (!routes_ || batch.datagrams.size() == incoming_batch::end) {
-    drops_.add(drop_reason::overload);
-    return;
-  }
-  if (!last_index_ || last_index_->first != index)
-    last_index_ = {index, routes_->slot_of_index(index)};
-  const auto slot = last_index_->second;
-  if (last_chain_ >= chains_.size() || chains_[last_chain_].slot != slot) {
-    last_chain_ = 0;
-    while (last_chain_ < chains_.size() && chains_[last_chain_].slot != slot)
-      ++last_chain_;
-    if (last_chain_ == chains_.size()) {
-      if (routes_->peer(slot) == nullptr) {
-        drops_.add(drop_reason::unknown_index);
-        report_unknown(batch.paths[path].remote);
-        return;
-      }
-      chains_.push_back({slot});
-    }
-  }
-  const auto number = static_cast<std::uint16_t>(batch.datagrams.size());
-  batch.datagrams.push_back({datagram, path});
-  auto& chain = chains_[last_chain_];
-  if (chain.first == incoming_batch::end)
-    chain.first = number;
-  else
-    batch.datagrams[chain.last].next = number;
-  chain.last = number;
-}
-
-void udp_port::report_unknown(const endpoint& remote) {
-  constexpr auto min_interval = 50ms;
-  const auto now = boot_now();
-  if (!gate_ || (last_unknown_ && now - *last_unknown_ < min_interval))
-    return;
-  last_unknown_ = now;
-  send(gate_, unknown_session_used{remote});
-}
-
-void udp_port::pass_handshakes() {
-  if (handshakes_.empty())
-    return;
-  if (gate_) {
-    handshakes_waiting_ += handshakes_.size();
-    send(gate_,
-         incoming_handshakes{std::move(handshakes_), handshakes_waiting_});
-  }
-  handshakes_.clear();
-}
-
-void udp_port::pass_chains(incoming_ptr batch) {
-  for (const auto& chain : chains_)
-    send(*routes_->peer(chain.slot),
-         incoming_datagrams{batch, chain.first, routes_});
-  chains_.clear();
-  last_chain_ = 0;
+  sorter_.sort(received_, std::move(batch));
 }
 
 // -- outgoing ----------------------------------------------------------------
 
-udp_port::family_handler& udp_port::family_of(const network_path& path) {
-  return path.remote.address.is_v4() ? v4_ : v6_;
-}
-
 void udp_port::send_datagrams(outgoing_datagrams& datagrams) {
-  waiting_batch next{std::move(datagrams), 0, current_sender()};
-  if (waiting_.empty() && try_send(next))
-    return;
-  if (waiting_.size() == max_waiting_batches) {
-    drops_.add(drop_reason::send_overload,
-               next.datagrams.batch->datagrams.size() - next.sent);
-    return;
+  const auto& remote = datagrams.path.remote;
+  if (divided_ && last_remote_ != remote) {
+    last_remote_ = remote;
+    known_changed_ = known_.add(remote, boot_now()) || known_changed_;
   }
-  waiting_.push_back(std::move(next));
-  if (waiting_.size() == 1)
-    watch();
+  // Before it is sent, so that the answer comes to this port.
+  if (known_changed_)
+    divide();
+  lanes_.send(datagrams, current_sender());
 }
 
-bool udp_port::try_send(waiting_batch& waiting) {
-  const auto& path = waiting.datagrams.path;
-  const auto& batch = waiting.datagrams.batch->datagrams;
-  auto& socket = family_of(path).socket;
-  if (!socket) {
-    drops_.add(drop_reason::send_failed, batch.size());
-    return true;
+void udp_port::divide() {
+  // Of very many the kernel is told in groups, with the next that is sent.
+  constexpr std::size_t many = 64;
+  constexpr auto min_interval = 10ms;
+  const auto now = boot_now();
+  if (known_.size() > many && last_division_
+      && now - *last_division_ < min_interval)
+    return;
+  last_division_ = now;
+  known_changed_ = false;
+  const auto known = known_.all();
+  std::vector<endpoint> of_family;
+  for (const auto* family : {&v4_, &v6_}) {
+    if (!family->socket)
+      continue;
+    if (!known) {
+      std::ignore = family->socket->divide(std::nullopt);
+      continue;
+    }
+    of_family.clear();
+    for (const auto& where : *known) {
+      if (where.address.is_v4() == (family == &v4_))
+        of_family.push_back(where);
+    }
+    // Where the kernel takes no long program, all transport messages come here.
+    if (!family->socket->divide(of_family))
+      std::ignore = family->socket->divide(std::nullopt);
   }
-  const auto result
-    = socket->send(batch, waiting.sent, path.remote, path.local);
-  waiting.sent = result.sent;
-  if (result.source_was_invalid && waiting.sender)
-    send(caf::actor_cast<peer_actor>(waiting.sender), source_lost{});
-  if (result.status == udp_socket::io_status::would_block)
-    return false;
-  drops_.add(drop_reason::send_failed, result.failed);
-  return true;
 }
 
-void udp_port::send_waiting() {
-  while (!waiting_.empty() && try_send(waiting_.front()))
-    waiting_.pop_front();
-  watch();
-}
-
-void udp_port::reply_cookie(const send_cookie_reply& reply) {
-  if (auto& socket = family_of(reply.path).socket)
-    socket->send(reply.message, reply.path.remote, reply.path.local);
+void udp_port::reply_cookies(const send_cookie_replies& wanted) {
+  for (const auto& [message, path] : wanted.replies) {
+    auto& family = path.remote.address.is_v4() ? v4_ : v6_;
+    const addressed_datagram reply{message, path.remote, path.local};
+    if (family.socket)
+      family.socket->send({&reply, 1});
+  }
 }
 
 // -- configuration -----------------------------------------------------------
 
 caf::result<std::uint16_t> udp_port::bind_again(const rebind& request) {
   auto opened = open_udp_sockets(request.listen, request.fwmark, offload_);
-  if (!opened && request.listen.port == listen_.port) {
-    // Our own sockets are in the way: the same port at another address.
-    close();
-    opened = open_udp_sockets(request.listen, request.fwmark, offload_);
-    if (!opened) {
-      if (auto former = open_udp_sockets(listen_, fwmark_, offload_))
-        use(std::move(*former));
-      else
-        fail(); // somebody else has the port now
-      watch();
-    }
+  if (opened) {
+    adopt(std::move(*opened), request);
+    return listen_.port;
   }
-  if (!opened)
+  if (request.listen.port != listen_.port)
     return make_error(opened.error().code, opened.error().message);
+  // Our own sockets are in the way: the same port at another address.
+  auto promise
+    = make_response_promise<caf::typed_response_promise<std::uint16_t>>();
+  auto go_on = [this, promise, request]() mutable {
+    if (auto port = take_place(request))
+      promise.deliver(*port);
+    else
+      promise.deliver(make_error(port.error().code, port.error().message));
+  };
+  close();
+  if (stranger_port_)
+    this->request(stranger_port_, caf::infinite, close_sockets{})
+      .await(go_on, [go_on](const caf::error&) mutable { go_on(); });
+  else
+    go_on();
+  return promise;
+}
+
+result<std::uint16_t> udp_port::take_place(const rebind& request) {
+  auto opened = open_udp_sockets(request.listen, request.fwmark, offload_);
+  if (opened) {
+    adopt(std::move(*opened), request);
+    return listen_.port;
+  }
+  if (auto former = open_udp_sockets(listen_, fwmark_, offload_))
+    adopt(std::move(*former), {listen_, fwmark_});
+  else
+    fail(); // somebody else has the port now
+  return tl::unexpected(opened.error());
+}
+
+void udp_port::adopt(udp_sockets opened, const rebind& request) {
+  std::shared_ptr<udp_sockets> strangers;
+  if (stranger_port_) {
+    if (auto beside = open_stranger_sockets(opened))
+      strangers = std::make_shared<udp_sockets>(std::move(*beside));
+    else // not those of the former port any more
+      send(stranger_port_, stranger_sockets{std::make_shared<udp_sockets>()});
+  }
   close();
   listen_ = request.listen;
-  use(std::move(*opened));
   fwmark_ = request.fwmark;
+  use(std::move(opened), std::move(strangers));
   watch();
-  return listen_.port;
 }
 
 caf::result<void> udp_port::mark(const change_fwmark& request) {
@@ -313,6 +274,9 @@ caf::result<void> udp_port::mark(const change_fwmark& request) {
     }
   }
   fwmark_ = request.fwmark;
+  lanes_.set_fwmark(fwmark_);
+  if (stranger_port_)
+    send(stranger_port_, request);
   return caf::unit;
 }
 

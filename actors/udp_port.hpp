@@ -1,11 +1,10 @@
 // The UDP socket actor: batches of datagrams in and out of the host's network.
 #pragma once
 
+#include "actors/datagram_sorter.hpp"
 #include "actors/io_loop.hpp"
-#include "messages/routes.hpp"
-#include "platform/udp_socket.hpp"
-
-#include <deque>
+#include "actors/known_endpoints.hpp"
+#include "actors/send_lanes.hpp"
 
 namespace weft {
 
@@ -13,29 +12,17 @@ class udp_port : public hosted<udp_port_actor::base> {
 public:
   /// Receive batches that may be under way at a time.
   static constexpr std::size_t pool_size = 4;
-  /// Handshake messages that may wait at the gate.
-  static constexpr std::size_t max_waiting_handshakes = 4096;
-  /// Batches that may wait for room in the socket's buffer.
-  static constexpr std::size_t max_waiting_batches = 16;
 
+  /// `strangers`: what open_stranger_sockets() made of `sockets`; null: this
+  /// port receives everything.
   udp_port(caf::actor_config& config, io_loop_ptr loop, udp_sockets sockets,
-           endpoint listen, std::uint32_t fwmark, bool offload = true);
+           endpoint listen, std::uint32_t fwmark, bool offload = true,
+           std::shared_ptr<udp_sockets> strangers = nullptr);
 
   behavior_type make_behavior() override;
   void on_exit() override;
 
 private:
-  struct peer_chain {
-    std::uint32_t slot = 0;
-    std::uint16_t first = incoming_batch::end;
-    std::uint16_t last = incoming_batch::end;
-  };
-  struct waiting_batch {
-    outgoing_datagrams datagrams;
-    std::size_t sent = 0;
-    caf::strong_actor_ptr sender;
-  };
-
   /// One address family's socket.
   struct family_handler final : descriptor_handler {
     udp_port* port = nullptr;
@@ -47,25 +34,18 @@ private:
     }
   };
 
-  void use(udp_sockets sockets);
+  void use(udp_sockets sockets, std::shared_ptr<udp_sockets> strangers);
   void close();
   void watch();
   void receive_from(udp_socket& socket);
-  void sort(const received_datagrams& received, incoming_batch& batch);
-  void
-  sort_transport(byte_span datagram, std::uint16_t path, incoming_batch& batch);
-  void report_unknown(const endpoint& remote);
-  void pass_handshakes();
-  void pass_chains(incoming_ptr batch);
-
   void send_datagrams(outgoing_datagrams& datagrams);
-  bool try_send(waiting_batch& waiting);
-  void send_waiting();
-  void reply_cookie(const send_cookie_reply& reply);
-  family_handler& family_of(const network_path& path);
-  void count_truncated(drop_counters& drops) const;
+  void reply_cookies(const send_cookie_replies& wanted);
+  void divide();
+  drop_report report() const;
 
   caf::result<std::uint16_t> bind_again(const rebind& request);
+  result<std::uint16_t> take_place(const rebind& request);
+  void adopt(udp_sockets opened, const rebind& request);
   caf::result<void> mark(const change_fwmark& request);
 
   family_handler v4_;
@@ -73,22 +53,22 @@ private:
   endpoint listen_; ///< with the port in use
   std::uint32_t fwmark_;
   bool offload_;
-  handshake_gate_actor gate_;
+  stranger_port_actor stranger_port_;
+  std::shared_ptr<udp_sockets> strangers_; ///< until stranger_port_ has them
+  bool divided_ = false; ///< strangers have sockets of their own
   std::shared_ptr<incoming_pool> pool_;
-  routes_ptr routes_;
   bool starved_ = false;
 
   std::vector<received_datagrams> received_;
-  std::vector<peer_chain> chains_;
-  std::size_t last_chain_ = 0;
-  std::optional<std::pair<std::uint32_t, std::uint32_t>> last_index_;
-  std::vector<handshake_message> handshakes_;
-  std::size_t handshakes_waiting_ = 0;
   std::size_t messages_ = udp_socket::max_messages; ///< for the next call
+  datagram_sorter sorter_;
 
-  std::deque<waiting_batch> waiting_; ///< for room in the socket's buffer
-  std::optional<time_point> last_unknown_;
-  drop_counters drops_;
+  drop_counters send_drops_;
+  send_lanes lanes_;
+  known_endpoints known_{udp_socket::max_known};
+  std::optional<endpoint> last_remote_;
+  bool known_changed_ = false;
+  std::optional<time_point> last_division_;
 };
 
 } // namespace weft

@@ -21,6 +21,7 @@
 namespace weft {
 
 class routes;
+struct udp_sockets;
 /// An immutable snapshot that the registry publishes.
 using routes_ptr = std::shared_ptr<const routes>;
 
@@ -58,22 +59,34 @@ struct handshake_message {
   }
 };
 
-/// udp_port -> handshake_gate.  `waiting` counts the messages that the gate
-/// has not yet dealt with, these included.
+/// handshake_gate -> whoever sent it incoming_handshakes: so many messages, and
+/// so many remotes, have been looked at.
+struct handshakes_processed {
+  std::size_t messages = 0;
+  std::size_t unknown = 0;
+};
+
+/// Whoever hands handshake messages to the gate.
+using handshake_source_actor
+  = caf::typed_actor<caf::reacts_to<handshakes_processed>>;
+
+/// udp_port, stranger_port -> handshake_gate
 struct incoming_handshakes {
   std::vector<handshake_message> messages;
-  std::size_t waiting = 0;
+  /// Who uses sessions that we do not know.  After a restart of ours those are
+  /// peers that have not noticed yet.
+  std::vector<endpoint> unknown;
+  handshake_source_actor from;
 };
 
-/// handshake_gate -> udp_port: so many have been dealt with.
-struct handshakes_processed {
-  std::size_t count = 0;
-};
-
-/// handshake_gate -> udp_port: a cookie reply.
-struct send_cookie_reply {
+struct cookie_reply {
   cookie_reply_message message;
   network_path path;
+};
+
+/// handshake_gate -> stranger_port (or on to udp_port): cookie replies.
+struct send_cookie_replies {
+  std::vector<cookie_reply> replies;
 };
 
 /// handshake_gate -> peer: an initiation that names this peer.
@@ -153,14 +166,17 @@ struct prefixes_lost {
 /// the host.
 struct finish_sending {};
 
-/// udp_port -> handshake_gate: somebody at `remote` uses a session that we do
-/// not know.  After a restart of ours that is a peer that has not noticed yet.
-struct unknown_session_used {
-  endpoint remote;
-};
-
 /// handshake_gate -> peer: start a handshake, if there is no session.
 struct session_wanted {};
+
+/// udp_port -> stranger_port: the sockets for what does not come from peers;
+/// they take the place of the former ones.
+struct stranger_sockets {
+  std::shared_ptr<udp_sockets> opened;
+};
+
+/// udp_port -> stranger_port: they are in the way of new ones.
+struct close_sockets {};
 
 /// udp_port -> peer, or overlay -> registry -> peers: the local address of a
 /// path may not be right any more.
@@ -227,7 +243,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::outgoing_datagrams)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::incoming_datagrams)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::incoming_handshakes)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::handshakes_processed)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::send_cookie_reply)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::send_cookie_replies)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::initiation_received)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::answer_received)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::deadline_passed)
@@ -242,7 +258,8 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::check_update)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::go_on_changing)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::changes_overdue)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::source_lost)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::unknown_session_used)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::close_sockets)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::stranger_sockets)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::session_wanted)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::report_request)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::drop_report)
@@ -288,16 +305,19 @@ struct peer_entries_changed {
   std::vector<peer_entry> entries;
 };
 
+/// handshake_gate -> itself: go on with what waits.
+struct work_due {};
+
 /// Checks handshake messages before they cost a peer anything.
 using handshake_gate_actor
   = caf::typed_actor<caf::reacts_to<incoming_handshakes>,
                      caf::replies_to<change_identity>::with<void>,
                      caf::reacts_to<peer_entries_changed>,
-                     caf::reacts_to<unknown_session_used>,
                      caf::replies_to<routes_changed>::with<void>,
+                     caf::reacts_to<work_due>,
                      caf::replies_to<report_request>::with<drop_report>>;
 
-/// handshake_gate -> udp_port: pass handshake messages here.
+/// handshake_gate -> udp_port, stranger_port: pass handshake messages here.
 struct gate_started {
   handshake_gate_actor gate;
 };
@@ -359,6 +379,7 @@ struct machine_cloned {};
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::arm_deadline)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::peer_entries_changed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::gate_started)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::work_due)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::rebind)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::change_fwmark)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::endpoint_resolved)
@@ -383,13 +404,34 @@ using tun_reader_actor
                      caf::reacts_to<batch_available>,
                      caf::replies_to<report_request>::with<drop_report>>;
 
+/// Receives what does not come from peers, and answers it with cookies.
+using stranger_port_actor = caf::typed_actor<
+  caf::reacts_to<stranger_sockets>, caf::replies_to<close_sockets>::with<void>,
+  caf::reacts_to<send_cookie_replies>, caf::reacts_to<handshakes_processed>,
+  caf::reacts_to<routes_changed>, caf::reacts_to<gate_started>,
+  caf::replies_to<change_fwmark>::with<void>,
+  caf::replies_to<report_request>::with<drop_report>>;
+
+/// stranger_port -> udp_port: let it have the sockets for what does not come
+/// from peers.
+struct strangers_welcome {
+  stranger_port_actor port;
+};
+
+} // namespace weft
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::strangers_welcome)
+
+namespace weft {
+
 /// Receives batches of datagrams and sends them.
 using udp_port_actor = caf::typed_actor<
-  caf::reacts_to<outgoing_datagrams>, caf::reacts_to<send_cookie_reply>,
+  caf::reacts_to<outgoing_datagrams>, caf::reacts_to<send_cookie_replies>,
   caf::reacts_to<handshakes_processed>,
   caf::replies_to<routes_changed>::with<void>,
   caf::replies_to<finish_sending>::with<void>, caf::reacts_to<gate_started>,
-  caf::reacts_to<batch_available>, caf::replies_to<rebind>::with<std::uint16_t>,
+  caf::reacts_to<strangers_welcome>, caf::reacts_to<batch_available>,
+  caf::replies_to<rebind>::with<std::uint16_t>,
   caf::replies_to<change_fwmark>::with<void>,
   caf::replies_to<report_request>::with<drop_report>>;
 

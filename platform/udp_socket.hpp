@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 namespace weft {
@@ -19,6 +20,13 @@ namespace weft {
 struct received_datagrams {
   byte_span bytes;
   std::size_t segment_size = 0;
+  endpoint remote;
+  std::optional<source_address> local;
+};
+
+/// One datagram and where it goes.
+struct addressed_datagram {
+  const_byte_span bytes;
   endpoint remote;
   std::optional<source_address> local;
 };
@@ -38,8 +46,32 @@ public:
     std::uint16_t port = 0;     ///< 0: the kernel chooses
     std::uint32_t fwmark = 0;
     bool offload = true; ///< UDP GSO and GRO where the kernel has them
+    int send_buffer = default_buffer;    ///< bytes, as the kernel counts them
+    int receive_buffer = default_buffer; ///< the same
   };
+  /// Enough for a burst of 10 Gb/s for 5 ms.
+  static constexpr int default_buffer = 7 * 1024 * 1024;
+
+  /// The port must be free: nobody shares it but by open_beside().
   static result<udp_socket> open(const options& wanted);
+
+  /// Opens another socket with the same address, port, mark and options, with
+  /// buffers of its own.  Call divide() before the first one, which says what
+  /// each is to receive.  (Another process of the same user may now join in,
+  /// if it asks for SO_REUSEPORT; a plain bind is refused as before.)
+  result<udp_socket> open_beside(int send_buffer, int receive_buffer) const;
+
+  /// Divides what comes to the port: this socket gets transport messages, but
+  /// if `known` is there those from its endpoints only; the first socket that
+  /// was opened beside it gets all the rest, and later ones nothing.  A
+  /// message that the kernel has joined of several goes where its first
+  /// datagram belongs.  To be called again when `known` changes.
+  result<void> divide(std::optional<std::span<const endpoint>> known) const;
+  /// Room in `known`.
+  static constexpr std::size_t max_known = 512;
+
+  /// Bytes that the network has not taken yet, as the kernel counts them.
+  std::size_t unsent() const;
 
   int descriptor() const {
     return fd_.get();
@@ -54,7 +86,7 @@ public:
     return gro_;
   }
   /// Changes SO_MARK; sessions and port stay.
-  result<void> set_fwmark(std::uint32_t mark) const;
+  result<void> set_fwmark(std::uint32_t mark);
 
   enum class io_status { ok, would_block, failed };
 
@@ -95,6 +127,11 @@ public:
   send_result send(const_byte_span datagram, const endpoint& remote,
                    const std::optional<source_address>& source);
 
+  /// Sends datagrams to one endpoint each (cookie replies), many with one
+  /// call.  Returns how many went out: what fails is skipped, and when the
+  /// buffer is full the rest is given up.
+  std::size_t send(std::span<const addressed_datagram> datagrams);
+
   /// Messages larger than receive_stride, which were dropped.
   std::uint64_t truncated() const {
     return truncated_;
@@ -102,11 +139,13 @@ public:
 
 private:
   udp_socket() = default;
+  static result<udp_socket> open(const options& wanted, bool shared);
   send_result transmit(const_byte_span memory, std::span<const slice> slices,
                        std::size_t first, const endpoint& remote,
                        const std::optional<source_address>& source);
   file_descriptor fd_;
   ip_family family_ = ip_family::v4;
+  options opened_as_; ///< with the port in use
   std::uint16_t port_ = 0;
   bool gso_ = false;
   bool gro_ = false;
@@ -135,5 +174,10 @@ struct udp_sockets {
 /// for both families.
 result<udp_sockets> open_udp_sockets(const endpoint& listen,
                                      std::uint32_t fwmark, bool offload = true);
+
+/// Opens sockets beside `peers` and divides what comes: transport messages go
+/// to `peers`, the rest to the sockets that are returned.  On failure `peers`
+/// go on receiving everything.
+result<udp_sockets> open_stranger_sockets(const udp_sockets& peers);
 
 } // namespace weft

@@ -156,7 +156,60 @@ private:
   std::size_t max_bytes_;
 };
 
+/// Makes one message of each datagram, and returns how many.
+std::size_t
+fill_addressed(sent_messages& messages,
+               std::array<socket_address, sent_messages::capacity>& remotes,
+               std::span<const addressed_datagram> datagrams,
+               ip_family family) {
+  const auto count = std::min(datagrams.size(), sent_messages::capacity);
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto& datagram = datagrams[i];
+    remotes[i] = socket_address{datagram.remote};
+    // sendmmsg() does not write to what an iovec points to.
+    auto* start = const_cast<std::byte*>(datagram.bytes.data());
+    messages.vectors[i] = {start, datagram.bytes.size()};
+    std::size_t used = 0;
+    if (datagram.local && datagram.local->address.family == family)
+      used = put_source(messages.controls[i], *datagram.local);
+    auto& header = messages.headers[i].msg_hdr;
+    header = {};
+    header.msg_name = remotes[i].data();
+    header.msg_namelen = remotes[i].size();
+    header.msg_iov = &messages.vectors[i];
+    header.msg_iovlen = 1;
+    header.msg_control = used > 0 ? messages.controls[i].bytes.data() : nullptr;
+    header.msg_controllen = used;
+  }
+  return count;
+}
+
 } // namespace
+
+std::size_t udp_socket::send(std::span<const addressed_datagram> datagrams) {
+  auto& messages = arena_->sent;
+  std::array<socket_address, sent_messages::capacity> remotes;
+  std::size_t went = 0;
+  while (!datagrams.empty()) {
+    const auto built = fill_addressed(messages, remotes, datagrams, family_);
+    std::size_t at = 0;
+    while (at < built) {
+      const auto done = ::sendmmsg(fd_.get(), &messages.headers[at],
+                                   static_cast<unsigned>(built - at),
+                                   MSG_DONTWAIT | MSG_NOSIGNAL);
+      if (done > 0) {
+        at += static_cast<std::size_t>(done);
+        went += static_cast<std::size_t>(done);
+      } else if (errno == EAGAIN) {
+        return went;
+      } else if (errno != EINTR) {
+        ++at; // this one alone is lost
+      }
+    }
+    datagrams = datagrams.subspan(built);
+  }
+  return went;
+}
 
 udp_socket::send_result
 udp_socket::transmit(const_byte_span memory, std::span<const slice> slices,

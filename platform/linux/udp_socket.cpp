@@ -2,6 +2,9 @@
 
 #include "platform/linux/udp_arena.hpp"
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -10,20 +13,17 @@ namespace weft {
 
 namespace {
 
-/// Enough for a burst of 10 Gb/s for 5 ms.
-constexpr int buffer_size = 7 * 1024 * 1024;
-
 bool set_option(int fd, int level, int option, int value) {
   return ::setsockopt(fd, level, option, &value, sizeof value) == 0;
 }
 
 /// The system's limit holds for the first of the two, which root may exceed
 /// with the second.
-void enlarge_buffers(int fd) {
-  if (!set_option(fd, SOL_SOCKET, SO_RCVBUFFORCE, buffer_size))
-    set_option(fd, SOL_SOCKET, SO_RCVBUF, buffer_size);
-  if (!set_option(fd, SOL_SOCKET, SO_SNDBUFFORCE, buffer_size))
-    set_option(fd, SOL_SOCKET, SO_SNDBUF, buffer_size);
+void set_buffers(int fd, const udp_socket::options& wanted) {
+  if (!set_option(fd, SOL_SOCKET, SO_RCVBUFFORCE, wanted.receive_buffer))
+    set_option(fd, SOL_SOCKET, SO_RCVBUF, wanted.receive_buffer);
+  if (!set_option(fd, SOL_SOCKET, SO_SNDBUFFORCE, wanted.send_buffer))
+    set_option(fd, SOL_SOCKET, SO_SNDBUF, wanted.send_buffer);
 }
 
 /// The options without which the socket is of no use.  Outer packets may be
@@ -96,6 +96,21 @@ void udp_socket::arena_deleter::operator()(message_arena* arena) const {
 }
 
 result<udp_socket> udp_socket::open(const options& wanted) {
+  return open(wanted, false);
+}
+
+result<udp_socket>
+udp_socket::open_beside(int send_buffer, int receive_buffer) const {
+  // This one was bound without the option, so that nobody else had the port.
+  if (!set_option(fd_.get(), SOL_SOCKET, SO_REUSEPORT, 1))
+    return tl::unexpected(make_system_error(errno, "Cannot share a UDP port"));
+  auto wanted = opened_as_;
+  wanted.send_buffer = send_buffer;
+  wanted.receive_buffer = receive_buffer;
+  return open(wanted, true);
+}
+
+result<udp_socket> udp_socket::open(const options& wanted, bool shared) {
   const auto cannot_open
     = "Cannot open an " + name_of(wanted.family) + " UDP socket";
   udp_socket made;
@@ -106,7 +121,9 @@ result<udp_socket> udp_socket::open(const options& wanted) {
   const int fd = made.fd_.get();
   if (!made.fd_ || !set_required_options(fd, wanted.family))
     return tl::unexpected(make_system_error(errno, cannot_open));
-  enlarge_buffers(fd);
+  if (shared && !set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1))
+    return tl::unexpected(make_system_error(errno, cannot_open));
+  set_buffers(fd, wanted);
   if (wanted.fwmark != 0)
     if (auto marked = made.set_fwmark(wanted.fwmark); !marked)
       return tl::unexpected(marked.error());
@@ -124,15 +141,25 @@ result<udp_socket> udp_socket::open(const options& wanted) {
   if (::getsockname(fd, bound.data(), &length) != 0)
     return tl::unexpected(make_system_error(errno, cannot_open));
   made.port_ = bound.to_endpoint().port;
+  made.opened_as_ = wanted;
+  made.opened_as_.port = made.port_;
   made.arena_.reset(new message_arena);
   return made;
 }
 
-result<void> udp_socket::set_fwmark(std::uint32_t mark) const {
+result<void> udp_socket::set_fwmark(std::uint32_t mark) {
   if (::setsockopt(fd_.get(), SOL_SOCKET, SO_MARK, &mark, sizeof mark) != 0)
     return tl::unexpected(make_system_error(
       errno, "Cannot set the firewall mark of the UDP socket"));
+  opened_as_.fwmark = mark;
   return {};
+}
+
+std::size_t udp_socket::unsent() const {
+  int bytes = 0;
+  if (::ioctl(fd_.get(), SIOCOUTQ, &bytes) != 0 || bytes < 0)
+    return 0;
+  return static_cast<std::size_t>(bytes);
 }
 
 udp_socket::io_status

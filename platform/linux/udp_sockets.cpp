@@ -1,6 +1,7 @@
 #include "platform/udp_socket.hpp"
 
 #include <cerrno>
+#include <utility>
 
 namespace weft {
 
@@ -65,6 +66,25 @@ open_udp_sockets(const endpoint& listen, std::uint32_t fwmark, bool offload) {
                         && made.error().code == EADDRINUSE;
        ++attempt)
     made = open_both(wanted);
+  return made;
+}
+
+result<udp_sockets> open_stranger_sockets(const udp_sockets& peers) {
+  // A queue that is worked off within some ten milliseconds.
+  constexpr int receive_buffer = 2 * 1024 * 1024;
+  constexpr int send_buffer = 1024 * 1024;
+  udp_sockets made;
+  for (const auto& [from, to] :
+       {std::pair{&peers.v4, &made.v4}, std::pair{&peers.v6, &made.v6}}) {
+    if (!*from)
+      continue;
+    auto opened = (*from)->open_beside(send_buffer, receive_buffer);
+    if (!opened)
+      return tl::unexpected(opened.error());
+    if (auto done = (*from)->divide(std::nullopt); !done)
+      return tl::unexpected(done.error());
+    *to = std::move(*opened);
+  }
   return made;
 }
 

@@ -70,6 +70,7 @@ struct initiator {
 struct gated {
   gated() : gate(start()) {
     socket.next<gate_started>();
+    strangers.next<gate_started>();
     peer_table table;
     peer_entries_changed entries;
     for (std::uint32_t slot = 0; slot < slots; ++slot) {
@@ -86,21 +87,55 @@ struct gated {
   }
 
   handshake_gate_actor start() {
-    return home.spawn<handshake_gate>(loop.loop, socket.handle(), indices,
+    return home.spawn<handshake_gate>(loop.loop, socket.handle(),
+                                      strangers.handle(), indices,
                                       change_identity{self, true});
   }
 
   /// Hands messages to the gate and waits until it has dealt with them; each
   /// is to be given back as processed.
-  void pass(std::vector<handshake_message> messages, std::size_t waiting = 0) {
+  void pass(std::vector<handshake_message> messages) {
     const auto count = messages.size();
-    caf::anon_send(gate, incoming_handshakes{std::move(messages), waiting});
-    CHECK(socket.next<handshakes_processed>().count == count);
+    caf::anon_send(
+      gate, incoming_handshakes{std::move(messages), {}, source.handle()});
+    const auto done = source.next<handshakes_processed>();
+    CHECK(done.messages == count);
+    CHECK(done.unknown == 0);
     settle();
   }
+  /// The same behind so many messages with a good MAC1 that there is load.
+  /// They are answers to nobody; while there is load they get cookies.
+  void pass_under_load(const std::vector<handshake_message>& messages) {
+    std::vector<handshake_message> all(
+      handshake_gate::load_threshold + 1,
+      message_of(crowd.response(indices->encode(slots, 0)), filler));
+    all.insert(all.end(), messages.begin(), messages.end());
+    pass(std::move(all));
+  }
+  /// Cookie replies since last time, but for those to fillers.
+  std::vector<cookie_reply> cookies() {
+    settle();
+    std::vector<cookie_reply> all;
+    for (auto& sent : strangers.take<send_cookie_replies>()) {
+      CHECK_FALSE(sent.replies.empty());
+      for (const auto& reply : sent.replies) {
+        if (reply.path.remote != filler)
+          all.push_back(reply);
+      }
+    }
+    return all;
+  }
+  void uses_unknown_session(const std::vector<endpoint>& remotes) {
+    caf::anon_send(gate, incoming_handshakes{{}, remotes, source.handle()});
+    CHECK(source.next<handshakes_processed>().unknown == remotes.size());
+  }
   void settle() {
-    home.ask<drop_report>(gate, report_request{});
+    // Each question takes the loop one turn at least, and the gate works on
+    // two messages a turn.
+    for (std::size_t i = 0; i < handshake_gate::load_threshold; ++i)
+      home.ask<drop_report>(gate, report_request{});
     socket.settle();
+    strangers.settle();
     for (auto& peer : peers)
       peer->settle();
   }
@@ -118,6 +153,7 @@ struct gated {
   }
 
   using numbers = std::vector<std::uint32_t>;
+  const endpoint filler = from_host(250);
 
   world home;
   test_loop loop = home.start_loop();
@@ -126,7 +162,10 @@ struct gated {
     = std::make_shared<identity>(generate_private_key(random));
   std::shared_ptr<const receiver_index_codec> indices
     = std::make_shared<receiver_index_codec>(random);
+  initiator crowd{9, self->public_static()};
   fake<udp_port_actor> socket{home};
+  fake<stranger_port_actor> strangers{home};
+  fake<handshake_source_actor> source{home};
   handshake_gate_actor gate;
   std::vector<std::unique_ptr<fake<peer_actor>>> peers;
   std::vector<std::unique_ptr<initiator>> callers;
@@ -160,12 +199,13 @@ TEST_CASE_METHOD(gated, "A message whose MAC is wrong goes nowhere") {
   other[wire::initiation_timestamp] ^= std::byte{1};
   auto response = callers[0]->response(indices->encode(0, 0));
   response[wire::response_size - 17] ^= std::byte{0x80};
-  pass({message_of(initiation), message_of(other), message_of(response)}, 1000);
+  pass_under_load(
+    {message_of(initiation), message_of(other), message_of(response)});
   CHECK(drops(drop_reason::invalid_mac) == 3);
   CHECK(reached<initiation_received>().empty());
   CHECK(reached<answer_received>().empty());
   // Nor is it answered, even under load.
-  CHECK(socket.count<send_cookie_reply>() == 0);
+  CHECK(cookies().empty());
 }
 
 TEST_CASE_METHOD(gated, "An initiation that cannot be read is dropped") {
@@ -214,10 +254,33 @@ TEST_CASE_METHOD(gated, "Answers are routed by the index that they answer") {
   CHECK(drops(drop_reason::unknown_index) == 1);
 }
 
-TEST_CASE_METHOD(gated, "Without load nobody needs a cookie, whatever waits") {
-  pass({message_of(callers[0]->initiation())}, handshake_gate::load_threshold);
-  CHECK(socket.count<send_cookie_reply>() == 0);
+TEST_CASE_METHOD(gated,
+                 "Without load nobody needs a cookie: not behind as many "
+                 "messages as may wait, nor behind any number without "
+                 "MACs") {
+  std::vector<handshake_message> messages(
+    4 * handshake_gate::load_threshold,
+    message_of(bytes_of_nothing(wire::initiation_size), filler));
+  messages.resize(5 * handshake_gate::load_threshold - 1,
+                  message_of(crowd.response(indices->encode(slots, 0))));
+  messages.push_back(message_of(callers[0]->initiation()));
+  pass(messages);
+  CHECK(strangers.count<send_cookie_replies>() == 0);
   CHECK(reached<initiation_received>() == numbers{0});
+  CHECK(drops(drop_reason::invalid_mac) == 4 * handshake_gate::load_threshold);
+}
+
+TEST_CASE_METHOD(gated, "Junk that looks like cookie replies is no load") {
+  cookie_reply_message junk{};
+  junk[0] = std::byte{3};
+  store_le(junk.data() + wire::cookie_reply_receiver,
+           indices->encode(slots, 0));
+  std::vector<handshake_message> messages(2 * handshake_gate::load_threshold,
+                                          message_of(junk));
+  messages.push_back(message_of(callers[2]->initiation()));
+  pass(messages);
+  CHECK(strangers.count<send_cookie_replies>() == 0);
+  CHECK(reached<initiation_received>() == numbers{2});
 }
 
 TEST_CASE_METHOD(gated, "Under load a message without a cookie is answered "
@@ -225,35 +288,56 @@ TEST_CASE_METHOD(gated, "Under load a message without a cookie is answered "
   const auto where = from_host(40, 4000);
   auto first = message_of(callers[1]->initiation(), where);
   first.path.local = source_address{from_host(200).address, 2};
-  pass({first}, handshake_gate::load_threshold + 1);
+  pass_under_load({first});
   CHECK(reached<initiation_received>().empty());
-  CHECK(drops(drop_reason::cookie_sent) == 1);
-  const auto reply = socket.next<send_cookie_reply>();
-  CHECK(reply.path == first.path);
-  REQUIRE(callers[1]->stamper.consume_reply(reply.message, boot_now()));
+  auto replies = cookies();
+  REQUIRE(replies.size() == 1);
+  CHECK(replies[0].path == first.path);
+  REQUIRE(callers[1]->stamper.consume_reply(replies[0].message, boot_now()));
   const auto second = callers[1]->initiation();
-  pass({message_of(second, where)}, 1000);
+  pass_under_load({message_of(second, where)});
   CHECK(reached<initiation_received>() == numbers{1});
-  CHECK(socket.count<send_cookie_reply>() == 0);
+  CHECK(cookies().empty());
   // The cookie holds for that address and port only.
-  pass({message_of(second, from_host(40, 4001)),
-        message_of(second, from_host(41, 4000))},
-       1000);
+  pass_under_load({message_of(second, from_host(40, 4001)),
+                   message_of(second, from_host(41, 4000))});
   CHECK(reached<initiation_received>().empty());
-  CHECK(drops(drop_reason::cookie_sent) == 3);
+  CHECK(cookies().size() == 2);
+  // The packets' port has no part in it.
+  CHECK(socket.count<send_cookie_replies>() == 0);
+}
+
+TEST_CASE_METHOD(gated, "Cookie replies to messages that came together leave "
+                        "together") {
+  pass_under_load({});
+  strangers.take<send_cookie_replies>();
+  pass_under_load({message_of(callers[0]->initiation(), from_host(7)),
+                   message_of(callers[1]->initiation(), from_host(8))});
+  CHECK(strangers.count<send_cookie_replies>() == 1);
+  CHECK(cookies().size() == 2);
+}
+
+TEST_CASE_METHOD(gated,
+                 "A second after the last load nobody needs a cookie any "
+                 "more") {
+  pass_under_load({message_of(callers[0]->initiation())});
+  REQUIRE(cookies().size() == 1);
+  CHECK(eventually([&] {
+    pass({message_of(callers[0]->initiation())});
+    return reached<initiation_received>() == numbers{0};
+  }));
 }
 
 TEST_CASE_METHOD(gated, "Under load one source may send five at once, and "
                         "others are not punished") {
   for (auto& caller : callers) {
-    pass({message_of(caller->initiation())}, 1000);
-    REQUIRE(caller->stamper.consume_reply(
-      socket.next<send_cookie_reply>().message, boot_now()));
+    pass_under_load({message_of(caller->initiation())});
+    REQUIRE(caller->stamper.consume_reply(cookies().at(0).message, boot_now()));
   }
   std::vector<handshake_message> flood;
   for (int i = 0; i < 8; ++i)
     flood.push_back(message_of(callers[0]->initiation()));
-  pass(flood, 1000);
+  pass_under_load(flood);
   CHECK(reached<initiation_received>() == numbers(5, 0));
   CHECK(drops(drop_reason::rate_limited) == 3);
 }
@@ -265,11 +349,10 @@ TEST_CASE_METHOD(gated, "Everything that was handed to the gate is given back "
         message_of(bytes_of_nothing(wire::response_size)),
         message_of(bytes_of_nothing(wire::cookie_reply_size))});
   caf::anon_send(gate, change_identity{nullptr, true});
-  pass({message_of(callers[0]->initiation()),
-        message_of(callers[0]->initiation())},
-       1000);
+  pass(std::vector<handshake_message>(handshake_gate::load_threshold + 9,
+                                      message_of(callers[0]->initiation())));
   CHECK(reached<initiation_received>().empty());
-  CHECK(socket.count<send_cookie_reply>() == 0);
+  CHECK(cookies().empty());
 }
 
 TEST_CASE_METHOD(gated, "A new key takes the place of the old one at once") {
@@ -296,11 +379,22 @@ TEST_CASE_METHOD(gated, "While the link is down no handshake gets through") {
 
 TEST_CASE_METHOD(gated, "Whoever uses an unknown session wakes the peer that "
                         "is configured to be there") {
-  caf::anon_send(gate, unknown_session_used{from_host(2)});
-  CHECK(reached<session_wanted>() == numbers{1});
-  caf::anon_send(gate, unknown_session_used{from_host(2, 4)});
-  caf::anon_send(gate, unknown_session_used{from_host(99)});
+  uses_unknown_session({from_host(2, 4), from_host(99)});
   CHECK(reached<session_wanted>().empty());
+  // However many strangers there are before it.
+  std::vector<endpoint> remotes;
+  for (std::uint16_t port = 1; port < 1000; ++port)
+    remotes.push_back(from_host(98, port));
+  remotes.push_back(from_host(2));
+  uses_unknown_session(remotes);
+  CHECK(reached<session_wanted>() == numbers{1});
+}
+
+TEST_CASE_METHOD(gated, "Whoever forges a peer's address does not wake it for "
+                        "each datagram") {
+  uses_unknown_session(std::vector<endpoint>(1000, from_host(2)));
+  uses_unknown_session({from_host(3)});
+  CHECK(reached<session_wanted>() == numbers{1, 2});
 }
 
 TEST_CASE_METHOD(gated, "A peer's endpoint counts until it is changed or the "
@@ -310,22 +404,29 @@ TEST_CASE_METHOD(gated, "A peer's endpoint counts until it is changed or the "
   changed.entries.push_back(
     {callers[1]->key(), peers[1]->handle(), from_host(50)});
   caf::anon_send(gate, changed);
-  caf::anon_send(gate, unknown_session_used{from_host(1)});
-  caf::anon_send(gate, unknown_session_used{from_host(2)});
+  uses_unknown_session({from_host(1), from_host(2)});
   CHECK(reached<session_wanted>().empty());
-  caf::anon_send(gate, unknown_session_used{from_host(50)});
+  uses_unknown_session({from_host(50)});
   CHECK(reached<session_wanted>() == numbers{1});
 }
 
-TEST_CASE_METHOD(gated, "When two peers are configured to be at one place, the "
-                        "end of one does not silence the other") {
+TEST_CASE_METHOD(gated, "All peers that are configured to be at one place are "
+                        "woken, and the end of one does not silence others") {
   peer_entries_changed changed;
   changed.entries.push_back(
     {callers[1]->key(), peers[1]->handle(), from_host(1)});
-  changed.entries.push_back({callers[0]->key(), {}, {}});
+  changed.entries.push_back(
+    {callers[2]->key(), peers[2]->handle(), from_host(1)});
   caf::anon_send(gate, changed);
-  caf::anon_send(gate, unknown_session_used{from_host(1)});
-  CHECK(reached<session_wanted>() == numbers{1});
+  uses_unknown_session({from_host(1)});
+  CHECK(reached<session_wanted>() == numbers{0, 1, 2});
+  changed.entries = {{callers[1]->key(), {}, {}},
+                     {callers[2]->key(), {}, {}},
+                     {callers[2]->key(), peers[2]->handle(), from_host(1)},
+                     {callers[0]->key(), peers[0]->handle(), from_host(9)}};
+  caf::anon_send(gate, changed);
+  uses_unknown_session({from_host(1)});
+  CHECK(reached<session_wanted>() == numbers{2});
 }
 
 TEST_CASE("An error of an actor carries an errno and a sentence") {

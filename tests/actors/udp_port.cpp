@@ -1,5 +1,6 @@
 #include "actors/udp_port.hpp"
 
+#include "actors/stranger_port.hpp"
 #include "messages/errors.hpp"
 #include "tests/actors/support.hpp"
 #include "tests/protocol/support.hpp"
@@ -40,7 +41,12 @@ public:
         FAIL("no datagram comes");
       socket_.receive(memory, 1, got);
     }
+    last_sender_ = got[0].remote;
     return {got[0].bytes.begin(), got[0].bytes.end()};
+  }
+
+  endpoint last_sender() const {
+    return last_sender_;
   }
 
 private:
@@ -55,6 +61,7 @@ private:
     return std::move(*opened);
   }
   udp_socket socket_;
+  endpoint last_sender_;
 };
 
 /// What a peer was handed in one chain.
@@ -84,7 +91,7 @@ bytes handshake(std::uint8_t type, std::size_t size, std::uint8_t mark = 0) {
 
 /// A port on the loopback link, with a gate and three peers.
 struct ported {
-  ported() {
+  explicit ported(bool divided = false) {
     peer_table table;
     for (std::uint32_t slot = 0; slot < slots; ++slot) {
       peers.push_back(std::make_unique<fake<peer_actor>>(home));
@@ -101,7 +108,14 @@ struct ported {
     auto sockets = open_udp_sockets(any, 0);
     REQUIRE(sockets);
     port = sockets->port();
-    actor = home.spawn<udp_port>(loop.loop, std::move(*sockets), any, 0u);
+    std::shared_ptr<udp_sockets> strangers;
+    if (divided) {
+      auto opened = open_stranger_sockets(*sockets);
+      REQUIRE(opened);
+      strangers = std::make_shared<udp_sockets>(std::move(*opened));
+    }
+    actor = home.spawn<udp_port>(loop.loop, std::move(*sockets), any, 0u, true,
+                                 strangers);
     caf::anon_send(actor, gate_started{gate.handle()});
     caf::anon_send(actor, routes_changed{snapshot});
     home.ask<drop_report>(actor, report_request{});
@@ -119,8 +133,8 @@ struct ported {
     return home.ask<drop_report>(actor, report_request{}).drops[reason];
   }
   /// Waits until the port knows it.
-  void give_back(std::size_t handshakes) {
-    caf::anon_send(actor, handshakes_processed{handshakes});
+  void give_back(std::size_t handshakes, std::size_t unknown = 0) {
+    caf::anon_send(actor, handshakes_processed{handshakes, unknown});
     home.ask<drop_report>(actor, report_request{});
   }
   bool comes_to_drop(drop_reason reason, std::uint64_t count) {
@@ -181,11 +195,9 @@ TEST_CASE_METHOD(ported, "Handshake messages go to the gate as they came") {
                                 handshake(3, 64, 9)};
   for (const auto& message : sent)
     sender.send(message, port);
-  std::size_t waiting = 0;
   for (std::size_t i = 0; i < sent.size();) {
     const auto got = gate.next<incoming_handshakes>();
-    waiting += got.messages.size();
-    CHECK(got.waiting == waiting);
+    CHECK(got.from == actor);
     for (const auto& message : got.messages) {
       const auto view = message.view();
       CHECK(bytes(view.begin(), view.end()) == sent[i++]);
@@ -193,9 +205,6 @@ TEST_CASE_METHOD(ported, "Handshake messages go to the gate as they came") {
       CHECK(message.path.local == source_address{sender.address().address, 1});
     }
   }
-  give_back(2);
-  sender.send(sent[0], port);
-  CHECK(gate.next<incoming_handshakes>().waiting == 2);
 }
 
 TEST_CASE_METHOD(ported,
@@ -220,10 +229,30 @@ TEST_CASE_METHOD(ported, "A datagram for no session is counted, and the gate "
     sender.send(transport(slots, i), port);
   sender.send(transport(receiver_index_codec::max_slots - 1, 0), port);
   CHECK(comes_to_drop(drop_reason::unknown_index, 11));
-  CHECK(gate.next<unknown_session_used>().remote == sender.address());
-  gate.settle();
-  // Not for each of them: at the most every 50 ms.
-  CHECK(gate.count<unknown_session_used>() < 10);
+  CHECK(gate.next<incoming_handshakes>().unknown
+        == std::vector<endpoint>{sender.address()});
+}
+
+TEST_CASE_METHOD(ported, "Of senders without a session the gate is told a "
+                         "bounded number until it has looked at them") {
+  std::array<stranger, 2> senders;
+  std::size_t told = 0;
+  const auto count = [&] {
+    for (const auto& got : gate.take<incoming_handshakes>())
+      told += got.unknown.size();
+  };
+  constexpr auto most = datagram_sorter::max_waiting_unknown;
+  for (std::uint64_t sent = 0; sent < most + 200;) {
+    for (int i = 0; i < 50; ++i, ++sent) // in turn: each is told of
+      senders[sent % 2].send(transport(slots, sent), port);
+    REQUIRE(comes_to_drop(drop_reason::unknown_index, sent));
+    gate.settle();
+    count();
+  }
+  CHECK(told == most);
+  give_back(0, 1);
+  senders[0].send(transport(slots, 0), port);
+  CHECK(gate.next<incoming_handshakes>().unknown.size() == 1);
 }
 
 TEST_CASE_METHOD(ported, "Before there are routes datagrams are dropped") {
@@ -238,7 +267,7 @@ TEST_CASE_METHOD(ported, "A flood of handshake messages is bounded until the "
                          "gate has dealt with some") {
   stranger sender;
   std::size_t passed = 0;
-  constexpr std::size_t flood = udp_port::max_waiting_handshakes + 404;
+  constexpr std::size_t flood = datagram_sorter::max_waiting_handshakes + 404;
   for (std::size_t sent = 0; sent < flood;) {
     // Few at a time, so that the kernel's buffer does not overflow.
     for (int i = 0; i < 50 && sent < flood; ++i, ++sent)
@@ -251,18 +280,19 @@ TEST_CASE_METHOD(ported, "A flood of handshake messages is bounded until the "
       return passed + dropped == sent;
     }));
   }
-  CHECK(passed == udp_port::max_waiting_handshakes);
+  CHECK(passed == datagram_sorter::max_waiting_handshakes);
   // Data still passes.
   sender.send(transport(1, 5), port);
   CHECK(logs[1].next<chain>().datagrams.size() == 1);
   give_back(1);
   sender.send(handshake(1, 148), port);
-  CHECK(gate.next<incoming_handshakes>().waiting
-        == udp_port::max_waiting_handshakes);
+  CHECK(gate.next<incoming_handshakes>().messages.size() == 1);
+  sender.send(handshake(1, 148), port);
+  CHECK(comes_to_drop(drop_reason::handshake_overload, flood - passed + 1));
   // More than were passed cannot be given back.
   give_back(1'000'000);
   sender.send(handshake(1, 148), port);
-  CHECK(gate.next<incoming_handshakes>().waiting == 1);
+  CHECK(gate.next<incoming_handshakes>().messages.size() == 1);
 }
 
 TEST_CASE_METHOD(ported, "Reception pauses while all batches are in use, and "
@@ -338,10 +368,11 @@ TEST_CASE_METHOD(ported, "What cannot be sent is counted") {
 
 TEST_CASE_METHOD(ported, "Cookie replies are sent to whom they answer") {
   stranger receiver;
-  send_cookie_reply reply;
+  cookie_reply reply;
   reply.message.fill(std::byte{3});
   reply.path.remote = receiver.address();
-  caf::anon_send(actor, reply);
+  caf::anon_send(actor, send_cookie_replies{{reply, reply}});
+  CHECK(receiver.receive() == bytes(64, std::byte{3}));
   CHECK(receiver.receive() == bytes(64, std::byte{3}));
 }
 
@@ -362,9 +393,9 @@ TEST_CASE_METHOD(ported, "A port that is changed goes on at the new place, and "
   CHECK(successor.address().port == former);
   // What is sent leaves from the new port.
   stranger receiver;
-  send_cookie_reply reply;
+  cookie_reply reply;
   reply.path.remote = receiver.address();
-  caf::anon_send(actor, reply);
+  caf::anon_send(actor, send_cookie_replies{{reply}});
   CHECK(receiver.receive().size() == 64);
 }
 
@@ -385,6 +416,146 @@ TEST_CASE_METHOD(ported, "A port that is taken is refused, and the former one "
 
 TEST_CASE_METHOD(ported, "A port that ends closes its sockets") {
   home.end(actor);
+  CHECK(eventually([&] {
+    udp_socket::options wanted;
+    wanted.port = port;
+    return udp_socket::open(wanted).has_value();
+  }));
+}
+
+namespace {
+
+/// A port that leaves strangers to another one.
+struct divided : ported {
+  divided()
+    : ported(true),
+      strangers(home.spawn<stranger_port>(stranger_loop.loop, actor)) {
+    caf::anon_send(strangers, gate_started{gate.handle()});
+    settle();
+  }
+  /// What was sent between the two has arrived.
+  void settle() {
+    stranger_drops();
+    drops(drop_reason::overload); // the port has heard of the strangers' one
+    stranger_drops();
+  }
+  drop_counters stranger_drops() {
+    return home.ask<drop_report>(strangers, report_request{}).drops;
+  }
+  /// Makes it known by sending it something.
+  void send_to(const stranger& somebody) {
+    outgoing_ptr batch{new outgoing_batch};
+    batch->datagrams.add_message(40);
+    caf::anon_send(actor, outgoing_datagrams{batch, {somebody.address(), {}}});
+  }
+
+  test_loop stranger_loop = home.start_loop("stranger-loop");
+  stranger_port_actor strangers;
+};
+
+} // namespace
+
+TEST_CASE_METHOD(divided,
+                 "Handshake messages come by the strangers' port, also "
+                 "after the port was changed") {
+  stranger sender;
+  for (int round = 0; round < 3; ++round) {
+    sender.send(handshake(1, 148, 7), port);
+    const auto got = gate.next<incoming_handshakes>();
+    CHECK(got.from == strangers);
+    REQUIRE(got.messages.size() == 1);
+    CHECK(got.messages[0].path.remote == sender.address());
+    // In the last round to the same port: its own sockets are in the way.
+    auto to = *parse_endpoint("127.0.0.1:0");
+    if (round == 1)
+      to.port = port;
+    port = home.ask<std::uint16_t>(actor, rebind{to, 0});
+    settle();
+  }
+}
+
+TEST_CASE_METHOD(divided, "Transport messages come to the packets' port from "
+                          "those whom something was sent to") {
+  stranger known;
+  send_to(known);
+  known.receive();
+  // While the packets' loop is held up, only what comes by the other one
+  // arrives.
+  stranger unknown;
+  std::promise<void> over;
+  std::promise<void> begun;
+  caf::anon_send(loop.worker, work{[&] {
+                   begun.set_value();
+                   over.get_future().wait();
+                 }});
+  begun.get_future().wait();
+  known.send(transport(0, 1), port);
+  unknown.send(transport(1, 2), port);
+  CHECK(logs[1].next<chain>().datagrams.at(0) == transport(1, 2));
+  CHECK(logs[0].count<chain>() == 0);
+  over.set_value();
+  CHECK(logs[0].next<chain>().datagrams.at(0) == transport(0, 1));
+}
+
+TEST_CASE_METHOD(divided,
+                 "Of strangers' transport messages few are on their way "
+                 "to peers, and handshakes pass them") {
+  std::vector<incoming_datagrams> held;
+  peers[0]->on<incoming_datagrams>(
+    [&](const incoming_datagrams& message) -> caf::result<void> {
+      held.push_back(message);
+      return caf::unit;
+    });
+  stranger sender;
+  sender.send(transport(0, 0), port);
+  REQUIRE(eventually(
+    [&] { return peers[0]->run([&] { return held.size(); }) == 1; }));
+  for (std::uint64_t i = 0; i < 100; ++i)
+    sender.send(transport(1, i), port);
+  sender.send(handshake(1, 148), port);
+  CHECK(gate.next<incoming_handshakes>().messages.size() == 1);
+  CHECK(stranger_drops()[drop_reason::overload] == 100);
+  CHECK(logs[1].count<chain>() == 0);
+  peers[0]->run([&] { held.clear(); });
+  sender.send(transport(1, 7), port);
+  CHECK(logs[1].next<chain>().datagrams.at(0) == transport(1, 7));
+}
+
+TEST_CASE_METHOD(divided,
+                 "Cookie replies leave by the strangers' port, from the "
+                 "same number") {
+  stranger receiver;
+  cookie_reply reply;
+  reply.message.fill(std::byte{3});
+  reply.path.remote = receiver.address();
+  caf::anon_send(strangers, send_cookie_replies{{reply, reply}});
+  for (int i = 0; i < 2; ++i)
+    CHECK(receiver.receive() == bytes(64, std::byte{3}));
+  CHECK(receiver.last_sender().port == port);
+  // Of the other family there is no socket.
+  reply.path.remote = *parse_endpoint("[::1]:9");
+  caf::anon_send(strangers, send_cookie_replies{{reply}});
+  settle();
+}
+
+TEST_CASE_METHOD(ported,
+                 "A strangers' port without sockets leaves everything to "
+                 "the packets' port") {
+  const auto strangers = home.spawn<stranger_port>(loop.loop, actor);
+  caf::anon_send(strangers, gate_started{gate.handle()});
+  stranger sender;
+  sender.send(handshake(1, 148), port);
+  CHECK(gate.next<incoming_handshakes>().from == actor);
+  cookie_reply reply;
+  reply.message.fill(std::byte{3});
+  reply.path.remote = sender.address();
+  caf::anon_send(strangers, send_cookie_replies{{reply}});
+  CHECK(sender.receive() == bytes(64, std::byte{3}));
+}
+
+TEST_CASE_METHOD(divided, "When both ports have ended theirs is free") {
+  home.end(actor);
+  home.end(strangers);
   CHECK(eventually([&] {
     udp_socket::options wanted;
     wanted.port = port;

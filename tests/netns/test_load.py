@@ -140,6 +140,31 @@ class Overload(Load):
         self.assert_small(self.alpha)
 
 
+class SlowWay(Load):
+    """Beta is behind an interface that is slow and has a long queue: more than fits into a socket's buffer."""
+
+    def test_a_way_that_is_full_holds_up_no_other(self):
+        self.alpha.home.run("tc", "qdisc", "add", "dev", "net2", "root", "tbf",
+                            "rate", "1mbit", "burst", "20kb", "limit", "40mb")
+        flood = self.send(self.alpha, "10.77.0.2", 1, 60_000_000)
+
+        def is_full():
+            status, = json.loads(self.weft("status", "--json"))
+            return status["drops"].get("send_overload", 0) > 1000
+        harness.wait_until(is_full, "drops for send_overload", 60)
+        tries = answers = 0
+
+        def enough():
+            nonlocal tries, answers
+            tries += 25
+            answers += self.alpha.home.ping("10.77.0.3", 25, interval=0.01, wait=0.5)
+            return answers >= 50
+        harness.wait_until(enough, "50 answers of gamma", 30)
+        print(f"{answers} of {tries} pings answered", flush=True)
+        self.assertIsNone(flood.code, "the flood outlasts all of it")
+        flood.kill()
+
+
 class Order(Load):
     """Four numbered flows each way between alpha and beta, every other one in super-packets."""
 
