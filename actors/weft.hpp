@@ -2,6 +2,7 @@
 // Users of the installed library include it as <weft/weft.hpp>.
 #pragma once
 
+#include "actors/config_files.hpp"    // IWYU pragma: export
 #include "actors/control/connect.hpp" // IWYU pragma: export
 #include "actors/start_overlay.hpp"   // IWYU pragma: export
 #include "config/yaml.hpp"            // IWYU pragma: export

@@ -1,5 +1,7 @@
 #include "config/strings.hpp"
 
+#include <sodium.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -192,6 +194,10 @@ std::string suggestion(std::string_view word,
   for (auto candidate : candidates)
     list += (list.empty() ? "" : ", ") + std::string{candidate};
   return "known are " + list;
+}
+
+void wipe(std::span<char> text) noexcept {
+  sodium_memzero(text.data(), text.size());
 }
 
 void wipe(std::string& text) noexcept {

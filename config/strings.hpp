@@ -48,6 +48,7 @@ suggestion(std::string_view word, std::span<const std::string_view> candidates);
 
 /// Overwrites the text, so that no secret stays in freed memory.
 void wipe(std::string& text) noexcept;
+void wipe(std::span<char> text) noexcept;
 
 /// Wipes a text when it goes out of scope.
 class wiper {

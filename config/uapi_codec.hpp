@@ -4,7 +4,8 @@
 // Weft adds one thing, which nobody sees who does not ask for it: a line
 // `weft=1` after `get=1`.  The answer then has no secrets, and beside
 // WireGuard's keys these: of the device `weft_public_key` (hexadecimal),
-// `weft_mtu` and `weft_drop_REASON` (packets); of a peer `weft_name`,
+// `weft_mtu`, `weft_remote_control` (`open`, `closed: WHY`; absent: not
+// configured) and `weft_drop_REASON` (packets); of a peer `weft_name`,
 // `weft_endpoint_host`, `weft_rx_packets`, `weft_tx_packets` and
 // `weft_restarts`.
 #pragma once

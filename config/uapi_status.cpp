@@ -44,6 +44,8 @@ void format_device_extension(std::string& out, const device_status& status) {
   if (!status.public_key.is_zero())
     append_hex(out, "weft_public_key=", status.public_key.bytes);
   append_number(out, "weft_mtu=", status.mtu);
+  if (!status.remote_control.empty())
+    append_text(out, "weft_remote_control=", status.remote_control);
   for (const auto& drop : status.drops)
     append_number(out, "weft_drop_" + drop.reason + "=", drop.packets);
 }
@@ -165,6 +167,8 @@ private:
       return read_number(value, 0xffff, [&](std::uint64_t number) {
         status_.mtu = static_cast<std::uint32_t>(number);
       });
+    if (key == "weft_remote_control")
+      status_.remote_control = value;
     if (key.starts_with(drop))
       return read_number(value, max_u64, [&](std::uint64_t number) {
         key.remove_prefix(drop.size());

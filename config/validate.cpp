@@ -31,10 +31,8 @@ std::optional<field_error> check_interface(const interface_config& config) {
     return field_error{"interface.name", std::move(*reason)};
   if (const auto mtu = read_mtu(std::to_string(config.mtu)); !mtu)
     return field_error{"interface.mtu", mtu.error()};
-  if (config.socket_folder.empty() || config.socket_folder.front() != '/')
-    return field_error{"interface.socket_folder",
-                       "it must be an absolute path, as in "
-                       "/var/run/wireguard"};
+  if (auto wrong = check_socket_folder(config.socket_folder))
+    return field_error{"interface.socket_folder", std::move(*wrong)};
   return std::nullopt;
 }
 

@@ -287,4 +287,15 @@ value_or_message<endpoint> read_control_listen(std::string_view text) {
   return where;
 }
 
+std::optional<std::string> check_socket_folder(std::string_view folder) {
+  // A socket's name has 108 bytes with the zero; NAME.sock takes 21 of them.
+  constexpr std::size_t longest = 86;
+  if (folder.empty() || folder.front() != '/')
+    return "it must be an absolute path, as in /var/run/wireguard";
+  if (folder.size() > longest || strings::has_control_characters(folder))
+    return "it cannot hold sockets; a folder is expected whose name has at "
+           "most 86 bytes";
+  return std::nullopt;
+}
+
 } // namespace weft

@@ -3,6 +3,7 @@
 // repeats a text that may be a key.
 #pragma once
 
+#include "config/file_source.hpp"
 #include "config/node_config.hpp"
 
 #include <tl/expected.hpp>
@@ -57,6 +58,11 @@ value_or_message<endpoint> read_control_listen(std::string_view text);
 /// The key in a file that nobody but its owner can read.  `name` is as written
 /// in the configuration, relative to `folder`.
 value_or_message<secret<32>>
-read_key_file(std::string_view name, const std::filesystem::path& folder);
+read_key_file(std::string_view name, const std::filesystem::path& folder,
+              const file_source& files);
+
+/// What is wrong with the folder of a socket, which is an absolute path by
+/// now; or nothing.
+std::optional<std::string> check_socket_folder(std::string_view folder);
 
 } // namespace weft

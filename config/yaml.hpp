@@ -1,6 +1,7 @@
 // The YAML file of a node.
 #pragma once
 
+#include "config/file_source.hpp"
 #include "config/node_config.hpp"
 
 #include <tl/expected.hpp>
@@ -28,24 +29,23 @@ using config_errors = std::vector<config_error>;
 /// Larger files are refused.
 inline constexpr std::size_t max_config_size = std::size_t{64} << 20;
 
-/// The bytes of a configuration file, or what is wrong with it.  Reading stops
-/// behind max_config_size, so the result may be one byte too long.  Keys may be
-/// in it.
-tl::expected<std::string, std::string>
-read_config_text(const std::string& path);
-
 /// Whether a configuration may come without a private key.  It is for a node
 /// that has one, then, and keeps it.
 enum class private_key_rule { required, optional };
 
-/// Reads and validates a file, with the key files that it names.
+/// Reads and validates a file, with the key files that it names.  A key that
+/// stands in a file which others can change is an error; `warnings`, if given,
+/// gets what is no mistake but should be put right.
+/// (actors/config_files.hpp has the same for this host's files.)
 tl::expected<node_config, config_errors>
-load_yaml(const std::string& path,
-          private_key_rule rule = private_key_rule::required);
+load_yaml(const std::string& path, const file_source& files,
+          private_key_rule rule = private_key_rule::required,
+          std::vector<std::string>* warnings = nullptr);
 
 /// The same for text; `path` is for messages and for relative file names.
 tl::expected<node_config, config_errors>
 parse_yaml(std::string_view text, const std::string& path,
+           const file_source& files,
            private_key_rule rule = private_key_rule::required);
 
 /// A node's configuration as YAML that parse_yaml() reads.  Keys are in it:

@@ -14,7 +14,7 @@ yaml_reader::control_fields() {
   static constexpr std::array<field<into>, 8> fields{{
     {"socket_folder",
      [](self& me, node& value, const path& at, into& control) {
-       me.read_path(value, at, control.socket_folder);
+       me.read_socket_folder(value, at, control.socket_folder);
      }},
     {"group",
      [](self& me, node& value, const path& at, into& control) {

@@ -20,10 +20,9 @@ std::string_view describe(yaml_kind kind) {
   return "a map";
 }
 
-yaml_reader::yaml_reader(const yaml_tree& tree, const std::string& file,
-                         private_key_rule rule)
-  : tree_(tree), file_(file), rule_(rule),
-    folder_(std::filesystem::path{file}.parent_path()) {
+yaml_reader::yaml_reader(const yaml_tree& tree, const surroundings& around)
+  : tree_(tree), around_(around), file_(around.file), rule_(around.rule),
+    folder_(std::filesystem::path{file_}.parent_path()) {
 }
 
 std::string yaml_reader::to_text(const path* at) {
@@ -55,6 +54,8 @@ tl::expected<node_config, config_errors> yaml_reader::read() {
              "private_key");
   }
   check_all_peers();
+  check_socket_folders();
+  check_exposure();
   if (errors_.empty())
     return std::move(config_);
   return tl::unexpected{errors_.take()};

@@ -21,8 +21,17 @@ std::string_view describe(yaml_kind kind);
 
 class yaml_reader {
 public:
-  yaml_reader(const yaml_tree& tree, const std::string& file,
-              private_key_rule rule);
+  /// Where the document comes from.
+  struct surroundings {
+    const std::string& file;
+    const file_source& files;
+    private_key_rule rule = private_key_rule::required;
+    bool others_can_read = false; ///< the document itself
+    bool others_can_write = false;
+    std::vector<std::string>* warnings = nullptr;
+  };
+
+  yaml_reader(const yaml_tree& tree, const surroundings& around);
 
   tl::expected<node_config, config_errors> read();
 
@@ -94,7 +103,11 @@ private:
 
   void read_interface(const yaml_node& section, const path& at);
   void read_interface_name(const yaml_node& value, const path& at);
-  void read_socket_folder(const yaml_node& value, const path& at);
+  /// An absolute path, so that it is the same whoever reads the file again.
+  void
+  read_socket_folder(const yaml_node& value, const path& at, std::string& into);
+  void check_socket_folders();
+  void check_exposure();
   void read_peers(const yaml_node& list, const path& at);
   void
   read_control(const yaml_node& section, const path& at, control_config& into);
@@ -110,12 +123,14 @@ private:
   void check_all_peers();
 
   const yaml_tree& tree_;
+  const surroundings& around_;
   const std::string& file_;
   private_key_rule rule_;
   std::filesystem::path folder_;
   node_config config_;
   std::vector<peer_places> peers_;
   bool has_interface_ = false;
+  bool holds_secrets_ = false; ///< keys stand in the document itself
   error_list errors_;
 };
 

@@ -82,8 +82,10 @@ yaml_reader::interface_fields() {
        me.read_value(value, at, "a firewall mark", read_fwmark,
                      into.config.fwmark);
      }},
-    {"socket_folder", [](self& me, node& value, const path& at,
-                         draft&) { me.read_socket_folder(value, at); }},
+    {"socket_folder",
+     [](self& me, node& value, const path& at, draft& into) {
+       me.read_socket_folder(value, at, into.config.socket_folder);
+     }},
   }};
   return fields;
 }
@@ -162,24 +164,53 @@ void yaml_reader::read_interface_name(const yaml_node& value, const path& at) {
   config_.interface.name = *name;
 }
 
-void yaml_reader::read_socket_folder(const yaml_node& value, const path& at) {
+void yaml_reader::read_socket_folder(const yaml_node& value, const path& at,
+                                     std::string& into) {
   const auto* name = scalar(value, at, "a folder");
   if (name == nullptr)
     return;
-  // A socket's name has 108 bytes with the zero; NAME.sock takes 21 of them.
-  constexpr std::size_t longest = 86;
-  // Absolute, for it is compared with what a reload says.
   std::error_code failed;
-  const auto folder = std::filesystem::absolute(folder_ / *name, failed)
-                        .lexically_normal()
-                        .string();
-  if (name->empty() || failed || folder.size() > longest
-      || strings::has_control_characters(*name))
+  const auto whole = std::filesystem::absolute(folder_ / *name, failed);
+  auto folder = whole.lexically_normal().string();
+  if (folder.size() > 1 && folder.ends_with('/'))
+    folder.pop_back();
+  if (name->empty() || failed || check_socket_folder(folder))
     return complain(value, at,
                     strings::quote(*name)
                       + " cannot hold sockets; a folder is expected whose "
                         "name has at most 86 bytes");
-  config_.interface.socket_folder = folder;
+  into = std::move(folder);
+}
+
+/// Both sockets are called NAME.sock.
+void yaml_reader::check_socket_folders() {
+  const auto& folder = config_.interface.socket_folder;
+  if (folder != config_.control.socket_folder)
+    return;
+  complain({0, 0}, nullptr,
+           "interface.socket_folder and control.socket_folder are one folder, "
+             + folder
+             + ", and the sockets in it would have one name; two folders are "
+               "expected");
+}
+
+/// A key that stands in the document has no other guard than the document's.
+void yaml_reader::check_exposure() {
+  if (around_.others_can_write && holds_secrets_)
+    complain({0, 0}, nullptr,
+             "keys are in this file, and others can change it; run: chmod 600 "
+               + file_ + " (as its owner, or root)");
+  if (around_.warnings == nullptr)
+    return;
+  if (around_.others_can_write && !holds_secrets_)
+    around_.warnings->push_back(file_
+                                + ": others can change this file, and with it "
+                                  "whom the node talks to; run: chmod go-w "
+                                + file_);
+  else if (around_.others_can_read && holds_secrets_)
+    around_.warnings->push_back(
+      file_ + ": keys are in this file, and others can read it; run: chmod 600 "
+      + file_);
 }
 
 bool yaml_reader::read_secret(const path& at, std::string_view name,
@@ -195,12 +226,16 @@ bool yaml_reader::read_secret(const path& at, std::string_view name,
                + "; one of the two is expected");
   const auto errors_before = errors_.count();
   std::optional<secret<32>> read;
-  if (key != nullptr)
+  if (key != nullptr) {
+    holds_secrets_ = true;
     read_value(*key, at_key, "44 characters of base64", read_key, read);
+  }
   if (key_file != nullptr)
     read_value(
       *key_file, at_file, "the name of a file",
-      [&](std::string_view file) { return read_key_file(file, folder_); },
+      [&](std::string_view file) {
+        return read_key_file(file, folder_, around_.files);
+      },
       read);
   if (!read || errors_.count() != errors_before)
     return false;

@@ -1,6 +1,6 @@
 // weftd: one node of the overlay, from a YAML file, or as a drop-in for
 // wireguard-go that wg(8) configures.
-#include "config/yaml.hpp"
+#include "actors/config_files.hpp"
 #include "tools/weftd/daemon.hpp"
 
 #include <CLI/CLI.hpp>
@@ -43,7 +43,12 @@ daemon_options options_for(const arguments& args, node_config config) {
 }
 
 int run_from_file(const arguments& args) {
-  auto config = load_yaml(args.config_file);
+  protect_memory(); // before keys are read
+  std::vector<std::string> warnings;
+  auto config
+    = load_yaml(args.config_file, private_key_rule::required, &warnings);
+  for (const auto& warning : warnings)
+    std::cerr << "weftd: warning: " << warning << '\n';
   if (!config) {
     for (const auto& error : config.error())
       std::cerr << to_string(error) << '\n';

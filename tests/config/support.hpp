@@ -1,7 +1,7 @@
 // What the tests of config/ share.
 #pragma once
 
-#include "config/yaml.hpp"
+#include "actors/config_files.hpp"
 
 #include <unistd.h>
 

@@ -18,7 +18,7 @@ interface:
   cluster_networks: [10.200.3.4/16]
   mtu: 1300
   fwmark: 0xca6c
-  socket_folder: /run/weft
+  socket_folder: /run/wg
 peers:
   - name: beta
     public_key: )" + public_text(1) + R"(
@@ -46,7 +46,7 @@ log: {level: debug, format: json}
   CHECK(interface.cluster_networks == std::vector{prefix("10.200.0.0/16")});
   CHECK(interface.mtu == 1300);
   CHECK(interface.fwmark == 0xca6c);
-  CHECK(interface.socket_folder == "/run/weft");
+  CHECK(interface.socket_folder == "/run/wg");
   REQUIRE(read->peers.size() == 2);
   const auto& beta = read->peers[0];
   CHECK(beta.name == "beta");

@@ -1,3 +1,4 @@
+#include "config/validate.hpp"
 #include "support.hpp"
 
 #include <catch2/catch.hpp>
@@ -338,4 +339,50 @@ TEST_CASE("No damage to a YAML file makes the reader fail in another way") {
     }
   }
   CHECK(accepted > 50);
+}
+
+TEST_CASE("What a file says of socket folders, a reload takes again") {
+  // Relative, from a file that is itself given by a relative name.
+  const auto read = parse_yaml(interface_text("  socket_folder: sockets/\n")
+                                 + "control: {socket_folder: ../control}\n",
+                               "some/node.yaml");
+  REQUIRE(read);
+  const auto here = std::filesystem::current_path();
+  CHECK(read->interface.socket_folder == (here / "some/sockets").string());
+  CHECK(read->control.socket_folder == (here / "control").string());
+  CHECK_FALSE(validate(*read));
+}
+
+TEST_CASE("Both sockets in one folder are a mistake, as they have one name") {
+  const auto one = interface_text("  socket_folder: /run/x/../weft/\n");
+  CHECK_THAT(yaml_errors(one), Contains("would have one name"));
+  CHECK(yaml_errors(one + "control: {socket_folder: /run/other}\n") == "");
+}
+
+TEST_CASE("Keys in a file that others can change are refused, and told of in "
+          "one that others can read") {
+  const temporary_folder folder;
+  const auto inside = interface_text();
+  folder.write("weft0.key", base64(key(8)));
+  const std::string beside = "interface: {private_key_file: weft0.key}\n";
+  std::vector<std::string> warnings;
+  const auto errors = [&](const std::string& text, unsigned mode) {
+    const auto path = folder.write("node.yaml", text, mode);
+    warnings.clear();
+    const auto read = load_yaml(path, private_key_rule::required, &warnings);
+    return read ? std::string{} : text_of(read.error());
+  };
+  CHECK(errors(inside, 0600) == "");
+  CHECK(warnings.empty());
+  CHECK(errors(inside, 0644) == "");
+  REQUIRE(warnings.size() == 1);
+  CHECK_THAT(warnings[0], Contains("others can read it; run: chmod 600"));
+  for (const unsigned mode : {0660U, 0666U, 0602U})
+    CHECK_THAT(errors(inside, mode),
+               Contains("others can change it; run: chmod 600"));
+  CHECK(errors(beside, 0644) == "");
+  CHECK(warnings.empty());
+  CHECK(errors(beside, 0666) == "");
+  REQUIRE(warnings.size() == 1);
+  CHECK_THAT(warnings[0], Contains("chmod go-w"));
 }

@@ -102,7 +102,8 @@ TEST_CASE("every command that steers a node says how to get there") {
     CHECK(help.code == exit_fine);
     for (const auto* option :
          {"-i,--interface", "--socket-folder", "--at", "--certificate", "--key",
-          "--ca", "--server-name", "--context", "--timeout", "--json"})
+          "--ca", "--revocations", "--server-name", "--context", "--timeout",
+          "--json"})
       CHECK_THAT(help.out, Contains(option));
   }
 }

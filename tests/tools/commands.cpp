@@ -1,6 +1,6 @@
 #include "tools/weft/commands.hpp"
 
-#include "config/yaml.hpp"
+#include "actors/config_files.hpp"
 #include "console.hpp"
 #include "protocol/keys.hpp"
 #include "temporary_folder.hpp"

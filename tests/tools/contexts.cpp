@@ -28,6 +28,7 @@ contexts:
     certificate: alice.pem
     key: alice.key
     ca: ca.pem
+    revocations: crl.pem
     server_name: lab.example.org
 )";
 
@@ -70,10 +71,11 @@ TEST_CASE(
     == context{"gw",
                {"gw.example.org", 7447, "/home/a/alice.pem",
                 "/etc/weft/alice.key", "/home/a/ca.pem", "gw.example.org"}});
-  CHECK(file.contexts[1]
-        == context{"lab",
-                   {"2001:db8::1", 7447, "/home/a/alice.pem",
-                    "/home/a/alice.key", "/home/a/ca.pem", "lab.example.org"}});
+  CHECK(
+    file.contexts[1]
+    == context{"lab",
+               {"2001:db8::1", 7447, "/home/a/alice.pem", "/home/a/alice.key",
+                "/home/a/ca.pem", "lab.example.org", "/home/a/crl.pem"}});
   CHECK(to_string(file.contexts[0].node) == "gw.example.org:7447");
   CHECK(to_string(file.contexts[1].node) == "[2001:db8::1]:7447");
   CHECK(file.find("lab") == &file.contexts[1]);
@@ -95,7 +97,7 @@ TEST_CASE("each mistake in a contexts file has its place and remedy") {
            "'contexts'?");
   CHECK(only_mistake(context_with("host: x\n    at: a.example:1"))
         == "c.yaml:6:5: contexts.gw.host: unknown key 'host'; known are at, "
-           "certificate, key, ca, server_name");
+           "certificate, key, ca, revocations, server_name");
   CHECK_THAT(only_mistake(context_with("at: gw.example.org")),
              Contains("c.yaml:6:9: contexts.gw.at: ")
                && Contains("has no port; "));
@@ -183,6 +185,8 @@ TEST_CASE("context list shows where commands go") {
   REQUIRE(all.size() == 2);
   CHECK(all[0].at("current") == true);
   CHECK(all[1].at("current") == false);
+  CHECK(all[0].at("revocations").is_null());
+  CHECK(all[1].at("revocations") == folder.path() + "/crl.pem");
   CHECK(all[1].at("server_name") == "lab.example.org");
   CHECK(all[1].at("key") == folder.path() + "/alice.key");
 }
@@ -273,6 +277,7 @@ TEST_CASE("a node elsewhere is given by --at and three files") {
                    "a.key",          "ca.pem", "gw.example.org"};
   CHECK(find_node(options) == node_place{node});
   node.server_name = options.server_name = "gw";
+  node.revocations = options.revocations = "crl.pem";
   CHECK(find_node(options) == node_place{node});
   options.at = "gw.example.org";
   CHECK_THAT(refusal_of(options, exit_mistaken),

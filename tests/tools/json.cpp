@@ -17,6 +17,7 @@ TEST_CASE("the JSON states everything about a device of weft") {
     "listen_port": 51820,
     "fwmark": 51820,
     "mtu": 1420,
+    "remote_control": null,
     "drops": {"no_route": 12, "bad_source": 0, "replayed": 3},
     "peers": [{
       "name": "beta",

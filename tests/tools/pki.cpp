@@ -1,5 +1,8 @@
 #include "platform/clock.hpp"
+#include "platform/files.hpp"
 #include "platform/tls.hpp"
+#include "protocol/keys.hpp"
+#include "protocol/random.hpp"
 #include "temporary_folder.hpp"
 #include "tools/weft/commands.hpp"
 #include "tools/weft/pki_folder.hpp"
@@ -7,6 +10,7 @@
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <sstream>
@@ -18,6 +22,11 @@ using Catch::Matchers::Contains;
 namespace {
 
 using json = nlohmann::json;
+
+std::string generate_key_text() {
+  system_random random;
+  return to_base64(generate_private_key(random).bytes());
+}
 
 /// A folder of `weft pki`, and what the last command printed.
 struct office {
@@ -362,4 +371,111 @@ TEST_CASE("the folder of certificates is that of the environment") {
   else
     ::setenv("WEFT_PKI", before.c_str(), 1);
   // NOLINTEND(concurrency-mt-unsafe)
+}
+
+TEST_CASE("an authority that was cut off while it was made is made by the next "
+          "init, wherever that was") {
+  office hq;
+  REQUIRE(hq.run(make_authority) == exit_fine);
+  const std::vector<std::string> order{"crl.pem", "index", "ca.key", "ca.pem"};
+  const auto written = GENERATE(0U, 1U, 2U, 3U, 4U);
+  for (auto i = written; i < order.size(); ++i)
+    std::filesystem::remove(hq.path(order[i]));
+  REQUIRE(replace_file(hq.path("unfinished"), "", 0600));
+  REQUIRE(replace_file(hq.path(".ca.key.123.new"), "half a key", 0600));
+  const auto serial = written == 4 ? hq.text_of("ca.pem") : std::string{};
+  if (written < 4) {
+    CHECK(hq.issue("alice", "operator") == exit_failure);
+    CHECK_THAT(hq.err, Contains("not made to the end") && Contains("init"));
+  }
+  REQUIRE(hq.run(make_authority) == exit_fine);
+  if (written == 4)
+    CHECK(hq.text_of("ca.pem") == serial);
+  CHECK_FALSE(std::filesystem::exists(hq.path("unfinished")));
+  CHECK_FALSE(std::filesystem::exists(hq.path(".ca.key.123.new")));
+  CHECK(hq.issue("alice", "operator") == exit_fine);
+  CHECK(tls_context::client(hq.files("alice")));
+  // And what is complete is not made anew.
+  CHECK(hq.run(make_authority) == exit_failure);
+  CHECK_THAT(hq.err, Contains("is there already"));
+}
+
+TEST_CASE("a folder of an authority in which others may write is not used") {
+  office hq;
+  REQUIRE(hq.run(make_authority) == exit_fine);
+  for (const mode_t mode : {0777U, 0770U, 0702U}) {
+    REQUIRE(::chmod(hq.options.folder.c_str(), mode) == 0);
+    CHECK(hq.issue("alice", "operator") == exit_failure);
+    CHECK_THAT(hq.err, Contains("chmod 700 " + hq.options.folder));
+    CHECK(hq.run(revoke_certificates, "alice") == exit_failure);
+  }
+  REQUIRE(::chmod(hq.options.folder.c_str(), 0700) == 0);
+  CHECK(hq.issue("alice", "operator") == exit_fine);
+  if (::geteuid() != 0)
+    return;
+  REQUIRE(::chown(hq.options.folder.c_str(), 12345, 12345) == 0);
+  CHECK(hq.issue("bob", "operator") == exit_failure);
+  CHECK_THAT(hq.err, Contains("belongs to another user"));
+}
+
+TEST_CASE("a list of revocations has a higher number than the one before") {
+  office hq;
+  REQUIRE(hq.run(make_authority) == exit_fine);
+  REQUIRE(hq.issue("gw", "node") == exit_fine);
+  auto server = tls_context::server(hq.files("gw"));
+  REQUIRE(server);
+  auto folder = pki_folder::open(hq.options.folder);
+  REQUIRE(folder);
+  // A clock that was put back.
+  REQUIRE(folder->revoke("gw", wall_now() - std::chrono::minutes{10}));
+  CHECK(server->reload_if_changed() == true);
+}
+
+TEST_CASE("check looks at the files for remote control, and says where they are "
+          "named") {
+  office hq;
+  REQUIRE(hq.run(make_authority) == exit_fine);
+  REQUIRE(hq.issue("gw", "node") == exit_fine);
+  REQUIRE(hq.issue("alice", "operator") == exit_fine);
+  const auto keys = generate_key_text();
+  REQUIRE(replace_file(hq.path("gw.yaml"),
+                       "interface: {private_key: " + keys
+                         + "}\ncontrol:\n  listen: 127.0.0.1:7447\n"
+                           "  certificate: gw.pem\n  key: gw.key\n"
+                           "  ca: ca.pem\n  revocations: crl.pem\n",
+                       0600));
+  const auto check = [&] {
+    std::istringstream in;
+    std::ostringstream out;
+    std::ostringstream err;
+    const auto code = check_config(hq.path("gw.yaml"), {in, out, err});
+    hq.err = err.str();
+    return code;
+  };
+  CHECK(check() == exit_fine);
+  CHECK(hq.err == "");
+  struct broken {
+    const char* file;
+    const char* other;
+    std::string says;
+  };
+  for (const auto& [file, other, says] : std::vector<broken>{
+         {"gw.pem", "alice.pem", ":4:16: control.certificate: "},
+         {"gw.key", "alice.key", ":5:8: control.key: "},
+         {"ca.pem", "gw.pem", ":6:7: control.ca: "},
+         {"crl.pem", "ca.pem", ":7:16: control.revocations: "}}) {
+    INFO(file);
+    const auto good = hq.text_of(file);
+    REQUIRE(replace_file(hq.path(file), hq.text_of(other), 0600));
+    CHECK(check() == exit_mistaken);
+    CHECK_THAT(hq.err, Contains(file));
+    if (file != std::string{"gw.pem"}) // the key does not belong to it
+      CHECK_THAT(hq.err, Contains(says));
+    REQUIRE(replace_file(hq.path(file), good, 0600));
+  }
+  hq.options.days = 7;
+  REQUIRE(hq.issue("gw", "node") == exit_fine);
+  CHECK(check() == exit_fine);
+  CHECK_THAT(hq.err, Contains("warning: ") && Contains(":4:16: ")
+                       && Contains("ends in 6 days"));
 }

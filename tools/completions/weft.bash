@@ -18,7 +18,7 @@ _weft_place() {
   for ((index = 1; index + 1 < COMP_CWORD; index++)); do
     case ${COMP_WORDS[index]} in
       -i | --interface | --socket-folder | --context | --at | --certificate | \
-        --key | --ca | --server-name)
+        --key | --ca | --revocations | --server-name)
         place+=("${COMP_WORDS[index]}" "${COMP_WORDS[index + 1]}")
         ;;
     esac
@@ -40,7 +40,7 @@ _weft_peers() {
 _weft() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
   local node='--interface --socket-folder --context --at --certificate --key
-    --ca --server-name --timeout --json'
+    --ca --revocations --server-name --timeout --json'
   local peer='--name --endpoint --allowed-ip --keepalive --preshared-key-file'
   local command=${COMP_WORDS[1]} words='' values='' files='' options=''
   COMPREPLY=()
@@ -91,8 +91,8 @@ _weft() {
     -i | --interface) values=_weft_interfaces options='' words='' files='' ;;
     --context) values=_weft_contexts options='' words='' files='' ;;
     --role) values='' options='' words='operator viewer node' files='' ;;
-    --certificate | --key | --ca | --preshared-key-file | --output | -o | \
-      --socket-folder | --folder) values='' options='' words='' files=yes ;;
+    --certificate | --key | --ca | --revocations | --preshared-key-file | \
+      --output | -o | --socket-folder | --folder) values='' options='' words='' files=yes ;;
     --at | --server-name | --timeout | --count | --interval | --name | \
       --endpoint | --allowed-ip | --keepalive | --host | --days) return ;;
   esac

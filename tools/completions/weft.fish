@@ -34,7 +34,7 @@ function __weft_peers
     set -l place
     for index in (seq 2 (count $words))
         switch $words[$index]
-            case -i --interface --socket-folder --context --at --certificate --key --ca --server-name
+            case -i --interface --socket-folder --context --at --certificate --key --ca --revocations --server-name
                 set -a place $words[$index] $words[(math $index + 1)]
         end
     end
@@ -86,6 +86,7 @@ for command in status peers watch top apply reload log-level shutdown \
     complete -c weft -n $here -l certificate -r -F
     complete -c weft -n $here -l key -r -F
     complete -c weft -n $here -l ca -r -F
+    complete -c weft -n $here -l revocations -r -F
     complete -c weft -n $here -l server-name -x
     complete -c weft -n $here -l timeout -x -d Seconds
     complete -c weft -n $here -l json -d 'Print JSON'

@@ -1,11 +1,15 @@
+#include "actors/config_files.hpp"
 #include "config/strings.hpp"
 #include "config/wg_quick.hpp"
-#include "config/yaml.hpp"
+#include "config/yaml_tree.hpp"
+#include "platform/clock.hpp"
 #include "platform/resolve.hpp"
+#include "platform/tls.hpp"
 #include "tools/weft/commands.hpp"
 #include "tools/weft/format.hpp"
 #include "tools/weft/secret_output.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <filesystem>
@@ -46,12 +50,75 @@ result<std::string> read_file(const std::string& path) {
 
 } // namespace
 
+namespace {
+
+/// Where `control.KEY` has its value in the file.
+text_place place_in_control(const std::string& path, std::string_view key) {
+  auto text = read_config_text(path);
+  if (!text)
+    return {};
+  const strings::wiper wipes_text(*text);
+  const auto tree = yaml_tree::parse(*text);
+  if (!tree || tree->root() == nullptr)
+    return {};
+  const auto value_of = [&](const yaml_node& map, std::string_view name) {
+    const yaml_node* found = nullptr;
+    if (map.kind != yaml_kind::map)
+      return found;
+    for (const auto* at = tree->first_child(map); at != nullptr;) {
+      const auto* value = tree->next(*at);
+      if (at->text == name)
+        found = value;
+      at = value != nullptr ? tree->next(*value) : nullptr;
+    }
+    return found;
+  };
+  const auto* control = value_of(*tree->root(), "control");
+  const auto* value = control != nullptr ? value_of(*control, key) : nullptr;
+  return value != nullptr ? value->place : text_place{};
+}
+
+/// Looks at the files of the section `control`; false: one cannot be used.
+bool check_control_files(const std::string& path, const control_config& control,
+                         std::ostream& err) {
+  if (!control.listen)
+    return true;
+  const std::array<std::pair<std::string tls_files::*, const char*>, 4> keys{
+    {{&tls_files::certificate, "certificate"},
+     {&tls_files::key, "key"},
+     {&tls_files::authority, "ca"},
+     {&tls_files::revocations, "revocations"}}};
+  bool fine = true;
+  const tls_files files{control.certificate, control.key, control.ca,
+                        control.revocations};
+  for (const auto& each : check_server_files(files, wall_now())) {
+    const auto* const key
+      = std::find_if(keys.begin(), keys.end(),
+                     [&](const auto& one) { return one.first == each.file; });
+    const auto place = place_in_control(path, key->second);
+    err << (each.is_error ? "" : "warning: ")
+        << to_string(config_error{path, place.line, place.column,
+                                  std::string{"control."} + key->second,
+                                  each.message})
+        << '\n';
+    fine = fine && !each.is_error;
+  }
+  return fine;
+}
+
+} // namespace
+
 int check_config(const std::string& path, const streams& io) {
-  const auto config = load_yaml(path);
+  std::vector<std::string> warnings;
+  const auto config = load_yaml(path, private_key_rule::required, &warnings);
   if (!config) {
     print(config.error(), "", io.err);
     return exit_mistaken;
   }
+  for (const auto& warning : warnings)
+    io.err << "warning: " << warning << '\n';
+  if (!check_control_files(path, config->control, io.err))
+    return exit_mistaken;
   std::size_t allowed = 0;
   for (const auto& peer : config->peers)
     allowed += peer.allowed_ips.size();

@@ -32,6 +32,7 @@ control_target to_target(const node_place& place) {
   target.files.certificate = remote.certificate;
   target.files.key = remote.key;
   target.files.authority = remote.ca;
+  target.files.revocations = remote.revocations;
   target.server_name = remote.server_name;
   return target;
 }

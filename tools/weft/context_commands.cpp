@@ -1,4 +1,4 @@
-#include "config/yaml.hpp"
+#include "actors/config_files.hpp"
 #include "platform/files.hpp"
 #include "tools/weft/control_commands.hpp"
 #include "tools/weft/format.hpp"
@@ -29,6 +29,7 @@ nlohmann::ordered_json to_json(const context_file& file) {
     out["certificate"] = one.node.certificate;
     out["key"] = one.node.key;
     out["ca"] = one.node.ca;
+    out["revocations"] = null_if_empty(one.node.revocations);
     out["server_name"] = one.node.server_name;
     all.push_back(std::move(out));
   }

@@ -1,5 +1,6 @@
 #include "tools/weft/contexts.hpp"
 
+#include "actors/config_files.hpp"
 #include "config/strings.hpp"
 #include "config/values.hpp"
 #include "config/yaml_tree.hpp"

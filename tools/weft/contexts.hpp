@@ -20,7 +20,8 @@ struct remote_node {
   std::string certificate; ///< PEM files
   std::string key;
   std::string ca;
-  std::string server_name; ///< that the node's certificate must have
+  std::string server_name;   ///< that the node's certificate must have
+  std::string revocations{}; ///< empty: a revoked node is not noticed
 
   bool operator==(const remote_node&) const = default;
 };

@@ -83,8 +83,8 @@ private:
   }
 
   void read_context(const yaml_node& name, const yaml_node& value) {
-    static constexpr std::array<std::string_view, 5> known{
-      "at", "certificate", "key", "ca", "server_name"};
+    static constexpr std::array<std::string_view, 6> known{
+      "at", "certificate", "key", "ca", "revocations", "server_name"};
     const auto at = join("contexts", name.text);
     if (name.text == local_context)
       return complain(name.place, at,
@@ -102,6 +102,8 @@ private:
         read_file_name(text, here, node.key);
       else if (key.text == "ca")
         read_file_name(text, here, node.ca);
+      else if (key.text == "revocations")
+        read_file_name(text, here, node.revocations);
       else if (key.text == "server_name")
         read_server_name(text, here, node.server_name);
       else

@@ -250,6 +250,8 @@ private:
     text("--certificate", options.certificate, "Own certificate, for --at");
     text("--key", options.key, "Its key");
     text("--ca", options.ca, "Authority of the node's certificate");
+    text("--revocations", options.revocations,
+         "The authority's list of revocations");
     text("--server-name", options.server_name,
          "Name in the node's certificate, if it is not HOST");
     to.add_option_function<int>(

@@ -59,6 +59,7 @@ json to_json(const device_status& status, bool by_control) {
   out["listen_port"] = status.listen_port;
   out["fwmark"] = status.fwmark;
   out["mtu"] = told.weft ? json(status.mtu) : json();
+  out["remote_control"] = null_if_empty(status.remote_control);
   out["drops"] = told.weft ? to_json(status.drops) : json();
   out["peers"] = json::array();
   for (const auto& peer : status.peers)

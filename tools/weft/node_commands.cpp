@@ -1,5 +1,5 @@
+#include "actors/config_files.hpp"
 #include "config/values.hpp"
-#include "config/yaml.hpp"
 #include "tools/weft/control_commands.hpp"
 #include "tools/weft/control_text.hpp"
 #include "tools/weft/json_text.hpp"

@@ -1,3 +1,4 @@
+#include "actors/config_files.hpp"
 #include "config/strings.hpp"
 #include "config/values.hpp"
 #include "platform/clock.hpp"

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <filesystem>
 #include <sstream>
 
 namespace weft {
@@ -85,8 +86,10 @@ revocations_in(const std::vector<issued_entry>& entries, wall_time now) {
 result<void>
 write_list(const std::string& folder, const certificate_authority& authority,
            const std::vector<issued_entry>& entries, wall_time now) {
+  const auto former = load_file(in(folder, "crl.pem"), file_privacy::any);
   const auto list
-    = authority.revoke(revocations_in(entries, now), now - clock_allowance);
+    = authority.revoke(revocations_in(entries, now), now - clock_allowance,
+                       former ? former->view() : std::string_view{});
   if (!list)
     return tl::unexpected(list.error());
   return replace_file(in(folder, "crl.pem"), *list, public_mode);
@@ -95,6 +98,38 @@ write_list(const std::string& folder, const certificate_authority& authority,
 std::string make_remedy(const std::string& folder) {
   return "Make an authority first, with 'weft pki init --folder " + folder
          + "', or choose another folder";
+}
+
+/// Is there from before the first file of an authority until after the last:
+/// what is beside it was begun by somebody who was cut off.
+constexpr auto unfinished = "unfinished";
+
+/// What replace_file() had not put in place when it was cut off.
+void remove_leftovers(const std::string& folder) {
+  std::error_code ignored;
+  std::vector<std::filesystem::path> all;
+  for (std::filesystem::directory_iterator at{folder, ignored}, end;
+       !ignored && at != end; at.increment(ignored)) {
+    const auto name = at->path().filename().string();
+    if (name.starts_with('.') && name.ends_with(".new"))
+      all.push_back(at->path());
+  }
+  for (const auto& each : all)
+    std::filesystem::remove(each, ignored);
+}
+
+result<certificate_authority> load_authority(const std::string& path) {
+  const auto certificate = load_file(in(path, "ca.pem"), file_privacy::any);
+  if (!certificate)
+    return tl::unexpected(certificate.error());
+  const auto key = load_file(in(path, "ca.key"), file_privacy::owner_only);
+  if (!key)
+    return tl::unexpected(key.error());
+  auto authority
+    = certificate_authority::load(certificate->view(), key->view());
+  if (!authority)
+    authority.error().message += " (in " + path + ')';
+  return authority;
 }
 
 } // namespace
@@ -138,8 +173,20 @@ make_pki_folder(const std::string& folder, const std::string& name,
   const auto lock = lock_folder(folder);
   if (!lock)
     return tl::unexpected(lock.error());
+  remove_leftovers(folder);
+  const auto marker = in(folder, unfinished);
+  const bool goes_on = identify_file(marker).has_value();
+  if (goes_on && identify_file(in(folder, "ca.pem"))) {
+    // The last file is there: only the marker was left.
+    const auto made = load_authority(folder);
+    if (!made)
+      return tl::unexpected(made.error());
+    std::error_code ignored;
+    std::filesystem::remove(marker, ignored);
+    return made->info();
+  }
   for (const auto* file : {"ca.key", "ca.pem", "index"}) {
-    if (identify_file(in(folder, file)))
+    if (!goes_on && identify_file(in(folder, file)))
       return tl::unexpected(
         make_system_error(EEXIST, "Cannot make an authority in " + folder,
                           in(folder, file)
@@ -153,7 +200,9 @@ make_pki_folder(const std::string& folder, const std::string& name,
   const auto key = authority->key();
   if (!key)
     return tl::unexpected(key.error());
-  auto written = write_list(folder, *authority, {}, now);
+  auto written = replace_file(marker, "", secret_mode);
+  if (written)
+    written = write_list(folder, *authority, {}, now);
   if (written)
     written = write_index(folder, {});
   if (written)
@@ -163,6 +212,8 @@ make_pki_folder(const std::string& folder, const std::string& name,
                            public_mode);
   if (!written)
     return tl::unexpected(written.error());
+  std::error_code ignored; // who comes next removes it
+  std::filesystem::remove(marker, ignored);
   return authority->info();
 }
 
@@ -180,21 +231,23 @@ result<pki_folder> pki_folder::open(const std::string& path) {
       lock.error().message += ". " + make_remedy(path);
     return tl::unexpected(lock.error());
   }
+  if (auto fine = check_private_folder(path); !fine)
+    return tl::unexpected(fine.error());
+  remove_leftovers(path);
+  if (const auto marker = in(path, unfinished); identify_file(marker)) {
+    if (!identify_file(in(path, "ca.pem")))
+      return tl::unexpected(make_system_error(
+        0, "The authority in " + path + " was not made to the end",
+        "Run 'weft pki init --folder " + path + "' again"));
+    std::error_code ignored;
+    std::filesystem::remove(marker, ignored);
+  }
   auto issued = read_index(path);
   if (!issued)
     return tl::unexpected(issued.error());
-  const auto certificate = load_file(in(path, "ca.pem"), file_privacy::any);
-  if (!certificate)
-    return tl::unexpected(certificate.error());
-  const auto key = load_file(in(path, "ca.key"), file_privacy::owner_only);
-  if (!key)
-    return tl::unexpected(key.error());
-  auto authority
-    = certificate_authority::load(certificate->view(), key->view());
-  if (!authority) {
-    authority.error().message += " (in " + path + ')';
+  auto authority = load_authority(path);
+  if (!authority)
     return tl::unexpected(authority.error());
-  }
   return pki_folder{path, std::move(*lock), std::move(*authority),
                     std::move(*issued)};
 }

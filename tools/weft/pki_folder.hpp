@@ -5,6 +5,7 @@
 //   index              a line for each certificate: serial, role, name, end,
 //                      time of revocation (in seconds since 1970)
 //   NAME.pem, NAME.key the newest certificate of each name
+//   unfinished         the authority is being made, or was not made to the end
 //
 // What the folder must never lack is written first: a certificate is in the
 // index before anybody can use it.  Several programs may work at once.
@@ -42,7 +43,8 @@ bool is_reserved_name(const std::string& name);
 result<std::vector<issued_entry>> read_index(const std::string& folder);
 
 /// Makes the folder if it is missing, and an authority in it that ends after
-/// ten years.  One that exists is an error.
+/// ten years.  One that exists is an error; one that was not made to the end,
+/// as the program was cut off, is made now.
 result<certificate_info>
 make_pki_folder(const std::string& folder, const std::string& name,
                 wall_time now);

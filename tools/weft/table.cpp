@@ -153,6 +153,8 @@ void append_device(std::string& out, const device_status& status) {
     settings.push_back("firewall mark 0x" + to_hexadecimal(status.fwmark));
   settings.push_back(format_count(status.peers.size(), "peer"));
   append_list(out, indent, "settings  ", settings);
+  if (!status.remote_control.empty() && status.remote_control != "open")
+    append_list(out, indent, "remote    ", {printable(status.remote_control)});
   if (const auto drops = drop_items(status.drops); !drops.empty())
     append_list(out, indent, "dropped   ", drops);
 }

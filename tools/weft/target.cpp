@@ -25,6 +25,7 @@ outcome<remote_node> read_remote(const connection_options& options) {
   node.certificate = options.certificate;
   node.key = options.key;
   node.ca = options.ca;
+  node.revocations = options.revocations;
   node.server_name
     = options.server_name.empty() ? node.host : options.server_name;
   return node;
@@ -32,7 +33,8 @@ outcome<remote_node> read_remote(const connection_options& options) {
 
 bool has_tls_options(const connection_options& options) {
   return !options.certificate.empty() || !options.key.empty()
-         || !options.ca.empty() || !options.server_name.empty();
+         || !options.ca.empty() || !options.revocations.empty()
+         || !options.server_name.empty();
 }
 
 std::string folder_of(const connection_options& options) {
@@ -92,8 +94,10 @@ find_remote(const connection_options& options) {
     return read_remote(options).map(
       [](remote_node&& node) { return std::optional{std::move(node)}; });
   if (has_tls_options(options))
-    return tl::unexpected(
-      mistake("--certificate, --key, --ca and --server-name need --at", "at"));
+    return tl::unexpected(mistake(
+      "--certificate, --key, --ca, --revocations and --server-name need "
+      "--at",
+      "at"));
   if (says_local || options.context == local_context)
     return std::nullopt;
   const auto path = options.contexts_file.empty() ? default_contexts_path()

@@ -20,6 +20,7 @@ struct connection_options {
   std::string server_name;
   std::string context;
   std::string contexts_file{}; ///< empty: default_contexts_path()
+  std::string revocations{};
   std::chrono::seconds timeout{10};
   bool json = false;
 };

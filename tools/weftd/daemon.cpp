@@ -1,8 +1,8 @@
 #include "tools/weftd/daemon.hpp"
 
+#include "actors/config_files.hpp"
 #include "actors/control/gateway.hpp"
 #include "actors/start_overlay.hpp"
-#include "config/yaml.hpp"
 #include "platform/accounts.hpp"
 #include "platform/clock.hpp"
 #include "platform/epoll.hpp"
@@ -36,16 +36,31 @@ constexpr std::size_t least_threads = 8;
 
 /// A file that changes is read once it has rested for this long.
 constexpr auto rest_before_reload = 200ms;
+/// One that cannot be opened when it has changed is tried again.
+constexpr auto pause_before_retry = 1s;
 
 /// Reads the file again, as weftd did when it started.
-tl::expected<node_config, std::string> read_again(const std::string& file) {
-  auto config = load_yaml(file);
+tl::expected<node_config, std::string>
+read_again(const std::string& file, spdlog::logger& log) {
+  std::vector<std::string> warnings;
+  auto config = load_yaml(file, private_key_rule::required, &warnings);
+  for (const auto& warning : warnings)
+    log.warn("{}", warning);
   if (config)
     return std::move(*config);
   std::string text;
   for (const auto& error : config.error())
     text += (text.empty() ? "" : "\n") + to_string(error);
   return tl::unexpected{text};
+}
+
+/// For what outlives the process.
+std::string state_folder() {
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody changes the environment
+  const char* given = std::getenv("STATE_DIRECTORY");
+  const std::string all = given == nullptr ? "" : given;
+  const auto first = all.substr(0, all.find(':'));
+  return first.empty() ? "/var/lib/weft" : first;
 }
 
 /// Where, and for whom, the overlay can be steered from outside.
@@ -61,8 +76,8 @@ control_of(const control_config& config, const std::string& interface,
     return options;
   tls_access access;
   access.listen = {*config.listen};
-  access.files
-    = {config.certificate, config.key, config.ca, config.revocations};
+  access.files = {config.certificate, config.key, config.ca, config.revocations,
+                  state_folder() + '/' + interface + ".revocations"};
   for (const auto& [name, role] : config.roles)
     access.roles[name]
       = role == "operator" ? control_role::operate : control_role::view;
@@ -131,6 +146,7 @@ public:
     if (!watch)
       return tl::unexpected(watch.error());
     file_ = std::move(*watch);
+    path_ = file;
     return events_.watch(file_->descriptor(), interest::read, nullptr);
   }
 
@@ -145,6 +161,10 @@ public:
       const auto now = boot_now();
       if (file_ && file_->read()) {
         reload_at_ = now + rest_before_reload;
+        events_.set_deadline(reload_at_);
+      }
+      if (!hang_up_ && reload_at_ && *reload_at_ <= now && !can_open(path_)) {
+        reload_at_ = now + pause_before_retry;
         events_.set_deadline(reload_at_);
       }
       if (hang_up_ || (reload_at_ && *reload_at_ <= now)) {
@@ -185,6 +205,7 @@ private:
   signal_watch signals_;
   poller events_;
   std::optional<file_watch> file_;
+  std::string path_; ///< of it
   std::optional<time_point> reload_at_;
   bool hang_up_ = false;
   std::atomic<bool> ended_{false};
@@ -222,7 +243,8 @@ int run_daemon(daemon_options options, background* parent) {
   overlay.configure_link = options.configure_link;
   overlay.log = log;
   if (!options.file.empty())
-    overlay.read_config = [file = options.file] { return read_again(file); };
+    overlay.read_config
+      = [file = options.file, log] { return read_again(file, *log); };
   auto running = start_overlay(system, std::move(overlay));
   if (!running) {
     log->critical("{}", running.error().message);
