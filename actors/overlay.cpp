@@ -82,6 +82,9 @@ overlay::behavior_type overlay::make_behavior() {
     [this](const subscribe& asked) { return delegate(events_, asked); },
     [this](const unsubscribe& asked) { return delegate(events_, asked); },
     [this](const interface_lost& lost) { interface_ended(lost.reason); },
+    [this](const remote_control_changed& news) {
+      remote_control_changes(news.why_closed);
+    },
     [this](const routes_settled&) {
       routes_check_due_ = false;
       send(registry_, source_lost{});

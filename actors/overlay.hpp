@@ -116,6 +116,7 @@ private:
   void finish_change(caf::error reason, const config_changes& peers = {});
   void apply_identity(const std::optional<private_key>& key);
   void tell_event(event_kind kind, std::string reason);
+  void remote_control_changes(const std::string& why_closed);
 
   // -- overlay_reload.cpp --
 
@@ -165,6 +166,7 @@ private:
   std::shared_ptr<std::atomic<std::uint32_t>> shared_fwmark_;
   std::uint32_t mtu_;
   bool link_up_;
+  std::string remote_control_;         ///< as in device_status
   std::deque<waiting_change> changes_; ///< the first is being applied
   std::size_t changes_weight_ = 0;
   reload_state reload_;

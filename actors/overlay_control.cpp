@@ -408,4 +408,13 @@ void overlay::tell_event(event_kind kind, std::string reason) {
   send(events_, std::move(event));
 }
 
+void overlay::remote_control_changes(const std::string& why_closed) {
+  const auto was_closed = !remote_control_.empty() && remote_control_ != "open";
+  remote_control_ = why_closed.empty() ? "open" : "closed: " + why_closed;
+  if (!why_closed.empty())
+    tell_event(event_kind::remote_control_closed, why_closed);
+  else if (was_closed)
+    tell_event(event_kind::remote_control_opened, {});
+}
+
 } // namespace weft

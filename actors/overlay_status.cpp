@@ -94,6 +94,7 @@ device_status overlay::own_status(bool secrets) {
       set_mtu(*mtu);
   }
   status.mtu = mtu_;
+  status.remote_control = remote_control_;
   return status;
 }
 

@@ -1,6 +1,6 @@
 #include "config/strings.hpp"
 
-#include <sodium.h>
+#include "protocol/wipe.hpp"
 
 #include <algorithm>
 #include <array>
@@ -197,14 +197,12 @@ std::string suggestion(std::string_view word,
 }
 
 void wipe(std::span<char> text) noexcept {
-  sodium_memzero(text.data(), text.size());
+  wipe_memory(text.data(), text.size());
 }
 
 void wipe(std::string& text) noexcept {
   text.resize(text.capacity());
-  volatile char* bytes = text.data();
-  for (std::size_t i = 0; i < text.size(); ++i)
-    bytes[i] = 0;
+  wipe_memory(text.data(), text.size());
   text.clear();
 }
 

@@ -35,6 +35,10 @@ std::string_view to_string(event_kind kind) {
       return "peer_restarted";
     case event_kind::config_applied:
       return "config_applied";
+    case event_kind::remote_control_closed:
+      return "remote_control_closed";
+    case event_kind::remote_control_opened:
+      return "remote_control_opened";
     case event_kind::interface_lost:
       return "interface_lost";
     case event_kind::events_lost:

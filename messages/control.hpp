@@ -16,7 +16,7 @@
 namespace weft {
 
 /// Of this file's messages, and of how they travel.  Both ends must agree.
-inline constexpr std::uint32_t control_version = 1;
+inline constexpr std::uint32_t control_version = 2;
 
 /// Messages and answers are no longer than this when serialized.
 inline constexpr std::size_t max_control_size = std::size_t{4} << 20;
@@ -121,10 +121,12 @@ enum class event_kind : std::uint8_t {
   handshake_failed,    ///< `reason` says how
   peer_added,
   peer_removed,
-  peer_restarted, ///< its actor failed and was started again
-  config_applied, ///< `reason` sums it up
-  interface_lost, ///< the overlay ends
-  events_lost,    ///< the subscriber was too slow: its subscription ends
+  peer_restarted,        ///< its actor failed and was started again
+  config_applied,        ///< `reason` sums it up
+  remote_control_closed, ///< nobody can come in over the network: `reason`
+  remote_control_opened, ///< after it was closed
+  interface_lost,        ///< the overlay ends
+  events_lost,           ///< the subscriber was too slow: its subscription ends
 };
 
 std::string_view to_string(event_kind kind);

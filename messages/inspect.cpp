@@ -29,9 +29,6 @@ namespace wire_text {
 std::string from(const public_key& key) {
   return to_string(key);
 }
-std::string from(const secret<32>& key) {
-  return to_base64(key.bytes());
-}
 std::string from(const ip_prefix& prefix) {
   return to_string(prefix);
 }
@@ -48,9 +45,6 @@ caf::error read(const std::string& text, public_key& key) {
     return make_error(EINVAL, "a public key is not 44 characters of base64");
   key = to_public_key(*bytes);
   return {};
-}
-caf::error read(const std::string& text, secret<32>& key) {
-  return keep(read_key(text), key);
 }
 caf::error read(const std::string& text, ip_prefix& prefix) {
   return keep(read_prefix(text), prefix);

@@ -1,6 +1,7 @@
-// How what control messages carry is serialized.  Keys, addresses, prefixes
-// and endpoints travel as the text that configuration files have for them, so
-// that whoever receives them checks them again.
+// How what control messages carry is serialized.  Public keys, addresses,
+// prefixes and endpoints travel as the text that configuration files have for
+// them, so that whoever receives them checks them again.  Secrets travel as
+// their bytes, without a copy in between that nobody wipes.
 #pragma once
 
 #include "config/device_status.hpp"
@@ -23,14 +24,12 @@ namespace weft {
 namespace wire_text {
 
 std::string from(const public_key& key);
-std::string from(const secret<32>& key);
 std::string from(const ip_prefix& prefix);
 std::string from(const endpoint& where);
 std::string from(const endpoint_config& where);
 
 /// Each fails if the text is none of its kind.
 caf::error read(const std::string& text, public_key& key);
-caf::error read(const std::string& text, secret<32>& key);
 caf::error read(const std::string& text, ip_prefix& prefix);
 caf::error read(const std::string& text, endpoint& where);
 caf::error read(const std::string& text, endpoint_config& where);
@@ -38,14 +37,10 @@ caf::error read(const std::string& text, endpoint_config& where);
 template <class Inspector, class T>
 typename Inspector::result_type inspect(Inspector& f, T& value) {
   std::string text;
-  const strings::wiper wipe_keys(text);
   if constexpr (Inspector::writes_state) {
     return f(text, caf::meta::load_callback([&] { return read(text, value); }));
   } else {
-    // Whoever turns a message into a line of a log gets no key.
-    constexpr bool for_people = std::is_void_v<typename Inspector::result_type>;
-    if constexpr (!(for_people && std::is_same_v<T, secret<32>>))
-      text = from(value);
+    text = from(value);
     return f(text);
   }
 }
@@ -58,7 +53,13 @@ typename Inspector::result_type inspect(Inspector& f, public_key& x) {
 }
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, secret<32>& x) {
-  return wire_text::inspect(f, x);
+  if constexpr (std::is_void_v<typename Inspector::result_type>) {
+    // Whoever turns a message into a line of a log gets no key.
+    std::string nothing;
+    return f(nothing);
+  } else {
+    return f.apply_raw(x.size, x.data());
+  }
 }
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, ip_prefix& x) {
@@ -234,7 +235,7 @@ template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, device_status& x) {
   return f(caf::meta::type_name("weft::device_status"), x.interface,
            x.public_key, x.listen, x.listen_port, x.fwmark, x.mtu, x.peers,
-           x.drops, x.next_peer);
+           x.drops, x.next_peer, x.remote_control);
 }
 
 } // namespace weft

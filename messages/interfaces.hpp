@@ -354,6 +354,11 @@ struct interface_lost {
   std::string reason;
 };
 
+/// gateway -> overlay: whether one can come in over the network.
+struct remote_control_changed {
+  std::string why_closed; ///< empty: it is open
+};
+
 /// overlay -> itself: some time has passed since the host's routes changed.
 struct routes_settled {};
 
@@ -386,6 +391,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::endpoint_resolved)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::endpoint_unanswered)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::batch_available)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::interface_lost)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::remote_control_changed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::routes_settled)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::config_read)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::config_overdue)
@@ -526,8 +532,9 @@ using uapi_actor = caf::typed_actor<caf::reacts_to<shut_down>>;
 using overlay_root_actor = overlay_actor::extend<
   caf::replies_to<device_update>::with<void>,
   caf::replies_to<report_request>::with<device_status>,
-  caf::reacts_to<interface_lost>, caf::reacts_to<routes_settled>,
-  caf::reacts_to<config_read>, caf::reacts_to<config_overdue>,
-  caf::reacts_to<report_due>, caf::reacts_to<machine_cloned>>;
+  caf::reacts_to<interface_lost>, caf::reacts_to<remote_control_changed>,
+  caf::reacts_to<routes_settled>, caf::reacts_to<config_read>,
+  caf::reacts_to<config_overdue>, caf::reacts_to<report_due>,
+  caf::reacts_to<machine_cloned>>;
 
 } // namespace weft

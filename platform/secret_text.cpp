@@ -1,6 +1,6 @@
 #include "platform/secret_text.hpp"
 
-#include <sodium.h>
+#include "protocol/wipe.hpp"
 
 #include <algorithm>
 
@@ -20,7 +20,7 @@ secret_text::~secret_text() {
 
 void secret_text::shorten(std::size_t size) noexcept {
   const auto kept = std::min(size, text_.size());
-  sodium_memzero(text_.data() + kept, text_.size() - kept);
+  wipe_memory(text_.data() + kept, text_.size() - kept);
   text_.resize(kept);
 }
 

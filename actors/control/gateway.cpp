@@ -224,6 +224,7 @@ void gateway::check() {
   check_roles(now);
   check_certificates(now);
   tell_of_lines(now);
+  check_remote_doors(now);
   if (leaving_at_) {
     if (now >= *leaving_at_ || is_quiet()) {
       for (const auto& [number, client] : clients_)
@@ -270,6 +271,7 @@ void gateway::load_certificates() {
     options_.log->error("control: {}", loaded.error().message);
   else if (*loaded)
     options_.log->info("control: certificates were loaded again");
+  tell_warnings();
 }
 
 /// Takes changed files over, and parts with those who no longer would come in,
@@ -279,7 +281,7 @@ void gateway::check_certificates(time_point now) {
     return;
   std::vector<std::pair<std::uint64_t, std::string>> objections;
   load_certificates();
-  bool any = false;
+  bool any = opened_->tls->is_behind();
   for (const auto& [number, client] : clients_) {
     if (!client->is_proved())
       continue;
@@ -293,8 +295,7 @@ void gateway::check_certificates(time_point now) {
     client_ended(number, why, pump_end::closed);
   }
   certificates_due_ = now + options_.limits.certificates;
-  if (any)
-    alarm_.set(certificates_due_);
+  alarm_.set(any ? certificates_due_ : now + options_.limits.idle_certificates);
 }
 
 // -- the end -----------------------------------------------------------------

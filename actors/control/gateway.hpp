@@ -8,6 +8,7 @@
 #include "actors/control/line_limit.hpp"
 #include "actors/control/listener.hpp"
 #include "actors/control/role_keeper.hpp"
+#include "messages/interfaces.hpp"
 #include "platform/connect.hpp"
 #include "platform/unix_socket.hpp"
 
@@ -35,7 +36,11 @@ struct gateway_limits {
   /// Of one role; masters of the host have as many for themselves.
   std::size_t role_clients = 32;
   std::chrono::milliseconds greeting{5000};
-  std::chrono::milliseconds certificates{2000}; ///< between looks at the files
+  std::chrono::milliseconds certificates{1000}; ///< between looks at the files
+  /// Between them while nobody from the network is there.
+  std::chrono::milliseconds idle_certificates{60'000};
+  std::chrono::milliseconds reopen{
+    5000}; ///< between attempts, see open_doors()
   std::chrono::milliseconds farewell{1000};
   pump_times frames;
   keeper_times roles;
@@ -88,7 +93,9 @@ using gateway_actor = caf::typed_actor<
   caf::reacts_to<shut_down>, caf::reacts_to<role_alive>,
   caf::replies_to<gateway_report_request>::with<gateway_report>>;
 
-/// Opens the sockets, reads the certificates and starts to serve `overlay`.
+/// Opens the sockets, reads the certificates and starts to serve `overlay`,
+/// which is told how it stands with access over the network.  If that cannot be
+/// had, because of a file or a port, it is said and tried again every 5 s.
 /// `system` needs neither a middleman nor to know the control messages.  The
 /// Unix socket has the mode 0660.
 result<gateway_actor>
@@ -103,7 +110,9 @@ public:
     std::optional<unix_listener> local;
     std::optional<gid_t> group;
     std::vector<tcp_listener> remote;
-    std::optional<tls_context> tls;
+    std::optional<tls_context> tls; ///< null while `remote` is empty
+    std::string why_closed;         ///< that nothing is in `remote`
+    std::vector<std::string> complaints;
   };
 
   gateway(caf::actor_config& config, io_loop_ptr loop, overlay_actor overlay,
@@ -128,7 +137,12 @@ private:
                     pump_end how) override;
   void client_worked(const gateway_client& client) override;
 
+  void open_door(int descriptor, std::function<bool()> accept);
   void open_doors();
+  void watch_remote_doors();
+  void check_remote_doors(time_point now);
+  void tell_of_remote_doors();
+  void tell_warnings();
   void accept_locally(file_descriptor connection);
   void accept_remotely(tcp_listener::connection connection);
   void add(channel connection, gateway_client::arrival known);
@@ -169,6 +183,7 @@ private:
   std::unordered_map<caf::actor_addr, std::uint64_t> by_facade_;
   std::uint64_t last_number_ = 0;
   time_point certificates_due_{};
+  time_point reopen_at_{};
   std::optional<time_point> leaving_at_; ///< it shuts down, then at the latest
   gateway_report counted_;
   line_limit refusals_{10, std::chrono::seconds{1}};

@@ -16,10 +16,12 @@ open_local(const gateway_options& options, gateway::resources& opened) {
   if (options.socket_path.empty())
     return {};
   if (!options.socket_group.empty()) {
-    const auto group = find_group(options.socket_group);
-    if (!group)
-      return tl::unexpected(group.error());
-    opened.group = *group;
+    if (const auto group = find_group(options.socket_group))
+      opened.group = *group;
+    else
+      opened.complaints.push_back(group.error().message
+                                  + ". Until weftd is restarted only root can "
+                                    "use the control socket");
   }
   unix_listener::options wanted;
   wanted.mode = socket_mode;
@@ -36,18 +38,25 @@ open_local(const gateway_options& options, gateway::resources& opened) {
   return {};
 }
 
-result<void> open_remote(const tls_access& access, gateway::resources& opened) {
+/// All that is needed for access over the network, or why it is closed.
+void open_remote(const tls_access& access, gateway::resources& opened) {
   auto context = tls_context::server(access.files);
-  if (!context)
-    return tl::unexpected(context.error());
-  opened.tls.emplace(std::move(*context));
+  if (!context) {
+    opened.why_closed = context.error().message;
+    return;
+  }
+  std::vector<tcp_listener> doors;
   for (const auto& where : access.listen) {
     auto made = tcp_listener::open(where);
-    if (!made)
-      return tl::unexpected(made.error());
-    opened.remote.push_back(std::move(*made));
+    if (!made) {
+      opened.why_closed = made.error().message;
+      return;
+    }
+    doors.push_back(std::move(*made));
   }
-  return {};
+  opened.tls.emplace(std::move(*context));
+  opened.remote = std::move(doors);
+  opened.why_closed.clear();
 }
 
 std::string objection_to(const std::string& user, const std::string& group) {
@@ -65,10 +74,8 @@ start_gateway(caf::actor_system& system, overlay_actor overlay,
   auto opened = std::make_shared<gateway::resources>();
   if (auto done = open_local(options, *opened); !done)
     return tl::unexpected(done.error());
-  if (options.tls) {
-    if (auto done = open_remote(*options.tls, *opened); !done)
-      return tl::unexpected(done.error());
-  }
+  if (options.tls)
+    open_remote(*options.tls, *opened);
   auto loop = io_loop::start(system, "weft-gateway");
   if (!loop)
     return tl::unexpected(loop.error());
@@ -76,20 +83,23 @@ start_gateway(caf::actor_system& system, overlay_actor overlay,
     *loop, std::move(overlay), std::move(options), std::move(opened))};
 }
 
-void gateway::open_doors() {
-  const auto open = [this](int descriptor, std::function<bool()> accept) {
-    listener::owner told;
-    told.accept = [this, accept = std::move(accept)] {
-      enter_loop_context();
-      return accept();
-    };
-    told.rests = [this](time_point until) { alarm_.set(until); };
-    told.failed = [this] { fail(); };
-    doors_.push_back(
-      std::make_unique<listener>(loop(), descriptor, std::move(told)));
+void gateway::open_door(int descriptor, std::function<bool()> accept) {
+  listener::owner told;
+  told.accept = [this, accept = std::move(accept)] {
+    enter_loop_context();
+    return accept();
   };
+  told.rests = [this](time_point until) { alarm_.set(until); };
+  told.failed = [this] { fail(); };
+  doors_.push_back(
+    std::make_unique<listener>(loop(), descriptor, std::move(told)));
+}
+
+void gateway::open_doors() {
+  for (const auto& complaint : opened_->complaints)
+    options_.log->critical("control: {}", complaint);
   if (opened_->local) {
-    open(opened_->local->descriptor(), [this] {
+    open_door(opened_->local->descriptor(), [this] {
       auto connection = opened_->local->accept();
       if (!connection)
         return false;
@@ -97,8 +107,18 @@ void gateway::open_doors() {
       return true;
     });
   }
+  if (!options_.tls)
+    return;
+  watch_remote_doors();
+  tell_of_remote_doors();
+  const auto now = boot_now();
+  reopen_at_ = now + options_.limits.reopen;
+  alarm_.set(now + options_.limits.certificates);
+}
+
+void gateway::watch_remote_doors() {
   for (auto& remote : opened_->remote) {
-    open(remote.descriptor(), [this, &remote] {
+    open_door(remote.descriptor(), [this, &remote] {
       auto connection = remote.accept();
       if (!connection.fd)
         return false;
@@ -106,6 +126,43 @@ void gateway::open_doors() {
       return true;
     });
   }
+}
+
+void gateway::tell_of_remote_doors() {
+  const auto& why = opened_->why_closed;
+  if (!why.empty())
+    options_.log->critical("control: nobody can come in over the network until "
+                           "this is put right: {}",
+                           why);
+  tell_warnings();
+  caf::anon_send(caf::actor_cast<overlay_root_actor>(overlay_),
+                 remote_control_changed{why});
+}
+
+void gateway::tell_warnings() {
+  if (!opened_->tls)
+    return;
+  for (const auto& warning : opened_->tls->take_warnings())
+    options_.log->warn("control: {}", warning);
+}
+
+/// What could not be opened may be possible by now.
+void gateway::check_remote_doors(time_point now) {
+  if (!options_.tls || opened_->tls || leaving_at_)
+    return;
+  if (now >= reopen_at_) {
+    reopen_at_ = now + options_.limits.reopen;
+    const auto before = opened_->why_closed;
+    open_remote(*options_.tls, *opened_);
+    if (opened_->why_closed.empty()) {
+      watch_remote_doors();
+      options_.log->info("control: clients can come in over the network now");
+    }
+    if (opened_->why_closed != before)
+      tell_of_remote_doors();
+  }
+  if (!opened_->tls)
+    alarm_.set(reopen_at_);
 }
 
 void gateway::accept_locally(file_descriptor connection) {

@@ -16,6 +16,13 @@
 
 namespace weft {
 
+namespace {
+
+/// While connected, between looks at the files of certificates.
+constexpr std::chrono::seconds between_looks{1};
+
+} // namespace
+
 control_link::control_link(caf::actor_config& config, io_loop_ptr loop,
                            control_target where, connect_options options)
   : hosted(config, std::move(loop)), where_(std::move(where)),
@@ -258,12 +265,29 @@ void control_link::check() {
       alarm_.set(attempt_deadline_);
       [[fallthrough]];
     case stage::connected:
-      if (pump_->check(now))
+      if (check_certificates(now) && pump_->check(now))
         alarm_.set(pump_->next_check());
       break;
     case stage::refused:
       break;
   }
+}
+
+/// Parts with a daemon that would not be believed any more.
+bool control_link::check_certificates(time_point now) {
+  const auto* stream = pump_->remote().tls();
+  if (!tls_ || stream == nullptr)
+    return true;
+  if (now >= certificates_due_) {
+    certificates_due_ = now + between_looks;
+    std::ignore = tls_->reload_if_changed(); // those in force will do
+    if (const auto why = tls_->objection_to(*stream, wall_now())) {
+      lost(*why);
+      return false;
+    }
+  }
+  alarm_.set(certificates_due_);
+  return true;
 }
 
 void control_link::tell_watcher() {

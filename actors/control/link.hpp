@@ -121,6 +121,7 @@ private:
   void hang_up();
   void pause();
   void check();
+  bool check_certificates(time_point now);
   void tell_watcher();
   void answer_all(const caf::error& reason);
 
@@ -140,6 +141,8 @@ private:
   time_point next_attempt_{};
   time_point earliest_attempt_{};
   std::chrono::milliseconds pause_;
+
+  time_point certificates_due_{};
 
   std::unique_ptr<dialer> dialer_;
   std::unique_ptr<pump> pump_;

@@ -32,8 +32,13 @@ pump_buffer::~pump_buffer() {
   strings::wipe(bytes_); // keys go through it
 }
 
+void pump_buffer::wipe(std::size_t from, std::size_t to) {
+  strings::wipe(std::span(bytes_).subspan(from, to - from));
+}
+
 void pump_buffer::move_to_front() {
   std::memmove(bytes_.data(), bytes_.data() + begin_, end_ - begin_);
+  wipe(std::max(end_ - begin_, begin_), end_);
   passed_ -= begin_;
   end_ -= begin_;
   begin_ = 0;
@@ -48,10 +53,12 @@ std::span<char> pump_buffer::room() {
 void pump_buffer::drop(std::size_t count) {
   auto* place = bytes_.data() + passed_;
   std::memmove(place, place + count, end_ - passed_ - count);
+  wipe(end_ - count, end_);
   end_ -= count;
 }
 
 void pump_buffer::sent(std::size_t count) {
+  wipe(begin_, begin_ + count);
   begin_ += count;
   if (begin_ == end_)
     begin_ = passed_ = end_ = 0;

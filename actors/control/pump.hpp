@@ -45,9 +45,10 @@ public:
   bool insert(std::string_view frame);
 
 private:
+  void wipe(std::size_t from, std::size_t to);
   void move_to_front();
 
-  std::string bytes_;
+  std::string bytes_; ///< zeros where nothing is: keys go through it
   std::size_t begin_ = 0;
   std::size_t passed_ = 0;
   std::size_t end_ = 0;

@@ -4,6 +4,8 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include <fstream>
+
 using namespace weft;
 using namespace weft::test;
 
@@ -133,9 +135,12 @@ TEST_CASE_METHOD(served, "Another version is refused, and told so") {
   const auto said = client.ask({control_version + 1, {}});
   REQUIRE(said);
   CHECK(said->verdict == admission::refused);
-  CHECK(said->text == "it speaks control protocol 2, this daemon speaks 1");
+  const auto theirs
+    = "it speaks control protocol " + std::to_string(control_version + 1);
+  CHECK(said->text
+        == theirs + ", this daemon speaks " + std::to_string(control_version));
   CHECK(client.ended());
-  CHECK(logs("did not come in: it speaks control protocol 2"));
+  CHECK(logs("did not come in: " + theirs));
   CHECK(reports([](const auto& now) { return now.refused == 1; }));
 }
 
@@ -394,11 +399,22 @@ TEST_CASE_METHOD(served, "Whoever asks for the end hears that it came") {
   gateway = nullptr;
 }
 
-TEST_CASE("A gateway that cannot open its socket says why") {
+TEST_CASE("A gateway whose group is missing serves root, and says so") {
   served_overlay server;
   server.options.socket_group = "no-such-group";
+  server.start();
+  CHECK(server.logs("no-such-group"));
+  program client;
+  auto overlay = client.connect(server.target());
+  CHECK_FALSE(client.command(overlay, set_log_level{log_level::warn}));
+}
+
+TEST_CASE("A gateway that cannot open its socket says why") {
+  served_overlay server;
+  server.options.socket_path = server.folder.path() + "/no/such/weft0.sock";
+  std::ofstream{server.folder.path() + "/no"} << "a file";
   auto started = start_gateway(server.home.system(), server.overlay.handle(),
                                server.options);
   REQUIRE_FALSE(started);
-  CHECK_THAT(started.error().message, Catch::Contains("no-such-group"));
+  CHECK_THAT(started.error().message, Catch::Contains("/no"));
 }

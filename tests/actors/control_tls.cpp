@@ -1,3 +1,4 @@
+#include "actors/start_overlay.hpp"
 #include "tests/actors/control_support.hpp"
 #include "tests/platform/test_pki.hpp"
 
@@ -201,6 +202,25 @@ TEST_CASE("A certificate that is revoked ends its connection, and opens no "
   CHECK(remote.server.report().operators == 1);
 }
 
+TEST_CASE("A daemon that is revoked loses those who steer it, if they have the "
+          "list") {
+  remote_overlay_server remote;
+  remote.start();
+  program client;
+  const auto states = std::make_shared<message_log>();
+  auto alice = client.connect(remote.as("alice", control_role::operate),
+                              quick(client.watcher(states)));
+  CHECK_FALSE(client.command(alice, set_log_level{log_level::warn}));
+  CHECK(states->next<connection_state>().connected);
+  remote.pki.revoke("daemon");
+  const auto lost = states->next<connection_state>();
+  CHECK_FALSE(lost.connected);
+  CHECK_THAT(lost.reason, Catch::Contains("was revoked"));
+  const auto refused = client.command(alice, set_log_level{log_level::warn});
+  CHECK(error_code(refused) == EACCES);
+  CHECK_THAT(error_message(refused), Catch::Contains("was revoked"));
+}
+
 TEST_CASE("Who does not shake hands is sent away, and keeps nobody out") {
   gateway_limits limits;
   limits.greeting = 3s;
@@ -304,12 +324,90 @@ TEST_CASE("Where no host is, that is said") {
   CHECK_THAT(error_message(refused), Catch::Contains("Is weftd running there"));
 }
 
-TEST_CASE("A daemon without its key does not start, and says why") {
-  remote_overlay_server remote;
-  auto& options = remote.server.options;
-  options.tls->files.key = remote.pki.path("missing.key");
-  const auto started = start_gateway(remote.server.home.system(),
-                                     remote.server.overlay.handle(), options);
-  REQUIRE_FALSE(started);
-  CHECK_THAT(started.error().message, Catch::Contains("missing.key"));
+namespace {
+
+/// The next event of a real overlay's that is one of `kinds`.
+overlay_event
+next_event(message_log& batches, const std::set<event_kind>& kinds) {
+  for (;;) {
+    for (auto& event : batches.next<event_batch>().events) {
+      if (kinds.count(event.kind) > 0)
+        return event;
+    }
+  }
+}
+
+} // namespace
+
+TEST_CASE("A daemon that lacks a file for remote control can be steered here, "
+          "says so, and is open once the file is there") {
+  gateway_limits limits;
+  limits.reopen = 50ms;
+  remote_overlay_server remote{limits};
+  remote.server.options.socket_path = remote.server.folder.path() + "/w.sock";
+  const auto file
+    = GENERATE("daemon.pem", "daemon.key", "ca.pem", "crl.pem", "expired");
+  const auto path
+    = remote.pki.path(file == std::string("expired") ? "daemon.pem" : file);
+  const auto good = remote.pki.text_of(std::filesystem::path(path).filename());
+  if (file == std::string("expired"))
+    remote.pki.issue("daemon", control_role::node, test_pki::long_ago());
+  else
+    std::filesystem::remove(path);
+  remote.server.start();
+  CHECK(remote.server.logs("nobody can come in over the network"));
+  CHECK(remote.server.log->count(path) == 1);
+  program client;
+  auto local = client.connect(remote.server.target());
+  CHECK_FALSE(client.command(local, set_log_level{log_level::warn}));
+  CHECK(remote.server.report().remote.empty());
+  if (file == std::string("expired"))
+    remote.pki.issue("daemon", control_role::node);
+  else
+    remote.pki.put(std::filesystem::path(path).filename(), good, 0600);
+  REQUIRE(eventually([&] { return !remote.server.report().remote.empty(); }));
+  CHECK(remote.server.logs("can come in over the network now"));
+  remote.port = remote.server.report().remote.at(0).port;
+  auto alice = client.connect(remote.as("alice", control_role::operate));
+  CHECK_FALSE(client.command(alice, set_log_level{log_level::warn}));
+}
+
+TEST_CASE("A taken control port is waited for, and the overlay's status and "
+          "events say how it stands") {
+  gateway_limits limits;
+  limits.reopen = 50ms;
+  remote_overlay_server remote{limits};
+  auto taken = tcp_listener::open(*parse_endpoint("127.0.0.1:0"));
+  REQUIRE(taken);
+  remote.server.options.tls->listen = {taken->where()};
+  overlay_options options;
+  options.device = use_packet_port{};
+  options.config.interface.listen.port = 0;
+  options.log = remote.server.options.log;
+  auto running = start_overlay(remote.server.home.system(), std::move(options));
+  REQUIRE(running);
+  program client;
+  const auto batches = std::make_shared<message_log>();
+  CHECK_FALSE(
+    client.command(running->actor, subscribe{client.subscriber(batches)}));
+  auto started = start_gateway(remote.server.home.system(), running->actor,
+                               remote.server.options);
+  REQUIRE(started);
+  const auto status
+    = [&] { return client.ask<device_status>(running->actor, get_status{}); };
+  const std::set kinds{event_kind::remote_control_closed,
+                       event_kind::remote_control_opened};
+  const auto closed = next_event(*batches, kinds);
+  CHECK(closed.kind == event_kind::remote_control_closed);
+  CHECK_THAT(closed.reason, Catch::Contains("in use"));
+  CHECK(status().remote_control == "closed: " + closed.reason);
+  taken = tl::unexpected(system_error{});
+  CHECK(next_event(*batches, kinds).kind == event_kind::remote_control_opened);
+  CHECK(status().remote_control == "open");
+  caf::anon_send(*started, shut_down{});
+  CHECK(remote.server.home.await_end(*started)
+        == caf::exit_reason::user_shutdown);
+  caf::anon_send(running->actor, shut_down{});
+  CHECK(remote.server.home.await_end(running->actor)
+        == caf::exit_reason::user_shutdown);
 }

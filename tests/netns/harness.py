@@ -90,7 +90,9 @@ class Process:
         command = self.argv if namespace is None else ["ip", "netns", "exec", namespace.name, *self.argv]
         self.log = tempfile.TemporaryFile("w+", dir=test.folder)
         self._popen = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
-                                       preexec_fn=_die_with_parent, env={**os.environ, **(environment or {})})
+                                       preexec_fn=_die_with_parent,
+                                       env={**os.environ, "STATE_DIRECTORY": f"{test.folder}/state",
+                                            **(environment or {})})
         test.processes.append(self)
         test.stack.callback(self.kill)
 

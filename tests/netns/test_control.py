@@ -4,8 +4,10 @@
 import json
 import os
 import re
+import resource
 import socket
 import ssl
+import time
 
 import harness
 
@@ -129,6 +131,90 @@ control:
         self.assertIn("revoked", self.weft("dash", "status", code=4))
         watch.terminate()
         self.weft("alice", "status")
+
+    def test_what_changed_while_files_cannot_be_read_is_in_force_soon_after(self):
+        watch = harness.Process(self, [harness.WEFT, "watch", "--json", *self.as_user("dash")], self.right)
+        harness.wait_until(lambda: "dash came in" in self.daemon.output(), "dash watches")
+        # No descriptor is left, and then there are some.
+        pid = self.daemon.pid
+        limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (1, limits[1]))
+        try:
+            self.pki("revoke", "dash")
+            self.logged("Too many open files")
+            self.assertNotIn("was revoked", self.daemon.output())
+        finally:
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+        began = time.monotonic()
+        self.logged("was revoked")
+        self.assertLess(time.monotonic() - began, 3)
+        self.logged("certificates were loaded again")
+        watch.terminate()
+        # A renewed certificate, whose place is taken by something else for a while.
+        path = f"{self.folder}/pki/node.pem"
+        watch = harness.Process(self, [harness.WEFT, "watch", "--json", *self.as_user("alice")], self.right)
+        harness.wait_until(lambda: "alice came in" in self.daemon.output(), "alice watches")
+        self.pki("issue", "node", "--role", "node", "--host", "10.90.0.1")
+        os.rename(path, path + ".away")
+        os.mkdir(path)
+        harness.wait_until(lambda: f"Cannot read {path}" in self.daemon.output(), "the daemon says that it cannot")
+        loaded = self.daemon.output().count("loaded again")
+        os.rmdir(path)
+        os.rename(path + ".away", path)
+        began = time.monotonic()
+        harness.wait_until(lambda: self.daemon.output().count("loaded again") > loaded, "it is in force")
+        self.assertLess(time.monotonic() - began, 3)
+        watch.terminate()
+        self.weft("alice", "status")
+
+    def test_a_node_comes_up_without_its_files_for_control_and_opens_by_itself(self):
+        self.local("shutdown")
+        harness.wait_until(lambda: self.daemon.code is not None, "weftd ends")
+        path = f"{self.folder}/pki/crl.pem"
+        os.rename(path, path + ".away")
+        config = f"{self.folder}/{self.name}.yaml"
+        checked = harness.run(harness.WEFT, "check", config, check=False)
+        self.assertEqual(checked.returncode, 2)
+        self.assertIn(f"{config}:12:16: control.revocations: ", checked.stderr)
+        self.daemon = self.start()
+        self.logged("nobody can come in over the network")
+        self.local("peer", "add", self.far.public_key, "--endpoint", "10.90.0.2:51821", "--allowed-ip", "10.200.0.2/32")
+        self.wait_for_ping(self.left, "10.200.0.2")
+        status = json.loads(self.local("peers", "--json"))
+        self.assertEqual(len(status), 1)
+        shown = self.left.run(harness.WEFT, "status", self.name, "-v", "--socket-folder", self.folder).stdout
+        self.assertIn("closed: ", shown)
+        os.rename(path + ".away", path)
+        self.logged("clients can come in over the network now")
+        self.weft("alice", "status")
+        harness.run(harness.WEFT, "check", config)
+
+    def test_an_older_list_of_revocations_lets_nobody_in_again(self):
+        path = f"{self.folder}/pki/crl.pem"
+        with open(path, encoding="ascii") as file:
+            old = file.read()
+        self.pki("revoke", "dash")
+        self.assertIn("revoked", self.weft("dash", "status", code=4))
+        self.text_file("pki/crl.pem", old)
+
+        def noticed():  # the files are looked at when somebody comes, once a second
+            self.assertIn("revoked", self.weft("dash", "status", code=4))
+            return "older than one that was in force" in self.daemon.output()
+        harness.wait_until(noticed, "the daemon notices the older list")
+        self.local("shutdown")
+        harness.wait_until(lambda: self.daemon.code is not None, "weftd ends")
+        self.daemon = self.start()
+        self.logged("nobody can come in over the network")
+        self.pki("revoke", "dash")
+        self.logged("clients can come in over the network now")
+        self.assertIn("revoked", self.weft("dash", "status", code=4))
+        self.weft("alice", "status")
+
+    def test_a_node_that_was_revoked_is_not_obeyed(self):
+        lists = ["--revocations", f"{self.folder}/pki/crl.pem"]
+        self.weft("alice", "status", *lists)
+        self.pki("revoke", "node")
+        self.assertIn("was revoked", self.weft("alice", "peer", "remove", self.far.public_key, *lists, code=4))
 
     def test_garbage_and_idle_connections_do_no_harm(self):
         def connect():

@@ -60,7 +60,7 @@ def error(context):
     return b"\1" + struct.pack(">Q", atom("exit")) + context
 
 
-def preface(node=b"", version=1):
+def preface(node=b"", version=2):
     return (b"weft-clt" + struct.pack(">I", version) + node).ljust(64, b"\0")
 
 
@@ -457,7 +457,7 @@ control:
 
     def test_another_version_is_told_so(self):
         with Connection(self.right, self.context("mallory")) as client:
-            self.assertIn(b"it speaks control protocol 2, this daemon speaks 1", client.ask(preface(version=2)))
+            self.assertIn(b"it speaks control protocol 3, this daemon speaks 2", client.ask(preface(version=3)))
         self.logged("mallory at 10.90.0.2:")
         self.logged("did not come in: it speaks control protocol 2")
 

@@ -431,8 +431,9 @@ TEST_CASE("a list of revocations has a higher number than the one before") {
   CHECK(server->reload_if_changed() == true);
 }
 
-TEST_CASE("check looks at the files for remote control, and says where they are "
-          "named") {
+TEST_CASE(
+  "check looks at the files for remote control, and says where they are "
+  "named") {
   office hq;
   REQUIRE(hq.run(make_authority) == exit_fine);
   REQUIRE(hq.issue("gw", "node") == exit_fine);
