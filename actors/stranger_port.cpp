@@ -23,8 +23,9 @@ stranger_port::behavior_type stranger_port::make_behavior() {
     },
     [this](const send_cookie_replies& wanted) { reply(wanted); },
     [this](const handshakes_processed& done) { sorter_.processed(done); },
-    [this](routes_changed& changed) {
+    [this](routes_changed& changed) -> caf::result<void> {
       sorter_.set_routes(std::move(changed.snapshot));
+      return caf::unit;
     },
     [this](const gate_started& started) {
       sorter_.set_gate(started.gate,

@@ -38,10 +38,10 @@ udp_port::behavior_type udp_port::make_behavior() {
     [this](const send_cookie_replies& wanted) { reply_cookies(wanted); },
     [this](const handshakes_processed& done) { sorter_.processed(done); },
     [this](routes_changed& changed) -> caf::result<void> {
-      if (stranger_port_)
-        send(stranger_port_, changed);
-      sorter_.set_routes(std::move(changed.snapshot));
-      return caf::unit;
+      sorter_.set_routes(changed.snapshot);
+      if (!stranger_port_)
+        return caf::unit;
+      return delegate(stranger_port_, std::move(changed)); // answers for both
     },
     [](const finish_sending&) -> caf::result<void> {
       return caf::unit; // they came before

@@ -414,7 +414,7 @@ using tun_reader_actor
 using stranger_port_actor = caf::typed_actor<
   caf::reacts_to<stranger_sockets>, caf::replies_to<close_sockets>::with<void>,
   caf::reacts_to<send_cookie_replies>, caf::reacts_to<handshakes_processed>,
-  caf::reacts_to<routes_changed>, caf::reacts_to<gate_started>,
+  caf::replies_to<routes_changed>::with<void>, caf::reacts_to<gate_started>,
   caf::replies_to<change_fwmark>::with<void>,
   caf::replies_to<report_request>::with<drop_report>>;
 
