@@ -2,6 +2,19 @@
 
 #include "messages/errors.hpp"
 #include "tests/actors/node.hpp"
+#include "tests/protocol/session_access.hpp"
+
+namespace weft {
+
+struct peer_access {
+  /// Of an actor that has ended: nobody else looks at it.
+  static peer_session& session(const peer_actor& ended) {
+    auto* object = caf::actor_cast<caf::abstract_actor*>(ended);
+    return dynamic_cast<peer&>(*object).session_;
+  }
+};
+
+} // namespace weft
 
 using namespace weft;
 using namespace weft::test;
@@ -320,7 +333,7 @@ TEST_CASE_METHOD(tunnel, "A peer leaves to its successor where the other side "
   carry(old_message, left.address, right, successor.actor);
   CHECK(successor.sent(home).empty());
   CHECK(drops(successor, drop_reason::replayed_handshake) == 1);
-  caf::anon_send(successor.actor, session_wanted{});
+  send(successor, {udp_packet(2, 1, 1)});
   const auto next = successor.sent(home).at(0);
   CHECK(types_in(next) == types{initiation});
   CHECK(next.path.remote == left.address);
@@ -331,6 +344,100 @@ TEST_CASE_METHOD(tunnel, "A peer leaves to its successor where the other side "
   CHECK(right.indices->slot(index_in(next)) == 9);
   CHECK(right.indices->generation(index_in(next))
         == right.indices->generation(index_in(answer)) + 1);
+}
+
+TEST_CASE_METHOD(tunnel, "The successor of a peer that had a session begins a "
+                         "new one by itself, with a later stamp, also where "
+                         "the peer has gone to") {
+  const auto memory = std::make_shared<peer_memory>();
+  auto settings = left.as_peer();
+  settings.endpoint = endpoint_of("192.0.2.99:1"); // it is elsewhere by now
+  const auto spawn = [&] {
+    return tunnel_end{right, home.spawn<peer>(right.loop, right.space,
+                                              right.neighbours(), right.self,
+                                              9u, memory, settings)};
+  };
+  const auto former = spawn();
+  caf::anon_send(former.actor, peer_published{});
+  CHECK(former.sent(home).empty());
+  send(a, {udp_packet(1, 2, 50)});
+  CHECK(exchange(home, a, former) == types{initiation, response, transport});
+  home.end(former.actor);
+  CHECK(memory->session_lost);
+  // As if the former one had sent an initiation by a clock that was ahead.
+  const auto ahead = wall_now() + 1h;
+  memory->last_stamp = ahead;
+  const auto successor = spawn();
+  caf::anon_send(successor.actor, peer_published{});
+  CHECK(exchange(home, successor, a) == types{initiation, response, transport});
+  home.end(successor.actor);
+  CHECK(memory->last_stamp > ahead);
+}
+
+TEST_CASE_METHOD(tunnel,
+                 "A peer that ends keeps no keys, although others still "
+                 "hold its handle") {
+  connect();
+  send(a, {udp_packet(1, 2, 1)});
+  home.end(a.actor);
+  auto& session = peer_access::session(a.actor);
+  CHECK(peer_session_access::keys(session).empty());
+  CHECK_FALSE(peer_session_access::has_pending(session));
+  CHECK(session.staged() == 0);
+}
+
+TEST_CASE_METHOD(tunnel, "A forged datagram for an old session starts nothing "
+                         "with a peer that has moved, and one handshake with a "
+                         "peer that has not") {
+  connect();
+  send(b, {udp_packet(2, 1, 1)});
+  const auto old_message = b.sent(home).at(0);
+  // All sessions end.
+  caf::anon_send(a.actor, change_identity{nullptr, true});
+  caf::anon_send(a.actor, change_identity{left.self, true});
+  carry(old_message, endpoint_of("203.0.113.6:6"), left, a.actor);
+  CHECK(a.sent(home).empty());
+  carry(old_message, right.address, left, a.actor);
+  carry(old_message, right.address, left, a.actor);
+  CHECK(types_in(a.sent(home).at(0)) == types{initiation});
+  // The peer has moved: what comes from where it was said to be is forged.
+  caf::anon_send(a.actor, change_identity{nullptr, true});
+  caf::anon_send(a.actor, change_identity{left.self, true});
+  const auto configured = right.address;
+  right.address = endpoint_of("198.51.100.9:9");
+  send(b, {udp_packet(2, 1, 2)});
+  caf::anon_send(b.actor, change_identity{nullptr, true});
+  caf::anon_send(b.actor, change_identity{right.self, true});
+  send(b, {udp_packet(2, 1, 3)});
+  for (const auto& sent : b.sent(home))
+    carry(sent, right.address, left, a.actor);
+  CHECK(a.report(home).status.endpoint == right.address);
+  a.sent(home);
+  caf::anon_send(a.actor, change_identity{nullptr, true});
+  caf::anon_send(a.actor, change_identity{left.self, true});
+  carry(old_message, configured, left, a.actor);
+  carry(old_message, right.address, left, a.actor);
+  caf::anon_send(a.actor, session_wanted{});
+  CHECK(a.sent(home).empty());
+}
+
+TEST_CASE_METHOD(tunnel, "Packets that wait for peers that do not answer share "
+                         "one budget") {
+  std::vector<tunnel_end> ends;
+  const std::vector<bytes> packets(40, udp_packet(1, 2, 1350));
+  for (std::uint32_t slot = 100; slot < 300; ++slot) {
+    auto settings = right.as_peer();
+    settings.public_key = derive_public_key(generate_private_key(left.random));
+    ends.push_back({left, left.spawn_peer(home, slot, settings)});
+    for (int i = 0; i < 3; ++i)
+      send(ends.back(), packets);
+    CHECK(drops(ends.back(), drop_reason::queue_full) < 120);
+    CHECK(loop.run([&] { return left.space->staging.used(); })
+          <= staging_budget::default_bytes);
+  }
+  for (const auto& end : ends)
+    home.end(end.actor);
+  CHECK(loop.run([&] { return left.space->staging.used(); }) == 0);
 }
 
 TEST_CASE_METHOD(tunnel, "A peer that throws ends alone: what it was about to "

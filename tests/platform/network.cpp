@@ -150,6 +150,30 @@ TEST_CASE("errors of the network name the address, the interface and the "
   CHECK_FALSE(network.mtu(4711));
 }
 
+TEST_CASE(
+  "whether packets go into a tunnel of this host is found out, with the "
+  "firewall mark and without a source that is gone") {
+  if (!can_make_networks())
+    return;
+  const network_namespace here;
+  make_link("link0");
+  run("ip addr add 10.7.0.1/24 dev link0");
+  run("ip tuntap add mode tun tun0");
+  run("ip addr add 10.8.0.1/24 dev tun0");
+  run("ip link set tun0 up");
+  const auto outside = address("10.7.0.2");
+  const auto inside = address("10.8.0.2");
+  CHECK_FALSE(leads_into_tunnel(outside, {}, 0));
+  CHECK(leads_into_tunnel(inside, {}, 0));
+  CHECK(leads_into_tunnel(inside, address("10.8.0.1"), 0));
+  CHECK(leads_into_tunnel(inside, address("192.0.2.1"), 0));
+  CHECK_FALSE(leads_into_tunnel(address("203.0.113.1"), {}, 0));
+  run("ip rule add fwmark 7 table 99");
+  run("ip route add 10.7.0.2 dev tun0 table 99");
+  CHECK_FALSE(leads_into_tunnel(outside, {}, 6));
+  CHECK(leads_into_tunnel(outside, {}, 7));
+}
+
 TEST_CASE("the route to an address says where from and through which "
           "interface, and heeds the firewall mark") {
   if (!can_make_networks())

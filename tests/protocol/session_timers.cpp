@@ -124,6 +124,11 @@ TEST_CASE_METHOD(pair_network, "Being woken counts for nothing while a "
   }
   CHECK(session(a).handshakes_given_up() == 1);
   CHECK(initiations(a) == 19);
+  const auto times = initiation_times(*this, a);
+  duration longest{0};
+  for (std::size_t i = 1; i < times.size(); ++i)
+    longest = std::max(longest, times[i] - times[i - 1]);
+  CHECK(longest > 5150ms); // only the timer repeats it
   // The peer has moved meanwhile.
   trace.clear();
   run_for(100s);
