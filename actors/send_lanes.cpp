@@ -150,8 +150,19 @@ bool send_lanes::try_send(lane& by, waiting_batch& waiting) {
   return result.status != udp_socket::io_status::would_block;
 }
 
+std::size_t send_lanes::waiting_in_all() const {
+  std::size_t count = 0;
+  for (const auto* way : {&v4_, &v6_}) {
+    count += way->main.waiting.size();
+    for (const auto& detour : way->detours)
+      count += detour->waiting.size();
+  }
+  return count;
+}
+
 void send_lanes::keep(lane& by, waiting_batch&& waiting) {
-  if (by.waiting.size() == max_waiting) {
+  if (by.waiting.size() == max_waiting
+      || waiting_in_all() >= max_waiting_in_all) {
     drops_.add(drop_reason::send_overload,
                waiting.datagrams.batch->datagrams.size() - waiting.sent);
     return;

@@ -22,6 +22,8 @@ public:
   /// Batches that may wait for room in one buffer: a quarter of the pool, so
   /// that a few full ways leave the packets of others some.
   static constexpr std::size_t max_waiting = 4;
+  /// In all buffers together.
+  static constexpr std::size_t max_waiting_in_all = 12;
   /// For each family.  When all are in use, they are shared.
   static constexpr std::size_t max_detours = 8;
 
@@ -82,6 +84,7 @@ private:
   lane* free_detour(family& way);
   void replace_main(family& way);
   bool try_send(lane& by, waiting_batch& waiting);
+  std::size_t waiting_in_all() const;
   void keep(lane& by, waiting_batch&& waiting);
   void send_waiting(lane& by);
   void watch(lane& by);
