@@ -1,0 +1,52 @@
+#include "platform/memory.hpp"
+
+#include <catch2/catch.hpp>
+#include <unistd.h>
+
+#include <cstddef>
+#include <fstream>
+#include <memory>
+#include <vector>
+
+using namespace weft;
+
+namespace {
+
+#if defined(__has_feature)
+#  if __has_feature(address_sanitizer)
+#    define WEFT_OTHER_ALLOCATOR
+#  endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || !defined(__GLIBC__)
+#  define WEFT_OTHER_ALLOCATOR
+#endif
+
+/// Bytes of this process that are in memory.
+std::size_t resident() {
+  std::ifstream file("/proc/self/statm");
+  std::size_t all = 0;
+  std::size_t pages = 0;
+  file >> all >> pages;
+  return pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+}
+
+} // namespace
+
+TEST_CASE("Memory that was freed goes back to the system when it is released") {
+#ifdef WEFT_OTHER_ALLOCATOR
+  return; // there is nothing to be said of it
+#else
+  constexpr std::size_t block = 2000;
+  constexpr std::size_t count = 32'000; // 64 MB
+  std::vector<std::unique_ptr<std::byte[]>> blocks;
+  blocks.reserve(count);
+  for (std::size_t i = 0; i < count; ++i)
+    blocks.push_back(std::make_unique<std::byte[]>(block));
+  const auto last
+    = std::make_unique<std::byte[]>(block); // holds the heap's end
+  blocks.clear();
+  const auto before = resident();
+  release_memory();
+  CHECK(resident() + count * block / 2 < before);
+#endif
+}
