@@ -249,10 +249,10 @@ TEST_CASE_METHOD(asking, "A peer with the node's own key is left out, and that "
                          "is said") {
   auto self = with(us.key(), {"10.0.0.1/32"});
   self.name = "mirror";
-  const auto changes = home.ask<config_changes>(list, update_of({self}));
-  CHECK(changes.peers_added == 0);
-  REQUIRE(changes.notes.size() == 1);
-  CHECK_THAT(changes.notes[0], Catch::Contains("'mirror' is left out"));
+  const auto told = home.ask<config_changes>(list, update_of({self}));
+  CHECK(told.peers_added == 0);
+  REQUIRE(told.notes.size() == 1);
+  CHECK_THAT(told.notes[0], Catch::Contains("'mirror' is left out"));
   deterministic_random random{99};
   const auto next = std::make_shared<identity>(generate_private_key(random));
   apply({with(next->public_static())});
