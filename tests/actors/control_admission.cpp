@@ -221,7 +221,8 @@ TEST_CASE("One operator's connections keep no other one out, nor this host's "
 
 TEST_CASE("A certificate without a name, or of a node, opens no door") {
   open_server open;
-  open.server.options.tls->roles = {{"", control_role::operate}};
+  open.server.options.tls->roles
+    = {{"", control_role::operate}, {"gate", control_role::node}};
   open.start();
   auto refused = [&](const tls_files& files) {
     slow_client one{open, "127.0.0.1"};
@@ -251,5 +252,8 @@ TEST_CASE("A certificate without a name, or of a node, opens no door") {
     REQUIRE(X509_add_ext(certificate, added.get(), -1) == 1);
   });
   CHECK_THAT(refused(other), Catch::Contains("has no role"));
+  // Nor does the configuration make a client of a node.
+  CHECK_THAT(refused(open.pki.issue("gate", control_role::operate)),
+             Catch::Contains("has no role"));
   CHECK(open.server.log->count("came in") == 0);
 }
