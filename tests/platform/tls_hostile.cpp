@@ -1,8 +1,13 @@
 // Peers that are not weft: OpenSSL with whatever settings, and bare sockets.
+#include "platform/x509.hpp"
 #include "tests/platform/rework.hpp"
 #include "tests/platform/tls_support.hpp"
 
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+#include <ctime>
+#include <functional>
 
 using namespace weft;
 using namespace weft::test;
@@ -184,6 +189,49 @@ TEST_CASE("a certificate that states two roles has none") {
   add_unit(pki, "alice", second);
   REQUIRE(verdict_on(server, pki.files("alice")) == "accepted");
   CHECK_FALSE(server.stream.peer().role);
+}
+
+TEST_CASE("a certificate without a name has no role") {
+  waiting_server server;
+  auto& pki = server.pki;
+  pki.issue("alice", control_role::operate);
+  rework(pki, "alice", [](X509* certificate) {
+    auto* subject = X509_get_subject_name(certificate);
+    const int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+    REQUIRE(at >= 0);
+    X509_NAME_ENTRY_free(X509_NAME_delete_entry(subject, at));
+  });
+  REQUIRE(verdict_on(server, pki.files("alice")) == "accepted");
+  CHECK(server.stream.peer().name.empty());
+  CHECK_FALSE(server.stream.peer().role);
+}
+
+TEST_CASE("a list of revocations that has expired lets nobody in") {
+  test_pki pki;
+  const auto pem = pki.text_of("crl.pem");
+  const auto lists = x509::parse_revocations(pem, "It");
+  REQUIRE(lists);
+  auto* list = lists->front().get();
+  const x509::handle<ASN1_TIME, ASN1_TIME_free> past{
+    ASN1_TIME_adj(nullptr, std::time(nullptr), 0, -60)};
+  REQUIRE(X509_CRL_set1_nextUpdate(list, past.get()) == 1);
+  const auto key_text = pki.authority().key();
+  const auto key = x509::parse_key(key_text->view(), "It");
+  REQUIRE(X509_CRL_sign(list, key->get(), nullptr) > 0);
+  const x509::bio to{BIO_new(BIO_s_mem())};
+  REQUIRE(PEM_write_bio_X509_CRL(to.get(), list) == 1);
+  char* bytes = nullptr;
+  const auto size = BIO_get_mem_data(to.get(), &bytes);
+  pki.put("crl.pem", {bytes, static_cast<std::size_t>(size)});
+  const auto server = server_of(pki.issue("gw", control_role::node));
+  auto files = pki.issue("alice", control_role::operate);
+  files.revocations.clear();
+  const auto client = client_of(files);
+  connection_pair both{client, server};
+  both.shake_hands();
+  CHECK(both.server_status == tls_status::failed);
+  CHECK_THAT(both.server.failure(),
+             Catch::Contains("the list of revocations has expired"));
 }
 
 TEST_CASE("a client's certificate must say that it is for clients") {
