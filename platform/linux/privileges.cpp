@@ -125,7 +125,7 @@ result<void> become(const account& who, const std::optional<gid_t>& group) {
       || ::setresuid(who.user, who.user, who.user) != 0)
     return refused();
   ::prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0);
-  ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); // a new user may have set it
+  protect_memory(); // with a new user it can be dumped again
   return {};
 }
 
