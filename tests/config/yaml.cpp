@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+#include <ctime>
+
 using namespace weft;
 using namespace weft::test;
 
@@ -245,13 +247,12 @@ TEST_CASE("Ten thousand peers are read in about the time that YAML takes") {
             + ".0/24, \"fd00:" + std::to_string(i % 10'000) + "::/32\"]\n"
             + "    persistent_keepalive: 25s\n";
   }
-  const auto begin = std::chrono::steady_clock::now();
+  const auto begin = std::clock(); // of this process: others may be busy
   const auto read = parse_yaml(text, "a.yaml");
-  const std::chrono::duration<double> took
-    = std::chrono::steady_clock::now() - begin;
+  const auto took = static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
   INFO((read ? "" : to_string(read.error().front())));
   REQUIRE(read);
   CHECK(read->peers.size() == 10'000);
   // It takes 0.3 s; ten times that would be a quadratic search.
-  CHECK(took.count() < 10.0);
+  CHECK(took < 10.0);
 }
