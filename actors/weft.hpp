@@ -2,14 +2,14 @@
 // Users of the installed library include it as <weft/weft.hpp>.
 #pragma once
 
-#include "actors/config_files.hpp"    // IWYU pragma: export
-#include "actors/control/connect.hpp" // IWYU pragma: export
-#include "actors/start_overlay.hpp"   // IWYU pragma: export
-#include "config/yaml.hpp"            // IWYU pragma: export
-#include "messages/control.hpp"       // IWYU pragma: export
-#include "messages/errors.hpp"        // IWYU pragma: export
-#include "messages/packet_port.hpp"   // IWYU pragma: export
-#include "protocol/random.hpp"        // IWYU pragma: export
+#include "actors/control/client/connect.hpp" // IWYU pragma: export
+#include "actors/overlay/config_files.hpp"   // IWYU pragma: export
+#include "actors/overlay/start_overlay.hpp"  // IWYU pragma: export
+#include "config/yaml.hpp"                   // IWYU pragma: export
+#include "messages/control.hpp"              // IWYU pragma: export
+#include "messages/errors.hpp"               // IWYU pragma: export
+#include "messages/packet_port.hpp"          // IWYU pragma: export
+#include "protocol/base/random.hpp"          // IWYU pragma: export
 
 namespace weft {
 

@@ -3,8 +3,8 @@
 #pragma once
 
 #include "config/node_config.hpp"
-#include "protocol/drop_reason.hpp"
-#include "protocol/time.hpp"
+#include "protocol/base/time.hpp"
+#include "protocol/tunnel/drop_reason.hpp"
 
 #include <array>
 

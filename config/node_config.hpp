@@ -1,8 +1,8 @@
 // What a node is told: the YAML file and its likes, validated.
 #pragma once
 
-#include "protocol/ip.hpp"
-#include "protocol/keys.hpp"
+#include "protocol/base/ip.hpp"
+#include "protocol/base/keys.hpp"
 
 #include <chrono>
 #include <cstdint>

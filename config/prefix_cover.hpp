@@ -1,7 +1,7 @@
 // A set of addresses that prefixes span.
 #pragma once
 
-#include "protocol/ip.hpp"
+#include "protocol/base/ip.hpp"
 
 #include <vector>
 

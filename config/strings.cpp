@@ -1,6 +1,6 @@
 #include "config/strings.hpp"
 
-#include "protocol/wipe.hpp"
+#include "protocol/base/wipe.hpp"
 
 #include <algorithm>
 #include <array>

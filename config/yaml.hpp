@@ -36,7 +36,7 @@ enum class private_key_rule { required, optional };
 /// Reads and validates a file, with the key files that it names.  A key that
 /// stands in a file which others can change is an error; `warnings`, if given,
 /// gets what is no mistake but should be put right.
-/// (actors/config_files.hpp has the same for this host's files.)
+/// (actors/overlay/config_files.hpp has the same for this host's files.)
 tl::expected<node_config, config_errors>
 load_yaml(const std::string& path, const file_source& files,
           private_key_rule rule = private_key_rule::required,

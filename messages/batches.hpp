@@ -2,8 +2,8 @@
 #pragma once
 
 #include "messages/batch_pool.hpp"
-#include "protocol/datagram_buffer.hpp"
-#include "protocol/ip.hpp"
+#include "protocol/base/ip.hpp"
+#include "protocol/packets/datagram_buffer.hpp"
 
 #include <array>
 #include <memory>

@@ -5,11 +5,11 @@
 
 #include "messages/batches.hpp"
 #include "messages/control.hpp"
-#include "protocol/allowed_ips.hpp"
-#include "protocol/cookie.hpp"
-#include "protocol/drop_reason.hpp"
-#include "protocol/noise.hpp"
-#include "protocol/receiver_index.hpp"
+#include "protocol/tunnel/allowed_ips.hpp"
+#include "protocol/tunnel/cookie.hpp"
+#include "protocol/tunnel/drop_reason.hpp"
+#include "protocol/tunnel/noise.hpp"
+#include "protocol/tunnel/receiver_index.hpp"
 
 #include <caf/all.hpp>
 #include <tl/expected.hpp>

@@ -2,7 +2,7 @@
 // what a service that embeds one says to its packet port, and hears from it.
 #pragma once
 
-#include "protocol/bytes.hpp"
+#include "protocol/base/bytes.hpp"
 
 #include <caf/all.hpp>
 

@@ -1,8 +1,8 @@
 #include "platform/certificates.hpp"
 
 #include "platform/x509.hpp"
-#include "protocol/ip.hpp"
-#include "protocol/random.hpp"
+#include "protocol/base/ip.hpp"
+#include "protocol/base/random.hpp"
 
 #include <openssl/bn.h>
 #include <openssl/err.h>

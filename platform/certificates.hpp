@@ -6,7 +6,7 @@
 
 #include "platform/error.hpp"
 #include "platform/secret_text.hpp"
-#include "protocol/time.hpp"
+#include "protocol/base/time.hpp"
 
 #include <memory>
 #include <optional>

@@ -1,7 +1,7 @@
 // Readings of the clocks, and random numbers from the system.
 #pragma once
 
-#include "protocol/time.hpp"
+#include "protocol/base/time.hpp"
 
 namespace weft {
 

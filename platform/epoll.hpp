@@ -3,7 +3,7 @@
 
 #include "platform/error.hpp"
 #include "platform/file_descriptor.hpp"
-#include "protocol/time.hpp"
+#include "protocol/base/time.hpp"
 
 #include <array>
 #include <cstdint>

@@ -3,7 +3,7 @@
 
 #include "platform/error.hpp"
 #include "platform/file_descriptor.hpp"
-#include "protocol/ip.hpp"
+#include "protocol/base/ip.hpp"
 
 #include <cstdint>
 #include <string>

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "platform/error.hpp"
-#include "protocol/ip.hpp"
+#include "protocol/base/ip.hpp"
 
 #include <cstdint>
 #include <optional>

@@ -1,6 +1,6 @@
 #include "platform/secret_text.hpp"
 
-#include "protocol/wipe.hpp"
+#include "protocol/base/wipe.hpp"
 
 #include <algorithm>
 

@@ -9,7 +9,7 @@
 #include "platform/certificates.hpp"
 #include "platform/error.hpp"
 #include "platform/file_descriptor.hpp"
-#include "protocol/bytes.hpp"
+#include "protocol/base/bytes.hpp"
 
 #include <memory>
 #include <optional>

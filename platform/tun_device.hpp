@@ -3,7 +3,7 @@
 
 #include "platform/error.hpp"
 #include "platform/file_descriptor.hpp"
-#include "protocol/offload.hpp"
+#include "protocol/packets/offload.hpp"
 
 #include <optional>
 #include <string>

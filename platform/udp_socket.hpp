@@ -3,8 +3,8 @@
 
 #include "platform/error.hpp"
 #include "platform/file_descriptor.hpp"
-#include "protocol/datagram_buffer.hpp"
-#include "protocol/ip.hpp"
+#include "protocol/base/ip.hpp"
+#include "protocol/packets/datagram_buffer.hpp"
 
 #include <cstdint>
 #include <memory>

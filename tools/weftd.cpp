@@ -1,6 +1,6 @@
 // weftd: one node of the overlay, from a YAML file, or as a drop-in for
 // wireguard-go that wg(8) configures.
-#include "actors/config_files.hpp"
+#include "actors/overlay/config_files.hpp"
 #include "tools/weftd/daemon.hpp"
 
 #include <CLI/CLI.hpp>

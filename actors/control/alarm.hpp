@@ -1,7 +1,7 @@
 // The one deadline of a loop, for whoever has several things to wait for.
 #pragma once
 
-#include "actors/io_loop.hpp"
+#include "actors/loop/io_loop.hpp"
 
 #include <functional>
 #include <optional>

@@ -1,7 +1,7 @@
 #include "platform/files.hpp"
 
 #include "platform/clock.hpp"
-#include "protocol/random.hpp"
+#include "protocol/base/random.hpp"
 
 #include <fcntl.h>
 #include <poll.h>

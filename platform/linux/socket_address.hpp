@@ -2,7 +2,7 @@
 // this folder.
 #pragma once
 
-#include "protocol/ip.hpp"
+#include "protocol/base/ip.hpp"
 
 #include <netinet/in.h>
 #include <sys/socket.h>

@@ -1,7 +1,7 @@
 #include "platform/linux/socket_folder.hpp"
 
 #include "platform/clock.hpp"
-#include "protocol/random.hpp"
+#include "protocol/base/random.hpp"
 
 #include <dirent.h>
 #include <fcntl.h>

@@ -3,8 +3,8 @@
 // message from its first byte, and the IP header at SKF_NET_OFF.
 #include "platform/linux/socket_address.hpp"
 #include "platform/udp_socket.hpp"
-#include "protocol/random.hpp"
-#include "protocol/wire.hpp"
+#include "protocol/base/random.hpp"
+#include "protocol/tunnel/wire.hpp"
 
 #include <linux/filter.h>
 

@@ -1,4 +1,4 @@
-#include "actors/control/frame_filter.hpp"
+#include "actors/control/wire/frame_filter.hpp"
 #include "messages/control.hpp"
 #include "tests/actors/control_frames.hpp"
 

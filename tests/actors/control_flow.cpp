@@ -1,5 +1,5 @@
 // Clients that do not read, and buffers that do not grow.
-#include "actors/control/pump.hpp"
+#include "actors/control/wire/pump.hpp"
 #include "tests/actors/control_raw.hpp"
 
 using namespace weft;

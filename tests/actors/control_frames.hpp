@@ -1,7 +1,7 @@
 // Frames of BASP, byte by byte, as a client may send them.
 #pragma once
 
-#include "actors/control/frames.hpp"
+#include "actors/control/wire/frames.hpp"
 
 #include <caf/atom.hpp>
 

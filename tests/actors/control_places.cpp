@@ -1,5 +1,5 @@
-#include "actors/control/client_account.hpp"
-#include "actors/control/places.hpp"
+#include "actors/control/server/client_account.hpp"
+#include "actors/control/server/places.hpp"
 
 #include <catch2/catch.hpp>
 

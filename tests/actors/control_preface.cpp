@@ -1,4 +1,4 @@
-#include "actors/control/preface.hpp"
+#include "actors/control/wire/preface.hpp"
 #include "tests/actors/control_frames.hpp"
 
 #include <catch2/catch.hpp>

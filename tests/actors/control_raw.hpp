@@ -1,7 +1,7 @@
 // A client that speaks byte by byte.
 #pragma once
 
-#include "actors/control/preface.hpp"
+#include "actors/control/wire/preface.hpp"
 #include "tests/actors/control_frames.hpp"
 #include "tests/actors/control_support.hpp"
 

@@ -1,5 +1,5 @@
 // What of keys that came by message is left in memory.
-#include "actors/start_overlay.hpp"
+#include "actors/overlay/start_overlay.hpp"
 #include "tests/actors/control_support.hpp"
 
 #include <fcntl.h>

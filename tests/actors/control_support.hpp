@@ -2,8 +2,8 @@
 // program that connects to it, and a raw client that may misbehave.
 #pragma once
 
-#include "actors/control/connect.hpp"
-#include "actors/control/gateway.hpp"
+#include "actors/control/client/connect.hpp"
+#include "actors/control/server/gateway.hpp"
 #include "messages/errors.hpp"
 #include "tests/actors/line_sink.hpp"
 #include "tests/actors/support.hpp"

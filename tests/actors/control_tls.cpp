@@ -1,4 +1,4 @@
-#include "actors/start_overlay.hpp"
+#include "actors/overlay/start_overlay.hpp"
 #include "tests/actors/control_support.hpp"
 #include "tests/platform/test_pki.hpp"
 

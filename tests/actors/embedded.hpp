@@ -1,7 +1,7 @@
 // Overlays that a service embeds: without a device, and without privileges.
 #pragma once
 
-#include "actors/start_overlay.hpp"
+#include "actors/overlay/start_overlay.hpp"
 #include "tests/actors/packets.hpp"
 #include "tests/actors/support.hpp"
 

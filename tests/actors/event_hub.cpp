@@ -1,4 +1,4 @@
-#include "actors/event_hub.hpp"
+#include "actors/overlay/event_hub.hpp"
 
 #include "messages/errors.hpp"
 #include "tests/actors/line_sink.hpp"

@@ -1,4 +1,4 @@
-#include "actors/handshake_gate.hpp"
+#include "actors/peers/handshake_gate.hpp"
 
 #include "messages/errors.hpp"
 #include "platform/clock.hpp"

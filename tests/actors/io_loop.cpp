@@ -1,4 +1,4 @@
-#include "actors/io_loop.hpp"
+#include "actors/loop/io_loop.hpp"
 
 #include "messages/errors.hpp"
 #include "platform/clock.hpp"

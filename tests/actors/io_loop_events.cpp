@@ -1,4 +1,4 @@
-#include "actors/io_loop.hpp"
+#include "actors/loop/io_loop.hpp"
 #include "platform/clock.hpp"
 #include "tests/actors/descriptors.hpp"
 

@@ -1,4 +1,4 @@
-#include "actors/lookup_schedule.hpp"
+#include "actors/peers/lookup_schedule.hpp"
 
 #include <catch2/catch.hpp>
 

@@ -2,7 +2,7 @@
 // fakes for the socket and the timer and a record instead of a TUN device.
 #pragma once
 
-#include "actors/peer.hpp"
+#include "actors/peers/peer.hpp"
 #include "platform/clock.hpp"
 #include "tests/actors/support.hpp"
 #include "tests/protocol/inner_packets.hpp"

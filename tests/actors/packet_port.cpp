@@ -1,4 +1,4 @@
-#include "actors/packet_port.hpp"
+#include "actors/packets/packet_port.hpp"
 
 #include "messages/errors.hpp"
 #include "tests/actors/packets.hpp"

@@ -1,4 +1,4 @@
-#include "actors/packet_router.hpp"
+#include "actors/packets/packet_router.hpp"
 
 #include "tests/actors/packets.hpp"
 #include "tests/actors/support.hpp"

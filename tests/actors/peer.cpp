@@ -1,4 +1,4 @@
-#include "actors/peer.hpp"
+#include "actors/peers/peer.hpp"
 
 #include "messages/errors.hpp"
 #include "tests/actors/node.hpp"

@@ -1,7 +1,7 @@
 // A registry for tests, and words to tell it of changes.
 #pragma once
 
-#include "actors/registry.hpp"
+#include "actors/peers/registry.hpp"
 #include "tests/actors/node.hpp"
 
 #include <spdlog/sinks/null_sink.h>

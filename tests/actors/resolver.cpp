@@ -1,4 +1,4 @@
-#include "actors/resolver.hpp"
+#include "actors/peers/resolver.hpp"
 
 #include "tests/actors/support.hpp"
 

@@ -1,5 +1,5 @@
 // Needs root: whole overlays in network namespaces of their own.
-#include "actors/start_overlay.hpp"
+#include "actors/overlay/start_overlay.hpp"
 
 #include "messages/errors.hpp"
 #include "messages/interfaces.hpp"

@@ -2,7 +2,7 @@
 // with the test, and fakes that record what the actor under test sends them.
 #pragma once
 
-#include "actors/io_loop.hpp"
+#include "actors/loop/io_loop.hpp"
 #include "tests/actors/message_log.hpp"
 
 #include <caf/all.hpp>

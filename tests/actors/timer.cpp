@@ -1,4 +1,4 @@
-#include "actors/timer.hpp"
+#include "actors/loop/timer.hpp"
 
 #include "platform/clock.hpp"
 #include "tests/actors/support.hpp"

@@ -1,5 +1,5 @@
 // Needs root: a TUN device in a network namespace of its own, 10.9.0.0/24.
-#include "actors/tun_reader.hpp"
+#include "actors/packets/tun_reader.hpp"
 
 #include "tests/actors/support.hpp"
 #include "tests/platform/support.hpp"

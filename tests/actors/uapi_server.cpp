@@ -1,4 +1,4 @@
-#include "actors/uapi_server.hpp"
+#include "actors/overlay/uapi_server.hpp"
 
 #include "messages/errors.hpp"
 #include "tests/actors/support.hpp"

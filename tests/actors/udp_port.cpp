@@ -1,6 +1,6 @@
-#include "actors/udp_port.hpp"
+#include "actors/packets/udp_port.hpp"
 
-#include "actors/stranger_port.hpp"
+#include "actors/packets/stranger_port.hpp"
 #include "messages/errors.hpp"
 #include "tests/actors/support.hpp"
 #include "tests/protocol/support.hpp"

@@ -1,7 +1,7 @@
 // What the tests of config/ share.
 #pragma once
 
-#include "actors/config_files.hpp"
+#include "actors/overlay/config_files.hpp"
 
 #include <unistd.h>
 

@@ -4,7 +4,7 @@
 //
 // The input is a list of five-byte steps: flow, what is special, its argument,
 // and the length of the payload.
-#include "protocol/coalescer.hpp"
+#include "protocol/packets/coalescer.hpp"
 #include "tests/fuzz/plain_split.hpp"
 
 #include <array>

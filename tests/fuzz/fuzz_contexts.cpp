@@ -1,6 +1,6 @@
 // The file of contexts: no text crashes its reader, and changing the current
 // context changes nothing else.
-#include "tools/weft/contexts.hpp"
+#include "tools/weft/places/contexts.hpp"
 
 #include <cstdlib>
 

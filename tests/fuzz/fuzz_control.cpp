@@ -4,8 +4,8 @@
 //
 // The first byte says who reads: a filter for a viewer or an operator, the
 // guard of a client, or the preface.
-#include "actors/control/frame_filter.hpp"
-#include "actors/control/preface.hpp"
+#include "actors/control/wire/frame_filter.hpp"
+#include "actors/control/wire/preface.hpp"
 #include "tests/actors/control_frames.hpp"
 
 #include <cstdlib>

@@ -4,8 +4,8 @@
 //
 // The input: which message, then pairs of a place and a change; what is left
 // replaces the message from its beginning.
-#include "protocol/cookie.hpp"
-#include "protocol/noise.hpp"
+#include "protocol/tunnel/cookie.hpp"
+#include "protocol/tunnel/noise.hpp"
 #include "tests/protocol/support.hpp"
 
 #include <cstdlib>

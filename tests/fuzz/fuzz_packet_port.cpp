@@ -2,7 +2,7 @@
 // and counted; and what arrives for the service is bounded.
 //
 // The input: packets, each with its length in front (two bytes).
-#include "actors/packet_port.hpp"
+#include "actors/packets/packet_port.hpp"
 #include "config/device_status.hpp"
 
 #include <cstdlib>

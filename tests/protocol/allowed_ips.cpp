@@ -1,4 +1,4 @@
-#include "protocol/allowed_ips.hpp"
+#include "protocol/tunnel/allowed_ips.hpp"
 
 #include "tests/protocol/support.hpp"
 

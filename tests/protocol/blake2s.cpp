@@ -1,4 +1,4 @@
-#include "protocol/blake2s.hpp"
+#include "protocol/tunnel/blake2s.hpp"
 
 #include "tests/protocol/support.hpp"
 

@@ -1,4 +1,4 @@
-#include "protocol/coalescer.hpp"
+#include "protocol/packets/coalescer.hpp"
 
 #include "tests/protocol/inner_packets.hpp"
 

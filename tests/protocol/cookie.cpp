@@ -1,6 +1,6 @@
-#include "protocol/cookie.hpp"
+#include "protocol/tunnel/cookie.hpp"
 
-#include "protocol/blake2s.hpp"
+#include "protocol/tunnel/blake2s.hpp"
 #include "tests/protocol/support.hpp"
 
 #include <catch2/catch.hpp>

@@ -1,4 +1,4 @@
-#include "protocol/datagram_buffer.hpp"
+#include "protocol/packets/datagram_buffer.hpp"
 
 #include <catch2/catch.hpp>
 

@@ -1,4 +1,4 @@
-#include "protocol/endpoint_turns.hpp"
+#include "protocol/tunnel/endpoint_turns.hpp"
 
 #include <catch2/catch.hpp>
 

@@ -3,7 +3,7 @@
 // opinion on the code under test.
 #pragma once
 
-#include "protocol/offload.hpp"
+#include "protocol/packets/offload.hpp"
 #include "tests/protocol/support.hpp"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-#include "protocol/ip.hpp"
+#include "protocol/base/ip.hpp"
 
 #include "tests/protocol/support.hpp"
 

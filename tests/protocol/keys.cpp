@@ -1,4 +1,4 @@
-#include "protocol/keys.hpp"
+#include "protocol/base/keys.hpp"
 
 #include "tests/protocol/support.hpp"
 

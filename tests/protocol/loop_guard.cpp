@@ -1,4 +1,4 @@
-#include "protocol/loop_guard.hpp"
+#include "protocol/tunnel/loop_guard.hpp"
 
 #include "tests/sim/network.hpp"
 

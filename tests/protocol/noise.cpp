@@ -1,4 +1,4 @@
-#include "protocol/noise.hpp"
+#include "protocol/tunnel/noise.hpp"
 
 #include "tests/protocol/support.hpp"
 

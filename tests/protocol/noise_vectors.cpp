@@ -1,7 +1,7 @@
 // The handshake against the bytes that vectors/make_vectors.py has computed.
-#include "protocol/cookie.hpp"
-#include "protocol/noise.hpp"
-#include "protocol/transport_cipher.hpp"
+#include "protocol/tunnel/cookie.hpp"
+#include "protocol/tunnel/noise.hpp"
+#include "protocol/tunnel/transport_cipher.hpp"
 #include "tests/protocol/support.hpp"
 #include "tests/protocol/vectors.hpp"
 

@@ -1,4 +1,4 @@
-#include "protocol/rate_limiter.hpp"
+#include "protocol/tunnel/rate_limiter.hpp"
 
 #include "tests/protocol/support.hpp"
 

@@ -1,4 +1,4 @@
-#include "protocol/receiver_index.hpp"
+#include "protocol/tunnel/receiver_index.hpp"
 
 #include "tests/protocol/support.hpp"
 

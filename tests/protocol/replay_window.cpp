@@ -1,4 +1,4 @@
-#include "protocol/replay_window.hpp"
+#include "protocol/tunnel/replay_window.hpp"
 
 #include "tests/protocol/support.hpp"
 

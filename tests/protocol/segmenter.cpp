@@ -1,4 +1,4 @@
-#include "protocol/offload.hpp"
+#include "protocol/packets/offload.hpp"
 #include "tests/protocol/inner_packets.hpp"
 
 #include <catch2/catch.hpp>

@@ -1,7 +1,7 @@
 // What tests need of a session beyond its interface.
 #pragma once
 
-#include "protocol/peer_session.hpp"
+#include "protocol/tunnel/peer_session.hpp"
 
 namespace weft {
 

@@ -1,4 +1,4 @@
-#include "protocol/staging.hpp"
+#include "protocol/tunnel/staging.hpp"
 
 #include "tests/sim/network.hpp"
 

@@ -2,10 +2,10 @@
 // written as text.
 #pragma once
 
-#include "protocol/bytes.hpp"
-#include "protocol/keys.hpp"
-#include "protocol/noise.hpp"
-#include "protocol/random.hpp"
+#include "protocol/base/bytes.hpp"
+#include "protocol/base/keys.hpp"
+#include "protocol/base/random.hpp"
+#include "protocol/tunnel/noise.hpp"
 
 #include <algorithm>
 #include <array>

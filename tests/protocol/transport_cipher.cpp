@@ -1,4 +1,4 @@
-#include "protocol/transport_cipher.hpp"
+#include "protocol/tunnel/transport_cipher.hpp"
 
 #include "tests/protocol/support.hpp"
 

@@ -1,4 +1,4 @@
-#include "protocol/wire.hpp"
+#include "protocol/tunnel/wire.hpp"
 
 #include <catch2/catch.hpp>
 

@@ -29,7 +29,7 @@ ALLOWED = [
     ("protocol/a.cpp", "#include <vector>"),
     ("protocol/a.cpp", "#include <openssl/evp.h>"),
     ("platform/a.cpp", "#include <mutex>"),
-    ("actors/io_loop.hpp", "#include <mutex>"),
+    ("actors/loop/io_loop.hpp", "#include <mutex>"),
     ("tools/weft/a.cpp", "#include <unistd.h>"),
     ("tests/platform/a.cpp", "#include <thread>"),
 ]

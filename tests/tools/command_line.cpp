@@ -2,7 +2,7 @@
 
 #include "tools/weft/command_line.hpp"
 
-#include "actors/control/gateway.hpp"
+#include "actors/control/server/gateway.hpp"
 #include "console.hpp"
 #include "example_device.hpp"
 #include "example_overlay.hpp"

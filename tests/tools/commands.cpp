@@ -1,8 +1,8 @@
-#include "tools/weft/commands.hpp"
+#include "tools/weft/commands/commands.hpp"
 
-#include "actors/config_files.hpp"
+#include "actors/overlay/config_files.hpp"
 #include "console.hpp"
-#include "protocol/keys.hpp"
+#include "protocol/base/keys.hpp"
 #include "temporary_folder.hpp"
 #include "tools/weft/secret_output.hpp"
 

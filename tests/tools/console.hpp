@@ -1,7 +1,7 @@
 // The streams of a command, and what it printed.
 #pragma once
 
-#include "tools/weft/commands.hpp"
+#include "tools/weft/commands/commands.hpp"
 
 #include <sstream>
 #include <string>

@@ -1,9 +1,9 @@
-#include "tools/weft/contexts.hpp"
+#include "tools/weft/places/contexts.hpp"
 
 #include "console.hpp"
 #include "temporary_folder.hpp"
-#include "tools/weft/control_commands.hpp"
-#include "tools/weft/target.hpp"
+#include "tools/weft/commands/control_commands.hpp"
+#include "tools/weft/places/target.hpp"
 
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>

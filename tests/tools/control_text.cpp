@@ -1,11 +1,11 @@
-#include "tools/weft/control_text.hpp"
+#include "tools/weft/view/control_text.hpp"
 
 #include "example_device.hpp"
 #include "messages/errors.hpp"
 #include "tools/weft/failure.hpp"
-#include "tools/weft/format.hpp"
-#include "tools/weft/requests.hpp"
-#include "tools/weft/status_text.hpp"
+#include "tools/weft/places/requests.hpp"
+#include "tools/weft/view/format.hpp"
+#include "tools/weft/view/status_text.hpp"
 
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>

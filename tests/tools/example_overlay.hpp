@@ -3,7 +3,7 @@
 
 #include "messages/control.hpp"
 #include "messages/errors.hpp"
-#include "tools/weft/overlay_link.hpp"
+#include "tools/weft/places/overlay_link.hpp"
 
 #include <algorithm>
 #include <memory>

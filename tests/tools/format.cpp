@@ -1,4 +1,4 @@
-#include "tools/weft/format.hpp"
+#include "tools/weft/view/format.hpp"
 
 #include <catch2/catch.hpp>
 

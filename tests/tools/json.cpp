@@ -1,5 +1,5 @@
 #include "example_device.hpp"
-#include "tools/weft/status_text.hpp"
+#include "tools/weft/view/status_text.hpp"
 
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>

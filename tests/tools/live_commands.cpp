@@ -4,7 +4,7 @@
 #include "example_device.hpp"
 #include "example_overlay.hpp"
 #include "platform/process.hpp"
-#include "tools/weft/control_commands.hpp"
+#include "tools/weft/commands/control_commands.hpp"
 
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>

@@ -5,8 +5,8 @@
 #include "example_device.hpp"
 #include "example_overlay.hpp"
 #include "temporary_folder.hpp"
-#include "tools/weft/control_commands.hpp"
-#include "tools/weft/requests.hpp"
+#include "tools/weft/commands/control_commands.hpp"
+#include "tools/weft/places/requests.hpp"
 
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>

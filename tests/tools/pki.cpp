@@ -1,11 +1,11 @@
 #include "platform/clock.hpp"
 #include "platform/files.hpp"
 #include "platform/tls.hpp"
-#include "protocol/keys.hpp"
-#include "protocol/random.hpp"
+#include "protocol/base/keys.hpp"
+#include "protocol/base/random.hpp"
 #include "temporary_folder.hpp"
-#include "tools/weft/commands.hpp"
-#include "tools/weft/pki_folder.hpp"
+#include "tools/weft/commands/commands.hpp"
+#include "tools/weft/pki/pki_folder.hpp"
 
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>

@@ -1,12 +1,12 @@
 // `weft status` against a daemon that plays a script.
 
-#include "tools/weft/status.hpp"
+#include "tools/weft/view/status.hpp"
 
 #include "console.hpp"
 #include "example_device.hpp"
 #include "platform/unix_socket.hpp"
 #include "temporary_folder.hpp"
-#include "tools/weft/uapi_client.hpp"
+#include "tools/weft/places/uapi_client.hpp"
 
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>

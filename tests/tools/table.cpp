@@ -1,6 +1,6 @@
 #include "example_device.hpp"
-#include "tools/weft/format.hpp"
-#include "tools/weft/status_text.hpp"
+#include "tools/weft/view/format.hpp"
+#include "tools/weft/view/status_text.hpp"
 
 #include <catch2/catch.hpp>
 

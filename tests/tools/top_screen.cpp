@@ -1,7 +1,7 @@
-#include "tools/weft/top_screen.hpp"
+#include "tools/weft/view/top_screen.hpp"
 
 #include "example_device.hpp"
-#include "tools/weft/format.hpp"
+#include "tools/weft/view/format.hpp"
 
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>

@@ -1,7 +1,7 @@
 #include "tools/weft/command_line.hpp"
 
 #include "tools/weft/failure.hpp"
-#include "tools/weft/format.hpp"
+#include "tools/weft/view/format.hpp"
 
 #include <algorithm>
 #include <ostream>

@@ -1,7 +1,7 @@
 // What can be typed after `weft`.
 #pragma once
 
-#include "tools/weft/commands.hpp"
+#include "tools/weft/commands/commands.hpp"
 
 #include <CLI/CLI.hpp>
 

@@ -1,10 +1,10 @@
 // The commands that steer running nodes.
 #include "platform/terminal.hpp"
 #include "tools/weft/command_line.hpp"
-#include "tools/weft/connection.hpp"
-#include "tools/weft/control_commands.hpp"
-#include "tools/weft/requests.hpp"
-#include "tools/weft/status.hpp"
+#include "tools/weft/commands/control_commands.hpp"
+#include "tools/weft/places/connection.hpp"
+#include "tools/weft/places/requests.hpp"
+#include "tools/weft/view/status.hpp"
 
 #include <unistd.h>
 

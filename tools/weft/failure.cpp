@@ -1,7 +1,7 @@
 #include "tools/weft/failure.hpp"
 
-#include "tools/weft/format.hpp"
-#include "tools/weft/json_text.hpp"
+#include "tools/weft/view/format.hpp"
+#include "tools/weft/view/json_text.hpp"
 
 #include <nlohmann/json.hpp>
 

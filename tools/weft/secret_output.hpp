@@ -2,7 +2,7 @@
 #pragma once
 
 #include "platform/error.hpp"
-#include "tools/weft/commands.hpp"
+#include "tools/weft/commands/commands.hpp"
 
 #include <string_view>
 

@@ -1,8 +1,8 @@
 #include "tools/weftd/daemon.hpp"
 
-#include "actors/config_files.hpp"
-#include "actors/control/gateway.hpp"
-#include "actors/start_overlay.hpp"
+#include "actors/control/server/gateway.hpp"
+#include "actors/overlay/config_files.hpp"
+#include "actors/overlay/start_overlay.hpp"
 #include "platform/accounts.hpp"
 #include "platform/clock.hpp"
 #include "platform/epoll.hpp"

@@ -1,6 +1,6 @@
 #include "tools/weftd/logging.hpp"
 
-#include "actors/log_level.hpp"
+#include "actors/overlay/log_level.hpp"
 #include "platform/line_writer.hpp"
 
 #include <nlohmann/json.hpp>

@@ -1,5 +1,5 @@
 // Cryptokey routing with few and many prefixes.
-#include "protocol/allowed_ips.hpp"
+#include "protocol/tunnel/allowed_ips.hpp"
 
 #include "tests/protocol/support.hpp"
 #include "tools/bench/micro/support.hpp"

@@ -1,5 +1,5 @@
 // Sealing and opening transport messages, by backend and size.
-#include "protocol/transport_cipher.hpp"
+#include "protocol/tunnel/transport_cipher.hpp"
 #include "tests/protocol/support.hpp"
 #include "tools/bench/micro/support.hpp"
 

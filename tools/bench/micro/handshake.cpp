@@ -1,7 +1,7 @@
 // The public-key operations of a handshake, and the MACs that stand in front of
 // them.
-#include "protocol/cookie.hpp"
-#include "protocol/noise.hpp"
+#include "protocol/tunnel/cookie.hpp"
+#include "protocol/tunnel/noise.hpp"
 #include "tests/protocol/support.hpp"
 #include "tools/bench/micro/support.hpp"
 

@@ -1,6 +1,6 @@
 // What it costs to hand a batch from actor to actor: both on one I/O loop, on
 // two loops, and on CAF's scheduler.
-#include "actors/io_loop.hpp"
+#include "actors/loop/io_loop.hpp"
 #include "messages/interfaces.hpp"
 #include "tools/bench/micro/support.hpp"
 

@@ -1,6 +1,6 @@
 // What splitting and joining super-packets costs a packet.
 #include "messages/batches.hpp"
-#include "protocol/coalescer.hpp"
+#include "protocol/packets/coalescer.hpp"
 #include "tests/protocol/inner_packets.hpp"
 #include "tools/bench/micro/support.hpp"
 

@@ -1,8 +1,8 @@
 // One of many initiators.
 #pragma once
 
-#include "protocol/cookie.hpp"
-#include "protocol/noise.hpp"
+#include "protocol/tunnel/cookie.hpp"
+#include "protocol/tunnel/noise.hpp"
 
 namespace weft::bench {
 

@@ -1,0 +1,137 @@
+// What a client of remote control has in the place of the overlay: it checks
+// the client's role, passes requests on, and bounds what they may cost.
+#pragma once
+
+#include "actors/control/at_home.hpp"
+#include "actors/control/server/client_account.hpp"
+#include "messages/control.hpp"
+#include "platform/certificates.hpp"
+
+#include <spdlog/logger.h>
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace weft {
+
+/// Who is at the other end of a control connection.
+struct control_caller {
+  control_role role = control_role::view;
+  std::string name;    ///< `user root`, `certificate alice`
+  std::string address; ///< where from
+  /// Whose connections count as one's: `user 0`, `certificate alice`.
+  std::string identity{};
+  /// It may do anything to the daemon anyway: root of this host, or the
+  /// daemon's own user.  Others do not use up its places.
+  bool is_master = false;
+  std::shared_ptr<client_account> account{}; ///< null: it gets one
+};
+
+/// What all facades of a role's system share.
+struct facade_commons {
+  static constexpr std::size_t most_subscriptions = 256;
+  std::atomic<std::size_t> subscriptions{0};
+  std::shared_ptr<spdlog::logger> log;
+};
+
+/// Passes events on to a subscriber in another process.  A batch is answered
+/// once the subscriber has answered it, and nothing is kept, so whoever sends
+/// the events sees how fast the subscriber is.  Ends when that one is gone.
+class event_relay final : public at_home<event_subscriber::base> {
+public:
+  /// `over` is set before the subscriber hears that its subscription ended.
+  event_relay(caf::actor_config& config, event_subscriber remote,
+              std::shared_ptr<std::atomic<bool>> over
+              = std::make_shared<std::atomic<bool>>());
+
+  behavior_type make_behavior() override;
+  void on_exit() override;
+
+private:
+  caf::result<void> pass_on(event_batch& batch);
+
+  event_subscriber remote_;
+  std::shared_ptr<std::atomic<bool>> over_;
+  caf::response_promise unanswered_;
+};
+
+/// One for each connection.  It lives in the actor system of the client's role
+/// and ends with the connection.
+class facade final : public at_home<overlay_actor::base> {
+public:
+  static constexpr std::size_t most_subscriptions = 16;
+  /// An overlay that takes longer is not waited for.
+  static constexpr std::chrono::seconds patience{30};
+
+  facade(caf::actor_config& config, overlay_actor overlay, control_caller who,
+         std::shared_ptr<facade_commons> commons);
+
+  behavior_type make_behavior() override;
+  void on_exit() override;
+
+private:
+  struct subscription {
+    caf::actor_addr remote;
+    event_subscriber relay;
+  };
+
+  template <class R, class T>
+  caf::result<R> pass_on(T message);
+  template <class T, class R>
+  auto handler();
+  caf::error refuse(const char* request);
+  caf::result<void> subscribe_remote(const event_subscriber& remote);
+  caf::result<void> unsubscribe_remote(const event_subscriber& remote);
+  void end(const event_subscriber& relay);
+  void forget(const caf::actor_addr& relay);
+
+  overlay_actor overlay_;
+  control_caller who_;
+  std::shared_ptr<facade_commons> commons_;
+  std::vector<subscription> subscriptions_;
+};
+
+/// Whether a request only looks.
+template <class T>
+inline constexpr bool is_for_viewers
+  = std::is_same_v<
+      T,
+      get_status> || std::is_same_v<T, check_handshake> || std::is_same_v<T, subscribe> || std::is_same_v<T, unsubscribe>;
+
+/// What a viewer's other requests are answered with.
+caf::error
+role_refusal(const std::string& who, control_role role, const char* request);
+
+/// How a request is called in such an answer.
+template <class T>
+constexpr const char* request_name() {
+  if constexpr (std::is_same_v<T, apply_config>)
+    return "apply_config";
+  else if constexpr (std::is_same_v<T, reload_config>)
+    return "reload_config";
+  else if constexpr (std::is_same_v<T, add_peer>)
+    return "add_peer";
+  else if constexpr (std::is_same_v<T, update_peer>)
+    return "update_peer";
+  else if constexpr (std::is_same_v<T, remove_peer>)
+    return "remove_peer";
+  else if constexpr (std::is_same_v<T, set_endpoint>)
+    return "set_endpoint";
+  else if constexpr (std::is_same_v<T, add_allowed_ip>)
+    return "add_allowed_ip";
+  else if constexpr (std::is_same_v<T, remove_allowed_ip>)
+    return "remove_allowed_ip";
+  else if constexpr (std::is_same_v<T, generate_keys>)
+    return "generate_keys";
+  else if constexpr (std::is_same_v<T, set_log_level>)
+    return "set_log_level";
+  else if constexpr (std::is_same_v<T, shut_down>)
+    return "shut_down";
+  else
+    return "this request";
+}
+
+} // namespace weft

@@ -1,0 +1,34 @@
+#include "actors/control/server/listener.hpp"
+
+#include "platform/clock.hpp"
+
+namespace weft {
+
+listener::listener(io_loop& loop, int descriptor, owner told)
+  : loop_(loop), descriptor_(descriptor), told_(std::move(told)) {
+  std::ignore = loop_.watch(descriptor_, interest::read, this);
+}
+
+listener::~listener() {
+  loop_.forget(descriptor_);
+}
+
+void listener::ready(bool, bool) {
+  int taken = 0;
+  while (taken < most_at_a_time && told_.accept())
+    ++taken;
+  if (taken > 0)
+    return;
+  loop_.forget(descriptor_);
+  rests_until_ = boot_now() + pause;
+  told_.rests(*rests_until_);
+}
+
+void listener::check(time_point now) {
+  if (!rests_until_ || now < *rests_until_)
+    return;
+  rests_until_.reset();
+  std::ignore = loop_.watch(descriptor_, interest::read, this);
+}
+
+} // namespace weft

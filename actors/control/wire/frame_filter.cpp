@@ -1,0 +1,420 @@
+#include "actors/control/wire/frame_filter.hpp"
+
+#include "messages/control.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace weft {
+
+namespace {
+
+using basp::operation;
+using ruling = frame_walker::ruling;
+
+const ruling pass{ruling::kind::pass, {}};
+const ruling drop{ruling::kind::drop, {}};
+const ruling hold{ruling::kind::hold, {}};
+const ruling more{ruling::kind::more, {}};
+
+ruling violation(std::string why) {
+  return {ruling::kind::violation, std::move(why)};
+}
+
+/// A request that clients may send.
+struct request_rule {
+  std::string_view types;
+  bool names_subscriber = false;
+  bool has_large_answer = false;
+};
+
+constexpr std::array request_rules{
+  request_rule{"@<>+weft::get_status", false, true},
+  request_rule{"@<>+weft::check_handshake"},
+  request_rule{"@<>+weft::subscribe", true},
+  request_rule{"@<>+weft::unsubscribe", true},
+  request_rule{"@<>+weft::apply_config"},
+  request_rule{"@<>+weft::reload_config"},
+  request_rule{"@<>+weft::add_peer"},
+  request_rule{"@<>+weft::update_peer"},
+  request_rule{"@<>+weft::remove_peer"},
+  request_rule{"@<>+weft::set_endpoint"},
+  request_rule{"@<>+weft::add_allowed_ip"},
+  request_rule{"@<>+weft::remove_allowed_ip"},
+  request_rule{"@<>+weft::generate_keys"},
+  request_rule{"@<>+weft::set_log_level"},
+  request_rule{"@<>+weft::shut_down"},
+};
+
+const request_rule* find_rule(std::string_view types) {
+  const auto* found = std::find_if(request_rules.begin(), request_rules.end(),
+                                   [&](const request_rule& rule) {
+                                     return rule.types == types;
+                                   });
+  return found == request_rules.end() ? nullptr : found;
+}
+
+/// An error, from `offset` on, is read by CAF with whatever is in it.
+ruling judge_error(const basp::header& head, std::string_view payload,
+                   std::size_t offset) {
+  const auto error = basp::parse_error(payload.substr(offset));
+  if (error == basp::message_head::state::complete)
+    return pass;
+  if (error == basp::message_head::state::incomplete
+      && payload.size() < head.length)
+    return more;
+  return violation("a malformed error");
+}
+
+} // namespace
+
+template <class Judge>
+frame_verdict frame_walker::walk(std::string_view waiting, Judge judge) {
+  frame_verdict verdict;
+  for (;;) {
+    const auto step = std::min(rest_, waiting.size() - verdict.pass);
+    verdict.pass += step;
+    rest_ -= step;
+    complete_ += step > 0 && rest_ == 0 ? 1 : 0;
+    const auto ahead = waiting.substr(verdict.pass);
+    if (rest_ > 0 || ahead.size() < basp::header_size)
+      return verdict;
+    const auto head = basp::parse_header(ahead);
+    auto rule = judge(
+      head,
+      ahead.substr(basp::header_size).substr(0, std::size_t{head.length}));
+    switch (rule.what) {
+      case ruling::kind::pass:
+        rest_ = size_ = basp::header_size + head.length;
+        break;
+      case ruling::kind::drop: // only what has no payload
+        if (verdict.pass == 0) {
+          verdict.drop = basp::header_size;
+          ++complete_;
+        }
+        return verdict;
+      case ruling::kind::hold:
+        verdict.held = true;
+        return verdict;
+      case ruling::kind::more:
+        return verdict;
+      case ruling::kind::violation:
+        verdict.violation = std::move(rule.why);
+        return verdict;
+    }
+  }
+}
+
+// -- the server's side -------------------------------------------------------
+
+frame_filter::frame_filter(settings given) : settings_(std::move(given)) {
+  server_actors_.emplace(settings_.facade, false);
+}
+
+frame_verdict frame_filter::from_remote(std::string_view waiting) {
+  resumes_at_.reset();
+  return to_server_.walk(waiting, [this](const basp::header& head,
+                                         std::string_view payload) {
+    return judge(head, payload);
+  });
+}
+
+frame_verdict frame_filter::to_remote(std::string_view waiting) {
+  return to_client_.walk(waiting,
+                         [this](const basp::header& head, std::string_view) {
+                           return judge_server(head);
+                         });
+}
+
+frame_filter::ruling
+frame_filter::judge(const basp::header& head, std::string_view payload) {
+  if (head.what == operation::client_handshake)
+    return judge_handshake(head, payload);
+  if (client_.empty())
+    return violation("it does not begin with a handshake");
+  if (head.flags != 0)
+    return violation(head.flags == basp::named_receiver
+                       ? "a message to an actor by its name"
+                       : "a header with flags");
+  switch (head.what) {
+    case operation::heartbeat:
+      if (head.length != 0)
+        return violation("a heartbeat with a payload");
+      return drop; // the gateway sees that the client lives
+    case operation::monitor_message:
+      return judge_monitor(head, payload);
+    case operation::down_message:
+      return judge_down(head, payload);
+    case operation::direct_message:
+      return basp::message_id{head.data}.is_response()
+               ? judge_answer(head, payload)
+               : judge_request(head, payload);
+    case operation::server_handshake:
+      return violation("the handshake of a server");
+    case operation::routed_message:
+      return violation("a message to be passed on to another node");
+    case operation::client_handshake:
+      break;
+  }
+  return violation("an unknown operation");
+}
+
+/// The client says who it is, and once it knows the server says it again, to
+/// select the connection.
+frame_filter::ruling frame_filter::judge_handshake(const basp::header& head,
+                                                   std::string_view payload) {
+  const auto expected_flags = client_.empty() ? 0 : basp::select_connection;
+  if (selected_ || head.flags != expected_flags || head.data != 0
+      || head.source != 0 || head.destination != 0
+      || head.length != settings_.node.size())
+    return violation("a handshake out of place");
+  if (payload.size() < head.length)
+    return more;
+  if (!client_.empty()) {
+    if (payload != client_)
+      return violation("a handshake for another node");
+    selected_ = true;
+    return pass;
+  }
+  // Both ids are of one kind, which stands in front.
+  constexpr std::size_t kind_size = 8;
+  if (payload.substr(0, kind_size) != settings_.node.substr(0, kind_size))
+    return violation("a node id of another kind");
+  if (payload == settings_.node)
+    return violation("the daemon's own node id");
+  client_ = payload;
+  return pass;
+}
+
+frame_filter::ruling frame_filter::judge_monitor(const basp::header& head,
+                                                 std::string_view payload) {
+  const auto nodes = client_ + settings_.node;
+  if (head.data != 0 || head.source != 0 || head.length != nodes.size())
+    return violation("a malformed monitor message");
+  const auto found = server_actors_.find(head.destination);
+  if (found == server_actors_.end() || found->second)
+    return violation("it watches actors that are not its business");
+  if (payload.size() < head.length)
+    return more;
+  if (payload != nodes)
+    return violation("a monitor message for another node");
+  found->second = true;
+  return pass;
+}
+
+frame_filter::ruling
+frame_filter::judge_down(const basp::header& head, std::string_view payload) {
+  const auto nodes = client_ + settings_.node;
+  if (head.data != 0 || head.destination != 0 || head.length <= nodes.size()
+      || head.length > most_down)
+    return violation("a malformed down message");
+  if (payload.size() < nodes.size())
+    return more;
+  if (payload.substr(0, nodes.size()) != nodes)
+    return violation("a down message for another node");
+  auto reason = judge_error(head, payload, nodes.size());
+  if (reason.what != ruling::kind::pass)
+    return reason;
+  if (client_actors_.erase(head.source) == 0)
+    return violation("the end of an actor that nobody knows");
+  return pass;
+}
+
+frame_filter::ruling frame_filter::judge_request(const basp::header& head,
+                                                 std::string_view payload) {
+  const basp::message_id id{head.data};
+  if (!id.is_request())
+    return violation("a message that is no request");
+  if (head.destination != settings_.facade || head.source == 0)
+    return violation("a message to another actor");
+  const auto most = settings_.role == control_role::operate
+                      ? max_control_size + message_overhead
+                      : most_from_viewer;
+  if (head.length > most)
+    return violation("a request of " + std::to_string(head.length) + " bytes");
+  const auto content = basp::parse_message_head(payload);
+  if (content.is == basp::message_head::state::malformed)
+    return violation("a malformed message");
+  if (content.is == basp::message_head::state::incomplete)
+    return payload.size() < head.length ? more
+                                        : violation("a truncated message");
+  const auto* rule = find_rule(content.types);
+  if (rule == nullptr)
+    return violation("a message that is none of weft's");
+  if (requests_.size() >= most_requests
+      || (rule->has_large_answer && status_requests_ >= most_status_requests))
+    return hold;
+  if (rule->names_subscriber) {
+    auto shown = judge_subscriber(head, payload, content.size);
+    if (shown.what != ruling::kind::pass)
+      return shown;
+  }
+  if (settings_.account && !settings_.account->requests.take(now_)) {
+    resumes_at_ = settings_.account->requests.available();
+    return hold;
+  }
+  client_actors_.insert(head.source);
+  if (client_actors_.size() > most_actors)
+    return violation("too many actors");
+  if (!requests_
+         .emplace(request_key{head.source, id.number()}, rule->has_large_answer)
+         .second)
+    return violation("two requests with one number");
+  if (rule->has_large_answer)
+    ++status_requests_;
+  return pass;
+}
+
+/// A subscriber is an actor of the client's own: its number and its node.
+frame_filter::ruling
+frame_filter::judge_subscriber(const basp::header& head,
+                               std::string_view payload, std::size_t offset) {
+  const auto size = offset + sizeof(std::uint64_t) + client_.size();
+  if (head.length != size)
+    return violation("a malformed subscription");
+  if (payload.size() < size)
+    return more;
+  const auto actor = basp::load_u64(payload, offset);
+  if (actor == 0 || payload.substr(offset + sizeof actor) != client_)
+    return violation("a subscription for another node");
+  client_actors_.insert(actor);
+  return pass;
+}
+
+frame_filter::ruling
+frame_filter::judge_answer(const basp::header& head, std::string_view payload) {
+  const request_key batch{head.destination,
+                          basp::message_id{head.data}.number()};
+  const auto found = batches_.find(batch);
+  if (found == batches_.end())
+    return violation("an answer that nobody waits for");
+  if (head.length > most_answer)
+    return violation("an answer of " + std::to_string(head.length) + " bytes");
+  if (head.source != 0 && client_actors_.count(head.source) == 0)
+    return violation("an answer of an actor that nobody knows");
+  const auto content = basp::parse_message_head(payload);
+  if (content.is == basp::message_head::state::incomplete)
+    return payload.size() < head.length ? more
+                                        : violation("a truncated message");
+  if (content.is == basp::message_head::state::malformed
+      || (content.types != "@<>" && content.types != "@<>+@error"))
+    return violation("a malformed answer");
+  if (content.types != "@<>") {
+    auto error = judge_error(head, payload, content.size);
+    if (error.what != ruling::kind::pass)
+      return error;
+  } else if (head.length != content.size) {
+    return violation("bytes behind an answer");
+  }
+  batches_.erase(found);
+  return pass;
+}
+
+/// Only counts.
+frame_filter::ruling frame_filter::judge_server(const basp::header& head) {
+  const basp::message_id id{head.data};
+  if (head.what == operation::down_message) {
+    server_actors_.erase(head.source);
+  } else if (head.what == operation::direct_message) {
+    if (head.source != 0)
+      server_actors_.emplace(head.source, false);
+    if (server_actors_.size() > most_actors)
+      return violation("it does not watch the actors that it is shown");
+    if (id.is_request()) {
+      batches_.emplace(head.source, id.number());
+      if (batches_.size() > most_batches)
+        return violation("it does not answer the events that it is sent");
+    } else if (const auto found
+               = requests_.find({head.destination, id.number()});
+               id.is_response() && found != requests_.end()) {
+      if (found->second)
+        --status_requests_;
+      requests_.erase(found);
+    }
+  }
+  return pass;
+}
+
+// -- the client's side -------------------------------------------------------
+
+namespace {
+
+/// An answer, or a batch of events.
+ruling judge_message(const basp::header& head, std::string_view payload) {
+  const auto content = basp::parse_message_head(payload);
+  if (content.is == basp::message_head::state::incomplete
+      && payload.size() < head.length)
+    return more;
+  if (content.is != basp::message_head::state::complete)
+    return violation("a malformed message");
+  if (content.types == "@<>+@error")
+    return judge_error(head, payload, content.size);
+  constexpr std::string_view own = "@<>+weft::";
+  const auto is_own
+    = content.types.starts_with(own)
+      && content.types.find('+', own.size()) == std::string_view::npos;
+  if (!is_own && content.types != "@<>" && content.types != "@<>+bool")
+    return violation("a message that is none of weft's");
+  return pass;
+}
+
+/// The end of an actor of the server's, after the ids of two nodes.
+ruling judge_end(const basp::header& head, std::string_view payload) {
+  constexpr std::size_t node_size = 32;
+  if (head.length <= 2 * node_size)
+    return violation("a malformed down message");
+  if (payload.size() < 2 * node_size)
+    return more;
+  constexpr auto kind = static_cast<std::uint64_t>(caf::atom("default"));
+  if (basp::load_u64(payload, 0) != kind
+      || basp::load_u64(payload, node_size) != kind)
+    return violation("a node id of another kind");
+  return judge_error(head, payload, 2 * node_size);
+}
+
+} // namespace
+
+frame_verdict server_guard::to_remote(std::string_view waiting) {
+  return to_server_.walk(waiting, [](const basp::header&, std::string_view) {
+    return pass;
+  });
+}
+
+frame_verdict server_guard::from_remote(std::string_view waiting) {
+  return from_server_.walk(
+    waiting,
+    [this](const basp::header& head, std::string_view payload) -> ruling {
+      constexpr std::size_t most
+        = max_control_size + frame_filter::message_overhead;
+      if (head.length > most)
+        return violation("a message of " + std::to_string(head.length)
+                         + " bytes");
+      if (head.flags != 0)
+        return violation("a header with flags");
+      const auto is_greeting = head.what == operation::server_handshake;
+      if (is_greeting == greeted_)
+        return violation("a handshake out of place");
+      greeted_ = true;
+      switch (head.what) {
+        case operation::server_handshake:
+          return head.data == basp::version && head.length > 0
+                   ? pass
+                   : violation("another version of BASP");
+        case operation::direct_message:
+          return judge_message(head, payload);
+        case operation::down_message:
+          return judge_end(head, payload);
+        case operation::monitor_message:
+          return head.length > 0 ? pass : violation("an empty message");
+        case operation::heartbeat:
+          return head.length == 0 ? pass
+                                  : violation("a heartbeat with a payload");
+        case operation::client_handshake:
+        case operation::routed_message:
+          break;
+      }
+      return violation("an operation that servers do not use");
+    });
+}
+
+} // namespace weft

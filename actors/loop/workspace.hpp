@@ -1,0 +1,49 @@
+// What the peers of one I/O loop share: scratch space, and the way to the host.
+// Used on that loop's thread only.
+#pragma once
+
+#include "platform/tun_device.hpp"
+#include "protocol/base/random.hpp"
+#include "protocol/packets/coalescer.hpp"
+#include "protocol/tunnel/loop_guard.hpp"
+#include "protocol/tunnel/receiver_index.hpp"
+#include "protocol/tunnel/staging.hpp"
+
+#include <functional>
+#include <memory>
+
+namespace weft {
+
+/// Takes packets for the host: a TUN device, or what stands in for one.
+struct packet_sink {
+  coalescer::offloads offloads;
+  std::function<tun_device::io_status(const super_packet&)> write;
+};
+
+/// The sink that writes to `tun`.
+inline packet_sink sink_into(std::shared_ptr<const tun_device> tun) {
+  return {{tun->has_tcp_offload(), tun->has_udp_offload()},
+          [tun](const super_packet& packet) {
+            return tun->write(packet.header, packet.fragments);
+          }};
+}
+
+struct workspace {
+  workspace(packet_sink to_host,
+            std::shared_ptr<const receiver_index_codec> codec,
+            loop_guard::probe probe = {})
+    : sink(std::move(to_host)), indices(std::move(codec)),
+      joiner(sink.offloads), leads_into_tunnel(std::move(probe)) {
+  }
+
+  packet_sink sink;
+  std::shared_ptr<const receiver_index_codec> indices;
+  system_random random;
+  coalescer joiner;
+  staging_budget staging;
+  loop_guard::probe leads_into_tunnel;
+};
+
+using workspace_ptr = std::shared_ptr<workspace>;
+
+} // namespace weft

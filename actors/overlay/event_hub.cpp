@@ -1,0 +1,249 @@
+#include "actors/overlay/event_hub.hpp"
+
+#include "messages/errors.hpp"
+#include "platform/clock.hpp"
+
+#include <algorithm>
+#include <cerrno>
+
+namespace weft {
+
+event_hub::event_hub(caf::actor_config& config, io_loop_ptr loop,
+                     std::string interface, std::shared_ptr<spdlog::logger> log,
+                     duration silence, std::chrono::seconds patience)
+  : hosted(config, std::move(loop)), interface_(std::move(interface)),
+    log_(std::move(log)), silence_(silence), patience_(patience) {
+  set_down_handler([this](const caf::down_msg& down) { remove(down.source); });
+}
+
+event_hub::behavior_type event_hub::make_behavior() {
+  return {
+    [this](const overlay_event& event) { happened(event); },
+    [this](const subscribe& request) { return add(request.subscriber); },
+    [this](const unsubscribe& request) -> caf::result<void> {
+      if (request.subscriber)
+        remove(request.subscriber.address());
+      return caf::unit;
+    },
+    [this](const silence_due&) { check_silence(); },
+  };
+}
+
+void event_hub::on_exit() {
+  for (auto& [address, one] : subscriptions_)
+    demonitor(address);
+  subscriptions_.clear();
+  peers_.clear();
+  handshakes_.clear();
+}
+
+// -- subscribers -------------------------------------------------------------
+
+caf::result<void> event_hub::add(const event_subscriber& subscriber) {
+  if (!subscriber)
+    return make_error(EINVAL, "subscriber: it is no actor", "subscriber");
+  if (subscriptions_.contains(subscriber.address()))
+    return caf::unit;
+  if (subscriptions_.size() == max_subscribers)
+    return make_error(EUSERS,
+                      "too many subscribers: " + std::to_string(max_subscribers)
+                        + " have one each; end some",
+                      "subscriber");
+  monitor(subscriber);
+  auto& added = subscriptions_[subscriber.address()];
+  added.subscriber = subscriber;
+  added.number = ++last_number_;
+  return caf::unit;
+}
+
+void event_hub::remove(const caf::actor_addr& subscriber) {
+  const auto found = subscriptions_.find(subscriber);
+  if (found == subscriptions_.end())
+    return;
+  waiting_in_all_ -= found->second.waiting.size();
+  subscriptions_.erase(found);
+  demonitor(subscriber);
+}
+
+/// What is about a peer; the rest is logged where it happens.
+void event_hub::log(const overlay_event& event) {
+  if (event.peer == public_key{})
+    return;
+  const auto is_news
+    = event.kind == event_kind::peer_up || event.kind == event_kind::peer_down;
+  const auto level = is_news ? spdlog::level::info : spdlog::level::debug;
+  if (!log_->should_log(level))
+    return;
+  const auto name
+    = event.peer_name.empty() ? to_string(event.peer) : event.peer_name;
+  auto text = std::string{to_string(event.kind)} + ": " + name;
+  if (event.endpoint)
+    text += " at " + to_string(*event.endpoint);
+  if (!event.reason.empty())
+    text += ": " + event.reason;
+  log_->log(level, "{}", text);
+}
+
+void event_hub::publish(const overlay_event& event) {
+  log(event);
+  if (subscriptions_.empty())
+    return;
+  std::vector<caf::actor_addr> too_slow;
+  const auto shared = std::make_shared<const overlay_event>(event);
+  for (auto& [address, one] : subscriptions_) {
+    if (one.waiting.size() == max_waiting) {
+      too_slow.push_back(address);
+      continue;
+    }
+    one.waiting.push_back(shared);
+    ++waiting_in_all_;
+    send_batch(one);
+  }
+  if (waiting_in_all_ > max_waiting_in_all && too_slow.empty())
+    too_slow.push_back(std::max_element(subscriptions_.begin(),
+                                        subscriptions_.end(),
+                                        [](const auto& a, const auto& b) {
+                                          return a.second.waiting.size()
+                                                 < b.second.waiting.size();
+                                        })
+                         ->first);
+  for (const auto& address : too_slow)
+    give_up(address,
+            "it is " + std::to_string(subscriptions_[address].waiting.size())
+              + " events behind: subscribe again, and read the status for what "
+                "was missed");
+}
+
+void event_hub::send_batch(subscription& to) {
+  if (to.busy || to.waiting.empty())
+    return;
+  constexpr std::size_t a_few = 16;
+  const auto share = std::max(max_unanswered / subscriptions_.size(), a_few);
+  const auto count = std::min({to.waiting.size(), max_batch, share});
+  event_batch batch;
+  batch.first = to.passed;
+  batch.events.reserve(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    batch.events.push_back(*to.waiting.front());
+    to.waiting.pop_front();
+  }
+  waiting_in_all_ -= count;
+  to.passed += count;
+  to.busy = true;
+  const auto address = to.subscriber.address();
+  request(to.subscriber, patience_, std::move(batch))
+    .then([this, address,
+           number = to.number] { answered(address, number, true); },
+          [this, address, number = to.number](const caf::error&) {
+            answered(address, number, false);
+          });
+}
+
+void event_hub::answered(const caf::actor_addr& subscriber,
+                         std::uint64_t number, bool well) {
+  const auto found = subscriptions_.find(subscriber);
+  if (found == subscriptions_.end() || found->second.number != number)
+    return; // of a subscription that has ended
+  found->second.busy = false;
+  if (well)
+    send_batch(found->second);
+  else
+    give_up(subscriber, "it did not answer for "
+                          + std::to_string(patience_.count()) + " s");
+}
+
+void event_hub::give_up(const caf::actor_addr& subscriber,
+                        const std::string& why) {
+  const auto found = subscriptions_.find(subscriber);
+  if (found == subscriptions_.end())
+    return;
+  overlay_event notice;
+  notice.kind = event_kind::events_lost;
+  notice.when = wall_now();
+  notice.interface = interface_;
+  notice.reason = "the subscription ends: " + why;
+  send(found->second.subscriber,
+       event_batch{found->second.passed + found->second.waiting.size(),
+                   {std::move(notice)}});
+  remove(subscriber);
+}
+
+// -- peers -------------------------------------------------------------------
+
+bool event_hub::comes_too_late(const overlay_event& event) const {
+  switch (event.kind) {
+    case event_kind::endpoint_changed:
+    case event_kind::handshake_completed:
+    case event_kind::handshake_failed:
+      return !peers_.contains(event.peer);
+    default:
+      return false;
+  }
+}
+
+void event_hub::happened(const overlay_event& what) {
+  if (comes_too_late(what))
+    return;
+  if (what.kind == event_kind::peer_added)
+    peers_.try_emplace(what.peer);
+  auto event = what;
+  event.interface = interface_;
+  if (event.when == wall_time{})
+    event.when = wall_now();
+  publish(event);
+  if (event.kind == event_kind::handshake_completed)
+    handshake_seen(event);
+  else if (event.kind == event_kind::peer_removed)
+    peers_.erase(event.peer);
+}
+
+void event_hub::handshake_seen(const overlay_event& event) {
+  const auto now = boot_now();
+  auto& peer = peers_[event.peer];
+  const auto is_new = peer.last_handshake == time_point{};
+  peer = {event.peer_name, now};
+  handshakes_.emplace_back(now, event.peer);
+  if (is_new) {
+    auto up = event;
+    up.kind = event_kind::peer_up;
+    publish(up);
+  }
+  await_silence();
+}
+
+void event_hub::await_silence() {
+  if (check_due_ || handshakes_.empty())
+    return;
+  check_due_ = true;
+  const auto wait = handshakes_.front().first + silence_ - boot_now();
+  delayed_send(caf::actor_cast<event_hub_actor>(this),
+               std::max(wait, duration{0}), silence_due{});
+}
+
+void event_hub::check_silence() {
+  check_due_ = false;
+  const auto now = boot_now();
+  while (!handshakes_.empty() && handshakes_.front().first + silence_ <= now) {
+    const auto [when, key] = handshakes_.front();
+    handshakes_.pop_front();
+    const auto found = peers_.find(key);
+    if (found == peers_.end() || found->second.last_handshake != when)
+      continue; // removed, or heard from again
+    overlay_event down;
+    down.kind = event_kind::peer_down;
+    down.when = wall_now();
+    down.interface = interface_;
+    down.peer = key;
+    down.peer_name = found->second.name;
+    down.reason
+      = "no handshake for "
+        + std::to_string(
+          std::chrono::duration_cast<std::chrono::seconds>(silence_).count())
+        + " s";
+    found->second.last_handshake = {};
+    publish(down);
+  }
+  await_silence();
+}
+
+} // namespace weft

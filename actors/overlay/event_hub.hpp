@@ -1,0 +1,88 @@
+// The event hub: what happens goes in, and out to whoever has subscribed.  It
+// lives on the control loop; a subscriber that is slow costs a bounded queue
+// and then its subscription, and packets never wait for any of it.
+#pragma once
+
+#include "actors/loop/io_loop.hpp"
+#include "messages/interfaces.hpp"
+#include "protocol/tunnel/deadlines.hpp"
+
+#include <spdlog/logger.h>
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <unordered_map>
+
+namespace weft {
+
+class event_hub : public hosted<event_hub_actor::base> {
+public:
+  /// Subscribers at a time.
+  static constexpr std::size_t max_subscribers = 1024;
+  /// Events that wait for one subscriber.
+  static constexpr std::size_t max_waiting = 4096;
+  /// The same for all subscribers together; beyond that the one that is
+  /// furthest behind loses its subscription.  They share the events themselves.
+  static constexpr std::size_t max_waiting_in_all = std::size_t{1} << 17;
+  /// Events in one batch.
+  static constexpr std::size_t max_batch = 256;
+  /// Events in all unanswered batches, but a few for each subscriber.
+  static constexpr std::size_t max_unanswered = 16'384;
+
+  /// `patience` is what a subscriber has to answer a batch, `silence` the time
+  /// without a handshake after which a peer is down.
+  event_hub(caf::actor_config& config, io_loop_ptr loop, std::string interface,
+            std::shared_ptr<spdlog::logger> log,
+            duration silence = limits::reject_after_time,
+            std::chrono::seconds patience = std::chrono::seconds{10});
+
+  behavior_type make_behavior() override;
+  void on_exit() override;
+
+private:
+  struct subscription {
+    event_subscriber subscriber;
+    std::uint64_t number = 0; ///< no other one has or had it
+    std::deque<std::shared_ptr<const overlay_event>> waiting;
+    std::uint64_t passed = 0; ///< events before those that wait
+    bool busy = false;        ///< a batch has not been answered
+  };
+  using subscriptions = std::map<caf::actor_addr, subscription>;
+
+  /// A peer that was added, and not removed.
+  struct known_peer {
+    std::string name;
+    time_point last_handshake{}; ///< zero: it is down
+  };
+
+  caf::result<void> add(const event_subscriber& subscriber);
+  void remove(const caf::actor_addr& subscriber);
+  /// Passes it on, with the peer_up or peer_down that it comes to.
+  void happened(const overlay_event& event);
+  void log(const overlay_event& event);
+  void publish(const overlay_event& event);
+  void send_batch(subscription& to);
+  void
+  answered(const caf::actor_addr& subscriber, std::uint64_t number, bool well);
+  void give_up(const caf::actor_addr& subscriber, const std::string& why);
+  /// Whether it is about a peer that has been removed meanwhile.
+  bool comes_too_late(const overlay_event& event) const;
+  void handshake_seen(const overlay_event& event);
+  void check_silence();
+  void await_silence();
+
+  std::string interface_;
+  std::shared_ptr<spdlog::logger> log_;
+  duration silence_;
+  std::chrono::seconds patience_;
+  subscriptions subscriptions_;
+  std::uint64_t last_number_ = 0;
+  std::size_t waiting_in_all_ = 0;
+  std::unordered_map<public_key, known_peer> peers_;
+  /// Of all live peers, in order of time; a newer handshake appends.
+  std::deque<std::pair<time_point, public_key>> handshakes_;
+  bool check_due_ = false;
+};
+
+} // namespace weft

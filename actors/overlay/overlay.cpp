@@ -1,0 +1,339 @@
+#include "actors/overlay/overlay.hpp"
+
+#include "actors/host/link_setup.hpp"
+#include "actors/loop/timer.hpp"
+#include "actors/overlay/event_hub.hpp"
+#include "actors/overlay/log_level.hpp"
+#include "actors/overlay/uapi_server.hpp"
+#include "actors/packets/stranger_port.hpp"
+#include "actors/packets/tun_reader.hpp"
+#include "actors/packets/udp_port.hpp"
+#include "actors/peers/handshake_gate.hpp"
+#include "actors/peers/resolver.hpp"
+#include "messages/errors.hpp"
+#include "protocol/base/random.hpp"
+
+#include <algorithm>
+#include <cerrno>
+
+namespace weft {
+
+using namespace std::chrono_literals;
+
+overlay::overlay(caf::actor_config& config, io_loop_ptr loop,
+                 overlay_options options,
+                 std::shared_ptr<overlay_resources> resources)
+  : hosted(config, std::move(loop)), options_(std::move(options)),
+    resources_(std::move(resources)), port_(resources_->sockets.port()),
+    fwmark_(options_.config.interface.fwmark),
+    shared_fwmark_(std::make_shared<std::atomic<std::uint32_t>>(fwmark_)),
+    mtu_(options_.config.interface.mtu),
+    link_up_(!resources_->link || resources_->link->is_up()) {
+  system_random random;
+  indices_ = std::make_shared<const receiver_index_codec>(random);
+  const auto& key = options_.config.interface.private_key;
+  if (!key.is_zero())
+    self_ = std::make_shared<const identity>(key);
+  options_.config.interface.private_key.wipe();
+  set_down_handler([this](const caf::down_msg& down) { part_ended(down); });
+}
+
+overlay::behavior_type overlay::make_behavior() {
+  spawn_actors();
+  watch_link();
+  return {
+    [this](const device_update& update) { return apply(update); },
+    [this](const report_request& request) { return status(request); },
+    [this](const get_status& asked) {
+      return status({false, asked.first_peer,
+                     std::min(asked.max_peers, get_status::most),
+                     get_status::most_prefixes});
+    },
+    [this](const apply_config& asked) { return apply_all(asked.config); },
+    [this](const reload_config&) { return reload(); },
+    [this](const add_peer& asked) { return add(asked.peer); },
+    [this](const update_peer& asked) { return change(asked.update); },
+    [this](const remove_peer& asked) { return remove(asked.peer); },
+    [this](const set_endpoint& asked) {
+      peer_update update;
+      update.public_key = asked.peer;
+      update.endpoint = asked.where;
+      return change(update);
+    },
+    [this](const add_allowed_ip& asked) {
+      return change_allowed_ip(asked.peer, asked.prefix, false);
+    },
+    [this](const remove_allowed_ip& asked) {
+      return change_allowed_ip(asked.peer, asked.prefix, true);
+    },
+    [this](const check_handshake& asked) { return delegate(registry_, asked); },
+    [](const generate_keys&) {
+      system_random random;
+      key_pair keys;
+      keys.secret = generate_private_key(random);
+      keys.shared = derive_public_key(keys.secret);
+      return keys;
+    },
+    [this](const set_log_level& asked) -> caf::result<void> {
+      options_.config.log.level = asked.level;
+      options_.log->set_level(to_spdlog(asked.level));
+      return caf::unit;
+    },
+    [this](const subscribe& asked) { return delegate(events_, asked); },
+    [this](const unsubscribe& asked) { return delegate(events_, asked); },
+    [this](const interface_lost& lost) { interface_ended(lost.reason); },
+    [this](const remote_control_changed& news) {
+      remote_control_changes(news.why_closed);
+    },
+    [this](const routes_settled&) {
+      routes_check_due_ = false;
+      send(registry_, source_lost{});
+    },
+    [this](config_read& read) { config_was_read(read); },
+    [this](const config_overdue& due) { config_is_overdue(due); },
+    [this](const report_due&) {
+      report_check_due_ = false;
+      start_reports();
+    },
+    [this](const machine_cloned&) { begin_sessions_anew(); },
+    [this](const shut_down&) -> caf::result<void> {
+      quit(caf::exit_reason::user_shutdown);
+      return caf::unit;
+    },
+  };
+}
+
+// -- start -------------------------------------------------------------------
+
+void overlay::spawn_actors() {
+  auto& home = system();
+  const auto& control = resources_->control_loop;
+  auto supervise = [this](const auto& part, std::string name) {
+    monitor(part);
+    parts_.emplace_back(part.address(), std::move(name));
+  };
+
+  const auto probe = [mark = shared_fwmark_](const network_path& path) {
+    return leads_into_tunnel(path.remote.address,
+                             path.local ? path.local->address : ip_address{},
+                             mark->load(std::memory_order_relaxed));
+  };
+  std::vector<packet_loop> placements;
+  for (const auto& loop : resources_->packet_loops) {
+    timers_.push_back(home.spawn<timer>(loop));
+    supervise(timers_.back(), "timer");
+    placements.push_back(
+      {loop, std::make_shared<workspace>(make_sink(), indices_, probe),
+       timers_.back()});
+  }
+  const auto& reading = resources_->packet_loops.front();
+  socket_
+    = home.spawn<udp_port>(reading, std::move(resources_->sockets),
+                           options_.config.interface.listen, fwmark_,
+                           options_.offload, std::move(resources_->strangers));
+  supervise(socket_, "udp_port");
+  strangers_ = home.spawn<stranger_port>(resources_->handshake_loop, socket_);
+  supervise(strangers_, "stranger_port");
+  spawn_reader();
+  supervise(reader_, resources_->tun ? "tun_reader" : "packet_port");
+  gate_ = home.spawn<handshake_gate>(resources_->handshake_loop, socket_,
+                                     strangers_, indices_,
+                                     change_identity{self_, link_up_});
+  supervise(gate_, "handshake_gate");
+  events_ = home.spawn<event_hub>(control, resources_->interface, options_.log);
+  supervise(events_, "event_hub");
+  resolver_ = home.spawn<resolver>(control);
+  supervise(resolver_, "resolver");
+  registry_ = home.spawn<registry>(
+    control, std::move(placements),
+    registry_neighbours{reader_, socket_, gate_, resolver_, events_}, indices_,
+    change_identity{self_, link_up_}, options_.log);
+  supervise(registry_, "registry");
+  if (resources_->uapi) {
+    const auto me = caf::actor_cast<overlay_root_actor>(this);
+    uapi_ = home.spawn<uapi_server>(control, std::move(*resources_->uapi), me);
+    supervise(uapi_, "uapi_server");
+  }
+}
+
+packet_sink overlay::make_sink() const {
+  return resources_->tun ? sink_into(resources_->tun)
+                         : sink_into(resources_->arrived);
+}
+
+void overlay::spawn_reader() {
+  if (resources_->port) {
+    reader_ = resources_->port;
+    return;
+  }
+  const auto me = caf::actor_cast<overlay_root_actor>(this);
+  reader_ = system().spawn<tun_reader>(
+    resources_->packet_loops.front(), resources_->tun, mtu_,
+    [weak = caf::actor_cast<caf::weak_actor_ptr>(me)] {
+      if (auto self = weak.lock())
+        caf::anon_send(caf::actor_cast<overlay_root_actor>(self),
+                       interface_lost{"its device is gone"});
+    });
+}
+
+void overlay::watch_link() {
+  link_handler_.changed = [this] { link_changed(); };
+  link_handler_.broken = [this] { fail(); };
+  route_handler_.changed = [this] { routes_changed_somehow(); };
+  route_handler_.broken = [this] { fail(); };
+  auto& link = resources_->link;
+  if (link)
+    std::ignore
+      = loop().watch(link->descriptor(), interest::read, &link_handler_);
+  auto& changes = resources_->routes;
+  if (changes)
+    std::ignore
+      = loop().watch(changes->descriptor(), interest::read, &route_handler_);
+  machine_handler_.changed = [this] {
+    enter_loop_context();
+    if (resources_->machine->read())
+      begin_sessions_anew();
+  };
+  machine_handler_.broken = [this] { fail(); };
+  auto& machine = resources_->machine;
+  if (machine)
+    std::ignore
+      = loop().watch(machine->descriptor(), interest::read, &machine_handler_);
+}
+
+// -- the host ----------------------------------------------------------------
+
+void overlay::link_changed() {
+  enter_loop_context();
+  for (const auto& event : resources_->link->read()) {
+    switch (event.what) {
+      case link_event::kind::removed:
+        loop().forget(resources_->link->descriptor());
+        if (!resources_->tun->still_exists()) {
+          send(caf::actor_cast<overlay_root_actor>(this),
+               interface_lost{"it was deleted"});
+          return;
+        }
+        // It was moved to another network namespace.  A monitor there would
+        // keep that namespace alive, so from now on the link counts as up.
+        resources_->link.reset();
+        link_up_ = true;
+        tell_identity();
+        return;
+      case link_event::kind::mtu_changed:
+        set_mtu(event.mtu);
+        break;
+      case link_event::kind::up:
+      case link_event::kind::down:
+        link_up_ = event.what == link_event::kind::up;
+        if (link_up_)
+          restore_routes();
+        tell_identity();
+        break;
+    }
+  }
+}
+
+void overlay::restore_routes() {
+  // The kernel forgets them when the link goes down.
+  if (!options_.configure_link)
+    return;
+  const auto added
+    = add_cluster_routes(options_.config.interface, *resources_->tun);
+  if (!added)
+    options_.log->warn("{}", added.error().message);
+}
+
+void overlay::set_mtu(std::uint32_t mtu) {
+  if (mtu == mtu_)
+    return;
+  mtu_ = mtu;
+  send(reader_, mtu_changed{mtu});
+}
+
+void overlay::routes_changed_somehow() {
+  enter_loop_context();
+  if (!resources_->routes->read() || routes_check_due_)
+    return;
+  // Changes come in groups: deal with a group at once.
+  routes_check_due_ = true;
+  delayed_send(caf::actor_cast<overlay_root_actor>(this), 100ms,
+               routes_settled{});
+}
+
+void overlay::interface_ended(const std::string& why) {
+  options_.log->error("interface {} was lost: {}; shutting down",
+                      resources_->interface, why);
+  tell_event(event_kind::interface_lost, why);
+  quit(make_error(ENODEV, "interface lost: " + why));
+}
+
+// -- end ---------------------------------------------------------------------
+
+void overlay::part_ended(const caf::down_msg& down) {
+  for (const auto& [address, name] : parts_) {
+    if (address != down.source)
+      continue;
+    options_.log->critical("{} failed ({}); shutting down", name,
+                           caf::to_string(down.reason));
+    quit(make_error(EIO, name + " failed"));
+    return;
+  }
+}
+
+void overlay::on_exit() {
+  if (resources_->link)
+    loop().forget(resources_->link->descriptor());
+  if (resources_->routes)
+    loop().forget(resources_->routes->descriptor());
+  if (resources_->machine)
+    loop().forget(resources_->machine->descriptor());
+  threads_.close();
+  parts_.clear();
+  const auto stop = [this](auto& part) {
+    if (part)
+      send_exit(part, caf::exit_reason::user_shutdown);
+    part = nullptr;
+  };
+  stop(uapi_);
+  stop(resolver_);
+  stop(gate_);
+  stop(strangers_);
+  stop(reader_);
+  stop(registry_);
+  stop(socket_);
+  for (auto& part : timers_)
+    stop(part);
+  stop(events_);
+  reload_.wanted = false;
+  const auto ended = make_error(ESHUTDOWN, "the overlay has ended");
+  for (auto& change : std::exchange(changes_, {}))
+    change.answer(ended, {});
+  for (auto* asked : {&reload_.present, &reload_.next}) {
+    for (auto& answer : std::exchange(*asked, {}))
+      answer(ended, {});
+  }
+  for (const auto& round : std::exchange(rounds_, {})) {
+    for (auto* asked : {&round->present, &round->waiting}) {
+      for (auto& promise : std::exchange(*asked, {}))
+        promise.deliver(ended);
+    }
+  }
+  // The registry stops the packet loops: it may still have peers to end there.
+  resources_->handshake_loop->stop();
+  resources_->control_loop->stop();
+  resources_.reset();
+  self_.reset();
+}
+
+void overlay::tell_identity() {
+  caf::anon_send(registry_, change_identity{self_, link_up_});
+}
+
+void overlay::begin_sessions_anew() {
+  options_.log->warn("this machine was restored from a snapshot or cloned: all "
+                     "sessions end, and begin anew with other keys");
+  tell_identity();
+}
+
+} // namespace weft

@@ -1,0 +1,195 @@
+// The overlay actor: root of all others.  It owns what is configured for the
+// device as a whole, supervises, and answers control.
+#pragma once
+
+#include "actors/loop/off_loop.hpp"
+#include "actors/overlay/start_overlay.hpp"
+#include "actors/packets/packet_port.hpp"
+#include "actors/peers/registry.hpp"
+#include "platform/network.hpp"
+#include "platform/udp_socket.hpp"
+#include "platform/unix_socket.hpp"
+#include "platform/vm_generation.hpp"
+
+#include <atomic>
+#include <deque>
+
+namespace weft {
+
+/// What start_overlay() has opened.
+struct overlay_resources {
+  std::string interface;                    ///< its name
+  std::shared_ptr<const tun_device> tun;    ///< null: there is a packet port
+  std::shared_ptr<arrived_packets> arrived; ///< of the packet port
+  tun_reader_actor port;                    ///< the packet port itself
+  udp_sockets sockets;
+  std::shared_ptr<udp_sockets> strangers; ///< null: `sockets` get everything
+  std::optional<unix_listener> uapi;
+  std::optional<link_monitor> link;
+  std::optional<route_monitor> routes;
+  std::optional<vm_generation_watch> machine;
+  io_loop_ptr control_loop;
+  io_loop_ptr handshake_loop;
+  std::vector<io_loop_ptr> packet_loops;
+};
+
+class overlay : public hosted<overlay_root_actor::base> {
+public:
+  overlay(caf::actor_config& config, io_loop_ptr loop, overlay_options options,
+          std::shared_ptr<overlay_resources> resources);
+
+  behavior_type make_behavior() override;
+  void on_exit() override;
+
+private:
+  /// A descriptor whose events one function handles.
+  struct monitor_handler final : descriptor_handler {
+    std::function<void()> changed;
+    void ready(bool, bool) override {
+      changed();
+    }
+    std::function<void()> broken;
+    void failed() override {
+      broken();
+    }
+  };
+
+  void spawn_actors();
+  packet_sink make_sink() const;
+  void spawn_reader();
+  void watch_link();
+  void link_changed();
+  void restore_routes();
+  void set_mtu(std::uint32_t mtu);
+  void routes_changed_somehow();
+  void interface_ended(const std::string& why);
+  void part_ended(const caf::down_msg& down);
+  void tell_identity();
+  void begin_sessions_anew();
+
+  // -- overlay_control.cpp --
+
+  /// Answers whoever asked for a change.
+  using change_answer = std::function<void(caf::error, config_changes)>;
+
+  using changes_promise = caf::typed_response_promise<config_changes>;
+  static change_answer answer_to(changes_promise promise);
+
+  /// A change that waits for those before it.
+  struct waiting_change {
+    device_update update;
+    std::optional<node_config> whole; ///< `update` is to be found out
+    bool must_exist = false;          ///< the peer of `update`
+    change_answer answer;
+    config_changes changes;               ///< so far
+    std::optional<rebind> former_sockets; ///< once they have changed
+    endpoint former_listen;               ///< as configured
+    bool half_done = false; ///< it failed, and could not be taken back
+    std::size_t weight = 0;
+  };
+  /// Changes that wait, the one that is being made included.
+  static constexpr std::size_t most_changes = 1024;
+  /// Their peers and prefixes in all; a single change may have more.
+  static constexpr std::size_t most_weight = std::size_t{1} << 20;
+
+  caf::result<void> apply(const device_update& update);
+  caf::result<config_changes> apply_all(const node_config& wanted);
+  caf::error refused(caf::error reason, bool half_done = false) const;
+  caf::result<config_changes> add(const peer_config& peer);
+  caf::result<config_changes> change(const peer_update& update);
+  caf::result<config_changes> remove(const public_key& peer);
+  caf::result<config_changes>
+  change_allowed_ip(const public_key& peer, const ip_prefix& prefix,
+                    bool remove);
+  caf::result<config_changes> schedule(waiting_change change);
+  void enqueue_change(waiting_change change);
+  void start_change();
+  void find_difference(peer_configurations&& peers);
+  void ask_registry();
+  void change_sockets();
+  void sockets_changed(rebind now, std::uint16_t port);
+  void change_rest();
+  void take_back_sockets(caf::error reason);
+  caf::error change_host(const node_config& wanted);
+  void change_peers();
+  void add_changes(const config_changes& more);
+  void finish_change(caf::error reason, const config_changes& peers = {});
+  void apply_identity(const std::optional<private_key>& key);
+  void tell_event(event_kind kind, std::string reason);
+  void remote_control_changes(const std::string& why_closed);
+
+  // -- overlay_reload.cpp --
+
+  /// Reading the configuration file again: one reading at a time, and one more
+  /// for all who ask meanwhile.
+  struct reload_state {
+    bool wanted = false;             ///< once the present one is done
+    std::vector<change_answer> next; ///< those who wait for that
+    bool under_way = false;          ///< reading, or applying what was read
+    std::vector<change_answer> present;
+    bool reading = false;
+    std::uint64_t number = 0; ///< of the reading
+    time_point began{};
+    bool overdue = false; ///< nobody waits for it any more
+  };
+  caf::result<config_changes> reload();
+  void start_reload();
+  void config_was_read(config_read& read);
+  void config_is_overdue(const config_overdue& due);
+  void finish_reload(const caf::error& reason, const config_changes& changes);
+
+  // -- overlay_status.cpp --
+
+  /// Those who want the same report, which is collected once for all of them.
+  struct report_round {
+    report_request asked;
+    std::optional<time_point> began;            ///< the last collection
+    std::vector<caf::response_promise> waiting; ///< for the next one
+    std::vector<caf::response_promise> present; ///< for the one under way
+    bool under_way = false;
+  };
+  using round_ptr = std::shared_ptr<report_round>;
+
+  caf::result<device_status> status(const report_request& request);
+  void start_reports();
+  void collect_report(const round_ptr& round);
+  void finish_report(const round_ptr& round, caf::message answer);
+  device_status own_status(bool secrets);
+
+  overlay_options options_;
+  std::shared_ptr<overlay_resources> resources_;
+  std::shared_ptr<const receiver_index_codec> indices_;
+  std::shared_ptr<const identity> self_;
+  std::uint16_t port_;
+  std::uint32_t fwmark_;
+  /// The same, for the packets' loops.
+  std::shared_ptr<std::atomic<std::uint32_t>> shared_fwmark_;
+  std::uint32_t mtu_;
+  bool link_up_;
+  std::string remote_control_;         ///< as in device_status
+  std::deque<waiting_change> changes_; ///< the first is being applied
+  std::size_t changes_weight_ = 0;
+  reload_state reload_;
+  off_loop threads_;
+  std::deque<round_ptr> rounds_;
+  std::size_t reports_waiting_ = 0;
+  time_point reports_paid_{}; ///< the work of past reports is shared out until
+  bool report_check_due_ = false;
+
+  monitor_handler link_handler_;
+  monitor_handler route_handler_;
+  monitor_handler machine_handler_;
+  bool routes_check_due_ = false;
+  std::vector<timer_actor> timers_;
+  tun_reader_actor reader_;
+  udp_port_actor socket_;
+  stranger_port_actor strangers_;
+  handshake_gate_actor gate_;
+  resolver_actor resolver_;
+  event_hub_actor events_;
+  registry_actor registry_;
+  uapi_actor uapi_;
+  std::vector<std::pair<caf::actor_addr, std::string>> parts_;
+};
+
+} // namespace weft

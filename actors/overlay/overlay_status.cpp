@@ -1,0 +1,159 @@
+// What the overlay tells of itself.  Peers report on the loop that carries
+// their packets, so however many ask, and however often, that costs a bounded
+// share of the loop: those who want the same are told together, four times a
+// second at most, and there is a budget of peers.  wg(8), which only root can
+// use, does not wait.
+#include "actors/overlay/overlay.hpp"
+#include "messages/errors.hpp"
+#include "platform/clock.hpp"
+
+#include <algorithm>
+#include <cerrno>
+
+namespace weft {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+/// From one report to the next of the same kind.
+constexpr auto report_interval = 250ms;
+
+/// A report may begin when the work of those before has been shared out up to
+/// this far ahead.
+constexpr auto most_ahead = 1s;
+
+/// Far more than a report takes, so that reports take a few percent of a loop.
+constexpr auto price_of_report = 1ms;
+constexpr auto price_of_peer = 30us;
+
+/// Requests that may wait.
+constexpr std::size_t most_reports = 1024;
+
+} // namespace
+
+caf::result<device_status> overlay::status(const report_request& asked) {
+  if (reports_waiting_ >= most_reports)
+    return make_error(EBUSY, "too many wait for the status");
+  auto found
+    = std::find_if(rounds_.begin(), rounds_.end(), [&](const round_ptr& round) {
+        return round->asked == asked;
+      });
+  if (found == rounds_.end()) {
+    rounds_.push_back(std::make_shared<report_round>());
+    found = rounds_.end() - 1;
+    (*found)->asked = asked;
+  }
+  (*found)->waiting.push_back(make_response_promise());
+  ++reports_waiting_;
+  start_reports();
+  return caf::delegated<device_status>{};
+}
+
+void overlay::start_reports() {
+  const auto now = boot_now();
+  std::erase_if(rounds_, [now](const round_ptr& round) {
+    return !round->under_way && round->waiting.empty()
+           && now - round->began.value_or(now) >= report_interval;
+  });
+  std::optional<time_point> next;
+  for (const auto& round : rounds_) {
+    if (round->under_way || round->waiting.empty())
+      continue;
+    auto due = now;
+    if (!round->asked.secrets) {
+      if (round->began)
+        due = std::max<time_point>(due, *round->began + report_interval);
+      due = std::max<time_point>(due, reports_paid_ - most_ahead);
+    }
+    if (due <= now)
+      collect_report(round);
+    else if (!next || due < *next)
+      next = due;
+  }
+  if (!next || report_check_due_)
+    return;
+  report_check_due_ = true;
+  delayed_send(caf::actor_cast<overlay_root_actor>(this), *next - now,
+               report_due{});
+}
+
+device_status overlay::own_status(bool secrets) {
+  device_status status;
+  status.interface = resources_->interface;
+  if (self_) {
+    status.public_key = self_->public_static();
+    if (secrets)
+      status.private_key = self_->private_static();
+  }
+  status.listen = options_.config.interface.listen;
+  status.listen_port = port_;
+  status.fwmark = fwmark_;
+  if (resources_->tun && !resources_->link) {
+    if (const auto mtu = resources_->tun->mtu())
+      set_mtu(*mtu);
+  }
+  status.mtu = mtu_;
+  status.remote_control = remote_control_;
+  return status;
+}
+
+void overlay::collect_report(const round_ptr& round) {
+  struct collection {
+    device_status status;
+    drop_counters drops;
+    std::size_t missing = 5;
+    caf::error failure;
+  };
+  round->under_way = true;
+  round->began = boot_now();
+  round->present = std::exchange(round->waiting, {});
+  reports_paid_ = std::max(reports_paid_, *round->began) + price_of_report;
+  const auto& asked = round->asked;
+  auto all = std::make_shared<collection>();
+  all->status = own_status(asked.secrets);
+  auto collected = [this, all, round] {
+    if (--all->missing > 0)
+      return;
+    if (all->failure) {
+      finish_report(round, caf::make_message(std::move(all->failure)));
+      return;
+    }
+    all->status.drops = to_counts(all->drops, true);
+    if (!round->asked.secrets)
+      reports_paid_ += price_of_peer * all->status.peers.size();
+    finish_report(round, caf::make_message(std::move(all->status)));
+  };
+  auto failed = [all, collected](caf::error& reason) {
+    all->failure = std::move(reason);
+    collected();
+  };
+  auto add_drops = [all, collected](const drop_report& report) {
+    all->drops.add(report.drops);
+    collected();
+  };
+  request(reader_, caf::infinite, asked).then(add_drops, failed);
+  request(socket_, caf::infinite, asked).then(add_drops, failed);
+  request(strangers_, caf::infinite, asked).then(add_drops, failed);
+  request(gate_, caf::infinite, asked).then(add_drops, failed);
+  request(registry_, caf::infinite, asked)
+    .then(
+      [all, collected](registry_report& report) {
+        all->drops.add(report.drops);
+        all->status.peers = std::move(report.peers);
+        all->status.next_peer = report.next_peer;
+        collected();
+      },
+      failed);
+}
+
+/// All who asked share one answer.
+void overlay::finish_report(const round_ptr& round, caf::message answer) {
+  round->under_way = false;
+  reports_waiting_ -= round->present.size();
+  for (auto& promise : std::exchange(round->present, {}))
+    promise.deliver(answer);
+  start_reports();
+}
+
+} // namespace weft

@@ -1,0 +1,203 @@
+#include "actors/overlay/start_overlay.hpp"
+
+#include "actors/host/link_setup.hpp"
+#include "actors/overlay/overlay.hpp"
+#include "actors/packets/packet_port.hpp"
+#include "config/difference.hpp"
+#include "messages/errors.hpp"
+
+#include <algorithm>
+#include <cerrno>
+
+namespace weft {
+
+namespace {
+
+/// Interface name as wg(8) looks for its socket.
+std::string uapi_path(const interface_config& config) {
+  return config.socket_folder + '/' + config.name + ".sock";
+}
+
+result<std::shared_ptr<const tun_device>> open_tun(overlay_options& options) {
+  const tun_device::options wanted{options.offload};
+  auto* given = std::get_if<adopt_tun_device>(&options.device);
+  auto& config = options.config.interface;
+  auto tun = given != nullptr
+               ? tun_device::adopt(std::move(given->opened), wanted)
+               : tun_device::create(config.name, wanted);
+  if (!tun)
+    return tl::unexpected(tun.error());
+  config.name = tun->name();
+  if (given != nullptr && !options.configure_link) {
+    if (const auto mtu = tun->mtu())
+      config.mtu = *mtu;
+  }
+  return std::make_shared<const tun_device>(std::move(*tun));
+}
+
+/// What concerns the link of a TUN device.
+result<void>
+take_link(const overlay_options& options, overlay_resources& opened) {
+  const auto& tun = *opened.tun;
+  if (options.configure_link) {
+    if (tun.interface_index() == 0)
+      return tl::unexpected(system_error{
+        ENODEV, "Cannot configure " + tun.name()
+                  + ": it is in another network namespace. Configure it "
+                    "there, and have weft leave it as it is"});
+    if (auto done = set_up_link(options.config.interface, tun); !done)
+      return done;
+  }
+  auto link = link_monitor::open(tun);
+  if (!link && tun.interface_index() != 0)
+    link = link_monitor::open(tun.interface_index()); // without privileges
+  if (link)
+    opened.link.emplace(std::move(*link));
+  if (auto routes = route_monitor::open())
+    opened.routes.emplace(std::move(*routes));
+  return {};
+}
+
+/// Starts all loops, or none.
+result<void> start_loops(caf::actor_system& system, std::size_t packet_loops,
+                         overlay_resources& opened) {
+  std::vector<io_loop_ptr> started;
+  const auto start = [&](const std::string& name) {
+    auto loop = io_loop::start(system, name);
+    if (loop)
+      started.push_back(*loop);
+    return loop;
+  };
+  auto last = start("weft-control");
+  if (last)
+    last = start("weft-handshake");
+  for (std::size_t i = 0; last && i < std::max<std::size_t>(packet_loops, 1);
+       ++i)
+    last = start("weft-packets-" + std::to_string(i));
+  if (!last) {
+    for (const auto& loop : started)
+      loop->stop();
+    return tl::unexpected(last.error());
+  }
+  opened.control_loop = started[0];
+  opened.handshake_loop = started[1];
+  opened.packet_loops.assign(started.begin() + 2, started.end());
+  return {};
+}
+
+result<std::shared_ptr<overlay_resources>>
+open_resources(caf::actor_system& system, overlay_options& options) {
+  const auto& config = options.config.interface;
+  auto opened = std::make_shared<overlay_resources>();
+  if (std::holds_alternative<use_packet_port>(options.device)) {
+    opened->arrived = std::make_shared<arrived_packets>();
+  } else {
+    auto tun = open_tun(options);
+    if (!tun)
+      return tl::unexpected(tun.error());
+    opened->tun = std::move(*tun);
+  }
+  opened->interface = config.name;
+  auto sockets
+    = open_udp_sockets(config.listen, config.fwmark, options.offload);
+  if (!sockets)
+    return tl::unexpected(sockets.error());
+  opened->sockets = std::move(*sockets);
+  if (auto strangers = open_stranger_sockets(opened->sockets))
+    opened->strangers = std::make_shared<udp_sockets>(std::move(*strangers));
+  else
+    options.log->warn("{}: handshakes of strangers share the queue of packets, "
+                      "which a flood can fill: {}",
+                      opened->interface, strangers.error().message);
+  if (options.uapi.value_or(
+        std::holds_alternative<make_tun_device>(options.device))) {
+    auto uapi = unix_listener::open(uapi_path(config), 0600);
+    if (!uapi)
+      return tl::unexpected(uapi.error());
+    opened->uapi.emplace(std::move(*uapi));
+  }
+  if (opened->tun) {
+    if (auto done = take_link(options, *opened); !done)
+      return tl::unexpected(done.error());
+  }
+  if (auto machine = vm_generation_watch::open()) // else nobody can tell
+    opened->machine.emplace(std::move(*machine));
+  if (auto done = start_loops(system, options.packet_loops, *opened); !done)
+    return tl::unexpected(done.error());
+  return opened;
+}
+
+/// What has packets travel one by one, a line each.
+void log_missing_offloads(spdlog::logger& log, const overlay_resources& opened,
+                          bool wanted) {
+  if (!wanted) {
+    log.info("{}: offloads are switched off", opened.interface);
+    return;
+  }
+  const auto missing = [&](std::string_view what, std::string_view remedy) {
+    log.info("{}: slower without {}: {}", opened.interface, what, remedy);
+  };
+  if (const auto& tun = opened.tun) {
+    if (!tun->has_tcp_offload())
+      missing("segmentation offload of the TUN device",
+              "a descriptor that was opened with IFF_VNET_HDR has it");
+    else if (!tun->has_udp_offload())
+      missing("UDP segmentation offload (USO) of the TUN device",
+              "Linux 6.2 has it");
+  }
+  const auto& [v4, v6] = opened.sockets;
+  const auto& socket = v4 ? v4 : v6;
+  if (socket && !socket->has_gso())
+    missing("UDP segmentation offload (GSO)", "Linux 4.18 has it");
+  if (socket && !socket->has_gro())
+    missing("UDP receive offload (GRO)", "Linux 5.0 has it");
+}
+
+} // namespace
+
+result<running_overlay>
+start_overlay(caf::actor_system& system, overlay_options options) {
+  if (!options.log)
+    options.log = std::make_shared<spdlog::logger>("weft");
+  auto resources = open_resources(system, options);
+  if (!resources)
+    return tl::unexpected(resources.error());
+  log_missing_offloads(*options.log, **resources, options.offload);
+  running_overlay running;
+  running.interface = (*resources)->interface;
+  running.port = (*resources)->sockets.port();
+  if (auto* wanted = std::get_if<use_packet_port>(&options.device)) {
+    const auto port = system.spawn<packet_port>(
+      (*resources)->packet_loops.front(), (*resources)->arrived,
+      options.config.interface.mtu, std::move(wanted->consumer));
+    (*resources)->port = port;
+    running.packets = port;
+  }
+  options.device = {};
+
+  // The peers are what differs from a node without any.
+  node_config bare;
+  bare.interface = options.config.interface;
+  auto peers = difference(bare, options.config);
+  options.config.peers.clear();
+
+  auto control = (*resources)->control_loop;
+  const overlay_root_actor root
+    = system.spawn<overlay>(control, std::move(options), std::move(*resources));
+  caf::scoped_actor self{system};
+  std::optional<system_error> failure;
+  self->request(root, caf::infinite, std::move(peers))
+    .receive(
+      [] {},
+      [&](const caf::error& reason) {
+        failure = system_error{error_code(reason), error_message(reason)};
+      });
+  if (failure) {
+    caf::anon_send_exit(root, caf::exit_reason::user_shutdown);
+    return tl::unexpected(*failure);
+  }
+  running.actor = root;
+  return running;
+}
+
+} // namespace weft

@@ -1,0 +1,212 @@
+#include "actors/packets/send_lanes.hpp"
+
+namespace weft {
+
+namespace {
+
+/// What a detour may have in the network's queues.
+constexpr int detour_buffer = 1024 * 1024;
+/// These sockets receive nothing.
+constexpr int no_buffer = 4096;
+/// Endpoints whose detour is remembered.
+constexpr std::size_t max_detoured = 4096;
+
+} // namespace
+
+send_lanes::send_lanes(io_loop& loop, drop_counters& drops,
+                       std::function<void()> waiting_changed,
+                       std::function<void()> failed)
+  : loop_(loop), drops_(drops), waiting_changed_(std::move(waiting_changed)),
+    failed_(std::move(failed)) {
+  v4_.main.lanes = this;
+  v6_.main.lanes = this;
+}
+
+void send_lanes::use(udp_socket* v4, udp_socket* v6, bool divided) {
+  close();
+  v4_.receiving = v4_.main.socket = v4;
+  v6_.receiving = v6_.main.socket = v6;
+  divided_ = divided;
+}
+
+void send_lanes::close() {
+  for (auto* way : {&v4_, &v6_}) {
+    const auto clear = [this](lane& one) {
+      for (const auto& waiting : one.waiting)
+        drops_.add(drop_reason::send_overload,
+                   waiting.datagrams.batch->datagrams.size() - waiting.sent);
+      one.waiting.clear();
+      if (one.own)
+        loop_.forget(one.own->descriptor());
+      one.own.reset();
+      one.socket = nullptr;
+    };
+    clear(way->main);
+    for (auto& detour : way->detours)
+      clear(*detour);
+    way->detours.clear();
+    way->detoured.clear();
+    way->receiving = nullptr;
+  }
+}
+
+void send_lanes::set_fwmark(std::uint32_t mark) {
+  for (auto* way : {&v4_, &v6_}) {
+    if (way->main.own)
+      std::ignore = way->main.own->set_fwmark(mark);
+    for (auto& detour : way->detours)
+      std::ignore = detour->own->set_fwmark(mark);
+  }
+}
+
+void send_lanes::send(outgoing_datagrams& datagrams,
+                      caf::strong_actor_ptr sender) {
+  const auto& remote = datagrams.path.remote;
+  auto& way = remote.address.is_v4() ? v4_ : v6_;
+  if (way.main.socket == nullptr) {
+    drops_.add(drop_reason::send_failed, datagrams.batch->datagrams.size());
+    return;
+  }
+  auto* by = &lane_for(way, remote);
+  waiting_batch next{std::move(datagrams), 0, std::move(sender)};
+  if (by->waiting.empty()) {
+    if (try_send(*by, next))
+      return;
+    if (by == &way.main) {
+      if (auto* detour = make_detour(way, next.datagrams.path.remote)) {
+        replace_main(way);
+        by = detour;
+        if (by->waiting.empty() && try_send(*by, next))
+          return;
+      }
+    }
+  }
+  keep(*by, std::move(next));
+}
+
+send_lanes::lane& send_lanes::lane_for(family& way, const endpoint& remote) {
+  if (way.detoured.empty())
+    return way.main;
+  const auto found = way.detoured.find(remote);
+  return found == way.detoured.end() ? way.main : *found->second;
+}
+
+send_lanes::lane* send_lanes::make_detour(family& way, const endpoint& remote) {
+  if (!divided_)
+    return nullptr; // it would receive what is not for it
+  auto* detour = free_detour(way);
+  if (detour == nullptr)
+    return nullptr;
+  if (way.detoured.size() >= max_detoured)
+    way.detoured.clear();
+  way.detoured[remote] = detour;
+  return detour;
+}
+
+send_lanes::lane* send_lanes::free_detour(family& way) {
+  if (way.detours.size() < max_detours) {
+    if (auto opened = way.receiving->open_beside(detour_buffer, no_buffer)) {
+      auto made = std::make_unique<lane>();
+      made->lanes = this;
+      made->own = std::move(*opened);
+      made->socket = &*made->own;
+      way.detours.push_back(std::move(made));
+      return way.detours.back().get();
+    }
+  }
+  for (auto& detour : way.detours) {
+    if (detour->waiting.empty() && detour->own->unsent() == 0) {
+      std::erase_if(way.detoured, [&](const auto& entry) {
+        return entry.second == detour.get();
+      });
+      return detour.get();
+    }
+  }
+  if (way.detours.empty())
+    return nullptr;
+  return way.detours[way.next_shared++ % way.detours.size()].get();
+}
+
+void send_lanes::replace_main(family& way) {
+  // What the former one has not sent yet goes its way also when it is closed.
+  auto opened
+    = way.receiving->open_beside(udp_socket::default_buffer, no_buffer);
+  if (!opened)
+    return;
+  if (way.main.own)
+    loop_.forget(way.main.own->descriptor());
+  way.main.own = std::move(*opened);
+  way.main.socket = &*way.main.own;
+}
+
+bool send_lanes::try_send(lane& by, waiting_batch& waiting) {
+  const auto& path = waiting.datagrams.path;
+  const auto result = by.socket->send(waiting.datagrams.batch->datagrams,
+                                      waiting.sent, path.remote, path.local);
+  waiting.sent = result.sent;
+  if (result.source_was_invalid && waiting.sender)
+    caf::anon_send(caf::actor_cast<peer_actor>(waiting.sender), source_lost{});
+  drops_.add(drop_reason::send_failed, result.failed);
+  return result.status != udp_socket::io_status::would_block;
+}
+
+std::size_t send_lanes::waiting_in_all() const {
+  std::size_t count = 0;
+  for (const auto* way : {&v4_, &v6_}) {
+    count += way->main.waiting.size();
+    for (const auto& detour : way->detours)
+      count += detour->waiting.size();
+  }
+  return count;
+}
+
+void send_lanes::keep(lane& by, waiting_batch&& waiting) {
+  if (by.waiting.size() == max_waiting
+      || waiting_in_all() >= max_waiting_in_all) {
+    drops_.add(drop_reason::send_overload,
+               waiting.datagrams.batch->datagrams.size() - waiting.sent);
+    return;
+  }
+  by.waiting.push_back(std::move(waiting));
+  if (by.waiting.size() == 1)
+    watch(by);
+}
+
+void send_lanes::watch(lane& by) {
+  if (!by.own) {
+    waiting_changed_();
+    return;
+  }
+  std::ignore
+    = loop_.watch(by.own->descriptor(),
+                  by.waiting.empty() ? interest::none : interest::write, &by);
+}
+
+void send_lanes::send_waiting(lane& by) {
+  while (!by.waiting.empty() && try_send(by, by.waiting.front()))
+    by.waiting.pop_front();
+  if (by.waiting.empty())
+    watch(by);
+}
+
+void send_lanes::lane::ready(bool, bool writable) {
+  if (writable)
+    lanes->send_waiting(*this);
+}
+
+bool send_lanes::waits_for(const udp_socket& receiving) const {
+  for (const auto* way : {&v4_, &v6_}) {
+    if (way->main.socket == &receiving && !way->main.waiting.empty())
+      return true;
+  }
+  return false;
+}
+
+void send_lanes::go_on(const udp_socket& receiving) {
+  for (auto* way : {&v4_, &v6_}) {
+    if (way->main.socket == &receiving)
+      send_waiting(way->main);
+  }
+}
+
+} // namespace weft

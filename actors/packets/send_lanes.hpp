@@ -1,0 +1,101 @@
+// Sending, so that one way that is full holds up nobody else.
+#pragma once
+
+#include "actors/loop/io_loop.hpp"
+#include "messages/interfaces.hpp"
+#include "platform/udp_socket.hpp"
+
+#include <deque>
+#include <map>
+
+namespace weft {
+
+/// All datagrams leave by one socket until its buffer is full.  Whoever was to
+/// be sent something at that moment most probably filled it: it gets a socket
+/// of its own on the same port, a detour, and all others go on with a fresh
+/// one.  So what a slow interface has not taken fills the buffer of those
+/// behind it only.  What finds a detour full waits in order, and what finds too
+/// many waiting is dropped and counted.  No actor itself; used on the loop's
+/// thread.
+class send_lanes {
+public:
+  /// Batches that may wait for room in one buffer: a quarter of the pool, so
+  /// that a few full ways leave the packets of others some.
+  static constexpr std::size_t max_waiting = 4;
+  /// In all buffers together.
+  static constexpr std::size_t max_waiting_in_all = 12;
+  /// For each family.  When all are in use, they are shared.
+  static constexpr std::size_t max_detours = 8;
+
+  /// `waiting_changed` is called when waits_for() may have changed.
+  send_lanes(io_loop& loop, drop_counters& drops,
+             std::function<void()> waiting_changed,
+             std::function<void()> failed);
+  send_lanes(const send_lanes&) = delete;
+  send_lanes& operator=(const send_lanes&) = delete;
+  ~send_lanes() = default;
+
+  /// The sockets that receive, which send as well; null: there is none.
+  /// `divided`: others may be opened beside them.
+  void use(udp_socket* v4, udp_socket* v6, bool divided);
+  /// Closes what was opened; what waits is dropped.
+  void close();
+  void set_fwmark(std::uint32_t mark);
+
+  /// Sends, or keeps until there is room.  `sender` hears of a lost source.
+  void send(outgoing_datagrams& datagrams, caf::strong_actor_ptr sender);
+
+  /// Whether something waits for room in the buffer of the receiving socket.
+  bool waits_for(const udp_socket& receiving) const;
+  /// It has room.
+  void go_on(const udp_socket& receiving);
+  /// Sockets that were opened for those who would hold up others.
+  std::size_t detours() const {
+    return v4_.detours.size() + v6_.detours.size();
+  }
+
+private:
+  struct waiting_batch {
+    outgoing_datagrams datagrams;
+    std::size_t sent = 0;
+    caf::strong_actor_ptr sender;
+  };
+  struct lane final : descriptor_handler {
+    send_lanes* lanes = nullptr;
+    std::optional<udp_socket> own;
+    udp_socket* socket = nullptr; ///< own or the receiving one
+    std::deque<waiting_batch> waiting;
+
+    void ready(bool readable, bool writable) override;
+    void failed() override {
+      lanes->failed_();
+    }
+  };
+  struct family {
+    udp_socket* receiving = nullptr;
+    lane main;
+    std::vector<std::unique_ptr<lane>> detours;
+    std::map<endpoint, lane*> detoured;
+    std::size_t next_shared = 0;
+  };
+
+  lane& lane_for(family& way, const endpoint& remote);
+  lane* make_detour(family& way, const endpoint& remote);
+  lane* free_detour(family& way);
+  void replace_main(family& way);
+  bool try_send(lane& by, waiting_batch& waiting);
+  std::size_t waiting_in_all() const;
+  void keep(lane& by, waiting_batch&& waiting);
+  void send_waiting(lane& by);
+  void watch(lane& by);
+
+  io_loop& loop_;
+  drop_counters& drops_;
+  std::function<void()> waiting_changed_;
+  std::function<void()> failed_;
+  bool divided_ = false;
+  family v4_;
+  family v6_;
+};
+
+} // namespace weft

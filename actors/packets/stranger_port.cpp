@@ -1,0 +1,126 @@
+#include "actors/packets/stranger_port.hpp"
+
+#include "messages/errors.hpp"
+
+namespace weft {
+
+stranger_port::stranger_port(caf::actor_config& config, io_loop_ptr loop,
+                             udp_port_actor peers_port)
+  : hosted(config, std::move(loop)), peers_port_(std::move(peers_port)),
+    pool_(std::make_shared<incoming_pool>(1)) {
+  v4_.port = this;
+  v6_.port = this;
+}
+
+stranger_port::behavior_type stranger_port::make_behavior() {
+  send(peers_port_,
+       strangers_welcome{caf::actor_cast<stranger_port_actor>(this)});
+  return {
+    [this](const stranger_sockets& given) { use(*given.opened); },
+    [this](const close_sockets&) -> caf::result<void> {
+      close();
+      return caf::unit;
+    },
+    [this](const send_cookie_replies& wanted) { reply(wanted); },
+    [this](const handshakes_processed& done) { sorter_.processed(done); },
+    [this](routes_changed& changed) -> caf::result<void> {
+      sorter_.set_routes(std::move(changed.snapshot));
+      return caf::unit;
+    },
+    [this](const gate_started& started) {
+      sorter_.set_gate(started.gate,
+                       caf::actor_cast<handshake_source_actor>(this));
+    },
+    [this](const change_fwmark& asked) -> caf::result<void> {
+      for (auto* family : {&v4_, &v6_}) {
+        if (!family->socket)
+          continue;
+        if (auto done = family->socket->set_fwmark(asked.fwmark); !done)
+          return make_error(done.error().code, done.error().message);
+      }
+      return caf::unit;
+    },
+    [this](const report_request&) { return report(); },
+  };
+}
+
+void stranger_port::on_exit() {
+  close();
+  sorter_.clear();
+  own_.reset();
+  peers_port_ = nullptr;
+}
+
+void stranger_port::use(udp_sockets& opened) {
+  close();
+  v4_.socket = std::move(opened.v4);
+  v6_.socket = std::move(opened.v6);
+  for (auto* family : {&v4_, &v6_}) {
+    if (family->socket)
+      std::ignore
+        = loop().watch(family->socket->descriptor(), interest::read, family);
+  }
+}
+
+void stranger_port::close() {
+  for (auto* family : {&v4_, &v6_}) {
+    if (!family->socket)
+      continue;
+    sorter_.drops().add(drop_reason::oversized, family->socket->truncated());
+    loop().forget(family->socket->descriptor());
+    family->socket.reset();
+  }
+}
+
+drop_report stranger_port::report() const {
+  auto report = drop_report{sorter_.drops()};
+  for (const auto* family : {&v4_, &v6_}) {
+    if (family->socket)
+      report.drops.add(drop_reason::oversized, family->socket->truncated());
+  }
+  return report;
+}
+
+void stranger_port::family_handler::ready(bool readable, bool) {
+  port->enter_loop_context();
+  if (readable && socket)
+    port->receive_from(*socket);
+}
+
+void stranger_port::receive_from(udp_socket& socket) {
+  auto batch = pool_->acquire();
+  const auto max = batch ? max_transport : 0;
+  if (!batch) {
+    if (!own_)
+      own_.reset(new incoming_batch);
+    batch = own_;
+    batch->clear();
+  }
+  received_.clear();
+  std::ignore
+    = socket.receive(batch->memory(), udp_socket::max_messages, received_);
+  sorter_.sort(received_, std::move(batch), max);
+}
+
+void stranger_port::reply(const send_cookie_replies& wanted) {
+  auto elsewhere = send_cookie_replies{};
+  for (auto* family : {&v4_, &v6_}) {
+    replies_.clear();
+    for (const auto& reply : wanted.replies) {
+      if (reply.path.remote.address.is_v4() != (family == &v4_))
+        continue;
+      if (family->socket)
+        replies_.push_back(
+          {reply.message, reply.path.remote, reply.path.local});
+      else
+        elsewhere.replies.push_back(reply);
+    }
+    if (!replies_.empty())
+      family->socket->send(replies_);
+  }
+  replies_.clear();
+  if (!elsewhere.replies.empty())
+    send(peers_port_, std::move(elsewhere));
+}
+
+} // namespace weft

@@ -1,0 +1,118 @@
+// Outgoing packets, step by step:
+//  1. read a packet, or a super-packet of up to 64 KiB of one flow;
+//  2. find the peer whose allowed IPs hold its destination;
+//  3. split it into that peer's batch, each segment where it will be sealed;
+//  4. when a batch is full, or nothing more is there to be read, send it to
+//     the peer.
+#include "actors/packets/tun_reader.hpp"
+
+namespace weft {
+
+namespace {
+
+/// Packets read in one go before other actors have their turn.
+constexpr std::size_t max_reads = 128;
+/// So many times in a row that is not all: more comes in than can be sent.
+constexpr std::size_t overloaded_after = 8;
+/// Packets that are read beyond that, to get at those of other peers: reading
+/// and dropping is several times as fast as sending.
+constexpr std::size_t max_thinned = 1024;
+
+} // namespace
+
+tun_reader::tun_reader(caf::actor_config& config, io_loop_ptr loop,
+                       std::shared_ptr<const tun_device> tun, std::uint32_t mtu,
+                       std::function<void()> lost)
+  : hosted(config, std::move(loop)), tun_(std::move(tun)),
+    lost_(std::move(lost)),
+    buffer_(std::make_unique_for_overwrite<std::byte[]>(tun_device::max_read)),
+    router_(mtu) {
+}
+
+tun_reader::behavior_type tun_reader::make_behavior() {
+  router_.on_room([self = caf::actor_cast<tun_reader_actor>(this)] {
+    caf::anon_send(self, batch_available{});
+  });
+  reading_ = true;
+  if (!loop().watch(tun_->descriptor(), interest::read, this))
+    stop_reading();
+  return {
+    [this](const routes_changed& changed) -> caf::result<void> {
+      router_.set_routes(changed.snapshot); // between passes nothing is open
+      return caf::unit;
+    },
+    [this](const mtu_changed& changed) { router_.set_mtu(changed.mtu); },
+    [this](const batch_available&) {
+      if (reading_)
+        std::ignore = loop().watch(tun_->descriptor(), interest::read, this);
+    },
+    [this](const report_request&) { return drop_report{router_.drops()}; },
+  };
+}
+
+void tun_reader::on_exit() {
+  loop().forget(tun_->descriptor());
+  router_.clear();
+  lost_ = nullptr;
+}
+
+void tun_reader::ready(bool, bool) {
+  enter_loop_context();
+  read_packets();
+}
+
+void tun_reader::read_packets() {
+  router_.begin_pass();
+  full_passes_ = read_up_to(max_reads) ? full_passes_ + 1 : 0;
+  // The device has one queue, and drops whatever comes when that is full: a
+  // flood to one peer must not fill it for all.
+  if (full_passes_ > overloaded_after && router_.is_contended()) {
+    router_.thin_out();
+    read_up_to(max_thinned);
+  }
+  router_.flush();
+}
+
+bool tun_reader::read_up_to(std::size_t limit) {
+  for (std::size_t i = 0; i < limit; ++i) {
+    if (!router_.has_room()) {
+      starve();
+      return false;
+    }
+    if (!read_packet())
+      return false;
+  }
+  return true;
+}
+
+bool tun_reader::read_packet() {
+  const auto packet = tun_->read({buffer_.get(), tun_device::max_read});
+  switch (packet.status) {
+    case tun_device::io_status::ok:
+      router_.route(packet.header, packet.packet);
+      return true;
+    case tun_device::io_status::rejected:
+      router_.drops().add(drop_reason::malformed_packet);
+      return true;
+    case tun_device::io_status::would_block:
+    case tun_device::io_status::not_up:
+      return false;
+    case tun_device::io_status::lost:
+      stop_reading();
+      return false;
+  }
+  return false;
+}
+
+void tun_reader::starve() {
+  std::ignore = loop().watch(tun_->descriptor(), interest::none, this);
+}
+
+void tun_reader::stop_reading() {
+  reading_ = false;
+  loop().forget(tun_->descriptor());
+  if (lost_)
+    std::exchange(lost_, nullptr)();
+}
+
+} // namespace weft

@@ -1,0 +1,43 @@
+// The TUN reader: packets from the host, routed to their peers in batches.
+#pragma once
+
+#include "actors/loop/io_loop.hpp"
+#include "actors/packets/packet_router.hpp"
+#include "platform/tun_device.hpp"
+
+#include <functional>
+
+namespace weft {
+
+class tun_reader : public hosted<tun_reader_actor::base>,
+                   private descriptor_handler {
+public:
+  /// `lost` is called when the device is gone for good.
+  tun_reader(caf::actor_config& config, io_loop_ptr loop,
+             std::shared_ptr<const tun_device> tun, std::uint32_t mtu,
+             std::function<void()> lost);
+
+  behavior_type make_behavior() override;
+  void on_exit() override;
+
+private:
+  void ready(bool readable, bool writable) override;
+  void failed() override {
+    fail();
+  }
+  void read_packets();
+  /// Whether there were as many, and room for them.
+  bool read_up_to(std::size_t limit);
+  bool read_packet();
+  void starve();
+  void stop_reading();
+
+  std::shared_ptr<const tun_device> tun_;
+  std::function<void()> lost_;
+  std::unique_ptr<std::byte[]> buffer_;
+  packet_router router_;
+  bool reading_ = false;
+  std::size_t full_passes_ = 0; ///< in a row
+};
+
+} // namespace weft

@@ -1,0 +1,283 @@
+// Incoming datagrams, step by step:
+//  1. the kernel tells those of peers from those of strangers, which go to
+//     stranger_port (divide());
+//  2. receive as many as are there; the kernel has joined those of one size;
+//  3. chain the transport messages of each peer, whom the receiver index names
+//     (datagram_sorter);
+//  4. send each peer its chain, and the gate the handshake messages that came
+//     joined with others.
+// Outgoing ones are sent as they come (send_lanes).
+#include "actors/packets/udp_port.hpp"
+
+#include "messages/errors.hpp"
+#include "platform/clock.hpp"
+
+namespace weft {
+
+using namespace std::chrono_literals;
+
+udp_port::udp_port(caf::actor_config& config, io_loop_ptr loop,
+                   udp_sockets sockets, endpoint listen, std::uint32_t fwmark,
+                   bool offload, std::shared_ptr<udp_sockets> strangers)
+  : hosted(config, loop), listen_(listen), fwmark_(fwmark), offload_(offload),
+    pool_(std::make_shared<incoming_pool>(pool_size)),
+    lanes_(
+      *loop, send_drops_, [this] { watch(); }, [this] { fail(); }) {
+  v4_.port = this;
+  v6_.port = this;
+  use(std::move(sockets), std::move(strangers));
+}
+
+udp_port::behavior_type udp_port::make_behavior() {
+  pool_->on_available([self = caf::actor_cast<udp_port_actor>(this)] {
+    caf::anon_send(self, batch_available{});
+  });
+  watch();
+  return {
+    [this](outgoing_datagrams& datagrams) { send_datagrams(datagrams); },
+    [this](const send_cookie_replies& wanted) { reply_cookies(wanted); },
+    [this](const handshakes_processed& done) { sorter_.processed(done); },
+    [this](routes_changed& changed) -> caf::result<void> {
+      sorter_.set_routes(changed.snapshot);
+      if (!stranger_port_)
+        return caf::unit;
+      return delegate(stranger_port_, std::move(changed)); // answers for both
+    },
+    [](const finish_sending&) -> caf::result<void> {
+      return caf::unit; // they came before
+    },
+    [this](const gate_started& started) {
+      sorter_.set_gate(started.gate,
+                       caf::actor_cast<handshake_source_actor>(this));
+    },
+    [this](const strangers_welcome& welcome) {
+      stranger_port_ = welcome.port;
+      send(stranger_port_, routes_changed{sorter_.routes()});
+      if (strangers_)
+        send(stranger_port_, stranger_sockets{std::move(strangers_)});
+    },
+    [this](const batch_available&) {
+      starved_ = false;
+      watch();
+    },
+    [this](const rebind& request) { return bind_again(request); },
+    [this](const change_fwmark& request) { return mark(request); },
+    [this](const report_request&) { return report(); },
+  };
+}
+
+drop_report udp_port::report() const {
+  auto report = drop_report{sorter_.drops()};
+  report.drops.add(send_drops_);
+  for (const auto* family : {&v4_, &v6_}) {
+    if (family->socket)
+      report.drops.add(drop_reason::oversized, family->socket->truncated());
+  }
+  return report;
+}
+
+void udp_port::on_exit() {
+  close();
+  pool_->on_available(nullptr);
+  sorter_.clear();
+  stranger_port_ = nullptr;
+  strangers_.reset();
+}
+
+// -- the sockets -------------------------------------------------------------
+
+void udp_port::use(udp_sockets sockets,
+                   std::shared_ptr<udp_sockets> strangers) {
+  listen_.port = sockets.port();
+  v4_.socket = std::move(sockets.v4);
+  v6_.socket = std::move(sockets.v6);
+  divided_ = strangers != nullptr;
+  const auto address_of
+    = [](auto& socket) { return socket ? &*socket : nullptr; };
+  lanes_.use(address_of(v4_.socket), address_of(v6_.socket), divided_);
+  strangers_ = std::move(strangers);
+  if (stranger_port_ && strangers_)
+    send(stranger_port_, stranger_sockets{std::move(strangers_)});
+  last_division_.reset();
+  if (divided_)
+    divide();
+}
+
+void udp_port::close() {
+  lanes_.close();
+  for (auto* family : {&v4_, &v6_}) {
+    if (!family->socket)
+      continue;
+    sorter_.drops().add(drop_reason::oversized, family->socket->truncated());
+    loop().forget(family->socket->descriptor());
+    family->socket.reset();
+  }
+  strangers_.reset();
+}
+
+void udp_port::watch() {
+  for (auto* family : {&v4_, &v6_}) {
+    if (!family->socket)
+      continue;
+    auto wanted = starved_ ? interest::none : interest::read;
+    if (lanes_.waits_for(*family->socket))
+      wanted = starved_ ? interest::write : interest::both;
+    std::ignore = loop().watch(family->socket->descriptor(), wanted, family);
+  }
+}
+
+void udp_port::family_handler::ready(bool readable, bool writable) {
+  port->enter_loop_context();
+  if (writable && socket)
+    port->lanes_.go_on(*socket);
+  if (readable && socket && !port->starved_)
+    port->receive_from(*socket);
+}
+
+void udp_port::receive_from(udp_socket& socket) {
+  auto batch = pool_->acquire();
+  if (!batch) {
+    starved_ = true;
+    watch();
+    return;
+  }
+  received_.clear();
+  std::ignore = socket.receive(batch->memory(), messages_, received_);
+  std::size_t bytes = 0;
+  for (const auto& received : received_)
+    bytes += received.bytes.size();
+  // Few messages at a time when they are full ones, so that what was received
+  // is still in the cache when it is opened.
+  messages_ = bytes > std::size_t{128} * 1024
+                ? 4
+                : std::size_t{udp_socket::max_messages};
+  sorter_.sort(received_, std::move(batch));
+}
+
+// -- outgoing ----------------------------------------------------------------
+
+void udp_port::send_datagrams(outgoing_datagrams& datagrams) {
+  const auto& remote = datagrams.path.remote;
+  if (divided_ && last_remote_ != remote) {
+    last_remote_ = remote;
+    known_changed_ = known_.add(remote, boot_now()) || known_changed_;
+  }
+  // Before it is sent, so that the answer comes to this port.
+  if (known_changed_)
+    divide();
+  lanes_.send(datagrams, current_sender());
+}
+
+void udp_port::divide() {
+  // Of very many the kernel is told in groups, with the next that is sent.
+  constexpr std::size_t many = 64;
+  constexpr auto min_interval = 10ms;
+  const auto now = boot_now();
+  if (known_.size() > many && last_division_
+      && now - *last_division_ < min_interval)
+    return;
+  last_division_ = now;
+  known_changed_ = false;
+  const auto known = known_.all();
+  std::vector<endpoint> of_family;
+  for (const auto* family : {&v4_, &v6_}) {
+    if (!family->socket)
+      continue;
+    if (!known) {
+      std::ignore = family->socket->divide(std::nullopt);
+      continue;
+    }
+    of_family.clear();
+    for (const auto& where : *known) {
+      if (where.address.is_v4() == (family == &v4_))
+        of_family.push_back(where);
+    }
+    // Where the kernel takes no long program, all transport messages come here.
+    if (!family->socket->divide(of_family))
+      std::ignore = family->socket->divide(std::nullopt);
+  }
+}
+
+void udp_port::reply_cookies(const send_cookie_replies& wanted) {
+  for (const auto& [message, path] : wanted.replies) {
+    auto& family = path.remote.address.is_v4() ? v4_ : v6_;
+    const addressed_datagram reply{message, path.remote, path.local};
+    if (family.socket)
+      family.socket->send({&reply, 1});
+  }
+}
+
+// -- configuration -----------------------------------------------------------
+
+caf::result<std::uint16_t> udp_port::bind_again(const rebind& request) {
+  auto opened = open_udp_sockets(request.listen, request.fwmark, offload_);
+  if (opened) {
+    adopt(std::move(*opened), request);
+    return listen_.port;
+  }
+  if (request.listen.port != listen_.port)
+    return make_error(opened.error().code, opened.error().message);
+  // Our own sockets are in the way: the same port at another address.
+  auto promise
+    = make_response_promise<caf::typed_response_promise<std::uint16_t>>();
+  auto go_on = [this, promise, request]() mutable {
+    if (auto port = take_place(request))
+      promise.deliver(*port);
+    else
+      promise.deliver(make_error(port.error().code, port.error().message));
+  };
+  close();
+  if (stranger_port_)
+    this->request(stranger_port_, caf::infinite, close_sockets{})
+      .await(go_on, [go_on](const caf::error&) mutable { go_on(); });
+  else
+    go_on();
+  return promise;
+}
+
+result<std::uint16_t> udp_port::take_place(const rebind& request) {
+  auto opened = open_udp_sockets(request.listen, request.fwmark, offload_);
+  if (opened) {
+    adopt(std::move(*opened), request);
+    return listen_.port;
+  }
+  if (auto former = open_udp_sockets(listen_, fwmark_, offload_))
+    adopt(std::move(*former), {listen_, fwmark_});
+  else
+    fail(); // somebody else has the port now
+  return tl::unexpected(opened.error());
+}
+
+void udp_port::adopt(udp_sockets opened, const rebind& request) {
+  std::shared_ptr<udp_sockets> strangers;
+  if (stranger_port_) {
+    if (auto beside = open_stranger_sockets(opened))
+      strangers = std::make_shared<udp_sockets>(std::move(*beside));
+    else // not those of the former port any more
+      send(stranger_port_, stranger_sockets{std::make_shared<udp_sockets>()});
+  }
+  close();
+  listen_ = request.listen;
+  fwmark_ = request.fwmark;
+  use(std::move(opened), std::move(strangers));
+  watch();
+}
+
+caf::result<void> udp_port::mark(const change_fwmark& request) {
+  for (auto* family : {&v4_, &v6_}) {
+    if (!family->socket)
+      continue;
+    if (auto changed = family->socket->set_fwmark(request.fwmark); !changed) {
+      if (v4_.socket) // may have been changed already
+        std::ignore = v4_.socket->set_fwmark(fwmark_);
+      return make_error(changed.error().code, changed.error().message);
+    }
+  }
+  fwmark_ = request.fwmark;
+  lanes_.set_fwmark(fwmark_);
+  if (stranger_port_)
+    send(stranger_port_, request);
+  return caf::unit;
+}
+
+} // namespace weft

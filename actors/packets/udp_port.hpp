@@ -1,0 +1,74 @@
+// The UDP socket actor: batches of datagrams in and out of the host's network.
+#pragma once
+
+#include "actors/loop/io_loop.hpp"
+#include "actors/packets/datagram_sorter.hpp"
+#include "actors/packets/known_endpoints.hpp"
+#include "actors/packets/send_lanes.hpp"
+
+namespace weft {
+
+class udp_port : public hosted<udp_port_actor::base> {
+public:
+  /// Receive batches that may be under way at a time.
+  static constexpr std::size_t pool_size = 4;
+
+  /// `strangers`: what open_stranger_sockets() made of `sockets`; null: this
+  /// port receives everything.
+  udp_port(caf::actor_config& config, io_loop_ptr loop, udp_sockets sockets,
+           endpoint listen, std::uint32_t fwmark, bool offload = true,
+           std::shared_ptr<udp_sockets> strangers = nullptr);
+
+  behavior_type make_behavior() override;
+  void on_exit() override;
+
+private:
+  /// One address family's socket.
+  struct family_handler final : descriptor_handler {
+    udp_port* port = nullptr;
+    std::optional<udp_socket> socket;
+
+    void ready(bool readable, bool writable) override;
+    void failed() override {
+      port->fail();
+    }
+  };
+
+  void use(udp_sockets sockets, std::shared_ptr<udp_sockets> strangers);
+  void close();
+  void watch();
+  void receive_from(udp_socket& socket);
+  void send_datagrams(outgoing_datagrams& datagrams);
+  void reply_cookies(const send_cookie_replies& wanted);
+  void divide();
+  drop_report report() const;
+
+  caf::result<std::uint16_t> bind_again(const rebind& request);
+  result<std::uint16_t> take_place(const rebind& request);
+  void adopt(udp_sockets opened, const rebind& request);
+  caf::result<void> mark(const change_fwmark& request);
+
+  family_handler v4_;
+  family_handler v6_;
+  endpoint listen_; ///< with the port in use
+  std::uint32_t fwmark_;
+  bool offload_;
+  stranger_port_actor stranger_port_;
+  std::shared_ptr<udp_sockets> strangers_; ///< until stranger_port_ has them
+  bool divided_ = false; ///< strangers have sockets of their own
+  std::shared_ptr<incoming_pool> pool_;
+  bool starved_ = false;
+
+  std::vector<received_datagrams> received_;
+  std::size_t messages_ = udp_socket::max_messages; ///< for the next call
+  datagram_sorter sorter_;
+
+  drop_counters send_drops_;
+  send_lanes lanes_;
+  known_endpoints known_{udp_socket::max_known};
+  std::optional<endpoint> last_remote_;
+  bool known_changed_ = false;
+  std::optional<time_point> last_division_;
+};
+
+} // namespace weft

@@ -1,0 +1,216 @@
+#include "actors/peers/handshake_gate.hpp"
+
+#include "platform/clock.hpp"
+
+#include <algorithm>
+
+namespace weft {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+/// Messages that are worked on before the loop looks at its sockets again.
+/// Fewer than one receive call may yield: what there is no time for must wait
+/// here, where it is seen and counts as load, and not in the socket's buffer.
+constexpr std::size_t work_at_a_time = 2;
+
+/// A peer is woken this often at the most.  It begins one handshake in 5 s.
+constexpr auto min_wake_interval = 200ms;
+
+} // namespace
+
+handshake_gate::handshake_gate(
+  caf::actor_config& config, io_loop_ptr loop, udp_port_actor socket,
+  stranger_port_actor strangers,
+  std::shared_ptr<const receiver_index_codec> indices, change_identity us)
+  : hosted(config, std::move(loop)), socket_(std::move(socket)),
+    strangers_(std::move(strangers)), indices_(std::move(indices)),
+    limiter_(random_) {
+  set_identity(us.speaker());
+}
+
+handshake_gate::behavior_type handshake_gate::make_behavior() {
+  const auto self = caf::actor_cast<handshake_gate_actor>(this);
+  send(socket_, gate_started{self});
+  send(strangers_, gate_started{self});
+  return {
+    [this](const incoming_handshakes& incoming) { look_at(incoming); },
+    [this](const change_identity& changed) -> caf::result<void> {
+      set_identity(changed.speaker());
+      return caf::unit;
+    },
+    [this](const peer_entries_changed& changed) {
+      for (const auto& entry : changed.entries)
+        change_entry(entry);
+    },
+    [this](const routes_changed& changed) -> caf::result<void> {
+      routes_ = changed.snapshot;
+      return caf::unit;
+    },
+    [this](const work_due&) { work(); },
+    [this](const report_request&) { return drop_report{drops_}; },
+  };
+}
+
+void handshake_gate::on_exit() {
+  loop().set_deadline(std::nullopt, nullptr);
+  socket_ = nullptr;
+  strangers_ = nullptr;
+  waiting_.clear();
+  peers_.clear();
+  by_endpoint_.clear();
+  routes_.reset();
+  self_.reset();
+  checker_.reset();
+}
+
+void handshake_gate::set_identity(std::shared_ptr<const identity> self) {
+  waiting_.clear(); // they were for the former one
+  self_ = std::move(self);
+  checker_.reset();
+  if (self_)
+    checker_.emplace(self_->public_static(), random_);
+}
+
+void handshake_gate::change_entry(const peer_entry& entry) {
+  if (const auto former = peers_.find(entry.key); former != peers_.end()) {
+    if (const auto& where = former->second.entry.configured_endpoint) {
+      const auto [first, last] = by_endpoint_.equal_range(*where);
+      const auto there = std::find_if(first, last, [&](const auto& place) {
+        return place.second == entry.key;
+      });
+      if (there != last)
+        by_endpoint_.erase(there);
+    }
+    peers_.erase(former);
+  }
+  if (!entry.actor)
+    return;
+  peers_.emplace(entry.key, known_peer{entry, std::nullopt});
+  if (entry.configured_endpoint)
+    by_endpoint_.emplace(*entry.configured_endpoint, entry.key);
+}
+
+void handshake_gate::wake_peers_at(const endpoint& remote, time_point now) {
+  // Whoever forges this makes us send one initiation in 5 s at the most, to
+  // where we would send it anyway.
+  const auto [first, last] = by_endpoint_.equal_range(remote);
+  for (auto place = first; place != last; ++place) {
+    const auto found = peers_.find(place->second);
+    if (found == peers_.end())
+      continue;
+    auto& peer = found->second;
+    if (peer.woken && now - *peer.woken < min_wake_interval)
+      continue;
+    peer.woken = now;
+    send(peer.entry.actor, session_wanted{});
+  }
+}
+
+bool handshake_gate::is_under_load(time_point now) {
+  if (waiting_.size() > load_threshold)
+    last_load_ = now;
+  if (last_load_ && now - *last_load_ >= 1s) {
+    last_load_.reset();
+    limiter_.collect_garbage(now);
+  }
+  return last_load_.has_value();
+}
+
+void handshake_gate::look_at(const incoming_handshakes& incoming) {
+  const auto now = boot_now();
+  for (const auto& remote : incoming.unknown)
+    wake_peers_at(remote, now);
+  for (const auto& message : incoming.messages)
+    check(message, now);
+  if (!replies_.empty())
+    send(strangers_, send_cookie_replies{std::exchange(replies_, {})});
+  send(incoming.from,
+       handshakes_processed{incoming.messages.size(), incoming.unknown.size()});
+  if (!waiting_.empty())
+    work();
+}
+
+void handshake_gate::check(const handshake_message& message, time_point now) {
+  if (!checker_)
+    return;
+  if (message.size == wire::cookie_reply_size) {
+    // Without a MAC of ours, and cheap: neither work nor load.
+    pass_answer(message, wire::cookie_reply_receiver);
+    return;
+  }
+  const auto& source = message.path.remote;
+  const auto verdict = checker_->check(message.view(), source, now);
+  if (verdict == cookie_checker::verdict::invalid_mac) {
+    drops_.add(drop_reason::invalid_mac);
+    return;
+  }
+  if (is_under_load(now)) {
+    if (verdict != cookie_checker::verdict::valid_mac2) {
+      drops_.add(drop_reason::cookie_sent);
+      replies_.push_back(
+        {checker_->make_reply(message.view(), source, now), message.path});
+      return;
+    }
+    if (!limiter_.allow(source.address, now)) {
+      drops_.add(drop_reason::rate_limited);
+      return;
+    }
+  }
+  if (waiting_.size() == max_waiting)
+    drops_.add(drop_reason::handshake_overload);
+  else
+    waiting_.push_back(message);
+}
+
+void handshake_gate::work() {
+  for (std::size_t i = 0; i < work_at_a_time && !waiting_.empty(); ++i) {
+    const auto message = waiting_.front();
+    waiting_.pop_front();
+    if (message.size == wire::initiation_size)
+      pass_initiation(message);
+    else
+      pass_answer(message, wire::response_receiver);
+  }
+  if (!waiting_.empty())
+    work_later();
+}
+
+void handshake_gate::work_later() {
+  // Not before the loop has looked at its sockets: what arrives has its MAC
+  // checked first, so that what waits is what there is no time for.
+  loop().set_deadline(boot_now(), [this] {
+    enter_loop_context();
+    send(caf::actor_cast<handshake_gate_actor>(this), work_due{});
+  });
+}
+
+void handshake_gate::pass_initiation(const handshake_message& message) {
+  auto claim
+    = noise_claim::open(*self_, message.view().first<wire::initiation_size>());
+  if (!claim) {
+    drops_.add(drop_reason::invalid_handshake);
+    return;
+  }
+  const auto found = peers_.find(claim->initiator());
+  if (found == peers_.end()) {
+    drops_.add(drop_reason::unknown_peer);
+    return;
+  }
+  send(found->second.entry.actor,
+       initiation_received{
+         std::make_shared<const noise_claim>(std::move(*claim)), message.path});
+}
+
+void handshake_gate::pass_answer(const handshake_message& message,
+                                 std::size_t receiver_at) {
+  const auto index = load_le<std::uint32_t>(message.bytes.data() + receiver_at);
+  const auto* peer = routes_ ? routes_->peer(indices_->slot(index)) : nullptr;
+  if (peer != nullptr)
+    send(*peer, answer_received{message});
+  else
+    drops_.add(drop_reason::unknown_index);
+}
+
+} // namespace weft

@@ -1,0 +1,69 @@
+// The handshake gate: what a stranger can send costs it, and nobody else.
+#pragma once
+
+#include "actors/loop/io_loop.hpp"
+#include "messages/routes.hpp"
+#include "protocol/tunnel/cookie.hpp"
+#include "protocol/tunnel/rate_limiter.hpp"
+
+#include <deque>
+#include <map>
+#include <unordered_map>
+
+namespace weft {
+
+/// Lives apart from the packet loops, so that a flood of handshake messages
+/// does not slow the data of live peers.  A message passes MAC1, which is
+/// cheap, at once; then, under load, the cookie and the rate limit; then it
+/// waits for its turn at the expensive part, the static key.  Only then does
+/// its peer hear of it.
+class handshake_gate : public hosted<handshake_gate_actor::base> {
+public:
+  /// Load is when more messages than this have passed MAC1 and wait, as in the
+  /// kernel, and it lasts a second longer.  What never passes MAC1 is no load.
+  static constexpr std::size_t load_threshold = 512;
+  /// Messages that may wait.
+  static constexpr std::size_t max_waiting = 4096;
+
+  handshake_gate(caf::actor_config& config, io_loop_ptr loop,
+                 udp_port_actor socket, stranger_port_actor strangers,
+                 std::shared_ptr<const receiver_index_codec> indices,
+                 change_identity us);
+
+  behavior_type make_behavior() override;
+  void on_exit() override;
+
+private:
+  struct known_peer {
+    peer_entry entry;
+    std::optional<time_point> woken;
+  };
+
+  void change_entry(const peer_entry& entry);
+  void wake_peers_at(const endpoint& remote, time_point now);
+  void set_identity(std::shared_ptr<const identity> self);
+  bool is_under_load(time_point now);
+  void look_at(const incoming_handshakes& incoming);
+  void check(const handshake_message& message, time_point now);
+  void work();
+  void work_later();
+  void pass_initiation(const handshake_message& message);
+  void pass_answer(const handshake_message& message, std::size_t receiver_at);
+
+  udp_port_actor socket_;
+  stranger_port_actor strangers_;
+  std::shared_ptr<const receiver_index_codec> indices_;
+  std::shared_ptr<const identity> self_;
+  system_random random_;
+  std::optional<cookie_checker> checker_;
+  rate_limiter limiter_;
+  std::optional<time_point> last_load_;
+  std::deque<handshake_message> waiting_; ///< that have passed MAC1
+  std::vector<cookie_reply> replies_;
+  std::unordered_map<public_key, known_peer> peers_;
+  std::multimap<endpoint, public_key> by_endpoint_; ///< configured ones
+  routes_ptr routes_;
+  drop_counters drops_;
+};
+
+} // namespace weft

@@ -1,0 +1,300 @@
+#include "actors/peers/peer.hpp"
+
+#include "platform/clock.hpp"
+
+namespace weft {
+
+peer::peer(caf::actor_config& config, io_loop_ptr loop, workspace_ptr space,
+           peer_neighbours neighbours, std::shared_ptr<const identity> self,
+           std::uint32_t slot, std::shared_ptr<peer_memory> memory,
+           peer_settings settings)
+  : hosted(config, std::move(loop)), space_(std::move(space)),
+    neighbours_(std::move(neighbours)), slot_(slot), memory_(std::move(memory)),
+    name_(std::move(settings.name)),
+    endpoint_host_(std::move(settings.endpoint_host)),
+    initial_keepalive_(settings.persistent_keepalive),
+    session_(std::move(self), settings.public_key, *space_->indices, slot,
+             memory_->generation, space_->random, &space_->staging,
+             &space_->leads_into_tunnel) {
+  session_.set_preshared_key(settings.preshared_key);
+  session_.stamp_after(memory_->last_stamp);
+  session_.refuse_initiations_until(memory_->newest_initiation);
+  if (const auto& remote
+      = memory_->remote ? memory_->remote : settings.endpoint)
+    session_.set_endpoint(*remote);
+  if (settings.endpoint)
+    turns_.configure(*settings.endpoint);
+  if (session_.path())
+    told_.remote = session_.path()->remote;
+}
+
+peer::behavior_type peer::make_behavior() {
+  return {
+    [this](outgoing_packets& packets) { seal(packets); },
+    [this](incoming_datagrams& datagrams) { open(datagrams); },
+    [this](const initiation_received& message) {
+      const auto moment = instant_now();
+      session_.handle_initiation(*message.claim, wire::initiation_size,
+                                 message.path, moment);
+      follow_up(moment);
+    },
+    [this](const answer_received& answer) {
+      const auto moment = instant_now();
+      const auto bytes = answer.message.view();
+      if (bytes.size() == wire::response_size)
+        session_.handle_response(bytes, answer.message.path, moment);
+      else
+        session_.handle_cookie_reply(bytes, moment);
+      follow_up(moment);
+    },
+    [this](const deadline_passed&) {
+      const auto moment = instant_now();
+      armed_.reset();
+      session_.handle_deadlines(moment);
+      follow_up(moment);
+    },
+    [this](const source_lost&) { session_.forget_source(); },
+    [this](const session_wanted&) {
+      const auto moment = instant_now();
+      wake(moment);
+      follow_up(moment);
+    },
+    [this](const peer_published&) { begin(); },
+    [this](const change_peer& changes) -> caf::result<void> {
+      change(changes);
+      return caf::unit;
+    },
+    [this](const change_identity& changed) -> caf::result<void> {
+      const auto moment = instant_now();
+      session_.set_identity(changed.speaker());
+      session_.start(moment);
+      follow_up(moment);
+      return caf::unit;
+    },
+    [this](const prefixes_lost& lost) -> caf::result<void> {
+      drop_lost(*lost.snapshot);
+      return caf::unit;
+    },
+    [this](const report_request& request) { return report(request); },
+  };
+}
+
+void peer::on_exit() {
+  if (session_.path())
+    memory_->remote = session_.path()->remote;
+  memory_->newest_initiation = session_.newest_initiation();
+  memory_->generation = session_.generation();
+  memory_->last_stamp = session_.last_stamp();
+  memory_->session_lost = session_.session_created().has_value();
+  session_.set_identity(nullptr); // wipes all keys now
+  if (neighbours_.timer)
+    send(neighbours_.timer,
+         arm_deadline{slot_, std::nullopt, caf::actor_cast<peer_actor>(this)});
+  neighbours_ = {};
+}
+
+void peer::seal(outgoing_packets& packets) {
+  const auto at = instant_now();
+  auto batch = std::move(packets.batch);
+  if (!session_.seal(batch->datagrams, at))
+    session_.stage(batch->datagrams, at);
+  else if (session_.path() && !batch->datagrams.empty())
+    send(neighbours_.socket,
+         outgoing_datagrams{std::move(batch), *session_.path()});
+  follow_up(at);
+}
+
+void peer::open(incoming_datagrams& datagrams) {
+  const auto at = instant_now();
+  const auto batch = std::move(datagrams.batch);
+  try {
+    open_chain(*batch, datagrams.first, *datagrams.allowed, at);
+    space_->joiner.flush([this](const super_packet& packet) { write(packet); });
+  } catch (...) {
+    // The joiner serves the whole loop, and its packets end with this batch.
+    space_->joiner.flush([](const super_packet&) {});
+    throw;
+  }
+  follow_up(at);
+}
+
+void peer::open_chain(const incoming_batch& batch, std::uint16_t first,
+                      const routes& allowed, const instant& at) {
+  auto number = first;
+  while (number != incoming_batch::end) {
+    // A run of datagrams from one sender.
+    const auto path = batch.datagrams[number].path;
+    auto any = false;
+    auto data = false;
+    while (number != incoming_batch::end
+           && batch.datagrams[number].path == path) {
+      const auto& datagram = batch.datagrams[number];
+      const auto opened = session_.open(datagram.bytes, at);
+      any = any || opened.status != peer_session::open_status::dropped;
+      if (opened.status == peer_session::open_status::packet) {
+        data = true;
+        deliver(opened.packet, allowed);
+      }
+      number = datagram.next;
+    }
+    if (any)
+      session_.authenticated(batch.paths[path], data, at);
+    else if (batch.paths[path].remote == turns_.configured())
+      wake(at); // the other side does not know yet that the session has ended
+  }
+}
+
+void peer::deliver(byte_span packet, const routes& allowed) {
+  const auto view = parse_ip_packet(packet);
+  if (!view)
+    session_.count_drop(drop_reason::malformed_inner);
+  else if (allowed.slot_of(view->source) != slot_)
+    session_.count_drop(drop_reason::wrong_source);
+  else
+    space_->joiner.add(packet.first(view->length));
+}
+
+void peer::write(const super_packet& packet) {
+  switch (space_->sink.write(packet)) {
+    case tun_device::io_status::ok:
+      break;
+    case tun_device::io_status::rejected:
+      session_.count_drop(drop_reason::device_rejected);
+      break;
+    case tun_device::io_status::would_block:
+    case tun_device::io_status::not_up:
+    case tun_device::io_status::lost: // the reader notices and says so
+      session_.count_drop(drop_reason::device_busy);
+      break;
+  }
+}
+
+void peer::begin() {
+  if (!initial_keepalive_)
+    return; // it has
+  const auto at = instant_now();
+  session_.set_persistent_keepalive(*std::exchange(initial_keepalive_, {}), at);
+  // The other side goes on with the session of the actor that failed.
+  if (std::exchange(memory_->session_lost, false))
+    session_.initiate_handshake(at);
+  follow_up(at);
+}
+
+void peer::wake(const instant& at) {
+  if (turns_.configured())
+    session_.wake(*turns_.configured(), at);
+}
+
+void peer::change(const change_peer& changes) {
+  const auto at = instant_now();
+  if (changes.name)
+    name_ = *changes.name;
+  if (changes.preshared_key)
+    session_.set_preshared_key(*changes.preshared_key);
+  if (changes.endpoint) {
+    turns_.configure(*changes.endpoint);
+    session_.redirect(*changes.endpoint, at);
+    told_.unanswered = session_.unanswered(); // it has had no time to answer
+  }
+  if (changes.endpoint_host)
+    endpoint_host_ = *changes.endpoint_host;
+  if (changes.persistent_keepalive && initial_keepalive_)
+    initial_keepalive_ = changes.persistent_keepalive;
+  else if (changes.persistent_keepalive)
+    session_.set_persistent_keepalive(*changes.persistent_keepalive, at);
+  follow_up(at);
+}
+
+void peer::drop_lost(const routes& now) {
+  session_.unstage([this, &now](const_byte_span packet) {
+    const auto view = parse_ip_packet(packet);
+    return view && now.slot_of(view->destination) == slot_;
+  });
+}
+
+peer_report peer::report(const report_request& request) const {
+  peer_report result;
+  result.slot = slot_;
+  auto& status = result.status;
+  status.name = name_;
+  status.public_key = session_.key();
+  if (request.secrets)
+    status.preshared_key = session_.psk();
+  if (session_.path())
+    status.endpoint = session_.path()->remote;
+  status.endpoint_host = endpoint_host_;
+  status.persistent_keepalive = session_.persistent_keepalive();
+  status.last_handshake = session_.last_handshake();
+  if (const auto created = session_.session_created())
+    status.session_age
+      = std::chrono::duration_cast<std::chrono::seconds>(boot_now() - *created);
+  status.rx_bytes = session_.received().bytes;
+  status.tx_bytes = session_.sent().bytes;
+  status.rx_packets = session_.received().packets;
+  status.tx_packets = session_.sent().packets;
+  result.drops = session_.drops();
+  return result;
+}
+
+void peer::follow_up(const instant& at) {
+  while (session_.has_transmit() && session_.path()) {
+    // Rare and small: not worth a buffer of the pool.
+    outgoing_ptr batch{new outgoing_batch(session_.transmit_size())};
+    session_.poll_transmit(batch->datagrams, at);
+    if (!batch->datagrams.empty())
+      send(neighbours_.socket,
+           outgoing_datagrams{std::move(batch), *session_.path()});
+  }
+  const auto next = session_.next_deadline();
+  // A later deadline than the armed one needs no message: the armed one wakes
+  // us early, and then we see.
+  if (next && (!armed_ || *next < *armed_)) {
+    armed_ = next;
+    send(neighbours_.timer,
+         arm_deadline{slot_, next, caf::actor_cast<peer_actor>(this)});
+  }
+  tell_events(at);
+}
+
+// -- events ------------------------------------------------------------------
+
+void peer::tell_events(const instant& at) {
+  const auto& path = session_.path();
+  if (path && told_.remote != path->remote) {
+    told_.remote = path->remote;
+    tell(event_kind::endpoint_changed, at);
+  }
+  if (told_.handshake != session_.last_handshake()) {
+    told_.handshake = session_.last_handshake();
+    tell(event_kind::handshake_completed, at);
+  }
+  if (told_.given_up != session_.handshakes_given_up()) {
+    told_.given_up = session_.handshakes_given_up();
+    tell(event_kind::handshake_failed, at,
+         "no answer for 90 s: is the other side running, does it know our "
+         "public key, and does a firewall let UDP through?");
+  }
+  if (told_.unanswered != session_.unanswered()) {
+    told_.unanswered = session_.unanswered();
+    if (told_.unanswered > 1 && !endpoint_host_.empty()) {
+      send(neighbours_.registry, endpoint_unanswered{session_.key()});
+    } else if (told_.unanswered > 1 && session_.path()) {
+      // For the next repetition: an answer to this one must find its handshake.
+      if (const auto next = turns_.next(session_.path()->remote))
+        session_.set_endpoint(*next);
+    }
+  }
+}
+
+void peer::tell(event_kind kind, const instant& at, std::string reason) {
+  overlay_event event;
+  event.kind = kind;
+  event.when = at.wall;
+  event.peer = session_.key();
+  event.peer_name = name_;
+  event.endpoint = told_.remote;
+  event.reason = std::move(reason);
+  send(neighbours_.events, std::move(event));
+}
+
+} // namespace weft

@@ -1,0 +1,83 @@
+// The peer actor: one Noise session, its timers, and its packets both ways.
+#pragma once
+
+#include "actors/loop/io_loop.hpp"
+#include "actors/loop/workspace.hpp"
+#include "messages/routes.hpp"
+#include "protocol/tunnel/endpoint_turns.hpp"
+#include "protocol/tunnel/peer_session.hpp"
+
+namespace weft {
+
+/// What outlives a peer's actor, so that the one that replaces it after a
+/// failure begins where it ended.  The actor writes it when it ends, and the
+/// registry reads it once it has heard of that.
+struct peer_memory {
+  std::optional<endpoint> remote;
+  tai64n newest_initiation{};
+  std::uint32_t generation = 0; ///< of the next session's receiver index
+  wall_time last_stamp{};       ///< of our last initiation
+  bool session_lost = false;    ///< there was a session when it ended
+};
+
+/// Whom a peer sends to.
+struct peer_neighbours {
+  udp_port_actor socket;
+  timer_actor timer;
+  registry_actor registry;
+  event_hub_actor events;
+};
+
+class peer : public hosted<peer_actor::base> {
+public:
+  peer(caf::actor_config& config, io_loop_ptr loop, workspace_ptr space,
+       peer_neighbours neighbours, std::shared_ptr<const identity> self,
+       std::uint32_t slot, std::shared_ptr<peer_memory> memory,
+       peer_settings settings);
+
+  behavior_type make_behavior() override;
+  void on_exit() override;
+
+private:
+  friend struct peer_access; ///< tests that look at what an ended actor keeps
+
+  void seal(outgoing_packets& packets);
+  void open(incoming_datagrams& datagrams);
+  void open_chain(const incoming_batch& batch, std::uint16_t first,
+                  const routes& allowed, const instant& at);
+  void deliver(byte_span packet, const routes& allowed);
+  void write(const super_packet& packet);
+  void begin();
+  void wake(const instant& at);
+  void change(const change_peer& changes);
+  /// Drops what waits for a session, and is for prefixes of others `now`.
+  void drop_lost(const routes& now);
+  peer_report report(const report_request& request) const;
+  /// Sends and arms what the session wants, to be called after each event.
+  void follow_up(const instant& at);
+  /// Tells of what has changed since the last time.
+  void tell_events(const instant& at);
+  void tell(event_kind kind, const instant& at, std::string reason = {});
+
+  workspace_ptr space_;
+  peer_neighbours neighbours_;
+  std::uint32_t slot_;
+  std::shared_ptr<peer_memory> memory_;
+  std::string name_;
+  std::string endpoint_host_;
+  /// Until the peer is published: the keepalive that it will begin with.
+  std::optional<std::chrono::seconds> initial_keepalive_;
+  endpoint_turns turns_;
+  peer_session session_;
+  std::optional<time_point> armed_;
+
+  /// What has been told of the session.
+  struct {
+    std::optional<wall_time> handshake;
+    std::optional<endpoint> remote;
+    unsigned unanswered = 0;
+    std::uint64_t given_up = 0;
+  } told_;
+};
+
+} // namespace weft

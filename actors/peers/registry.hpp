@@ -1,0 +1,179 @@
+// The registry: sole owner of the peers, of the allowed IPs and of the index
+// space.  When something changes it publishes an immutable snapshot; readers
+// route with the snapshot they hold, so no packet waits for it.
+#pragma once
+
+#include "actors/loop/io_loop.hpp"
+#include "actors/peers/peer.hpp"
+#include "messages/routes.hpp"
+
+#include <spdlog/logger.h>
+
+#include <functional>
+#include <set>
+#include <unordered_map>
+
+namespace weft {
+
+/// An I/O loop that peers may live on, with what they share there.
+struct packet_loop {
+  io_loop_ptr loop;
+  workspace_ptr space;
+  timer_actor timer;
+};
+
+/// Whom the registry tells of changes.
+struct registry_neighbours {
+  tun_reader_actor reader;
+  udp_port_actor socket;
+  handshake_gate_actor gate;
+  resolver_actor resolver;
+  event_hub_actor events;
+};
+
+class registry : public hosted<registry_actor::base> {
+public:
+  /// Peers that are asked for their report at a time.
+  static constexpr std::size_t most_reporting = 64;
+
+  registry(caf::actor_config& config, io_loop_ptr loop,
+           std::vector<packet_loop> placements, registry_neighbours neighbours,
+           std::shared_ptr<const receiver_index_codec> indices,
+           change_identity us, std::shared_ptr<spdlog::logger> log);
+
+  behavior_type make_behavior() override;
+  void on_exit() override;
+
+private:
+  /// A peer's place, whether it is in use or not.
+  struct slot_entry {
+    peer_actor actor; ///< null: free
+    peer_settings settings;
+    std::optional<endpoint_config> configured_endpoint;
+    std::set<ip_prefix> allowed;
+    std::shared_ptr<peer_memory> memory;
+    std::uint64_t restarts = 0;
+    time_point started{};
+    /// Its name is being looked up, or will be again.  One of the two at most.
+    bool looking_up = false;
+    std::optional<time_point> look_up_again{};
+  };
+
+  using changes_promise = caf::typed_response_promise<config_changes>;
+
+  /// A change of many peers, which is made in portions: others who live on this
+  /// loop have their turn in between.
+  struct change_under_way {
+    device_update update;
+    std::uint32_t next_slot = 0; ///< to be emptied, if peers are replaced
+    std::size_t next_peer = 0;   ///< of `update`
+    config_changes changes;      ///< so far
+    changes_promise promise;
+  };
+
+  /// A change on its way to all who must take it over.
+  struct publication {
+    std::size_t missing = 1; ///< answers to this step; 1 more while asking
+    unsigned step = 0;
+    std::optional<change_identity> speaker; ///< if that has changed
+    std::set<std::uint32_t> losers;         ///< slots that lost prefixes
+    std::size_t removed = 0;                ///< peers
+    bool was_sending = false; ///< somebody who now sends otherwise, or not
+    routes_ptr snapshot;
+    time_point began{};
+    std::vector<std::function<void()>> in_force; ///< answer those who asked
+  };
+  using publication_ptr = std::shared_ptr<publication>;
+
+  /// A peer that was removed, until it has ended.
+  struct ending_peer {
+    std::optional<std::uint32_t> slot; ///< nothing: another peer has it
+    std::shared_ptr<peer_memory> memory;
+    publication_ptr change; ///< that waits for the end
+  };
+
+  // registry.cpp
+  caf::result<config_changes> apply(device_update& update);
+  void go_on();
+  caf::result<config_changes> change_peer_of(const change_existing_peer& asked);
+  /// Why it cannot be made, or nothing.
+  caf::error check(const device_update& update) const;
+  bool has_room_for(const device_update& update) const;
+  /// A name that two peers would have then.
+  std::optional<std::string> doubled_name(const device_update& update) const;
+  void apply_peer(const peer_update& update, config_changes& changes);
+  std::uint32_t add_peer(const peer_update& update);
+  void announce(const slot_entry& entry);
+  void
+  tell_event(event_kind kind, const slot_entry& entry, std::string reason = {});
+  bool change_existing(std::uint32_t slot, const peer_update& update);
+  bool change_allowed_ips(std::uint32_t slot, const peer_update& update,
+                          config_changes& changes);
+  /// Of a peer with our own key.
+  void leave_out(const std::string& name, config_changes& changes);
+  void note_loss(std::uint32_t slot);
+  void remove_peer(std::uint32_t slot);
+  void spawn_peer(std::uint32_t slot);
+  void peer_ended(const caf::down_msg& down);
+  void start_again(const restart_peer& request);
+  /// `HOST:PORT` if the endpoint is a name, else empty.
+  static std::string host_text(const endpoint_config& where);
+  void resolve(std::uint32_t slot, const endpoint_config& where);
+  void set_resolved(const endpoint_resolved& resolved);
+  void lookup_failed(const endpoint_not_found& failure);
+  void resolve_again(const lookup_due& due);
+  void try_another_address(const endpoint_unanswered& unanswered);
+  /// The peer that still wants this name, if it does.
+  slot_entry* entry_wanting(const public_key& key, const host_endpoint& host);
+  caf::result<config_changes> set_identity(const change_identity& changed);
+  const packet_loop& placement_of(std::uint32_t slot) const;
+  void forget_sources();
+
+  // registry_publish.cpp
+  /// What the next publication is gathered in.
+  const publication_ptr& gathering();
+  template <class Handle, class Message>
+  void
+  demand(const publication_ptr& change, const Handle& from, Message message);
+  void tell(const peer_actor& peer, change_peer changes);
+  /// Calls `in_force` once all that has been gathered is that.
+  void publish(std::function<void()> in_force = nullptr);
+  void acknowledged(const publication_ptr& change);
+  void next_step(const publication_ptr& change);
+  void finish(const publication_ptr& change);
+  void await_answers();
+  void give_up_waiting();
+  void end_peer(std::uint32_t slot, bool has_ended);
+  bool removed_peer_ended(const caf::actor_addr& who);
+  std::uint32_t take_slot();
+
+  // registry_reports.cpp
+  struct collection;
+  caf::result<registry_report> report(const report_request& request);
+  void ask_next_peer(const std::shared_ptr<collection>& all);
+  caf::result<bool> handshake_since(const check_handshake& asked);
+  peer_configurations configuration() const;
+
+  std::vector<packet_loop> placements_;
+  registry_neighbours neighbours_;
+  std::shared_ptr<const receiver_index_codec> indices_;
+  change_identity us_;
+  std::shared_ptr<spdlog::logger> log_;
+
+  std::vector<slot_entry> slots_;
+  std::vector<std::uint32_t> free_slots_;
+  /// Of the next session's receiver index, for each slot that ever was in use.
+  std::vector<std::uint32_t> generations_;
+  std::unordered_map<public_key, std::uint32_t> by_key_;
+  std::unordered_map<caf::actor_addr, std::uint32_t> by_address_;
+  allowed_ips prefixes_;
+  peer_table table_;
+  peer_entries_changed new_entries_;           ///< since the last publication
+  std::unique_ptr<change_under_way> changing_; ///< null: none
+  publication_ptr gathering_;                  ///< null: nothing has changed
+  std::vector<publication_ptr> under_way_;
+  bool overdue_check_ = false;
+  std::unordered_map<caf::actor_addr, ending_peer> ending_;
+};
+
+} // namespace weft

@@ -1,0 +1,236 @@
+// How a change comes into force, step by step:
+//  1. reader, socket and gate take the new snapshot over, peers what changed of
+//     them, and peers that were removed end;
+//  2. what the former snapshot has sent to peers that lost prefixes lies before
+//     this question in their mailboxes, so their answer says that it is dealt
+//     with; and peers learn whom we speak as, once the gate listens as that;
+//  3. the socket has sent what all these gave it.
+// Only then is the change answered.  Each step ends when all have answered, or
+// are gone, or had time enough.
+#include "actors/peers/registry.hpp"
+#include "messages/errors.hpp"
+#include "platform/clock.hpp"
+#include "platform/memory.hpp"
+
+#include <algorithm>
+
+namespace weft {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+/// Whoever has not answered after this long is not waited for.
+constexpr auto most_waiting = std::chrono::seconds{5};
+
+/// So many peers that leave at once are worth a look for free memory.
+constexpr std::size_t many_peers = 1000;
+
+/// A peer that fails again within this time is started again only then.
+constexpr auto min_life = 1s;
+
+} // namespace
+
+const registry::publication_ptr& registry::gathering() {
+  if (!gathering_)
+    gathering_ = std::make_shared<publication>();
+  return gathering_;
+}
+
+template <class Handle, class Message>
+void registry::demand(const publication_ptr& change, const Handle& from,
+                      Message message) {
+  ++change->missing;
+  request(from, caf::infinite, std::move(message))
+    .then([this, change] { acknowledged(change); },
+          [this, change](const caf::error&) { acknowledged(change); });
+}
+
+void registry::tell(const peer_actor& peer, change_peer changes) {
+  gathering()->was_sending = true;
+  demand(gathering(), peer, std::move(changes));
+}
+
+void registry::publish(std::function<void()> in_force) {
+  auto& answers = gathering()->in_force;
+  if (in_force)
+    answers.push_back(std::move(in_force));
+  if (changing_)
+    return; // the change that is being made publishes all of it
+  const auto change = std::exchange(gathering_, nullptr);
+  change->began = boot_now();
+  under_way_.push_back(change);
+  const auto fresh = std::exchange(new_entries_, {});
+  send(neighbours_.gate, fresh);
+  if (change->speaker)
+    demand(change, neighbours_.gate, *change->speaker);
+  change->snapshot
+    = std::make_shared<const routes>(prefixes_, table_, indices_);
+  demand(change, neighbours_.reader, routes_changed{change->snapshot});
+  demand(change, neighbours_.socket, routes_changed{change->snapshot});
+  demand(change, neighbours_.gate, routes_changed{change->snapshot});
+  // Now that they are known everywhere, new peers may speak.
+  for (const auto& entry : fresh.entries) {
+    if (entry.actor)
+      send(entry.actor, peer_published{});
+  }
+  acknowledged(change);
+  await_answers();
+}
+
+void registry::acknowledged(const publication_ptr& change) {
+  if (change->missing > 0 && --change->missing == 0)
+    next_step(change);
+}
+
+void registry::next_step(const publication_ptr& change) {
+  change->missing = 1; // until all of this step have been asked
+  switch (change->step++) {
+    case 0:
+      for (const auto slot : change->losers) {
+        if (slot < slots_.size() && slots_[slot].actor)
+          demand(change, slots_[slot].actor, prefixes_lost{change->snapshot});
+      }
+      if (change->speaker) {
+        for (const auto& entry : slots_) {
+          if (entry.actor)
+            demand(change, entry.actor, *change->speaker);
+        }
+      }
+      break;
+    case 1:
+      if (change->was_sending)
+        demand(change, neighbours_.socket, finish_sending{});
+      break;
+    default:
+      finish(change);
+      return;
+  }
+  acknowledged(change);
+}
+
+void registry::finish(const publication_ptr& change) {
+  change->missing = 0;
+  std::erase(under_way_, change);
+  for (auto& tell_asker : std::exchange(change->in_force, {}))
+    tell_asker();
+  if (by_key_.empty() && ending_.empty() && !changing_) {
+    std::vector<slot_entry>().swap(slots_);
+    std::vector<std::uint32_t>().swap(free_slots_);
+    table_ = {};
+  }
+  if (change->removed >= many_peers)
+    release_memory_aside();
+}
+
+void registry::await_answers() {
+  if (overdue_check_ || under_way_.empty())
+    return;
+  overdue_check_ = true;
+  // A message that is on its way keeps an actor that has ended: not for long.
+  delayed_send(caf::actor_cast<registry_actor>(this), 250ms, changes_overdue{});
+}
+
+void registry::give_up_waiting() {
+  overdue_check_ = false;
+  const auto now = boot_now();
+  auto late = under_way_;
+  std::erase_if(late, [&](const publication_ptr& change) {
+    return now - change->began < most_waiting;
+  });
+  for (const auto& change : late) {
+    log_->warn("a change is not yet in force everywhere after {} s: a part of "
+               "this node is very busy",
+               most_waiting.count());
+    finish(change);
+  }
+  await_answers();
+}
+
+// -- peers that end ----------------------------------------------------------
+
+/// `has_ended`: it failed, and was not started again yet.
+void registry::end_peer(std::uint32_t slot, bool has_ended) {
+  auto& entry = slots_[slot];
+  const auto& change = gathering();
+  ++change->removed;
+  if (has_ended) {
+    generations_[slot] = entry.memory->generation;
+    free_slots_.push_back(slot);
+    return;
+  }
+  ++change->missing;
+  change->was_sending = true;
+  ending_[entry.actor.address()] = {slot, entry.memory, change};
+  send_exit(entry.actor, caf::exit_reason::user_shutdown);
+}
+
+/// Whether it was told to end.  Its slot is free from now on, for sessions with
+/// other receiver indices than it had.
+bool registry::removed_peer_ended(const caf::actor_addr& who) {
+  const auto found = ending_.find(who);
+  if (found == ending_.end())
+    return false;
+  const auto ended = std::move(found->second);
+  ending_.erase(found);
+  if (ended.slot) {
+    generations_[*ended.slot] = ended.memory->generation;
+    free_slots_.push_back(*ended.slot);
+  }
+  acknowledged(ended.change);
+  return true;
+}
+
+void registry::peer_ended(const caf::down_msg& down) {
+  const auto found = by_address_.find(down.source);
+  if (removed_peer_ended(down.source) || found == by_address_.end())
+    return;
+  const auto slot = found->second;
+  by_address_.erase(found);
+  auto& entry = slots_[slot];
+  ++entry.restarts;
+  log_->error("peer {} failed ({}) and is started again with a new session",
+              to_string(entry.settings.public_key), error_message(down.reason));
+  tell_event(event_kind::peer_restarted, entry, error_message(down.reason));
+  const restart_peer request{slot, entry.settings.public_key};
+  if (boot_now() - entry.started >= min_life)
+    start_again(request);
+  else
+    delayed_send(caf::actor_cast<registry_actor>(this), min_life, request);
+}
+
+void registry::start_again(const restart_peer& request) {
+  // It may have been removed meanwhile, or its slot given to another peer.
+  const auto found = by_key_.find(request.key);
+  if (found == by_key_.end() || found->second != request.slot
+      || by_address_.contains(slots_[request.slot].actor.address()))
+    return;
+  spawn_peer(request.slot);
+  publish();
+}
+
+std::uint32_t registry::take_slot() {
+  if (free_slots_.empty() && slots_.size() < receiver_index_codec::max_slots) {
+    const auto slot = static_cast<std::uint32_t>(slots_.size());
+    slots_.emplace_back();
+    if (generations_.size() < slots_.size())
+      generations_.push_back(system_random().next_u32());
+    return slot;
+  }
+  if (!free_slots_.empty()) {
+    const auto slot = free_slots_.back();
+    free_slots_.pop_back();
+    return slot;
+  }
+  // All are taken, but some by peers that are about to end.
+  for (auto& [address, ended] : ending_) {
+    if (ended.slot) {
+      const auto slot = *std::exchange(ended.slot, std::nullopt);
+      generations_[slot] += 1U << (receiver_index_codec::generation_bits - 1);
+      return slot;
+    }
+  }
+  throw std::logic_error("there is no slot for another peer");
+}
+
+} // namespace weft

@@ -1,0 +1,112 @@
+// What the registry tells of the peers.
+#include "actors/peers/registry.hpp"
+#include "messages/errors.hpp"
+
+#include <cerrno>
+
+namespace weft {
+
+peer_configurations registry::configuration() const {
+  peer_configurations result;
+  for (const auto& entry : slots_) {
+    if (!entry.actor)
+      continue;
+    auto& peer = result.peers.emplace_back();
+    peer.name = entry.settings.name;
+    peer.public_key = entry.settings.public_key;
+    peer.preshared_key = entry.settings.preshared_key;
+    peer.endpoint = entry.configured_endpoint;
+    peer.allowed_ips.assign(entry.allowed.begin(), entry.allowed.end());
+    peer.persistent_keepalive = entry.settings.persistent_keepalive;
+  }
+  return result;
+}
+
+caf::result<bool> registry::handshake_since(const check_handshake& asked) {
+  const auto found = by_key_.find(asked.peer);
+  if (found == by_key_.end())
+    return make_error(ENOENT, "there is no peer " + to_string(asked.peer),
+                      "peer");
+  auto promise = make_response_promise<caf::typed_response_promise<bool>>();
+  request(slots_[found->second].actor, caf::infinite, report_request{})
+    .then(
+      [promise, since = asked.since](const peer_report& report) mutable {
+        const auto& last = report.status.last_handshake;
+        promise.deliver(
+          last
+          && std::chrono::floor<std::chrono::seconds>(last->time_since_epoch())
+                 .count()
+               >= since);
+      },
+      [promise](const caf::error&) mutable { promise.deliver(false); });
+  return promise;
+}
+
+/// A report that peers are still being asked for.
+struct registry::collection {
+  report_request asked;
+  registry_report report;
+  std::vector<peer_actor> from;
+  std::size_t next = 0; ///< of these, to be asked
+  std::size_t missing = 0;
+  caf::typed_response_promise<registry_report> promise;
+};
+
+caf::result<registry_report> registry::report(const report_request& request) {
+  auto all = std::make_shared<collection>();
+  all->asked = request;
+  all->promise
+    = make_response_promise<caf::typed_response_promise<registry_report>>();
+  std::size_t prefixes = 0;
+  auto next = request.first_peer;
+  for (; next < slots_.size() && all->from.size() < request.max_peers; ++next) {
+    const auto& entry = slots_[next];
+    if (!entry.actor)
+      continue;
+    prefixes += entry.allowed.size();
+    if (prefixes > request.max_prefixes && !all->from.empty())
+      break;
+    all->from.push_back(entry.actor);
+    // What is known without the peer, in case it fails just now.
+    auto& status = all->report.peers.emplace_back();
+    status.public_key = entry.settings.public_key;
+    status.allowed_ips.assign(entry.allowed.begin(), entry.allowed.end());
+    status.restarts = entry.restarts;
+  }
+  while (next < slots_.size() && !slots_[next].actor)
+    ++next;
+  all->report.next_peer = next < slots_.size() ? next : 0;
+  all->missing = all->from.size();
+  if (all->from.empty())
+    all->promise.deliver(std::move(all->report));
+  // Packets shall not wait for all peers to report.
+  for (std::size_t i = 0; i < most_reporting && i < all->from.size(); ++i)
+    ask_next_peer(all);
+  return all->promise;
+}
+
+void registry::ask_next_peer(const std::shared_ptr<collection>& all) {
+  if (all->next == all->from.size())
+    return;
+  const auto number = all->next++;
+  auto answered = [this, all] {
+    if (--all->missing == 0)
+      all->promise.deliver(std::move(all->report));
+    else
+      ask_next_peer(all);
+  };
+  request(all->from[number], caf::infinite, all->asked)
+    .then(
+      [all, number, answered](peer_report& report) {
+        auto& place = all->report.peers[number];
+        report.status.drops = to_counts(report.drops, false);
+        report.status.allowed_ips = std::move(place.allowed_ips);
+        report.status.restarts = place.restarts;
+        place = std::move(report.status);
+        all->report.drops.add(report.drops);
+        answered();
+      },
+      [answered](const caf::error&) { answered(); });
+}
+
+} // namespace weft

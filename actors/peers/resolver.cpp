@@ -1,0 +1,121 @@
+#include "actors/peers/resolver.hpp"
+
+#include "platform/clock.hpp"
+#include "platform/resolve.hpp"
+
+#include <algorithm>
+#include <system_error>
+#include <utility>
+
+namespace weft {
+
+using namespace std::chrono_literals;
+
+resolver::resolver(caf::actor_config& config, io_loop_ptr loop, look_up how,
+                   lookup_schedule::limits most)
+  : hosted(config, std::move(loop)), how_(std::move(how)), schedule_(most) {
+}
+
+resolver::behavior_type resolver::make_behavior() {
+  return {
+    [this](const resolve_endpoint& request) { ask(request); },
+    [this](const lookup_finished& result) {
+      schedule_.finished(result.host, boot_now());
+      answer(result);
+      proceed();
+    },
+    [this](const lookups_due&) {
+      wake_up_.reset();
+      proceed();
+    },
+  };
+}
+
+void resolver::on_exit() {
+  threads_.close();
+  askers_.clear();
+  wanted_.clear();
+}
+
+void resolver::ask(const resolve_endpoint& request) {
+  // A newer request for the same peer takes the place of an older one.
+  auto& wanted = wanted_[request.peer];
+  if (wanted != request.host)
+    forget(request.peer, std::exchange(wanted, request.host));
+  askers_[key_of(request.host)][request.peer] = {request};
+  schedule_.add(request.host, boot_now());
+  proceed();
+}
+
+void resolver::forget(const public_key& peer, const host_endpoint& host) {
+  const auto found = askers_.find(key_of(host));
+  if (found == askers_.end() || found->second.erase(peer) == 0
+      || !found->second.empty())
+    return;
+  askers_.erase(found);
+  schedule_.remove(host);
+}
+
+void resolver::proceed() {
+  for (const auto& host : schedule_.too_long(boot_now()))
+    tell_of_delay(host);
+  for (const auto& host : schedule_.begin(boot_now())) {
+    try {
+      threads_.run("weft-resolve", caf::actor_cast<resolver_actor>(this),
+                   [host, how = how_] { return how(host); });
+    } catch (const std::system_error& error) {
+      send(caf::actor_cast<resolver_actor>(this),
+           lookup_finished{host, {}, error.what()});
+    }
+  }
+  const auto now = boot_now();
+  const auto next = schedule_.next_change(now);
+  if (!next || (wake_up_ && *wake_up_ <= *next))
+    return;
+  // A message that is on its way keeps an actor that has ended: not for long.
+  wake_up_ = std::min<time_point>(*next, now + 500ms);
+  delayed_send(caf::actor_cast<resolver_actor>(this), *wake_up_ - now,
+               lookups_due{});
+}
+
+/// What comes later still counts.
+void resolver::tell_of_delay(const host_endpoint& host) {
+  const auto found = askers_.find(key_of(host));
+  if (found == askers_.end())
+    return;
+  for (auto& [peer, one] : found->second) {
+    if (!std::exchange(one.told, true))
+      send(one.request.asker,
+           endpoint_not_found{peer, host, one.request.retry_after,
+                              "no name server answers"});
+  }
+}
+
+void resolver::answer(const lookup_finished& result) {
+  const auto found = askers_.find(key_of(result.host));
+  if (found == askers_.end())
+    return;
+  for (const auto& [peer, one] : std::exchange(found->second, {})) {
+    wanted_.erase(peer);
+    if (!result.found.empty())
+      send(one.request.asker,
+           endpoint_resolved{peer, result.host, result.found});
+    else if (!one.told)
+      send(one.request.asker,
+           endpoint_not_found{peer, result.host, one.request.retry_after,
+                              result.error});
+  }
+  askers_.erase(found);
+}
+
+lookup_finished resolver::look_up_by_system(const host_endpoint& host) {
+  lookup_finished result{host, {}, {}};
+  auto found = resolve_host(host.host, host.port);
+  if (found)
+    result.found = std::move(*found);
+  if (result.found.empty())
+    result.error = found ? "no address" : found.error().message;
+  return result;
+}
+
+} // namespace weft

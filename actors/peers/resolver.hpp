@@ -1,0 +1,57 @@
+// The resolver: host names to endpoints, without blocking any loop.
+#pragma once
+
+#include "actors/loop/io_loop.hpp"
+#include "actors/loop/off_loop.hpp"
+#include "actors/peers/lookup_schedule.hpp"
+#include "messages/interfaces.hpp"
+
+#include <functional>
+#include <map>
+#include <unordered_map>
+
+namespace weft {
+
+/// Several look-ups at a time, each on a thread that nothing waits for. Whoever
+/// asks hears within ten seconds of its look-up's begin what came of it.
+class resolver : public hosted<resolver_actor::base> {
+public:
+  /// Finds the addresses of a host; may block.
+  using look_up = std::function<lookup_finished(const host_endpoint&)>;
+
+  resolver(caf::actor_config& config, io_loop_ptr loop,
+           look_up how = look_up_by_system,
+           lookup_schedule::limits most = lookup_schedule::limits{});
+
+  behavior_type make_behavior() override;
+  void on_exit() override;
+
+  static lookup_finished look_up_by_system(const host_endpoint& host);
+
+private:
+  /// Who asked for a name, and whether they know that it takes long.
+  struct waiting {
+    resolve_endpoint request;
+    bool told = false;
+  };
+  using host_key = std::pair<std::string, std::uint16_t>;
+
+  static host_key key_of(const host_endpoint& host) {
+    return {host.host, host.port};
+  }
+  void ask(const resolve_endpoint& request);
+  void forget(const public_key& peer, const host_endpoint& host);
+  void proceed();
+  void tell_of_delay(const host_endpoint& host);
+  void answer(const lookup_finished& result);
+
+  look_up how_;
+  lookup_schedule schedule_;
+  off_loop threads_;
+  std::map<host_key, std::unordered_map<public_key, waiting>> askers_;
+  /// What each peer asked for last.
+  std::unordered_map<public_key, host_endpoint> wanted_;
+  std::optional<time_point> wake_up_;
+};
+
+} // namespace weft

@@ -1,0 +1,27 @@
+#include "protocol/base/keyed_hash.hpp"
+
+#include "protocol/base/random.hpp"
+#include "protocol/base/sodium.hpp"
+
+namespace weft {
+
+namespace {
+
+struct hash_key {
+  hash_key() {
+    system_random().fill(bytes);
+  }
+  byte_array<crypto_shorthash_KEYBYTES> bytes{};
+};
+
+} // namespace
+
+std::uint64_t keyed_hash(const_byte_span bytes) noexcept {
+  static const hash_key key;
+  byte_array<crypto_shorthash_BYTES> digest{};
+  crypto_shorthash(sodium::raw(digest.data()), sodium::raw(bytes.data()),
+                   bytes.size(), sodium::raw(key.bytes.data()));
+  return load_le<std::uint64_t>(digest.data());
+}
+
+} // namespace weft

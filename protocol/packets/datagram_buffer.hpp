@@ -1,0 +1,116 @@
+// A flat buffer that transport datagrams lie side by side in.
+#pragma once
+
+#include "protocol/base/bytes.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <cstdint>
+
+namespace weft {
+
+/// Bytes in front of the encrypted packet of a transport message (type,
+/// receiver index, counter), and of the tag behind it.  WireGuard paper, 5.4.6.
+inline constexpr std::size_t transport_header_size = 16;
+inline constexpr std::size_t transport_tag_size = 16;
+inline constexpr std::size_t transport_overhead
+  = transport_header_size + transport_tag_size;
+
+/// Inner packets are padded with zeros to a multiple of this (paper, 5.4.6).
+inline constexpr std::size_t padding_multiple = 16;
+
+/// The length of an inner packet of `length` bytes once padded: the next
+/// multiple of 16, but no more than the MTU, as everybody does.  A packet that
+/// is larger than the MTU stays as it is.
+constexpr std::size_t padded_length(std::size_t length, std::size_t mtu) {
+  const auto padded
+    = (length + padding_multiple - 1) / padding_multiple * padding_multiple;
+  return std::max(length, std::min(padded, mtu));
+}
+
+/// One datagram within a buffer: `length` bytes from `offset`.
+struct slice {
+  std::uint32_t offset = 0;
+  std::uint16_t length = 0;
+};
+
+/// Datagrams side by side in memory that someone else owns.  Each has room for
+/// the transport header, the padded packet and the tag.
+class datagram_buffer {
+public:
+  static constexpr std::size_t max_datagrams = 128;
+
+  datagram_buffer() = default;
+  explicit datagram_buffer(byte_span memory) : memory_(memory) {
+  }
+
+  /// Adds a datagram for an inner packet of `length` bytes padded to
+  /// `padded` bytes.  Returns where the packet's `length` bytes go; the
+  /// padding is zeroed.  Nothing (an empty span) if there is no room.
+  byte_span add(std::size_t length, std::size_t padded) {
+    assert(length > 0 && length <= padded && padded <= 65535);
+    const auto total = padded + transport_overhead;
+    if (count_ == max_datagrams || used_ + total > memory_.size()
+        || total > 65535)
+      return {};
+    slices_[count_++]
+      = {static_cast<std::uint32_t>(used_), static_cast<std::uint16_t>(total)};
+    auto packet = memory_.subspan(used_ + transport_header_size, padded);
+    std::memset(packet.data() + length, 0, padded - length);
+    used_ += total;
+    return packet.first(length);
+  }
+
+  /// Adds a datagram of `length` bytes that is no transport message yet to be
+  /// sealed: a handshake message, or a whole datagram.  Empty if no room.
+  byte_span add_message(std::size_t length) {
+    if (count_ == max_datagrams || used_ + length > memory_.size()
+        || length > 65535)
+      return {};
+    slices_[count_++]
+      = {static_cast<std::uint32_t>(used_), static_cast<std::uint16_t>(length)};
+    used_ += length;
+    return memory_.subspan(used_ - length, length);
+  }
+
+  /// Takes datagram `i` out; its bytes stay behind as a gap.
+  void remove(std::size_t i) {
+    std::copy(slices_.begin() + static_cast<std::ptrdiff_t>(i) + 1,
+              slices_.begin() + static_cast<std::ptrdiff_t>(count_),
+              slices_.begin() + static_cast<std::ptrdiff_t>(i));
+    --count_;
+  }
+
+  void clear() {
+    count_ = 0;
+    used_ = 0;
+  }
+  bool empty() const {
+    return count_ == 0;
+  }
+  std::size_t size() const {
+    return count_;
+  }
+  /// Bytes that the datagrams take, from the start of the memory.
+  std::size_t used() const {
+    return used_;
+  }
+  std::span<const slice> slices() const {
+    return {slices_.data(), count_};
+  }
+  /// The whole datagram `i`.
+  byte_span operator[](std::size_t i) const {
+    return memory_.subspan(slices_[i].offset, slices_[i].length);
+  }
+  byte_span memory() const {
+    return memory_;
+  }
+
+private:
+  byte_span memory_;
+  std::array<slice, max_datagrams> slices_{};
+  std::size_t count_ = 0;
+  std::size_t used_ = 0;
+};
+
+} // namespace weft

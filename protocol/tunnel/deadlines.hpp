@@ -1,0 +1,89 @@
+// The timers of one peer as a small table: what fires and when next are read
+// from the same data.
+#pragma once
+
+#include "protocol/base/time.hpp"
+
+#include <array>
+#include <cstdint>
+#include <optional>
+
+namespace weft {
+
+/// WireGuard paper, section 6.1.
+namespace limits {
+
+using namespace std::chrono_literals;
+
+inline constexpr std::uint64_t rekey_after_messages = std::uint64_t{1} << 60;
+inline constexpr std::uint64_t reject_after_messages
+  = ~std::uint64_t{0} - (std::uint64_t{1} << 13);
+inline constexpr duration rekey_after_time = 120s;
+inline constexpr duration reject_after_time = 180s;
+inline constexpr duration rekey_attempt_time = 90s;
+inline constexpr duration rekey_timeout = 5s;
+inline constexpr duration max_jitter = 333ms;
+inline constexpr duration keepalive_timeout = 10s;
+/// Initiations of one peer that are looked at: at most one in this time.
+inline constexpr duration min_initiation_interval = 20ms;
+
+} // namespace limits
+
+enum class deadline : std::uint8_t {
+  /// An initiation has had no response: send another.
+  retransmit_handshake,
+  /// Data was received and nothing sent since: say that we are there.
+  passive_keepalive,
+  /// Data was sent and nothing received since: the session may be dead.
+  new_handshake,
+  /// Nothing has renewed the session for so long that its keys must go.
+  zero_keys,
+  /// Keep the mappings of NATs and firewalls on the way.
+  persistent_keepalive,
+};
+
+class deadline_table {
+public:
+  static constexpr std::size_t count = 5;
+
+  void set(deadline which, time_point when) {
+    at(which) = when;
+  }
+  void cancel(deadline which) {
+    at(which) = never;
+  }
+  void cancel_all() {
+    when_.fill(never);
+  }
+  bool is_set(deadline which) const {
+    return when_[static_cast<std::size_t>(which)] != never;
+  }
+  /// The earliest deadline, if any.
+  std::optional<time_point> next() const {
+    auto earliest = never;
+    for (auto when : when_)
+      earliest = when < earliest ? when : earliest;
+    if (earliest == never)
+      return std::nullopt;
+    return earliest;
+  }
+  /// Takes one deadline that has passed at `now` out of the table.
+  std::optional<deadline> take_expired(time_point now) {
+    for (std::size_t i = 0; i < count; ++i) {
+      if (when_[i] <= now) {
+        when_[i] = never;
+        return static_cast<deadline>(i);
+      }
+    }
+    return std::nullopt;
+  }
+
+private:
+  static constexpr time_point never = time_point::max();
+  time_point& at(deadline which) {
+    return when_[static_cast<std::size_t>(which)];
+  }
+  std::array<time_point, count> when_{never, never, never, never, never};
+};
+
+} // namespace weft

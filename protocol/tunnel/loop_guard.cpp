@@ -1,0 +1,66 @@
+#include "protocol/tunnel/loop_guard.hpp"
+
+#include "protocol/packets/inner_headers.hpp"
+#include "protocol/tunnel/wire.hpp"
+
+#include <algorithm>
+
+namespace weft {
+
+std::optional<std::uint32_t> carried_message(const_byte_span packet) {
+  constexpr std::byte udp{inner::protocol_udp};
+  constexpr std::byte fragment_header{44};
+  constexpr std::size_t fragment_header_size = 8;
+  const auto is_v4 = inner::ip_version(packet) == 4;
+  auto start = is_v4 ? inner::ipv4::header_size : inner::ipv6::header_size;
+  constexpr auto needed = inner::udp::header_size + wire::transport_counter;
+  if (packet.size() < start + needed)
+    return std::nullopt;
+  auto protocol
+    = packet[is_v4 ? inner::ipv4::protocol : inner::ipv6::next_header];
+  if (!is_v4 && protocol == fragment_header) {
+    protocol = packet[start];
+    start += fragment_header_size;
+  }
+  if (protocol != udp || packet.size() < start + needed)
+    return std::nullopt;
+  const auto* message = packet.data() + start + inner::udp::header_size;
+  if (load_le<std::uint32_t>(message)
+      != static_cast<std::uint32_t>(message_type::transport))
+    return std::nullopt;
+  return load_le<std::uint32_t>(message + wire::transport_receiver);
+}
+
+bool loop_guard::pass(std::size_t bytes, const network_path& path,
+                      time_point now) {
+  if (leads_into_tunnel_ == nullptr || !*leads_into_tunnel_)
+    return true;
+  earn(now);
+  if (bytes <= left_) {
+    left_ -= bytes;
+    return true;
+  }
+  if (!probed_ || now < *probed_ || now - *probed_ >= probe_interval) {
+    probed_ = now;
+    in_tunnel_ = (*leads_into_tunnel_)(path);
+  }
+  return !in_tunnel_;
+}
+
+void loop_guard::answered() {
+  left_ = std::max(left_, std::min(left_ + bytes_per_answer, most_bytes));
+}
+
+void loop_guard::earn(time_point now) {
+  constexpr duration a_byte
+    = duration(std::chrono::seconds(1)) / bytes_per_second;
+  if (left_ >= burst || !earned_ || now < *earned_) {
+    earned_ = now;
+    return;
+  }
+  const auto bytes = static_cast<std::size_t>((now - *earned_) / a_byte);
+  left_ = std::min(left_ + bytes, burst);
+  *earned_ += a_byte * static_cast<duration::rep>(bytes);
+}
+
+} // namespace weft

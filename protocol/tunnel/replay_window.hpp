@@ -1,0 +1,30 @@
+// The sliding window against replayed transport messages (RFC 6479, with the
+// width that the kernel's WireGuard has).
+#pragma once
+
+#include "protocol/base/bytes.hpp"
+
+namespace weft {
+
+class replay_window {
+public:
+  static constexpr std::uint64_t bits = 8192;
+  /// Counters behind the newest by more than this are too old.
+  static constexpr std::uint64_t width = bits - 64;
+  /// Reject-After-Messages (paper, 6.1): 2^64 - 2^13 - 1.
+  static constexpr std::uint64_t reject_after
+    = ~std::uint64_t{0} - (std::uint64_t{1} << 13);
+
+  /// Whether `counter` would be accepted; changes nothing.
+  bool would_accept(std::uint64_t counter) const;
+
+  /// Accepts `counter` once, and if it is not too old.  To be called for
+  /// authenticated messages only.
+  bool accept(std::uint64_t counter);
+
+private:
+  std::uint64_t next_ = 0; ///< one more than the newest counter
+  std::array<std::uint64_t, bits / 64> seen_{};
+};
+
+} // namespace weft

@@ -1,0 +1,190 @@
+// The sending half of a session:
+//  1. a batch of packets is sealed with the current keys (seal), or, without
+//     usable keys, copied aside (stage) while a handshake is started;
+//  2. sent messages start timers, and a new handshake when the keys get old;
+//  3. what the protocol itself has to send is given out (poll_transmit).
+#include "protocol/tunnel/peer_session.hpp"
+
+#include <algorithm>
+
+namespace weft {
+
+bool peer_session::seal(datagram_buffer& batch, const instant& at) {
+  auto* keys = usable_keypair(at.now, batch.size());
+  // Packets that wait go first.
+  if (keys == nullptr || !staged_.empty())
+    return false;
+  drop_loops(batch, keys->remote_index, at.now);
+  if (batch.empty())
+    return true;
+  for (std::size_t i = 0; i < batch.size(); ++i)
+    seal_datagram(*keys, batch[i]);
+  sent_authenticated(true, at);
+  return true;
+}
+
+void peer_session::drop_loops(datagram_buffer& batch, std::uint32_t index,
+                              time_point now) {
+  // A route that leads our datagrams into the tunnel again would seal them for
+  // ever.  The receiver index, which only we send with, gives them away; those
+  // that come back by way of another tunnel are bounded.
+  for (auto i = batch.size(); i-- > 0;) {
+    const auto carried = carried_message(batch[i].subspan(
+      transport_header_size, batch[i].size() - transport_overhead));
+    if (carried
+        && (*carried == index
+            || (path_ && !loop_guard_.pass(batch[i].size(), *path_, now)))) {
+      batch.remove(i);
+      drops_.add(drop_reason::routing_loop);
+    }
+  }
+}
+
+void peer_session::stage(const datagram_buffer& batch, const instant& at) {
+  if (!path_) {
+    drops_.add(drop_reason::no_endpoint, batch.size());
+    return;
+  }
+  if (self_ && !statics_) { // the peer's key is of low order
+    drops_.add(drop_reason::handshake_failed, batch.size());
+    return;
+  }
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    const auto datagram = batch[i];
+    staged_.add(datagram.subspan(transport_header_size,
+                                 datagram.size() - transport_overhead));
+  }
+  if (usable_keypair(at.now, staged_.size()) != nullptr)
+    staged_sendable_ = true;
+  else
+    initiate_handshake(at);
+}
+
+void peer_session::drop_staged(drop_reason reason) {
+  staged_.drop_all(reason);
+  staged_sendable_ = false;
+}
+
+keypair*
+peer_session::usable_keypair(time_point now, std::uint64_t messages) const {
+  auto* keys = keys_.current();
+  if (keys == nullptr || keys->expired(now)
+      || limits::reject_after_messages - keys->send_counter < messages)
+    return nullptr;
+  return keys;
+}
+
+void peer_session::seal_datagram(keypair& keys, byte_span datagram) {
+  auto* header = datagram.data();
+  store_le(header, static_cast<std::uint32_t>(message_type::transport));
+  store_le(header + wire::transport_receiver, keys.remote_index);
+  store_le(header + wire::transport_counter, keys.send_counter);
+  keys.send.seal(keys.send_counter, datagram.subspan(wire::transport_packet));
+  ++keys.send_counter;
+  sent_.bytes += datagram.size();
+  ++sent_.packets;
+}
+
+void peer_session::unstage(const std::function<bool(const_byte_span)>& keep) {
+  staged_.keep_only(keep, drop_reason::no_route);
+  if (staged_.empty())
+    staged_sendable_ = false;
+}
+
+void peer_session::sent_authenticated(bool data, const instant& at) {
+  authenticated_traversal(at.now);
+  authenticated_sent();
+  if (data)
+    data_sent(at.now);
+  // Renew the keys in time (6.2): after 2^60 messages, and if we initiated the
+  // session also after 120 s.
+  const auto& keys = *keys_.current();
+  if (keys.send_counter > limits::rekey_after_messages
+      || (keys.initiator && at.now - keys.created >= limits::rekey_after_time))
+    initiate_handshake(at);
+}
+
+void peer_session::send_keepalive(const instant& at) {
+  if (!staged_.empty()) {
+    // A packet that waits says as much.
+    if (usable_keypair(at.now, staged_.size()) != nullptr)
+      staged_sendable_ = true;
+    else
+      initiate_handshake(at);
+    return;
+  }
+  keepalive_due_ = true;
+  if (usable_keypair(at.now, 1) == nullptr) {
+    keepalive_due_ = false; // the initiator's first message will be one
+    initiate_handshake(at);
+  }
+}
+
+std::size_t peer_session::transmit_size() const {
+  std::size_t size = 0;
+  for (const auto& message : outbox_)
+    size += message.size();
+  if (staged_sendable_)
+    size += staged_.bytes() + staged_.size() * transport_overhead;
+  if (keepalive_due_)
+    size += transport_overhead;
+  return size;
+}
+
+bool peer_session::poll_transmit(datagram_buffer& out, const instant& at) {
+  std::size_t taken = 0;
+  for (; taken < outbox_.size(); ++taken) {
+    const auto& message = outbox_[taken];
+    auto room = out.add_message(message.size());
+    if (room.empty())
+      break;
+    std::copy(message.begin(), message.end(), room.begin());
+  }
+  outbox_.erase(outbox_.begin(),
+                outbox_.begin() + static_cast<std::ptrdiff_t>(taken));
+  if (!outbox_.empty())
+    return true;
+  outbox_.shrink_to_fit();
+  if (staged_sendable_)
+    flush_staged(out, at);
+  if (!keepalive_due_ || staged_sendable_)
+    return has_transmit();
+  auto* keys = usable_keypair(at.now, 1);
+  if (keys != nullptr) {
+    auto room = out.add_message(transport_overhead);
+    if (room.empty())
+      return true;
+    seal_datagram(*keys, room);
+    sent_authenticated(false, at);
+  }
+  keepalive_due_ = false;
+  return has_transmit();
+}
+
+void peer_session::flush_staged(datagram_buffer& out, const instant& at) {
+  auto* keys = usable_keypair(at.now, staged_.size());
+  if (keys == nullptr) {
+    staged_sendable_ = false;
+    initiate_handshake(at);
+    return;
+  }
+  std::size_t sent = 0;
+  for (; sent < staged_.size(); ++sent) {
+    const auto packet = staged_[sent];
+    auto room = out.add_message(packet.size() + transport_overhead);
+    if (room.empty())
+      break;
+    std::copy(packet.begin(), packet.end(),
+              room.begin() + transport_header_size);
+    seal_datagram(*keys, room);
+  }
+  staged_.remove_oldest(sent);
+  if (sent > 0) {
+    sent_authenticated(true, at);
+    keepalive_due_ = false;
+  }
+  if (staged_.empty())
+    staged_sendable_ = false;
+}
+
+} // namespace weft

@@ -1,0 +1,52 @@
+// ChaCha20-Poly1305 (RFC 8439) for transport messages: the work that costs.
+#pragma once
+
+#include "protocol/base/keys.hpp"
+
+#include <memory>
+#include <string_view>
+#include <vector>
+
+namespace weft {
+
+/// The libraries that can do it.  docs/decisions.md has their speeds.
+enum class cipher_backend : std::uint8_t {
+  ipsec_mb, ///< Intel's multi-buffer library; x86-64 with AES-NI and later
+  openssl,  ///< libcrypto through EVP
+  sodium,   ///< libsodium
+};
+
+std::string_view to_string(cipher_backend backend);
+
+/// Those that work on this machine, the fastest first.
+const std::vector<cipher_backend>& available_cipher_backends();
+
+/// One direction of a session: a key, set up once.  Not for two threads at a
+/// time.  The nonce is 32 zero bits and the 64-bit little-endian counter; no
+/// associated data (paper, 5.4.6).
+class transport_cipher {
+public:
+  static constexpr std::size_t tag_size = 16;
+
+  explicit transport_cipher(const secret<32>& key);
+  transport_cipher(const secret<32>& key, cipher_backend backend);
+  ~transport_cipher();
+  transport_cipher(transport_cipher&&) noexcept;
+  transport_cipher& operator=(transport_cipher&&) noexcept;
+
+  /// Seals in place: `text_and_tag` holds the plaintext and room for the tag.
+  void seal(std::uint64_t counter, byte_span text_and_tag) noexcept;
+
+  /// Opens in place.  False if the tag is wrong; the text is then wiped.
+  [[nodiscard]] bool
+  open(std::uint64_t counter, byte_span text_and_tag) noexcept;
+
+private:
+  struct evp_context;
+
+  cipher_backend backend_;
+  secret<32> key_;
+  std::unique_ptr<evp_context> evp_; ///< for openssl only
+};
+
+} // namespace weft

@@ -1,0 +1,84 @@
+// The four messages on the wire (WireGuard paper, section 5.4), as offsets and
+// lengths: messages are read and written where they lie.
+#pragma once
+
+#include "protocol/base/bytes.hpp"
+
+#include <cstdint>
+#include <optional>
+
+namespace weft {
+
+enum class message_type : std::uint8_t {
+  initiation = 1,
+  response = 2,
+  cookie_reply = 3,
+  transport = 4,
+};
+
+namespace wire {
+
+inline constexpr std::size_t mac_size = 16;
+inline constexpr std::size_t timestamp_size = 12; ///< TAI64N
+inline constexpr std::size_t cookie_size = 16;
+
+/// type(4) sender(4) ephemeral(32) static(32+16) timestamp(12+16) mac1 mac2
+inline constexpr std::size_t initiation_size = 148;
+inline constexpr std::size_t initiation_sender = 4;
+inline constexpr std::size_t initiation_ephemeral = 8;
+inline constexpr std::size_t initiation_static = 40;
+inline constexpr std::size_t initiation_timestamp = 88;
+
+/// type(4) sender(4) receiver(4) ephemeral(32) empty(16) mac1 mac2
+inline constexpr std::size_t response_size = 92;
+inline constexpr std::size_t response_sender = 4;
+inline constexpr std::size_t response_receiver = 8;
+inline constexpr std::size_t response_ephemeral = 12;
+inline constexpr std::size_t response_empty = 44;
+
+/// type(4) receiver(4) nonce(24) cookie(16+16)
+inline constexpr std::size_t cookie_reply_size = 64;
+inline constexpr std::size_t cookie_reply_receiver = 4;
+inline constexpr std::size_t cookie_reply_nonce = 8;
+inline constexpr std::size_t cookie_reply_cookie = 32;
+
+/// type(4) receiver(4) counter(8) packet(n+16)
+inline constexpr std::size_t transport_receiver = 4;
+inline constexpr std::size_t transport_counter = 8;
+inline constexpr std::size_t transport_packet = 16;
+inline constexpr std::size_t transport_min_size = 32; ///< a keepalive
+
+/// The message's type if type, reserved bytes and length are right.
+constexpr std::optional<message_type> classify(const_byte_span datagram) {
+  if (datagram.size() < transport_min_size || datagram[1] != std::byte{0}
+      || datagram[2] != std::byte{0} || datagram[3] != std::byte{0})
+    return std::nullopt;
+  const auto size = datagram.size();
+  switch (static_cast<std::uint8_t>(datagram[0])) {
+    case 1:
+      if (size == initiation_size)
+        return message_type::initiation;
+      break;
+    case 2:
+      if (size == response_size)
+        return message_type::response;
+      break;
+    case 3:
+      if (size == cookie_reply_size)
+        return message_type::cookie_reply;
+      break;
+    case 4:
+      return message_type::transport;
+    default:
+      break;
+  }
+  return std::nullopt;
+}
+
+} // namespace wire
+
+using initiation_message = byte_array<wire::initiation_size>;
+using response_message = byte_array<wire::response_size>;
+using cookie_reply_message = byte_array<wire::cookie_reply_size>;
+
+} // namespace weft

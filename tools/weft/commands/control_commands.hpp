@@ -1,0 +1,89 @@
+// The commands that steer a running node.  Each returns the exit code of the
+// program.
+#pragma once
+
+#include "platform/process.hpp"
+#include "tools/weft/commands/commands.hpp"
+#include "tools/weft/places/overlay_link.hpp"
+#include "tools/weft/places/target.hpp"
+#include "tools/weft/view/top_screen.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace weft {
+
+// -- peers -------------------------------------------------------------------
+
+/// A peer as it is given by options; what is absent was not given.
+struct peer_options {
+  std::string peer; ///< public key, or name
+  std::optional<std::string> name;
+  std::optional<std::string> endpoint;
+  std::vector<std::string> allowed_ips; ///< `none` alone: none
+  std::optional<std::string> keepalive;
+  std::optional<std::string> preshared_key_file; ///< `none`: none
+};
+
+/// Prints a line for each peer.
+int list_peers(const overlay_link& link, const streams& io);
+int add_peer_as(const peer_options& options, const overlay_link& link,
+                const streams& io);
+int change_peer(const peer_options& options, const overlay_link& link,
+                const streams& io);
+int remove_peer_called(const std::string& peer, const overlay_link& link,
+                       const streams& io);
+
+/// Adds allowed IPs to a peer, or takes them away: all or none of them.
+int change_allowed_ips(const std::string& peer,
+                       const std::vector<std::string>& prefixes, bool remove,
+                       const overlay_link& link, const streams& io);
+
+// -- the node ----------------------------------------------------------------
+
+/// Checks a file here, and applies it there.
+int apply_file(const std::string& path, const overlay_link& link,
+               const streams& io);
+int reload(const overlay_link& link, const streams& io);
+int change_log_level(const std::string& level, const overlay_link& link,
+                     const streams& io);
+int shut_down_node(const overlay_link& link, const streams& io);
+
+// -- live --------------------------------------------------------------------
+
+struct watch_options {
+  std::uint64_t count = 0; ///< events; 0: until a signal
+};
+
+/// Prints events until `signals`, a descriptor, can be read.
+int watch_events(const watch_options& options, const overlay_link& link,
+                 const streams& io, int signals);
+
+struct top_options {
+  std::chrono::milliseconds interval{2000};
+  screen_size size{}; ///< of show_top_once()
+};
+
+/// Shows the peers and what they transfer, once: it takes one interval.
+int show_top_once(const top_options& options, const overlay_link& link,
+                  const streams& io);
+
+/// What a live screen waits for, and where it is.
+struct live_input {
+  const signal_watch* signals = nullptr; ///< SIGWINCH, SIGTSTP; others end it
+  int keys = -1;                         ///< `q` ends it; -1: there are none
+  int screen = -1;                       ///< terminal whose size counts
+};
+
+/// The same again and again in the place of what the terminal shows.
+int show_top_live(const top_options& options, const overlay_link& link,
+                  const streams& io, const live_input& input);
+
+// -- where nodes are ---------------------------------------------------------
+
+int list_contexts(const connection_options& options, const streams& io);
+int use_context(const std::string& name, const connection_options& options,
+                const streams& io);
+
+} // namespace weft

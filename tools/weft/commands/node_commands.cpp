@@ -1,0 +1,77 @@
+#include "actors/overlay/config_files.hpp"
+#include "config/values.hpp"
+#include "tools/weft/commands/control_commands.hpp"
+#include "tools/weft/places/requests.hpp"
+#include "tools/weft/view/control_text.hpp"
+#include "tools/weft/view/json_text.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <ostream>
+
+namespace weft {
+
+namespace {
+
+int print(const outcome<config_changes>& changes, const overlay_link& link,
+          const streams& io) {
+  if (!changes)
+    return report(changes.error(), link.json, io);
+  io.out << format_changes(*changes, link.json);
+  return exit_fine;
+}
+
+/// For requests that are answered with nothing: `key: value`.
+int print(const outcome<void>& answer, const std::string& key,
+          const std::string& value, const overlay_link& link,
+          const streams& io) {
+  if (!answer)
+    return report(answer.error(), link.json, io);
+  if (link.json) {
+    nlohmann::ordered_json out;
+    out[key] = value;
+    io.out << to_text(out);
+  } else {
+    io.out << key << ": " << value << '\n';
+  }
+  return exit_fine;
+}
+
+} // namespace
+
+int apply_file(const std::string& path, const overlay_link& link,
+               const streams& io) {
+  auto config = load_yaml(path, private_key_rule::optional);
+  if (!config) {
+    for (const auto& error : config.error()) {
+      if (link.json)
+        report(mistake(to_string(error), error.key), true, io);
+      else
+        io.err << to_string(error) << '\n';
+    }
+    return exit_mistaken;
+  }
+  return print(ask<config_changes>(link, apply_config{std::move(*config)}),
+               link, io);
+}
+
+int reload(const overlay_link& link, const streams& io) {
+  return print(ask<config_changes>(link, reload_config{}), link, io);
+}
+
+int change_log_level(const std::string& level, const overlay_link& link,
+                     const streams& io) {
+  const auto read = read_log_level(level);
+  if (!read)
+    return report(mistake("LEVEL: " + read.error(), "log.level"), link.json,
+                  io);
+  return print(ask<void>(link, set_log_level{*read}), "log_level",
+               std::string{to_string(*read)}, link, io);
+}
+
+int shut_down_node(const overlay_link& link, const streams& io) {
+  return print(ask<void>(link, shut_down{}), "state", "shutting_down", link,
+               io);
+}
+
+} // namespace weft

@@ -1,0 +1,29 @@
+// The connections of a command: the only place that knows how they are made.
+#pragma once
+
+#include "tools/weft/places/overlay_link.hpp"
+#include "tools/weft/places/target.hpp"
+
+#include <memory>
+
+namespace weft {
+
+/// The actor system of a command, made when it is first needed, as it takes
+/// some time.  Links end before it.
+class connections {
+public:
+  connections();
+  connections(const connections&) = delete;
+  connections& operator=(const connections&) = delete;
+  ~connections();
+
+  /// A way to a node, which is connected with the first request.
+  overlay_link
+  prepare(const node_place& place, const connection_options& options);
+
+private:
+  struct parts;
+  std::unique_ptr<parts> parts_;
+};
+
+} // namespace weft

@@ -1,0 +1,215 @@
+#include "tools/weft/view/format.hpp"
+#include "tools/weft/view/status_text.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <tuple>
+
+namespace weft {
+
+namespace {
+
+constexpr std::size_t indent = 2;
+constexpr std::size_t gap = 2;
+constexpr std::size_t key_characters = 8;
+constexpr std::size_t widest_label = 18;
+
+struct column {
+  std::string title;
+  std::size_t width = 0;
+  bool right_aligned = false;
+};
+
+using row = std::array<std::string, 5>;
+using columns = std::array<column, 5>;
+
+void append_spaces(std::string& out, std::size_t count) {
+  out.append(count, ' ');
+}
+
+/// One row.  After a cell that is wider than its column the row goes on in
+/// the next line, below the same title.
+void append_row(std::string& out, const columns& layout, const row& cells) {
+  std::size_t written = 0; // columns of this line
+  std::size_t start = indent;
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    if (i > 0 && written + gap > start) {
+      out += '\n';
+      written = 0;
+    }
+    const auto width = display_width(cells[i]);
+    const auto padding = layout[i].right_aligned && width < layout[i].width
+                           ? layout[i].width - width
+                           : 0;
+    append_spaces(out, start + padding - written);
+    out += cells[i];
+    written = start + padding + width;
+    start += layout[i].width + gap;
+  }
+  out += '\n';
+}
+
+/// `title` and the list beside it, wrapped into the table's width.
+void append_list(std::string& out, std::size_t start, const std::string& title,
+                 const std::vector<std::string>& items) {
+  const auto list_start = start + title.size() + gap;
+  const auto lines = wrap_list(items, table_width - list_start);
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    append_spaces(out, start);
+    out += i == 0 ? title : std::string(title.size(), ' ');
+    append_spaces(out, gap);
+    out += lines[i] + '\n';
+  }
+}
+
+row peer_row(const peer_status& peer, wall_time now) {
+  return {peer_label(peer), peer.endpoint ? to_string(*peer.endpoint) : "-",
+          handshake_age(peer, now), format_bytes(peer.rx_bytes),
+          format_bytes(peer.tx_bytes)};
+}
+
+/// Narrow columns first; the endpoint gets what the label leaves.
+columns lay_out(const std::vector<row>& rows) {
+  columns layout{{{"PEER", 4, false},
+                  {"ENDPOINT", 8, false},
+                  {"HANDSHAKE", 10, false},
+                  {"RECEIVED", 8, true},
+                  {"SENT", 8, true}}};
+  auto& label = layout[0].width;
+  auto& where = layout[1].width;
+  auto free = table_width - indent - gap * (layout.size() - 1) - layout[2].width
+              - layout[3].width - layout[4].width;
+  for (const auto& cells : rows)
+    if (const auto width = display_width(cells[0]); width <= widest_label)
+      label = std::max(label, width);
+  free -= label;
+  for (const auto& cells : rows)
+    if (const auto width = display_width(cells[1]); width <= free)
+      where = std::max(where, width);
+  return layout;
+}
+
+/// What was dropped, and why.
+std::vector<std::string> drop_items(const std::vector<drop_count>& drops) {
+  std::vector<std::string> items;
+  for (const auto& drop : drops)
+    if (drop.packets > 0)
+      items.push_back(printable(drop.reason) + ' '
+                      + std::to_string(drop.packets));
+  return items;
+}
+
+/// What most of the time nobody wants to know.
+void append_more(std::string& out, const peer_status& peer, std::size_t start) {
+  std::vector<std::string> more{
+    "received " + format_count(peer.rx_packets, "packet"),
+    "sent " + format_count(peer.tx_packets, "packet"),
+    peer.session_age ? "session began " + format_age(*peer.session_age) + " ago"
+                     : "no session"};
+  append_list(out, start, "more  ", more);
+  if (const auto drops = drop_items(peer.drops); !drops.empty())
+    append_list(out, start, "drops ", drops);
+}
+
+void append_peer_details(std::string& out, const peer_status& peer,
+                         std::size_t start) {
+  std::vector<std::string> allowed;
+  allowed.reserve(peer.allowed_ips.size());
+  for (const auto& prefix : peer.allowed_ips)
+    allowed.push_back(to_string(prefix));
+  if (allowed.empty())
+    allowed.emplace_back("nothing");
+  append_list(out, start, "allows", allowed);
+  std::vector<std::string> also;
+  if (!peer.endpoint_host.empty())
+    also.push_back("resolved from " + printable(peer.endpoint_host));
+  if (peer.persistent_keepalive.count() > 0)
+    also.push_back("keepalive every " + format_age(peer.persistent_keepalive));
+  if (peer.restarts > 0)
+    also.push_back("restarted " + format_count(peer.restarts, "time"));
+  if (!also.empty())
+    append_list(out, start, "also  ", also);
+}
+
+std::string to_hexadecimal(std::uint32_t number) {
+  std::array<char, 8> digits{};
+  const auto end
+    = std::to_chars(digits.data(), digits.data() + digits.size(), number, 16);
+  return {digits.data(), end.ptr};
+}
+
+void append_device(std::string& out, const device_status& status) {
+  out += printable(status.interface) + '\n';
+  append_list(out, indent, "public key",
+              {status.public_key.is_zero() ? "none"
+                                           : to_string(status.public_key)});
+  std::vector<std::string> settings{
+    "port "
+    + (status.listen_port == 0 ? "none" : std::to_string(status.listen_port))};
+  if (status.mtu != 0)
+    settings.push_back("MTU " + std::to_string(status.mtu));
+  if (status.fwmark != 0)
+    settings.push_back("firewall mark 0x" + to_hexadecimal(status.fwmark));
+  settings.push_back(format_count(status.peers.size(), "peer"));
+  append_list(out, indent, "settings  ", settings);
+  if (!status.remote_control.empty() && status.remote_control != "open")
+    append_list(out, indent, "remote    ", {printable(status.remote_control)});
+  if (const auto drops = drop_items(status.drops); !drops.empty())
+    append_list(out, indent, "dropped   ", drops);
+}
+
+} // namespace
+
+void sort_peers(device_status& status) {
+  std::sort(status.peers.begin(), status.peers.end(),
+            [](const peer_status& a, const peer_status& b) {
+              return std::forward_as_tuple(a.name.empty(), a.name, a.public_key)
+                     < std::forward_as_tuple(b.name.empty(), b.name,
+                                             b.public_key);
+            });
+}
+
+std::string peer_label(const std::string& name, const public_key& key) {
+  if (!name.empty())
+    return printable(name);
+  return to_string(key).substr(0, key_characters) + "...";
+}
+
+std::string handshake_age(const peer_status& peer, wall_time now) {
+  if (!peer.last_handshake)
+    return "never";
+  if (*peer.last_handshake > now + std::chrono::seconds{1})
+    return "in future"; // the wall clock was set back since
+  const auto age = now - *peer.last_handshake;
+  return format_age(std::chrono::duration_cast<std::chrono::seconds>(age))
+         + " ago";
+}
+
+std::string
+format_table(const device_status& status, wall_time now, bool verbose) {
+  std::string out;
+  append_device(out, status);
+  if (status.peers.empty())
+    return out;
+  std::vector<row> rows;
+  rows.reserve(status.peers.size());
+  for (const auto& peer : status.peers)
+    rows.push_back(peer_row(peer, now));
+  const auto layout = lay_out(rows);
+  row titles;
+  std::transform(layout.begin(), layout.end(), titles.begin(),
+                 [](const column& c) { return c.title; });
+  out += '\n';
+  append_row(out, layout, titles);
+  const auto details_start = indent + layout[0].width + gap;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    append_row(out, layout, rows[i]);
+    append_peer_details(out, status.peers[i], details_start);
+    if (verbose)
+      append_more(out, status.peers[i], details_start);
+  }
+  return out;
+}
+
+} // namespace weft
