@@ -20,6 +20,8 @@ inline auto Contains(const std::string& part) {
 
 } // namespace Catch
 
+using Catch::Approx;
+
 #else
 #  include <catch2/catch.hpp>
 #endif

@@ -1,9 +1,9 @@
 #include "actors/control/wire/frame_filter.hpp"
 #include "messages/control.hpp"
 #include "tests/actors/control_frames.hpp"
+#include "tests/catch.hpp"
 
 #include <caf/binary_serializer.hpp>
-#include <catch2/catch.hpp>
 
 using namespace weft;
 using namespace weft::test;

@@ -1,7 +1,6 @@
 #include "actors/control/server/client_account.hpp"
 #include "actors/control/server/places.hpp"
-
-#include <catch2/catch.hpp>
+#include "tests/catch.hpp"
 
 #include <vector>
 

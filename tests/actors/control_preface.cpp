@@ -1,7 +1,6 @@
 #include "actors/control/wire/preface.hpp"
 #include "tests/actors/control_frames.hpp"
-
-#include <catch2/catch.hpp>
+#include "tests/catch.hpp"
 
 using namespace weft;
 using namespace weft::test;

@@ -1,6 +1,6 @@
 #include "actors/peers/lookup_schedule.hpp"
 
-#include <catch2/catch.hpp>
+#include "tests/catch.hpp"
 
 using namespace weft;
 using namespace std::chrono_literals;

@@ -1,7 +1,7 @@
 // A record of messages that a test waits for, and other conditions.
 #pragma once
 
-#include <catch2/catch.hpp>
+#include "tests/catch.hpp"
 
 #include <any>
 #include <chrono>

@@ -2,9 +2,8 @@
 #pragma once
 
 #include "messages/packet_port.hpp"
+#include "tests/catch.hpp"
 #include "tests/protocol/inner_packets.hpp"
-
-#include <catch2/catch.hpp>
 
 namespace weft::test {
 

@@ -4,9 +4,9 @@
 
 #include "actors/loop/io_loop.hpp"
 #include "tests/actors/message_log.hpp"
+#include "tests/catch.hpp"
 
 #include <caf/all.hpp>
-#include <catch2/catch.hpp>
 #include <pthread.h>
 #include <time.h>
 

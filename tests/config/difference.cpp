@@ -1,8 +1,7 @@
 #include "config/difference.hpp"
 
 #include "support.hpp"
-
-#include <catch2/catch.hpp>
+#include "tests/catch.hpp"
 
 #include <map>
 

@@ -1,13 +1,12 @@
 #include "config/uapi_codec.hpp"
 #include "support.hpp"
-
-#include <catch2/catch.hpp>
+#include "tests/catch.hpp"
 
 #include <cerrno>
 
 using namespace weft;
 using namespace weft::test;
-using Catch::Matchers::Contains;
+using Catch::Contains;
 
 namespace {
 

@@ -1,8 +1,7 @@
 // What `get=1` with `weft=1` asks for and gets.
 
 #include "config/uapi_codec.hpp"
-
-#include <catch2/catch.hpp>
+#include "tests/catch.hpp"
 
 #include <algorithm>
 #include <cerrno>

@@ -1,6 +1,5 @@
 #include "support.hpp"
-
-#include <catch2/catch.hpp>
+#include "tests/catch.hpp"
 
 #include <ctime>
 

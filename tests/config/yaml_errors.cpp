@@ -1,13 +1,12 @@
 #include "config/validate.hpp"
 #include "support.hpp"
-
-#include <catch2/catch.hpp>
+#include "tests/catch.hpp"
 
 using namespace weft;
 using namespace weft::test;
-using Catch::Matchers::Contains;
-using Catch::Matchers::Equals;
-using Catch::Matchers::StartsWith;
+using Catch::Contains;
+using Catch::Equals;
+using Catch::StartsWith;
 
 namespace {
 

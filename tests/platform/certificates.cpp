@@ -1,11 +1,11 @@
 #include "platform/certificates.hpp"
 
-#include <catch2/catch.hpp>
+#include "tests/catch.hpp"
 
 #include <algorithm>
 
 using namespace weft;
-using Catch::Matchers::Contains;
+using Catch::Contains;
 
 namespace {
 

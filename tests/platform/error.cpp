@@ -1,6 +1,6 @@
 #include "platform/error.hpp"
 
-#include <catch2/catch.hpp>
+#include "tests/catch.hpp"
 
 #include <cerrno>
 

@@ -1,6 +1,7 @@
 #include "platform/memory.hpp"
 
-#include <catch2/catch.hpp>
+#include "tests/catch.hpp"
+
 #include <unistd.h>
 
 #include <cstddef>

@@ -11,7 +11,7 @@
 #include <thread>
 
 using namespace weft;
-using Catch::Matchers::Contains;
+using Catch::Contains;
 
 namespace {
 

@@ -6,8 +6,8 @@
 #include "platform/network.hpp"
 #include "platform/tun_device.hpp"
 #include "platform/udp_socket.hpp"
+#include "tests/catch.hpp"
 
-#include <catch2/catch.hpp>
 #include <sys/types.h>
 
 #include <functional>

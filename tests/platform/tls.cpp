@@ -5,8 +5,8 @@
 
 using namespace weft;
 using namespace weft::test;
-using Catch::Matchers::Contains;
-using Catch::Matchers::StartsWith;
+using Catch::Contains;
+using Catch::StartsWith;
 
 TEST_CASE("both sides learn who the other is") {
   test_pki pki;

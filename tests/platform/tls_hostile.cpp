@@ -11,8 +11,8 @@
 
 using namespace weft;
 using namespace weft::test;
-using Catch::Matchers::Contains;
-using Catch::Matchers::StartsWith;
+using Catch::Contains;
+using Catch::StartsWith;
 
 namespace {
 

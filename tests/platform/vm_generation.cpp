@@ -1,6 +1,6 @@
 #include "platform/vm_generation.hpp"
 
-#include <catch2/catch.hpp>
+#include "tests/catch.hpp"
 
 #include <string>
 #include <vector>

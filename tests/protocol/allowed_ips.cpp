@@ -1,8 +1,7 @@
 #include "protocol/tunnel/allowed_ips.hpp"
 
+#include "tests/catch.hpp"
 #include "tests/protocol/support.hpp"
-
-#include <catch2/catch.hpp>
 
 #include <atomic>
 #include <map>

@@ -1,8 +1,7 @@
 #include "protocol/packets/coalescer.hpp"
 
+#include "tests/catch.hpp"
 #include "tests/protocol/inner_packets.hpp"
-
-#include <catch2/catch.hpp>
 
 #include <map>
 

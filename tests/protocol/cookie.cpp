@@ -1,9 +1,8 @@
 #include "protocol/tunnel/cookie.hpp"
 
 #include "protocol/tunnel/blake2s.hpp"
+#include "tests/catch.hpp"
 #include "tests/protocol/support.hpp"
-
-#include <catch2/catch.hpp>
 
 #include <algorithm>
 

@@ -1,6 +1,6 @@
 #include "protocol/packets/datagram_buffer.hpp"
 
-#include <catch2/catch.hpp>
+#include "tests/catch.hpp"
 
 #include <algorithm>
 #include <vector>

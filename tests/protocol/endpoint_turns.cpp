@@ -1,6 +1,6 @@
 #include "protocol/tunnel/endpoint_turns.hpp"
 
-#include <catch2/catch.hpp>
+#include "tests/catch.hpp"
 
 using namespace weft;
 

@@ -1,8 +1,7 @@
 #include "protocol/base/ip.hpp"
 
+#include "tests/catch.hpp"
 #include "tests/protocol/support.hpp"
-
-#include <catch2/catch.hpp>
 
 using namespace weft;
 using namespace weft::test;

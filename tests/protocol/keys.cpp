@@ -1,8 +1,7 @@
 #include "protocol/base/keys.hpp"
 
+#include "tests/catch.hpp"
 #include "tests/protocol/support.hpp"
-
-#include <catch2/catch.hpp>
 
 #include <algorithm>
 #include <cctype>

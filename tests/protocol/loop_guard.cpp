@@ -1,8 +1,7 @@
 #include "protocol/tunnel/loop_guard.hpp"
 
+#include "tests/catch.hpp"
 #include "tests/sim/network.hpp"
-
-#include <catch2/catch.hpp>
 
 namespace {
 

@@ -2,10 +2,9 @@
 #include "protocol/tunnel/cookie.hpp"
 #include "protocol/tunnel/noise.hpp"
 #include "protocol/tunnel/transport_cipher.hpp"
+#include "tests/catch.hpp"
 #include "tests/protocol/support.hpp"
 #include "tests/protocol/vectors.hpp"
-
-#include <catch2/catch.hpp>
 
 namespace {
 

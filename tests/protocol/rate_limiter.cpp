@@ -1,8 +1,7 @@
 #include "protocol/tunnel/rate_limiter.hpp"
 
+#include "tests/catch.hpp"
 #include "tests/protocol/support.hpp"
-
-#include <catch2/catch.hpp>
 
 namespace {
 

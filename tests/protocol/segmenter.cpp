@@ -1,7 +1,6 @@
 #include "protocol/packets/offload.hpp"
+#include "tests/catch.hpp"
 #include "tests/protocol/inner_packets.hpp"
-
-#include <catch2/catch.hpp>
 
 using namespace weft;
 using namespace weft::test;

@@ -1,7 +1,6 @@
 // Both sides begin a handshake at the same time.
+#include "tests/catch.hpp"
 #include "tests/sim/network.hpp"
-
-#include <catch2/catch.hpp>
 
 namespace {
 

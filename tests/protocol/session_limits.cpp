@@ -1,7 +1,6 @@
 // What a session refuses, and what it counts.
+#include "tests/catch.hpp"
 #include "tests/sim/network.hpp"
-
-#include <catch2/catch.hpp>
 
 namespace {
 

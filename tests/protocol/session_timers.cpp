@@ -1,6 +1,5 @@
+#include "tests/catch.hpp"
 #include "tests/sim/network.hpp"
-
-#include <catch2/catch.hpp>
 
 #include <set>
 

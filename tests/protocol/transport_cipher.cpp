@@ -1,8 +1,7 @@
 #include "protocol/tunnel/transport_cipher.hpp"
 
+#include "tests/catch.hpp"
 #include "tests/protocol/support.hpp"
-
-#include <catch2/catch.hpp>
 
 #include <set>
 

@@ -1,6 +1,6 @@
 #include "protocol/tunnel/wire.hpp"
 
-#include <catch2/catch.hpp>
+#include "tests/catch.hpp"
 
 #include <vector>
 

@@ -1,7 +1,6 @@
 // Many hosts at once: a hub with its spokes, and everybody with everybody.
+#include "tests/catch.hpp"
 #include "tests/sim/invariants.hpp"
-
-#include <catch2/catch.hpp>
 
 namespace {
 

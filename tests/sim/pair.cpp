@@ -1,7 +1,6 @@
 // Two hosts on networks of all kinds, for hours of virtual time.
+#include "tests/catch.hpp"
 #include "tests/sim/invariants.hpp"
-
-#include <catch2/catch.hpp>
 
 namespace {
 

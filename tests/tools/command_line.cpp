@@ -7,15 +7,15 @@
 #include "example_device.hpp"
 #include "example_overlay.hpp"
 #include "temporary_folder.hpp"
+#include "tests/catch.hpp"
 
-#include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 #include <spdlog/logger.h>
 
 #include <thread>
 
 using namespace weft;
-using Catch::Matchers::Contains;
+using Catch::Contains;
 using nlohmann::json;
 
 namespace {

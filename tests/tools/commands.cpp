@@ -4,12 +4,11 @@
 #include "console.hpp"
 #include "protocol/base/keys.hpp"
 #include "temporary_folder.hpp"
+#include "tests/catch.hpp"
 #include "tools/weft/secret_output.hpp"
 
-#include <catch2/catch.hpp>
-
 using namespace weft;
-using Catch::Matchers::Contains;
+using Catch::Contains;
 
 namespace {
 

@@ -2,9 +2,9 @@
 
 #include "console.hpp"
 #include "temporary_folder.hpp"
+#include "tests/catch.hpp"
 #include "tools/weft/command_line.hpp"
 
-#include <catch2/catch.hpp>
 #include <stdio.h>
 #include <sys/stat.h>
 

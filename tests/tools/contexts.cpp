@@ -2,16 +2,16 @@
 
 #include "console.hpp"
 #include "temporary_folder.hpp"
+#include "tests/catch.hpp"
 #include "tools/weft/commands/control_commands.hpp"
 #include "tools/weft/places/target.hpp"
 
-#include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
 #include <cerrno>
 
 using namespace weft;
-using Catch::Matchers::Contains;
+using Catch::Contains;
 
 namespace {
 

@@ -2,12 +2,12 @@
 
 #include "example_device.hpp"
 #include "messages/errors.hpp"
+#include "tests/catch.hpp"
 #include "tools/weft/failure.hpp"
 #include "tools/weft/places/requests.hpp"
 #include "tools/weft/view/format.hpp"
 #include "tools/weft/view/status_text.hpp"
 
-#include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
 #include <cerrno>

@@ -1,6 +1,6 @@
 #include "tools/weft/view/format.hpp"
 
-#include <catch2/catch.hpp>
+#include "tests/catch.hpp"
 
 #include <limits>
 

@@ -4,9 +4,9 @@
 #include "example_device.hpp"
 #include "example_overlay.hpp"
 #include "platform/process.hpp"
+#include "tests/catch.hpp"
 #include "tools/weft/commands/control_commands.hpp"
 
-#include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 #include <signal.h>
 #include <unistd.h>
@@ -16,7 +16,7 @@
 
 using namespace weft;
 using namespace std::chrono_literals;
-using Catch::Matchers::Contains;
+using Catch::Contains;
 using nlohmann::json;
 
 namespace {

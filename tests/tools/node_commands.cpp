@@ -5,16 +5,16 @@
 #include "example_device.hpp"
 #include "example_overlay.hpp"
 #include "temporary_folder.hpp"
+#include "tests/catch.hpp"
 #include "tools/weft/commands/control_commands.hpp"
 #include "tools/weft/places/requests.hpp"
 
-#include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
 #include <cerrno>
 
 using namespace weft;
-using Catch::Matchers::Contains;
+using Catch::Contains;
 using nlohmann::json;
 
 namespace {

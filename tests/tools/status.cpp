@@ -6,9 +6,9 @@
 #include "example_device.hpp"
 #include "platform/unix_socket.hpp"
 #include "temporary_folder.hpp"
+#include "tests/catch.hpp"
 #include "tools/weft/places/uapi_client.hpp"
 
-#include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 #include <poll.h>
 #include <unistd.h>
@@ -18,7 +18,7 @@
 #include <thread>
 
 using namespace weft;
-using Catch::Matchers::Contains;
+using Catch::Contains;
 
 namespace {
 

@@ -1,8 +1,7 @@
 #include "example_device.hpp"
+#include "tests/catch.hpp"
 #include "tools/weft/view/format.hpp"
 #include "tools/weft/view/status_text.hpp"
-
-#include <catch2/catch.hpp>
 
 #include <sstream>
 

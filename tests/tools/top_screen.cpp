@@ -1,9 +1,9 @@
 #include "tools/weft/view/top_screen.hpp"
 
 #include "example_device.hpp"
+#include "tests/catch.hpp"
 #include "tools/weft/view/format.hpp"
 
-#include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
 #include <sstream>
