@@ -459,7 +459,7 @@ control:
         with Connection(self.right, self.context("mallory")) as client:
             self.assertIn(b"it speaks control protocol 3, this daemon speaks 2", client.ask(preface(version=3)))
         self.logged("mallory at 10.90.0.2:")
-        self.logged("did not come in: it speaks control protocol 2")
+        self.logged("did not come in: it speaks control protocol 3")
 
     def test_certificates_change_while_the_daemon_runs(self):
         with self.traffic():
