@@ -96,7 +96,7 @@ private:
   void load_source() {
     const auto v4 = family_ == ip_family::v4;
     add(BPF_LD | BPF_B | BPF_ABS, ip_header + (v4 ? 0 : 6));
-    require(BPF_JEQ, v4 ? 0x45 : IPPROTO_UDP);
+    require(BPF_JEQ, v4 ? 0x45U : std::uint32_t{IPPROTO_UDP});
     const std::uint32_t address = v4 ? 12 : 8;
     const std::uint32_t length = v4 ? 4 : 16;
     add(BPF_LD | BPF_H | BPF_ABS, ip_header + (v4 ? 20 : 40)); // UDP's first
