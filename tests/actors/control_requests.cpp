@@ -208,7 +208,7 @@ TEST_CASE_METHOD(connected, "A configuration that is larger than a message may "
                             "be is refused, and the connection stays") {
   auto config = some_config();
   config.peers[0].allowed_ips.resize(
-    400'000, *parse_ip_prefix("fd00:1234:5678:9abc::/64"));
+    260'000, *parse_ip_prefix("fd00:1234:5678:9abc::/64"));
   const auto answer
     = client.try_ask<config_changes>(remote, apply_config{config});
   REQUIRE_FALSE(answer);
