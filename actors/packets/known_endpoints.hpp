@@ -46,8 +46,8 @@ public:
     if (overflown_)
       return std::nullopt;
     std::vector<endpoint> all;
-    for (const auto& entry : entries_)
-      all.push_back(entry.where);
+    for (const auto& one : entries_)
+      all.push_back(one.where);
     return all;
   }
 

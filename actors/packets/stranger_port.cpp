@@ -22,7 +22,7 @@ stranger_port::behavior_type stranger_port::make_behavior() {
       return caf::unit;
     },
     [this](const send_cookie_replies& wanted) { reply(wanted); },
-    [this](const handshakes_processed& done) { sorter_.processed(done); },
+    [this](const handshakes_processed& count) { sorter_.processed(count); },
     [this](routes_changed& changed) -> caf::result<void> {
       sorter_.set_routes(std::move(changed.snapshot));
       return caf::unit;
@@ -35,8 +35,8 @@ stranger_port::behavior_type stranger_port::make_behavior() {
       for (auto* family : {&v4_, &v6_}) {
         if (!family->socket)
           continue;
-        if (auto done = family->socket->set_fwmark(asked.fwmark); !done)
-          return make_error(done.error().code, done.error().message);
+        if (auto marked = family->socket->set_fwmark(asked.fwmark); !marked)
+          return make_error(marked.error().code, marked.error().message);
       }
       return caf::unit;
     },

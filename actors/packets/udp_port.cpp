@@ -36,7 +36,7 @@ udp_port::behavior_type udp_port::make_behavior() {
   return {
     [this](outgoing_datagrams& datagrams) { send_datagrams(datagrams); },
     [this](const send_cookie_replies& wanted) { reply_cookies(wanted); },
-    [this](const handshakes_processed& done) { sorter_.processed(done); },
+    [this](const handshakes_processed& count) { sorter_.processed(count); },
     [this](routes_changed& changed) -> caf::result<void> {
       sorter_.set_routes(changed.snapshot);
       if (!stranger_port_)
