@@ -22,8 +22,8 @@ std::vector<std::byte> message(std::uint8_t type, std::size_t size) {
 
 /// The sockets of a port on the loopback link.
 struct divided_port {
-  explicit divided_port(ip_family family)
-    : family(family), peers(open_udp(family)), strangers(beside()),
+  explicit divided_port(ip_family used)
+    : family(used), peers(open_udp(used)), strangers(beside()),
       another(beside()) {
   }
   udp_socket beside() const {
