@@ -1,4 +1,4 @@
-#include "actors/send_lanes.hpp"
+#include "actors/packets/send_lanes.hpp"
 
 #include "tests/actors/support.hpp"
 #include "tests/platform/support.hpp"

@@ -46,7 +46,10 @@ query(const std::string& name, const status_options& options,
       return shown_device{std::move(status), true};
     });
   };
-  if (options.verbose && has_control) {
+  // In one folder the socket may be of either kind; who serves wg(8)'s answers
+  // something else at once, and who serves ours waits for its own greeting.
+  const bool either = options.control_folder == options.socket_folder;
+  if ((options.verbose || either) && has_control) {
     if (auto told = ask_control())
       return told;
   }
