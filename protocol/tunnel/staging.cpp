@@ -70,7 +70,7 @@ void staged_packets::remove_oldest(std::size_t count) {
     if (empty())
       budget_->leave(*this);
   }
-  if (empty() || first_ == max_packets) {
+  if (empty() || first_ >= max_packets) {
     packets_.erase(packets_.begin(),
                    packets_.begin() + static_cast<std::ptrdiff_t>(first_));
     packets_.shrink_to_fit();
