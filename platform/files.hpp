@@ -6,6 +6,8 @@
 #include "platform/file_descriptor.hpp"
 #include "platform/secret_text.hpp"
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -64,6 +66,10 @@ replace_file(const std::string& path, std::string_view text, unsigned mode);
 /// Makes a folder and its missing parents, for their owner only (0700).  One
 /// that exists is left alone, but others must not be able to write to it.
 result<void> make_private_folder(const std::string& path);
+
+/// From now on files of this user count as this process's own: it is going to
+/// act as that one.  Before any thread starts.
+void trust_owner(uid_t owner);
 
 /// What is wrong with a folder of secrets, or nothing: it must belong to this
 /// process's user or root, and others must not be able to write to it.

@@ -28,6 +28,9 @@ struct privilege_options {
   bool filter_system_calls = false;
 };
 
+/// The user of this name or number.
+result<uid_t> find_user(const std::string& user);
+
 /// Keeps CAP_NET_ADMIN and what the options ask for, as far as the process
 /// has it, and CAP_IPC_LOCK where the limit of locked memory could not be
 /// raised (protect_memory()), for good: the other capabilities are given up in

@@ -1,6 +1,8 @@
 // weftd: one node of the overlay, from a YAML file, or as a drop-in for
 // wireguard-go that wg(8) configures.
 #include "actors/overlay/config_files.hpp"
+#include "platform/files.hpp"
+#include "platform/privileges.hpp"
 #include "tools/weftd/daemon.hpp"
 
 #include <CLI/CLI.hpp>
@@ -44,6 +46,14 @@ daemon_options options_for(const arguments& args, node_config config) {
 
 int run_from_file(const arguments& args) {
   protect_memory(); // before keys are read
+  if (!args.user.empty()) {
+    const auto user = find_user(args.user);
+    if (!user) {
+      std::cerr << "weftd: " << user.error().message << '\n';
+      return exit_code::run_time;
+    }
+    trust_owner(*user);
+  }
   std::vector<std::string> warnings;
   auto config
     = load_yaml(args.config_file, private_key_rule::required, &warnings);

@@ -104,9 +104,10 @@ void datagram_sorter::pass_to_gate() {
 }
 
 void datagram_sorter::pass_chains(incoming_ptr batch) {
-  for (const auto& chain : chains_)
-    caf::anon_send(*routes_->peer(chain.slot),
-                   incoming_datagrams{batch, chain.first, routes_});
+  for (const auto& chain : chains_) {
+    if (const auto* peer = routes_->peer(chain.slot))
+      caf::anon_send(*peer, incoming_datagrams{batch, chain.first, routes_});
+  }
   chains_.clear();
   last_chain_ = 0;
 }

@@ -36,8 +36,11 @@ system_error cannot(const char* verb, const std::string& path, int code,
                            std::move(remedy));
 }
 
+std::optional<uid_t> other_owner;
+
 bool is_ours(const struct stat& info) {
-  return info.st_uid == 0 || info.st_uid == ::geteuid();
+  return info.st_uid == 0 || info.st_uid == ::geteuid()
+         || info.st_uid == other_owner;
 }
 
 /// Whether everybody can put another file in the place of `path`.
@@ -122,6 +125,10 @@ file_descriptor open_folder(const std::string& path) {
 }
 
 } // namespace
+
+void trust_owner(uid_t owner) {
+  other_owner = owner;
+}
 
 std::optional<file_identity> identify_file(const std::string& path) {
   struct stat info {};

@@ -131,6 +131,11 @@ result<void> become(const account& who, const std::optional<gid_t>& group) {
 
 } // namespace
 
+result<uid_t> find_user(const std::string& user) {
+  return find_account(user).map(
+    [](const account& found) { return found.user; });
+}
+
 result<std::vector<std::string>>
 reduce_privileges(const privilege_options& options) {
   std::vector<std::string> notes;
