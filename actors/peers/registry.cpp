@@ -18,13 +18,29 @@ std::string label_of(const peer_settings& settings) {
   return settings.name.empty() ? to_string(settings.public_key) : settings.name;
 }
 
+// Texts that are parsed never have IPv4-mapped addresses, but whoever embeds an
+// overlay, or writes to it as a program, may send them.
+
+endpoint_config plain(endpoint_config where) {
+  if (auto* numeric = std::get_if<endpoint>(&where))
+    numeric->address = numeric->address.unmapped();
+  return where;
+}
+
+/// With no host bits, either.
+ip_prefix plain(const ip_prefix& prefix) {
+  const auto v4 = prefix.address.unmapped();
+  const auto bits = prefix.address.bits() - v4.bits();
+  if (prefix.length < bits)
+    return prefix.network(); // more than the mapped addresses
+  return ip_prefix{v4, static_cast<std::uint8_t>(prefix.length - bits)}
+    .network();
+}
+
 /// Nothing for a host name.
 std::optional<endpoint> numeric_of(const endpoint_config& where) {
   const auto* numeric = std::get_if<endpoint>(&where);
-  if (numeric == nullptr)
-    return std::nullopt;
-  return endpoint{numeric->address.unmapped(), numeric->port,
-                  numeric->scope_id};
+  return numeric == nullptr ? std::nullopt : std::optional{*numeric};
 }
 
 caf::error name_is_taken(const std::string& name) {
@@ -43,7 +59,7 @@ registry::registry(caf::actor_config& config, io_loop_ptr loop,
                    change_identity us, std::shared_ptr<spdlog::logger> log)
   : hosted(config, std::move(loop)), placements_(std::move(placements)),
     neighbours_(std::move(neighbours)), indices_(std::move(indices)),
-    us_(std::move(us)), log_(std::move(log)) {
+    us_(std::move(us)), log_(std::move(log)), published_{us_, nullptr} {
   set_down_handler([this](const caf::down_msg& down) { peer_ended(down); });
 }
 
@@ -86,6 +102,7 @@ void registry::on_exit() {
   changing_.reset();
   gathering_.reset();
   under_way_.clear();
+  published_ = {};
   ending_.clear();
   table_ = {};
   neighbours_ = {};
@@ -259,7 +276,6 @@ std::uint32_t registry::add_peer(const peer_update& update) {
   slots_[slot].memory = std::make_shared<peer_memory>();
   // Not the indices of the slot's former peer again.
   slots_[slot].memory->generation = generations_[slot];
-  slots_[slot].configured_endpoint = update.endpoint;
   auto& settings = slots_[slot].settings;
   settings = {};
   settings.name = update.name.value_or("");
@@ -267,14 +283,17 @@ std::uint32_t registry::add_peer(const peer_update& update) {
   settings.preshared_key = update.preshared_key.value_or(preshared_key{});
   settings.persistent_keepalive
     = update.persistent_keepalive.value_or(std::chrono::seconds{0});
+  auto& where = slots_[slot].configured_endpoint;
+  where.reset();
   if (update.endpoint) {
-    settings.endpoint_host = host_text(*update.endpoint);
-    settings.endpoint = numeric_of(*update.endpoint);
+    where = plain(*update.endpoint);
+    settings.endpoint_host = host_text(*where);
+    settings.endpoint = numeric_of(*where);
   }
   by_key_[update.public_key] = slot;
   spawn_peer(slot);
-  if (update.endpoint)
-    resolve(slot, *update.endpoint);
+  if (where)
+    resolve(slot, *where);
   return slot;
 }
 
@@ -313,13 +332,14 @@ bool registry::change_existing(std::uint32_t slot, const peer_update& update) {
   settings.persistent_keepalive
     = update.persistent_keepalive.value_or(settings.persistent_keepalive);
   if (update.endpoint) {
-    entry.configured_endpoint = update.endpoint;
-    settings.endpoint_host = host_text(*update.endpoint);
+    const auto where = plain(*update.endpoint);
+    entry.configured_endpoint = where;
+    settings.endpoint_host = host_text(where);
     changes.endpoint_host = settings.endpoint_host;
-    if ((changes.endpoint = numeric_of(*update.endpoint)))
+    if ((changes.endpoint = numeric_of(where)))
       settings.endpoint = changes.endpoint;
     announce(entry);
-    resolve(slot, *update.endpoint);
+    resolve(slot, where);
   }
   tell(entry.actor, std::move(changes));
   return settings.name != former.name
@@ -340,7 +360,7 @@ bool registry::change_allowed_ips(std::uint32_t slot, const peer_update& update,
     note_loss(slot);
   }
   for (const auto& change : update.allowed_ips) {
-    const auto prefix = change.prefix.network();
+    const auto prefix = plain(change.prefix);
     if (change.remove) {
       if (prefixes_.erase(prefix, slot)) {
         allowed.erase(prefix);
@@ -381,6 +401,15 @@ void registry::remove_peer(std::uint32_t slot) {
 
 caf::result<config_changes>
 registry::set_identity(const change_identity& changed) {
+  const auto& change = gathering();
+  // Whom the gate listens as already, as after the machine was cloned: keys
+  // that a clone has too serve no packet more than needed.
+  change->peers_know_speaker = published_.speaker.self == changed.self
+                               && published_.speaker.link_up == changed.link_up;
+  change->speaker = true;
+  change->was_sending = true;
+  if (change->peers_know_speaker)
+    tell_speaker(change);
   us_ = changed;
   config_changes changes;
   if (us_.self) {
@@ -392,8 +421,6 @@ registry::set_identity(const change_identity& changed) {
       ++changes.peers_removed;
     }
   }
-  gathering()->speaker = changed;
-  gathering()->was_sending = true;
   auto promise = make_response_promise<changes_promise>();
   publish([promise, changes]() mutable { promise.deliver(changes); });
   return promise;

@@ -75,15 +75,21 @@ private:
   struct publication {
     std::size_t missing = 1; ///< answers to this step; 1 more while asking
     unsigned step = 0;
-    std::optional<change_identity> speaker; ///< if that has changed
-    std::set<std::uint32_t> losers;         ///< slots that lost prefixes
-    std::size_t removed = 0;                ///< peers
+    bool speaker = false;            ///< whom we speak as has changed
+    bool peers_know_speaker = false; ///< they were told beforehand
+    std::set<std::uint32_t> losers;  ///< slots that lost prefixes
+    std::size_t removed = 0;         ///< peers
     bool was_sending = false; ///< somebody who now sends otherwise, or not
-    routes_ptr snapshot;
     time_point began{};
     std::vector<std::function<void()>> in_force; ///< answer those who asked
   };
   using publication_ptr = std::shared_ptr<publication>;
+
+  /// What all have taken over, or find in their mailboxes.
+  struct published_state {
+    change_identity speaker;
+    routes_ptr snapshot;
+  };
 
   /// A peer that was removed, until it has ended.
   struct ending_peer {
@@ -136,11 +142,13 @@ private:
   void
   demand(const publication_ptr& change, const Handle& from, Message message);
   void tell(const peer_actor& peer, change_peer changes);
+  void tell_speaker(const publication_ptr& change);
   /// Calls `in_force` once all that has been gathered is that.
   void publish(std::function<void()> in_force = nullptr);
   void acknowledged(const publication_ptr& change);
   void next_step(const publication_ptr& change);
   void finish(const publication_ptr& change);
+  void answer_askers(const publication_ptr& change);
   void await_answers();
   void give_up_waiting();
   void end_peer(std::uint32_t slot, bool has_ended);
@@ -171,7 +179,8 @@ private:
   peer_entries_changed new_entries_;           ///< since the last publication
   std::unique_ptr<change_under_way> changing_; ///< null: none
   publication_ptr gathering_;                  ///< null: nothing has changed
-  std::vector<publication_ptr> under_way_;
+  std::vector<publication_ptr> under_way_;     ///< whose askers wait
+  published_state published_;
   bool overdue_check_ = false;
   std::unordered_map<caf::actor_addr, ending_peer> ending_;
 };

@@ -6,7 +6,9 @@
 //     with; and peers learn whom we speak as, once the gate listens as that;
 //  3. the socket has sent what all these gave it.
 // Only then is the change answered.  Each step ends when all have answered, or
-// are gone, or had time enough.
+// are gone.  Whoever asked for the change is not kept waiting for ever, but its
+// steps go on however late they are: nobody stays with what was before.  A late
+// step says what was published last, for a later change may have come first.
 #include "actors/peers/registry.hpp"
 #include "messages/errors.hpp"
 #include "platform/clock.hpp"
@@ -20,7 +22,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// Whoever has not answered after this long is not waited for.
+/// Whoever asked for a change is answered after this long in any case.
 constexpr auto most_waiting = std::chrono::seconds{5};
 
 /// So many peers that leave at once are worth a look for free memory.
@@ -51,6 +53,13 @@ void registry::tell(const peer_actor& peer, change_peer changes) {
   demand(gathering(), peer, std::move(changes));
 }
 
+void registry::tell_speaker(const publication_ptr& change) {
+  for (const auto& entry : slots_) {
+    if (entry.actor)
+      demand(change, entry.actor, published_.speaker);
+  }
+}
+
 void registry::publish(std::function<void()> in_force) {
   auto& answers = gathering()->in_force;
   if (in_force)
@@ -62,13 +71,15 @@ void registry::publish(std::function<void()> in_force) {
   under_way_.push_back(change);
   const auto fresh = std::exchange(new_entries_, {});
   send(neighbours_.gate, fresh);
-  if (change->speaker)
-    demand(change, neighbours_.gate, *change->speaker);
-  change->snapshot
+  if (change->speaker) {
+    published_.speaker = us_;
+    demand(change, neighbours_.gate, us_);
+  }
+  published_.snapshot
     = std::make_shared<const routes>(prefixes_, table_, indices_);
-  demand(change, neighbours_.reader, routes_changed{change->snapshot});
-  demand(change, neighbours_.socket, routes_changed{change->snapshot});
-  demand(change, neighbours_.gate, routes_changed{change->snapshot});
+  demand(change, neighbours_.reader, routes_changed{published_.snapshot});
+  demand(change, neighbours_.socket, routes_changed{published_.snapshot});
+  demand(change, neighbours_.gate, routes_changed{published_.snapshot});
   // Now that they are known everywhere, new peers may speak.
   for (const auto& entry : fresh.entries) {
     if (entry.actor)
@@ -89,14 +100,11 @@ void registry::next_step(const publication_ptr& change) {
     case 0:
       for (const auto slot : change->losers) {
         if (slot < slots_.size() && slots_[slot].actor)
-          demand(change, slots_[slot].actor, prefixes_lost{change->snapshot});
+          demand(change, slots_[slot].actor,
+                 prefixes_lost{published_.snapshot});
       }
-      if (change->speaker) {
-        for (const auto& entry : slots_) {
-          if (entry.actor)
-            demand(change, entry.actor, *change->speaker);
-        }
-      }
+      if (change->speaker && !change->peers_know_speaker)
+        tell_speaker(change);
       break;
     case 1:
       if (change->was_sending)
@@ -111,9 +119,7 @@ void registry::next_step(const publication_ptr& change) {
 
 void registry::finish(const publication_ptr& change) {
   change->missing = 0;
-  std::erase(under_way_, change);
-  for (auto& tell_asker : std::exchange(change->in_force, {}))
-    tell_asker();
+  answer_askers(change);
   if (by_key_.empty() && ending_.empty() && !changing_) {
     std::vector<slot_entry>().swap(slots_);
     std::vector<std::uint32_t>().swap(free_slots_);
@@ -121,6 +127,12 @@ void registry::finish(const publication_ptr& change) {
   }
   if (change->removed >= many_peers)
     release_memory_aside();
+}
+
+void registry::answer_askers(const publication_ptr& change) {
+  std::erase(under_way_, change);
+  for (auto& tell_asker : std::exchange(change->in_force, {}))
+    tell_asker();
 }
 
 void registry::await_answers() {
@@ -142,7 +154,7 @@ void registry::give_up_waiting() {
     log_->warn("a change is not yet in force everywhere after {} s: a part of "
                "this node is very busy",
                most_waiting.count());
-    finish(change);
+    answer_askers(change);
   }
   await_answers();
 }

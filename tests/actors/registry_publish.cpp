@@ -63,6 +63,14 @@ struct asking : registered {
   message_log_ptr asked = std::make_shared<message_log>();
 };
 
+/// A peer that begins a session whenever it has none.
+peer_update talkative(const public_key& key, const std::string& prefix) {
+  auto update = with(key, {prefix});
+  update.endpoint = endpoint_of("192.0.2.1:5");
+  update.persistent_keepalive = 25s;
+  return update;
+}
+
 std::uint32_t initiation_index(const outgoing_datagrams& sent) {
   return load_le<std::uint32_t>(sent.batch->datagrams[0].data()
                                 + wire::initiation_sender);
@@ -205,6 +213,91 @@ TEST_CASE_METHOD(asking, "Somebody who never takes a change over holds up its "
   ask(update_of({with(first, {"10.0.0.1/32"})}));
   answers->next<config_changes>();
   release(reader, kept);
+}
+
+TEST_CASE_METHOD(asking,
+                 "Peers learn of a new key however late the others take "
+                 "it over") {
+  apply({talkative(first, "10.0.0.1/32")});
+  us.socket.next<outgoing_datagrams>();
+  const auto kept = withhold<routes_changed>(reader);
+  deterministic_random random{99};
+  ask(change_identity{std::make_shared<identity>(generate_private_key(random)),
+                      true});
+  answers->next<config_changes>(); // it has had patience
+  report();
+  CHECK(us.socket.count<outgoing_datagrams>() == 0);
+  release(reader, kept);
+  us.socket.next<outgoing_datagrams>(); // a handshake with the new key
+}
+
+TEST_CASE_METHOD(asking, "Of two changes of the key that overtake each other "
+                         "the later one stays in force") {
+  apply({talkative(first, "10.0.0.1/32")});
+  us.socket.next<outgoing_datagrams>();
+  const auto kept = withhold<routes_changed>(reader);
+  deterministic_random random{99};
+  const auto next = std::make_shared<identity>(generate_private_key(random));
+  ask(change_identity{next, true});
+  asked->next<bool>();
+  ask(change_identity{next, false}); // nobody speaks any more
+  asked->next<bool>();
+  for (const auto late : {1U, 0U}) {
+    reader.run([&] { kept->at(late).deliver(caf::unit_t{}); });
+    answers->next<config_changes>();
+  }
+  report(); // the peer has taken in all that it was told
+  us.socket.settle();
+  CHECK(us.socket.count<outgoing_datagrams>() == 0);
+}
+
+TEST_CASE_METHOD(asking,
+                 "When all sessions shall begin anew with the same key, "
+                 "peers do not wait for anybody") {
+  apply({talkative(first, "10.0.0.1/32")});
+  us.socket.next<outgoing_datagrams>();
+  const auto kept = withhold<routes_changed>(reader);
+  ask(change_identity{us.self, true});
+  us.socket.next<outgoing_datagrams>();
+  CHECK(answers->count<config_changes>() == 0);
+  release(reader, kept);
+  answers->next<config_changes>();
+  report();
+  us.socket.settle();
+  CHECK(us.socket.count<outgoing_datagrams>() == 0); // they are told once
+}
+
+TEST_CASE_METHOD(asking,
+                 "IPv4-mapped addresses are taken as the IPv4 addresses "
+                 "that they stand for") {
+  const auto mapped = [](const std::string& text) {
+    const auto v4 = *parse_ip_address(text);
+    ip_address v6{ip_family::v6, {}};
+    v6.bytes[10] = v6.bytes[11] = std::byte{0xff};
+    std::copy_n(v4.bytes.begin(), 4, v6.bytes.begin() + 12);
+    return v6;
+  };
+  const auto where = endpoint_of("192.0.2.1:5");
+  const endpoint_config same{endpoint{mapped("192.0.2.1"), 5, 0}};
+  auto update = with(first);
+  update.endpoint = same;
+  update.allowed_ips.push_back({{mapped("10.1.2.3"), 96 + 16}});
+  apply({update, with(second, {"10.9.0.0/16"})});
+  const auto configured = [this] {
+    return home.ask<peer_configurations>(list, configuration_request{})
+      .peers[0];
+  };
+  CHECK(slot_of("10.1.9.9"));
+  CHECK(configured().allowed_ips == prefixes{prefix_of("10.1.0.0/16")});
+  CHECK(configured().endpoint == endpoint_config{where});
+  auto change = with(first);
+  change.endpoint = same;
+  apply({change});
+  CHECK(changes.peers_changed == 0);
+  CHECK(configured().endpoint == endpoint_config{where});
+  change.allowed_ips.push_back({{mapped("10.1.0.0"), 96 + 16}, true});
+  apply({change});
+  CHECK_FALSE(slot_of("10.1.9.9"));
 }
 
 TEST_CASE_METHOD(asking, "Peers that fail hold up no answer") {
