@@ -86,10 +86,11 @@ void overlay::enqueue_change(waiting_change change) {
   if (!changes_.empty()
       && (changes_.size() >= most_changes
           || changes_weight_ + change.weight > most_weight)) {
-    change.answer(make_error(EBUSY,
-                             "too many changes wait already: nothing was "
-                             "changed; try again later"),
-                  {});
+    auto reason = make_error(EBUSY, "too many changes wait already: nothing "
+                                    "was changed; try again later");
+    if (change.whole)
+      reason = refused(std::move(reason));
+    change.answer(std::move(reason), {});
     return;
   }
   changes_weight_ += change.weight;

@@ -1,8 +1,8 @@
 // What the overlay tells of itself.  Peers report on the loop that carries
 // their packets, so however many ask, and however often, that costs a bounded
 // share of the loop: those who want the same are told together, four times a
-// second at most, and there is a budget of peers.  wg(8), which only root can
-// use, does not wait.
+// second at most; reports that differ are collected one after the other, and
+// there is a budget of peers.  wg(8), which only root can use, does not wait.
 #include "actors/overlay/overlay.hpp"
 #include "messages/errors.hpp"
 #include "platform/clock.hpp"
@@ -56,20 +56,36 @@ void overlay::start_reports() {
     return !round->under_way && round->waiting.empty()
            && now - round->began.value_or(now) >= report_interval;
   });
+  // What a report costs is known when it has been collected.
+  const auto busy
+    = std::any_of(rounds_.begin(), rounds_.end(), [](const round_ptr& round) {
+        return round->under_way && !round->asked.secrets;
+      });
+  auto ready = rounds_.end();
   std::optional<time_point> next;
-  for (const auto& round : rounds_) {
+  for (auto each = rounds_.begin(); each != rounds_.end(); ++each) {
+    const auto& round = *each;
     if (round->under_way || round->waiting.empty())
       continue;
-    auto due = now;
-    if (!round->asked.secrets) {
-      if (round->began)
-        due = std::max<time_point>(due, *round->began + report_interval);
-      due = std::max<time_point>(due, reports_paid_ - most_ahead);
-    }
-    if (due <= now)
+    if (round->asked.secrets) {
       collect_report(round);
-    else if (!next || due < *next)
-      next = due;
+      continue;
+    }
+    auto due = std::max<time_point>(now, reports_paid_ - most_ahead);
+    if (round->began)
+      due = std::max<time_point>(due, *round->began + report_interval);
+    if (due > now)
+      next = next ? std::min(*next, due) : due;
+    else if (ready == rounds_.end())
+      ready = each;
+  }
+  if (busy)
+    return; // its end brings us here again
+  if (ready != rounds_.end()) {
+    // The others go first next time.
+    std::rotate(ready, ready + 1, rounds_.end());
+    collect_report(rounds_.back());
+    return;
   }
   if (!next || report_check_due_)
     return;

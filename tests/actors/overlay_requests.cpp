@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <condition_variable>
+#include <future>
 #include <map>
 #include <mutex>
 
@@ -156,6 +157,43 @@ TEST_CASE_METHOD(from_file,
   }));
   CHECK(codes[EBUSY] > 0);
   CHECK(codes[ESHUTDOWN] > 0);
+}
+
+TEST_CASE("A reload for which there is no room is told to the log") {
+  deterministic_random random{61};
+  world home;
+  embedded_overlay one{home, random, 1};
+  const auto lines = std::make_shared<line_sink>();
+  one.options.log = std::make_shared<spdlog::logger>("test", lines);
+  std::promise<overlay_root_actor> root;
+  one.options.read_config
+    = [config = one.options.config, root = root.get_future().share()]()
+    -> tl::expected<node_config, std::string> {
+    // Before what is read comes to the overlay, others fill its queue.
+    for (int i = 0; i < 20'000; ++i)
+      caf::anon_send(root.get(), remove_peer{});
+    return config;
+  };
+  one.start({});
+  root.set_value(root_of(one));
+  caf::anon_send(one.running.actor, reload_config{});
+  CHECK(eventually([&] {
+    return lines->count("stays as it was: too many changes wait already") == 1;
+  }));
+}
+
+TEST_CASE_METHOD(from_file, "Reports that differ are collected one after the "
+                            "other, and all who ask are answered") {
+  auto pages = std::make_shared<message_log>();
+  home.system().spawn([&](caf::event_based_actor* self) -> caf::behavior {
+    for (std::uint32_t i = 0; i < 100; ++i)
+      for (int twice = 0; twice < 2; ++twice)
+        self->request(one.running.actor, caf::infinite, get_status{i, 1 + i})
+          .then([pages](const device_status&) { pages->push(true); });
+    return {};
+  });
+  for (int i = 0; i < 200; ++i)
+    pages->next<bool>();
 }
 
 TEST_CASE_METHOD(from_file, "A change that the registry would refuse changes "
