@@ -38,10 +38,14 @@ public:
                  work = std::move(work)]() mutable {
       enter_service_thread(name);
       auto result = work();
+      // Let go of only after the mutex: the last reference ends the actor, and
+      // that closes the door.
+      caf::strong_actor_ptr strong;
       const std::lock_guard guard(door->mutex);
       if (!door->open)
         return;
-      if (auto strong = weak.lock())
+      strong = weak.lock();
+      if (strong)
         caf::anon_send(caf::actor_cast<Handle>(strong), std::move(result));
     }).detach();
   }

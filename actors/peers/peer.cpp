@@ -180,6 +180,8 @@ void peer::begin() {
   follow_up(at);
 }
 
+/// May be called as often as strangers like: no handshake begins while there is
+/// a session or another handshake, nor within 5 s of the last.
 void peer::wake(const instant& at) {
   if (turns_.configured())
     session_.wake(*turns_.configured(), at);

@@ -57,9 +57,10 @@ void resolver::forget(const public_key& peer, const host_endpoint& host) {
 }
 
 void resolver::proceed() {
-  for (const auto& host : schedule_.too_long(boot_now()))
+  const auto now = boot_now();
+  for (const auto& host : schedule_.too_long(now))
     tell_of_delay(host);
-  for (const auto& host : schedule_.begin(boot_now())) {
+  for (const auto& host : schedule_.begin(now)) {
     try {
       threads_.run("weft-resolve", caf::actor_cast<resolver_actor>(this),
                    [host, how = how_] { return how(host); });
@@ -68,7 +69,6 @@ void resolver::proceed() {
            lookup_finished{host, {}, error.what()});
     }
   }
-  const auto now = boot_now();
   const auto next = schedule_.next_change(now);
   if (!next || (wake_up_ && *wake_up_ <= *next))
     return;
