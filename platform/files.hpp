@@ -8,6 +8,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -53,9 +54,16 @@ struct exposed_text {
   exposure others = exposure::none;
 };
 
+/// How long a pipe may be silent; nothing: for ever.
+using pipe_patience = std::optional<std::chrono::milliseconds>;
+/// For who has other things to do than to wait for a pipe.
+inline constexpr pipe_patience short_patience{std::chrono::seconds{5}};
+
 /// The text of a file, or of a pipe, of which at most `most` bytes are read.
-/// A pipe into which nobody writes is an error after some seconds.
-result<exposed_text> load_any_file(const std::string& path, std::size_t most);
+/// A pipe into which nobody writes for longer than `patience` is an error; one
+/// whose writer has gone is at its end at once.
+result<exposed_text> load_any_file(const std::string& path, std::size_t most,
+                                   pipe_patience patience = short_patience);
 
 /// Puts a new file with `mode` (less the umask) in the place of `path`, if
 /// there is one, and waits until it is on the disk.  Nobody sees it before it
@@ -77,7 +85,7 @@ result<void> check_private_folder(const std::string& path);
 
 /// Waits until no other program holds `folder`, ten seconds at most, and
 /// holds it until the descriptor ends.  Only the folder's owner can: what is
-/// locked is a file of its own.
+/// locked is a file of its own, which root makes the folder's owner's.
 result<file_descriptor> lock_folder(const std::string& folder);
 
 } // namespace weft

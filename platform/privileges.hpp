@@ -17,10 +17,11 @@ struct privilege_options {
   bool low_ports = false;
   /// Are read now and later.  Only if one of them is not readable otherwise,
   /// as it is another user's, the process may read any file
-  /// (CAP_DAC_READ_SEARCH).
+  /// (CAP_DAC_READ_SEARCH).  With `user` it is told which are not readable.
   std::vector<std::string> files;
   /// Owns sockets of this process: it becomes one of its groups, so that it
-  /// need not be allowed to give files away.
+  /// need not be allowed to give files away (CAP_CHOWN); that it keeps only
+  /// where it may not change its groups.
   std::optional<gid_t> group;
   /// To act as from now on, by name or by number; empty: as before.
   std::string user;

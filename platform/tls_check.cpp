@@ -33,9 +33,10 @@ check_server_files(const tls_files& files, wall_time now) {
   }
   std::vector<std::string> ignored;
   if (!files.revocations.empty()) {
-    if (const auto lists
-        = tls::load_trust(files, tls::recall_numbers(files.memory, ignored));
-        !lists)
+    const auto newest = tls::recall_numbers(files.memory, ignored);
+    if (!newest)
+      found.push_back(find(&tls_files::revocations, newest.error()));
+    else if (const auto lists = tls::load_trust(files, *newest); !lists)
       found.push_back(find(&tls_files::revocations, lists.error()));
   }
   const auto own = tls::load_identity(files, tls::side::server, *trusted);

@@ -119,7 +119,10 @@ struct tls_context::state {
   context_handle context;
   bool trust_is_due = false; ///< its files could not be taken over
   bool own_is_due = false;
-  std::string mistakes;         ///< that were told; empty: all is in force
+  std::string mistakes; ///< that were told; empty: all is in force
+  /// The newest lists that were ever in force: an authority that is away for a
+  /// while comes back with none that is older.
+  tls::list_numbers newest;
   tls::list_numbers remembered; ///< that are in files.memory
   bool told_of_memory = false;
   std::vector<std::string> warnings;
@@ -135,8 +138,14 @@ tls_context::state::load(tls::side role, tls_files files) {
   made->role = role;
   made->files = std::move(files);
   made->seen = look_at(made->files);
-  auto trusted = tls::load_trust(
-    made->files, tls::recall_numbers(made->files.memory, made->warnings));
+  if (!made->files.revocations.empty()) {
+    auto recalled = tls::recall_numbers(made->files.memory, made->warnings);
+    if (!recalled)
+      return tl::unexpected(recalled.error());
+    made->newest = std::move(*recalled);
+    made->remembered = made->newest;
+  }
+  auto trusted = tls::load_trust(made->files, made->newest);
   if (!trusted)
     return tl::unexpected(trusted.error());
   made->trusted = std::move(*trusted);
@@ -162,7 +171,7 @@ result<bool> tls_context::state::reload() {
     return false;
   std::optional<result<tls::trust>> new_trusted;
   if (reads_trust)
-    new_trusted = tls::load_trust(files, trusted.numbers);
+    new_trusted = tls::load_trust(files, newest);
   const bool trust_is_fine = new_trusted && *new_trusted;
   auto new_own
     = tls::load_identity(files, role, trust_is_fine ? **new_trusted : trusted);
@@ -200,12 +209,12 @@ result<bool> tls_context::state::reload() {
 
 /// Keeps the numbers of the lists that are in force, if they have risen.
 void tls_context::state::remember() {
-  if (files.memory.empty() || trusted.numbers.empty()
-      || trusted.numbers == remembered)
+  tls::add_numbers(newest, trusted.numbers);
+  if (files.memory.empty() || newest == remembered)
     return;
-  const auto kept = tls::keep_numbers(files.memory, trusted.numbers);
+  const auto kept = tls::keep_numbers(files.memory, newest);
   if (kept)
-    remembered = trusted.numbers;
+    remembered = newest;
   else if (!std::exchange(told_of_memory, true))
     warnings.push_back(kept.error().message
                        + ". After the next start an older list of revocations "

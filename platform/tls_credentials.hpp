@@ -33,10 +33,17 @@ inline constexpr int security_level = 2;
 /// hexadecimal without leading zeros, by their authorities' fingerprints.
 using list_numbers = std::map<std::string, std::string>;
 
+/// More are not kept.
+inline constexpr std::size_t most_authorities = 64;
+
 /// What keep_numbers() wrote to `file`.  There may be none; one that is damaged
-/// is ignored with a warning.
-list_numbers
+/// is ignored with a warning.  One that cannot be read is an error: nobody must
+/// be let in by an older list because of a file's owner or mode.
+result<list_numbers>
 recall_numbers(const std::string& file, std::vector<std::string>& warnings);
+/// Adds numbers, which are no lower than those that are known; authorities that
+/// are not `present` stay known as far as there is room.
+void add_numbers(list_numbers& known, const list_numbers& present);
 /// Makes the folder, too.
 result<void> keep_numbers(const std::string& file, const list_numbers& numbers);
 

@@ -1,10 +1,12 @@
 // What of lists of revocations outlives the process: their numbers.
+#include "platform/accounts.hpp"
 #include "platform/files.hpp"
 #include "platform/tls_credentials.hpp"
 
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <iterator>
 #include <sstream>
 
 namespace weft::tls {
@@ -12,7 +14,6 @@ namespace weft::tls {
 namespace {
 
 constexpr unsigned private_mode = 0600;
-constexpr std::size_t most_authorities = 64;
 constexpr std::size_t fingerprint_digits = 64;
 constexpr std::size_t most_digits = 40; // RFC 5280 section 5.2.3: 20 bytes
 
@@ -42,25 +43,36 @@ std::optional<list_numbers> parse(std::string_view text) {
 
 } // namespace
 
-list_numbers
+result<list_numbers>
 recall_numbers(const std::string& file, std::vector<std::string>& warnings) {
   if (file.empty())
-    return {};
+    return list_numbers{};
   const auto text = load_file(file, file_privacy::any);
-  if (!text) {
-    if (text.error().code != ENOENT)
-      warnings.push_back(
-        text.error().message
-        + ". An older list of revocations would not be noticed");
-    return {};
-  }
+  if (!text && text.error().code == ENOENT)
+    return list_numbers{}; // the first start
+  if (!text)
+    return tl::unexpected(make_system_error(
+      text.error().code,
+      "Cannot tell whether the list of revocations is the newest one, from "
+        + file,
+      "It and its folder have to be there for user "
+        + std::to_string(own_user()) + " (chown), or STATE_DIRECTORY has to "
+        + "name another folder"));
   auto numbers = parse(text->view());
   if (numbers)
     return std::move(*numbers);
   warnings.push_back(file
                      + " is damaged, and ignored: an older list of revocations "
                        "would not be noticed");
-  return {};
+  return list_numbers{};
+}
+
+void add_numbers(list_numbers& known, const list_numbers& present) {
+  for (const auto& [authority, number] : present)
+    known[authority] = number;
+  for (auto it = known.begin();
+       known.size() > most_authorities && it != known.end();)
+    it = present.contains(it->first) ? std::next(it) : known.erase(it);
 }
 
 result<void>
@@ -71,7 +83,10 @@ keep_numbers(const std::string& file, const list_numbers& numbers) {
     return made;
   std::string text
     = "# The newest lists of revocations: authority, number.  weft keeps it.\n";
+  std::size_t room = most_authorities;
   for (const auto& [authority, number] : numbers) {
+    if (room-- == 0)
+      break;
     if (!number.empty() && number.size() <= most_digits)
       text += authority + ' ' + number + '\n';
   }

@@ -46,8 +46,8 @@ public:
     return path_;
   }
   /// A connection (non-blocking), or an invalid descriptor if none waits.
-  /// With no descriptor free, the connection is closed.  Puts the file back
-  /// if it is gone.
+  /// With no descriptor free, the connection is closed; if not even that can
+  /// be done, it waits for a while.  Puts the file back if it is gone.
   file_descriptor accept();
   /// Whether the file still is the socket made here.
   bool still_in_place() const;
@@ -71,14 +71,18 @@ private:
   void settle(place found);
   /// Puts the file back if it is gone.
   void look_after_file();
+  void try_again_later();
+  void pause();
   void remove_file() noexcept;
 
   file_descriptor nest_; ///< an epoll set of the three that follow
   place place_;
-  file_descriptor timer_; ///< until the next attempt to put the file back
+  /// Until the next attempt to put the file back, or to accept.
+  file_descriptor timer_;
   file_descriptor spare_; ///< given up to accept when all are in use
   std::string path_;
   options wanted_;
+  bool paused_ = false; ///< the socket is not in `nest_`
 };
 
 /// Whether members of `group` that are nobody else can get to a file in the

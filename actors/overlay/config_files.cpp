@@ -1,7 +1,6 @@
 #include "actors/overlay/config_files.hpp"
 
 #include "config/strings.hpp"
-#include "platform/files.hpp"
 
 #include <cerrno>
 
@@ -13,8 +12,9 @@ tl::unexpected<file_failure> fail(int code, std::string message) {
   return tl::unexpected(file_failure{code == ENOENT, std::move(message)});
 }
 
-tl::expected<file_text, file_failure> read_config(const std::string& path) {
-  auto read = load_any_file(path, max_config_size + 1);
+tl::expected<file_text, file_failure>
+read_config(const std::string& path, pipe_patience patience) {
+  auto read = load_any_file(path, max_config_size + 1, patience);
   if (read)
     return file_text{std::string{read->text.view()},
                      read->others != exposure::none,
@@ -39,15 +39,16 @@ tl::expected<file_text, file_failure> read_secret(const std::string& path) {
 
 } // namespace
 
-file_source host_files() {
-  return [](const std::string& path, file_use use) {
-    return use == file_use::secret ? read_secret(path) : read_config(path);
+file_source host_files(pipe_patience patience) {
+  return [patience](const std::string& path, file_use use) {
+    return use == file_use::secret ? read_secret(path)
+                                   : read_config(path, patience);
   };
 }
 
 tl::expected<std::string, std::string>
-read_config_text(const std::string& path) {
-  auto read = read_config(path);
+read_config_text(const std::string& path, pipe_patience patience) {
+  auto read = read_config(path, patience);
   if (!read)
     return tl::unexpected(std::move(read.error().message));
   return std::move(read->text);
@@ -55,8 +56,8 @@ read_config_text(const std::string& path) {
 
 tl::expected<node_config, config_errors>
 load_yaml(const std::string& path, private_key_rule rule,
-          std::vector<std::string>* warnings) {
-  return load_yaml(path, host_files(), rule, warnings);
+          std::vector<std::string>* warnings, pipe_patience patience) {
+  return load_yaml(path, host_files(patience), rule, warnings);
 }
 
 tl::expected<node_config, config_errors>

@@ -14,6 +14,7 @@
 #include <chrono>
 #include <filesystem>
 #include <thread>
+#include <tuple>
 
 namespace weft {
 
@@ -30,7 +31,12 @@ std::int64_t nanoseconds(const timespec& time) {
 
 system_error cannot(const char* verb, const std::string& path, int code,
                     std::string remedy = {}) {
-  if (remedy.empty() && (code == EACCES || code == EPERM))
+  if (remedy.empty() && code == EACCES && ::geteuid() == 0)
+    remedy = "Root lacks the right to other users' files here "
+             "(CAP_DAC_OVERRIDE): make it, or its folder, root's (chown), or "
+             "move it";
+  else if (remedy.empty() && (code == EACCES || code == EPERM)
+           && ::geteuid() != 0)
     remedy = "Run as its owner, or as root";
   return make_system_error(code, std::string("Cannot ") + verb + ' ' + path,
                            std::move(remedy));
@@ -87,12 +93,14 @@ objection(const std::string& path, const struct stat& info,
 }
 
 /// Waits for somebody to write to a pipe; false: nobody did in time.
-bool await_text(int fd, const struct stat& info) {
-  constexpr int patience = 5000; // milliseconds
+bool await_text(int fd, const struct stat& info, pipe_patience patience) {
+  const int most = S_ISFIFO(info.st_mode) && patience
+                     ? static_cast<int>(patience->count())
+                     : -1;
   pollfd asked{fd, POLLIN, 0};
   int ready = 0;
   do {
-    ready = ::poll(&asked, 1, S_ISFIFO(info.st_mode) ? patience : -1);
+    ready = ::poll(&asked, 1, most);
   } while (ready < 0 && errno == EINTR);
   return ready > 0;
 }
@@ -122,6 +130,28 @@ std::string temporary_name(const std::string& path) {
 file_descriptor open_folder(const std::string& path) {
   return file_descriptor{::open(path.empty() ? "." : path.c_str(),
                                 O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+}
+
+/// The file that is locked in a folder, made if it is missing; or an invalid
+/// descriptor, and errno.
+file_descriptor open_lock(int folder) {
+  constexpr int flags = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+  file_descriptor made{
+    ::openat(folder, ".lock", flags | O_CREAT | O_EXCL, 0600)};
+  if (!made) {
+    const bool read_only = errno == EROFS; // also if the file is there
+    if (read_only || errno == EEXIST)
+      made = file_descriptor{::openat(folder, ".lock", flags)};
+    if (!made && read_only)
+      errno = EROFS;
+    return made;
+  }
+  // Under sudo: its owner will come without it.  Only what was made here is
+  // given away, whatever has that name.
+  struct stat info {};
+  if (::geteuid() == 0 && ::fstat(folder, &info) == 0 && info.st_uid != 0)
+    std::ignore = ::fchown(made.get(), info.st_uid, info.st_gid);
+  return made;
 }
 
 } // namespace
@@ -168,7 +198,8 @@ result<secret_text> load_file(const std::string& path, file_privacy privacy) {
   return text;
 }
 
-result<exposed_text> load_any_file(const std::string& path, std::size_t most) {
+result<exposed_text> load_any_file(const std::string& path, std::size_t most,
+                                   pipe_patience patience) {
   const file_descriptor fd{
     ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)};
   struct stat info {};
@@ -187,7 +218,7 @@ result<exposed_text> load_any_file(const std::string& path, std::size_t most) {
   const auto size = static_cast<std::size_t>(info.st_size);
   found.text
     = secret_text(std::min(is_file && size > 0 ? size + 1 : first_block, most));
-  if (S_ISFIFO(info.st_mode) && !await_text(fd.get(), info))
+  if (S_ISFIFO(info.st_mode) && !await_text(fd.get(), info, patience))
     return tl::unexpected(cannot("read", path, ETIMEDOUT));
   std::size_t have = 0;
   while (have < most) {
@@ -202,7 +233,7 @@ result<exposed_text> load_any_file(const std::string& path, std::size_t most) {
       break;
     if (got > 0)
       have += static_cast<std::size_t>(got);
-    else if (errno == EAGAIN && !await_text(fd.get(), info))
+    else if (errno == EAGAIN && !await_text(fd.get(), info, patience))
       return tl::unexpected(cannot("read", path, ETIMEDOUT));
     else if (errno != EINTR && errno != EAGAIN)
       return tl::unexpected(cannot("read", path, errno));
@@ -267,13 +298,17 @@ result<file_descriptor> lock_folder(const std::string& folder) {
   if (!at)
     return tl::unexpected(cannot("use the folder", folder, errno));
   // Whoever may look into the folder could lock the folder itself.
-  file_descriptor fd{
-    ::openat(at.get(), ".lock",
-             O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600)};
+  auto fd = open_lock(at.get());
   if (!fd && errno == EROFS)
     return at; // nobody changes anything there
-  if (!fd)
-    return tl::unexpected(cannot("lock", folder, errno));
+  if (!fd) {
+    const auto code = errno;
+    std::string remedy;
+    if (code == EACCES && ::faccessat(at.get(), ".lock", F_OK, 0) == 0)
+      remedy
+        = "A program of another user's left " + folder + "/.lock: remove it";
+    return tl::unexpected(cannot("lock", folder, code, std::move(remedy)));
+  }
   const auto deadline = boot_now() + lock_patience;
   while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EINTR && errno != EWOULDBLOCK)

@@ -63,29 +63,33 @@ bool needs_right_to_lock() {
          && limit.rlim_cur != RLIM_INFINITY;
 }
 
-/// The first of the files that may not be opened, or nothing.
-const std::string* find_unreadable(const std::vector<std::string>& files) {
+/// Those of the files that may not be opened.
+std::vector<std::string>
+find_unreadable(const std::vector<std::string>& files) {
+  std::vector<std::string> found;
   for (const auto& file : files) {
     const file_descriptor fd{
       ::open(file.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC)};
     if (!fd && errno == EACCES)
-      return &file;
+      found.push_back(file);
   }
-  return nullptr;
+  return found;
 }
 
-/// Also where a container does not let it: then it may not use it either.
-void join_group(gid_t group) {
+/// False where it is not allowed, as in some containers.
+bool join_group(gid_t group) {
   std::vector<gid_t> groups(65536); // NGROUPS_MAX
   const auto count
     = ::getgroups(static_cast<int>(groups.size()), groups.data());
-  if (count < 0 || ::getegid() == group)
-    return;
+  if (::getegid() == group)
+    return true;
+  if (count < 0)
+    return false;
   groups.resize(static_cast<std::size_t>(count));
   if (std::find(groups.begin(), groups.end(), group) != groups.end())
-    return;
+    return true;
   groups.push_back(group);
-  ::setgroups(groups.size(), groups.data());
+  return ::setgroups(groups.size(), groups.data()) == 0;
 }
 
 struct account {
@@ -119,8 +123,8 @@ result<void> become(const account& who, const std::optional<gid_t>& group) {
   if (::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0
       || ::initgroups(who.name.c_str(), who.group) != 0)
     return refused();
-  if (group)
-    join_group(*group);
+  if (group && !join_group(*group))
+    return refused();
   if (::setresgid(who.group, who.group, who.group) != 0
       || ::setresuid(who.user, who.user, who.user) != 0)
     return refused();
@@ -139,16 +143,21 @@ result<uid_t> find_user(const std::string& user) {
 result<std::vector<std::string>>
 reduce_privileges(const privilege_options& options) {
   std::vector<std::string> notes;
+  auto kept = bit(CAP_NET_ADMIN);
   if (!options.user.empty()) {
     auto who = find_account(options.user);
     if (!who)
       return tl::unexpected(who.error());
     if (auto done = become(*who, options.group); !done)
       return tl::unexpected(done.error());
-  } else if (options.group) {
-    join_group(*options.group);
+    for (const auto& file : find_unreadable(options.files))
+      notes.push_back(file + " cannot be read by user " + who->name
+                      + ", so what is read from now on fails: control's files, "
+                        "and a reload; let it into the folder, and run: chown "
+                      + who->name + ' ' + file);
+  } else if (options.group && !join_group(*options.group)) {
+    kept |= bit(CAP_CHOWN); // the other way to give it its socket
   }
-  auto kept = bit(CAP_NET_ADMIN);
   if (options.low_ports)
     kept |= bit(CAP_NET_BIND_SERVICE);
   const auto had = read_capabilities().permitted;
@@ -158,12 +167,14 @@ reduce_privileges(const privilege_options& options) {
   // Whoever acts as another user wants files to be that one's.
   if (options.user.empty() && (had & bit(CAP_DAC_READ_SEARCH)) != 0
       && write_capabilities({had & kept, had})) {
-    if (const auto* file = find_unreadable(options.files)) {
+    const auto unreadable = find_unreadable(options.files);
+    if (!unreadable.empty()) {
+      const auto& file = unreadable.front();
       kept |= bit(CAP_DAC_READ_SEARCH);
-      notes.push_back(*file
+      notes.push_back(file
                       + " belongs to another user, so this process keeps the "
                         "right to read any file; run: chown root "
-                      + *file);
+                      + file);
     }
   }
   // Without CAP_SETPCAP the bounding set stays, and no_new_privs has to do.

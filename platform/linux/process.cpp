@@ -136,7 +136,7 @@ void while_memory_is_unlocked(const std::function<void()>& action) {
     ::munlockall();
   action();
   if (again)
-    lock_memory();
+    locked = lock_memory();
 }
 
 namespace {

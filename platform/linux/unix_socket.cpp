@@ -92,7 +92,9 @@ hand_over(int folder, const std::string& name, const std::string& path,
            != 0)
     return tl::unexpected(
       make_system_error(errno, "Cannot give " + path + " to its group",
-                        "The daemon must run as root, or be in that group"));
+                        "The daemon must run as root, or be in that group: "
+                        "SupplementaryGroups= in its unit, --group-add of a "
+                        "container"));
   if (::fchmodat(folder, name.c_str(), wanted.mode, 0) != 0)
     return tl::unexpected(failure(errno, path));
   return {};
@@ -118,6 +120,10 @@ bool drain(const file_descriptor& fd) {
   while (fd && ::read(fd.get(), bytes.data(), bytes.size()) > 0)
     any = true;
   return any;
+}
+
+file_descriptor open_spare() {
+  return file_descriptor{::open("/dev/null", O_RDONLY | O_CLOEXEC)};
 }
 
 void nest(int set, const file_descriptor& fd) {
@@ -148,16 +154,16 @@ unix_listener::take_place(const std::string& path, const options& wanted) {
   if (!unnamed)
     return tl::unexpected(unnamed.error());
   const auto* temporary = unnamed->name.c_str();
-  struct stat info {};
-  if (::fstatat(at, temporary, &info, AT_SYMLINK_NOFOLLOW) != 0)
-    return tl::unexpected(failure(errno, path));
-  made.device = info.st_dev;
-  made.inode = info.st_ino;
-  made.socket = std::move(unnamed->socket);
   const auto give_up = [&](const system_error& reason) {
     ::unlinkat(at, temporary, 0);
     return tl::unexpected(reason);
   };
+  struct stat info {};
+  if (::fstatat(at, temporary, &info, AT_SYMLINK_NOFOLLOW) != 0)
+    return give_up(failure(errno, path));
+  made.device = info.st_dev;
+  made.inode = info.st_ino;
+  made.socket = std::move(unnamed->socket);
   if (auto done = hand_over(at, unnamed->name, path, wanted); !done)
     return give_up(done.error());
   // Programs that start at the same time come here one after the other, so
@@ -192,7 +198,7 @@ unix_listener::open(const std::string& path, options wanted) {
   made.nest_ = file_descriptor{::epoll_create1(EPOLL_CLOEXEC)};
   made.timer_ = file_descriptor{
     ::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)};
-  made.spare_ = file_descriptor{::open("/dev/null", O_RDONLY | O_CLOEXEC)};
+  made.spare_ = open_spare();
   const auto code = errno;
   const auto complete = made.nest_ && made.timer_;
   made.settle(std::move(*found));
@@ -204,6 +210,7 @@ unix_listener::open(const std::string& path, options wanted) {
 
 void unix_listener::settle(place found) {
   place_ = std::move(found); // the former descriptors leave the set
+  paused_ = false;
   nest(nest_.get(), place_.socket);
   nest(nest_.get(), place_.watch);
 }
@@ -217,6 +224,7 @@ unix_listener& unix_listener::operator=(unix_listener&& other) noexcept {
     spare_ = std::move(other.spare_);
     path_ = std::move(other.path_);
     wanted_ = other.wanted_;
+    paused_ = other.paused_;
   }
   return *this;
 }
@@ -237,6 +245,10 @@ bool unix_listener::still_in_place() const {
 void unix_listener::look_after_file() {
   const auto changed = drain(place_.watch);
   const auto due = drain(timer_);
+  if (due && paused_) {
+    paused_ = false;
+    nest(nest_.get(), place_.socket);
+  }
   if ((!changed && !due) || still_in_place())
     return;
   if (auto found = take_place(path_, wanted_); found && found->still_there()) {
@@ -244,12 +256,28 @@ void unix_listener::look_after_file() {
     return;
   }
   // What somebody else has put there is his, until it goes.
+  try_again_later();
+}
+
+void unix_listener::try_again_later() {
   itimerspec again{};
   again.it_value.tv_sec = seconds_between_attempts;
   ::timerfd_settime(timer_.get(), 0, &again, nullptr);
 }
 
+/// A connection that can neither be taken nor be refused wakes nobody until
+/// then.
+void unix_listener::pause() {
+  ::epoll_ctl(nest_.get(), EPOLL_CTL_DEL, place_.socket.get(), nullptr);
+  paused_ = true;
+  try_again_later();
+}
+
 file_descriptor unix_listener::accept() {
+  if (!spare_)
+    spare_ = open_spare();
+  if (paused_)
+    look_after_file();
   for (;;) {
     file_descriptor connection{::accept4(place_.socket.get(), nullptr, nullptr,
                                          SOCK_CLOEXEC | SOCK_NONBLOCK)};
@@ -261,15 +289,19 @@ file_descriptor unix_listener::accept() {
     }
     if (errno == EINTR || errno == ECONNABORTED)
       continue;
-    if ((errno != EMFILE && errno != ENFILE) || !spare_)
+    if (errno != EMFILE && errno != ENFILE)
       return {};
+    if (!spare_) {
+      pause();
+      return {};
+    }
     // A connection that waits would wake the loop again and again.
     spare_.reset();
     {
       const file_descriptor refused{
         ::accept4(place_.socket.get(), nullptr, nullptr, SOCK_CLOEXEC)};
     }
-    spare_ = file_descriptor{::open("/dev/null", O_RDONLY | O_CLOEXEC)};
+    spare_ = open_spare();
     return {};
   }
 }

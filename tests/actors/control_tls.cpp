@@ -202,6 +202,21 @@ TEST_CASE("A certificate that is revoked ends its connection, and opens no "
   CHECK(remote.server.report().operators == 1);
 }
 
+TEST_CASE("A revocation is noticed in time though nothing else wakes the "
+          "gateway") {
+  gateway_limits limits;
+  limits.greeting = 60s;
+  limits.frames.heartbeat = 60s;
+  limits.frames.silence = 120s;
+  remote_overlay_server remote{limits};
+  remote.start();
+  program client;
+  auto alice = client.connect(remote.as("alice", control_role::operate));
+  CHECK_FALSE(client.command(alice, set_log_level{log_level::warn}));
+  remote.pki.revoke("alice");
+  CHECK(eventually([&] { return remote.server.report().revoked == 1; }));
+}
+
 TEST_CASE("A daemon that is revoked loses those who steer it, if they have the "
           "list") {
   remote_overlay_server remote;

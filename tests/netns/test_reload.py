@@ -5,6 +5,7 @@ import base64
 import os
 import re
 import signal
+import time
 
 import harness
 import nodes
@@ -122,6 +123,19 @@ class Reload(harness.NetnsTest):
         self.assertIn("interface.mtu: 1420 -> 1380", self.applied(1))
         self.assertIn("mtu 1380", self.left.ip("link", "show", self.name).stdout)
         self.assert_pings(self.left, "10.200.0.2")
+
+    def test_a_watched_file_that_stays_unreadable_is_told_of_once_and_taken_up_when_it_can_be_read(self):
+        self.start(rest="reload: watch\n")
+        # Root without root's rights cannot read it.
+        os.chmod(self.file, 0o600)
+        os.chown(self.file, 65534, 65534)
+        said = "cannot be read"
+        harness.wait_until(lambda: said in self.daemon.output(), "that the file cannot be read", 30)
+        time.sleep(2.5)
+        self.assertEqual(self.daemon.output().count(said), 1, self.daemon.output())
+        os.chown(self.file, 0, 0)
+        self.write(self.peers(), mtu=1380, rest="reload: watch\n")
+        self.assertIn("interface.mtu: 1420 -> 1380", self.applied(1))
 
     def test_addresses_and_the_port_follow_the_file(self):
         self.start()

@@ -163,6 +163,8 @@ class Service(unittest.TestCase):
         self.configure()
         # Before a node starts, and while it runs.
         self.machine.write("/run/docker.sock", "")
+        self.machine.write("/run/NetworkManager/resolv.conf", "nameserver 192.0.2.1\n")
+        self.machine.write("/run/NetworkManager/system-connections/wifi", "psk=secret\n")
         self.start("a")
         self.machine.write("/run/containerd/containerd.sock", "")
         self.assertNotEqual(self.machine.read("/etc/shadow"), "")
@@ -170,8 +172,12 @@ class Service(unittest.TestCase):
         shown = set(self.machine.run(*inside, "cd /run && find . ! -type d").stdout.split())
         self.assertIn("./weft/a.sock", shown)
         self.assertIn("./wireguard/a.sock", shown)
-        used = r"\./(weft/|wireguard/|nscd/|systemd/(resolve/|notify$)|resolvconf/|NetworkManager/resolv.conf$)"
+        used = r"\./(weft/|wireguard/|nscd/|systemd/(resolve/|notify$)|resolvconf/|avahi-daemon/|NetworkManager/(?!system-connections/))"
         self.assertEqual([path for path in shown if not re.match(used, path)], [])
+        # As its owner does it: another file under the same name.
+        self.machine.write("/run/NetworkManager/resolv.conf.new", "nameserver 192.0.2.2\n")
+        self.machine.run("mv", "/run/NetworkManager/resolv.conf.new", "/run/NetworkManager/resolv.conf")
+        self.assertIn("192.0.2.2", self.machine.run(*inside, "cat /run/NetworkManager/resolv.conf").stdout)
         for secret in ("/etc/shadow", "/etc/gshadow", "/etc/shadow-"):
             self.assertEqual(self.machine.run(*inside, f"! test -e {secret} || cat {secret}").stdout, "", secret)
         for folder in ("/etc/ssh", "/var/backups", "/var/log"):

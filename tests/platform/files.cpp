@@ -1,5 +1,6 @@
 #include "platform/files.hpp"
 
+#include "platform/privileges.hpp"
 #include "tests/platform/support.hpp"
 
 #include <fcntl.h>
@@ -7,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <filesystem>
@@ -238,4 +240,76 @@ TEST_CASE("a pipe is read to its end, also if its writer is slow") {
   writer.join();
   REQUIRE(read);
   CHECK(read->text.view() == "piece piece piece ");
+}
+
+TEST_CASE("a pipe is waited for as long as the caller wants, and not at all "
+          "once its writer has gone") {
+  using namespace std::chrono_literals;
+  std::array<int, 2> ends{};
+  REQUIRE(::pipe2(ends.data(), O_CLOEXEC) == 0);
+  const file_descriptor from{ends[0]};
+  file_descriptor to{ends[1]};
+  const auto path = "/proc/self/fd/" + std::to_string(from.get());
+  const auto silent = load_any_file(path, 100, 20ms);
+  REQUIRE_FALSE(silent);
+  CHECK(silent.error().code == ETIMEDOUT);
+  to.reset();
+  const auto gone = load_any_file(path, 100, std::nullopt);
+  REQUIRE(gone);
+  CHECK(gone->text.view().empty());
+}
+
+TEST_CASE("what root locks in somebody's folder does not keep its owner out") {
+  if (::geteuid() != 0)
+    return;
+  const temporary_folder folder;
+  const auto lock = folder.path() + "/.lock";
+  REQUIRE(::chown(folder.path().c_str(), 12345, 12345) == 0);
+  REQUIRE(lock_folder(folder.path()));
+  struct stat info {};
+  REQUIRE(::stat(lock.c_str(), &info) == 0);
+  CHECK(info.st_uid == 12345);
+  CHECK(info.st_gid == 12345);
+  const auto as_owner = [&] {
+    return in_child([&] {
+      if (::setgid(12345) != 0 || ::setuid(12345) != 0)
+        return 1;
+      const auto held = lock_folder(folder.path());
+      if (held)
+        return 0;
+      return held.error().message.find(lock + ": remove it")
+                 != std::string::npos
+               ? 2
+               : 3;
+    });
+  };
+  CHECK(as_owner() == 0);
+  // What was there before is not given away: it might be a link.
+  REQUIRE(::chown(lock.c_str(), 0, 0) == 0);
+  REQUIRE(lock_folder(folder.path()));
+  CHECK(as_owner() == 2);
+}
+
+TEST_CASE("root without the right to other users' files is not told to be "
+          "root") {
+  if (::geteuid() != 0)
+    return;
+  const temporary_folder folder;
+  const auto path = folder.path() + "/a.pem";
+  write_file(path, "text");
+  REQUIRE(::chown(path.c_str(), 12345, 12345) == 0);
+  REQUIRE(::chmod(path.c_str(), 0600) == 0);
+  const auto code = in_child([&] {
+    if (!reduce_privileges({}))
+      return 1;
+    const auto read = load_file(path, file_privacy::any);
+    if (read)
+      return 2;
+    const auto& message = read.error().message;
+    return message.find("CAP_DAC_OVERRIDE") != std::string::npos
+               && message.find("or as root") == std::string::npos
+             ? 0
+             : 3;
+  });
+  CHECK(code == 0);
 }

@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -56,6 +57,18 @@ int reduced(const privilege_options& options,
     std::thread{[&] { code = rest(*notes); }}.join();
     return code;
   });
+}
+
+bool drop_capability(unsigned capability) {
+  __user_cap_header_struct header{};
+  header.version = _LINUX_CAPABILITY_VERSION_3;
+  std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> sets{};
+  if (::syscall(SYS_capget, &header, sets.data()) != 0)
+    return false;
+  auto& half = sets[CAP_TO_INDEX(capability)];
+  half.effective &= ~CAP_TO_MASK(capability);
+  half.permitted &= ~CAP_TO_MASK(capability);
+  return ::syscall(SYS_capset, &header, sets.data()) == 0;
 }
 
 bool is_root() {
@@ -152,6 +165,50 @@ TEST_CASE("a process gives files to the group that was named, without the "
     if (::chown(path.c_str(), 0, 12345) != 0)
       return 1;
     return ::chown(path.c_str(), 0, 54321) == 0 ? 2 : 0;
+  });
+  CHECK(code == 0);
+}
+
+TEST_CASE("where a process may not join the group it still gives files to it") {
+  if (!is_root())
+    return;
+  const temporary_folder folder;
+  const auto path = folder.path() + "/socket";
+  write_file(path, "");
+  privilege_options options;
+  options.group = 12345;
+  const auto code = in_child([&] {
+    if (!drop_capability(CAP_SETGID))
+      return 1;
+    if (!reduce_privileges(options))
+      return 2;
+    if (capabilities("CapEff") != (bit(CAP_NET_ADMIN) | bit(CAP_CHOWN)))
+      return 3;
+    return ::chown(path.c_str(), 0, 12345) == 0 ? 0 : 4;
+  });
+  CHECK(code == 0);
+}
+
+TEST_CASE("files that the other user cannot read are named") {
+  if (!is_root())
+    return;
+  const temporary_folder folder;
+  REQUIRE(::chmod(folder.path().c_str(), 0755) == 0);
+  privilege_options options;
+  options.user = "65534";
+  for (const auto* name : {"/node.yaml", "/gw.key", "/ca.pem"}) {
+    options.files.push_back(folder.path() + name);
+    write_file(options.files.back(), "");
+    REQUIRE(::chmod(options.files.back().c_str(), 0600) == 0);
+  }
+  REQUIRE(::chmod(options.files[2].c_str(), 0644) == 0);
+  const auto code = reduced(options, [&](const auto& notes) {
+    if (notes.size() != 2)
+      return 1;
+    return notes[0].find(options.files[0] + " cannot be read by user") == 0
+               && notes[1].find(options.files[1]) == 0
+             ? 0
+             : 2;
   });
   CHECK(code == 0);
 }

@@ -153,10 +153,8 @@ TEST_CASE("a damaged memory of lists is ignored with a warning, and mended") {
 
 TEST_CASE("a memory of lists that cannot be written is told of once") {
   test_pki pki;
-  temporary_folder state;
   auto files = pki.issue("gw", control_role::node);
-  files.memory = state.path() + "/file/gw.revocations";
-  REQUIRE(replace_file(state.path() + "/file", "", 0600));
+  files.memory = "/proc/weft-makes-no-folder-here/gw.revocations";
   auto server = server_of(files);
   const auto warnings = server.take_warnings();
   REQUIRE_FALSE(warnings.empty());
@@ -164,6 +162,50 @@ TEST_CASE("a memory of lists that cannot be written is told of once") {
   pki.revoke("nobody");
   REQUIRE(server.reload_if_changed() == true);
   CHECK(server.take_warnings().empty());
+}
+
+TEST_CASE("a memory of lists that cannot be read keeps everybody out, and says "
+          "what to do") {
+  test_pki pki;
+  temporary_folder state;
+  auto files = pki.issue("gw", control_role::node);
+  REQUIRE(replace_file(state.path() + "/file", "", 0600));
+  files.memory
+    = state.path() + GENERATE("", "/file/gw.revocations"); // nobody's to read
+  const auto refused = tls_context::server(files);
+  REQUIRE_FALSE(refused);
+  CHECK_THAT(refused.error().message,
+             Contains(files.memory) && Contains("chown"));
+  files.revocations.clear(); // nothing to be remembered
+  CHECK(tls_context::server(files));
+}
+
+TEST_CASE("an authority that was away comes back with no older list") {
+  test_pki pki;
+  test_pki other{"another authority"};
+  temporary_folder state;
+  auto files = pki.issue("gw", control_role::node);
+  if (GENERATE(true, false))
+    files.memory = state.path() + "/gw.revocations";
+  other.issue("alice", control_role::operate);
+  const auto own = pki.text_of("ca.pem");
+  const auto own_list = pki.text_of("crl.pem");
+  const auto old_list = other.text_of("crl.pem");
+  other.revoke("alice");
+  const auto both = own + other.text_of("ca.pem");
+  pki.put("ca.pem", both);
+  pki.put("crl.pem", own_list + other.text_of("crl.pem"));
+  auto server = server_of(files);
+  pki.put("ca.pem", own);
+  pki.put("crl.pem", own_list);
+  REQUIRE(server.reload_if_changed() == true);
+  pki.put("ca.pem", both);
+  pki.put("crl.pem", own_list + old_list);
+  const auto back = server.reload_if_changed();
+  REQUIRE_FALSE(back);
+  CHECK_THAT(back.error().message, Contains("older than one"));
+  if (!files.memory.empty())
+    CHECK_FALSE(tls_context::server(files)); // nor after a restart
 }
 
 TEST_CASE("the number of a list rises when the clock was put back") {

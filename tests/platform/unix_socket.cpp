@@ -3,6 +3,7 @@
 #include "tests/platform/support.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -238,6 +239,41 @@ TEST_CASE("a listener without free descriptors turns a connection away instead "
       return 3;
     char byte = 0;
     return ::read(client->get(), &byte, 1) == 0 ? 0 : 4;
+  });
+  CHECK(code == 0);
+}
+
+TEST_CASE("a listener that can not even turn a connection away is not woken "
+          "for ever, and takes it later") {
+  const temporary_folder folder;
+  const auto path = folder.path() + "/s";
+  const auto code = in_child([&] {
+    auto listener = unix_listener::open(path, 0600);
+    if (!listener)
+      return 1;
+    const auto readable = [&](int milliseconds) {
+      pollfd asked{listener->descriptor(), POLLIN, 0};
+      return ::poll(&asked, 1, milliseconds) > 0;
+    };
+    const auto first = connect_unix(path);
+    const auto second = connect_unix(path);
+    if (!first || !second)
+      return 2;
+    rlimit limit{};
+    ::getrlimit(RLIMIT_NOFILE, &limit);
+    const auto before = limit.rlim_cur;
+    // Nothing may be opened, so the first connection takes the spare along.
+    limit.rlim_cur = 3;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+    if (listener->accept() || listener->accept())
+      return 3;
+    if (readable(0))
+      return 4;
+    limit.rlim_cur = before;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+    if (!readable(30'000))
+      return 5;
+    return listener->accept() ? 0 : 6;
   });
   CHECK(code == 0);
 }

@@ -14,6 +14,7 @@
 #include <atomic>
 #include <csignal>
 #include <cstdlib>
+#include <iostream>
 
 namespace weft {
 
@@ -38,6 +39,8 @@ constexpr std::size_t least_threads = 8;
 constexpr auto rest_before_reload = 200ms;
 /// One that cannot be opened when it has changed is tried again.
 constexpr auto pause_before_retry = 1s;
+/// Then the overlay is to say what is wrong, once, until it changes again.
+constexpr int most_retries = 5;
 
 /// Reads the file again, as weftd did when it started.
 tl::expected<node_config, std::string>
@@ -161,9 +164,11 @@ public:
       const auto now = boot_now();
       if (file_ && file_->read()) {
         reload_at_ = now + rest_before_reload;
+        retries_ = 0;
         events_.set_deadline(reload_at_);
       }
-      if (!hang_up_ && reload_at_ && *reload_at_ <= now && !can_open(path_)) {
+      if (!hang_up_ && reload_at_ && *reload_at_ <= now && !can_open(path_)
+          && retries_++ < most_retries) {
         reload_at_ = now + pause_before_retry;
         events_.set_deadline(reload_at_);
       }
@@ -176,11 +181,13 @@ public:
     }
   }
   /// Another signal meanwhile ends the process at once.
-  void wait_for_end() {
+  void wait_for_end(spdlog::logger& log) {
     while (!ended_) {
       std::ignore = events_.wait(true);
-      if (next_end_signal() != 0)
-        std::_Exit(exit_code::run_time);
+      if (next_end_signal() == 0)
+        continue;
+      log.flush();
+      std::_Exit(exit_code::run_time);
     }
   }
   bool failed() const {
@@ -207,6 +214,7 @@ private:
   std::optional<file_watch> file_;
   std::string path_; ///< of it
   std::optional<time_point> reload_at_;
+  int retries_ = 0; ///< since the file changed
   bool hang_up_ = false;
   std::atomic<bool> ended_{false};
   std::atomic<bool> failed_{false};
@@ -222,13 +230,14 @@ int run_daemon(daemon_options options, background* parent) {
   raise_file_limit();
   // Privileges are a thread's: no other has started yet, not even the log's.
   const auto notes = reduce_privileges(privileges_for(options));
+  // The log has a thread, too.
+  if (const auto enough = check_threads(least_threads); !enough) {
+    std::cerr << "weftd: " << enough.error().message << '\n';
+    return exit_code::run_time;
+  }
   auto log = make_logger(options.config.log);
   if (!waiting || !notes) {
     log->critical("{}", (waiting ? notes.error() : waiting.error()).message);
-    return exit_code::run_time;
-  }
-  if (auto enough = check_threads(least_threads); !enough) {
-    log->critical("{}", enough.error().message);
     return exit_code::run_time;
   }
   for (const auto& note : *notes)
@@ -258,7 +267,7 @@ int run_daemon(daemon_options options, background* parent) {
     if (!options.file.empty()) {
       log->critical("{}", gateway.error().message);
       caf::anon_send(running->actor, shut_down{});
-      (*waiting)->wait_for_end();
+      (*waiting)->wait_for_end(*log);
       return exit_code::run_time;
     }
     log->warn("{}", gateway.error().message);
@@ -277,8 +286,10 @@ int run_daemon(daemon_options options, background* parent) {
             running->port, peers);
   tell_failures_no_longer();
   notify_service_manager("READY=1");
-  if (parent != nullptr)
+  if (parent != nullptr) {
+    log->flush(); // standard error may be gone afterwards
     parent->ready();
+  }
   const auto reload = [&] {
     // The overlay logs what comes of it.
     caf::anon_send(running->actor, reload_config{});
@@ -287,7 +298,7 @@ int run_daemon(daemon_options options, background* parent) {
     log->info("shutting down on {}", signal == SIGINT ? "SIGINT" : "SIGTERM");
     notify_service_manager("STOPPING=1");
     caf::anon_send(running->actor, shut_down{});
-    (*waiting)->wait_for_end();
+    (*waiting)->wait_for_end(*log);
   }
   running->actor = nullptr;
   system.await_all_actors_done();

@@ -5,7 +5,7 @@
 
 #include <nlohmann/json.hpp>
 #include <spdlog/pattern_formatter.h>
-#include <spdlog/sinks/base_sink.h>
+#include <spdlog/sinks/sink.h>
 
 #include <mutex>
 
@@ -57,10 +57,10 @@ to_line(spdlog::formatter& formatter, const spdlog::details::log_msg& message) {
 
 /// Has the lines written by a thread of their own: who logs never waits for
 /// who reads.
-class unhurried_sink final : public spdlog::sinks::base_sink<std::mutex> {
+class unhurried_sink final : public spdlog::sinks::sink {
 public:
   explicit unhurried_sink(const spdlog::formatter& formatter)
-    : base_sink(formatter.clone()),
+    : formatter_(formatter.clone()),
       writer_(standard_error, [own = std::shared_ptr{formatter.clone()}](
                                 std::size_t lost) {
         const auto text
@@ -72,13 +72,25 @@ public:
       }) {
   }
 
-private:
-  void sink_it_(const spdlog::details::log_msg& message) override {
+  void log(const spdlog::details::log_msg& message) override {
+    const std::lock_guard guard{mutex_};
     writer_.add(to_line(*formatter_, message));
   }
-  void flush_() override {
+  /// Waits for a moment at most, and without the mutex: only its caller does.
+  void flush() override {
+    writer_.drain(line_writer::patience);
+  }
+  void set_pattern(const std::string& pattern) override {
+    set_formatter(std::make_unique<spdlog::pattern_formatter>(pattern));
+  }
+  void set_formatter(std::unique_ptr<spdlog::formatter> formatter) override {
+    const std::lock_guard guard{mutex_};
+    formatter_ = std::move(formatter);
   }
 
+private:
+  std::mutex mutex_; ///< of the formatter, which keeps the second it was at
+  std::unique_ptr<spdlog::formatter> formatter_;
   line_writer writer_;
 };
 

@@ -210,6 +210,8 @@ void gateway::cut_off(control_role role, const std::string& why) {
 
 void gateway::client_worked(const gateway_client& client) {
   alarm_.set(client.next_check());
+  if (client.is_proved())
+    alarm_.set(certificates_due_); // there was nobody to be looked at so far
   if (leaving_at_ && is_quiet())
     alarm_.set(boot_now());
 }
@@ -277,8 +279,14 @@ void gateway::load_certificates() {
 /// Takes changed files over, and parts with those who no longer would come in,
 /// or are about to.
 void gateway::check_certificates(time_point now) {
-  if (!opened_->tls || now < certificates_due_)
+  if (!opened_->tls)
     return;
+  if (now < certificates_due_) {
+    // Whatever woke the gateway took the alarm away; who came in meanwhile is
+    // to be looked at.
+    alarm_.set(certificates_due_);
+    return;
+  }
   std::vector<std::pair<std::uint64_t, std::string>> objections;
   load_certificates();
   bool any = opened_->tls->is_behind();

@@ -39,8 +39,8 @@ struct gateway_limits {
   std::chrono::milliseconds certificates{1000}; ///< between looks at the files
   /// Between them while nobody from the network is there.
   std::chrono::milliseconds idle_certificates{60'000};
-  std::chrono::milliseconds reopen{
-    5000}; ///< between attempts, see open_doors()
+  /// Between attempts to open what is needed for access over the network.
+  std::chrono::milliseconds reopen{5000};
   std::chrono::milliseconds farewell{1000};
   pump_times frames;
   keeper_times roles;

@@ -110,7 +110,8 @@ bool check_control_files(const std::string& path, const control_config& control,
 
 int check_config(const std::string& path, const streams& io) {
   std::vector<std::string> warnings;
-  const auto config = load_yaml(path, private_key_rule::required, &warnings);
+  const auto config
+    = load_yaml(path, private_key_rule::required, &warnings, std::nullopt);
   if (!config) {
     print(config.error(), "", io.err);
     return exit_mistaken;
@@ -159,7 +160,8 @@ int import_config(const std::string& path, const std::string& output,
 }
 
 int export_config(const std::string& path, const streams& io) {
-  const auto config = load_yaml(path);
+  const auto config
+    = load_yaml(path, private_key_rule::required, nullptr, std::nullopt);
   if (!config) {
     print(config.error(), "", io.err);
     return exit_mistaken;

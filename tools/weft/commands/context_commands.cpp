@@ -72,7 +72,7 @@ int use_context(const std::string& name, const connection_options& options,
     if (const auto found = find_context(*file, name, path); !found)
       return report(found.error(), options.json, io);
   }
-  const auto text = read_config_text(path);
+  const auto text = read_config_text(path, std::nullopt);
   if (!text)
     return report(mistake(path + ": " + text.error()), options.json, io);
   const auto changed

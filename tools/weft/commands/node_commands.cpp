@@ -41,7 +41,8 @@ int print(const outcome<void>& answer, const std::string& key,
 
 int apply_file(const std::string& path, const overlay_link& link,
                const streams& io) {
-  auto config = load_yaml(path, private_key_rule::optional);
+  auto config
+    = load_yaml(path, private_key_rule::optional, nullptr, std::nullopt);
   if (!config) {
     for (const auto& error : config.error()) {
       if (link.json)

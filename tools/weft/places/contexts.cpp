@@ -88,7 +88,7 @@ std::string default_contexts_path() {
 }
 
 outcome<context_file> load_contexts(const std::string& path) {
-  const auto text = read_config_text(path);
+  const auto text = read_config_text(path, std::nullopt);
   if (!text)
     return tl::unexpected(
       mistake(path + ": " + text.error()
