@@ -54,9 +54,11 @@ find_route(const ip_address& destination, const ip_address& source = {},
            std::uint32_t fwmark = 0);
 
 /// Whether packets with `fwmark` to `destination` go into a TUN device or into
-/// a tunnel of the kernel's WireGuard.
-bool leads_into_tunnel(const ip_address& destination, const ip_address& source,
-                       std::uint32_t fwmark);
+/// a tunnel of the kernel's WireGuard.  Nothing: the kernel could not be asked,
+/// for want of descriptors or memory.
+std::optional<bool>
+leads_into_tunnel(const ip_address& destination, const ip_address& source,
+                  std::uint32_t fwmark);
 
 /// Tells that routes, rules or addresses changed: what find_route() said, and
 /// sticky source addresses, may be out of date.  Non-blocking.

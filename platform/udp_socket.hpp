@@ -56,8 +56,9 @@ public:
   static result<udp_socket> open(const options& wanted);
 
   /// Opens another socket with the same address, port, mark and options, with
-  /// buffers of its own.  Call divide() before the first one, which says what
-  /// each is to receive.  (Another process of the same user may now join in,
+  /// buffers of its own.  Call divide() after the first one, which says what
+  /// each is to receive; until then the kernel deals messages out among them.
+  /// (Another process of the same user may now join in,
   /// if it asks for SO_REUSEPORT; a plain bind is refused as before.)
   result<udp_socket> open_beside(int send_buffer, int receive_buffer) const;
 

@@ -31,9 +31,10 @@ inline packet_sink sink_into(std::shared_ptr<const tun_device> tun) {
 struct workspace {
   workspace(packet_sink to_host,
             std::shared_ptr<const receiver_index_codec> codec,
-            loop_guard::probe probe = {})
+            loop_guard::question probe = {})
     : sink(std::move(to_host)), indices(std::move(codec)),
-      joiner(sink.offloads), leads_into_tunnel(std::move(probe)) {
+      joiner(sink.offloads),
+      leads_into_tunnel(loop_guard::limited(std::move(probe))) {
   }
 
   packet_sink sink;

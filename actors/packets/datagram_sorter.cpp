@@ -98,6 +98,8 @@ void datagram_sorter::pass_to_gate() {
     unknown_waiting_ += unknown_.size();
     caf::anon_send(gate_, incoming_handshakes{std::move(handshakes_),
                                               std::move(unknown_), self_});
+  } else {
+    drops_.add(drop_reason::handshake_overload, handshakes_.size());
   }
   handshakes_.clear();
   unknown_.clear();

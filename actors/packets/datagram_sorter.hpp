@@ -13,7 +13,7 @@ namespace weft {
 
 class datagram_sorter {
 public:
-  /// Handshake messages that may wait at the gate.
+  /// Handshake messages that the gate may not yet have looked at.
   static constexpr std::size_t max_waiting_handshakes = 4096;
   /// Senders with an unknown session that the gate may yet have to look up.
   static constexpr std::size_t max_waiting_unknown = 1024;

@@ -19,22 +19,24 @@ public:
   explicit known_endpoints(std::size_t capacity) : capacity_(capacity) {
   }
 
-  /// Whether `remote` is a new one.
+  /// Whether all() says something else now.
   bool add(const endpoint& remote, time_point now) {
     auto found = place_of(remote);
     if (found != entries_.end() && found->where == remote) {
       found->used = true;
       return false;
     }
+    const auto were_too_many = overflown_;
     if (!last_sweep_ || now - *last_sweep_ >= lifetime) {
       sweep(now);
       found = place_of(remote);
     }
-    if (entries_.size() < capacity_)
+    if (entries_.size() < capacity_) {
       entries_.insert(found, {remote, true});
-    else
-      overflown_ = true;
-    return true;
+      return true;
+    }
+    overflown_ = true;
+    return !were_too_many;
   }
 
   std::size_t size() const {

@@ -32,10 +32,7 @@ void send_lanes::use(udp_socket* v4, udp_socket* v6, bool divided) {
 void send_lanes::close() {
   for (auto* way : {&v4_, &v6_}) {
     const auto clear = [this](lane& one) {
-      for (const auto& waiting : one.waiting)
-        drops_.add(drop_reason::send_overload,
-                   waiting.datagrams.batch->datagrams.size() - waiting.sent);
-      one.waiting.clear();
+      drop_waiting(one);
       if (one.own)
         loop_.forget(one.own->descriptor());
       one.own.reset();
@@ -52,11 +49,46 @@ void send_lanes::close() {
 
 void send_lanes::set_fwmark(std::uint32_t mark) {
   for (auto* way : {&v4_, &v6_}) {
-    if (way->main.own)
-      std::ignore = way->main.own->set_fwmark(mark);
-    for (auto& detour : way->detours)
-      std::ignore = detour->own->set_fwmark(mark);
+    auto& main = way->main;
+    if (main.own && !main.own->set_fwmark(mark)) {
+      drop_waiting(main);
+      loop_.forget(main.own->descriptor());
+      main.own.reset();
+      main.socket = way->receiving;
+    }
+    std::erase_if(way->detours, [&](const auto& detour) {
+      if (detour->own->set_fwmark(mark))
+        return false;
+      drop_waiting(*detour);
+      loop_.forget(detour->own->descriptor());
+      std::erase_if(way->detoured, [&](const auto& entry) {
+        return entry.second == detour.get();
+      });
+      return true;
+    });
   }
+}
+
+void send_lanes::finish() {
+  const auto end = [this](lane& one) {
+    if (one.waiting.empty())
+      return;
+    send_waiting(one);
+    drop_waiting(one);
+    watch(one);
+  };
+  for (auto* way : {&v4_, &v6_}) {
+    end(way->main);
+    for (auto& detour : way->detours)
+      end(*detour);
+  }
+}
+
+void send_lanes::drop_waiting(lane& by) {
+  for (const auto& waiting : by.waiting)
+    drops_.add(drop_reason::send_overload,
+               waiting.datagrams.batch->datagrams.size() - waiting.sent);
+  by.waiting.clear();
 }
 
 void send_lanes::send(outgoing_datagrams& datagrams,
@@ -177,9 +209,9 @@ void send_lanes::watch(lane& by) {
     waiting_changed_();
     return;
   }
-  std::ignore
-    = loop_.watch(by.own->descriptor(),
-                  by.waiting.empty() ? interest::none : interest::write, &by);
+  const auto wanted = by.waiting.empty() ? interest::none : interest::write;
+  if (!loop_.watch(by.own->descriptor(), wanted, &by))
+    drop_waiting(by); // nobody would say that there is room
 }
 
 void send_lanes::send_waiting(lane& by) {

@@ -40,7 +40,11 @@ public:
   void use(udp_socket* v4, udp_socket* v6, bool divided);
   /// Closes what was opened; what waits is dropped.
   void close();
+  /// The receiving sockets have it.  Those that do not take it are closed, so
+  /// that nothing leaves with the former one.
   void set_fwmark(std::uint32_t mark);
+  /// Nothing waits any more: what has no room now is dropped.
+  void finish();
 
   /// Sends, or keeps until there is room.  `sender` hears of a lost source.
   void send(outgoing_datagrams& datagrams, caf::strong_actor_ptr sender);
@@ -85,6 +89,7 @@ private:
   void replace_main(family& way);
   bool try_send(lane& by, waiting_batch& waiting);
   std::size_t waiting_in_all() const;
+  void drop_waiting(lane& by);
   void keep(lane& by, waiting_batch&& waiting);
   void send_waiting(lane& by);
   void watch(lane& by);

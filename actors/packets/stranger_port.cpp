@@ -32,13 +32,16 @@ stranger_port::behavior_type stranger_port::make_behavior() {
                        caf::actor_cast<handshake_source_actor>(this));
     },
     [this](const change_fwmark& asked) -> caf::result<void> {
+      caf::result<void> answer = caf::unit;
       for (auto* family : {&v4_, &v6_}) {
         if (!family->socket)
           continue;
-        if (auto marked = family->socket->set_fwmark(asked.fwmark); !marked)
-          return make_error(marked.error().code, marked.error().message);
+        auto marked = family->socket->set_fwmark(asked.fwmark);
+        family->may_send = marked.has_value();
+        if (!marked)
+          answer = make_error(marked.error().code, marked.error().message);
       }
-      return caf::unit;
+      return answer;
     },
     [this](const report_request&) { return report(); },
   };
@@ -56,6 +59,7 @@ void stranger_port::use(udp_sockets& opened) {
   v4_.socket = std::move(opened.v4);
   v6_.socket = std::move(opened.v6);
   for (auto* family : {&v4_, &v6_}) {
+    family->may_send = true;
     if (family->socket)
       std::ignore
         = loop().watch(family->socket->descriptor(), interest::read, family);
@@ -109,7 +113,7 @@ void stranger_port::reply(const send_cookie_replies& wanted) {
     for (const auto& reply : wanted.replies) {
       if (reply.path.remote.address.is_v4() != (family == &v4_))
         continue;
-      if (family->socket)
+      if (family->socket && family->may_send)
         replies_.push_back(
           {reply.message, reply.path.remote, reply.path.local});
       else

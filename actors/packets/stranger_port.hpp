@@ -28,6 +28,7 @@ private:
   struct family_handler final : descriptor_handler {
     stranger_port* port = nullptr;
     std::optional<udp_socket> socket;
+    bool may_send = true; ///< it has the mark that is wanted
 
     void ready(bool readable, bool writable) override;
     void failed() override {

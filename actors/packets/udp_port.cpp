@@ -12,6 +12,8 @@
 #include "messages/errors.hpp"
 #include "platform/clock.hpp"
 
+#include <cerrno>
+
 namespace weft {
 
 using namespace std::chrono_literals;
@@ -43,8 +45,9 @@ udp_port::behavior_type udp_port::make_behavior() {
         return caf::unit;
       return delegate(stranger_port_, std::move(changed)); // answers for both
     },
-    [](const finish_sending&) -> caf::result<void> {
-      return caf::unit; // they came before
+    [this](const finish_sending&) -> caf::result<void> {
+      lanes_.finish(); // all others were sent as they came
+      return caf::unit;
     },
     [this](const gate_started& started) {
       sorter_.set_gate(started.gate,
@@ -91,6 +94,7 @@ void udp_port::use(udp_sockets sockets,
   listen_.port = sockets.port();
   v4_.socket = std::move(sockets.v4);
   v6_.socket = std::move(sockets.v6);
+  v4_.too_many = v6_.too_many = udp_socket::max_known + 1;
   divided_ = strangers != nullptr;
   const auto address_of
     = [](auto& socket) { return socket ? &*socket : nullptr; };
@@ -180,7 +184,7 @@ void udp_port::divide() {
   known_changed_ = false;
   const auto known = known_.all();
   std::vector<endpoint> of_family;
-  for (const auto* family : {&v4_, &v6_}) {
+  for (auto* family : {&v4_, &v6_}) {
     if (!family->socket)
       continue;
     if (!known) {
@@ -193,8 +197,12 @@ void udp_port::divide() {
         of_family.push_back(where);
     }
     // Where the kernel takes no long program, all transport messages come here.
-    if (!family->socket->divide(of_family))
+    if (of_family.size() >= family->too_many)
+      continue;
+    if (!family->socket->divide(of_family)) {
+      family->too_many = of_family.size();
       std::ignore = family->socket->divide(std::nullopt);
+    }
   }
 }
 
@@ -212,10 +220,13 @@ void udp_port::reply_cookies(const send_cookie_replies& wanted) {
 caf::result<std::uint16_t> udp_port::bind_again(const rebind& request) {
   auto opened = open_udp_sockets(request.listen, request.fwmark, offload_);
   if (opened) {
-    adopt(std::move(*opened), request);
+    auto strangers = open_for_strangers(*opened);
+    if (!strangers)
+      return make_error(strangers.error().code, strangers.error().message);
+    adopt(std::move(*opened), std::move(*strangers), request);
     return listen_.port;
   }
-  if (request.listen.port != listen_.port)
+  if (request.listen.port != listen_.port || opened.error().code != EADDRINUSE)
     return make_error(opened.error().code, opened.error().message);
   // Our own sockets are in the way: the same port at another address.
   auto promise
@@ -237,25 +248,41 @@ caf::result<std::uint16_t> udp_port::bind_again(const rebind& request) {
 
 result<std::uint16_t> udp_port::take_place(const rebind& request) {
   auto opened = open_udp_sockets(request.listen, request.fwmark, offload_);
+  auto failure = opened ? std::nullopt : std::optional(opened.error());
   if (opened) {
-    adopt(std::move(*opened), request);
-    return listen_.port;
+    auto strangers = open_for_strangers(*opened);
+    if (strangers) {
+      adopt(std::move(*opened), std::move(*strangers), request);
+      return listen_.port;
+    }
+    failure = strangers.error();
+    *opened = {}; // the port is free again
   }
-  if (auto former = open_udp_sockets(listen_, fwmark_, offload_))
-    adopt(std::move(*former), {listen_, fwmark_});
+  auto former = open_udp_sockets(listen_, fwmark_, offload_);
+  auto strangers
+    = former ? open_for_strangers(*former) : tl::unexpected(former.error());
+  if (strangers)
+    adopt(std::move(*former), std::move(*strangers), {listen_, fwmark_});
   else
     fail(); // somebody else has the port now
-  return tl::unexpected(opened.error());
+  return tl::unexpected(*failure);
 }
 
-void udp_port::adopt(udp_sockets opened, const rebind& request) {
-  std::shared_ptr<udp_sockets> strangers;
-  if (stranger_port_) {
-    if (auto beside = open_stranger_sockets(opened))
-      strangers = std::make_shared<udp_sockets>(std::move(*beside));
-    else // not those of the former port any more
-      send(stranger_port_, stranger_sockets{std::make_shared<udp_sockets>()});
-  }
+/// Null where strangers had none before and cannot have any: an old kernel.
+result<std::shared_ptr<udp_sockets>>
+udp_port::open_for_strangers(const udp_sockets& opened) {
+  if (!divided_ && !stranger_port_)
+    return nullptr;
+  auto beside = open_stranger_sockets(opened);
+  if (beside)
+    return std::make_shared<udp_sockets>(std::move(*beside));
+  if (divided_)
+    return tl::unexpected(beside.error());
+  return nullptr;
+}
+
+void udp_port::adopt(udp_sockets opened, std::shared_ptr<udp_sockets> strangers,
+                     const rebind& request) {
   close();
   listen_ = request.listen;
   fwmark_ = request.fwmark;

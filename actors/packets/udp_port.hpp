@@ -27,6 +27,9 @@ private:
   struct family_handler final : descriptor_handler {
     udp_port* port = nullptr;
     std::optional<udp_socket> socket;
+    /// Endpoints of which the kernel took no program: as many are not tried
+    /// again.
+    std::size_t too_many = udp_socket::max_known + 1;
 
     void ready(bool readable, bool writable) override;
     void failed() override {
@@ -41,11 +44,14 @@ private:
   void send_datagrams(outgoing_datagrams& datagrams);
   void reply_cookies(const send_cookie_replies& wanted);
   void divide();
+  result<std::shared_ptr<udp_sockets>>
+  open_for_strangers(const udp_sockets& opened);
   drop_report report() const;
 
   caf::result<std::uint16_t> bind_again(const rebind& request);
   result<std::uint16_t> take_place(const rebind& request);
-  void adopt(udp_sockets opened, const rebind& request);
+  void adopt(udp_sockets opened, std::shared_ptr<udp_sockets> strangers,
+             const rebind& request);
   caf::result<void> mark(const change_fwmark& request);
 
   family_handler v4_;

@@ -45,7 +45,7 @@ handshake_gate::behavior_type handshake_gate::make_behavior() {
         change_entry(entry);
     },
     [this](const routes_changed& changed) -> caf::result<void> {
-      routes_ = changed.snapshot;
+      set_routes(changed.snapshot);
       return caf::unit;
     },
     [this](const work_due&) { work(); },
@@ -61,6 +61,7 @@ void handshake_gate::on_exit() {
   peers_.clear();
   by_endpoint_.clear();
   routes_.reset();
+  answers_.clear();
   self_.reset();
   checker_.reset();
 }
@@ -137,7 +138,7 @@ void handshake_gate::check(const handshake_message& message, time_point now) {
     return;
   if (message.size == wire::cookie_reply_size) {
     // Without a MAC of ours, and cheap: neither work nor load.
-    pass_answer(message, wire::cookie_reply_receiver);
+    pass_answer(message, wire::cookie_reply_receiver, now);
     return;
   }
   const auto& source = message.path.remote;
@@ -171,7 +172,7 @@ void handshake_gate::work() {
     if (message.size == wire::initiation_size)
       pass_initiation(message);
     else
-      pass_answer(message, wire::response_receiver);
+      pass_answer(message, wire::response_receiver, boot_now());
   }
   if (!waiting_.empty())
     work_later();
@@ -204,13 +205,28 @@ void handshake_gate::pass_initiation(const handshake_message& message) {
 }
 
 void handshake_gate::pass_answer(const handshake_message& message,
-                                 std::size_t receiver_at) {
+                                 std::size_t receiver_at, time_point now) {
   const auto index = load_le<std::uint32_t>(message.bytes.data() + receiver_at);
-  const auto* peer = routes_ ? routes_->peer(indices_->slot(index)) : nullptr;
-  if (peer != nullptr)
+  const auto slot = indices_->slot(index);
+  const auto* peer = routes_ ? routes_->peer(slot) : nullptr;
+  if (peer == nullptr) {
+    drops_.add(drop_reason::unknown_index);
+    return;
+  }
+  auto& budget = answers_[slot];
+  auto& left = message.size == wire::cookie_reply_size ? budget.cookies
+                                                       : budget.responses;
+  if (left.take(now))
     send(*peer, answer_received{message});
   else
-    drops_.add(drop_reason::unknown_index);
+    drops_.add(drop_reason::rate_limited);
+}
+
+void handshake_gate::set_routes(routes_ptr snapshot) {
+  routes_ = std::move(snapshot);
+  std::erase_if(answers_, [this](const auto& entry) {
+    return !routes_ || routes_->peer(entry.first) == nullptr;
+  });
 }
 
 } // namespace weft

@@ -3,6 +3,7 @@
 
 #include "actors/loop/io_loop.hpp"
 #include "messages/routes.hpp"
+#include "protocol/base/token_bucket.hpp"
 #include "protocol/tunnel/cookie.hpp"
 #include "protocol/tunnel/rate_limiter.hpp"
 
@@ -39,6 +40,14 @@ private:
     std::optional<time_point> woken;
   };
 
+  /// The answers of each kind that may reach a peer.  Nobody has proved
+  /// anything yet, and each costs the peer's loop Diffie-Hellman operations.
+  /// Cookie replies, which need no MAC, take nothing from responses.
+  struct answer_budget {
+    token_bucket responses{64, std::chrono::milliseconds(5)};
+    token_bucket cookies{64, std::chrono::milliseconds(5)};
+  };
+
   void change_entry(const peer_entry& entry);
   void wake_peers_at(const endpoint& remote, time_point now);
   void set_identity(std::shared_ptr<const identity> self);
@@ -48,7 +57,9 @@ private:
   void work();
   void work_later();
   void pass_initiation(const handshake_message& message);
-  void pass_answer(const handshake_message& message, std::size_t receiver_at);
+  void pass_answer(const handshake_message& message, std::size_t receiver_at,
+                   time_point now);
+  void set_routes(routes_ptr snapshot);
 
   udp_port_actor socket_;
   stranger_port_actor strangers_;
@@ -63,6 +74,7 @@ private:
   std::unordered_map<public_key, known_peer> peers_;
   std::multimap<endpoint, public_key> by_endpoint_; ///< configured ones
   routes_ptr routes_;
+  std::unordered_map<std::uint32_t, answer_budget> answers_; ///< by slot
   drop_counters drops_;
 };
 

@@ -282,16 +282,28 @@ result<route> find_route(const ip_address& destination,
   return found;
 }
 
-bool leads_into_tunnel(const ip_address& destination, const ip_address& source,
-                       std::uint32_t fwmark) {
+std::optional<bool>
+leads_into_tunnel(const ip_address& destination, const ip_address& source,
+                  std::uint32_t fwmark) {
+  const auto was_not_asked = [](int code) {
+    return code == EMFILE || code == ENFILE || code == ENOMEM
+           || code == ENOBUFS;
+  };
   auto found = find_route(destination, source, fwmark);
-  if (!found) // the source may be gone
+  if (!found && !was_not_asked(found.error().code)) // the source may be gone
     found = find_route(destination, {}, fwmark);
+  if (!found) {
+    if (was_not_asked(found.error().code))
+      return std::nullopt;
+    return false; // they go nowhere
+  }
   auto fd = netlink::open(0, true);
-  if (!found || !fd)
-    return false;
+  if (!fd)
+    return std::nullopt;
   const auto link = netlink::find_link(fd->get(), "", found->interface_index);
-  return link && (link->is_tun || link->kind == "wireguard");
+  if (!link)
+    return std::nullopt;
+  return link->is_tun || link->kind == "wireguard";
 }
 
 } // namespace weft

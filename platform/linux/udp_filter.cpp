@@ -23,11 +23,23 @@ constexpr std::uint32_t of_strangers = 1;
 /// Where the kernel shows the IP header to a program.
 constexpr std::uint32_t ip_header = static_cast<std::uint32_t>(SKF_NET_OFF);
 
+using factors = std::array<std::uint32_t, 5>;
+
+/// The same for all programs of this process.
+const factors& secret_factors() {
+  static const auto drawn = [] {
+    system_random random;
+    factors made{};
+    for (auto& factor : made)
+      factor = random.next_u32() | 1;
+    return made;
+  }();
+  return drawn;
+}
+
 class filter_program {
 public:
   explicit filter_program(ip_family family) : family_(family) {
-    for (auto& factor : factors_)
-      factor = random_.next_u32() | 1;
   }
 
   /// Ends the program here unless it is a transport message.
@@ -132,8 +144,7 @@ private:
   }
 
   ip_family family_;
-  system_random random_;
-  std::array<std::uint32_t, 5> factors_{};
+  const factors& factors_ = secret_factors();
   std::vector<sock_filter> instructions_;
 };
 

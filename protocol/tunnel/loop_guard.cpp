@@ -1,9 +1,11 @@
 #include "protocol/tunnel/loop_guard.hpp"
 
+#include "protocol/base/token_bucket.hpp"
 #include "protocol/packets/inner_headers.hpp"
 #include "protocol/tunnel/wire.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace weft {
 
@@ -31,6 +33,20 @@ std::optional<std::uint32_t> carried_message(const_byte_span packet) {
   return load_le<std::uint32_t>(message + wire::transport_receiver);
 }
 
+loop_guard::probe loop_guard::limited(question ask) {
+  if (!ask)
+    return {};
+  constexpr duration interval
+    = duration(std::chrono::seconds(1)) / probes_per_second;
+  return
+    [ask = std::move(ask), left = token_bucket(probes_per_second, interval)](
+      const network_path& path, time_point now) mutable -> std::optional<bool> {
+      if (!left.take(now))
+        return std::nullopt;
+      return ask(path);
+    };
+}
+
 bool loop_guard::pass(std::size_t bytes, const network_path& path,
                       time_point now) {
   if (leads_into_tunnel_ == nullptr || !*leads_into_tunnel_)
@@ -41,8 +57,10 @@ bool loop_guard::pass(std::size_t bytes, const network_path& path,
     return true;
   }
   if (!probed_ || now < *probed_ || now - *probed_ >= probe_interval) {
-    probed_ = now;
-    in_tunnel_ = (*leads_into_tunnel_)(path);
+    if (const auto answer = (*leads_into_tunnel_)(path, now)) {
+      probed_ = now;
+      in_tunnel_ = *answer;
+    }
   }
   return !in_tunnel_;
 }

@@ -23,15 +23,22 @@ std::optional<std::uint32_t> carried_message(const_byte_span packet);
 /// loop nothing reaches the peer.  No other program has to cooperate.
 class loop_guard {
 public:
-  /// Whether datagrams on a path go into a tunnel of this host.
-  using probe = std::function<bool(const network_path&)>;
+  /// Whether datagrams on a path go into a tunnel of this host; nothing: that
+  /// cannot be found out now.
+  using question = std::function<std::optional<bool>(const network_path&)>;
+  using probe
+    = std::function<std::optional<bool>(const network_path&, time_point now)>;
+  /// Asks so often at the most, for all who share it: the answer takes time.
+  static probe limited(question ask);
+  static constexpr unsigned probes_per_second = 20;
 
   static constexpr std::size_t burst = std::size_t{64} * 1024;
   static constexpr std::size_t bytes_per_second = std::size_t{16} * 1024;
   /// For each time that the peer was heard, and at most.
   static constexpr std::size_t bytes_per_answer = std::size_t{128} * 1024;
   static constexpr std::size_t most_bytes = std::size_t{512} * 1024;
-  /// How long the answer of the probe holds.
+  /// How long the answer of the probe holds.  After that it stands until there
+  /// is another one; before the first one packets are bounded.
   static constexpr duration probe_interval = std::chrono::milliseconds(100);
 
   /// `leads_into_tunnel` must live as long; if it is null or empty all pass.
@@ -49,7 +56,7 @@ private:
   std::size_t left_ = burst;
   std::optional<time_point> earned_;
   std::optional<time_point> probed_;
-  bool in_tunnel_ = false;
+  bool in_tunnel_ = true;
 };
 
 } // namespace weft

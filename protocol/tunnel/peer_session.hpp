@@ -8,6 +8,7 @@
 #pragma once
 
 #include "protocol/base/ip.hpp"
+#include "protocol/base/token_bucket.hpp"
 #include "protocol/packets/datagram_buffer.hpp"
 #include "protocol/tunnel/cookie.hpp"
 #include "protocol/tunnel/deadlines.hpp"
@@ -204,6 +205,7 @@ private:
   // session_send.cpp
   keypair* usable_keypair(time_point now, std::uint64_t messages) const;
   void drop_loops(datagram_buffer& batch, std::uint32_t index, time_point now);
+  bool goes_around(const_byte_span packet, std::uint32_t index, time_point now);
   void seal_datagram(keypair& keys, byte_span datagram);
   void sent_authenticated(bool data, const instant& at);
   void send_keepalive(const instant& at);
@@ -245,15 +247,22 @@ private:
   std::chrono::seconds keepalive_interval_{0};
   std::optional<network_path> path_;
 
+  /// Whoever sees our index can forge answers to it, and each costs as much as
+  /// a right one until it is found out.  Beyond these they are not looked at.
+  static constexpr token_bucket forged_answers{64,
+                                               std::chrono::milliseconds(5)};
+
   /// Our initiation that waits for its response.
   struct pending_initiation {
     noise_initiator state;
     std::uint32_t index = 0;
     time_point sent{};
     bool crossed = false; ///< the peer began a handshake meanwhile
+    token_bucket forgeries = forged_answers; ///< responses that may be wrong
   };
   std::unique_ptr<pending_initiation> pending_;
   cookie_stamper stamper_;
+  token_bucket forged_cookies_ = forged_answers;
   std::optional<time_point> last_handshake_sent_; ///< or response
   std::optional<time_point> last_accepted_;       ///< initiation of the peer
   tai64n newest_timestamp_{};

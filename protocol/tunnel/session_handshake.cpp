@@ -128,8 +128,8 @@ void peer_session::send_initiation(const instant& at) {
     *self_, *statics_, index, to_tai64n(last_timestamp_), random_, message);
   if (!started)
     return;
-  pending_ = std::make_unique<pending_initiation>(
-    pending_initiation{std::move(*started), index, at.now, false});
+  pending_ = std::make_unique<pending_initiation>(pending_initiation{
+    std::move(*started), index, at.now, false, forged_answers});
   ++unanswered_;
   last_handshake_sent_ = at.now;
   stamper_.stamp(message, at.now);
@@ -220,13 +220,15 @@ void peer_session::handle_response(const_byte_span message,
   const auto index
     = load_le<std::uint32_t>(message.data() + wire::response_receiver);
   if (!self_ || !pending_ || pending_->index != index
-      || at.now - pending_->sent >= limits::rekey_attempt_time) {
+      || at.now - pending_->sent >= limits::rekey_attempt_time
+      || !pending_->forgeries.has(at.now)) {
     drops_.add(drop_reason::invalid_handshake);
     return;
   }
   const auto keys = pending_->state.finish(
     *self_, psk_, message.first<wire::response_size>());
   if (!keys) {
+    pending_->forgeries.take(at.now);
     drops_.add(drop_reason::invalid_handshake);
     return;
   }
@@ -255,10 +257,14 @@ void peer_session::handle_response(const_byte_span message,
 void peer_session::handle_cookie_reply(const_byte_span message,
                                        const instant& at) {
   // It authenticates nobody: neither endpoint nor timers change.
-  if (stamper_.consume_reply(message.first<wire::cookie_reply_size>(), at.now))
+  if (forged_cookies_.has(at.now)
+      && stamper_.consume_reply(message.first<wire::cookie_reply_size>(),
+                                at.now)) {
     received_.bytes += message.size();
-  else
-    drops_.add(drop_reason::invalid_handshake);
+    return;
+  }
+  forged_cookies_.take(at.now);
+  drops_.add(drop_reason::invalid_handshake);
 }
 
 void peer_session::start_session(std::unique_ptr<keypair> keys,

@@ -25,19 +25,28 @@ bool peer_session::seal(datagram_buffer& batch, const instant& at) {
 
 void peer_session::drop_loops(datagram_buffer& batch, std::uint32_t index,
                               time_point now) {
+  for (auto i = batch.size(); i-- > 0;) {
+    if (goes_around(batch[i].subspan(transport_header_size,
+                                     batch[i].size() - transport_overhead),
+                    index, now))
+      batch.remove(i);
+  }
+}
+
+bool peer_session::goes_around(const_byte_span packet, std::uint32_t index,
+                               time_point now) {
   // A route that leads our datagrams into the tunnel again would seal them for
   // ever.  The receiver index, which only we send with, gives them away; those
   // that come back by way of another tunnel are bounded.
-  for (auto i = batch.size(); i-- > 0;) {
-    const auto carried = carried_message(batch[i].subspan(
-      transport_header_size, batch[i].size() - transport_overhead));
-    if (carried
-        && (*carried == index
-            || (path_ && !loop_guard_.pass(batch[i].size(), *path_, now)))) {
-      batch.remove(i);
-      drops_.add(drop_reason::routing_loop);
-    }
-  }
+  const auto carried = carried_message(packet);
+  if (!carried
+      || (*carried != index
+          && (!path_
+              || loop_guard_.pass(packet.size() + transport_overhead, *path_,
+                                  now))))
+    return false;
+  drops_.add(drop_reason::routing_loop);
+  return true;
 }
 
 void peer_session::stage(const datagram_buffer& batch, const instant& at) {
@@ -168,18 +177,22 @@ void peer_session::flush_staged(datagram_buffer& out, const instant& at) {
     initiate_handshake(at);
     return;
   }
-  std::size_t sent = 0;
-  for (; sent < staged_.size(); ++sent) {
-    const auto packet = staged_[sent];
+  std::size_t taken = 0;
+  auto sealed = false;
+  for (; taken < staged_.size(); ++taken) {
+    const auto packet = staged_[taken];
+    if (goes_around(packet, keys->remote_index, at.now))
+      continue;
     auto room = out.add_message(packet.size() + transport_overhead);
     if (room.empty())
       break;
     std::copy(packet.begin(), packet.end(),
               room.begin() + transport_header_size);
     seal_datagram(*keys, room);
+    sealed = true;
   }
-  staged_.remove_oldest(sent);
-  if (sent > 0) {
+  staged_.remove_oldest(taken);
+  if (sealed) {
     sent_authenticated(true, at);
     keepalive_due_ = false;
   }

@@ -70,6 +70,10 @@ public:
   std::size_t size() const {
     return packets_.size() - first_;
   }
+  /// Places in memory, also of those that have left.
+  std::size_t room_taken() const {
+    return packets_.size();
+  }
   /// Of the packets alone.
   std::size_t bytes() const {
     return bytes_;

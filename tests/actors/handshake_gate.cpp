@@ -470,3 +470,29 @@ TEST_CASE(
   for (const auto nobody : {0u, 255u, 256u, 299u, 5001u, 1u << 19, ~0u})
     CHECK(later.peer(nobody) == nullptr);
 }
+
+TEST_CASE_METHOD(gated, "Answers that anybody can send reach a peer in a "
+                        "bounded number, and those of one kind or to one peer "
+                        "take nothing from others") {
+  cookie_reply_message junk{};
+  junk[0] = std::byte{3};
+  store_le(junk.data() + wire::cookie_reply_receiver, indices->encode(1, 0));
+  const auto flood = [&](const handshake_message& message) {
+    constexpr std::size_t sent = 400;
+    const auto before = drops(drop_reason::rate_limited);
+    const auto begun = boot_now();
+    pass(std::vector<handshake_message>(sent, message));
+    const auto most = 65
+                      + static_cast<std::size_t>(
+                        (boot_now() - begun) / std::chrono::milliseconds(5));
+    const auto who = reached<answer_received>();
+    CHECK(who.size() >= 64);
+    CHECK(who.size() <= most);
+    CHECK(who == numbers(who.size(), 1));
+    CHECK(drops(drop_reason::rate_limited) - before == sent - who.size());
+  };
+  flood(message_of(junk));
+  flood(message_of(callers[1]->response(indices->encode(1, 0))));
+  pass({message_of(callers[2]->response(indices->encode(2, 0)))});
+  CHECK(reached<answer_received>() == numbers{2});
+}

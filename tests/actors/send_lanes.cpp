@@ -144,3 +144,22 @@ TEST_CASE("A way that is full holds up no other, and what waits for it is "
   full_way::open();
   CHECK(eventually([&] { return sender.free_batches() == laned::pool_size; }));
 }
+
+TEST_CASE("Once sending has been finished nothing waits, and what had no room "
+          "is counted") {
+  if (!can_make_networks())
+    return;
+  const full_way way;
+  const endpoint full{address("10.7.0.2"), 9};
+  const auto divided = GENERATE(true, false);
+  laned sender(divided);
+  for (int i = 0; i < 200 && sender.overload() == 0; ++i)
+    REQUIRE(sender.send(full));
+  const auto before = sender.overload();
+  REQUIRE(before > 0);
+  REQUIRE(sender.free_batches() < laned::pool_size);
+  sender.loop.run([&] { sender.lanes->finish(); });
+  CHECK(sender.free_batches() == laned::pool_size);
+  CHECK(sender.overload() > before);
+  CHECK(sender.loop.falls_asleep());
+}

@@ -8,7 +8,10 @@
 #include <poll.h>
 
 #include <cerrno>
+#include <cstdio>
+#include <fstream>
 #include <map>
+#include <sstream>
 
 using namespace weft;
 using namespace weft::test;
@@ -414,6 +417,53 @@ TEST_CASE_METHOD(ported, "A port that is taken is refused, and the former one "
   CHECK(logs[2].next<chain>().datagrams.size() == 1);
 }
 
+TEST_CASE_METHOD(ported, "An address that cannot be had is refused, and the "
+                         "sockets stay as they are") {
+  const auto socket_of_port = [&] {
+    std::ifstream table("/proc/self/net/udp");
+    char local[16];
+    std::snprintf(local, sizeof local, ":%04X", unsigned{port});
+    std::string line;
+    while (std::getline(table, line)) {
+      std::istringstream fields(line);
+      std::string number, address, field, inode;
+      fields >> number >> address;
+      for (int i = 0; i < 7; ++i)
+        fields >> field;
+      fields >> inode;
+      if (address.ends_with(local))
+        return inode;
+    }
+    return std::string();
+  };
+  const auto before = socket_of_port();
+  REQUIRE_FALSE(before.empty());
+  // Of TEST-NET-1: nobody's.
+  auto elsewhere = *parse_endpoint("192.0.2.1:1");
+  elsewhere.port = port;
+  const auto answer = home.try_ask<std::uint16_t>(actor, rebind{elsewhere, 0});
+  REQUIRE_FALSE(answer);
+  CHECK(error_code(answer.error()) == EADDRNOTAVAIL);
+  CHECK(socket_of_port() == before);
+}
+
+TEST_CASE_METHOD(ported, "Handshake messages that come before there is a gate "
+                         "are counted") {
+  auto sockets = open_udp_sockets(*parse_endpoint("127.0.0.1:0"), 0);
+  REQUIRE(sockets);
+  const auto at = sockets->port();
+  const auto early = home.spawn<udp_port>(loop.loop, std::move(*sockets),
+                                          *parse_endpoint("127.0.0.1:0"), 0u,
+                                          true, std::shared_ptr<udp_sockets>());
+  stranger sender;
+  sender.send(handshake(1, 148), at);
+  CHECK(eventually([&] {
+    return home.ask<drop_report>(early, report_request{})
+             .drops[drop_reason::handshake_overload]
+           == 1;
+  }));
+}
+
 TEST_CASE_METHOD(ported, "A port that ends closes its sockets") {
   home.end(actor);
   CHECK(eventually([&] {
@@ -551,6 +601,24 @@ TEST_CASE_METHOD(ported,
   reply.path.remote = sender.address();
   caf::anon_send(strangers, send_cookie_replies{{reply}});
   CHECK(sender.receive() == bytes(64, std::byte{3}));
+}
+
+TEST_CASE_METHOD(ported, "A port that is changed before the strangers' port "
+                         "is there still leaves strangers to it") {
+  const auto any = *parse_endpoint("127.0.0.1:0");
+  auto sockets = open_udp_sockets(any, 0);
+  REQUIRE(sockets);
+  auto opened = open_stranger_sockets(*sockets);
+  REQUIRE(opened);
+  const auto early
+    = home.spawn<udp_port>(loop.loop, std::move(*sockets), any, 0u, true,
+                           std::make_shared<udp_sockets>(std::move(*opened)));
+  const auto at = home.ask<std::uint16_t>(early, rebind{any, 0});
+  const auto strangers = home.spawn<stranger_port>(loop.loop, early);
+  caf::anon_send(strangers, gate_started{gate.handle()});
+  stranger sender;
+  sender.send(handshake(1, 148), at);
+  CHECK(gate.next<incoming_handshakes>().from == strangers);
 }
 
 TEST_CASE_METHOD(divided, "When both ports have ended theirs is free") {

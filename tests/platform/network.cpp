@@ -163,15 +163,15 @@ TEST_CASE(
   run("ip link set tun0 up");
   const auto outside = address("10.7.0.2");
   const auto inside = address("10.8.0.2");
-  CHECK_FALSE(leads_into_tunnel(outside, {}, 0));
-  CHECK(leads_into_tunnel(inside, {}, 0));
-  CHECK(leads_into_tunnel(inside, address("10.8.0.1"), 0));
-  CHECK(leads_into_tunnel(inside, address("192.0.2.1"), 0));
-  CHECK_FALSE(leads_into_tunnel(address("203.0.113.1"), {}, 0));
+  CHECK(leads_into_tunnel(outside, {}, 0) == false);
+  CHECK(leads_into_tunnel(inside, {}, 0) == true);
+  CHECK(leads_into_tunnel(inside, address("10.8.0.1"), 0) == true);
+  CHECK(leads_into_tunnel(inside, address("192.0.2.1"), 0) == true);
+  CHECK(leads_into_tunnel(address("203.0.113.1"), {}, 0) == false);
   run("ip rule add fwmark 7 table 99");
   run("ip route add 10.7.0.2 dev tun0 table 99");
-  CHECK_FALSE(leads_into_tunnel(outside, {}, 6));
-  CHECK(leads_into_tunnel(outside, {}, 7));
+  CHECK(leads_into_tunnel(outside, {}, 6) == false);
+  CHECK(leads_into_tunnel(outside, {}, 7) == true);
 }
 
 TEST_CASE("the route to an address says where from and through which "

@@ -36,7 +36,7 @@ bytes message_for(std::uint32_t index, std::size_t size = 200) {
 struct guarded {
   bool in_tunnel = false;
   unsigned probes = 0;
-  loop_guard::probe probe = [this](const network_path&) {
+  loop_guard::probe probe = [this](const network_path&, time_point) {
     ++probes;
     return in_tunnel;
   };
@@ -150,7 +150,7 @@ TEST_CASE("A session whose datagrams go into a tunnel drops what goes around "
   auto& self = net[0];
   bool in_tunnel = false;
   const loop_guard::probe probe
-    = [&](const network_path&) { return in_tunnel; };
+    = [&](const network_path&, time_point) { return in_tunnel; };
   peer_session session(self.self(), net[1].key(), self.indices(), 0, 0,
                        self.random(), nullptr, &probe);
   session.set_endpoint(net[1].address);
@@ -195,4 +195,63 @@ TEST_CASE("A session whose datagrams go into a tunnel drops what goes around "
   CHECK(batch.empty());
   CHECK(session.drops()[drop_reason::routing_loop] == 1);
   CHECK(sealed(make_packet(1, 1000), 1000) == 1000);
+}
+
+TEST_CASE("However many peers there are, the way is asked for twenty times a "
+          "second") {
+  unsigned probes = 0;
+  const auto probe = loop_guard::limited([&](const network_path&) {
+    ++probes;
+    return std::optional(false);
+  });
+  std::vector<loop_guard> peers(100, loop_guard(&probe));
+  const network_path path{address_of(1), std::nullopt};
+  time_point now{1h};
+  for (int round = 0; round < 1000; ++round, now += 10ms) {
+    for (auto& one : peers)
+      one.pass(100'000, path, now);
+  }
+  CHECK(probes <= 10 * 20 + 20);
+  CHECK(probes >= 10 * 20 - 1);
+}
+
+TEST_CASE("Without an answer the last one stands, and before the first one "
+          "packets are bounded") {
+  std::optional<bool> answer;
+  const loop_guard::probe probe
+    = [&](const network_path&, time_point) { return answer; };
+  loop_guard guard(&probe);
+  const network_path path{address_of(1), std::nullopt};
+  time_point now{1h};
+  CHECK_FALSE(guard.pass(100'000, path, now));
+  for (const bool known : {false, true, false}) {
+    answer = known;
+    now += 100ms;
+    CHECK(guard.pass(100'000, path, now) == !known);
+    answer.reset();
+    now += 10s;
+    CHECK(guard.pass(100'000, path, now) == !known);
+  }
+}
+
+TEST_CASE_METHOD(pair_network, "Packets that waited for the session are looked "
+                               "at for loops as well") {
+  const auto index = (*this)[b].indices().encode(0, session(b).generation());
+  send(a, 0, {as_packet(message_for(index), true)});
+  send_packet(a);
+  send(a, 0, {as_packet(message_for(index), true)});
+  CHECK(session(a).staged() == 3);
+  run_for(1s);
+  CHECK(received(b) == std::vector<std::uint64_t>{1});
+  CHECK(session(a).staged() == 0);
+  CHECK(session(a).drops()[drop_reason::routing_loop] == 2);
+}
+
+TEST_CASE_METHOD(pair_network, "A session whose waiting packets were all part "
+                               "of a loop is confirmed all the same") {
+  const auto index = (*this)[b].indices().encode(0, session(b).generation());
+  send(a, 0, {as_packet(message_for(index), true)});
+  run_for(1s);
+  CHECK(session(a).drops()[drop_reason::routing_loop] == 1);
+  CHECK(session(b).session_created());
 }

@@ -389,3 +389,44 @@ TEST_CASE("No handshake is tried with a public key of low order, and packets "
     CHECK_FALSE(session.has_transmit());
   }
 }
+
+TEST_CASE_METHOD(pair_network,
+                 "Forged answers to an initiation are looked at in a bounded "
+                 "number, and a right one gets through a little later") {
+  lose([](const auto& message) {
+    return message.type() == message_type::response;
+  });
+  session(a).initiate_handshake(at(a));
+  collect(a);
+  run_for(1s);
+  REQUIRE(trace.size() == 2);
+  const auto initiation = trace[0].content;
+  const auto response = trace[1].content;
+  const network_path path{(*this)[b].address, std::nullopt};
+  // Cookie replies.
+  cookie_checker checker((*this)[b].key(), (*this)[b].random());
+  const auto reply
+    = checker.make_reply(initiation, (*this)[a].address, at(b).now);
+  auto forged_reply = reply;
+  forged_reply[wire::cookie_reply_cookie] ^= std::byte{1};
+  for (int i = 0; i < 64; ++i)
+    session(a).handle_cookie_reply(forged_reply, at(a));
+  const auto received = session(a).received().bytes;
+  session(a).handle_cookie_reply(reply, at(a));
+  CHECK(session(a).received().bytes == received);
+  CHECK(session(a).drops()[drop_reason::invalid_handshake] == 65);
+  run_for(5ms);
+  session(a).handle_cookie_reply(reply, at(a));
+  CHECK(session(a).received().bytes == received + wire::cookie_reply_size);
+  // Responses.
+  auto forged = response;
+  forged[wire::response_empty] ^= std::byte{1};
+  for (int i = 0; i < 64; ++i)
+    session(a).handle_response(forged, path, at(a));
+  session(a).handle_response(response, path, at(a));
+  CHECK_FALSE(session(a).session_created());
+  CHECK(session(a).drops()[drop_reason::invalid_handshake] == 65 + 65);
+  run_for(5ms);
+  session(a).handle_response(response, path, at(a));
+  CHECK(session(a).session_created());
+}

@@ -216,3 +216,22 @@ TEST_CASE("Sessions that share a budget stay within it whatever they are sent, "
   }
   CHECK(budget.used() == 0);
 }
+
+TEST_CASE("Packets that left in front of others keep no room, however many "
+          "leave at a time") {
+  staging_budget budget;
+  waiting_peer one(&budget);
+  std::uint64_t added = 0;
+  std::uint64_t removed = 0;
+  for (std::size_t round = 0; round < 300; ++round) {
+    while (one.packets.size() < 128)
+      one.add(100, ++added);
+    const auto leaving = 1 + round * 37 % 127;
+    one.packets.remove_oldest(leaving);
+    removed += leaving;
+    REQUIRE(one.packets.size() == 128 - leaving);
+    REQUIRE(one.number(0) == removed + 1);
+    REQUIRE(one.packets.room_taken() < 2 * staged_packets::max_packets);
+  }
+  CHECK(one.dropped() == 0);
+}
