@@ -28,6 +28,13 @@ public:
     full_at_ = std::max(full_at_, now) + interval_;
     return true;
   }
+  /// When there is one.
+  time_point available() const {
+    return full_at_ - (most_ - interval_);
+  }
+  bool is_full(time_point now) const {
+    return full_at_ <= now;
+  }
 
 private:
   duration interval_;

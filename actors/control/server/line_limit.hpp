@@ -1,7 +1,7 @@
 // Keeps those that a log is about from filling it.
 #pragma once
 
-#include "actors/control/wire/token_bucket.hpp"
+#include "protocol/base/token_bucket.hpp"
 
 #include <cstdint>
 #include <mutex>
