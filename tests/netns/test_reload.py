@@ -126,9 +126,13 @@ class Reload(harness.NetnsTest):
 
     def test_a_watched_file_that_stays_unreadable_is_told_of_once_and_taken_up_when_it_can_be_read(self):
         self.start(rest="reload: watch\n")
-        # Root without root's rights cannot read it.
-        os.chmod(self.file, 0o600)
-        os.chown(self.file, 65534, 65534)
+        # Root without root's rights cannot read what takes its place.
+        other = self.file + ".new"
+        with open(self.file, encoding="utf-8") as file:
+            self.text_file(os.path.basename(other), file.read())
+        os.chmod(other, 0o600)
+        os.chown(other, 65534, 65534)
+        os.rename(other, self.file)
         said = "cannot be read"
         harness.wait_until(lambda: said in self.daemon.output(), "that the file cannot be read", 30)
         time.sleep(2.5)
