@@ -150,11 +150,14 @@ reduce_privileges(const privilege_options& options) {
       return tl::unexpected(who.error());
     if (auto done = become(*who, options.group); !done)
       return tl::unexpected(done.error());
-    for (const auto& file : find_unreadable(options.files))
-      notes.push_back(file + " cannot be read by user " + who->name
-                      + ", so what is read from now on fails: control's files, "
-                        "and a reload; let it into the folder, and run: chown "
-                      + who->name + ' ' + file);
+    for (const auto& file : find_unreadable(options.files)) {
+      std::string note = file;
+      note += " cannot be read by user " + who->name;
+      note += ", so what is read from now on fails: control's files, and a "
+              "reload; let it into the folder, and run: chown "
+              + who->name + ' ' + file;
+      notes.push_back(std::move(note));
+    }
   } else if (options.group && !join_group(*options.group)) {
     kept |= bit(CAP_CHOWN); // the other way to give it its socket
   }
@@ -187,7 +190,7 @@ reduce_privileges(const privilege_options& options) {
   // The unit's filter refuses this call, and there is nothing left to give up.
   const capability_sets wanted{had & kept, had & kept};
   if (!write_capabilities(wanted) && read_capabilities() != wanted)
-    notes.push_back("Cannot give up capabilities that are not needed");
+    notes.emplace_back("Cannot give up capabilities that are not needed");
   ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   if (options.filter_system_calls) {
     if (auto done = filter_system_calls(); !done)

@@ -420,7 +420,7 @@ TEST_CASE_METHOD(pair_network,
   CHECK(session(a).received().bytes == received + wire::cookie_reply_size);
   // Responses.
   auto forged = response;
-  forged[wire::response_empty] ^= std::byte{1};
+  forged.at(wire::response_empty) ^= std::byte{1};
   for (int i = 0; i < 64; ++i)
     session(a).handle_response(forged, path, at(a));
   session(a).handle_response(response, path, at(a));
