@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cerrno>
+#include <initializer_list>
 #include <utility>
 
 namespace weft {
@@ -108,6 +109,21 @@ open_connection(SSL_CTX* context, tls::side role, file_descriptor socket) {
   return made;
 }
 
+template <class T>
+const system_error* error_of(const result<T>& outcome) {
+  return outcome ? nullptr : &outcome.error();
+}
+
+/// What went wrong, as one text; null: nothing did.
+std::string joined(std::initializer_list<const system_error*> errors) {
+  std::string text;
+  for (const auto* error : errors) {
+    if (error != nullptr)
+      text.append(text.empty() ? "" : "; ").append(error->message);
+  }
+  return text;
+}
+
 } // namespace
 
 struct tls_context::state {
@@ -167,22 +183,17 @@ result<bool> tls_context::state::reload() {
   const bool same_own = now[0] == seen[0] && now[1] == seen[1];
   const bool same_trust = now[2] == seen[2] && now[3] == seen[3];
   const bool reads_trust = trust_is_due || !same_trust;
-  if (!reads_trust && !own_is_due && same_own)
+  const bool own_is_new = own_is_due || !same_own;
+  if (!reads_trust && !own_is_new)
     return false;
   std::optional<result<tls::trust>> new_trusted;
   if (reads_trust)
     new_trusted = tls::load_trust(files, newest);
   const bool trust_is_fine = new_trusted && *new_trusted;
-  auto new_own
-    = tls::load_identity(files, role, trust_is_fine ? **new_trusted : trusted);
-  auto made = make_context(role, new_own ? *new_own : own,
-                           trust_is_fine ? **new_trusted : trusted);
-  std::string wrong;
-  const auto note = [&wrong](const system_error& error) {
-    wrong += (wrong.empty() ? "" : "; ") + error.message;
-  };
+  const auto& trust_then = trust_is_fine ? **new_trusted : trusted;
+  auto new_own = tls::load_identity(files, role, trust_then);
+  auto made = make_context(role, new_own ? *new_own : own, trust_then);
   bool taken_over = false;
-  const bool own_is_new = !same_own || own_is_due;
   trust_is_due = reads_trust && !(trust_is_fine && made);
   own_is_due = !(new_own && made);
   if (made) {
@@ -192,13 +203,10 @@ result<bool> tls_context::state::reload() {
     taken_over = trust_is_fine || (new_own && own_is_new);
     if (new_own)
       own = std::move(*new_own);
-  } else {
-    note(made.error());
   }
-  if (new_trusted && !*new_trusted)
-    note(new_trusted->error());
-  if (!new_own)
-    note(new_own.error());
+  auto wrong
+    = joined({error_of(made), new_trusted ? error_of(*new_trusted) : nullptr,
+              error_of(new_own)});
   seen = now;
   if (taken_over)
     remember();

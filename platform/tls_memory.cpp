@@ -88,7 +88,7 @@ keep_numbers(const std::string& file, const list_numbers& numbers) {
     if (room-- == 0)
       break;
     if (!number.empty() && number.size() <= most_digits)
-      text += authority + ' ' + number + '\n';
+      text.append(authority).append(1, ' ').append(number).append(1, '\n');
   }
   return replace_file(file, text, private_mode);
 }
