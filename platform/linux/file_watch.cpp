@@ -55,9 +55,9 @@ std::set<std::string> folders_on_the_way(const fs::path& path) {
         here = "/";
       const auto more = target.relative_path();
       ahead.insert(ahead.begin(), more.begin(), more.end());
-    } else if (kind == fs::file_type::directory) {
+    } else if (kind == fs::file_type::directory && !ahead.empty()) {
       here = next;
-    } else { // the file, or nothing yet
+    } else { // the file, nothing yet, or a folder in its place
       folders.insert(here.string());
       break;
     }

@@ -144,3 +144,14 @@ TEST_CASE("a folder that is made anew is watched again") {
   CHECK(await_readable(watch->descriptor()));
   CHECK(watch->read());
 }
+
+TEST_CASE_METHOD(watched_file,
+                 "a file is watched again after a folder stood in its place") {
+  std::filesystem::remove(path);
+  std::filesystem::create_directory(path);
+  CHECK(changes());
+  std::filesystem::remove(path);
+  changes();
+  write(path, "two");
+  CHECK(changes());
+}
