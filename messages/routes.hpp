@@ -1,7 +1,9 @@
 // The snapshot that readers route packets with.
 #pragma once
 
-#include "messages/interfaces.hpp"
+#include "messages/peer.hpp"
+#include "protocol/tunnel/allowed_ips.hpp"
+#include "protocol/tunnel/receiver_index.hpp"
 
 #include <array>
 #include <atomic>

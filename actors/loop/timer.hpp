@@ -2,7 +2,7 @@
 #pragma once
 
 #include "actors/loop/io_loop.hpp"
-#include "messages/interfaces.hpp"
+#include "messages/timer.hpp"
 
 #include <queue>
 #include <vector>

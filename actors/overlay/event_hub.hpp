@@ -4,7 +4,7 @@
 #pragma once
 
 #include "actors/loop/io_loop.hpp"
-#include "messages/interfaces.hpp"
+#include "messages/event_hub.hpp"
 #include "protocol/tunnel/deadlines.hpp"
 
 #include <spdlog/logger.h>

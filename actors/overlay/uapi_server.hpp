@@ -4,7 +4,7 @@
 
 #include "actors/loop/io_loop.hpp"
 #include "config/uapi_codec.hpp"
-#include "messages/interfaces.hpp"
+#include "messages/overlay.hpp"
 #include "platform/unix_socket.hpp"
 #include "protocol/base/time.hpp"
 

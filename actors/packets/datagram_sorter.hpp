@@ -2,6 +2,7 @@
 // stranger_port share.  No actor itself; used on one thread.
 #pragma once
 
+#include "messages/handshake_gate.hpp"
 #include "messages/routes.hpp"
 #include "platform/udp_socket.hpp"
 

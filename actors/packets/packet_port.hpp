@@ -6,7 +6,9 @@
 #include "actors/loop/io_loop.hpp"
 #include "actors/loop/workspace.hpp"
 #include "actors/packets/packet_router.hpp"
+#include "messages/overlay.hpp"
 #include "messages/packet_port.hpp"
+#include "messages/tun_reader.hpp"
 
 #include <deque>
 #include <functional>

@@ -4,6 +4,7 @@
 
 #include "actors/packets/fair_share.hpp"
 #include "messages/routes.hpp"
+#include "messages/shared.hpp"
 #include "protocol/packets/offload.hpp"
 
 #include <functional>

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "actors/loop/io_loop.hpp"
-#include "messages/interfaces.hpp"
+#include "messages/udp_port.hpp"
 #include "platform/udp_socket.hpp"
 
 #include <deque>

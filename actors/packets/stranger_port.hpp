@@ -4,6 +4,8 @@
 
 #include "actors/loop/io_loop.hpp"
 #include "actors/packets/datagram_sorter.hpp"
+#include "messages/stranger_port.hpp"
+#include "messages/udp_port.hpp"
 
 namespace weft {
 

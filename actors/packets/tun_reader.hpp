@@ -3,6 +3,8 @@
 
 #include "actors/loop/io_loop.hpp"
 #include "actors/packets/packet_router.hpp"
+#include "messages/overlay.hpp"
+#include "messages/tun_reader.hpp"
 #include "platform/tun_device.hpp"
 
 #include <functional>

@@ -5,6 +5,7 @@
 #include "actors/packets/datagram_sorter.hpp"
 #include "actors/packets/known_endpoints.hpp"
 #include "actors/packets/send_lanes.hpp"
+#include "messages/udp_port.hpp"
 
 namespace weft {
 

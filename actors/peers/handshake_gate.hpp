@@ -2,7 +2,9 @@
 #pragma once
 
 #include "actors/loop/io_loop.hpp"
+#include "messages/handshake_gate.hpp"
 #include "messages/routes.hpp"
+#include "messages/udp_port.hpp"
 #include "protocol/base/token_bucket.hpp"
 #include "protocol/tunnel/cookie.hpp"
 #include "protocol/tunnel/rate_limiter.hpp"

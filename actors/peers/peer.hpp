@@ -3,7 +3,11 @@
 
 #include "actors/loop/io_loop.hpp"
 #include "actors/loop/workspace.hpp"
+#include "messages/event_hub.hpp"
+#include "messages/registry.hpp"
 #include "messages/routes.hpp"
+#include "messages/timer.hpp"
+#include "messages/udp_port.hpp"
 #include "protocol/tunnel/endpoint_turns.hpp"
 #include "protocol/tunnel/peer_session.hpp"
 

@@ -5,7 +5,11 @@
 
 #include "actors/loop/io_loop.hpp"
 #include "actors/peers/peer.hpp"
+#include "messages/overlay.hpp"
+#include "messages/registry.hpp"
+#include "messages/resolver.hpp"
 #include "messages/routes.hpp"
+#include "messages/tun_reader.hpp"
 
 #include <spdlog/logger.h>
 

@@ -4,7 +4,7 @@
 #include "actors/loop/io_loop.hpp"
 #include "actors/loop/off_loop.hpp"
 #include "actors/peers/lookup_schedule.hpp"
-#include "messages/interfaces.hpp"
+#include "messages/resolver.hpp"
 
 #include <functional>
 #include <map>

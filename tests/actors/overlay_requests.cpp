@@ -1,6 +1,6 @@
 // What many askers, slow files and clones of the machine mean to an overlay.
 #include "messages/errors.hpp"
-#include "messages/interfaces.hpp"
+#include "messages/overlay.hpp"
 #include "platform/clock.hpp"
 #include "tests/actors/embedded.hpp"
 #include "tests/actors/line_sink.hpp"

@@ -2,7 +2,7 @@
 #include "actors/overlay/start_overlay.hpp"
 
 #include "messages/errors.hpp"
-#include "messages/interfaces.hpp"
+#include "messages/overlay.hpp"
 #include "platform/unix_socket.hpp"
 #include "tests/actors/leaks.hpp"
 #include "tests/actors/line_sink.hpp"

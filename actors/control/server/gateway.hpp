@@ -8,7 +8,7 @@
 #include "actors/control/server/line_limit.hpp"
 #include "actors/control/server/listener.hpp"
 #include "actors/control/server/role_keeper.hpp"
-#include "messages/interfaces.hpp"
+#include "messages/overlay.hpp"
 #include "platform/connect.hpp"
 #include "platform/unix_socket.hpp"
 

@@ -1,7 +1,7 @@
 // What it costs to hand a batch from actor to actor: both on one I/O loop, on
 // two loops, and on CAF's scheduler.
 #include "actors/loop/io_loop.hpp"
-#include "messages/interfaces.hpp"
+#include "messages/timer.hpp"
 #include "tools/bench/micro/support.hpp"
 
 #include <future>

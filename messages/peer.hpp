@@ -1,0 +1,127 @@
+// The peer actor: what it is told and asked.
+#pragma once
+
+#include "config/device_status.hpp"
+#include "messages/batches.hpp"
+#include "messages/shared.hpp"
+
+#include <chrono>
+#include <optional>
+#include <string>
+
+namespace weft {
+
+/// tun_reader -> peer: plain packets to be sealed.
+struct outgoing_packets {
+  outgoing_ptr batch;
+};
+
+/// udp_port -> peer: a chain of transport messages to be opened, and the
+/// routes that their inner source addresses are checked with.
+struct incoming_datagrams {
+  incoming_ptr batch;
+  std::uint16_t first = 0;
+  routes_ptr allowed;
+};
+
+/// An initiation, response or cookie reply as it came.
+struct handshake_message {
+  std::array<std::byte, wire::initiation_size> bytes{};
+  std::uint8_t size = 0;
+  network_path path;
+
+  const_byte_span view() const {
+    return const_byte_span{bytes}.first(size);
+  }
+};
+
+/// handshake_gate -> peer: an initiation that names this peer.
+struct initiation_received {
+  std::shared_ptr<const noise_claim> claim;
+  network_path path;
+};
+
+/// handshake_gate -> peer: a response or a cookie reply to its initiation.
+struct answer_received {
+  handshake_message message;
+};
+
+/// handshake_gate -> peer: start a handshake, if there is no session.
+struct session_wanted {};
+
+/// timer -> peer: the deadline that it asked for has passed.
+struct deadline_passed {};
+
+/// registry -> peer, when it is spawned: the whole of it.
+struct peer_settings {
+  std::string name;
+  weft::public_key public_key;
+  weft::preshared_key preshared_key;
+  std::optional<weft::endpoint> endpoint;
+  std::string endpoint_host; ///< `HOST:PORT`, when it is a name
+  std::chrono::seconds persistent_keepalive{0};
+};
+
+/// registry -> peer, once everybody has heard of it: it may begin to speak, and
+/// the answers will find it.
+struct peer_published {};
+
+/// registry -> peer: changes; what is absent stays.  Answered once they are in
+/// force.
+struct change_peer {
+  std::optional<std::string> name;
+  std::optional<weft::preshared_key> preshared_key;
+  std::optional<weft::endpoint> endpoint;
+  std::optional<std::string> endpoint_host;
+  std::optional<std::chrono::seconds> persistent_keepalive;
+};
+
+/// registry -> peer: some of its allowed IPs are its own no more.  Answered
+/// once all that was routed to it before has left it, and what waits for a
+/// session has been looked at again.
+struct prefixes_lost {
+  routes_ptr snapshot;
+};
+
+struct peer_report {
+  std::uint32_t slot = 0;
+  peer_status status;
+  drop_counters drops;
+};
+
+} // namespace weft
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::outgoing_packets)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::incoming_datagrams)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::initiation_received)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::answer_received)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::session_wanted)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::deadline_passed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::peer_published)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::change_peer)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::prefixes_lost)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::peer_report)
+
+namespace weft {
+
+/// Holds one peer's Noise session.
+using peer_actor = caf::typed_actor<
+  // packets out: seals them, or keeps them until there is a session
+  caf::reacts_to<outgoing_packets>,
+  // packets in: opens them, checks their inner source, writes them to the host
+  caf::reacts_to<incoming_datagrams>,
+  // handshakes, once the gate has found them worth their cost
+  caf::reacts_to<initiation_received>, caf::reacts_to<answer_received>,
+  caf::reacts_to<session_wanted>,
+  // what the session's timers asked for
+  caf::reacts_to<deadline_passed>,
+  // it looks for its local address again
+  caf::reacts_to<source_lost>,
+  // from the registry: begin, and be another
+  caf::reacts_to<peer_published>, caf::replies_to<change_peer>::with<void>,
+  caf::replies_to<change_identity>::with<void>,
+  caf::replies_to<prefixes_lost>::with<void>,
+  // for status
+  caf::replies_to<report_request>::with<peer_report>>;
+
+} // namespace weft

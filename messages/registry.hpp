@@ -1,0 +1,112 @@
+// The registry: what it is told and asked.
+#pragma once
+
+#include "config/device_update.hpp"
+#include "messages/control.hpp"
+#include "messages/peer.hpp"
+
+namespace weft {
+
+/// All peers, with their allowed IPs, in the order of their slots.
+struct registry_report {
+  std::vector<peer_status> peers;
+  std::uint32_t next_peer = 0; ///< slot of the next one in use; 0: none
+  drop_counters drops;
+};
+
+/// overlay -> registry: what are the peers configured to be?
+struct configuration_request {};
+
+struct peer_configurations {
+  std::vector<peer_config> peers; ///< with their preshared keys
+};
+
+/// overlay -> registry: change a peer, which must exist (ENOENT).
+struct change_existing_peer {
+  peer_update update;
+};
+
+/// overlay -> registry: could this change be made (ENOSPC, EEXIST)?  Nothing is
+/// changed.
+struct check_update {
+  std::shared_ptr<const device_update> update;
+};
+
+/// registry -> itself: go on with a change that has many peers.
+struct go_on_changing {};
+
+/// registry -> itself: who has not taken a change over by now is not waited
+/// for.
+struct changes_overdue {};
+
+/// registry -> itself: it is time to start a failed peer again.
+struct restart_peer {
+  std::uint32_t slot = 0;
+  weft::public_key key;
+};
+
+/// resolver -> registry: one address or more, the preferred one first.
+struct endpoint_resolved {
+  weft::public_key peer;
+  host_endpoint host;
+  std::vector<weft::endpoint> found;
+};
+
+/// resolver -> registry
+struct endpoint_not_found {
+  weft::public_key peer;
+  host_endpoint host;
+  std::chrono::seconds retry_after{2};
+  std::string reason;
+};
+
+/// peer -> registry: nobody answers at its endpoint, which has a host name.
+struct endpoint_unanswered {
+  weft::public_key peer;
+};
+
+/// registry -> itself: it is time to look up a host name again.
+struct lookup_due {
+  weft::public_key peer;
+  host_endpoint host;
+  std::chrono::seconds retry_after{2};
+};
+
+} // namespace weft
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::device_update)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::registry_report)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::configuration_request)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::peer_configurations)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::change_existing_peer)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::check_update)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::go_on_changing)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::changes_overdue)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::restart_peer)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::endpoint_resolved)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::endpoint_not_found)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::endpoint_unanswered)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::lookup_due)
+
+namespace weft {
+
+/// Owns peers, allowed IPs and receiver indices.  A change is answered once it
+/// is in force everywhere.
+using registry_actor = caf::typed_actor<
+  // changes, and whether they could be made
+  caf::replies_to<device_update>::with<config_changes>,
+  caf::replies_to<change_existing_peer>::with<config_changes>,
+  caf::replies_to<check_update>::with<void>,
+  caf::replies_to<change_identity>::with<config_changes>,
+  caf::reacts_to<go_on_changing>, caf::reacts_to<changes_overdue>,
+  // endpoints that are host names
+  caf::reacts_to<endpoint_resolved>, caf::reacts_to<endpoint_not_found>,
+  caf::reacts_to<endpoint_unanswered>, caf::reacts_to<lookup_due>,
+  // peers that failed, and paths that may have
+  caf::reacts_to<restart_peer>, caf::reacts_to<source_lost>,
+  // questions
+  caf::replies_to<check_handshake>::with<bool>,
+  caf::replies_to<configuration_request>::with<peer_configurations>,
+  caf::replies_to<report_request>::with<registry_report>>;
+
+} // namespace weft

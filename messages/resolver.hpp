@@ -1,0 +1,40 @@
+// The resolver: what it is told and asked.
+#pragma once
+
+#include "messages/registry.hpp"
+
+namespace weft {
+
+/// registry -> resolver: look up a host name for a peer.
+struct resolve_endpoint {
+  weft::public_key peer;
+  host_endpoint host;
+  registry_actor asker;
+  std::chrono::seconds retry_after{2}; ///< if it is not found
+};
+
+/// A look-up's thread -> resolver.
+struct lookup_finished {
+  host_endpoint host;
+  std::vector<weft::endpoint> found; ///< empty: see `error`
+  std::string error;
+};
+
+/// resolver -> itself: a look-up may have taken too long.
+struct lookups_due {};
+
+} // namespace weft
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::resolve_endpoint)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::lookup_finished)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::lookups_due)
+
+namespace weft {
+
+/// Looks up host names.
+using resolver_actor = caf::typed_actor<
+  // the answer goes to whoever asks, as a message of its own
+  caf::reacts_to<resolve_endpoint>, caf::reacts_to<lookup_finished>,
+  caf::reacts_to<lookups_due>>;
+
+} // namespace weft

@@ -1,0 +1,28 @@
+// The TUN reader: what it is told and asked.
+#pragma once
+
+#include "messages/shared.hpp"
+
+namespace weft {
+
+/// overlay -> tun_reader: the interface's MTU bounds the padding.
+struct mtu_changed {
+  std::uint32_t mtu = 0;
+};
+
+} // namespace weft
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::mtu_changed)
+
+namespace weft {
+
+/// Reads packets from the TUN device and routes them to peers.
+using tun_reader_actor = caf::typed_actor<
+  // which peer a packet is for
+  caf::replies_to<routes_changed>::with<void>, caf::reacts_to<mtu_changed>,
+  // it goes on reading
+  caf::reacts_to<batch_available>,
+  // for status
+  caf::replies_to<report_request>::with<drop_report>>;
+
+} // namespace weft

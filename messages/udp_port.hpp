@@ -1,0 +1,58 @@
+// The UDP port: what it is told and asked.
+#pragma once
+
+#include "messages/batches.hpp"
+#include "messages/stranger_port.hpp"
+
+namespace weft {
+
+/// peer -> udp_port: datagrams to be sent.
+struct outgoing_datagrams {
+  outgoing_ptr batch;
+  network_path path;
+};
+
+/// registry -> udp_port: answered once all datagrams that came before are with
+/// the host.
+struct finish_sending {};
+
+/// overlay -> udp_port: listen here, with this mark.  Answered with the port
+/// in use; on failure the former sockets stay.
+struct rebind {
+  endpoint listen;
+  std::uint32_t fwmark = 0;
+};
+
+/// stranger_port -> udp_port: let it have the sockets for what does not come
+/// from peers.
+struct strangers_welcome {
+  stranger_port_actor port;
+};
+
+} // namespace weft
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::outgoing_datagrams)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::finish_sending)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::rebind)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::strangers_welcome)
+
+namespace weft {
+
+/// Receives batches of datagrams and sends them.
+using udp_port_actor = caf::typed_actor<
+  // datagrams of peers, to be sent; answered cookies
+  caf::reacts_to<outgoing_datagrams>, caf::reacts_to<send_cookie_replies>,
+  caf::replies_to<finish_sending>::with<void>,
+  // it goes on receiving: there is room at the gate, or in the pool
+  caf::reacts_to<handshakes_processed>, caf::reacts_to<batch_available>,
+  // whose session a receiver index is
+  caf::replies_to<routes_changed>::with<void>,
+  // who takes what is not for a peer
+  caf::reacts_to<gate_started>, caf::reacts_to<strangers_welcome>,
+  // its sockets
+  caf::replies_to<rebind>::with<std::uint16_t>,
+  caf::replies_to<change_fwmark>::with<void>,
+  // for status
+  caf::replies_to<report_request>::with<drop_report>>;
+
+} // namespace weft
