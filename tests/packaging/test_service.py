@@ -266,7 +266,7 @@ class Service(unittest.TestCase):
         self.machine.run("dpkg", "--remove", "weft", "weft-dev")
         self.assertEqual(self.machine.run("ip", "-br", "link").stdout.count("\n"), 1, "only lo is left")
         kept = {f"/etc/weft/{name}.{kind}" for name in self.nodes for kind in ("key", "yaml")}
-        self.assertEqual(self.added(), kept | {"/etc/weft", "/etc/systemd/system/multi-user.target.wants",
+        self.assertEqual(self.added(), kept | {"/etc/weft", "/var/lib/weft", "/etc/systemd/system/multi-user.target.wants",
                                        "/etc/systemd/system/multi-user.target.wants/weft@a.service"})
         self.machine.run("dpkg", "--purge", "weft", "weft-dev")
         self.assertEqual(self.added(), kept | {"/etc/weft", "/etc/systemd/system/multi-user.target.wants"})
