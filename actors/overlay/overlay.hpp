@@ -3,6 +3,7 @@
 #pragma once
 
 #include "actors/loop/off_loop.hpp"
+#include "actors/overlay/reconfiguration.hpp"
 #include "actors/overlay/start_overlay.hpp"
 #include "actors/packets/packet_port.hpp"
 #include "actors/peers/registry.hpp"
@@ -15,6 +16,8 @@
 #include <deque>
 
 namespace weft {
+
+struct field_error;
 
 /// What start_overlay() has opened.
 struct overlay_resources {
@@ -81,10 +84,8 @@ private:
     std::optional<node_config> whole; ///< `update` is to be found out
     bool must_exist = false;          ///< the peer of `update`
     change_answer answer;
-    config_changes changes;               ///< so far
-    std::optional<rebind> former_sockets; ///< once they have changed
-    endpoint former_listen;               ///< as configured
-    bool half_done = false; ///< it failed, and could not be taken back
+    config_changes changes; ///< so far
+    reconfiguration plan;
     std::size_t weight = 0;
   };
   /// Changes that wait, the one that is being made included.
@@ -94,6 +95,7 @@ private:
 
   caf::result<void> apply(const device_update& update);
   caf::result<config_changes> apply_all(const node_config& wanted);
+  static caf::error to_error(field_error&& what);
   caf::error refused(caf::error reason, bool half_done = false) const;
   caf::result<config_changes> add(const peer_config& peer);
   caf::result<config_changes> change(const peer_update& update);
@@ -103,20 +105,29 @@ private:
                     bool remove);
   caf::result<config_changes> schedule(waiting_change change);
   void enqueue_change(waiting_change change);
-  void start_change();
-  void find_difference(peer_configurations&& peers);
-  void ask_registry();
-  void change_sockets();
-  void sockets_changed(rebind now, std::uint16_t port);
-  void change_rest();
-  void take_back_sockets(caf::error reason);
-  caf::error change_host(const node_config& wanted);
-  void change_peers();
-  void add_changes(const config_changes& more);
-  void finish_change(caf::error reason, const config_changes& peers = {});
-  void apply_identity(const std::optional<private_key>& key);
   void tell_event(event_kind kind, std::string reason);
   void remote_control_changes(const std::string& why_closed);
+
+  // -- overlay_changes.cpp --
+
+  void start_change();
+  void find_difference(peer_configurations&& peers);
+  device_settings settings_in_force() const;
+  void plan_change();
+  void next_step();
+  void step_done();
+  void step_failed(const caf::error& reason);
+  void note(std::string text);
+  void check_peers();
+  void change_sockets();
+  void change_mark();
+  void mark_changed(std::uint32_t mark);
+  void change_host();
+  void change_key();
+  void change_peers();
+  void end_change();
+  void adopt_rest(const node_config& wanted);
+  void finish_change(caf::error reason);
 
   // -- overlay_reload.cpp --
 

@@ -1,0 +1,289 @@
+// Changes to a running overlay, one after the other, each all or nothing:
+// `reconfiguration` says which step comes next, and here the steps are done.
+#include "actors/host/link_setup.hpp"
+#include "actors/overlay/log_level.hpp"
+#include "actors/overlay/overlay.hpp"
+#include "config/difference.hpp"
+#include "config/validate.hpp"
+#include "messages/errors.hpp"
+
+#include <memory>
+#include <utility>
+
+namespace weft {
+
+namespace {
+
+std::string summary(const config_changes& changes) {
+  std::string text = std::to_string(changes.peers_added) + " peers added, "
+                     + std::to_string(changes.peers_changed) + " changed, "
+                     + std::to_string(changes.peers_removed) + " removed";
+  for (const auto& note : changes.notes)
+    text += "; " + note;
+  return text;
+}
+
+void add_to(config_changes& changes, const config_changes& more) {
+  changes.peers_added += more.peers_added;
+  changes.peers_changed += more.peers_changed;
+  changes.peers_removed += more.peers_removed;
+  changes.notes.insert(changes.notes.end(), more.notes.begin(),
+                       more.notes.end());
+}
+
+} // namespace
+
+// -- what is to be done ------------------------------------------------------
+
+void overlay::start_change() {
+  if (!changes_.front().whole) {
+    plan_change();
+    return;
+  }
+  request(registry_, caf::infinite, configuration_request{})
+    .then(
+      [this](peer_configurations& peers) { find_difference(std::move(peers)); },
+      [this](caf::error& reason) { finish_change(std::move(reason)); });
+}
+
+void overlay::find_difference(peer_configurations&& peers) {
+  auto& change = changes_.front();
+  auto& wanted = *change.whole;
+  node_config current = options_.config;
+  current.interface = settings_in_force().interface;
+  current.peers = std::move(peers.peers);
+  if (wanted.interface.private_key.is_zero()) {
+    wanted.interface.private_key = current.interface.private_key;
+    if (auto mistake = validate(wanted)) // a peer with the node's own key
+      return finish_change(to_error(std::move(*mistake)));
+  }
+  change.update = weft::difference(current, wanted);
+  if (change.update.private_key)
+    change.changes.notes.emplace_back(
+      "interface.private_key: changed, so that all sessions begin anew");
+  plan_change();
+}
+
+device_settings overlay::settings_in_force() const {
+  device_settings settings{options_.config.interface, port_};
+  settings.interface.fwmark = fwmark_;
+  if (self_)
+    settings.interface.private_key = self_->private_static();
+  return settings;
+}
+
+void overlay::plan_change() {
+  auto& change = changes_.front();
+  const auto sets_link = !resources_->tun || options_.configure_link;
+  change.plan
+    = reconfiguration(settings_in_force(), change.update,
+                      change.whole ? &change.whole->interface : nullptr,
+                      sets_link);
+  next_step();
+}
+
+// -- its steps ---------------------------------------------------------------
+
+void overlay::next_step() {
+  using step = reconfiguration::step;
+  const auto& plan = changes_.front().plan;
+  const auto next = plan.next();
+  if (!next) {
+    end_change();
+    return;
+  }
+  switch (*next) {
+    case step::check_peers:
+      return check_peers();
+    case step::sockets:
+      return change_sockets();
+    case step::mark:
+      return change_mark();
+    case step::host:
+      return change_host();
+    case step::identity:
+      return change_key();
+    case step::peers:
+      return change_peers();
+  }
+}
+
+void overlay::step_done() {
+  changes_.front().plan.done();
+  next_step();
+}
+
+void overlay::step_failed(const caf::error& reason) {
+  changes_.front().plan.failed(
+    {error_code(reason), error_message(reason), error_field(reason)});
+  next_step();
+}
+
+void overlay::note(std::string text) {
+  auto& change = changes_.front();
+  if (!change.plan.takes_back())
+    change.changes.notes.push_back(std::move(text));
+}
+
+void overlay::check_peers() {
+  // Many peers are not copied.  It is ours again when the registry answers.
+  auto lent
+    = std::make_shared<device_update>(std::move(changes_.front().update));
+  request(registry_, caf::infinite, check_update{lent})
+    .then(
+      [this, lent] {
+        changes_.front().update = std::move(*lent);
+        step_done();
+      },
+      [this](const caf::error& reason) { step_failed(reason); });
+}
+
+void overlay::change_sockets() {
+  const auto& change = changes_.front();
+  const auto& to = change.plan.to();
+  const auto& listen = to.interface.listen;
+  if (change.whole && listen != options_.config.interface.listen)
+    note("interface.listen: " + to_string(listen));
+  auto opened = listen;
+  opened.port = to.port;
+  request(socket_, caf::infinite, rebind{opened, to.interface.fwmark})
+    .then(
+      [this](std::uint16_t port) {
+        auto& plan = changes_.front().plan;
+        plan.bound(port);
+        const auto& now = plan.in_force();
+        options_.config.interface.listen = now.interface.listen;
+        port_ = now.port;
+        mark_changed(now.interface.fwmark);
+        next_step();
+      },
+      [this](const caf::error& reason) { step_failed(reason); });
+}
+
+void overlay::change_mark() {
+  const auto mark = changes_.front().plan.to().interface.fwmark;
+  request(socket_, caf::infinite, change_fwmark{mark})
+    .then(
+      [this, mark] {
+        mark_changed(mark);
+        step_done();
+      },
+      [this](const caf::error& reason) { step_failed(reason); });
+}
+
+void overlay::mark_changed(std::uint32_t mark) {
+  fwmark_ = mark;
+  shared_fwmark_->store(mark);
+}
+
+void overlay::change_host() {
+  const auto& plan = changes_.front().plan;
+  const auto& from = plan.from().interface;
+  const auto& to = plan.to().interface;
+  if (resources_->tun) {
+    auto changed = change_link(from, to, *resources_->tun);
+    if (!changed) {
+      step_failed(make_error(changed.error().code,
+                             std::move(changed.error().message), "interface"));
+      return;
+    }
+    for (auto& text : *changed)
+      note(std::move(text));
+  } else if (to.mtu != from.mtu) {
+    note("interface.mtu: " + std::to_string(from.mtu) + " -> "
+         + std::to_string(to.mtu));
+  }
+  auto& now = options_.config.interface;
+  now.addresses = to.addresses;
+  now.cluster_networks = to.cluster_networks;
+  now.mtu = to.mtu;
+  set_mtu(to.mtu);
+  step_done();
+}
+
+void overlay::change_key() {
+  const auto& key = changes_.front().plan.to().interface.private_key;
+  const auto former = std::exchange(
+    self_, key.is_zero() ? nullptr : std::make_shared<const identity>(key));
+  // The peers follow once nobody speaks as the former one any more.
+  request(registry_, caf::infinite, change_identity{self_, link_up_})
+    .then(
+      [this](const config_changes& peers) {
+        add_to(changes_.front().changes, peers);
+        step_done();
+      },
+      [this, former](const caf::error& reason) {
+        self_ = former;
+        step_failed(reason);
+      });
+}
+
+void overlay::change_peers() {
+  auto& change = changes_.front();
+  const auto made = [this](const config_changes& peers) {
+    add_to(changes_.front().changes, peers);
+    step_done();
+  };
+  const auto failed = [this](const caf::error& reason) { step_failed(reason); };
+  if (change.must_exist)
+    request(registry_, caf::infinite,
+            change_existing_peer{std::move(change.update.peers.front())})
+      .then(made, failed);
+  else
+    request(registry_, caf::infinite, std::move(change.update))
+      .then(made, failed);
+}
+
+// -- its end -----------------------------------------------------------------
+
+void overlay::end_change() {
+  auto& change = changes_.front();
+  options_.config.interface.listen = change.plan.in_force().interface.listen;
+  if (const auto& why = change.plan.reason()) {
+    finish_change(make_error(why->code, why->message, why->field));
+    return;
+  }
+  if (change.whole)
+    adopt_rest(*change.whole);
+  finish_change({});
+}
+
+/// What takes no step that could fail.
+void overlay::adopt_rest(const node_config& wanted) {
+  const auto& to = wanted.interface;
+  const auto& current = options_.config.interface;
+  if (to.name != current.name)
+    note("interface.name: stays "
+         + resources_->interface + " until weftd is restarted");
+  if (to.socket_folder != current.socket_folder)
+    note("interface.socket_folder: stays as it is until weftd is restarted");
+  auto& log = options_.config.log;
+  if (wanted.log.level != log.level) {
+    log.level = wanted.log.level;
+    options_.log->set_level(to_spdlog(log.level));
+    note("log.level: " + std::string{to_string(log.level)});
+  }
+  if (wanted.log.format != log.format)
+    note("log.format: stays as it is until weftd is restarted");
+}
+
+void overlay::finish_change(caf::error reason) {
+  auto change = std::move(changes_.front());
+  changes_.pop_front();
+  changes_weight_ -= change.weight;
+  if (change.whole) {
+    change.whole->interface.private_key.wipe();
+    if (reason) {
+      reason = refused(std::move(reason), change.plan.half_done());
+    } else {
+      const auto text = summary(change.changes);
+      options_.log->info("configuration applied: {}", text);
+      tell_event(event_kind::config_applied, text);
+    }
+  }
+  change.answer(std::move(reason), std::move(change.changes));
+  if (!changes_.empty())
+    start_change();
+}
+
+} // namespace weft
