@@ -1,6 +1,7 @@
 // What a node is told: the YAML file and its likes, validated.
 #pragma once
 
+#include "protocol/base/control_role.hpp"
 #include "protocol/base/ip.hpp"
 #include "protocol/base/keys.hpp"
 
@@ -80,9 +81,9 @@ struct control_config {
   std::string key;
   std::string ca;          ///< whose certificates are let in
   std::string revocations; ///< empty: none
-  /// What a certificate's name may do, `operator` or `viewer`, whatever the
+  /// What a certificate's name may do, to operate or to view, whatever the
   /// certificate itself says.
-  std::map<std::string, std::string> roles;
+  std::map<std::string, control_role> roles;
 
   bool operator==(const control_config&) const = default;
 };

@@ -95,12 +95,14 @@ void yaml_reader::read_roles(const yaml_node& section, const path& at,
     if (value == nullptr)
       return;
     const path here{&at, key->text, 0};
-    const auto* role = scalar(*value, here, "operator or viewer");
-    if (role != nullptr && *role != "operator" && *role != "viewer")
+    const auto* text = scalar(*value, here, "operator or viewer");
+    const auto role
+      = text != nullptr ? parse_control_role(*text) : std::nullopt;
+    if (text != nullptr && (!role || *role == control_role::node))
       complain(*value, here,
-               strings::quote(*role)
+               strings::quote(*text)
                  + " is no role; operator or viewer is expected");
-    else if (role != nullptr && !into.roles.emplace(key->text, *role).second)
+    else if (role && !into.roles.emplace(key->text, *role).second)
       complain(key->place, &here,
                "the name appears twice; remove one of the two");
     key = tree_.next(*value);

@@ -69,7 +69,8 @@ void write_control(std::string& out, const control_config& control) {
   if (!control.roles.empty())
     out += "  roles:\n";
   for (const auto& [name, role] : control.roles)
-    out += "    " + in_quotes(name) + ": " + role + "\n";
+    out
+      += "    " + in_quotes(name) + ": " + std::string{to_string(role)} + "\n";
 }
 
 } // namespace

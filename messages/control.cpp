@@ -47,23 +47,26 @@ std::string_view to_string(event_kind kind) {
   return "events_lost";
 }
 
+const request_traits* find_request(std::string_view type) {
+  const request_traits* found = nullptr;
+  std::apply(
+    [&](const auto&... rows) {
+      std::ignore = ((type == rows.type && (found = &rows, true)) || ...);
+    },
+    request_table);
+  return found;
+}
+
 void configure(caf::actor_system_config& config) {
-  config.add_message_type<get_status>("weft::get_status")
-    .add_message_type<apply_config>("weft::apply_config")
-    .add_message_type<reload_config>("weft::reload_config")
-    .add_message_type<add_peer>("weft::add_peer")
-    .add_message_type<update_peer>("weft::update_peer")
-    .add_message_type<remove_peer>("weft::remove_peer")
-    .add_message_type<set_endpoint>("weft::set_endpoint")
-    .add_message_type<add_allowed_ip>("weft::add_allowed_ip")
-    .add_message_type<remove_allowed_ip>("weft::remove_allowed_ip")
-    .add_message_type<check_handshake>("weft::check_handshake")
-    .add_message_type<generate_keys>("weft::generate_keys")
-    .add_message_type<set_log_level>("weft::set_log_level")
-    .add_message_type<shut_down>("weft::shut_down")
-    .add_message_type<subscribe>("weft::subscribe")
-    .add_message_type<unsubscribe>("weft::unsubscribe")
-    .add_message_type<device_status>("weft::device_status")
+  std::apply(
+    [&](const auto&... rows) {
+      (config.add_message_type<typename std::decay_t<decltype(rows)>::request>(
+         rows.type),
+       ...);
+    },
+    request_table);
+  // What answers are made of, and events.
+  config.add_message_type<device_status>("weft::device_status")
     .add_message_type<config_changes>("weft::config_changes")
     .add_message_type<key_pair>("weft::key_pair")
     .add_message_type<event_batch>("weft::event_batch");

@@ -4,13 +4,9 @@
 // takes apart: an errno, a sentence, and the field that it is about.
 #pragma once
 
-#include "messages/inspect.hpp"
-
-#include <caf/all.hpp>
+#include "messages/request_row.hpp"
 
 #include <string>
-#include <type_traits>
-#include <utility>
 #include <vector>
 
 namespace weft {
@@ -165,73 +161,57 @@ struct unsubscribe {
   event_subscriber subscriber;
 };
 
+// -- the table of requests ---------------------------------------------------
+
+/// All there is to know of a request but what the overlay does: the interface
+/// below, the registration, the filter of frames, the roles, the clients and
+/// the servers follow from its row.  The names and the order of the members
+/// are the format in which requests travel.
+inline constexpr std::tuple request_table{
+  request_row<get_status, device_status, &get_status::first_peer,
+              &get_status::max_peers>{
+    {"weft::get_status", control_role::view, answer_size::large}},
+  request_row<apply_config, config_changes, &apply_config::config>{
+    {"weft::apply_config"}},
+  request_row<reload_config, config_changes>{{"weft::reload_config"}},
+  request_row<add_peer, config_changes, &add_peer::peer>{{"weft::add_peer"}},
+  request_row<update_peer, config_changes, &update_peer::update>{
+    {"weft::update_peer"}},
+  request_row<remove_peer, config_changes, &remove_peer::peer>{
+    {"weft::remove_peer"}},
+  request_row<set_endpoint, config_changes, &set_endpoint::peer,
+              &set_endpoint::where>{{"weft::set_endpoint"}},
+  request_row<add_allowed_ip, config_changes, &add_allowed_ip::peer,
+              &add_allowed_ip::prefix>{{"weft::add_allowed_ip"}},
+  request_row<remove_allowed_ip, config_changes, &remove_allowed_ip::peer,
+              &remove_allowed_ip::prefix>{{"weft::remove_allowed_ip"}},
+  request_row<check_handshake, bool, &check_handshake::peer,
+              &check_handshake::since>{
+    {"weft::check_handshake", control_role::view}},
+  request_row<generate_keys, key_pair>{{"weft::generate_keys"}},
+  request_row<set_log_level, void, &set_log_level::level>{
+    {"weft::set_log_level"}},
+  request_row<subscribe, void, &subscribe::subscriber>{
+    {"weft::subscribe", control_role::view, answer_size::small,
+     streaming::yes}},
+  request_row<unsubscribe, void, &unsubscribe::subscriber>{
+    {"weft::unsubscribe", control_role::view, answer_size::small,
+     streaming::yes}},
+  request_row<shut_down, void>{{"weft::shut_down"}},
+};
+
+/// A type that the table has a row for.
+template <class T>
+concept control_request = has_row<T, decltype(request_table)>::value;
+
+/// The row of the request that frames call `type`; null: there is none.
+const request_traits* find_request(std::string_view type);
+
 // -- serialization -----------------------------------------------------------
 
-/// Fails if bytes are left behind what was read.
-caf::error nothing_follows(const caf::deserializer& from);
-
-/// A request is all that there is in a message.
-template <class I, class... Fields>
-typename I::result_type
-inspect_request(I& f, const char* name, Fields&&... fields) {
-  if constexpr (std::is_base_of_v<caf::deserializer, I>)
-    return f(caf::meta::type_name(name), std::forward<Fields>(fields)...,
-             caf::meta::load_callback([&f] { return nothing_follows(f); }));
-  else
-    return f(caf::meta::type_name(name), std::forward<Fields>(fields)...);
-}
-
-template <class I>
-typename I::result_type inspect(I& f, get_status& x) {
-  return inspect_request(f, "weft::get_status", x.first_peer, x.max_peers);
-}
-template <class I>
-typename I::result_type inspect(I& f, apply_config& x) {
-  return inspect_request(f, "weft::apply_config", x.config);
-}
-template <class I>
-typename I::result_type inspect(I& f, reload_config&) {
-  return inspect_request(f, "weft::reload_config");
-}
-template <class I>
-typename I::result_type inspect(I& f, add_peer& x) {
-  return inspect_request(f, "weft::add_peer", x.peer);
-}
-template <class I>
-typename I::result_type inspect(I& f, update_peer& x) {
-  return inspect_request(f, "weft::update_peer", x.update);
-}
-template <class I>
-typename I::result_type inspect(I& f, remove_peer& x) {
-  return inspect_request(f, "weft::remove_peer", x.peer);
-}
-template <class I>
-typename I::result_type inspect(I& f, set_endpoint& x) {
-  return inspect_request(f, "weft::set_endpoint", x.peer, packed(x.where));
-}
-template <class I>
-typename I::result_type inspect(I& f, add_allowed_ip& x) {
-  return inspect_request(f, "weft::add_allowed_ip", x.peer, x.prefix);
-}
-template <class I>
-typename I::result_type inspect(I& f, remove_allowed_ip& x) {
-  return inspect_request(f, "weft::remove_allowed_ip", x.peer, x.prefix);
-}
-template <class I>
-typename I::result_type inspect(I& f, check_handshake& x) {
-  return inspect_request(f, "weft::check_handshake", x.peer, x.since);
-}
-template <class I>
-typename I::result_type inspect(I& f, generate_keys&) {
-  return inspect_request(f, "weft::generate_keys");
-}
-template <class I>
-typename I::result_type inspect(I& f, set_log_level& x) {
-  return inspect_request(f, "weft::set_log_level", packed(x.level));
-}
-template <class I>
-typename I::result_type inspect(I& f, shut_down&) {
-  return inspect_request(f, "weft::shut_down");
+template <class I, control_request T>
+typename I::result_type inspect(I& f, T& x) {
+  return inspect_request(f, x, find_row<T>(request_table));
 }
 template <class I>
 typename I::result_type inspect(I& f, config_changes& x) {
@@ -252,34 +232,11 @@ template <class I>
 typename I::result_type inspect(I& f, event_batch& x) {
   return f(caf::meta::type_name("weft::event_batch"), x.first, x.events);
 }
-template <class I>
-typename I::result_type inspect(I& f, subscribe& x) {
-  return inspect_request(f, "weft::subscribe", x.subscriber);
-}
-template <class I>
-typename I::result_type inspect(I& f, unsubscribe& x) {
-  return inspect_request(f, "weft::unsubscribe", x.subscriber);
-}
 
 // -- the interface -----------------------------------------------------------
 
 /// An overlay, for everybody who steers it.
-using overlay_actor
-  = caf::typed_actor<caf::replies_to<get_status>::with<device_status>,
-                     caf::replies_to<apply_config>::with<config_changes>,
-                     caf::replies_to<reload_config>::with<config_changes>,
-                     caf::replies_to<add_peer>::with<config_changes>,
-                     caf::replies_to<update_peer>::with<config_changes>,
-                     caf::replies_to<remove_peer>::with<config_changes>,
-                     caf::replies_to<set_endpoint>::with<config_changes>,
-                     caf::replies_to<add_allowed_ip>::with<config_changes>,
-                     caf::replies_to<remove_allowed_ip>::with<config_changes>,
-                     caf::replies_to<check_handshake>::with<bool>,
-                     caf::replies_to<generate_keys>::with<key_pair>,
-                     caf::replies_to<set_log_level>::with<void>,
-                     caf::replies_to<subscribe>::with<void>,
-                     caf::replies_to<unsubscribe>::with<void>,
-                     caf::replies_to<shut_down>::with<void>>;
+using overlay_actor = interface_of<decltype(request_table)>::type;
 
 /// Makes the control messages known to an actor system that sends them to
 /// other processes.  To be called before the system is made.

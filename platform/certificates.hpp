@@ -6,6 +6,7 @@
 
 #include "platform/error.hpp"
 #include "platform/secret_text.hpp"
+#include "protocol/base/control_role.hpp"
 #include "protocol/base/time.hpp"
 
 #include <memory>
@@ -17,19 +18,8 @@
 
 namespace weft {
 
-/// The part that the owner of a certificate has in remote control.  It stands
-/// in the certificate's subject as the organizational unit `weft ROLE`.
-enum class control_role : std::uint8_t {
-  node,    ///< is controlled: a server
-  operate, ///< a client that may change things
-  view,    ///< a client that may look
-};
-
-/// `node`, `operator` or `viewer`
-std::string_view to_string(control_role role);
-std::optional<control_role> parse_control_role(std::string_view text);
-
-/// What a certificate says of its owner and itself.
+/// What a certificate says of its owner and itself.  The role stands in its
+/// subject as the organizational unit `weft ROLE`.
 struct certificate_info {
   std::string name;                 ///< common name, without control characters
   std::optional<control_role> role; ///< none: no unit of weft's, or several

@@ -203,27 +203,6 @@ bool is_lower(std::string_view a, std::string_view b) {
 
 namespace weft {
 
-std::string_view to_string(control_role role) {
-  switch (role) {
-    case control_role::node:
-      return "node";
-    case control_role::operate:
-      return "operator";
-    case control_role::view:
-      return "viewer";
-  }
-  return "?";
-}
-
-std::optional<control_role> parse_control_role(std::string_view text) {
-  for (const auto role :
-       {control_role::node, control_role::operate, control_role::view}) {
-    if (text == to_string(role))
-      return role;
-  }
-  return {};
-}
-
 result<certificate_info> read_certificate(std::string_view pem) {
   const auto all = x509::parse_certificates(pem, "The certificate");
   if (!all)

@@ -51,7 +51,7 @@ TEST_CASE("A client that reads no answers is asked no more, and then cut off, "
   }
   // Those of the busy one, and what one client may ask at a time.
   CHECK(server.asked
-        <= 5 + static_cast<int>(frame_filter::most_status_requests) + 1);
+        <= 5 + static_cast<int>(frame_filter::most_large_answers) + 1);
   CHECK(server.logs("it took no answer for 0.7 s"));
   CHECK(server.report().silent == 1);
   go_on = false;

@@ -81,9 +81,7 @@ control_of(const control_config& config, const std::string& interface,
   access.listen = {*config.listen};
   access.files = {config.certificate, config.key, config.ca, config.revocations,
                   state_folder() + '/' + interface + ".revocations"};
-  for (const auto& [name, role] : config.roles)
-    access.roles[name]
-      = role == "operator" ? control_role::operate : control_role::view;
+  access.roles = config.roles;
   options.tls = std::move(access);
   return options;
 }

@@ -1,7 +1,6 @@
 #include "actors/control/client/connect.hpp"
 
 #include "actors/control/client/link.hpp"
-#include "actors/control/overlay_handlers.hpp"
 #include "messages/errors.hpp"
 
 #include <cerrno>
@@ -22,8 +21,9 @@ public:
   behavior_type make_behavior() override {
     set_down_handler([this](caf::down_msg& down) { quit(down.reason); });
     monitor(link_);
-    return overlay_behavior<behavior_type>(
-      [this]<class T, class R>(overlay_handlers::signature<T, R>) {
+    return handle_all<behavior_type>(
+      request_table, [this]<class T, class R, auto... M>(
+                       const request_row<T, R, M...>&) {
         return [this](T& request) -> caf::result<R> {
           return delegate(link_, std::move(request));
         };

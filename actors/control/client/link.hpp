@@ -93,7 +93,8 @@ private:
   template <class R, class T>
   void send(std::uint64_t number, T message);
   caf::error objection() const;
-  caf::error too_large(const apply_config& message);
+  template <class T>
+  caf::error too_large(const T& message);
   template <class Answer>
   void succeeded(std::uint64_t number, Answer answer);
   void failed(std::uint64_t number, caf::error reason);

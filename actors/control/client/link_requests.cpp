@@ -1,6 +1,5 @@
 // What goes over a connection, or waits for one.
 #include "actors/control/client/link.hpp"
-#include "actors/control/overlay_handlers.hpp"
 #include "actors/control/server/facade.hpp"
 #include "actors/control/wire/frame_filter.hpp"
 #include "messages/errors.hpp"
@@ -24,8 +23,9 @@ control_link::behavior_type control_link::make_behavior() {
   if (options_.watcher)
     monitor(options_.watcher);
   attempt();
-  return overlay_behavior<behavior_type>(
-    [this]<class T, class R>(overlay_handlers::signature<T, R>) {
+  return handle_all<behavior_type>(
+    request_table,
+    [this]<class T, class R, auto... M>(const request_row<T, R, M...>&) {
       return handler<T, R>();
     },
     [this](const stop_link&) { quit(); },
@@ -90,31 +90,35 @@ caf::result<R> control_link::take(T message) {
   return caf::delegated<R>{};
 }
 
-/// The daemon would cut the connection.
-caf::error control_link::too_large(const apply_config& message) {
+/// What the daemon would cut the connection for.
+template <class T>
+caf::error control_link::too_large(const T& message) {
   const auto size = caf::detail::serialized_size(system(), message);
   if (state_.role != control_role::operate)
     return size + frame_filter::message_overhead
                > frame_filter::most_from_viewer
-             ? role_refusal(who_, state_.role, request_name<apply_config>())
+             ? role_refusal(who_, state_.role, find_row<T>(request_table))
              : caf::error{};
   if (size <= max_control_size)
     return {};
-  return make_error(EMSGSIZE,
-                    "The configuration is larger than a message may be ("
-                      + std::to_string(max_control_size >> 20)
-                      + " MiB): bring the file to the node, and have the "
-                        "daemon reload it",
-                    "file");
+  const auto most = std::to_string(max_control_size >> 20) + " MiB";
+  if constexpr (std::is_same_v<T, apply_config>)
+    return make_error(EMSGSIZE,
+                      "The configuration is larger than a message may be ("
+                        + most
+                        + "): bring the file to the node, and have the "
+                          "daemon reload it",
+                      "file");
+  else
+    return make_error(EMSGSIZE, "The request is larger than a message may be ("
+                                  + most + ")");
 }
 
 template <class R, class T>
 void control_link::send(std::uint64_t number, T message) {
-  if constexpr (std::is_same_v<T, apply_config>) {
-    if (auto why = too_large(message)) {
-      failed(number, std::move(why));
-      return;
-    }
+  if (auto why = too_large(message)) {
+    failed(number, std::move(why));
+    return;
   }
   auto asking = request(remote_, caf::infinite, std::move(message));
   auto on_error

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "actors/control/server/line_limit.hpp"
-#include "platform/certificates.hpp"
+#include "protocol/base/control_role.hpp"
 
 namespace weft {
 

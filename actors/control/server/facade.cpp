@@ -1,6 +1,5 @@
 #include "actors/control/server/facade.hpp"
 
-#include "actors/control/overlay_handlers.hpp"
 #include "platform/clock.hpp"
 
 #include <algorithm>
@@ -22,10 +21,12 @@ caf::error explain(caf::error& reason) {
 
 } // namespace
 
-caf::error
-role_refusal(const std::string& who, control_role role, const char* request) {
+caf::error role_refusal(const std::string& who, control_role role,
+                        const request_traits& request) {
   return make_error(EPERM, "As " + std::string{to_string(role)} + " (" + who
-                             + "): " + request + " needs the role operator");
+                             + "): " + std::string{request.name()}
+                             + " needs the role "
+                             + std::string{to_string(request.needed)});
 }
 
 // -- the relay ---------------------------------------------------------------
@@ -83,7 +84,7 @@ facade::facade(caf::actor_config& config, overlay_actor overlay,
     who_.account = std::make_shared<client_account>(who_.role);
 }
 
-caf::error facade::refuse(const char* request) {
+caf::error facade::refuse(const request_traits& request) {
   auto refusal = role_refusal(who_.name, who_.role, request);
   if (who_.account->lines.allows(boot_now()))
     commons_->log->warn("control: {} at {} may not: {}", who_.name,
@@ -107,31 +108,32 @@ caf::result<R> facade::pass_on(T message) {
   return caf::delegated<R>{};
 }
 
-template <class T, class R>
-auto facade::handler() {
-  return [this](T& message) -> caf::result<R> {
-    if constexpr (!is_for_viewers<T>) {
+template <class Row>
+auto facade::handler(const Row& row) {
+  using request_type = typename Row::request;
+  using answer = typename Row::answer;
+  return [this, &row](request_type& message) -> caf::result<answer> {
+    if (row.needed == control_role::operate) {
       if (who_.role != control_role::operate)
-        return refuse(request_name<T>());
+        return refuse(row);
       if (who_.account->lines.allows(boot_now()))
         commons_->log->info("control: {} at {} asks: {}", who_.name,
-                            who_.address, request_name<T>());
+                            who_.address, row.name());
     }
-    if constexpr (std::is_same_v<T, subscribe>)
+    if constexpr (std::is_same_v<request_type, subscribe>)
       return subscribe_remote(message.subscriber);
-    else if constexpr (std::is_same_v<T, unsubscribe>)
+    else if constexpr (std::is_same_v<request_type, unsubscribe>)
       return unsubscribe_remote(message.subscriber);
     else
-      return pass_on<R>(std::move(message));
+      return pass_on<answer>(std::move(message));
   };
 }
 
 facade::behavior_type facade::make_behavior() {
   set_down_handler([this](caf::down_msg& down) { forget(down.source); });
-  return overlay_behavior<behavior_type>(
-    [this]<class T, class R>(overlay_handlers::signature<T, R>) {
-      return handler<T, R>();
-    });
+  return handle_all<behavior_type>(request_table, [this](const auto& row) {
+    return handler(row);
+  });
 }
 
 void facade::on_exit() {

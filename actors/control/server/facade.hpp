@@ -5,7 +5,7 @@
 #include "actors/control/at_home.hpp"
 #include "actors/control/server/client_account.hpp"
 #include "messages/control.hpp"
-#include "platform/certificates.hpp"
+#include "protocol/base/control_role.hpp"
 
 #include <spdlog/logger.h>
 
@@ -80,9 +80,9 @@ private:
 
   template <class R, class T>
   caf::result<R> pass_on(T message);
-  template <class T, class R>
-  auto handler();
-  caf::error refuse(const char* request);
+  template <class Row>
+  auto handler(const Row& row);
+  caf::error refuse(const request_traits& request);
   caf::result<void> subscribe_remote(const event_subscriber& remote);
   caf::result<void> unsubscribe_remote(const event_subscriber& remote);
   void end(const event_subscriber& relay);
@@ -94,44 +94,8 @@ private:
   std::vector<subscription> subscriptions_;
 };
 
-/// Whether a request only looks.
-template <class T>
-inline constexpr bool is_for_viewers
-  = std::is_same_v<
-      T,
-      get_status> || std::is_same_v<T, check_handshake> || std::is_same_v<T, subscribe> || std::is_same_v<T, unsubscribe>;
-
 /// What a viewer's other requests are answered with.
-caf::error
-role_refusal(const std::string& who, control_role role, const char* request);
-
-/// How a request is called in such an answer.
-template <class T>
-constexpr const char* request_name() {
-  if constexpr (std::is_same_v<T, apply_config>)
-    return "apply_config";
-  else if constexpr (std::is_same_v<T, reload_config>)
-    return "reload_config";
-  else if constexpr (std::is_same_v<T, add_peer>)
-    return "add_peer";
-  else if constexpr (std::is_same_v<T, update_peer>)
-    return "update_peer";
-  else if constexpr (std::is_same_v<T, remove_peer>)
-    return "remove_peer";
-  else if constexpr (std::is_same_v<T, set_endpoint>)
-    return "set_endpoint";
-  else if constexpr (std::is_same_v<T, add_allowed_ip>)
-    return "add_allowed_ip";
-  else if constexpr (std::is_same_v<T, remove_allowed_ip>)
-    return "remove_allowed_ip";
-  else if constexpr (std::is_same_v<T, generate_keys>)
-    return "generate_keys";
-  else if constexpr (std::is_same_v<T, set_log_level>)
-    return "set_log_level";
-  else if constexpr (std::is_same_v<T, shut_down>)
-    return "shut_down";
-  else
-    return "this request";
-}
+caf::error role_refusal(const std::string& who, control_role role,
+                        const request_traits& request);
 
 } // namespace weft

@@ -3,7 +3,6 @@
 #include "messages/control.hpp"
 
 #include <algorithm>
-#include <array>
 
 namespace weft {
 
@@ -21,37 +20,12 @@ ruling violation(std::string why) {
   return {ruling::kind::violation, std::move(why)};
 }
 
-/// A request that clients may send.
-struct request_rule {
-  std::string_view types;
-  bool names_subscriber = false;
-  bool has_large_answer = false;
-};
-
-constexpr std::array request_rules{
-  request_rule{"@<>+weft::get_status", false, true},
-  request_rule{"@<>+weft::check_handshake"},
-  request_rule{"@<>+weft::subscribe", true},
-  request_rule{"@<>+weft::unsubscribe", true},
-  request_rule{"@<>+weft::apply_config"},
-  request_rule{"@<>+weft::reload_config"},
-  request_rule{"@<>+weft::add_peer"},
-  request_rule{"@<>+weft::update_peer"},
-  request_rule{"@<>+weft::remove_peer"},
-  request_rule{"@<>+weft::set_endpoint"},
-  request_rule{"@<>+weft::add_allowed_ip"},
-  request_rule{"@<>+weft::remove_allowed_ip"},
-  request_rule{"@<>+weft::generate_keys"},
-  request_rule{"@<>+weft::set_log_level"},
-  request_rule{"@<>+weft::shut_down"},
-};
-
-const request_rule* find_rule(std::string_view types) {
-  const auto* found = std::find_if(request_rules.begin(), request_rules.end(),
-                                   [&](const request_rule& rule) {
-                                     return rule.types == types;
-                                   });
-  return found == request_rules.end() ? nullptr : found;
+/// The request that is all that a message has; null: it is none of weft's.
+const request_traits* find_only_request(std::string_view types) {
+  constexpr std::string_view one_type = "@<>+"; // as CAF names a message
+  return types.starts_with(one_type)
+           ? find_request(types.substr(one_type.size()))
+           : nullptr;
 }
 
 /// An error, from `offset` on, is read by CAF with whatever is in it.
@@ -238,13 +212,14 @@ frame_filter::ruling frame_filter::judge_request(const basp::header& head,
   if (content.is == basp::message_head::state::incomplete)
     return payload.size() < head.length ? more
                                         : violation("a truncated message");
-  const auto* rule = find_rule(content.types);
-  if (rule == nullptr)
+  const auto* request = find_only_request(content.types);
+  if (request == nullptr)
     return violation("a message that is none of weft's");
+  const auto is_large = request->answers == answer_size::large;
   if (requests_.size() >= most_requests
-      || (rule->has_large_answer && status_requests_ >= most_status_requests))
+      || (is_large && large_answers_ >= most_large_answers))
     return hold;
-  if (rule->names_subscriber) {
+  if (request->streams == streaming::yes) {
     auto shown = judge_subscriber(head, payload, content.size);
     if (shown.what != ruling::kind::pass)
       return shown;
@@ -256,12 +231,11 @@ frame_filter::ruling frame_filter::judge_request(const basp::header& head,
   client_actors_.insert(head.source);
   if (client_actors_.size() > most_actors)
     return violation("too many actors");
-  if (!requests_
-         .emplace(request_key{head.source, id.number()}, rule->has_large_answer)
+  if (!requests_.emplace(request_key{head.source, id.number()}, is_large)
          .second)
     return violation("two requests with one number");
-  if (rule->has_large_answer)
-    ++status_requests_;
+  if (is_large)
+    ++large_answers_;
   return pass;
 }
 
@@ -328,7 +302,7 @@ frame_filter::ruling frame_filter::judge_server(const basp::header& head) {
                = requests_.find({head.destination, id.number()});
                id.is_response() && found != requests_.end()) {
       if (found->second)
-        --status_requests_;
+        --large_answers_;
       requests_.erase(found);
     }
   }

@@ -9,7 +9,7 @@
 
 #include "actors/control/server/client_account.hpp"
 #include "actors/control/wire/frames.hpp"
-#include "platform/certificates.hpp"
+#include "protocol/base/control_role.hpp"
 
 #include <map>
 #include <memory>
@@ -99,10 +99,10 @@ public:
     std::shared_ptr<client_account> account{};
   };
 
-  /// Requests that may wait for their answers, and those of them that are for
-  /// the status, whose answers are large.
+  /// Requests that may wait for their answers, and those of them whose answers
+  /// are large.
   static constexpr std::size_t most_requests = 32;
-  static constexpr std::size_t most_status_requests = 4;
+  static constexpr std::size_t most_large_answers = 4;
   /// Actors that a client shows and that have not ended, and the other way
   /// round those of the server's that the client does not watch.
   static constexpr std::size_t most_actors = 256;
@@ -158,8 +158,8 @@ private:
   time_point now_{};
   std::optional<time_point> resumes_at_;
 
-  std::map<request_key, bool> requests_; ///< true: for the status
-  std::size_t status_requests_ = 0;
+  std::map<request_key, bool> requests_; ///< true: with a large answer
+  std::size_t large_answers_ = 0;
   std::set<request_key> batches_;               ///< of events, to be answered
   std::set<std::uint64_t> client_actors_;       ///< shown to the server
   std::map<std::uint64_t, bool> server_actors_; ///< true: it is watched

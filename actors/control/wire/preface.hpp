@@ -4,7 +4,7 @@
 #pragma once
 
 #include "messages/control.hpp"
-#include "platform/certificates.hpp"
+#include "protocol/base/control_role.hpp"
 
 #include <cstdint>
 #include <optional>
