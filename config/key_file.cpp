@@ -23,7 +23,7 @@ bool looks_like_a_key(std::string_view name) {
 
 } // namespace
 
-value_or_message<secret<32>>
+value_or_message<secret<key_size>>
 read_key_file(std::string_view name, const std::filesystem::path& folder,
               const file_source& files) {
   if (looks_like_a_key(name))

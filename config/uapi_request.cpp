@@ -34,10 +34,12 @@ outcome read_number(std::string_view value, std::optional<T>& into) {
   return {};
 }
 
-outcome read_secret(std::string_view value, std::optional<secret<32>>& into) {
-  into = from_hex(value);
-  if (!into)
+template <class Key>
+outcome read_secret(std::string_view value, std::optional<Key>& into) {
+  const auto bytes = from_hex(value);
+  if (!bytes)
     return invalid("64 hexadecimal digits are expected");
+  into.emplace(*bytes);
   return {};
 }
 
@@ -56,7 +58,7 @@ outcome read_own_key(device_update& update, std::string_view value) {
 }
 
 outcome read_peer_key(device_update& update, std::string_view value) {
-  std::optional<secret<32>> key;
+  std::optional<secret<key_size>> key;
   if (auto read = read_secret(value, key); !read)
     return read;
   if (key->is_zero())

@@ -96,7 +96,7 @@ public:
   /// False if the line is malformed.
   bool read(std::string_view key, std::string_view value) {
     if (key == "public_key")
-      return read_key(value, [&](const secret<32>& bytes) {
+      return read_key(value, [&](const secret<key_size>& bytes) {
         status_.peers.emplace_back().public_key = to_public_key(bytes);
         whole_ = rest_ = nanoseconds{0};
       });
@@ -140,9 +140,9 @@ private:
 
   bool read_device(std::string_view key, std::string_view value) {
     if (key == "private_key")
-      return read_key(value, [&](const secret<32>& bytes) {
-        status_.private_key = bytes;
-        status_.public_key = derive_public_key(bytes);
+      return read_key(value, [&](const secret<key_size>& bytes) {
+        status_.private_key = private_key{bytes};
+        status_.public_key = derive_public_key(status_.private_key);
       });
     if (key == "listen_port")
       return read_number(value, 0xffff, [&](std::uint64_t number) {
@@ -160,7 +160,7 @@ private:
   bool read_device_extension(std::string_view key, std::string_view value) {
     constexpr std::string_view drop = "weft_drop_";
     if (key == "weft_public_key")
-      return read_key(value, [&](const secret<32>& bytes) {
+      return read_key(value, [&](const secret<key_size>& bytes) {
         status_.public_key = to_public_key(bytes);
       });
     if (key == "weft_mtu")
@@ -182,8 +182,8 @@ private:
     if (key.starts_with("weft_"))
       return read_peer_extension(peer, key, value);
     if (key == "preshared_key")
-      return read_key(value, [&](const secret<32>& bytes) {
-        peer.preshared_key = bytes;
+      return read_key(value, [&](const secret<key_size>& bytes) {
+        peer.preshared_key = preshared_key{bytes};
       });
     if (key == "endpoint") {
       peer.endpoint = parse_endpoint(value);

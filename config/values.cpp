@@ -13,8 +13,6 @@ namespace {
 using strings::quote;
 using tl::unexpected;
 
-constexpr std::size_t key_characters = 44;
-
 /// Letters, digits, hyphens and underscores between dots; not all numeric,
 /// for that would be a mistyped IPv4 address.
 bool is_host_name(std::string_view host) {
@@ -107,8 +105,8 @@ value_or_message<endpoint_config> read_any_endpoint(std::string_view text) {
 
 } // namespace
 
-value_or_message<secret<32>> read_key(std::string_view text) {
-  if (text.size() != key_characters)
+value_or_message<secret<key_size>> read_key(std::string_view text) {
+  if (text.size() != base64_key_length)
     return unexpected{"the key is " + std::to_string(text.size())
                       + " characters long; 44 characters of base64 are "
                         "expected"};
@@ -121,14 +119,20 @@ value_or_message<secret<32>> read_key(std::string_view text) {
 }
 
 value_or_message<private_key> read_private_key(std::string_view text) {
-  auto key = read_key(text);
-  if (!key)
-    return key;
-  if (key->is_zero())
+  const auto bytes = read_key(text);
+  if (!bytes)
+    return unexpected{bytes.error()};
+  private_key key{*bytes};
+  if (key.is_zero())
     return unexpected<std::string>{
       "the key is zero; a new one is made with 'weft genkey'"};
-  clamp(*key);
+  clamp(key);
   return key;
+}
+
+value_or_message<preshared_key> read_preshared_key(std::string_view text) {
+  return read_key(text).map(
+    [](const secret<key_size>& bytes) { return preshared_key{bytes}; });
 }
 
 value_or_message<public_key> read_public_key(std::string_view text) {

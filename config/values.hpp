@@ -18,7 +18,8 @@ template <class T>
 using value_or_message = tl::expected<T, std::string>;
 
 /// 44 characters of base64.
-value_or_message<secret<32>> read_key(std::string_view text);
+value_or_message<secret<key_size>> read_key(std::string_view text);
+value_or_message<preshared_key> read_preshared_key(std::string_view text);
 /// The same for a private key: not zero, and clamped.
 value_or_message<private_key> read_private_key(std::string_view text);
 /// The same for a peer: not zero.
@@ -57,7 +58,7 @@ value_or_message<endpoint> read_control_listen(std::string_view text);
 
 /// The key in a file that nobody but its owner can read.  `name` is as written
 /// in the configuration, relative to `folder`.
-value_or_message<secret<32>>
+value_or_message<secret<key_size>>
 read_key_file(std::string_view name, const std::filesystem::path& folder,
               const file_source& files);
 

@@ -183,7 +183,7 @@ std::span<const wg_quick_reader::known_key> wg_quick_reader::peer_keys() {
      }},
     {"PresharedKey",
      [](self& me, from& line) {
-       me.read_value(line, weft::read_key, me.peer().preshared_key);
+       me.read_value(line, read_preshared_key, me.peer().preshared_key);
      }},
     {"AllowedIPs",
      [](self& me, from& line) {

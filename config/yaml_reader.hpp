@@ -119,7 +119,7 @@ private:
   /// The key itself or the file that holds it, whichever is given; one of them
   /// at most.  False after a complaint, or if neither is given.
   bool read_secret(const path& at, std::string_view name, const yaml_node* key,
-                   const yaml_node* key_file, secret<32>& into);
+                   const yaml_node* key_file, secret<key_size>& into);
   void check_all_peers();
 
   const yaml_tree& tree_;

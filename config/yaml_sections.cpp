@@ -215,7 +215,7 @@ void yaml_reader::check_exposure() {
 
 bool yaml_reader::read_secret(const path& at, std::string_view name,
                               const yaml_node* key, const yaml_node* key_file,
-                              secret<32>& into) {
+                              secret<key_size>& into) {
   const auto file_name = std::string{name} + "_file";
   const path at_key{&at, name, 0};
   const path at_file{&at, file_name, 0};
@@ -225,7 +225,7 @@ bool yaml_reader::read_secret(const path& at, std::string_view name,
                + std::to_string(key->place.line)
                + "; one of the two is expected");
   const auto errors_before = errors_.count();
-  std::optional<secret<32>> read;
+  std::optional<secret<key_size>> read;
   if (key != nullptr) {
     holds_secrets_ = true;
     read_value(*key, at_key, "44 characters of base64", read_key, read);

@@ -52,7 +52,7 @@ typename Inspector::result_type inspect(Inspector& f, public_key& x) {
   return wire_text::inspect(f, x);
 }
 template <class Inspector>
-typename Inspector::result_type inspect(Inspector& f, secret<32>& x) {
+typename Inspector::result_type inspect(Inspector& f, secret<key_size>& x) {
   if constexpr (std::is_void_v<typename Inspector::result_type>) {
     // Whoever turns a message into a line of a log gets no key.
     std::string nothing;

@@ -66,7 +66,7 @@ parse_yaml(std::string_view text, const std::string& path,
   return parse_yaml(text, path, host_files(), rule);
 }
 
-value_or_message<secret<32>>
+value_or_message<secret<key_size>>
 read_key_file(std::string_view name, const std::filesystem::path& folder) {
   return read_key_file(name, folder, host_files());
 }

@@ -39,7 +39,7 @@ parse_yaml(std::string_view text, const std::string& path,
 
 /// The key in a file that nobody but its owner can read.  `name` is as written
 /// in the configuration, relative to `folder`.
-value_or_message<secret<32>>
+value_or_message<secret<key_size>>
 read_key_file(std::string_view name, const std::filesystem::path& folder);
 
 } // namespace weft

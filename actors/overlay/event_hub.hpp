@@ -5,7 +5,7 @@
 
 #include "actors/loop/io_loop.hpp"
 #include "messages/event_hub.hpp"
-#include "protocol/tunnel/deadlines.hpp"
+#include "protocol/base/wireguard.hpp"
 
 #include <spdlog/logger.h>
 

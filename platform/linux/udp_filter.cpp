@@ -4,7 +4,7 @@
 #include "platform/linux/socket_address.hpp"
 #include "platform/udp_socket.hpp"
 #include "protocol/base/random.hpp"
-#include "protocol/tunnel/wire.hpp"
+#include "protocol/base/wireguard.hpp"
 
 #include <linux/filter.h>
 
@@ -19,6 +19,10 @@ namespace {
 /// Numbers of the sockets, in the order in which they were bound.
 constexpr std::uint32_t of_peers = 0;
 constexpr std::uint32_t of_strangers = 1;
+
+/// Behind them are UDP's ports, the source's first.
+constexpr auto v4_header = static_cast<std::uint32_t>(ipv4_header_size);
+constexpr auto v6_header = static_cast<std::uint32_t>(ipv6_header_size);
 
 /// Where the kernel shows the IP header to a program.
 constexpr std::uint32_t ip_header = static_cast<std::uint32_t>(SKF_NET_OFF);
@@ -111,7 +115,7 @@ private:
     require(BPF_JEQ, v4 ? 0x45U : std::uint32_t{IPPROTO_UDP});
     const std::uint32_t address = v4 ? 12 : 8;
     const std::uint32_t length = v4 ? 4 : 16;
-    add(BPF_LD | BPF_H | BPF_ABS, ip_header + (v4 ? 20 : 40)); // UDP's first
+    add(BPF_LD | BPF_H | BPF_ABS, ip_header + (v4 ? v4_header : v6_header));
     add(BPF_ALU | BPF_MUL | BPF_K, factors_[length / 4]);
     for (std::uint32_t at = 0; at < length; at += 4) {
       add(BPF_ST, 0);

@@ -7,8 +7,6 @@ namespace weft {
 
 namespace {
 
-constexpr std::size_t v4_header_size = 20;
-constexpr std::size_t v6_header_size = 40;
 constexpr std::size_t v6_groups = 8;
 
 /// A decimal number without sign, spaces or leading zeros, not above `limit`.
@@ -303,17 +301,17 @@ std::optional<ip_packet_view> parse_ip_packet(const_byte_span packet) {
     return std::nullopt;
   const auto first = std::to_integer<unsigned>(packet[0]);
   ip_packet_view view;
-  if (first >> 4 == 4 && packet.size() >= v4_header_size) {
+  if (first >> 4 == 4 && packet.size() >= ipv4_header_size) {
     const auto header = std::size_t{first & 15} * 4;
     view.source = ip_address::from_v4(packet.data() + 12);
     view.destination = ip_address::from_v4(packet.data() + 16);
     view.length = load_be<std::uint16_t>(packet.data() + 2);
-    if (header < v4_header_size || view.length < header)
+    if (header < ipv4_header_size || view.length < header)
       return std::nullopt;
-  } else if (first >> 4 == 6 && packet.size() >= v6_header_size) {
+  } else if (first >> 4 == 6 && packet.size() >= ipv6_header_size) {
     view.source = ip_address::from_v6(packet.data() + 8);
     view.destination = ip_address::from_v6(packet.data() + 24);
-    view.length = v6_header_size + load_be<std::uint16_t>(packet.data() + 4);
+    view.length = ipv6_header_size + load_be<std::uint16_t>(packet.data() + 4);
   } else {
     return std::nullopt;
   }

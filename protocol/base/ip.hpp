@@ -12,6 +12,10 @@
 
 namespace weft {
 
+inline constexpr std::size_t ipv4_header_size = 20; ///< without options
+inline constexpr std::size_t ipv6_header_size = 40;
+inline constexpr std::size_t udp_header_size = 8;
+
 enum class ip_family : std::uint8_t { v4 = 4, v6 = 6 };
 
 /// An IPv4 or IPv6 address in network order.  An IPv4 address uses the first

@@ -7,11 +7,10 @@ namespace weft {
 namespace {
 
 constexpr auto base64_variant = sodium_base64_VARIANT_ORIGINAL;
-constexpr std::size_t base64_length = 44;
-constexpr std::size_t hex_length = 64;
 
-static_assert(sodium_base64_ENCODED_LEN(32, sodium_base64_VARIANT_ORIGINAL)
-              == base64_length + 1);
+static_assert(sodium_base64_ENCODED_LEN(key_size,
+                                        sodium_base64_VARIANT_ORIGINAL)
+              == base64_key_length + 1);
 
 /// libsodium 1.0.18 takes some characters beyond ASCII for base64 digits.
 bool is_ascii(std::string_view text) {
@@ -38,7 +37,7 @@ bool secret<N>::equal(const secret& a, const secret& b) noexcept {
   return sodium_memcmp(a.data(), b.data(), N) == 0;
 }
 
-template class secret<32>;
+template class secret<key_size>;
 
 void clamp(private_key& key) {
   auto bytes = key.bytes();
@@ -64,16 +63,16 @@ public_key derive_public_key(const private_key& key) {
 
 // libsodium ends both texts with a zero, which falls onto the string's own.
 
-std::string to_base64(std::span<const std::byte, 32> bytes) {
-  std::string text(base64_length, '\0');
-  sodium_bin2base64(text.data(), base64_length + 1, sodium::raw(bytes.data()),
-                    bytes.size(), base64_variant);
+std::string to_base64(std::span<const std::byte, key_size> bytes) {
+  std::string text(base64_key_length, '\0');
+  sodium_bin2base64(text.data(), base64_key_length + 1,
+                    sodium::raw(bytes.data()), bytes.size(), base64_variant);
   return text;
 }
 
-std::string to_hex(std::span<const std::byte, 32> bytes) {
-  std::string text(hex_length, '\0');
-  sodium_bin2hex(text.data(), hex_length + 1, sodium::raw(bytes.data()),
+std::string to_hex(std::span<const std::byte, key_size> bytes) {
+  std::string text(hex_key_length, '\0');
+  sodium_bin2hex(text.data(), hex_key_length + 1, sodium::raw(bytes.data()),
                  bytes.size());
   return text;
 }
@@ -81,10 +80,10 @@ std::string to_hex(std::span<const std::byte, 32> bytes) {
 // libsodium stops at the first character that does not belong, and reports
 // that as a failure because we do not ask where it stopped.
 
-std::optional<secret<32>> from_base64(std::string_view text) {
-  secret<32> result;
+std::optional<secret<key_size>> from_base64(std::string_view text) {
+  secret<key_size> result;
   std::size_t length = 0;
-  if (text.size() != base64_length || !is_ascii(text)
+  if (text.size() != base64_key_length || !is_ascii(text)
       || sodium_base642bin(sodium::raw(result.data()), result.size, text.data(),
                            text.size(), nullptr, &length, nullptr,
                            base64_variant)
@@ -94,10 +93,10 @@ std::optional<secret<32>> from_base64(std::string_view text) {
   return result;
 }
 
-std::optional<secret<32>> from_hex(std::string_view text) {
-  secret<32> result;
+std::optional<secret<key_size>> from_hex(std::string_view text) {
+  secret<key_size> result;
   std::size_t length = 0;
-  if (text.size() != hex_length
+  if (text.size() != hex_key_length
       || sodium_hex2bin(sodium::raw(result.data()), result.size, text.data(),
                         text.size(), nullptr, &length, nullptr)
            != 0

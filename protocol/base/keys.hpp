@@ -4,6 +4,7 @@
 #include "protocol/base/bytes.hpp"
 #include "protocol/base/keyed_hash.hpp"
 #include "protocol/base/random.hpp"
+#include "protocol/base/wireguard.hpp"
 
 #include <compare>
 #include <functional>
@@ -64,15 +65,36 @@ private:
   byte_array<N> bytes_{};
 };
 
-extern template class secret<32>;
+extern template class secret<key_size>;
 
-using private_key = secret<32>;   ///< Curve25519 scalar
-using preshared_key = secret<32>; ///< all zero: none
-using shared_secret = secret<32>; ///< result of X25519, or a Noise chaining key
+/// 32 secret bytes of one purpose.  Those of another do not pass for it, and
+/// bytes without one become it only where that is said.
+template <class Purpose>
+class secret_key : public secret<key_size> {
+public:
+  using secret::secret;
+  secret_key() = default;
+  explicit secret_key(const secret<key_size>& bytes) : secret(bytes) {
+  }
+  template <class Other>
+  explicit secret_key(const secret_key<Other>&) = delete;
+};
+
+/// Curve25519 scalar.
+using private_key = secret_key<struct private_key_purpose>;
+/// All zero: none.
+using preshared_key = secret_key<struct preshared_key_purpose>;
+/// Result of X25519 (RFC 7748).
+using shared_secret = secret_key<struct shared_secret_purpose>;
+
+/// Characters of a key in base64.
+inline constexpr std::size_t base64_key_length = 44;
+/// Hexadecimal digits of a key.
+inline constexpr std::size_t hex_key_length = 2 * key_size;
 
 /// A Curve25519 public key.
 struct public_key {
-  byte_array<32> bytes{};
+  byte_array<key_size> bytes{};
 
   auto operator<=>(const public_key&) const = default;
   bool is_zero() const {
@@ -90,20 +112,20 @@ void clamp(private_key& key);
 public_key derive_public_key(const private_key& key);
 
 /// 32 bytes as 44 characters of base64, in constant time.
-std::string to_base64(std::span<const std::byte, 32> bytes);
+std::string to_base64(std::span<const std::byte, key_size> bytes);
 /// 32 bytes as 64 lower-case hexadecimal digits, in constant time.
-std::string to_hex(std::span<const std::byte, 32> bytes);
+std::string to_hex(std::span<const std::byte, key_size> bytes);
 /// The bytes behind 44 characters of canonical base64; nothing else passes.
-std::optional<secret<32>> from_base64(std::string_view text);
+std::optional<secret<key_size>> from_base64(std::string_view text);
 /// The bytes behind 64 hexadecimal digits; nothing else passes.
-std::optional<secret<32>> from_hex(std::string_view text);
+std::optional<secret<key_size>> from_hex(std::string_view text);
 
 inline std::string to_string(const public_key& key) {
   return to_base64(key.bytes);
 }
-inline public_key to_public_key(const secret<32>& bytes) {
+inline public_key to_public_key(const secret<key_size>& bytes) {
   public_key key;
-  std::memcpy(key.bytes.data(), bytes.data(), 32);
+  std::memcpy(key.bytes.data(), bytes.data(), key_size);
   return key;
 }
 

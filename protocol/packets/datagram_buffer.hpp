@@ -1,23 +1,13 @@
 // A flat buffer that transport datagrams lie side by side in.
 #pragma once
 
-#include "protocol/base/bytes.hpp"
+#include "protocol/base/wireguard.hpp"
 
 #include <algorithm>
 #include <cassert>
 #include <cstdint>
 
 namespace weft {
-
-/// Bytes in front of the encrypted packet of a transport message (type,
-/// receiver index, counter), and of the tag behind it.  WireGuard paper, 5.4.6.
-inline constexpr std::size_t transport_header_size = 16;
-inline constexpr std::size_t transport_tag_size = 16;
-inline constexpr std::size_t transport_overhead
-  = transport_header_size + transport_tag_size;
-
-/// Inner packets are padded with zeros to a multiple of this (paper, 5.4.6).
-inline constexpr std::size_t padding_multiple = 16;
 
 /// The length of an inner packet of `length` bytes once padded: the next
 /// multiple of 16, but no more than the MTU, as everybody does.  A packet that

@@ -2,6 +2,7 @@
 // coalescing read and change (RFC 791, 8200, 9293, 768).
 #pragma once
 
+#include "protocol/base/ip.hpp"
 #include "protocol/packets/checksum.hpp"
 
 namespace weft::inner {
@@ -10,7 +11,7 @@ inline constexpr std::uint8_t protocol_tcp = 6;
 inline constexpr std::uint8_t protocol_udp = 17;
 
 namespace ipv4 {
-inline constexpr std::size_t header_size = 20; ///< without options
+inline constexpr std::size_t header_size = ipv4_header_size;
 inline constexpr std::size_t total_length = 2;
 inline constexpr std::size_t identification = 4;
 inline constexpr std::size_t fragment = 6; ///< flags and offset
@@ -24,7 +25,7 @@ inline constexpr std::uint16_t fragment_mask = 0x3fff;
 } // namespace ipv4
 
 namespace ipv6 {
-inline constexpr std::size_t header_size = 40;
+inline constexpr std::size_t header_size = ipv6_header_size;
 inline constexpr std::size_t payload_length = 4;
 inline constexpr std::size_t next_header = 6;
 inline constexpr std::size_t addresses = 8;
@@ -50,7 +51,7 @@ inline constexpr std::byte cwr{0x80};
 } // namespace tcp
 
 namespace udp {
-inline constexpr std::size_t header_size = 8;
+inline constexpr std::size_t header_size = udp_header_size;
 inline constexpr std::size_t length = 4;
 inline constexpr std::size_t checksum = 6;
 } // namespace udp

@@ -167,34 +167,36 @@ namespace {
 
 // HKDF: the extracted key, and each output from it, the one before and a count.
 
-secret<32> extract(const secret<32>& key, const_byte_span input) {
-  secret<32> extracted;
+secret<key_size> extract(const secret<key_size>& key, const_byte_span input) {
+  secret<key_size> extracted;
   hmac(key.bytes(), {input}, extracted.bytes());
   return extracted;
 }
 
-void expand(const secret<32>& extracted, const_byte_span previous, int count,
-            secret<32>& out) {
+void expand(const secret<key_size>& extracted, const_byte_span previous,
+            int count, secret<key_size>& out) {
   const byte_array<1> number{static_cast<std::byte>(count)};
   hmac(extracted.bytes(), {previous, number}, out.bytes());
 }
 
 } // namespace
 
-void kdf1(const secret<32>& key, const_byte_span input, secret<32>& first) {
+void kdf1(const secret<key_size>& key, const_byte_span input,
+          secret<key_size>& first) {
   const auto extracted = extract(key, input);
   expand(extracted, {}, 1, first);
 }
 
-void kdf2(const secret<32>& key, const_byte_span input, secret<32>& first,
-          secret<32>& second) {
+void kdf2(const secret<key_size>& key, const_byte_span input,
+          secret<key_size>& first, secret<key_size>& second) {
   const auto extracted = extract(key, input);
   expand(extracted, {}, 1, first);
   expand(extracted, first.bytes(), 2, second);
 }
 
-void kdf3(const secret<32>& key, const_byte_span input, secret<32>& first,
-          secret<32>& second, secret<32>& third) {
+void kdf3(const secret<key_size>& key, const_byte_span input,
+          secret<key_size>& first, secret<key_size>& second,
+          secret<key_size>& third) {
   const auto extracted = extract(key, input);
   expand(extracted, {}, 1, first);
   expand(extracted, first.bytes(), 2, second);

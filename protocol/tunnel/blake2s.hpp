@@ -24,10 +24,12 @@ void hmac(const_byte_span key, std::initializer_list<const_byte_span> parts,
 
 /// KDF1, KDF2 and KDF3: HKDF (RFC 5869) from HMAC, with `key` as its salt.
 /// An output may be `key` itself.
-void kdf1(const secret<32>& key, const_byte_span input, secret<32>& first);
-void kdf2(const secret<32>& key, const_byte_span input, secret<32>& first,
-          secret<32>& second);
-void kdf3(const secret<32>& key, const_byte_span input, secret<32>& first,
-          secret<32>& second, secret<32>& third);
+void kdf1(const secret<key_size>& key, const_byte_span input,
+          secret<key_size>& first);
+void kdf2(const secret<key_size>& key, const_byte_span input,
+          secret<key_size>& first, secret<key_size>& second);
+void kdf3(const secret<key_size>& key, const_byte_span input,
+          secret<key_size>& first, secret<key_size>& second,
+          secret<key_size>& third);
 
 } // namespace weft::blake2s

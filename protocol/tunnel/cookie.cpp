@@ -10,26 +10,23 @@ namespace weft {
 
 namespace {
 
-using namespace std::chrono_literals;
-
-/// For how long a cookie secret is used, and a received cookie believed in
-/// (paper, 5.4.4 and 5.4.7).
-constexpr duration cookie_lifetime = 120s;
-
 constexpr std::string_view mac1_label = "mac1----";
 constexpr std::string_view cookie_label = "cookie--";
 
 static_assert(wire::mac_size == blake2s::mac_size);
 static_assert(crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
-              == wire::cookie_reply_cookie - wire::cookie_reply_nonce);
+              == wire::cookie_nonce_size);
+static_assert(wire::cookie_reply_nonce + wire::cookie_nonce_size
+              == wire::cookie_reply_cookie);
 static_assert(wire::cookie_size + crypto_aead_xchacha20poly1305_ietf_ABYTES
               == wire::cookie_reply_size - wire::cookie_reply_cookie);
 
 /// HASH(label || public key of the side that checks)
-secret<32> labelled_key(std::string_view label, const public_key& checker) {
+secret<key_size>
+labelled_key(std::string_view label, const public_key& checker) {
   const auto key = blake2s::hash(
     {std::as_bytes(std::span(label)), const_byte_span(checker.bytes)});
-  return secret<32>(key);
+  return secret<key_size>(key);
 }
 
 /// An initiation or response as its MACs divide it.
@@ -89,7 +86,8 @@ cookie_checker::make_reply(const_byte_span message, const endpoint& source,
   reply[0] = static_cast<std::byte>(message_type::cookie_reply);
   std::copy_n(message.data() + wire::initiation_sender, 4,
               reply.data() + wire::cookie_reply_receiver);
-  auto nonce = byte_span(reply).subspan(wire::cookie_reply_nonce, 24);
+  auto nonce = byte_span(reply).subspan(wire::cookie_reply_nonce,
+                                        wire::cookie_nonce_size);
   random_.fill(nonce);
   const auto cookie = make_cookie(source, now);
   crypto_aead_xchacha20poly1305_ietf_encrypt(
@@ -100,9 +98,9 @@ cookie_checker::make_reply(const_byte_span message, const endpoint& source,
   return reply;
 }
 
-byte_array<16>
+byte_array<wire::cookie_size>
 cookie_checker::make_cookie(const endpoint& source, time_point now) {
-  if (!secret_made_ || now - *secret_made_ >= cookie_lifetime) {
+  if (!secret_made_ || now - *secret_made_ >= limits::cookie_lifetime) {
     random_.fill(cookie_secret_.bytes());
     secret_made_ = now;
   }
@@ -127,7 +125,7 @@ void cookie_stamper::stamp(byte_span message, time_point now) {
   last_mac1_ = blake2s::mac(mac1_key_.bytes(), parts.covered_by_mac1);
   std::copy(last_mac1_->begin(), last_mac1_->end(), parts.mac1.begin());
   byte_array<wire::mac_size> mac2{};
-  if (cookie_received_ && now - *cookie_received_ < cookie_lifetime)
+  if (cookie_received_ && now - *cookie_received_ < limits::cookie_lifetime)
     mac2 = blake2s::mac(cookie_, parts.covered_by_mac2);
   std::copy(mac2.begin(), mac2.end(), parts.mac2.begin());
 }

@@ -4,7 +4,7 @@
 #include "protocol/base/ip.hpp"
 #include "protocol/base/keys.hpp"
 #include "protocol/base/time.hpp"
-#include "protocol/tunnel/wire.hpp"
+#include "protocol/base/wireguard.hpp"
 
 #include <optional>
 
@@ -30,12 +30,13 @@ public:
   make_reply(const_byte_span message, const endpoint& source, time_point now);
 
 private:
-  byte_array<16> make_cookie(const endpoint& source, time_point now);
+  byte_array<wire::cookie_size>
+  make_cookie(const endpoint& source, time_point now);
 
   random_source& random_;
-  secret<32> mac1_key_;
-  secret<32> cookie_key_;
-  secret<32> cookie_secret_;
+  secret<key_size> mac1_key_;
+  secret<key_size> cookie_key_;
+  secret<key_size> cookie_secret_;
   std::optional<time_point> secret_made_;
 };
 
@@ -55,10 +56,10 @@ public:
                      time_point now);
 
 private:
-  secret<32> mac1_key_;
-  secret<32> cookie_key_;
-  std::optional<byte_array<16>> last_mac1_;
-  byte_array<16> cookie_{};
+  secret<key_size> mac1_key_;
+  secret<key_size> cookie_key_;
+  std::optional<byte_array<wire::mac_size>> last_mac1_;
+  byte_array<wire::cookie_size> cookie_{};
   std::optional<time_point> cookie_received_;
 };
 

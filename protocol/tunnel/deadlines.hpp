@@ -10,25 +10,6 @@
 
 namespace weft {
 
-/// WireGuard paper, section 6.1.
-namespace limits {
-
-using namespace std::chrono_literals;
-
-inline constexpr std::uint64_t rekey_after_messages = std::uint64_t{1} << 60;
-inline constexpr std::uint64_t reject_after_messages
-  = ~std::uint64_t{0} - (std::uint64_t{1} << 13);
-inline constexpr duration rekey_after_time = 120s;
-inline constexpr duration reject_after_time = 180s;
-inline constexpr duration rekey_attempt_time = 90s;
-inline constexpr duration rekey_timeout = 5s;
-inline constexpr duration max_jitter = 333ms;
-inline constexpr duration keepalive_timeout = 10s;
-/// Initiations of one peer that are looked at: at most one in this time.
-inline constexpr duration min_initiation_interval = 20ms;
-
-} // namespace limits
-
 enum class deadline : std::uint8_t {
   /// An initiation has had no response: send another.
   retransmit_handshake,

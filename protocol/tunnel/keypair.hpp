@@ -1,7 +1,7 @@
 // The keys of one session and what counts against them (paper, 5.4.5-5.4.6).
 #pragma once
 
-#include "protocol/tunnel/deadlines.hpp"
+#include "protocol/base/wireguard.hpp"
 #include "protocol/tunnel/noise.hpp"
 #include "protocol/tunnel/replay_window.hpp"
 #include "protocol/tunnel/transport_cipher.hpp"

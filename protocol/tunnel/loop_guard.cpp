@@ -1,8 +1,8 @@
 #include "protocol/tunnel/loop_guard.hpp"
 
 #include "protocol/base/token_bucket.hpp"
+#include "protocol/base/wireguard.hpp"
 #include "protocol/packets/inner_headers.hpp"
-#include "protocol/tunnel/wire.hpp"
 
 #include <algorithm>
 #include <utility>

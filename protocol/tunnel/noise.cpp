@@ -16,8 +16,7 @@ constexpr std::string_view construction
   = "Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s";
 constexpr std::string_view identifier = "WireGuard v1 zx2c4 Jason@zx2c4.com";
 
-constexpr std::size_t key_size = 32;
-constexpr std::size_t tag_size = crypto_aead_chacha20poly1305_ietf_ABYTES;
+static_assert(aead_tag_size == crypto_aead_chacha20poly1305_ietf_ABYTES);
 
 const_byte_span as_span(std::string_view text) {
   return std::as_bytes(std::span(text));
@@ -50,8 +49,8 @@ noise_hash initial_hash_of(const public_key& responder) {
 // AEAD of the paper with counter 0: a handshake key is used once.
 constexpr byte_array<crypto_aead_chacha20poly1305_ietf_NPUBBYTES> zero_nonce{};
 
-void seal(const secret<32>& key, const_byte_span text, const noise_hash& hash,
-          byte_span out) {
+void seal(const secret<key_size>& key, const_byte_span text,
+          const noise_hash& hash, byte_span out) {
   sodium::ensure_ready();
   crypto_aead_chacha20poly1305_ietf_encrypt(
     sodium::raw(out.data()), nullptr, sodium::raw(text.data()), text.size(),
@@ -59,7 +58,7 @@ void seal(const secret<32>& key, const_byte_span text, const noise_hash& hash,
     sodium::raw(zero_nonce.data()), sodium::raw(key.data()));
 }
 
-[[nodiscard]] bool open(const secret<32>& key, const_byte_span sealed,
+[[nodiscard]] bool open(const secret<key_size>& key, const_byte_span sealed,
                         const noise_hash& hash, std::byte* out) {
   sodium::ensure_ready();
   return crypto_aead_chacha20poly1305_ietf_decrypt(
@@ -73,7 +72,7 @@ void seal(const secret<32>& key, const_byte_span text, const noise_hash& hash,
 /// and the hash that a handshake object keeps are copied in, advanced by its
 /// tokens and, on success, copied out.
 struct transcript {
-  shared_secret chaining_key;
+  noise_chaining_key chaining_key;
   noise_hash hash{};
 
   void mix_hash(const_byte_span bytes) {
@@ -91,7 +90,7 @@ struct transcript {
   }
 
   /// A key for the AEAD that follows comes with it.
-  void mix_key(const shared_secret& input, secret<32>& aead_key) {
+  void mix_key(const shared_secret& input, secret<key_size>& aead_key) {
     blake2s::kdf2(chaining_key, input.bytes(), chaining_key, aead_key);
   }
 
@@ -104,7 +103,7 @@ struct transcript {
   }
 
   [[nodiscard]] bool mix_dh(const private_key& own, const public_key& other,
-                            secret<32>& aead_key) {
+                            secret<key_size>& aead_key) {
     shared_secret shared;
     if (!diffie_hellman(own, other, shared))
       return false;
@@ -112,21 +111,21 @@ struct transcript {
     return true;
   }
 
-  void mix_psk(const preshared_key& psk, secret<32>& aead_key) {
-    secret<32> for_hash;
+  void mix_psk(const preshared_key& psk, secret<key_size>& aead_key) {
+    secret<key_size> for_hash;
     blake2s::kdf3(chaining_key, psk.bytes(), chaining_key, for_hash, aead_key);
     mix_hash(for_hash.bytes());
   }
 
   /// Seals `text` to `out` and takes the result into the hash.
-  void
-  seal_and_mix(const secret<32>& key, const_byte_span text, byte_span out) {
+  void seal_and_mix(const secret<key_size>& key, const_byte_span text,
+                    byte_span out) {
     seal(key, text, hash, out);
     mix_hash(out);
   }
 
-  [[nodiscard]] bool
-  open_and_mix(const secret<32>& key, const_byte_span sealed, std::byte* out) {
+  [[nodiscard]] bool open_and_mix(const secret<key_size>& key,
+                                  const_byte_span sealed, std::byte* out) {
     if (!open(key, sealed, hash, out))
       return false;
     mix_hash(sealed);
@@ -134,13 +133,13 @@ struct transcript {
   }
 
   /// The two transport keys: the initiator's sending key is the first.
-  void split(secret<32>& first, secret<32>& second) const {
+  void split(secret<key_size>& first, secret<key_size>& second) const {
     blake2s::kdf2(chaining_key, {}, first, second);
   }
 };
 
 transcript begin(const noise_hash& responder_hash) {
-  return {shared_secret(initial_chaining_key()), responder_hash};
+  return {noise_chaining_key(initial_chaining_key()), responder_hash};
 }
 
 public_key read_public_key(const_byte_span message, std::size_t offset) {
@@ -193,7 +192,7 @@ noise_initiator::start(const identity& self, const static_pair& peer,
                        std::span<std::byte, wire::initiation_size> out) {
   auto state = begin(peer.peer_initial_hash);
   noise_initiator result;
-  secret<32> key;
+  secret<key_size> key;
   write_type(message_type::initiation, out);
   store_le(out.data() + wire::initiation_sender, sender);
   // e
@@ -207,13 +206,13 @@ noise_initiator::start(const identity& self, const static_pair& peer,
   // s
   state.seal_and_mix(
     key, self.public_static().bytes,
-    out.subspan<wire::initiation_static, key_size + tag_size>());
+    out.subspan<wire::initiation_static, key_size + aead_tag_size>());
   // ss
   state.mix_key(peer.static_static, key);
   // {timestamp}
-  state.seal_and_mix(
-    key, timestamp,
-    out.subspan<wire::initiation_timestamp, wire::timestamp_size + tag_size>());
+  state.seal_and_mix(key, timestamp,
+                     out.subspan<wire::initiation_timestamp,
+                                 wire::timestamp_size + aead_tag_size>());
   result.chaining_key_ = state.chaining_key;
   result.hash_ = state.hash;
   return result;
@@ -223,7 +222,7 @@ std::optional<session_keys> noise_initiator::finish(
   const identity& self, const preshared_key& psk,
   std::span<const std::byte, wire::response_size> response) const {
   transcript state{chaining_key_, hash_};
-  secret<32> key;
+  secret<key_size> key;
   // e
   const auto ephemeral = read_public_key(response, wire::response_ephemeral);
   state.mix_ephemeral(ephemeral);
@@ -234,8 +233,8 @@ std::optional<session_keys> noise_initiator::finish(
   // psk
   state.mix_psk(psk, key);
   // {}
-  if (!open(key, response.subspan<wire::response_empty, tag_size>(), state.hash,
-            nullptr))
+  if (!open(key, response.subspan<wire::response_empty, aead_tag_size>(),
+            state.hash, nullptr))
     return std::nullopt;
   session_keys keys;
   state.split(keys.send, keys.receive);
@@ -247,7 +246,7 @@ std::optional<noise_claim> noise_claim::open(
   std::span<const std::byte, wire::initiation_size> initiation) {
   auto state = begin(self.initial_hash());
   noise_claim claim;
-  secret<32> key;
+  secret<key_size> key;
   claim.sender_
     = load_le<std::uint32_t>(initiation.data() + wire::initiation_sender);
   // e
@@ -258,12 +257,13 @@ std::optional<noise_claim> noise_claim::open(
     return std::nullopt;
   // s
   if (!state.open_and_mix(
-        key, initiation.subspan<wire::initiation_static, key_size + tag_size>(),
+        key,
+        initiation.subspan<wire::initiation_static, key_size + aead_tag_size>(),
         claim.initiator_.bytes.data()))
     return std::nullopt;
   const auto sealed
-    = initiation
-        .subspan<wire::initiation_timestamp, wire::timestamp_size + tag_size>();
+    = initiation.subspan<wire::initiation_timestamp,
+                         wire::timestamp_size + aead_tag_size>();
   std::copy(sealed.begin(), sealed.end(), claim.sealed_timestamp_.begin());
   claim.chaining_key_ = state.chaining_key;
   claim.hash_ = state.hash;
@@ -274,7 +274,7 @@ std::optional<noise_responder>
 noise_responder::accept(const noise_claim& claim, const static_pair& peer) {
   transcript state{claim.chaining_key_, claim.hash_};
   noise_responder result;
-  secret<32> key;
+  secret<key_size> key;
   // ss
   state.mix_key(peer.static_static, key);
   // {timestamp}
@@ -294,7 +294,7 @@ noise_responder::respond(const preshared_key& psk, std::uint32_t sender,
                          random_source& random,
                          std::span<std::byte, wire::response_size> out) const {
   transcript state{chaining_key_, hash_};
-  secret<32> key;
+  secret<key_size> key;
   write_type(message_type::response, out);
   store_le(out.data() + wire::response_sender, sender);
   store_le(out.data() + wire::response_receiver, receiver_);
@@ -309,7 +309,8 @@ noise_responder::respond(const preshared_key& psk, std::uint32_t sender,
   // psk
   state.mix_psk(psk, key);
   // {}
-  state.seal_and_mix(key, {}, out.subspan<wire::response_empty, tag_size>());
+  state.seal_and_mix(key, {},
+                     out.subspan<wire::response_empty, aead_tag_size>());
   session_keys keys;
   state.split(keys.receive, keys.send);
   return keys;

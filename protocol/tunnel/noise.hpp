@@ -8,7 +8,7 @@
 
 #include "protocol/base/keys.hpp"
 #include "protocol/base/time.hpp"
-#include "protocol/tunnel/wire.hpp"
+#include "protocol/base/wireguard.hpp"
 
 #include <memory>
 #include <optional>
@@ -16,6 +16,7 @@
 namespace weft {
 
 using noise_hash = byte_array<32>;
+using noise_chaining_key = secret_key<struct noise_chaining_key_purpose>;
 
 /// A TAI64N label (paper, 5.1): 12 bytes big-endian that compare as time.
 using tai64n = byte_array<wire::timestamp_size>;
@@ -48,8 +49,8 @@ private:
 
 /// The keys that a handshake ends with, as each side names them.
 struct session_keys {
-  secret<32> send;
-  secret<32> receive;
+  secret<key_size> send;
+  secret<key_size> receive;
 };
 
 /// What both sides know of each other before a handshake.
@@ -83,7 +84,7 @@ public:
 private:
   noise_initiator() = default;
 
-  shared_secret chaining_key_;
+  noise_chaining_key chaining_key_;
   noise_hash hash_{};
   private_key ephemeral_;
 };
@@ -109,10 +110,10 @@ private:
 
   public_key initiator_;
   std::uint32_t sender_ = 0;
-  shared_secret chaining_key_;
+  noise_chaining_key chaining_key_;
   noise_hash hash_{};
   public_key ephemeral_;
-  byte_array<wire::timestamp_size + 16> sealed_timestamp_{};
+  byte_array<wire::timestamp_size + aead_tag_size> sealed_timestamp_{};
 };
 
 /// The responder after the whole initiation is authenticated.
@@ -140,7 +141,7 @@ public:
 private:
   noise_responder() = default;
 
-  shared_secret chaining_key_;
+  noise_chaining_key chaining_key_;
   noise_hash hash_{};
   public_key initiator_;
   public_key ephemeral_;

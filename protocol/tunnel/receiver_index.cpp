@@ -16,10 +16,10 @@ constexpr std::uint32_t rounds = 4;
 
 /// SipHash-2-4 of the round and one half.  The two halves of the key take
 /// turns.
-std::uint32_t
-round_function(const secret<32>& key, std::uint32_t round, std::uint32_t half) {
+std::uint32_t round_function(const secret<key_size>& key, std::uint32_t round,
+                             std::uint32_t half) {
   constexpr std::size_t half_size = crypto_shorthash_KEYBYTES;
-  static_assert(2 * half_size == secret<32>::size);
+  static_assert(2 * half_size == secret<key_size>::size);
   byte_array<4> input{};
   store_le(input.data(), (round << 16) | half);
   byte_array<crypto_shorthash_BYTES> output{};

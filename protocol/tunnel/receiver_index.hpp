@@ -25,7 +25,7 @@ private:
   std::uint32_t permute(std::uint32_t value) const;
   std::uint32_t invert(std::uint32_t value) const;
 
-  secret<32> key_;
+  secret<key_size> key_;
 };
 
 } // namespace weft

@@ -25,7 +25,7 @@ constexpr std::uint64_t bit_of(std::uint64_t counter) {
 } // namespace
 
 bool replay_window::would_accept(std::uint64_t counter) const {
-  if (counter >= reject_after)
+  if (counter >= limits::reject_after_messages)
     return false;
   if (counter >= next_)
     return true;

@@ -2,7 +2,7 @@
 // width that the kernel's WireGuard has).
 #pragma once
 
-#include "protocol/base/bytes.hpp"
+#include "protocol/base/wireguard.hpp"
 
 namespace weft {
 
@@ -11,9 +11,6 @@ public:
   static constexpr std::uint64_t bits = 8192;
   /// Counters behind the newest by more than this are too old.
   static constexpr std::uint64_t width = bits - 64;
-  /// Reject-After-Messages (paper, 6.1): 2^64 - 2^13 - 1.
-  static constexpr std::uint64_t reject_after
-    = ~std::uint64_t{0} - (std::uint64_t{1} << 13);
 
   /// Whether `counter` would be accepted; changes nothing.
   bool would_accept(std::uint64_t counter) const;

@@ -29,16 +29,16 @@ const unsigned char* raw(const std::byte* bytes) {
 
 // -- libsodium ---------------------------------------------------------------
 
-void seal_sodium(const secret<32>& key, std::uint64_t counter, byte_span text,
-                 std::byte* tag) {
+void seal_sodium(const secret<key_size>& key, std::uint64_t counter,
+                 byte_span text, std::byte* tag) {
   const auto iv = make_nonce(counter);
   crypto_aead_chacha20poly1305_ietf_encrypt_detached(
     raw(text.data()), raw(tag), nullptr, raw(text.data()), text.size(), nullptr,
     0, nullptr, raw(iv.data()), raw(key.data()));
 }
 
-bool open_sodium(const secret<32>& key, std::uint64_t counter, byte_span text,
-                 const std::byte* tag) {
+bool open_sodium(const secret<key_size>& key, std::uint64_t counter,
+                 byte_span text, const std::byte* tag) {
   const auto iv = make_nonce(counter);
   return crypto_aead_chacha20poly1305_ietf_decrypt_detached(
            raw(text.data()), nullptr, raw(text.data()), text.size(), raw(tag),
@@ -80,7 +80,7 @@ public:
     return manager_ != nullptr;
   }
 
-  void run(const secret<32>& key, std::uint64_t counter, byte_span text,
+  void run(const secret<key_size>& key, std::uint64_t counter, byte_span text,
            std::byte* tag, bool encrypt) const {
     if (manager_ == nullptr)
       std::abort();
@@ -91,7 +91,7 @@ public:
     job->cipher_direction = encrypt ? IMB_DIR_ENCRYPT : IMB_DIR_DECRYPT;
     job->chain_order = encrypt ? IMB_ORDER_CIPHER_HASH : IMB_ORDER_HASH_CIPHER;
     job->enc_keys = job->dec_keys = key.data();
-    job->key_len_in_bytes = 32;
+    job->key_len_in_bytes = key_size;
     job->iv = raw(iv.data());
     job->iv_len_in_bytes = iv.size();
     job->u.CHACHA20_POLY1305.aad = iv.data();
@@ -103,7 +103,7 @@ public:
     job->msg_len_to_cipher_in_bytes = text.size();
     job->msg_len_to_hash_in_bytes = text.size();
     job->auth_tag_output = raw(tag);
-    job->auth_tag_output_len_in_bytes = transport_cipher::tag_size;
+    job->auth_tag_output_len_in_bytes = transport_tag_size;
     auto* done = IMB_SUBMIT_JOB_NOCHECK(manager_);
     while (done == nullptr)
       done = IMB_FLUSH_JOB(manager_);
@@ -116,17 +116,17 @@ private:
   IMB_MGR* manager_;
 };
 
-void seal_ipsec_mb(const secret<32>& key, std::uint64_t counter, byte_span text,
-                   std::byte* tag) {
+void seal_ipsec_mb(const secret<key_size>& key, std::uint64_t counter,
+                   byte_span text, std::byte* tag) {
   job_manager::of_this_thread().run(key, counter, text, tag, true);
 }
 
-bool open_ipsec_mb(const secret<32>& key, std::uint64_t counter, byte_span text,
-                   const std::byte* tag) {
-  byte_array<transport_cipher::tag_size> expected;
+bool open_ipsec_mb(const secret<key_size>& key, std::uint64_t counter,
+                   byte_span text, const std::byte* tag) {
+  byte_array<transport_tag_size> expected;
   job_manager::of_this_thread().run(key, counter, text, expected.data(), false);
   // In constant time; libsodium's comparison takes 3 % of the whole.
-  static_assert(transport_cipher::tag_size == 2 * sizeof(std::uint64_t));
+  static_assert(transport_tag_size == 2 * sizeof(std::uint64_t));
   const auto difference
     = (load_le<std::uint64_t>(expected.data()) ^ load_le<std::uint64_t>(tag))
       | (load_le<std::uint64_t>(expected.data() + 8)
@@ -140,10 +140,11 @@ bool has_ipsec_mb() {
 
 #else
 
-void seal_ipsec_mb(const secret<32>&, std::uint64_t, byte_span, std::byte*) {
+void seal_ipsec_mb(const secret<key_size>&, std::uint64_t, byte_span,
+                   std::byte*) {
   std::abort();
 }
-bool open_ipsec_mb(const secret<32>&, std::uint64_t, byte_span,
+bool open_ipsec_mb(const secret<key_size>&, std::uint64_t, byte_span,
                    const std::byte*) {
   std::abort();
 }
@@ -158,7 +159,7 @@ bool has_ipsec_mb() {
 // -- OpenSSL -----------------------------------------------------------------
 
 struct transport_cipher::evp_context {
-  explicit evp_context(const secret<32>& key)
+  explicit evp_context(const secret<key_size>& key)
     : context_(EVP_CIPHER_CTX_new(), EVP_CIPHER_CTX_free) {
     // The key's schedule is the same in both directions.
     if (!context_
@@ -187,7 +188,8 @@ private:
         != 1)
       return false;
     if (expected != nullptr
-        && EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_SET_TAG, tag_size, expected)
+        && EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_SET_TAG, transport_tag_size,
+                               expected)
              != 1)
       return false;
     if (!text.empty()
@@ -198,7 +200,9 @@ private:
     if (EVP_CipherFinal_ex(c, raw(text.data()) + length, &length) != 1)
       return false;
     return tag == nullptr
-           || EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_GET_TAG, tag_size, tag) == 1;
+           || EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_GET_TAG, transport_tag_size,
+                                  tag)
+                == 1;
   }
 
   std::unique_ptr<EVP_CIPHER_CTX, void (*)(EVP_CIPHER_CTX*)> context_;
@@ -231,11 +235,11 @@ const std::vector<cipher_backend>& available_cipher_backends() {
   return backends;
 }
 
-transport_cipher::transport_cipher(const secret<32>& key)
+transport_cipher::transport_cipher(const secret<key_size>& key)
   : transport_cipher(key, available_cipher_backends().front()) {
 }
 
-transport_cipher::transport_cipher(const secret<32>& key,
+transport_cipher::transport_cipher(const secret<key_size>& key,
                                    cipher_backend backend)
   : backend_(backend), key_(key) {
   if (backend == cipher_backend::openssl)
@@ -249,7 +253,8 @@ transport_cipher::operator=(transport_cipher&&) noexcept = default;
 
 void transport_cipher::seal(std::uint64_t counter,
                             byte_span text_and_tag) noexcept {
-  const auto text = text_and_tag.first(text_and_tag.size() - tag_size);
+  const auto text
+    = text_and_tag.first(text_and_tag.size() - transport_tag_size);
   auto* tag = text.data() + text.size();
   switch (backend_) {
     case cipher_backend::ipsec_mb:
@@ -266,7 +271,8 @@ void transport_cipher::seal(std::uint64_t counter,
 
 bool transport_cipher::open(std::uint64_t counter,
                             byte_span text_and_tag) noexcept {
-  const auto text = text_and_tag.first(text_and_tag.size() - tag_size);
+  const auto text
+    = text_and_tag.first(text_and_tag.size() - transport_tag_size);
   auto* tag = text.data() + text.size();
   bool valid = false;
   switch (backend_) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "protocol/base/keys.hpp"
+#include "protocol/base/wireguard.hpp"
 
 #include <memory>
 #include <string_view>
@@ -26,10 +27,8 @@ const std::vector<cipher_backend>& available_cipher_backends();
 /// associated data (paper, 5.4.6).
 class transport_cipher {
 public:
-  static constexpr std::size_t tag_size = 16;
-
-  explicit transport_cipher(const secret<32>& key);
-  transport_cipher(const secret<32>& key, cipher_backend backend);
+  explicit transport_cipher(const secret<key_size>& key);
+  transport_cipher(const secret<key_size>& key, cipher_backend backend);
   ~transport_cipher();
   transport_cipher(transport_cipher&&) noexcept;
   transport_cipher& operator=(transport_cipher&&) noexcept;
@@ -45,7 +44,7 @@ private:
   struct evp_context;
 
   cipher_backend backend_;
-  secret<32> key_;
+  secret<key_size> key_;
   std::unique_ptr<evp_context> evp_; ///< for openssl only
 };
 

@@ -44,7 +44,7 @@ node_config full_config() {
   peer_config named;
   named.name = "beta";
   named.public_key = derive_public_key(generate_private_key(random));
-  named.preshared_key = generate_private_key(random);
+  named.preshared_key = preshared_key{generate_private_key(random).bytes()};
   named.endpoint = host_endpoint{"beta.example.net", 51820};
   named.allowed_ips = {*parse_ip_prefix("10.0.0.2/32")};
   named.persistent_keepalive = 25s;

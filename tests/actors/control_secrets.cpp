@@ -84,7 +84,7 @@ std::size_t times_in_memory(const hidden_text& text) {
 
 TEST_CASE("No text of a key that came by message is left in memory") {
   system_random random;
-  secret<32> shared{};
+  preshared_key shared;
   random.fill(shared.bytes());
   const hidden_text needle{to_base64(shared.bytes())};
   REQUIRE(times_in_memory(needle) == 0);

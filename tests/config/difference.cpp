@@ -214,7 +214,8 @@ TEST_CASE("Any configuration is reached from any other") {
       // Never taken away again: a device keeps an endpoint.
       one.endpoint = endpoint{{}, static_cast<std::uint16_t>(pick(3)), 0};
       one.name = pick(2) == 0 ? "" : "name";
-      one.preshared_key = pick(2) == 0 ? secret<32>{} : key(8 * pick(3));
+      one.preshared_key = preshared_key{
+        (pick(2) == 0 ? secret<32>{} : key(8 * pick(3))).bytes()};
       one.persistent_keepalive = std::chrono::seconds{pick(2)};
     }
     return node(std::move(peers));

@@ -14,15 +14,26 @@
 
 namespace weft::test {
 
+/// Bytes that may be a key of any kind.
+struct any_key : secret<key_size> {
+  using secret::secret;
+  operator private_key() const {
+    return private_key{bytes()};
+  }
+  operator preshared_key() const {
+    return preshared_key{bytes()};
+  }
+};
+
 /// 32 bytes that begin with `n`; clamped, so that it may be a private key.
-inline secret<32> key(unsigned n) {
+inline any_key key(unsigned n) {
   byte_array<32> bytes{};
   for (std::size_t i = 0; i < 4; ++i)
     bytes[i] = static_cast<std::byte>(n >> (8 * i));
   bytes[16] = std::byte{0x5a};
   private_key made{bytes};
   clamp(made);
-  return made;
+  return any_key{made.bytes()};
 }
 
 inline std::string base64(const secret<32>& bytes) {

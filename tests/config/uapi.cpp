@@ -90,7 +90,7 @@ TEST_CASE("Every key of a change is read") {
 
 TEST_CASE("Sixty-four zeros clear a key, and other private keys are clamped") {
   CHECK(set_of("private_key=" + std::string(64, '0')).private_key->is_zero());
-  auto ones = *from_hex(std::string(64, 'f'));
+  private_key ones{*from_hex(std::string(64, 'f'))};
   const auto update = set_of("private_key=" + std::string(64, 'f')
                              + "\n"
                                "public_key="
@@ -304,7 +304,7 @@ TEST_CASE("A change that is written is read as the same change") {
   update.peers.resize(2);
   update.peers[0].public_key = public_of(1);
   update.peers[0].update_only = true;
-  update.peers[0].preshared_key = secret<32>{};
+  update.peers[0].preshared_key = preshared_key{};
   update.peers[0].endpoint = *parse_endpoint("192.0.2.1:5");
   update.peers[0].persistent_keepalive = std::chrono::seconds{0};
   update.peers[0].replace_allowed_ips = true;
@@ -372,7 +372,8 @@ TEST_CASE("A large request that arrives in small pieces is read quickly") {
   REQUIRE(request);
   CHECK(std::get<device_update>(request->value()).peers.at(0).allowed_ips.size()
         == 200'000);
-  // It takes 0.1 s; searching from the beginning each time would take minutes.
+  // It takes 0.1 s; searching from the beginning each time would take
+  // minutes.
   CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds{10});
 }
 

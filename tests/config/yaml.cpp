@@ -95,7 +95,7 @@ TEST_CASE("A private key is clamped when it is read") {
   const auto read
     = parse_yaml("interface: {private_key: \"" + to_base64(all) + "\"}", "a");
   REQUIRE(read);
-  auto clamped = secret<32>{all};
+  private_key clamped{all};
   clamp(clamped);
   CHECK(read->interface.private_key == clamped);
 }

@@ -8,6 +8,7 @@
 #include <memory>
 #include <ostream>
 #include <set>
+#include <type_traits>
 #include <unordered_set>
 
 namespace {
@@ -33,6 +34,14 @@ concept has_text = requires(const T& value) {
 static_assert(!printable<secret<32>>);
 static_assert(!has_text<secret<32>>);
 static_assert(has_text<public_key>);
+
+// A key passes for no other kind of key, and bytes for none unless asked to.
+static_assert(!std::is_constructible_v<preshared_key, private_key>);
+static_assert(!std::is_constructible_v<private_key, shared_secret>);
+static_assert(!std::is_assignable_v<private_key&, preshared_key>);
+static_assert(!std::is_assignable_v<private_key&, secret<32>>);
+static_assert(!std::is_convertible_v<secret<32>, private_key>);
+static_assert(!std::is_convertible_v<shared_secret, public_key>);
 
 } // namespace
 
@@ -90,22 +99,21 @@ TEST_CASE("Secrets differ when any bit of them does") {
 }
 
 TEST_CASE("A public key belongs to its private key as RFC 7748 has it") {
-  CHECK(derive_public_key(unhex_secret(digits))
+  CHECK(derive_public_key(private_key{unhex_secret(digits)})
         == unhex_public("de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e"
                         "146f882b4f"));
   // Nine, multiplied by the scalar that reads nine before it is clamped.
-  CHECK(
-    derive_public_key(unhex_secret("0900000000000000000000000000000000000000"
-                                   "000000000000000000000000"))
-    == unhex_public("422c8e7a6227d7bca1350b3e2bb7279f7897b87bb6854b783c60e8"
-                    "0311ae3079"));
+  CHECK(derive_public_key(private_key{unhex_secret(
+          "0900000000000000000000000000000000000000000000000000000000000000")})
+        == unhex_public("422c8e7a6227d7bca1350b3e2bb7279f7897b87bb6854b783c60e8"
+                        "0311ae3079"));
 }
 
 TEST_CASE("Clamping sets and clears the bits of RFC 7748 and no others") {
-  auto ones = unhex_secret(std::string(64, 'f'));
+  private_key ones{unhex_secret(std::string(64, 'f'))};
   clamp(ones);
   CHECK(test::hex(ones.bytes()) == "f8" + std::string(60, 'f') + "7f");
-  secret<32> zeros;
+  private_key zeros;
   clamp(zeros);
   CHECK(test::hex(zeros.bytes()) == std::string(62, '0') + "40");
   auto again = zeros;
@@ -114,7 +122,7 @@ TEST_CASE("Clamping sets and clears the bits of RFC 7748 and no others") {
 }
 
 TEST_CASE("An unclamped private key has the public key of the clamped one") {
-  auto key = unhex_secret(std::string(64, 'f'));
+  private_key key{unhex_secret(std::string(64, 'f'))};
   const auto before = derive_public_key(key);
   clamp(key);
   CHECK(derive_public_key(key) == before);

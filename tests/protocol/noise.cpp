@@ -15,7 +15,7 @@ using namespace weft::test;
 struct handshake {
   deterministic_random random{7};
   acquainted_pair hosts{random};
-  preshared_key psk = generate_private_key(random);
+  preshared_key psk{generate_private_key(random).bytes()};
   tai64n timestamp = to_tai64n(wall_time(1700000000s));
   initiation_message initiation{};
   response_message response{};

@@ -13,8 +13,8 @@ using namespace weft::test;
 namespace known = weft::test::vectors;
 
 struct hosts {
-  identity initiator{unhex_secret(known::initiator_static)};
-  identity responder{unhex_secret(known::responder_static)};
+  identity initiator{private_key{unhex_secret(known::initiator_static)}};
+  identity responder{private_key{unhex_secret(known::responder_static)}};
   static_pair to_responder
     = *static_pair::create(initiator, responder.public_static());
   static_pair to_initiator
@@ -33,7 +33,7 @@ std::string sealed(const secret<32>& key, std::uint32_t receiver,
                    std::uint64_t counter, std::string_view packet) {
   const auto text = unhex(packet);
   std::vector<std::byte> message(wire::transport_packet + text.size()
-                                 + transport_cipher::tag_size);
+                                 + transport_tag_size);
   message[0] = std::byte{4};
   store_le(message.data() + wire::transport_receiver, receiver);
   store_le(message.data() + wire::transport_counter, counter);
@@ -85,8 +85,9 @@ TEST_CASE_METHOD(hosts, "A response and the keys have the known bytes") {
     scripted_random random(unhex(known::responder_ephemeral));
     response_message response;
     response.fill(std::byte{0xee});
-    const auto keys = accepted->respond(
-      unhex_secret(answer.psk), known::responder_index, random, response);
+    const auto keys
+      = accepted->respond(preshared_key{unhex_secret(answer.psk)},
+                          known::responder_index, random, response);
     REQUIRE(keys);
     cookie_stamper(initiator.public_static()).stamp(response, {});
     CHECK(hex(response) == answer.response);
@@ -99,7 +100,7 @@ TEST_CASE_METHOD(hosts, "The initiator derives the known keys") {
   for (const auto& answer : known::handshakes) {
     initiation_message message;
     const auto keys = start(message).finish(
-      initiator, unhex_secret(answer.psk),
+      initiator, preshared_key{unhex_secret(answer.psk)},
       unhex_array<wire::response_size>(answer.response));
     REQUIRE(keys);
     CHECK(hex(keys->send.bytes()) == answer.key_to_responder);

@@ -9,8 +9,12 @@ using namespace weft::test;
 using numbers = std::vector<std::uint64_t>;
 
 struct psk_network : pair_network {
-  preshared_key first = generate_private_key((*this)[a].random());
-  preshared_key second = generate_private_key((*this)[a].random());
+  preshared_key first = some_psk();
+  preshared_key second = some_psk();
+
+  preshared_key some_psk() {
+    return preshared_key{generate_private_key((*this)[a].random()).bytes()};
+  }
 
   void set(std::size_t who, const preshared_key& psk) {
     session(who).set_preshared_key(psk);

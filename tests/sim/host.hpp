@@ -2,7 +2,7 @@
 // daemon makes in front of them, and a clock of its own.
 #pragma once
 
-#include "protocol/tunnel/wire.hpp"
+#include "protocol/base/wireguard.hpp"
 #include "tests/protocol/session_access.hpp"
 #include "tests/protocol/support.hpp"
 

@@ -60,7 +60,7 @@ TEST_CASE("peer add sends the whole peer") {
   peer_config expected;
   expected.name = "gamma";
   expected.public_key = example_key(0x44);
-  expected.preshared_key = *from_base64(key);
+  expected.preshared_key = preshared_key{*from_base64(key)};
   expected.endpoint = host_endpoint{"gamma.example.net", 51820};
   expected.allowed_ips
     = {*parse_ip_prefix("10.0.0.0/24"), *parse_ip_prefix("fd00::/64"),

@@ -17,14 +17,14 @@ constexpr auto sizes = std::to_array<std::size_t>({128, 576, 1420, 8920});
 /// Messages that are opened between two readings of the clock.
 constexpr std::size_t batch = 64;
 
-secret<32> some_key() {
+secret<key_size> some_key() {
   test::deterministic_random random;
   return generate_private_key(random);
 }
 
 void seal(benchmark::State& state, cipher_backend backend, std::size_t size) {
   transport_cipher cipher(some_key(), backend);
-  std::vector<std::byte> text_and_tag(size + transport_cipher::tag_size);
+  std::vector<std::byte> text_and_tag(size + transport_tag_size);
   std::uint64_t counter = 0;
   for (auto _ : state) {
     cipher.seal(counter++, text_and_tag);
@@ -37,7 +37,7 @@ void seal(benchmark::State& state, cipher_backend backend, std::size_t size) {
 void open(benchmark::State& state, cipher_backend backend, std::size_t size) {
   transport_cipher sealing(some_key(), backend);
   transport_cipher opening(some_key(), backend);
-  const auto stride = size + transport_cipher::tag_size;
+  const auto stride = size + transport_tag_size;
   std::vector<std::byte> memory(batch * stride);
   const auto message = [&](std::size_t i) {
     return byte_span{memory}.subspan(i * stride, stride);

@@ -38,7 +38,7 @@ struct hosts {
 
   system_random random;
   test::acquainted_pair pair{random};
-  preshared_key psk = generate_private_key(random);
+  preshared_key psk{generate_private_key(random).bytes()};
   tai64n timestamp = to_tai64n(wall_time(std::chrono::seconds(1700000000)));
   time_point now{std::chrono::hours(1)};
   cookie_stamper to_b{pair.b.public_static()};

@@ -43,7 +43,7 @@ std::vector<private_key> read_keys(const std::string& path) {
     const auto key = from_base64(line.substr(0, line.find(' ')));
     if (!key)
       throw std::invalid_argument(path + ": a line without a private key");
-    keys.push_back(*key);
+    keys.emplace_back(*key);
   }
   if (keys.empty())
     throw std::invalid_argument(path + ": no keys");

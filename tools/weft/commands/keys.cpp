@@ -11,8 +11,6 @@ namespace weft {
 
 namespace {
 
-constexpr std::size_t base64_characters = 44;
-
 /// Standard input up to the end, or up to more than any key can be.
 std::string read_key_text(std::istream& in) {
   std::string text;
@@ -51,8 +49,8 @@ int print_public_key(const streams& io) {
               "'weft pubkey < FILE'\n";
     return exit_failure;
   }
-  if (text.size() != base64_characters) {
-    io.err << "weft: a private key has " << base64_characters
+  if (text.size() != base64_key_length) {
+    io.err << "weft: a private key has " << base64_key_length
            << " characters of base64, but standard input has " << text.size()
            << (text.size() >= 4096 ? " or more\n" : "\n");
     return exit_failure;
@@ -60,12 +58,12 @@ int print_public_key(const streams& io) {
   const auto key = from_base64(text);
   if (!key) {
     io.err << "weft: standard input is no private key: it must be "
-           << base64_characters
+           << base64_key_length
            << " characters of base64 (A-Z, a-z, 0-9, + and /, with one = at "
               "the end)\n";
     return exit_failure;
   }
-  io.out << to_string(derive_public_key(*key)) << '\n';
+  io.out << to_string(derive_public_key(private_key{*key})) << '\n';
   return exit_fine;
 }
 

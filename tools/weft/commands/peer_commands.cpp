@@ -30,6 +30,7 @@ outcome<preshared_key> read_preshared_key(const std::string& file) {
   if (file == none)
     return preshared_key{};
   return read_option(read_key_file(file, std::filesystem::current_path())
+                       .map([](const auto& key) { return preshared_key{key}; })
                        .map_error([&](auto why) { return file + ": " + why; }),
                      "--preshared-key-file", "preshared_key");
 }

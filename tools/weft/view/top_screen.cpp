@@ -1,6 +1,6 @@
 #include "tools/weft/view/top_screen.hpp"
 
-#include "protocol/tunnel/deadlines.hpp"
+#include "protocol/base/wireguard.hpp"
 #include "tools/weft/view/format.hpp"
 #include "tools/weft/view/status_text.hpp"
 

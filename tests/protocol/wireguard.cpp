@@ -1,4 +1,4 @@
-#include "protocol/tunnel/wire.hpp"
+#include "protocol/base/wireguard.hpp"
 
 #include "tests/catch.hpp"
 
