@@ -35,15 +35,17 @@ void datagram_sorter::sort_message(const received_datagrams& received,
     const auto datagram = received.bytes.subspan(at, length);
     const auto type = wire::classify(datagram);
     if (!type) {
-      drops_.add(drop_reason::malformed_message);
+      drops_.dropped(drop_reason::malformed_message, 1,
+                     {datagram, &received.remote});
     } else if (*type == message_type::transport) {
       if (!routes_ || batch.datagrams.size() >= max_transport)
-        drops_.add(drop_reason::overload);
+        drops_.dropped(drop_reason::overload, 1, {datagram, &received.remote});
       else
         sort_transport(datagram, path, batch);
     } else if (handshakes_waiting_ + handshakes_.size()
                >= max_waiting_handshakes) {
-      drops_.add(drop_reason::handshake_overload);
+      drops_.dropped(drop_reason::handshake_overload, 1,
+                     {datagram, &received.remote});
     } else {
       auto& message = handshakes_.emplace_back();
       std::copy(datagram.begin(), datagram.end(), message.bytes.begin());
@@ -66,7 +68,8 @@ void datagram_sorter::sort_transport(byte_span datagram, std::uint16_t path,
       ++last_chain_;
     if (last_chain_ == chains_.size()) {
       if (routes_->peer(slot) == nullptr) {
-        drops_.add(drop_reason::unknown_index);
+        drops_.dropped(drop_reason::unknown_index, 1,
+                       {datagram, &batch.paths[path].remote});
         add_unknown(batch.paths[path].remote);
         return;
       }
@@ -99,7 +102,7 @@ void datagram_sorter::pass_to_gate() {
     caf::anon_send(gate_, incoming_handshakes{std::move(handshakes_),
                                               std::move(unknown_), self_});
   } else {
-    drops_.add(drop_reason::handshake_overload, handshakes_.size());
+    drops_.dropped(drop_reason::handshake_overload, handshakes_.size());
   }
   handshakes_.clear();
   unknown_.clear();

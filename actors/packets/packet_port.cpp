@@ -104,7 +104,7 @@ void packet_port::on_exit() {
 
 caf::result<std::uint32_t> packet_port::send_out(send_packets& message) {
   if (waiting_.size() >= max_waiting) {
-    router_.drops().add(drop_reason::queue_full, message.packets.size());
+    router_.drops().dropped(drop_reason::queue_full, message.packets.size());
     return make_error(ENOBUFS, "too many packets wait to be sent: wait for "
                                "the answer before sending more");
   }
@@ -132,7 +132,7 @@ bool packet_port::pass_on(waiting_packets& waiting) {
       return false;
     const auto packet = packets[waiting.next];
     if (packet.size() > router_.mtu())
-      router_.drops().add(drop_reason::oversized);
+      router_.drops().dropped(drop_reason::oversized);
     else if (router_.route({}, packet))
       ++waiting.accepted;
   }
@@ -171,7 +171,7 @@ void packet_port::delivered(std::uint64_t number, bool failed) {
   if (number != delivery_ || unanswered_ == 0)
     return;
   if (failed)
-    router_.drops().add(drop_reason::device_busy, unanswered_);
+    router_.drops().dropped(drop_reason::device_busy, unanswered_);
   unanswered_ = 0;
   deliver();
 }

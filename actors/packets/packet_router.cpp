@@ -19,16 +19,16 @@ packet_router::packet_router(std::uint32_t mtu)
 bool packet_router::route(const offload_header& header, byte_span packet) {
   const auto view = parse_ip_packet(packet);
   if (!view)
-    return drop(drop_reason::malformed_packet);
+    return drop(drop_reason::malformed_packet, packet);
   const auto slot = find_slot(view->destination);
   if (!slot)
-    return drop(drop_reason::no_route);
+    return drop(drop_reason::no_route, packet);
   if (thinning_ && share_.is_used_up(*slot) && !is_tcp_super_packet(header))
-    return drop(drop_reason::queue_full);
+    return drop(drop_reason::queue_full, packet);
   share_.take(*slot);
   auto segments = segmenter::create(header, packet);
   if (!segments)
-    return drop(drop_reason::malformed_packet);
+    return drop(drop_reason::malformed_packet, packet);
   while (!segments->split_into(batch_for(*slot)->datagrams, mtu_)) {
     for (auto& open : open_) {
       if (open.batch && open.slot == *slot)
@@ -38,8 +38,8 @@ bool packet_router::route(const offload_header& header, byte_span packet) {
   return true;
 }
 
-bool packet_router::drop(drop_reason reason) {
-  drops_.add(reason);
+bool packet_router::drop(drop_reason reason, const_byte_span packet) {
+  drops_.dropped(reason, 1, {packet});
   return false;
 }
 
@@ -78,7 +78,7 @@ void packet_router::send(open_batch& open) {
   if (peer != nullptr)
     caf::anon_send(*peer, outgoing_packets{std::move(batch)});
   else
-    drops_.add(drop_reason::no_route, batch->datagrams.size());
+    drops_.dropped(drop_reason::no_route, batch->datagrams.size());
 }
 
 void packet_router::flush() {

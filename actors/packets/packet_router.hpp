@@ -76,7 +76,7 @@ private:
     outgoing_ptr batch;
   };
 
-  bool drop(drop_reason reason);
+  bool drop(drop_reason reason, const_byte_span packet);
   std::optional<std::uint32_t> find_slot(const ip_address& destination);
   outgoing_ptr& batch_for(std::uint32_t slot);
   void send(open_batch& open);

@@ -86,8 +86,8 @@ void send_lanes::finish() {
 
 void send_lanes::drop_waiting(lane& by) {
   for (const auto& waiting : by.waiting)
-    drops_.add(drop_reason::send_overload,
-               waiting.datagrams.batch->datagrams.size() - waiting.sent);
+    drops_.dropped(drop_reason::send_overload,
+                   waiting.datagrams.batch->datagrams.size() - waiting.sent);
   by.waiting.clear();
 }
 
@@ -96,7 +96,7 @@ void send_lanes::send(outgoing_datagrams& datagrams,
   const auto& remote = datagrams.path.remote;
   auto& way = remote.address.is_v4() ? v4_ : v6_;
   if (way.main.socket == nullptr) {
-    drops_.add(drop_reason::send_failed, datagrams.batch->datagrams.size());
+    drops_.dropped(drop_reason::send_failed, datagrams.batch->datagrams.size());
     return;
   }
   auto* by = &lane_for(way, remote);
@@ -178,7 +178,7 @@ bool send_lanes::try_send(lane& by, waiting_batch& waiting) {
   waiting.sent = result.sent;
   if (result.source_was_invalid && waiting.sender)
     caf::anon_send(caf::actor_cast<peer_actor>(waiting.sender), source_lost{});
-  drops_.add(drop_reason::send_failed, result.failed);
+  drops_.dropped(drop_reason::send_failed, result.failed);
   return result.status != udp_socket::io_status::would_block;
 }
 
@@ -195,8 +195,8 @@ std::size_t send_lanes::waiting_in_all() const {
 void send_lanes::keep(lane& by, waiting_batch&& waiting) {
   if (by.waiting.size() == max_waiting
       || waiting_in_all() >= max_waiting_in_all) {
-    drops_.add(drop_reason::send_overload,
-               waiting.datagrams.batch->datagrams.size() - waiting.sent);
+    drops_.dropped(drop_reason::send_overload,
+                   waiting.datagrams.batch->datagrams.size() - waiting.sent);
     return;
   }
   by.waiting.push_back(std::move(waiting));

@@ -70,7 +70,8 @@ void stranger_port::close() {
   for (auto* family : {&v4_, &v6_}) {
     if (!family->socket)
       continue;
-    sorter_.drops().add(drop_reason::oversized, family->socket->truncated());
+    sorter_.drops().dropped(drop_reason::oversized,
+                            family->socket->truncated());
     loop().forget(family->socket->descriptor());
     family->socket.reset();
   }
@@ -80,7 +81,7 @@ drop_report stranger_port::report() const {
   auto report = drop_report{sorter_.drops()};
   for (const auto* family : {&v4_, &v6_}) {
     if (family->socket)
-      report.drops.add(drop_reason::oversized, family->socket->truncated());
+      report.drops.dropped(drop_reason::oversized, family->socket->truncated());
   }
   return report;
 }

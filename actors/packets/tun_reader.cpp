@@ -92,7 +92,7 @@ bool tun_reader::read_packet() {
       router_.route(packet.header, packet.packet);
       return true;
     case tun_device::io_status::rejected:
-      router_.drops().add(drop_reason::malformed_packet);
+      router_.drops().dropped(drop_reason::malformed_packet);
       return true;
     case tun_device::io_status::would_block:
     case tun_device::io_status::not_up:

@@ -74,7 +74,7 @@ drop_report udp_port::report() const {
   report.drops.add(send_drops_);
   for (const auto* family : {&v4_, &v6_}) {
     if (family->socket)
-      report.drops.add(drop_reason::oversized, family->socket->truncated());
+      report.drops.dropped(drop_reason::oversized, family->socket->truncated());
   }
   return report;
 }
@@ -112,7 +112,8 @@ void udp_port::close() {
   for (auto* family : {&v4_, &v6_}) {
     if (!family->socket)
       continue;
-    sorter_.drops().add(drop_reason::oversized, family->socket->truncated());
+    sorter_.drops().dropped(drop_reason::oversized,
+                            family->socket->truncated());
     loop().forget(family->socket->descriptor());
     family->socket.reset();
   }

@@ -18,6 +18,10 @@ constexpr std::size_t work_at_a_time = 2;
 /// A peer is woken this often at the most.  It begins one handshake in 5 s.
 constexpr auto min_wake_interval = 200ms;
 
+drop_context context_of(const handshake_message& message) {
+  return {message.view(), &message.path.remote};
+}
+
 } // namespace
 
 handshake_gate::handshake_gate(
@@ -144,23 +148,23 @@ void handshake_gate::check(const handshake_message& message, time_point now) {
   const auto& source = message.path.remote;
   const auto verdict = checker_->check(message.view(), source, now);
   if (verdict == cookie_checker::verdict::invalid_mac) {
-    drops_.add(drop_reason::invalid_mac);
+    drops_.dropped(drop_reason::invalid_mac, 1, context_of(message));
     return;
   }
   if (is_under_load(now)) {
     if (verdict != cookie_checker::verdict::valid_mac2) {
-      drops_.add(drop_reason::cookie_sent);
+      drops_.dropped(drop_reason::cookie_sent, 1, context_of(message));
       replies_.push_back(
         {checker_->make_reply(message.view(), source, now), message.path});
       return;
     }
     if (!limiter_.allow(source.address, now)) {
-      drops_.add(drop_reason::rate_limited);
+      drops_.dropped(drop_reason::rate_limited, 1, context_of(message));
       return;
     }
   }
   if (waiting_.size() == max_waiting)
-    drops_.add(drop_reason::handshake_overload);
+    drops_.dropped(drop_reason::handshake_overload, 1, context_of(message));
   else
     waiting_.push_back(message);
 }
@@ -191,12 +195,12 @@ void handshake_gate::pass_initiation(const handshake_message& message) {
   auto claim
     = noise_claim::open(*self_, message.view().first<wire::initiation_size>());
   if (!claim) {
-    drops_.add(drop_reason::invalid_handshake);
+    drops_.dropped(drop_reason::invalid_handshake, 1, context_of(message));
     return;
   }
   const auto found = peers_.find(claim->initiator());
   if (found == peers_.end()) {
-    drops_.add(drop_reason::unknown_peer);
+    drops_.dropped(drop_reason::unknown_peer, 1, context_of(message));
     return;
   }
   send(found->second.entry.actor,
@@ -210,7 +214,7 @@ void handshake_gate::pass_answer(const handshake_message& message,
   const auto slot = indices_->slot(index);
   const auto* peer = routes_ ? routes_->peer(slot) : nullptr;
   if (peer == nullptr) {
-    drops_.add(drop_reason::unknown_index);
+    drops_.dropped(drop_reason::unknown_index, 1, context_of(message));
     return;
   }
   auto& budget = answers_[slot];
@@ -219,7 +223,7 @@ void handshake_gate::pass_answer(const handshake_message& message,
   if (left.take(now))
     send(*peer, answer_received{message});
   else
-    drops_.add(drop_reason::rate_limited);
+    drops_.dropped(drop_reason::rate_limited, 1, context_of(message));
 }
 
 void handshake_gate::set_routes(routes_ptr snapshot) {

@@ -2,52 +2,83 @@
 // counts are part of the status.
 #pragma once
 
+#include "protocol/base/ip.hpp"
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 namespace weft {
 
+/// The rows of drop_rows() say what each means.
 enum class drop_reason : std::uint8_t {
-  malformed_packet, ///< from the host: no IP packet, or a wrong offload header
-  no_route,     ///< from the host: nobody's allowed IPs hold the destination
-  routing_loop, ///< from the host: what we sent goes around
-  no_endpoint,  ///< for a peer whose address is unknown
-  queue_full,   ///< more of a peer than may wait, or at a packet port
-  handshake_failed,   ///< waited for a handshake that was given up
-  send_failed,        ///< refused by the host's network stack
-  send_overload,      ///< the socket's buffer stayed full
-  malformed_message,  ///< from the network: no WireGuard message
-  invalid_mac,        ///< handshake message for another key, or forged
-  rate_limited,       ///< handshake message of a source that sends too many
-  cookie_sent,        ///< under load: answered with a cookie reply
-  handshake_overload, ///< more handshake messages than can be looked at
-  unknown_peer,       ///< handshake of a key that is not configured
-  invalid_handshake,  ///< forged, or not the answer to ours
-  replayed_handshake, ///< timestamp not newer than the last one
-  unknown_index,      ///< transport message for no session
-  expired_session,    ///< transport message for a session that has ended
-  invalid_tag,        ///< transport message that does not authenticate
-  replayed,           ///< transport message seen before, or too old
-  malformed_inner,    ///< authenticated, but no IP packet
-  wrong_source,       ///< inner source address is not the peer's
-  oversized,   ///< larger than any buffer or, at a packet port, than the MTU
-  device_busy, ///< the TUN device or consumer had no room, or was down
-  device_rejected, ///< the TUN device refused the packet
-  overload,        ///< more than one receive call can be asked for
+  malformed_packet,
+  no_route,
+  routing_loop,
+  no_endpoint,
+  queue_full,
+  handshake_failed,
+  send_failed,
+  send_overload,
+  malformed_message,
+  invalid_mac,
+  rate_limited,
+  cookie_sent,
+  handshake_overload,
+  unknown_peer,
+  invalid_handshake,
+  replayed_handshake,
+  unknown_index,
+  expired_session,
+  invalid_tag,
+  replayed,
+  malformed_inner,
+  wrong_source,
+  oversized,
+  device_busy,
+  device_rejected,
+  overload,
 };
 
 inline constexpr std::size_t drop_reason_count
   = static_cast<std::size_t>(drop_reason::overload) + 1;
 
-/// `no_route`, as in the enumeration.
+/// Where what is dropped comes from.
+enum class drop_side : std::uint8_t {
+  host,    ///< a packet of this host, on its way to a peer
+  network, ///< a datagram from the network, or the packet in it
+};
+
+/// What is to be known of a reason.
+struct drop_row {
+  drop_reason reason{};
+  std::string_view name; ///< as in the enumeration
+  drop_side side{};
+  std::string_view meaning;
+  std::string_view remedy; ///< what to do, in a sentence
+};
+
+/// One for each reason, in their order.
+std::span<const drop_row, drop_reason_count> drop_rows();
+
+/// The row's name.
 std::string_view to_string(drop_reason reason);
+
+/// What is at hand of something that is dropped, for whoever watches drops:
+/// nothing is looked up or formatted for it.  It holds while it is counted.
+struct drop_context {
+  const_byte_span bytes{};          ///< inner packet or datagram
+  const endpoint* remote = nullptr; ///< where it came from, or was to go
+};
 
 /// A count for each reason.
 class drop_counters {
 public:
-  void add(drop_reason reason, std::uint64_t packets = 1) {
+  /// `packets` of them, of which `context` shows one.
+  void dropped(drop_reason reason, std::uint64_t packets = 1,
+               const drop_context& /*context*/ = {}) {
     counts_[static_cast<std::size_t>(reason)] += packets;
   }
   void add(const drop_counters& other) {

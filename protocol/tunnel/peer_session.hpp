@@ -169,8 +169,9 @@ public:
     return received_;
   }
   /// Datagrams that were dropped after sealing or before opening, by callers.
-  void count_drop(drop_reason reason, std::uint64_t packets = 1) {
-    drops_.add(reason, packets);
+  void count_drop(drop_reason reason, std::uint64_t packets = 1,
+                  const drop_context& context = {}) {
+    drops_.dropped(reason, packets, context);
   }
   const drop_counters& drops() const {
     return drops_;

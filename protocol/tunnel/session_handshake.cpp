@@ -168,21 +168,21 @@ void peer_session::handle_initiation(const noise_claim& claim, std::size_t size,
                                      const network_path& from,
                                      const instant& at) {
   if (!self_ || !statics_) {
-    drops_.add(drop_reason::invalid_handshake);
+    drops_.dropped(drop_reason::invalid_handshake, 1, {{}, &from.remote});
     return;
   }
   if (last_accepted_ && at.now >= *last_accepted_
       && at.now - *last_accepted_ < limits::min_initiation_interval) {
-    drops_.add(drop_reason::rate_limited);
+    drops_.dropped(drop_reason::rate_limited, 1, {{}, &from.remote});
     return;
   }
   const auto responder = noise_responder::accept(claim, *statics_);
   if (!responder) {
-    drops_.add(drop_reason::invalid_handshake);
+    drops_.dropped(drop_reason::invalid_handshake, 1, {{}, &from.remote});
     return;
   }
   if (responder->timestamp() <= newest_timestamp_) {
-    drops_.add(drop_reason::replayed_handshake);
+    drops_.dropped(drop_reason::replayed_handshake, 1, {{}, &from.remote});
     return;
   }
   newest_timestamp_ = responder->timestamp();
@@ -222,14 +222,14 @@ void peer_session::handle_response(const_byte_span message,
   if (!self_ || !pending_ || pending_->index != index
       || at.now - pending_->sent >= limits::rekey_attempt_time
       || !pending_->forgeries.has(at.now)) {
-    drops_.add(drop_reason::invalid_handshake);
+    drops_.dropped(drop_reason::invalid_handshake, 1, {message, &from.remote});
     return;
   }
   const auto keys = pending_->state.finish(
     *self_, psk_, message.first<wire::response_size>());
   if (!keys) {
     pending_->forgeries.take(at.now);
-    drops_.add(drop_reason::invalid_handshake);
+    drops_.dropped(drop_reason::invalid_handshake, 1, {message, &from.remote});
     return;
   }
   const auto remote
@@ -264,7 +264,7 @@ void peer_session::handle_cookie_reply(const_byte_span message,
     return;
   }
   forged_cookies_.take(at.now);
-  drops_.add(drop_reason::invalid_handshake);
+  drops_.dropped(drop_reason::invalid_handshake, 1, {message});
 }
 
 void peer_session::start_session(std::unique_ptr<keypair> keys,

@@ -11,8 +11,8 @@ peer_session::open(byte_span datagram, const instant& at) {
     = load_le<std::uint32_t>(datagram.data() + wire::transport_receiver);
   const auto counter
     = load_le<std::uint64_t>(datagram.data() + wire::transport_counter);
-  auto drop = [this](drop_reason reason) {
-    drops_.add(reason);
+  auto drop = [&](drop_reason reason) {
+    drops_.dropped(reason, 1, {datagram});
     return open_result{};
   };
   auto* keys = keys_.find(index);

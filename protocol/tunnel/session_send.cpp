@@ -45,17 +45,17 @@ bool peer_session::goes_around(const_byte_span packet, std::uint32_t index,
               || loop_guard_.pass(packet.size() + transport_overhead, *path_,
                                   now))))
     return false;
-  drops_.add(drop_reason::routing_loop);
+  drops_.dropped(drop_reason::routing_loop, 1, {packet});
   return true;
 }
 
 void peer_session::stage(const datagram_buffer& batch, const instant& at) {
   if (!path_) {
-    drops_.add(drop_reason::no_endpoint, batch.size());
+    drops_.dropped(drop_reason::no_endpoint, batch.size());
     return;
   }
   if (self_ && !statics_) { // the peer's key is of low order
-    drops_.add(drop_reason::handshake_failed, batch.size());
+    drops_.dropped(drop_reason::handshake_failed, batch.size());
     return;
   }
   for (std::size_t i = 0; i < batch.size(); ++i) {

@@ -35,7 +35,7 @@ void staged_packets::add(const_byte_span packet) {
     drop_oldest(1);
   const auto price = packet.size() + overhead;
   if (packet.size() > max_bytes || !find_room(price)) {
-    drops_.add(drop_reason::queue_full);
+    drops_.dropped(drop_reason::queue_full, 1, {packet});
     return;
   }
   if (budget_ != nullptr) {
@@ -79,12 +79,12 @@ void staged_packets::remove_oldest(std::size_t count) {
 }
 
 void staged_packets::drop_oldest(std::size_t count) {
-  drops_.add(drop_reason::queue_full, count);
+  drops_.dropped(drop_reason::queue_full, count);
   remove_oldest(count);
 }
 
 void staged_packets::drop_all(drop_reason reason) {
-  drops_.add(reason, size());
+  drops_.dropped(reason, size());
   remove_oldest(size());
 }
 
@@ -98,7 +98,7 @@ void staged_packets::keep_only(const std::function<bool(const_byte_span)>& keep,
       std::swap(packets_[i - 1], packets_[--kept]);
   }
   const auto lost = kept - first_;
-  drops_.add(reason, lost);
+  drops_.dropped(reason, lost);
   remove_oldest(lost);
 }
 

@@ -198,9 +198,9 @@ TEST_CASE("Every reason for a drop has a name of its own") {
 TEST_CASE("Drop counters add up") {
   drop_counters one;
   drop_counters other;
-  one.add(drop_reason::no_route);
-  other.add(drop_reason::no_route, 4);
-  other.add(drop_reason::overload);
+  one.dropped(drop_reason::no_route);
+  other.dropped(drop_reason::no_route, 4);
+  other.dropped(drop_reason::overload);
   one.add(other);
   CHECK(one[drop_reason::no_route] == 5);
   CHECK(one[drop_reason::overload] == 1);

@@ -155,7 +155,7 @@ public:
   void receive(bytes datagram, const network_path& from, time_point now) {
     const auto type = wire::classify(datagram);
     if (!type)
-      return drops.add(drop_reason::malformed_message);
+      return drops.dropped(drop_reason::malformed_message);
     if (*type == message_type::transport)
       return receive_transport(datagram, from, now);
     if (*type == message_type::cookie_reply) {
@@ -208,7 +208,7 @@ private:
     const auto slot = indices_.slot(index);
     if (slot < peers_.size())
       return peers_[slot].get();
-    drops.add(drop_reason::unknown_index);
+    drops.dropped(drop_reason::unknown_index);
     return nullptr;
   }
 
@@ -234,12 +234,12 @@ private:
                          const network_path& from, time_point now) {
     const auto verdict = checker_->check(datagram, from.remote, now);
     if (verdict == cookie_checker::verdict::invalid_mac)
-      return drops.add(drop_reason::invalid_mac);
+      return drops.dropped(drop_reason::invalid_mac);
     if (under_load && verdict != cookie_checker::verdict::valid_mac2) {
       const auto reply = checker_->make_reply(datagram, from.remote, now);
       outbox_.push_back(
         {from.remote, from.local, bytes(reply.begin(), reply.end())});
-      return drops.add(drop_reason::cookie_sent);
+      return drops.dropped(drop_reason::cookie_sent);
     }
     if (type == message_type::response) {
       if (auto* session = by_index(datagram, wire::response_receiver))
@@ -249,13 +249,13 @@ private:
     const auto claim = noise_claim::open(
       *self_, const_byte_span(datagram).first<wire::initiation_size>());
     if (!claim)
-      return drops.add(drop_reason::invalid_handshake);
+      return drops.dropped(drop_reason::invalid_handshake);
     for (auto& session : peers_) {
       if (session->key() == claim->initiator())
         return session->handle_initiation(*claim, datagram.size(), from,
                                           at(now));
     }
-    drops.add(drop_reason::unknown_peer);
+    drops.dropped(drop_reason::unknown_peer);
   }
 
   deterministic_random random_;
