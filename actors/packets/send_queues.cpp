@@ -1,4 +1,4 @@
-#include "actors/packets/send_lanes.hpp"
+#include "actors/packets/send_queues.hpp"
 
 namespace weft {
 
@@ -13,25 +13,25 @@ constexpr std::size_t max_detoured = 4096;
 
 } // namespace
 
-send_lanes::send_lanes(io_loop& loop, drop_counters& drops,
-                       std::function<void()> waiting_changed,
-                       std::function<void()> failed)
+send_queues::send_queues(io_loop& loop, drop_counters& drops,
+                         std::function<void()> waiting_changed,
+                         std::function<void()> failed)
   : loop_(loop), drops_(drops), waiting_changed_(std::move(waiting_changed)),
     failed_(std::move(failed)) {
-  v4_.main.lanes = this;
-  v6_.main.lanes = this;
+  v4_.main.queues = this;
+  v6_.main.queues = this;
 }
 
-void send_lanes::use(udp_socket* v4, udp_socket* v6, bool divided) {
+void send_queues::use(udp_socket* v4, udp_socket* v6, bool divided) {
   close();
   v4_.receiving = v4_.main.socket = v4;
   v6_.receiving = v6_.main.socket = v6;
   divided_ = divided;
 }
 
-void send_lanes::close() {
+void send_queues::close() {
   for (auto* way : {&v4_, &v6_}) {
-    const auto clear = [this](lane& one) {
+    const auto clear = [this](queue& one) {
       drop_waiting(one);
       if (one.own)
         loop_.forget(one.own->descriptor());
@@ -47,7 +47,7 @@ void send_lanes::close() {
   }
 }
 
-void send_lanes::set_fwmark(std::uint32_t mark) {
+void send_queues::set_fwmark(std::uint32_t mark) {
   for (auto* way : {&v4_, &v6_}) {
     auto& main = way->main;
     if (main.own && !main.own->set_fwmark(mark)) {
@@ -69,8 +69,8 @@ void send_lanes::set_fwmark(std::uint32_t mark) {
   }
 }
 
-void send_lanes::finish() {
-  const auto end = [this](lane& one) {
+void send_queues::finish() {
+  const auto end = [this](queue& one) {
     if (one.waiting.empty())
       return;
     send_waiting(one);
@@ -84,22 +84,22 @@ void send_lanes::finish() {
   }
 }
 
-void send_lanes::drop_waiting(lane& by) {
+void send_queues::drop_waiting(queue& by) {
   for (const auto& waiting : by.waiting)
     drops_.dropped(drop_reason::send_overload,
                    waiting.datagrams.batch->datagrams.size() - waiting.sent);
   by.waiting.clear();
 }
 
-void send_lanes::send(outgoing_datagrams& datagrams,
-                      caf::strong_actor_ptr sender) {
+void send_queues::send(outgoing_datagrams& datagrams,
+                       caf::strong_actor_ptr sender) {
   const auto& remote = datagrams.path.remote;
   auto& way = remote.address.is_v4() ? v4_ : v6_;
   if (way.main.socket == nullptr) {
     drops_.dropped(drop_reason::send_failed, datagrams.batch->datagrams.size());
     return;
   }
-  auto* by = &lane_for(way, remote);
+  auto* by = &queue_for(way, remote);
   waiting_batch next{std::move(datagrams), 0, std::move(sender)};
   if (by->waiting.empty()) {
     if (try_send(*by, next))
@@ -116,14 +116,16 @@ void send_lanes::send(outgoing_datagrams& datagrams,
   keep(*by, std::move(next));
 }
 
-send_lanes::lane& send_lanes::lane_for(family& way, const endpoint& remote) {
+send_queues::queue&
+send_queues::queue_for(family& way, const endpoint& remote) {
   if (way.detoured.empty())
     return way.main;
   const auto found = way.detoured.find(remote);
   return found == way.detoured.end() ? way.main : *found->second;
 }
 
-send_lanes::lane* send_lanes::make_detour(family& way, const endpoint& remote) {
+send_queues::queue*
+send_queues::make_detour(family& way, const endpoint& remote) {
   if (!divided_)
     return nullptr; // it would receive what is not for it
   auto* detour = free_detour(way);
@@ -135,11 +137,11 @@ send_lanes::lane* send_lanes::make_detour(family& way, const endpoint& remote) {
   return detour;
 }
 
-send_lanes::lane* send_lanes::free_detour(family& way) {
+send_queues::queue* send_queues::free_detour(family& way) {
   if (way.detours.size() < max_detours) {
     if (auto opened = way.receiving->open_beside(detour_buffer, no_buffer)) {
-      auto made = std::make_unique<lane>();
-      made->lanes = this;
+      auto made = std::make_unique<queue>();
+      made->queues = this;
       made->own = std::move(*opened);
       made->socket = &*made->own;
       way.detours.push_back(std::move(made));
@@ -159,7 +161,7 @@ send_lanes::lane* send_lanes::free_detour(family& way) {
   return way.detours[way.next_shared++ % way.detours.size()].get();
 }
 
-void send_lanes::replace_main(family& way) {
+void send_queues::replace_main(family& way) {
   // What the former one has not sent yet goes its way also when it is closed.
   auto opened
     = way.receiving->open_beside(udp_socket::default_buffer, no_buffer);
@@ -171,7 +173,7 @@ void send_lanes::replace_main(family& way) {
   way.main.socket = &*way.main.own;
 }
 
-bool send_lanes::try_send(lane& by, waiting_batch& waiting) {
+bool send_queues::try_send(queue& by, waiting_batch& waiting) {
   const auto& path = waiting.datagrams.path;
   const auto result = by.socket->send(waiting.datagrams.batch->datagrams,
                                       waiting.sent, path.remote, path.local);
@@ -182,7 +184,7 @@ bool send_lanes::try_send(lane& by, waiting_batch& waiting) {
   return result.status != udp_socket::io_status::would_block;
 }
 
-std::size_t send_lanes::waiting_in_all() const {
+std::size_t send_queues::waiting_in_all() const {
   std::size_t count = 0;
   for (const auto* way : {&v4_, &v6_}) {
     count += way->main.waiting.size();
@@ -192,7 +194,7 @@ std::size_t send_lanes::waiting_in_all() const {
   return count;
 }
 
-void send_lanes::keep(lane& by, waiting_batch&& waiting) {
+void send_queues::keep(queue& by, waiting_batch&& waiting) {
   if (by.waiting.size() == max_waiting
       || waiting_in_all() >= max_waiting_in_all) {
     drops_.dropped(drop_reason::send_overload,
@@ -204,7 +206,7 @@ void send_lanes::keep(lane& by, waiting_batch&& waiting) {
     watch(by);
 }
 
-void send_lanes::watch(lane& by) {
+void send_queues::watch(queue& by) {
   if (!by.own) {
     waiting_changed_();
     return;
@@ -214,19 +216,19 @@ void send_lanes::watch(lane& by) {
     drop_waiting(by); // nobody would say that there is room
 }
 
-void send_lanes::send_waiting(lane& by) {
+void send_queues::send_waiting(queue& by) {
   while (!by.waiting.empty() && try_send(by, by.waiting.front()))
     by.waiting.pop_front();
   if (by.waiting.empty())
     watch(by);
 }
 
-void send_lanes::lane::ready(bool, bool writable) {
+void send_queues::queue::ready(bool, bool writable) {
   if (writable)
-    lanes->send_waiting(*this);
+    queues->send_waiting(*this);
 }
 
-bool send_lanes::waits_for(const udp_socket& receiving) const {
+bool send_queues::waits_for(const udp_socket& receiving) const {
   for (const auto* way : {&v4_, &v6_}) {
     if (way->main.socket == &receiving && !way->main.waiting.empty())
       return true;
@@ -234,7 +236,7 @@ bool send_lanes::waits_for(const udp_socket& receiving) const {
   return false;
 }
 
-void send_lanes::go_on(const udp_socket& receiving) {
+void send_queues::go_on(const udp_socket& receiving) {
   for (auto* way : {&v4_, &v6_}) {
     if (way->main.socket == &receiving)
       send_waiting(way->main);

@@ -17,7 +17,7 @@ namespace weft {
 /// behind it only.  What finds a detour full waits in order, and what finds too
 /// many waiting is dropped and counted.  No actor itself; used on the loop's
 /// thread.
-class send_lanes {
+class send_queues {
 public:
   /// Batches that may wait for room in one buffer: a quarter of the pool, so
   /// that a few full ways leave the packets of others some.
@@ -28,12 +28,12 @@ public:
   static constexpr std::size_t max_detours = 8;
 
   /// `waiting_changed` is called when waits_for() may have changed.
-  send_lanes(io_loop& loop, drop_counters& drops,
-             std::function<void()> waiting_changed,
-             std::function<void()> failed);
-  send_lanes(const send_lanes&) = delete;
-  send_lanes& operator=(const send_lanes&) = delete;
-  ~send_lanes() = default;
+  send_queues(io_loop& loop, drop_counters& drops,
+              std::function<void()> waiting_changed,
+              std::function<void()> failed);
+  send_queues(const send_queues&) = delete;
+  send_queues& operator=(const send_queues&) = delete;
+  ~send_queues() = default;
 
   /// The sockets that receive, which send as well; null: there is none.
   /// `divided`: others may be opened beside them.
@@ -64,35 +64,35 @@ private:
     std::size_t sent = 0;
     caf::strong_actor_ptr sender;
   };
-  struct lane final : descriptor_handler {
-    send_lanes* lanes = nullptr;
+  struct queue final : descriptor_handler {
+    send_queues* queues = nullptr;
     std::optional<udp_socket> own;
     udp_socket* socket = nullptr; ///< own or the receiving one
     std::deque<waiting_batch> waiting;
 
     void ready(bool readable, bool writable) override;
     void failed() override {
-      lanes->failed_();
+      queues->failed_();
     }
   };
   struct family {
     udp_socket* receiving = nullptr;
-    lane main;
-    std::vector<std::unique_ptr<lane>> detours;
-    std::map<endpoint, lane*> detoured;
+    queue main;
+    std::vector<std::unique_ptr<queue>> detours;
+    std::map<endpoint, queue*> detoured;
     std::size_t next_shared = 0;
   };
 
-  lane& lane_for(family& way, const endpoint& remote);
-  lane* make_detour(family& way, const endpoint& remote);
-  lane* free_detour(family& way);
+  queue& queue_for(family& way, const endpoint& remote);
+  queue* make_detour(family& way, const endpoint& remote);
+  queue* free_detour(family& way);
   void replace_main(family& way);
-  bool try_send(lane& by, waiting_batch& waiting);
+  bool try_send(queue& by, waiting_batch& waiting);
   std::size_t waiting_in_all() const;
-  void drop_waiting(lane& by);
-  void keep(lane& by, waiting_batch&& waiting);
-  void send_waiting(lane& by);
-  void watch(lane& by);
+  void drop_waiting(queue& by);
+  void keep(queue& by, waiting_batch&& waiting);
+  void send_waiting(queue& by);
+  void watch(queue& by);
 
   io_loop& loop_;
   drop_counters& drops_;

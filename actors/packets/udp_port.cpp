@@ -6,7 +6,7 @@
 //     (datagram_sorter);
 //  4. send each peer its chain, and the gate the handshake messages that came
 //     joined with others.
-// Outgoing ones are sent as they come (send_lanes).
+// Outgoing ones are sent as they come (send_queues).
 #include "actors/packets/udp_port.hpp"
 
 #include "messages/errors.hpp"
@@ -23,7 +23,7 @@ udp_port::udp_port(caf::actor_config& config, io_loop_ptr loop,
                    bool offload, std::shared_ptr<udp_sockets> strangers)
   : hosted(config, loop), listen_(listen), fwmark_(fwmark), offload_(offload),
     pool_(std::make_shared<incoming_pool>(pool_size)),
-    lanes_(
+    queues_(
       *loop, send_drops_, [this] { watch(); }, [this] { fail(); }) {
   v4_.port = this;
   v6_.port = this;
@@ -46,7 +46,7 @@ udp_port::behavior_type udp_port::make_behavior() {
       return delegate(stranger_port_, std::move(changed)); // answers for both
     },
     [this](const finish_sending&) -> caf::result<void> {
-      lanes_.finish(); // all others were sent as they came
+      queues_.finish(); // all others were sent as they came
       return caf::unit;
     },
     [this](const gate_started& started) {
@@ -98,7 +98,7 @@ void udp_port::use(udp_sockets sockets,
   divided_ = strangers != nullptr;
   const auto address_of
     = [](auto& socket) { return socket ? &*socket : nullptr; };
-  lanes_.use(address_of(v4_.socket), address_of(v6_.socket), divided_);
+  queues_.use(address_of(v4_.socket), address_of(v6_.socket), divided_);
   strangers_ = std::move(strangers);
   if (stranger_port_ && strangers_)
     send(stranger_port_, stranger_sockets{std::move(strangers_)});
@@ -108,7 +108,7 @@ void udp_port::use(udp_sockets sockets,
 }
 
 void udp_port::close() {
-  lanes_.close();
+  queues_.close();
   for (auto* family : {&v4_, &v6_}) {
     if (!family->socket)
       continue;
@@ -125,7 +125,7 @@ void udp_port::watch() {
     if (!family->socket)
       continue;
     auto wanted = starved_ ? interest::none : interest::read;
-    if (lanes_.waits_for(*family->socket))
+    if (queues_.waits_for(*family->socket))
       wanted = starved_ ? interest::write : interest::both;
     std::ignore = loop().watch(family->socket->descriptor(), wanted, family);
   }
@@ -134,7 +134,7 @@ void udp_port::watch() {
 void udp_port::family_handler::ready(bool readable, bool writable) {
   port->enter_loop_context();
   if (writable && socket)
-    port->lanes_.go_on(*socket);
+    port->queues_.go_on(*socket);
   if (readable && socket && !port->starved_)
     port->receive_from(*socket);
 }
@@ -170,7 +170,7 @@ void udp_port::send_datagrams(outgoing_datagrams& datagrams) {
   // Before it is sent, so that the answer comes to this port.
   if (known_changed_)
     divide();
-  lanes_.send(datagrams, current_sender());
+  queues_.send(datagrams, current_sender());
 }
 
 void udp_port::divide() {
@@ -302,7 +302,7 @@ caf::result<void> udp_port::mark(const change_fwmark& request) {
     }
   }
   fwmark_ = request.fwmark;
-  lanes_.set_fwmark(fwmark_);
+  queues_.set_fwmark(fwmark_);
   if (stranger_port_)
     send(stranger_port_, request);
   return caf::unit;

@@ -4,7 +4,7 @@
 #include "actors/loop/io_loop.hpp"
 #include "actors/packets/datagram_sorter.hpp"
 #include "actors/packets/known_endpoints.hpp"
-#include "actors/packets/send_lanes.hpp"
+#include "actors/packets/send_queues.hpp"
 #include "messages/udp_port.hpp"
 
 namespace weft {
@@ -71,7 +71,7 @@ private:
   datagram_sorter sorter_;
 
   drop_counters send_drops_;
-  send_lanes lanes_;
+  send_queues queues_;
   known_endpoints known_{udp_socket::max_known};
   std::optional<endpoint> last_remote_;
   bool known_changed_ = false;

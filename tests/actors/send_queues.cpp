@@ -1,4 +1,4 @@
-#include "actors/packets/send_lanes.hpp"
+#include "actors/packets/send_queues.hpp"
 
 #include "tests/actors/support.hpp"
 #include "tests/platform/support.hpp"
@@ -32,8 +32,8 @@ struct full_way {
   network_namespace left;
 };
 
-struct laned {
-  explicit laned(bool divided) {
+struct queueing {
+  explicit queueing(bool divided) {
     const int tiny = 1;
     REQUIRE(::setsockopt(sockets.v4->descriptor(), SOL_SOCKET, SO_SNDBUF, &tiny,
                          sizeof tiny)
@@ -44,13 +44,13 @@ struct laned {
       strangers = std::move(*opened);
     }
     loop.run([&] {
-      lanes.emplace(
+      queues.emplace(
         *loop.loop, drops, [this] { watch(); }, [] {});
-      lanes->use(&*sockets.v4, nullptr, divided);
+      queues->use(&*sockets.v4, nullptr, divided);
     });
   }
-  ~laned() {
-    loop.run([&] { lanes.reset(); });
+  ~queueing() {
+    loop.run([&] { queues.reset(); });
   }
   static udp_sockets open() {
     auto opened = open_udp_sockets({address("0.0.0.0"), 0}, 0);
@@ -59,18 +59,18 @@ struct laned {
   }
 
   void watch() {
-    writable.lanes = &*lanes;
+    writable.queues = &*queues;
     writable.socket = &*sockets.v4;
     std::ignore = loop.loop->watch(
       sockets.v4->descriptor(),
-      lanes->waits_for(*sockets.v4) ? interest::write : interest::none,
+      queues->waits_for(*sockets.v4) ? interest::write : interest::none,
       &writable);
   }
   struct writable_handler final : descriptor_handler {
-    send_lanes* lanes = nullptr;
+    send_queues* queues = nullptr;
     udp_socket* socket = nullptr;
     void ready(bool, bool) override {
-      lanes->go_on(*socket);
+      queues->go_on(*socket);
     }
     void failed() override {
     }
@@ -86,7 +86,7 @@ struct laned {
       for (std::size_t i = 0; i < datagrams_each; ++i)
         batch->datagrams.add_message(1000 + i);
       outgoing_datagrams datagrams{std::move(batch), {to, std::nullopt}};
-      lanes->send(datagrams, nullptr);
+      queues->send(datagrams, nullptr);
       return true;
     });
   }
@@ -109,7 +109,7 @@ struct laned {
   udp_sockets strangers;
   drop_counters drops;
   writable_handler writable;
-  std::optional<send_lanes> lanes;
+  std::optional<send_queues> queues;
   world home;
   test_loop loop = home.start_loop();
 };
@@ -123,26 +123,28 @@ TEST_CASE("A way that is full holds up no other, and what waits for it is "
   const full_way way;
   const endpoint full{address("10.7.0.2"), 9};
   const auto divided = GENERATE(true, false);
-  laned sender(divided);
+  queueing sender(divided);
   for (int i = 0; i < 200 && sender.overload() == 0; ++i)
     REQUIRE(sender.send(full));
   REQUIRE(sender.overload() > 0);
-  CHECK(sender.overload() <= laned::datagrams_each);
-  CHECK(sender.free_batches() == laned::pool_size - send_lanes::max_waiting);
+  CHECK(sender.overload() <= queueing::datagrams_each);
+  CHECK(sender.free_batches()
+        == queueing::pool_size - send_queues::max_waiting);
   for (int i = 0; i < 20; ++i)
     REQUIRE(sender.send(full)); // a batch is always left
   if (divided) {
-    CHECK(sender.loop.run([&] { return sender.lanes->detours(); }) == 1);
+    CHECK(sender.loop.run([&] { return sender.queues->detours(); }) == 1);
     auto other = open_udp(ip_family::v4);
     const auto before = sender.overload();
     REQUIRE(sender.send(loopback(other, ip_family::v4)));
-    CHECK(receive_all(other, laned::datagrams_each).datagrams.size()
-          == laned::datagrams_each);
+    CHECK(receive_all(other, queueing::datagrams_each).datagrams.size()
+          == queueing::datagrams_each);
     CHECK(sender.overload() == before);
   }
   CHECK(sender.loop.falls_asleep()); // it waits for room without looking for it
   full_way::open();
-  CHECK(eventually([&] { return sender.free_batches() == laned::pool_size; }));
+  CHECK(
+    eventually([&] { return sender.free_batches() == queueing::pool_size; }));
 }
 
 TEST_CASE("Once sending has been finished nothing waits, and what had no room "
@@ -152,14 +154,14 @@ TEST_CASE("Once sending has been finished nothing waits, and what had no room "
   const full_way way;
   const endpoint full{address("10.7.0.2"), 9};
   const auto divided = GENERATE(true, false);
-  laned sender(divided);
+  queueing sender(divided);
   for (int i = 0; i < 200 && sender.overload() == 0; ++i)
     REQUIRE(sender.send(full));
   const auto before = sender.overload();
   REQUIRE(before > 0);
-  REQUIRE(sender.free_batches() < laned::pool_size);
-  sender.loop.run([&] { sender.lanes->finish(); });
-  CHECK(sender.free_batches() == laned::pool_size);
+  REQUIRE(sender.free_batches() < queueing::pool_size);
+  sender.loop.run([&] { sender.queues->finish(); });
+  CHECK(sender.free_batches() == queueing::pool_size);
   CHECK(sender.overload() > before);
   CHECK(sender.loop.falls_asleep());
 }
