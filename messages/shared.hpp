@@ -46,11 +46,6 @@ struct source_lost {};
 /// Whoever waits for free batches: the TUN reader and the UDP socket.
 struct batch_available {};
 
-/// overlay -> udp_port -> stranger_port: only the mark changes.
-struct change_fwmark {
-  std::uint32_t fwmark = 0;
-};
-
 struct cookie_reply {
   cookie_reply_message message;
   network_path path;
@@ -90,7 +85,6 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::routes_changed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::change_identity)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::source_lost)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::batch_available)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::change_fwmark)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::send_cookie_replies)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::handshakes_processed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::report_request)

@@ -13,12 +13,18 @@ struct stranger_sockets {
   std::shared_ptr<udp_sockets> opened;
 };
 
+/// udp_port -> stranger_port: only the mark changes.
+struct change_fwmark {
+  std::uint32_t fwmark = 0;
+};
+
 /// udp_port -> stranger_port: they are in the way of new ones.
 struct close_sockets {};
 
 } // namespace weft
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::stranger_sockets)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::change_fwmark)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::close_sockets)
 
 namespace weft {

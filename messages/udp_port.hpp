@@ -16,8 +16,9 @@ struct outgoing_datagrams {
 /// the host.
 struct finish_sending {};
 
-/// overlay -> udp_port: listen here, with this mark.  Answered with the port
-/// in use; on failure the former sockets stay.
+/// overlay -> udp_port: listen here, with this mark.  Where it listens already
+/// the sockets stay, and only the mark changes.  Answered with the port in use;
+/// on failure the former sockets stay.
 struct rebind {
   endpoint listen;
   std::uint32_t fwmark = 0;
@@ -51,7 +52,6 @@ using udp_port_actor = caf::typed_actor<
   caf::reacts_to<gate_started>, caf::reacts_to<strangers_welcome>,
   // its sockets
   caf::replies_to<rebind>::with<std::uint16_t>,
-  caf::replies_to<change_fwmark>::with<void>,
   // for status
   caf::replies_to<report_request>::with<drop_report>>;
 

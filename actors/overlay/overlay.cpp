@@ -113,40 +113,25 @@ void overlay::spawn_actors() {
     parts_.emplace_back(part.address(), std::move(name));
   };
 
-  const auto probe = [mark = shared_fwmark_](const network_path& path) {
-    return leads_into_tunnel(path.remote.address,
-                             path.local ? path.local->address : ip_address{},
-                             mark->load(std::memory_order_relaxed));
-  };
-  std::vector<packet_loop> placements;
-  for (const auto& loop : resources_->packet_loops) {
-    timers_.push_back(home.spawn<timer>(loop));
-    supervise(timers_.back(), "timer");
-    placements.push_back(
-      {loop, std::make_shared<workspace>(make_sink(), indices_, probe),
-       timers_.back()});
+  spawn_lane();
+  for (const auto& each : lanes_) {
+    supervise(each.timer, "timer");
+    supervise(each.socket, "udp_port");
+    supervise(each.reader, resources_->tun ? "tun_reader" : "packet_port");
   }
-  const auto& reading = resources_->packet_loops.front();
-  socket_
-    = home.spawn<udp_port>(reading, std::move(resources_->sockets),
-                           options_.config.interface.listen, fwmark_,
-                           options_.offload, std::move(resources_->strangers));
-  supervise(socket_, "udp_port");
-  strangers_ = home.spawn<stranger_port>(resources_->handshake_loop, socket_);
+  const auto& first = lanes_.front().socket;
+  strangers_ = home.spawn<stranger_port>(resources_->handshake_loop, first);
   supervise(strangers_, "stranger_port");
-  spawn_reader();
-  supervise(reader_, resources_->tun ? "tun_reader" : "packet_port");
-  gate_ = home.spawn<handshake_gate>(resources_->handshake_loop, socket_,
-                                     strangers_, indices_,
-                                     change_identity{self_, link_up_});
+  gate_
+    = home.spawn<handshake_gate>(resources_->handshake_loop, first, strangers_,
+                                 indices_, change_identity{self_, link_up_});
   supervise(gate_, "handshake_gate");
   events_ = home.spawn<event_hub>(control, resources_->interface, options_.log);
   supervise(events_, "event_hub");
   resolver_ = home.spawn<resolver>(control);
   supervise(resolver_, "resolver");
   registry_ = home.spawn<registry>(
-    control, std::move(placements),
-    registry_neighbours{reader_, socket_, gate_, resolver_, events_}, indices_,
+    control, lanes_, registry_neighbours{gate_, resolver_, events_}, indices_,
     change_identity{self_, link_up_}, options_.log);
   supervise(registry_, "registry");
   if (resources_->uapi) {
@@ -156,19 +141,34 @@ void overlay::spawn_actors() {
   }
 }
 
+void overlay::spawn_lane() {
+  const auto probe = [mark = shared_fwmark_](const network_path& path) {
+    return leads_into_tunnel(path.remote.address,
+                             path.local ? path.local->address : ip_address{},
+                             mark->load(std::memory_order_relaxed));
+  };
+  lane made;
+  made.loop = resources_->packet_loop;
+  made.space = std::make_shared<workspace>(make_sink(), indices_, probe);
+  made.timer = system().spawn<timer>(made.loop);
+  made.socket = system().spawn<udp_port>(
+    made.loop, std::move(resources_->sockets), options_.config.interface.listen,
+    fwmark_, options_.offload, std::move(resources_->strangers));
+  made.reader = spawn_reader();
+  lanes_.push_back(std::move(made));
+}
+
 packet_sink overlay::make_sink() const {
   return resources_->tun ? sink_into(resources_->tun)
                          : sink_into(resources_->arrived);
 }
 
-void overlay::spawn_reader() {
-  if (resources_->port) {
-    reader_ = resources_->port;
-    return;
-  }
+tun_reader_actor overlay::spawn_reader() {
+  if (resources_->port)
+    return resources_->port;
   const auto me = caf::actor_cast<overlay_root_actor>(this);
-  reader_ = system().spawn<tun_reader>(
-    resources_->packet_loops.front(), resources_->tun, mtu_,
+  return system().spawn<tun_reader>(
+    resources_->packet_loop, resources_->tun, mtu_,
     [weak = caf::actor_cast<caf::weak_actor_ptr>(me)] {
       if (auto self = weak.lock())
         caf::anon_send(caf::actor_cast<overlay_root_actor>(self),
@@ -248,7 +248,8 @@ void overlay::set_mtu(std::uint32_t mtu) {
   if (mtu == mtu_)
     return;
   mtu_ = mtu;
-  send(reader_, mtu_changed{mtu});
+  for (const auto& each : lanes_)
+    send(each.reader, mtu_changed{mtu});
 }
 
 void overlay::routes_changed_somehow() {
@@ -299,11 +300,14 @@ void overlay::on_exit() {
   stop(resolver_);
   stop(gate_);
   stop(strangers_);
-  stop(reader_);
+  for (auto& each : lanes_)
+    stop(each.reader);
   stop(registry_);
-  stop(socket_);
-  for (auto& part : timers_)
-    stop(part);
+  for (auto& each : lanes_) {
+    stop(each.socket);
+    stop(each.timer);
+  }
+  lanes_.clear();
   stop(events_);
   reload_.wanted = false;
   const auto ended = make_error(ESHUTDOWN, "the overlay has ended");
@@ -319,7 +323,7 @@ void overlay::on_exit() {
         promise.deliver(ended);
     }
   }
-  // The registry stops the packet loops: it may still have peers to end there.
+  // The registry stops the lanes' loops: it may still have peers to end there.
   resources_->handshake_loop->stop();
   resources_->control_loop->stop();
   resources_.reset();

@@ -33,7 +33,7 @@ struct overlay_resources {
   std::optional<vm_generation_watch> machine;
   io_loop_ptr control_loop;
   io_loop_ptr handshake_loop;
-  std::vector<io_loop_ptr> packet_loops;
+  io_loop_ptr packet_loop;
 };
 
 class overlay : public hosted<overlay_root_actor::base> {
@@ -58,8 +58,9 @@ private:
   };
 
   void spawn_actors();
+  void spawn_lane();
   packet_sink make_sink() const;
-  void spawn_reader();
+  tun_reader_actor spawn_reader();
   void watch_link();
   void link_changed();
   void restore_routes();
@@ -119,6 +120,10 @@ private:
   void step_failed(const caf::error& reason);
   void note(std::string text);
   void check_peers();
+  using port_taken = std::function<void(std::uint16_t port)>;
+  /// The sockets of all lanes, beginning with this one: they share the port of
+  /// the first.  If one refuses, the step has failed.
+  void rebind_lanes(const rebind& to, port_taken done, std::size_t number = 0);
   void change_sockets();
   void change_mark();
   void mark_changed(std::uint32_t mark);
@@ -191,9 +196,7 @@ private:
   monitor_handler route_handler_;
   monitor_handler machine_handler_;
   bool routes_check_due_ = false;
-  std::vector<timer_actor> timers_;
-  tun_reader_actor reader_;
-  udp_port_actor socket_;
+  std::vector<lane> lanes_;
   stranger_port_actor strangers_;
   handshake_gate_actor gate_;
   resolver_actor resolver_;

@@ -138,6 +138,27 @@ void overlay::check_peers() {
       [this](const caf::error& reason) { step_failed(reason); });
 }
 
+void overlay::rebind_lanes(const rebind& to, port_taken done,
+                           std::size_t number) {
+  request(lanes_[number].socket, caf::infinite, to)
+    .then(
+      [this, next = to, done = std::move(done),
+       number](std::uint16_t port) mutable {
+        next.listen.port = port;
+        if (number + 1 < lanes_.size())
+          rebind_lanes(next, std::move(done), number + 1);
+        else
+          done(port);
+      },
+      [this, number](const caf::error& reason) {
+        auto former = rebind{options_.config.interface.listen, fwmark_};
+        former.listen.port = port_;
+        for (std::size_t i = 0; i < number; ++i)
+          caf::anon_send(lanes_[i].socket, former);
+        step_failed(reason);
+      });
+}
+
 void overlay::change_sockets() {
   const auto& change = changes_.front();
   const auto& to = change.plan.to();
@@ -146,29 +167,25 @@ void overlay::change_sockets() {
     note("interface.listen: " + to_string(listen));
   auto opened = listen;
   opened.port = to.port;
-  request(socket_, caf::infinite, rebind{opened, to.interface.fwmark})
-    .then(
-      [this](std::uint16_t port) {
-        auto& plan = changes_.front().plan;
-        plan.bound(port);
-        const auto& now = plan.in_force();
-        options_.config.interface.listen = now.interface.listen;
-        port_ = now.port;
-        mark_changed(now.interface.fwmark);
-        next_step();
-      },
-      [this](const caf::error& reason) { step_failed(reason); });
+  rebind_lanes({opened, to.interface.fwmark}, [this](std::uint16_t port) {
+    auto& plan = changes_.front().plan;
+    plan.bound(port);
+    const auto& now = plan.in_force();
+    options_.config.interface.listen = now.interface.listen;
+    port_ = now.port;
+    mark_changed(now.interface.fwmark);
+    next_step();
+  });
 }
 
 void overlay::change_mark() {
   const auto mark = changes_.front().plan.to().interface.fwmark;
-  request(socket_, caf::infinite, change_fwmark{mark})
-    .then(
-      [this, mark] {
-        mark_changed(mark);
-        step_done();
-      },
-      [this](const caf::error& reason) { step_failed(reason); });
+  auto here = options_.config.interface.listen;
+  here.port = port_;
+  rebind_lanes({here, mark}, [this, mark](std::uint16_t) {
+    mark_changed(mark);
+    step_done();
+  });
 }
 
 void overlay::mark_changed(std::uint32_t mark) {

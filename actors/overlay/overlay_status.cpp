@@ -118,7 +118,7 @@ void overlay::collect_report(const round_ptr& round) {
   struct collection {
     device_status status;
     drop_counters drops;
-    std::size_t missing = 5;
+    std::size_t missing = 0;
     caf::error failure;
   };
   round->under_way = true;
@@ -148,8 +148,11 @@ void overlay::collect_report(const round_ptr& round) {
     all->drops.add(report.drops);
     collected();
   };
-  request(reader_, caf::infinite, asked).then(add_drops, failed);
-  request(socket_, caf::infinite, asked).then(add_drops, failed);
+  all->missing = 3 + 2 * lanes_.size();
+  for (const auto& each : lanes_) {
+    request(each.reader, caf::infinite, asked).then(add_drops, failed);
+    request(each.socket, caf::infinite, asked).then(add_drops, failed);
+  }
   request(strangers_, caf::infinite, asked).then(add_drops, failed);
   request(gate_, caf::infinite, asked).then(add_drops, failed);
   request(registry_, caf::infinite, asked)

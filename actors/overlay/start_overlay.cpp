@@ -6,7 +6,6 @@
 #include "config/difference.hpp"
 #include "messages/errors.hpp"
 
-#include <algorithm>
 #include <cerrno>
 
 namespace weft {
@@ -59,8 +58,7 @@ take_link(const overlay_options& options, overlay_resources& opened) {
 }
 
 /// Starts all loops, or none.
-result<void> start_loops(caf::actor_system& system, std::size_t packet_loops,
-                         overlay_resources& opened) {
+result<void> start_loops(caf::actor_system& system, overlay_resources& opened) {
   std::vector<io_loop_ptr> started;
   const auto start = [&](const std::string& name) {
     auto loop = io_loop::start(system, name);
@@ -71,9 +69,8 @@ result<void> start_loops(caf::actor_system& system, std::size_t packet_loops,
   auto last = start("weft-control");
   if (last)
     last = start("weft-handshake");
-  for (std::size_t i = 0; last && i < std::max<std::size_t>(packet_loops, 1);
-       ++i)
-    last = start("weft-packets-" + std::to_string(i));
+  if (last)
+    last = start("weft-packets-0");
   if (!last) {
     for (const auto& loop : started)
       loop->stop();
@@ -81,7 +78,7 @@ result<void> start_loops(caf::actor_system& system, std::size_t packet_loops,
   }
   opened.control_loop = started[0];
   opened.handshake_loop = started[1];
-  opened.packet_loops.assign(started.begin() + 2, started.end());
+  opened.packet_loop = started[2];
   return {};
 }
 
@@ -122,7 +119,7 @@ open_resources(caf::actor_system& system, overlay_options& options) {
   }
   if (auto machine = vm_generation_watch::open()) // else nobody can tell
     opened->machine.emplace(std::move(*machine));
-  if (auto done = start_loops(system, options.packet_loops, *opened); !done)
+  if (auto done = start_loops(system, *opened); !done)
     return tl::unexpected(done.error());
   return opened;
 }
@@ -167,9 +164,10 @@ start_overlay(caf::actor_system& system, overlay_options options) {
   running.interface = (*resources)->interface;
   running.port = (*resources)->sockets.port();
   if (auto* wanted = std::get_if<use_packet_port>(&options.device)) {
-    const auto port = system.spawn<packet_port>(
-      (*resources)->packet_loops.front(), (*resources)->arrived,
-      options.config.interface.mtu, std::move(wanted->consumer));
+    const auto port = system.spawn<packet_port>((*resources)->packet_loop,
+                                                (*resources)->arrived,
+                                                options.config.interface.mtu,
+                                                std::move(wanted->consumer));
     (*resources)->port = port;
     running.packets = port;
   }

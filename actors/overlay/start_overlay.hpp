@@ -47,8 +47,6 @@ struct overlay_options {
   /// make_tun_device.
   std::optional<bool> uapi;
   bool offload = true; ///< use segmentation and receive offloads
-  /// I/O loops for packets.
-  std::size_t packet_loops = 1; ///< 0 counts as 1
   /// What reload_config reads: a configuration, or all that is wrong with it.
   /// Null: there is nothing to be read again.  Called on a thread of its own,
   /// which may still be busy with it when the overlay has ended.

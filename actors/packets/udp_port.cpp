@@ -64,7 +64,6 @@ udp_port::behavior_type udp_port::make_behavior() {
       watch();
     },
     [this](const rebind& request) { return bind_again(request); },
-    [this](const change_fwmark& request) { return mark(request); },
     [this](const report_request&) { return report(); },
   };
 }
@@ -219,6 +218,11 @@ void udp_port::reply_cookies(const send_cookie_replies& wanted) {
 // -- configuration -----------------------------------------------------------
 
 caf::result<std::uint16_t> udp_port::bind_again(const rebind& request) {
+  if (request.listen == listen_) {
+    if (auto marked = mark(request.fwmark); !marked)
+      return make_error(marked.error().code, marked.error().message);
+    return listen_.port;
+  }
   auto opened = open_udp_sockets(request.listen, request.fwmark, offload_);
   if (opened) {
     auto strangers = open_for_strangers(*opened);
@@ -291,21 +295,21 @@ void udp_port::adopt(udp_sockets opened, std::shared_ptr<udp_sockets> strangers,
   watch();
 }
 
-caf::result<void> udp_port::mark(const change_fwmark& request) {
+result<void> udp_port::mark(std::uint32_t wanted) {
   for (auto* family : {&v4_, &v6_}) {
     if (!family->socket)
       continue;
-    if (auto changed = family->socket->set_fwmark(request.fwmark); !changed) {
+    if (auto changed = family->socket->set_fwmark(wanted); !changed) {
       if (v4_.socket) // may have been changed already
         std::ignore = v4_.socket->set_fwmark(fwmark_);
-      return make_error(changed.error().code, changed.error().message);
+      return changed;
     }
   }
-  fwmark_ = request.fwmark;
+  fwmark_ = wanted;
   queues_.set_fwmark(fwmark_);
   if (stranger_port_)
-    send(stranger_port_, request);
-  return caf::unit;
+    send(stranger_port_, change_fwmark{wanted});
+  return {};
 }
 
 } // namespace weft

@@ -53,7 +53,7 @@ private:
   result<std::uint16_t> take_place(const rebind& request);
   void adopt(udp_sockets opened, std::shared_ptr<udp_sockets> strangers,
              const rebind& request);
-  caf::result<void> mark(const change_fwmark& request);
+  result<void> mark(std::uint32_t wanted);
 
   family_handler v4_;
   family_handler v6_;

@@ -53,11 +53,10 @@ caf::error name_is_taken(const std::string& name) {
 } // namespace
 
 registry::registry(caf::actor_config& config, io_loop_ptr loop,
-                   std::vector<packet_loop> placements,
-                   registry_neighbours neighbours,
+                   std::vector<lane> lanes, registry_neighbours neighbours,
                    std::shared_ptr<const receiver_index_codec> indices,
                    change_identity us, std::shared_ptr<spdlog::logger> log)
-  : hosted(config, std::move(loop)), placements_(std::move(placements)),
+  : hosted(config, std::move(loop)), lanes_(std::move(lanes)),
     neighbours_(std::move(neighbours)), indices_(std::move(indices)),
     us_(std::move(us)), log_(std::move(log)), published_{us_, nullptr} {
   set_down_handler([this](const caf::down_msg& down) { peer_ended(down); });
@@ -106,14 +105,14 @@ void registry::on_exit() {
   ending_.clear();
   table_ = {};
   neighbours_ = {};
-  for (const auto& place : placements_)
-    place.loop->stop();
-  placements_.clear();
+  for (const auto& each : lanes_)
+    each.loop->stop();
+  lanes_.clear();
   us_ = {};
 }
 
-const packet_loop& registry::placement_of(std::uint32_t slot) const {
-  return placements_[slot % placements_.size()];
+const lane& registry::lane_of(std::uint32_t slot) const {
+  return lanes_[slot % lanes_.size()];
 }
 
 // -- changes -----------------------------------------------------------------
@@ -299,11 +298,11 @@ std::uint32_t registry::add_peer(const peer_update& update) {
 
 void registry::spawn_peer(std::uint32_t slot) {
   auto& entry = slots_[slot];
-  const auto& place = placement_of(slot);
+  const auto& on = lane_of(slot);
   entry.actor = system().spawn<peer>(
-    place.loop, place.space,
-    peer_neighbours{neighbours_.socket, place.timer,
-                    caf::actor_cast<registry_actor>(this), neighbours_.events},
+    on.loop, on.space,
+    peer_neighbours{on.socket, on.timer, caf::actor_cast<registry_actor>(this),
+                    neighbours_.events},
     us_.speaker(), slot, entry.memory, entry.settings);
   entry.started = boot_now();
   monitor(entry.actor);

@@ -3,13 +3,12 @@
 // route with the snapshot they hold, so no packet waits for it.
 #pragma once
 
-#include "actors/loop/io_loop.hpp"
+#include "actors/loop/lane.hpp"
 #include "actors/peers/peer.hpp"
 #include "messages/overlay.hpp"
 #include "messages/registry.hpp"
 #include "messages/resolver.hpp"
 #include "messages/routes.hpp"
-#include "messages/tun_reader.hpp"
 
 #include <spdlog/logger.h>
 
@@ -19,17 +18,8 @@
 
 namespace weft {
 
-/// An I/O loop that peers may live on, with what they share there.
-struct packet_loop {
-  io_loop_ptr loop;
-  workspace_ptr space;
-  timer_actor timer;
-};
-
-/// Whom the registry tells of changes.
+/// Whom the registry tells of changes, beside the lanes.
 struct registry_neighbours {
-  tun_reader_actor reader;
-  udp_port_actor socket;
   handshake_gate_actor gate;
   resolver_actor resolver;
   event_hub_actor events;
@@ -40,8 +30,8 @@ public:
   /// Peers that are asked for their report at a time.
   static constexpr std::size_t most_reporting = 64;
 
-  registry(caf::actor_config& config, io_loop_ptr loop,
-           std::vector<packet_loop> placements, registry_neighbours neighbours,
+  registry(caf::actor_config& config, io_loop_ptr loop, std::vector<lane> lanes,
+           registry_neighbours neighbours,
            std::shared_ptr<const receiver_index_codec> indices,
            change_identity us, std::shared_ptr<spdlog::logger> log);
 
@@ -136,7 +126,7 @@ private:
   /// The peer that still wants this name, if it does.
   slot_entry* entry_wanting(const public_key& key, const host_endpoint& host);
   caf::result<config_changes> set_identity(const change_identity& changed);
-  const packet_loop& placement_of(std::uint32_t slot) const;
+  const lane& lane_of(std::uint32_t slot) const;
   void forget_sources();
 
   // registry_publish.cpp
@@ -166,7 +156,7 @@ private:
   caf::result<bool> handshake_since(const check_handshake& asked);
   peer_configurations configuration() const;
 
-  std::vector<packet_loop> placements_;
+  std::vector<lane> lanes_;
   registry_neighbours neighbours_;
   std::shared_ptr<const receiver_index_codec> indices_;
   change_identity us_;

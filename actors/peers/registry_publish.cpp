@@ -1,10 +1,11 @@
 // How a change comes into force, step by step:
-//  1. reader, socket and gate take the new snapshot over, peers what changed of
+//  1. readers, sockets and gate take the new snapshot over, peers what changed
+//  of
 //     them, and peers that were removed end;
 //  2. what the former snapshot has sent to peers that lost prefixes lies before
 //     this question in their mailboxes, so their answer says that it is dealt
 //     with; and peers learn whom we speak as, once the gate listens as that;
-//  3. the socket has sent what all these gave it.
+//  3. the sockets have sent what all these gave them.
 // Only then is the change answered.  Each step ends when all have answered, or
 // are gone.  Whoever asked for the change is not kept waiting for ever, but its
 // steps go on however late they are: nobody stays with what was before.  A late
@@ -77,8 +78,10 @@ void registry::publish(std::function<void()> in_force) {
   }
   published_.snapshot
     = std::make_shared<const routes>(prefixes_, table_, indices_);
-  demand(change, neighbours_.reader, routes_changed{published_.snapshot});
-  demand(change, neighbours_.socket, routes_changed{published_.snapshot});
+  for (const auto& each : lanes_) {
+    demand(change, each.reader, routes_changed{published_.snapshot});
+    demand(change, each.socket, routes_changed{published_.snapshot});
+  }
   demand(change, neighbours_.gate, routes_changed{published_.snapshot});
   // Now that they are known everywhere, new peers may speak.
   for (const auto& entry : fresh.entries) {
@@ -107,8 +110,10 @@ void registry::next_step(const publication_ptr& change) {
         tell_speaker(change);
       break;
     case 1:
-      if (change->was_sending)
-        demand(change, neighbours_.socket, finish_sending{});
+      for (const auto& each : lanes_) {
+        if (change->was_sending)
+          demand(change, each.socket, finish_sending{});
+      }
       break;
     default:
       finish(change);

@@ -218,7 +218,6 @@ TEST_CASE("Embedded overlays start and stop again and again and leave "
   const auto before = open_descriptors();
   for (int round = 0; round < 20; ++round) {
     embedded_overlay one{home, random, 1};
-    one.options.packet_loops = 1 + static_cast<std::size_t>(round) % 2;
     one.start({});
     CHECK(eventually([] { return overlay_threads() >= 3; }));
     auto port = one.running.packets;

@@ -44,9 +44,9 @@ struct registered {
     : us(home, loop.loop, 1),
       list(home.spawn<registry>(
         loop.loop,
-        std::vector{packet_loop{loop.loop, us.space, us.clock.handle()}},
-        registry_neighbours{reader.handle(), us.socket.handle(), gate.handle(),
-                            names.handle(), us.events.handle()},
+        std::vector{lane{loop.loop, us.space, us.clock.handle(),
+                         reader.handle(), us.socket.handle()}},
+        registry_neighbours{gate.handle(), names.handle(), us.events.handle()},
         us.indices, change_identity{us.self, true},
         std::make_shared<spdlog::logger>(
           "test", std::make_shared<spdlog::sinks::null_sink_mt>()))) {

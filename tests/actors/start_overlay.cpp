@@ -85,7 +85,6 @@ TEST_CASE("An overlay starts and stops again and again and leaves nothing") {
   const auto before = open_descriptors();
   for (int round = 0; round < 5; ++round) {
     auto options = host.options();
-    options.packet_loops = 1 + static_cast<std::size_t>(round) % 2;
     peer_config friendly;
     friendly.public_key.bytes[0] = std::byte{9};
     friendly.allowed_ips = {prefix("10.9.0.2/32")};
@@ -326,7 +325,6 @@ TEST_CASE("Two overlays of one process carry bursts both ways, and no packet "
           "of a flow overtakes another") {
   if (!can_make_networks())
     return;
-  const auto loops = GENERATE(std::size_t{1}, std::size_t{2});
   overlay_host host;
   const network_namespace left;
   const network_namespace right;
@@ -336,14 +334,12 @@ TEST_CASE("Two overlays of one process carry bursts both ways, and no packet "
     for (std::size_t i = 0; i < 2; ++i) {
       auto options = host.options("weft" + std::to_string(i));
       options.configure_link = false;
-      options.packet_loops = loops;
       keys[i] = derive_public_key(options.config.interface.private_key);
       ends[i] = host.start(std::move(options));
     }
     for (std::size_t i = 0; i < 2; ++i) {
       move_link(static_cast<int>(::if_nametoindex(ends[i].interface.c_str())),
                 (i == 0 ? left : right).descriptor());
-      // The second peer lives on the second loop, if there is one.
       device_update update;
       update.peers.resize(2);
       update.peers[0].public_key.bytes[0] = std::byte{9};

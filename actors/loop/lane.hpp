@@ -1,0 +1,24 @@
+// A lane: a loop that carries packets, with all that a packet meets there.
+#pragma once
+
+#include "actors/loop/io_loop.hpp"
+#include "actors/loop/workspace.hpp"
+#include "messages/timer.hpp"
+#include "messages/tun_reader.hpp"
+#include "messages/udp_port.hpp"
+
+namespace weft {
+
+/// An overlay has one.  With more, each would read a queue of the device and
+/// have a socket of its own on the common port; what concerns all packets (the
+/// routes, the MTU, the port, the mark) is told to every lane.  A peer lives on
+/// one lane and knows no other.
+struct lane {
+  io_loop_ptr loop;
+  workspace_ptr space;
+  timer_actor timer;
+  tun_reader_actor reader;
+  udp_port_actor socket;
+};
+
+} // namespace weft
