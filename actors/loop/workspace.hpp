@@ -29,19 +29,32 @@ inline packet_sink sink_into(std::shared_ptr<const tun_device> tun) {
 }
 
 struct workspace {
+  /// Whether datagrams on a path go into a tunnel of this host, if they bear
+  /// this mark; nothing: that cannot be found out now.
+  using tunnel_probe = std::function<std::optional<bool>(const network_path&,
+                                                         std::uint32_t fwmark)>;
+
   workspace(packet_sink to_host,
             std::shared_ptr<const receiver_index_codec> codec,
-            loop_guard::question probe = {})
+            tunnel_probe probe = {})
     : sink(std::move(to_host)), indices(std::move(codec)),
-      joiner(sink.offloads),
-      leads_into_tunnel(loop_guard::limited(std::move(probe))) {
+      joiner(sink.offloads) {
+    if (probe)
+      leads_into_tunnel = loop_guard::limited(
+        [this, probe = std::move(probe)](const network_path& path) {
+          return probe(path, fwmark);
+        });
   }
+  workspace(const workspace&) = delete;
+  workspace& operator=(const workspace&) = delete;
+  ~workspace() = default;
 
   packet_sink sink;
   std::shared_ptr<const receiver_index_codec> indices;
   system_random random;
   coalescer joiner;
   staging_budget staging;
+  std::uint32_t fwmark = 0; ///< of the lane's sockets; udp_port keeps it right
   loop_guard::probe leads_into_tunnel;
 };
 

@@ -26,7 +26,6 @@ overlay::overlay(caf::actor_config& config, io_loop_ptr loop,
   : hosted(config, std::move(loop)), options_(std::move(options)),
     resources_(std::move(resources)), port_(resources_->sockets.port()),
     fwmark_(options_.config.interface.fwmark),
-    shared_fwmark_(std::make_shared<std::atomic<std::uint32_t>>(fwmark_)),
     mtu_(options_.config.interface.mtu),
     link_up_(!resources_->link || resources_->link->is_up()) {
   system_random random;
@@ -142,18 +141,20 @@ void overlay::spawn_actors() {
 }
 
 void overlay::spawn_lane() {
-  const auto probe = [mark = shared_fwmark_](const network_path& path) {
+  const auto probe = [](const network_path& path, std::uint32_t fwmark) {
     return leads_into_tunnel(path.remote.address,
                              path.local ? path.local->address : ip_address{},
-                             mark->load(std::memory_order_relaxed));
+                             fwmark);
   };
   lane made;
   made.loop = resources_->packet_loop;
   made.space = std::make_shared<workspace>(make_sink(), indices_, probe);
   made.timer = system().spawn<timer>(made.loop);
-  made.socket = system().spawn<udp_port>(
-    made.loop, std::move(resources_->sockets), options_.config.interface.listen,
-    fwmark_, options_.offload, std::move(resources_->strangers));
+  made.socket = system().spawn<udp_port>(made.loop, made.space,
+                                         std::move(resources_->sockets),
+                                         options_.config.interface.listen,
+                                         fwmark_, options_.offload,
+                                         std::move(resources_->strangers));
   made.reader = spawn_reader();
   lanes_.push_back(std::move(made));
 }

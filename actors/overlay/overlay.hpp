@@ -12,7 +12,6 @@
 #include "platform/unix_socket.hpp"
 #include "platform/vm_generation.hpp"
 
-#include <atomic>
 #include <deque>
 
 namespace weft {
@@ -126,7 +125,6 @@ private:
   void rebind_lanes(const rebind& to, port_taken done, std::size_t number = 0);
   void change_sockets();
   void change_mark();
-  void mark_changed(std::uint32_t mark);
   void change_host();
   void change_key();
   void change_peers();
@@ -178,8 +176,6 @@ private:
   std::shared_ptr<const identity> self_;
   std::uint16_t port_;
   std::uint32_t fwmark_;
-  /// The same, for the packets' loops.
-  std::shared_ptr<std::atomic<std::uint32_t>> shared_fwmark_;
   std::uint32_t mtu_;
   bool link_up_;
   std::string remote_control_;         ///< as in device_status

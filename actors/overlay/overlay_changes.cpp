@@ -173,7 +173,7 @@ void overlay::change_sockets() {
     const auto& now = plan.in_force();
     options_.config.interface.listen = now.interface.listen;
     port_ = now.port;
-    mark_changed(now.interface.fwmark);
+    fwmark_ = now.interface.fwmark;
     next_step();
   });
 }
@@ -183,14 +183,9 @@ void overlay::change_mark() {
   auto here = options_.config.interface.listen;
   here.port = port_;
   rebind_lanes({here, mark}, [this, mark](std::uint16_t) {
-    mark_changed(mark);
+    fwmark_ = mark;
     step_done();
   });
-}
-
-void overlay::mark_changed(std::uint32_t mark) {
-  fwmark_ = mark;
-  shared_fwmark_->store(mark);
 }
 
 void overlay::change_host() {

@@ -19,9 +19,11 @@ namespace weft {
 using namespace std::chrono_literals;
 
 udp_port::udp_port(caf::actor_config& config, io_loop_ptr loop,
-                   udp_sockets sockets, endpoint listen, std::uint32_t fwmark,
-                   bool offload, std::shared_ptr<udp_sockets> strangers)
-  : hosted(config, loop), listen_(listen), fwmark_(fwmark), offload_(offload),
+                   workspace_ptr space, udp_sockets sockets, endpoint listen,
+                   std::uint32_t fwmark, bool offload,
+                   std::shared_ptr<udp_sockets> strangers)
+  : hosted(config, loop), space_(std::move(space)), listen_(listen),
+    fwmark_(fwmark), offload_(offload),
     pool_(std::make_shared<incoming_pool>(pool_size)),
     queues_(
       *loop, send_drops_, [this] { watch(); }, [this] { fail(); }) {
@@ -34,6 +36,7 @@ udp_port::behavior_type udp_port::make_behavior() {
   pool_->on_available([self = caf::actor_cast<udp_port_actor>(this)] {
     caf::anon_send(self, batch_available{});
   });
+  note_mark(fwmark_);
   watch();
   return {
     [this](outgoing_datagrams& datagrams) { send_datagrams(datagrams); },
@@ -290,7 +293,7 @@ void udp_port::adopt(udp_sockets opened, std::shared_ptr<udp_sockets> strangers,
                      const rebind& request) {
   close();
   listen_ = request.listen;
-  fwmark_ = request.fwmark;
+  note_mark(request.fwmark);
   use(std::move(opened), std::move(strangers));
   watch();
 }
@@ -305,11 +308,17 @@ result<void> udp_port::mark(std::uint32_t wanted) {
       return changed;
     }
   }
-  fwmark_ = wanted;
+  note_mark(wanted);
   queues_.set_fwmark(fwmark_);
   if (stranger_port_)
     send(stranger_port_, change_fwmark{wanted});
   return {};
+}
+
+/// The sockets bear it; the routes that it chooses are those of peers, too.
+void udp_port::note_mark(std::uint32_t mark) {
+  fwmark_ = mark;
+  space_->fwmark = mark;
 }
 
 } // namespace weft

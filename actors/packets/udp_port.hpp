@@ -2,6 +2,7 @@
 #pragma once
 
 #include "actors/loop/io_loop.hpp"
+#include "actors/loop/workspace.hpp"
 #include "actors/packets/datagram_sorter.hpp"
 #include "actors/packets/known_endpoints.hpp"
 #include "actors/packets/send_queues.hpp"
@@ -16,8 +17,9 @@ public:
 
   /// `strangers`: what open_stranger_sockets() made of `sockets`; null: this
   /// port receives everything.
-  udp_port(caf::actor_config& config, io_loop_ptr loop, udp_sockets sockets,
-           endpoint listen, std::uint32_t fwmark, bool offload = true,
+  udp_port(caf::actor_config& config, io_loop_ptr loop, workspace_ptr space,
+           udp_sockets sockets, endpoint listen, std::uint32_t fwmark,
+           bool offload = true,
            std::shared_ptr<udp_sockets> strangers = nullptr);
 
   behavior_type make_behavior() override;
@@ -54,7 +56,9 @@ private:
   void adopt(udp_sockets opened, std::shared_ptr<udp_sockets> strangers,
              const rebind& request);
   result<void> mark(std::uint32_t wanted);
+  void note_mark(std::uint32_t mark);
 
+  workspace_ptr space_;
   family_handler v4_;
   family_handler v6_;
   endpoint listen_; ///< with the port in use

@@ -3,6 +3,7 @@
 #include "actors/packets/stranger_port.hpp"
 #include "messages/errors.hpp"
 #include "tests/actors/support.hpp"
+#include "tests/platform/support.hpp"
 #include "tests/protocol/support.hpp"
 
 #include <poll.h>
@@ -117,8 +118,8 @@ struct ported {
       REQUIRE(opened);
       strangers = std::make_shared<udp_sockets>(std::move(*opened));
     }
-    actor = home.spawn<udp_port>(loop.loop, std::move(*sockets), any, 0u, true,
-                                 strangers);
+    actor = home.spawn<udp_port>(loop.loop, space, std::move(*sockets), any, 0u,
+                                 true, strangers);
     caf::anon_send(actor, gate_started{gate.handle()});
     caf::anon_send(actor, routes_changed{snapshot});
     home.ask<drop_report>(actor, report_request{});
@@ -140,6 +141,24 @@ struct ported {
     caf::anon_send(actor, handshakes_processed{handshakes, unknown});
     home.ask<drop_report>(actor, report_request{});
   }
+  /// The inode of its socket.
+  std::string socket_of_port() const {
+    std::ifstream table("/proc/self/net/udp");
+    char local[16];
+    std::snprintf(local, sizeof local, ":%04X", unsigned{port});
+    std::string line;
+    while (std::getline(table, line)) {
+      std::istringstream fields(line);
+      std::string number, address, field, inode;
+      fields >> number >> address;
+      for (int i = 0; i < 7; ++i)
+        fields >> field;
+      fields >> inode;
+      if (address.ends_with(local))
+        return inode;
+    }
+    return {};
+  }
   bool comes_to_drop(drop_reason reason, std::uint64_t count) {
     return eventually([&] { return drops(reason) >= count; })
            && drops(reason) == count;
@@ -151,6 +170,7 @@ struct ported {
   deterministic_random random{21};
   std::shared_ptr<const receiver_index_codec> indices
     = std::make_shared<receiver_index_codec>(random);
+  workspace_ptr space = std::make_shared<workspace>(packet_sink{}, indices);
   fake<handshake_gate_actor> gate{home};
   std::vector<std::unique_ptr<fake<peer_actor>>> peers;
   routes_ptr snapshot;
@@ -419,23 +439,6 @@ TEST_CASE_METHOD(ported, "A port that is taken is refused, and the former one "
 
 TEST_CASE_METHOD(ported, "An address that cannot be had is refused, and the "
                          "sockets stay as they are") {
-  const auto socket_of_port = [&] {
-    std::ifstream table("/proc/self/net/udp");
-    char local[16];
-    std::snprintf(local, sizeof local, ":%04X", unsigned{port});
-    std::string line;
-    while (std::getline(table, line)) {
-      std::istringstream fields(line);
-      std::string number, address, field, inode;
-      fields >> number >> address;
-      for (int i = 0; i < 7; ++i)
-        fields >> field;
-      fields >> inode;
-      if (address.ends_with(local))
-        return inode;
-    }
-    return std::string();
-  };
   const auto before = socket_of_port();
   REQUIRE_FALSE(before.empty());
   // Of TEST-NET-1: nobody's.
@@ -447,12 +450,29 @@ TEST_CASE_METHOD(ported, "An address that cannot be had is refused, and the "
   CHECK(socket_of_port() == before);
 }
 
+TEST_CASE_METHOD(ported, "A port that gets another mark where it is keeps its "
+                         "sockets, and its lane knows the mark") {
+  if (!can_make_networks())
+    return; // a mark needs privileges, too
+  const auto before = socket_of_port();
+  REQUIRE_FALSE(before.empty());
+  auto here = *parse_endpoint("127.0.0.1:0");
+  here.port = port;
+  CHECK(home.ask<std::uint16_t>(actor, rebind{here, 7}) == port);
+  CHECK(socket_of_port() == before);
+  CHECK(loop.run([&] { return space->fwmark; }) == 7);
+  here.port = 0;
+  port = home.ask<std::uint16_t>(actor, rebind{here, 8});
+  CHECK(socket_of_port() != before);
+  CHECK(loop.run([&] { return space->fwmark; }) == 8);
+}
+
 TEST_CASE_METHOD(ported, "Handshake messages that come before there is a gate "
                          "are counted") {
   auto sockets = open_udp_sockets(*parse_endpoint("127.0.0.1:0"), 0);
   REQUIRE(sockets);
   const auto at = sockets->port();
-  const auto early = home.spawn<udp_port>(loop.loop, std::move(*sockets),
+  const auto early = home.spawn<udp_port>(loop.loop, space, std::move(*sockets),
                                           *parse_endpoint("127.0.0.1:0"), 0u,
                                           true, std::shared_ptr<udp_sockets>());
   stranger sender;
@@ -611,7 +631,7 @@ TEST_CASE_METHOD(ported, "A port that is changed before the strangers' port "
   auto opened = open_stranger_sockets(*sockets);
   REQUIRE(opened);
   const auto early
-    = home.spawn<udp_port>(loop.loop, std::move(*sockets), any, 0u, true,
+    = home.spawn<udp_port>(loop.loop, space, std::move(*sockets), any, 0u, true,
                            std::make_shared<udp_sockets>(std::move(*opened)));
   const auto at = home.ask<std::uint16_t>(early, rebind{any, 0});
   const auto strangers = home.spawn<stranger_port>(loop.loop, early);
