@@ -54,6 +54,7 @@ public:
 
   /// `size` bytes of receive memory, touched only where data arrives.
   explicit incoming_batch(std::size_t size);
+  /// As much as one receive call can fill.
   incoming_batch();
 
   void clear() {

@@ -10,6 +10,7 @@ namespace weft {
 struct outgoing_datagrams {
   outgoing_ptr batch;
   network_path path;
+  peer_actor peer; ///< hears of a lost source
 };
 
 /// registry -> udp_port: answered once all datagrams that came before are with

@@ -5,6 +5,7 @@
 #include "platform/file_descriptor.hpp"
 #include "protocol/base/ip.hpp"
 #include "protocol/packets/datagram_buffer.hpp"
+#include "protocol/packets/receive_memory.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -34,10 +35,8 @@ struct addressed_datagram {
 /// One address family's socket.  Non-blocking.
 class udp_socket {
 public:
-  /// Room that one message takes in the receive memory: 64 KiB, and a little
-  /// so that the starts of messages do not fall into the same cache sets.
-  static constexpr std::size_t receive_stride = 65536 + 192;
-  static constexpr std::size_t max_messages = 16; ///< for one receive call
+  static constexpr std::size_t receive_stride = weft::receive_stride;
+  static constexpr std::size_t max_messages = most_received;
 
   struct options {
     ip_family family = ip_family::v4;

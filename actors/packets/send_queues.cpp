@@ -91,8 +91,7 @@ void send_queues::drop_waiting(queue& by) {
   by.waiting.clear();
 }
 
-void send_queues::send(outgoing_datagrams& datagrams,
-                       caf::strong_actor_ptr sender) {
+void send_queues::send(outgoing_datagrams& datagrams) {
   const auto& remote = datagrams.path.remote;
   auto& way = remote.address.is_v4() ? v4_ : v6_;
   if (way.main.socket == nullptr) {
@@ -100,7 +99,7 @@ void send_queues::send(outgoing_datagrams& datagrams,
     return;
   }
   auto* by = &queue_for(way, remote);
-  waiting_batch next{std::move(datagrams), 0, std::move(sender)};
+  waiting_batch next{std::move(datagrams)};
   if (by->waiting.empty()) {
     if (try_send(*by, next))
       return;
@@ -178,8 +177,8 @@ bool send_queues::try_send(queue& by, waiting_batch& waiting) {
   const auto result = by.socket->send(waiting.datagrams.batch->datagrams,
                                       waiting.sent, path.remote, path.local);
   waiting.sent = result.sent;
-  if (result.source_was_invalid && waiting.sender)
-    caf::anon_send(caf::actor_cast<peer_actor>(waiting.sender), source_lost{});
+  if (result.source_was_invalid && waiting.datagrams.peer)
+    caf::anon_send(waiting.datagrams.peer, source_lost{});
   drops_.dropped(drop_reason::send_failed, result.failed);
   return result.status != udp_socket::io_status::would_block;
 }

@@ -46,8 +46,8 @@ public:
   /// Nothing waits any more: what has no room now is dropped.
   void finish();
 
-  /// Sends, or keeps until there is room.  `sender` hears of a lost source.
-  void send(outgoing_datagrams& datagrams, caf::strong_actor_ptr sender);
+  /// Sends, or keeps until there is room.
+  void send(outgoing_datagrams& datagrams);
 
   /// Whether something waits for room in the buffer of the receiving socket.
   bool waits_for(const udp_socket& receiving) const;
@@ -62,7 +62,6 @@ private:
   struct waiting_batch {
     outgoing_datagrams datagrams;
     std::size_t sent = 0;
-    caf::strong_actor_ptr sender;
   };
   struct queue final : descriptor_handler {
     send_queues* queues = nullptr;

@@ -172,7 +172,7 @@ void udp_port::send_datagrams(outgoing_datagrams& datagrams) {
   // Before it is sent, so that the answer comes to this port.
   if (known_changed_)
     divide();
-  queues_.send(datagrams, current_sender());
+  queues_.send(datagrams);
 }
 
 void udp_port::divide() {

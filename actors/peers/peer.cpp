@@ -99,9 +99,14 @@ void peer::seal(outgoing_packets& packets) {
   if (!session_.seal(batch->datagrams, at))
     session_.stage(batch->datagrams, at);
   else if (session_.path() && !batch->datagrams.empty())
-    send(neighbours_.socket,
-         outgoing_datagrams{std::move(batch), *session_.path()});
+    send_out(std::move(batch));
   follow_up(at);
+}
+
+void peer::send_out(outgoing_ptr batch) {
+  caf::anon_send(neighbours_.socket,
+                 outgoing_datagrams{std::move(batch), *session_.path(),
+                                    caf::actor_cast<peer_actor>(this)});
 }
 
 void peer::open(incoming_datagrams& datagrams) {
@@ -244,8 +249,7 @@ void peer::follow_up(const instant& at) {
     outgoing_ptr batch{new outgoing_batch(session_.transmit_size())};
     session_.poll_transmit(batch->datagrams, at);
     if (!batch->datagrams.empty())
-      send(neighbours_.socket,
-           outgoing_datagrams{std::move(batch), *session_.path()});
+      send_out(std::move(batch));
   }
   const auto next = session_.next_deadline();
   // A later deadline than the armed one needs no message: the armed one wakes

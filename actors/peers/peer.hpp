@@ -46,6 +46,8 @@ private:
   friend struct peer_access; ///< tests that look at what an ended actor keeps
 
   void seal(outgoing_packets& packets);
+  /// To where the session's path leads.
+  void send_out(outgoing_ptr batch);
   void open(incoming_datagrams& datagrams);
   void open_chain(const incoming_batch& batch, std::uint16_t first,
                   const routes& allowed, const instant& at);

@@ -85,8 +85,8 @@ struct queueing {
         return false;
       for (std::size_t i = 0; i < datagrams_each; ++i)
         batch->datagrams.add_message(1000 + i);
-      outgoing_datagrams datagrams{std::move(batch), {to, std::nullopt}};
-      queues->send(datagrams, nullptr);
+      outgoing_datagrams datagrams{std::move(batch), {to, std::nullopt}, {}};
+      queues->send(datagrams);
       return true;
     });
   }

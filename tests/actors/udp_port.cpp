@@ -361,7 +361,8 @@ TEST_CASE_METHOD(ported, "Datagrams are sent in order, and their batch comes "
       std::copy(expected.back().begin(), expected.back().end(), room.begin());
     }
     caf::anon_send(actor, outgoing_datagrams{std::move(batch),
-                                             {receiver.address(), {}}});
+                                             {receiver.address(), {}},
+                                             peer_actor{}});
     for (const auto& datagram : expected)
       CHECK(receiver.receive() == datagram);
   }
@@ -373,8 +374,9 @@ TEST_CASE_METHOD(ported, "A source address that this host does not have is "
   outgoing_ptr batch{new outgoing_batch};
   batch->datagrams.add_message(40);
   const source_address wrong{*parse_ip_address("192.0.2.1"), 1};
-  caf::send_as(caf::actor_cast<caf::actor>(peers[2]->handle()), actor,
-               outgoing_datagrams{batch, {receiver.address(), wrong}});
+  caf::anon_send(actor, outgoing_datagrams{batch,
+                                           {receiver.address(), wrong},
+                                           peers[2]->handle()});
   CHECK(receiver.receive().size() == 40);
   peers[2]->next<source_lost>();
 }
@@ -384,8 +386,9 @@ TEST_CASE_METHOD(ported, "What cannot be sent is counted") {
   batch->datagrams.add_message(40);
   batch->datagrams.add_message(40);
   // There is no IPv6 socket.
-  caf::anon_send(actor,
-                 outgoing_datagrams{batch, {*parse_endpoint("[::1]:9"), {}}});
+  caf::anon_send(actor, outgoing_datagrams{batch,
+                                           {*parse_endpoint("[::1]:9"), {}},
+                                           peer_actor{}});
   CHECK(drops(drop_reason::send_failed) == 2);
 }
 
@@ -516,7 +519,8 @@ struct divided : ported {
   void send_to(const stranger& somebody) {
     outgoing_ptr batch{new outgoing_batch};
     batch->datagrams.add_message(40);
-    caf::anon_send(actor, outgoing_datagrams{batch, {somebody.address(), {}}});
+    caf::anon_send(
+      actor, outgoing_datagrams{batch, {somebody.address(), {}}, peer_actor{}});
   }
 
   test_loop stranger_loop = home.start_loop("stranger-loop");
