@@ -24,6 +24,12 @@ struct incoming_datagrams {
   routes_ptr allowed;
 };
 
+/// host_writer -> peer: so many of its packets were not taken.
+struct packets_refused {
+  std::uint64_t busy = 0;     ///< no room, or the link is down
+  std::uint64_t rejected = 0; ///< the host does not take such packets
+};
+
 /// An initiation, response or cookie reply as it came.
 struct handshake_message {
   std::array<std::byte, wire::initiation_size> bytes{};
@@ -93,6 +99,7 @@ struct peer_report {
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::outgoing_packets)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::incoming_datagrams)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::packets_refused)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::initiation_received)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::answer_received)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::session_wanted)
@@ -108,8 +115,9 @@ namespace weft {
 using peer_actor = caf::typed_actor<
   // packets out: seals them, or keeps them until there is a session
   caf::reacts_to<outgoing_packets>,
-  // packets in: opens them, checks their inner source, writes them to the host
-  caf::reacts_to<incoming_datagrams>,
+  // packets in: opens them, checks their inner source, passes them on to the
+  // host's writer
+  caf::reacts_to<incoming_datagrams>, caf::reacts_to<packets_refused>,
   // handshakes, once the gate has found them worth their cost
   caf::reacts_to<initiation_received>, caf::reacts_to<answer_received>,
   caf::reacts_to<session_wanted>,

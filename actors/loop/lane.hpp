@@ -3,6 +3,7 @@
 
 #include "actors/loop/io_loop.hpp"
 #include "actors/loop/workspace.hpp"
+#include "messages/host_writer.hpp"
 #include "messages/timer.hpp"
 #include "messages/tun_reader.hpp"
 #include "messages/udp_port.hpp"
@@ -15,9 +16,10 @@ namespace weft {
 /// one lane and knows no other.
 struct lane {
   io_loop_ptr loop;
-  workspace_ptr space;
+  workspace_ptr space; ///< what its peers share
   timer_actor timer;
   tun_reader_actor reader;
+  host_writer_actor writer;
   udp_port_actor socket;
 };
 

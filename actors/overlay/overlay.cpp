@@ -5,6 +5,7 @@
 #include "actors/overlay/event_hub.hpp"
 #include "actors/overlay/log_level.hpp"
 #include "actors/overlay/uapi_server.hpp"
+#include "actors/packets/host_writer.hpp"
 #include "actors/packets/stranger_port.hpp"
 #include "actors/packets/tun_reader.hpp"
 #include "actors/packets/udp_port.hpp"
@@ -117,6 +118,8 @@ void overlay::spawn_actors() {
     supervise(each.timer, "timer");
     supervise(each.socket, "udp_port");
     supervise(each.reader, resources_->tun ? "tun_reader" : "packet_port");
+    if (resources_->tun)
+      supervise(each.writer, "host_writer");
   }
   const auto& first = lanes_.front().socket;
   strangers_ = home.spawn<stranger_port>(resources_->handshake_loop, first);
@@ -148,25 +151,25 @@ void overlay::spawn_lane() {
   };
   lane made;
   made.loop = resources_->packet_loop;
-  made.space = std::make_shared<workspace>(make_sink(), indices_, probe);
+  made.space = std::make_shared<workspace>(indices_, probe);
   made.timer = system().spawn<timer>(made.loop);
   made.socket = system().spawn<udp_port>(made.loop, made.space,
                                          std::move(resources_->sockets),
                                          options_.config.interface.listen,
                                          fwmark_, options_.offload,
                                          std::move(resources_->strangers));
-  made.reader = spawn_reader();
+  if (resources_->tun) {
+    made.reader = spawn_reader();
+    made.writer
+      = system().spawn<host_writer>(made.loop, sink_into(resources_->tun));
+  } else {
+    made.reader = resources_->port;
+    made.writer = resources_->port;
+  }
   lanes_.push_back(std::move(made));
 }
 
-packet_sink overlay::make_sink() const {
-  return resources_->tun ? sink_into(resources_->tun)
-                         : sink_into(resources_->arrived);
-}
-
 tun_reader_actor overlay::spawn_reader() {
-  if (resources_->port)
-    return resources_->port;
   const auto me = caf::actor_cast<overlay_root_actor>(this);
   return system().spawn<tun_reader>(
     resources_->packet_loop, resources_->tun, mtu_,
@@ -305,6 +308,7 @@ void overlay::on_exit() {
     stop(each.reader);
   stop(registry_);
   for (auto& each : lanes_) {
+    stop(each.writer);
     stop(each.socket);
     stop(each.timer);
   }

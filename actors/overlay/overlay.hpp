@@ -20,10 +20,9 @@ struct field_error;
 
 /// What start_overlay() has opened.
 struct overlay_resources {
-  std::string interface;                    ///< its name
-  std::shared_ptr<const tun_device> tun;    ///< null: there is a packet port
-  std::shared_ptr<arrived_packets> arrived; ///< of the packet port
-  tun_reader_actor port;                    ///< the packet port itself
+  std::string interface;                 ///< its name
+  std::shared_ptr<const tun_device> tun; ///< null: there is a packet port
+  packet_port_base port;                 ///< null: there is a TUN device
   udp_sockets sockets;
   std::shared_ptr<udp_sockets> strangers; ///< null: `sockets` get everything
   std::optional<unix_listener> uapi;
@@ -58,7 +57,6 @@ private:
 
   void spawn_actors();
   void spawn_lane();
-  packet_sink make_sink() const;
   tun_reader_actor spawn_reader();
   void watch_link();
   void link_changed();

@@ -6,6 +6,7 @@
 #include "actors/overlay/overlay.hpp"
 #include "messages/errors.hpp"
 #include "platform/clock.hpp"
+#include "platform/tun_device.hpp"
 
 #include <algorithm>
 #include <cerrno>

@@ -86,9 +86,7 @@ result<std::shared_ptr<overlay_resources>>
 open_resources(caf::actor_system& system, overlay_options& options) {
   const auto& config = options.config.interface;
   auto opened = std::make_shared<overlay_resources>();
-  if (std::holds_alternative<use_packet_port>(options.device)) {
-    opened->arrived = std::make_shared<arrived_packets>();
-  } else {
+  if (!std::holds_alternative<use_packet_port>(options.device)) {
     auto tun = open_tun(options);
     if (!tun)
       return tl::unexpected(tun.error());
@@ -165,7 +163,6 @@ start_overlay(caf::actor_system& system, overlay_options options) {
   running.port = (*resources)->sockets.port();
   if (auto* wanted = std::get_if<use_packet_port>(&options.device)) {
     const auto port = system.spawn<packet_port>((*resources)->packet_loop,
-                                                (*resources)->arrived,
                                                 options.config.interface.mtu,
                                                 std::move(wanted->consumer));
     (*resources)->port = port;

@@ -1,8 +1,8 @@
 // Out: the host's packets are passed on as long as the pool has batches; then
 // they wait, and so does the answer to the host.
-// In: peers add packets to `arrived_packets`.  The first one wakes the port,
-// which hands the consumer all that gathered until then, and what gathered
-// meanwhile when it has answered.
+// In: packets of peers are copied at once, so that a slow consumer holds no
+// receive batch, and go to the consumer; what gathers meanwhile goes when it
+// has answered.
 #include "actors/packets/packet_port.hpp"
 
 #include "messages/errors.hpp"
@@ -11,54 +11,9 @@
 
 namespace weft {
 
-// -- packets that arrived ----------------------------------------------------
-
-bool arrived_packets::add(const_byte_span packet) {
-  std::function<void()> wake;
-  {
-    const std::lock_guard guard(mutex_);
-    if (!open_ || !gathered_.add(packet))
-      return false;
-    if (!std::exchange(asleep_, false))
-      return true;
-    wake = wake_;
-  }
-  if (wake)
-    wake();
-  return true;
-}
-
-packet_batch arrived_packets::take() {
-  const std::lock_guard guard(mutex_);
-  asleep_ = gathered_.empty();
-  return std::exchange(gathered_, {});
-}
-
-void arrived_packets::on_arrival(std::function<void()> wake) {
-  // What the former function holds ends outside of the lock.
-  const std::lock_guard guard(mutex_);
-  open_ = wake != nullptr;
-  if (!open_)
-    gathered_ = {};
-  wake_.swap(wake);
-}
-
-packet_sink sink_into(std::shared_ptr<arrived_packets> arrived) {
-  return {{false, false},
-          [arrived = std::move(arrived)](const super_packet& packet) {
-            // Without offloads, every packet is written alone.
-            return arrived->add(packet.fragments.front())
-                     ? tun_device::io_status::ok
-                     : tun_device::io_status::would_block;
-          }};
-}
-
-// -- the actor ---------------------------------------------------------------
-
 packet_port::packet_port(caf::actor_config& config, io_loop_ptr loop,
-                         std::shared_ptr<arrived_packets> arrived,
                          std::uint32_t mtu, packet_consumer consumer)
-  : hosted(config, std::move(loop)), arrived_(std::move(arrived)), router_(mtu),
+  : hosted(config, std::move(loop)), router_(mtu),
     consumer_(std::move(consumer)) {
   set_down_handler([this](const caf::down_msg& down) {
     if (consumer_ && down.source == consumer_.address())
@@ -70,9 +25,6 @@ packet_port::behavior_type packet_port::make_behavior() {
   router_.on_room([self = caf::actor_cast<tun_reader_actor>(this)] {
     caf::anon_send(self, batch_available{});
   });
-  arrived_->on_arrival([self = caf::actor_cast<packet_port_base>(this)] {
-    caf::anon_send(self, packets_arrived{});
-  });
   consume_by(std::exchange(consumer_, nullptr));
   return {
     [this](const routes_changed& changed) -> caf::result<void> {
@@ -82,18 +34,25 @@ packet_port::behavior_type packet_port::make_behavior() {
     [this](const mtu_changed& changed) { router_.set_mtu(changed.mtu); },
     [this](const batch_available&) { pass_on(); },
     [this](const report_request&) { return drop_report{router_.drops()}; },
+    [this](const incoming_packets& packets) {
+      for (const auto& chain : *packets.chains)
+        gather(chain);
+      packets.chains->clear();
+      deliver();
+    },
+    [](const finish_writing&) -> caf::result<void> {
+      return caf::unit; // all others were gathered as they came
+    },
     [this](send_packets& message) { return send_out(message); },
     [this](set_consumer& message) -> caf::result<void> {
       consume_by(std::move(message.consumer));
       return caf::unit;
     },
-    [this](const packets_arrived&) { deliver(); },
   };
 }
 
 void packet_port::on_exit() {
   router_.clear();
-  arrived_->on_arrival(nullptr);
   consumer_ = nullptr;
   for (auto& waiting : waiting_)
     waiting.promise.deliver(make_error(ENODEV, "the overlay has ended"));
@@ -141,6 +100,18 @@ bool packet_port::pass_on(waiting_packets& waiting) {
 
 // -- in ----------------------------------------------------------------------
 
+void packet_port::gather(const incoming_chain& chain) {
+  packets_refused refused;
+  const auto& datagrams = chain.batch->datagrams;
+  for (auto number = chain.first; number != incoming_batch::end;
+       number = datagrams[number].next) {
+    if (!gathered_.add(datagrams[number].bytes))
+      ++refused.busy;
+  }
+  if (refused.busy > 0)
+    caf::anon_send(chain.peer, refused);
+}
+
 void packet_port::consume_by(packet_consumer consumer) {
   if (consumer == consumer_)
     return;
@@ -155,11 +126,9 @@ void packet_port::consume_by(packet_consumer consumer) {
 }
 
 void packet_port::deliver() {
-  if (!consumer_ || unanswered_ > 0)
+  if (!consumer_ || unanswered_ > 0 || gathered_.empty())
     return;
-  auto packets = arrived_->take();
-  if (packets.empty())
-    return;
+  auto packets = std::exchange(gathered_, {});
   unanswered_ = packets.size();
   const auto number = ++delivery_;
   request(consumer_, caf::infinite, received_packets{std::move(packets)})

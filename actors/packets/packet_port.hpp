@@ -4,58 +4,19 @@
 #pragma once
 
 #include "actors/loop/io_loop.hpp"
-#include "actors/loop/workspace.hpp"
 #include "actors/packets/packet_router.hpp"
-#include "messages/overlay.hpp"
+#include "messages/host_writer.hpp"
 #include "messages/packet_port.hpp"
 #include "messages/tun_reader.hpp"
 
 #include <deque>
-#include <functional>
-#include <mutex>
 
 namespace weft {
-
-/// Peers of all packet loops -> packet_port: one batch has arrived.
-struct packets_arrived {};
-
-} // namespace weft
-
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::packets_arrived)
-
-namespace weft {
-
-/// Where packets from the network wait for the consumer.  Peers add to it on
-/// the threads of their packet loops.
-class arrived_packets {
-public:
-  /// False: there is no room.
-  bool add(const_byte_span packet);
-
-  /// What has gathered.  If that is nothing, the next packet calls on_arrival's
-  /// function.
-  packet_batch take();
-
-  /// `wake` is called on the thread of the peer that adds a packet.  Nothing:
-  /// nobody takes packets any more, and there is no more room.
-  void on_arrival(std::function<void()> wake);
-
-private:
-  std::mutex mutex_;
-  packet_batch gathered_;
-  std::function<void()> wake_;
-  bool open_ = true;
-  bool asleep_ = true; ///< wait for a packet, then wake
-};
-
-/// The sink of peers whose packets gather in `arrived`, one by one as they
-/// came.
-packet_sink sink_into(std::shared_ptr<arrived_packets> arrived);
 
 /// What the packet port's neighbours within the overlay take it for, and the
 /// host.
 using packet_port_base = tun_reader_actor::extend_with<
-  packet_port_actor>::extend<caf::reacts_to<packets_arrived>>;
+  host_writer_actor>::extend_with<packet_port_actor>;
 
 class packet_port : public hosted<packet_port_base::base> {
 public:
@@ -63,8 +24,7 @@ public:
   static constexpr std::size_t max_waiting = 8;
 
   /// Packets longer than `mtu` are refused.  `consumer` may be null.
-  packet_port(caf::actor_config& config, io_loop_ptr loop,
-              std::shared_ptr<arrived_packets> arrived, std::uint32_t mtu,
+  packet_port(caf::actor_config& config, io_loop_ptr loop, std::uint32_t mtu,
               packet_consumer consumer);
 
   behavior_type make_behavior() override;
@@ -84,13 +44,14 @@ private:
   caf::result<std::uint32_t> send_out(send_packets& message);
   void pass_on();
   bool pass_on(waiting_packets& waiting);
+  void gather(const incoming_chain& chain);
   void consume_by(packet_consumer consumer);
   void deliver();
   void delivered(std::uint64_t number, bool failed);
 
-  std::shared_ptr<arrived_packets> arrived_;
   packet_router router_;
   std::deque<waiting_packets> waiting_;
+  packet_batch gathered_; ///< for the consumer
   packet_consumer consumer_;
   std::uint64_t delivery_ = 0; ///< number of the latest one
   std::size_t unanswered_ = 0; ///< its packets; 0: it was answered

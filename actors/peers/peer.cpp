@@ -32,6 +32,10 @@ peer::behavior_type peer::make_behavior() {
   return {
     [this](outgoing_packets& packets) { seal(packets); },
     [this](incoming_datagrams& datagrams) { open(datagrams); },
+    [this](const packets_refused& refused) {
+      session_.count_drop(drop_reason::device_busy, refused.busy);
+      session_.count_drop(drop_reason::device_rejected, refused.rejected);
+    },
     [this](const initiation_received& message) {
       const auto moment = instant_now();
       session_.handle_initiation(*message.claim, wire::initiation_size,
@@ -111,20 +115,23 @@ void peer::send_out(outgoing_ptr batch) {
 
 void peer::open(incoming_datagrams& datagrams) {
   const auto at = instant_now();
-  const auto batch = std::move(datagrams.batch);
-  try {
-    open_chain(*batch, datagrams.first, *datagrams.allowed, at);
-    space_->joiner.flush([this](const super_packet& packet) { write(packet); });
-  } catch (...) {
-    // The joiner serves the whole loop, and its packets end with this batch.
-    space_->joiner.flush([](const super_packet&) {});
-    throw;
-  }
+  auto batch = std::move(datagrams.batch);
+  const auto first
+    = open_chain(*batch, datagrams.first, *datagrams.allowed, at);
+  if (first != incoming_batch::end)
+    pass_to_host({std::move(batch), first, caf::actor_cast<peer_actor>(this)});
   follow_up(at);
 }
 
-void peer::open_chain(const incoming_batch& batch, std::uint16_t first,
-                      const routes& allowed, const instant& at) {
+void peer::pass_to_host(incoming_chain chain) {
+  if (auto packets = space_->for_host.add(std::move(chain)); packets.chains)
+    caf::anon_send(neighbours_.writer, std::move(packets));
+}
+
+std::uint16_t peer::open_chain(incoming_batch& batch, std::uint16_t first,
+                               const routes& allowed, const instant& at) {
+  auto for_host = incoming_batch::end;
+  auto* link = &for_host; // where the number of the next packet goes
   auto number = first;
   while (number != incoming_batch::end) {
     // A run of datagrams from one sender.
@@ -133,45 +140,40 @@ void peer::open_chain(const incoming_batch& batch, std::uint16_t first,
     auto data = false;
     while (number != incoming_batch::end
            && batch.datagrams[number].path == path) {
-      const auto& datagram = batch.datagrams[number];
+      auto& datagram = batch.datagrams[number];
       const auto opened = session_.open(datagram.bytes, at);
       any = any || opened.status != peer_session::open_status::dropped;
+      const auto next = datagram.next;
       if (opened.status == peer_session::open_status::packet) {
         data = true;
-        deliver(opened.packet, allowed);
+        datagram.bytes = accept(opened.packet, allowed);
+        if (!datagram.bytes.empty()) {
+          *link = number;
+          link = &datagram.next;
+        }
       }
-      number = datagram.next;
+      number = next;
     }
     if (any)
       session_.authenticated(batch.paths[path], data, at);
     else if (batch.paths[path].remote == turns_.configured())
       wake(at); // the other side does not know yet that the session has ended
   }
+  *link = incoming_batch::end;
+  return for_host;
 }
 
-void peer::deliver(byte_span packet, const routes& allowed) {
+byte_span peer::accept(byte_span packet, const routes& allowed) {
   const auto view = parse_ip_packet(packet);
-  if (!view)
+  if (!view) {
     session_.count_drop(drop_reason::malformed_inner);
-  else if (allowed.slot_of(view->source) != slot_)
-    session_.count_drop(drop_reason::wrong_source);
-  else
-    space_->joiner.add(packet.first(view->length));
-}
-
-void peer::write(const super_packet& packet) {
-  switch (space_->sink.write(packet)) {
-    case tun_device::io_status::ok:
-      break;
-    case tun_device::io_status::rejected:
-      session_.count_drop(drop_reason::device_rejected);
-      break;
-    case tun_device::io_status::would_block:
-    case tun_device::io_status::not_up:
-    case tun_device::io_status::lost: // the reader notices and says so
-      session_.count_drop(drop_reason::device_busy);
-      break;
+    return {};
   }
+  if (allowed.slot_of(view->source) != slot_) {
+    session_.count_drop(drop_reason::wrong_source);
+    return {};
+  }
+  return packet.first(view->length);
 }
 
 void peer::begin() {

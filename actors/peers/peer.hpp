@@ -4,6 +4,7 @@
 #include "actors/loop/io_loop.hpp"
 #include "actors/loop/workspace.hpp"
 #include "messages/event_hub.hpp"
+#include "messages/host_writer.hpp"
 #include "messages/registry.hpp"
 #include "messages/routes.hpp"
 #include "messages/timer.hpp"
@@ -27,6 +28,7 @@ struct peer_memory {
 /// Whom a peer sends to.
 struct peer_neighbours {
   udp_port_actor socket;
+  host_writer_actor writer;
   timer_actor timer;
   registry_actor registry;
   event_hub_actor events;
@@ -49,10 +51,13 @@ private:
   /// To where the session's path leads.
   void send_out(outgoing_ptr batch);
   void open(incoming_datagrams& datagrams);
-  void open_chain(const incoming_batch& batch, std::uint16_t first,
-                  const routes& allowed, const instant& at);
-  void deliver(byte_span packet, const routes& allowed);
-  void write(const super_packet& packet);
+  /// Makes a chain of the packets in it that are for the host, and returns its
+  /// first one.
+  std::uint16_t open_chain(incoming_batch& batch, std::uint16_t first,
+                           const routes& allowed, const instant& at);
+  void pass_to_host(incoming_chain chain);
+  /// The packet without its padding; empty: it was dropped and counted.
+  byte_span accept(byte_span packet, const routes& allowed);
   void begin();
   void wake(const instant& at);
   void change(const change_peer& changes);

@@ -301,8 +301,8 @@ void registry::spawn_peer(std::uint32_t slot) {
   const auto& on = lane_of(slot);
   entry.actor = system().spawn<peer>(
     on.loop, on.space,
-    peer_neighbours{on.socket, on.timer, caf::actor_cast<registry_actor>(this),
-                    neighbours_.events},
+    peer_neighbours{on.socket, on.writer, on.timer,
+                    caf::actor_cast<registry_actor>(this), neighbours_.events},
     us_.speaker(), slot, entry.memory, entry.settings);
   entry.started = boot_now();
   monitor(entry.actor);
@@ -382,7 +382,7 @@ bool registry::change_allowed_ips(std::uint32_t slot, const peer_update& update,
 
 void registry::note_loss(std::uint32_t slot) {
   gathering()->losers.insert(slot);
-  gathering()->was_sending = true;
+  gathering()->was_busy = true;
 }
 
 void registry::remove_peer(std::uint32_t slot) {
@@ -406,7 +406,7 @@ registry::set_identity(const change_identity& changed) {
   change->peers_know_speaker = published_.speaker.self == changed.self
                                && published_.speaker.link_up == changed.link_up;
   change->speaker = true;
-  change->was_sending = true;
+  change->was_busy = true;
   if (change->peers_know_speaker)
     tell_speaker(change);
   us_ = changed;

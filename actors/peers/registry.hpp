@@ -73,7 +73,8 @@ private:
     bool peers_know_speaker = false; ///< they were told beforehand
     std::set<std::uint32_t> losers;  ///< slots that lost prefixes
     std::size_t removed = 0;         ///< peers
-    bool was_sending = false; ///< somebody who now sends otherwise, or not
+    /// Somebody now sends otherwise or receives otherwise, or not at all.
+    bool was_busy = false;
     time_point began{};
     std::vector<std::function<void()>> in_force; ///< answer those who asked
   };

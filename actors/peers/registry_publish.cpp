@@ -5,7 +5,7 @@
 //  2. what the former snapshot has sent to peers that lost prefixes lies before
 //     this question in their mailboxes, so their answer says that it is dealt
 //     with; and peers learn whom we speak as, once the gate listens as that;
-//  3. the sockets have sent what all these gave them.
+//  3. sockets and writers have sent and written what all these gave them.
 // Only then is the change answered.  Each step ends when all have answered, or
 // are gone.  Whoever asked for the change is not kept waiting for ever, but its
 // steps go on however late they are: nobody stays with what was before.  A late
@@ -50,7 +50,7 @@ void registry::demand(const publication_ptr& change, const Handle& from,
 }
 
 void registry::tell(const peer_actor& peer, change_peer changes) {
-  gathering()->was_sending = true;
+  gathering()->was_busy = true;
   demand(gathering(), peer, std::move(changes));
 }
 
@@ -111,8 +111,10 @@ void registry::next_step(const publication_ptr& change) {
       break;
     case 1:
       for (const auto& each : lanes_) {
-        if (change->was_sending)
-          demand(change, each.socket, finish_sending{});
+        if (!change->was_busy)
+          break;
+        demand(change, each.socket, finish_sending{});
+        demand(change, each.writer, finish_writing{});
       }
       break;
     default:
@@ -171,13 +173,13 @@ void registry::end_peer(std::uint32_t slot, bool has_ended) {
   auto& entry = slots_[slot];
   const auto& change = gathering();
   ++change->removed;
+  change->was_busy = true;
   if (has_ended) {
     generations_[slot] = entry.memory->generation;
     free_slots_.push_back(slot);
     return;
   }
   ++change->missing;
-  change->was_sending = true;
   ending_[entry.actor.address()] = {slot, entry.memory, change};
   send_exit(entry.actor, caf::exit_reason::user_shutdown);
 }

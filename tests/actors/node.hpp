@@ -2,6 +2,7 @@
 // fakes for the socket and the timer and a record instead of a TUN device.
 #pragma once
 
+#include "actors/packets/host_writer.hpp"
 #include "actors/peers/peer.hpp"
 #include "platform/clock.hpp"
 #include "tests/actors/support.hpp"
@@ -67,19 +68,19 @@ public:
       indices(std::make_shared<receiver_index_codec>(random)),
       address(endpoint_of("192.0.2." + std::to_string(number) + ":51820")),
       socket(home), clock(home), registry(home), events(home),
-      space(std::make_shared<workspace>(
-        packet_sink{{false, false},
-                    [this](const super_packet& packet) {
-                      return take(packet);
-                    }},
-        indices)) {
+      writer(home.spawn<host_writer>(
+        loop, packet_sink{{false, false},
+                          [this](const super_packet& packet) {
+                            return take(packet);
+                          }})),
+      space(std::make_shared<workspace>(indices)) {
   }
 
   const public_key& key() const {
     return self->public_static();
   }
   peer_neighbours neighbours() const {
-    return {socket.handle(), clock.handle(), registry.handle(),
+    return {socket.handle(), writer, clock.handle(), registry.handle(),
             events.handle()};
   }
   /// How this node would be configured as a peer of another one.
@@ -115,6 +116,7 @@ public:
   fake<timer_actor> clock;
   fake<registry_actor> registry;
   fake<event_hub_actor> events;
+  host_writer_actor writer;
   message_log delivered; ///< packets for the host, as `bytes`
   std::function<tun_device::io_status()> device; ///< what the device does
   workspace_ptr space;
@@ -178,8 +180,11 @@ struct tunnel_end {
   node& host;
   peer_actor actor;
 
-  /// Whatever was sent to the actor has been dealt with.
+  /// Whatever was sent to the actor has been dealt with, and so has what it
+  /// gave to the host.
   peer_report report(world& home, bool secrets = false) const {
+    home.ask<peer_report>(actor, report_request{});
+    CHECK_FALSE(home.command(host.writer, finish_writing{}));
     return home.ask<peer_report>(actor, report_request{secrets});
   }
   /// What it has sent since the last call.

@@ -37,7 +37,7 @@ struct ported {
       allowed.insert(*parse_ip_prefix("10.0.0." + std::to_string(10 + slot)),
                      slot);
     }
-    port = home.spawn<packet_port>(loop.loop, arrived, mtu, packet_consumer{});
+    port = home.spawn<packet_port>(loop.loop, mtu, packet_consumer{});
     caf::anon_send(
       tun_reader_actor{port},
       routes_changed{std::make_shared<routes>(allowed, table, nullptr)});
@@ -86,19 +86,27 @@ struct ported {
     return home.ask<drop_report>(tun_reader_actor{port}, report_request{})
       .drops[reason];
   }
-  /// A packet comes from a peer.
-  tun_device::io_status arrive(const bytes& packet) {
-    const const_byte_span fragment{packet};
-    return sink.write({{}, {&fragment, 1}});
+  /// A packet comes from a peer.  Whether it was taken.
+  bool arrive(const bytes& packet) {
+    incoming_ptr batch{new incoming_batch(packet.size())};
+    std::copy(packet.begin(), packet.end(), batch->memory().begin());
+    batch->datagrams.push_back({batch->memory()});
+    caf::anon_send(port, for_host(batch, peers[0]->handle()));
+    CHECK_FALSE(home.command(port, finish_writing{}));
+    peers[0]->settle();
+    std::uint64_t refused = 0;
+    for (const auto& some : peers[0]->take<packets_refused>()) {
+      CHECK(some.rejected == 0);
+      refused += some.busy;
+    }
+    CHECK(refused <= 1);
+    return refused == 0;
   }
 
   std::vector<outgoing_packets> held;  // outlives the actors
   std::array<message_log, slots> logs; // they as well
   world home;
   test_loop loop = home.start_loop();
-  std::shared_ptr<arrived_packets> arrived
-    = std::make_shared<arrived_packets>();
-  packet_sink sink = sink_into(arrived);
   std::vector<std::unique_ptr<fake<peer_actor>>> peers;
   packet_port_base port;
 };
@@ -264,13 +272,13 @@ TEST_CASE("The consumer gets the packets that arrive, and the next ones when "
   ported one;
   hesitant_consumer consumer{one.home};
   // Nobody consumes yet: they wait.
-  CHECK(one.arrive(packet_for(0, 1)) == tun_device::io_status::ok);
-  CHECK(one.arrive(packet_for(0, 2)) == tun_device::io_status::ok);
+  CHECK(one.arrive(packet_for(0, 1)));
+  CHECK(one.arrive(packet_for(0, 2)));
   CHECK_FALSE(
     one.home.command(one.port, set_consumer{consumer.actor.handle()}));
   CHECK(consumer.next() == std::vector{packet_for(0, 1), packet_for(0, 2)});
   for (std::uint32_t i = 3; i < 9; ++i)
-    CHECK(one.arrive(packet_for(0, i, 200)) == tun_device::io_status::ok);
+    CHECK(one.arrive(packet_for(0, i, 200)));
   // To be told again who consumes is no answer.
   CHECK_FALSE(
     one.home.command(one.port, set_consumer{consumer.actor.handle()}));
@@ -283,7 +291,7 @@ TEST_CASE("The consumer gets the packets that arrive, and the next ones when "
   consumer.answer();
   // The port sleeps, and the next packet wakes it.
   CHECK(one.loop.falls_asleep());
-  CHECK(one.arrive(packet_for(0, 9)) == tun_device::io_status::ok);
+  CHECK(one.arrive(packet_for(0, 9)));
   CHECK(consumer.next() == std::vector<bytes>{packet_for(0, 9)});
 }
 
@@ -296,12 +304,12 @@ TEST_CASE("What a slow consumer has no room for is dropped, and the packet's "
   one.arrive(packet_for(0, 1));
   consumer.next();
   for (std::uint32_t i = 0; i < packet_batch::max_packets; ++i)
-    REQUIRE(one.arrive(packet_for(0, i)) == tun_device::io_status::ok);
+    REQUIRE(one.arrive(packet_for(0, i)));
   for (std::uint32_t i = 0; i < 5; ++i)
-    CHECK(one.arrive(packet_for(0, i)) == tun_device::io_status::would_block);
+    CHECK_FALSE(one.arrive(packet_for(0, i)));
   consumer.answer();
   CHECK(consumer.next().size() == packet_batch::max_packets);
-  CHECK(one.arrive(packet_for(0, 1)) == tun_device::io_status::ok);
+  CHECK(one.arrive(packet_for(0, 1)));
   consumer.answer();
   CHECK(consumer.next().size() == 1);
 }
@@ -364,9 +372,36 @@ TEST_CASE("Packets that arrive after the consumer's end wait for the next "
   CHECK(one.drops(drop_reason::device_busy) == 0);
 }
 
+TEST_CASE("A slow consumer holds no receive batch") {
+  ported one;
+  hesitant_consumer consumer{one.home};
+  CHECK_FALSE(
+    one.home.command(one.port, set_consumer{consumer.actor.handle()}));
+  const auto pool = std::make_shared<incoming_pool>(1);
+  for (std::uint32_t i = 0; i < 3; ++i) {
+    auto batch = pool->acquire();
+    REQUIRE(batch);
+    const auto packet = packet_for(0, i);
+    const auto place = batch->memory().first(packet.size());
+    std::copy(packet.begin(), packet.end(), place.begin());
+    batch->datagrams.push_back({place});
+    caf::anon_send(one.port,
+                   for_host(std::move(batch), one.peers[0]->handle()));
+    CHECK_FALSE(one.home.command(one.port, finish_writing{}));
+  }
+  CHECK(consumer.next() == std::vector<bytes>{packet_for(0, 0)});
+  consumer.answer();
+  CHECK(consumer.next() == std::vector{packet_for(0, 1), packet_for(0, 2)});
+}
+
 TEST_CASE("A port that has ended takes no packets from peers any more") {
   ported one;
-  CHECK(one.arrive(packet_for(0, 1)) == tun_device::io_status::ok);
+  CHECK(one.arrive(packet_for(0, 1)));
   one.home.end(one.port);
-  CHECK(one.arrive(packet_for(0, 1)) == tun_device::io_status::would_block);
+  const auto pool = std::make_shared<incoming_pool>(1);
+  auto batch = pool->acquire();
+  batch->datagrams.push_back({batch->memory().first(40)});
+  caf::anon_send(one.port, for_host(std::move(batch), one.peers[0]->handle()));
+  CHECK(one.home.command(one.port, finish_writing{})); // there is nobody
+  CHECK(pool->acquire());
 }

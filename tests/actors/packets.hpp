@@ -1,6 +1,7 @@
 // Packets for the tests of packet ports.
 #pragma once
 
+#include "messages/host_writer.hpp"
 #include "messages/packet_port.hpp"
 #include "tests/catch.hpp"
 #include "tests/protocol/inner_packets.hpp"
@@ -21,6 +22,11 @@ numbered_packet(std::uint8_t from, std::uint8_t to, std::uint32_t number,
   packet.payload.resize(std::max<std::size_t>(payload, 4));
   store_be(packet.payload.data(), number);
   return build(packet);
+}
+
+/// What a peer sends the host's writer.
+inline incoming_packets for_host(incoming_ptr batch, const peer_actor& peer) {
+  return host_outbox().add({std::move(batch), 0, peer});
 }
 
 /// A copy of each packet.

@@ -45,7 +45,7 @@ struct registered {
       list(home.spawn<registry>(
         loop.loop,
         std::vector{lane{loop.loop, us.space, us.clock.handle(),
-                         reader.handle(), us.socket.handle()}},
+                         reader.handle(), us.writer, us.socket.handle()}},
         registry_neighbours{gate.handle(), names.handle(), us.events.handle()},
         us.indices, change_identity{us.self, true},
         std::make_shared<spdlog::logger>(

@@ -170,7 +170,7 @@ struct ported {
   deterministic_random random{21};
   std::shared_ptr<const receiver_index_codec> indices
     = std::make_shared<receiver_index_codec>(random);
-  workspace_ptr space = std::make_shared<workspace>(packet_sink{}, indices);
+  workspace_ptr space = std::make_shared<workspace>(indices);
   fake<handshake_gate_actor> gate{home};
   std::vector<std::unique_ptr<fake<peer_actor>>> peers;
   routes_ptr snapshot;

@@ -1,0 +1,63 @@
+// The host writer: what it is told and asked.
+#pragma once
+
+#include "messages/peer.hpp"
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+namespace weft {
+
+/// A chain of `batch` that holds packets of one peer for the host.  The `bytes`
+/// of each are an inner packet without padding by now, decrypted and with a
+/// source address that the peer may use.
+struct incoming_chain {
+  incoming_ptr batch;
+  std::uint16_t first = 0;
+  peer_actor peer; ///< hears what of it was refused
+};
+
+/// peer -> host_writer: chains in the order of their arrival.
+struct incoming_packets {
+  std::shared_ptr<std::vector<incoming_chain>> chains;
+};
+
+/// What the peers of a lane have for the host.  The first of them sends it, and
+/// as long as it is under way the others add theirs: many peers with a packet
+/// each cost one message.  Of one thread, which is the writer's, too.
+class host_outbox {
+public:
+  /// What is to be sent; nothing (null): it is under way already.
+  incoming_packets add(incoming_chain chain) {
+    const auto is_under_way = chains_.use_count() > 1; // a message has it
+    if (!is_under_way)
+      chains_->clear();
+    chains_->push_back(std::move(chain));
+    return {is_under_way ? nullptr : chains_};
+  }
+
+private:
+  std::shared_ptr<std::vector<incoming_chain>> chains_
+    = std::make_shared<std::vector<incoming_chain>>();
+};
+
+/// registry -> host_writer: answered once all packets that came before are with
+/// the host.
+struct finish_writing {};
+
+} // namespace weft
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::incoming_packets)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::finish_writing)
+
+namespace weft {
+
+/// Gives packets to the host.
+using host_writer_actor = caf::typed_actor<
+  // packets of peers; it empties the message
+  caf::reacts_to<incoming_packets>,
+  // from the registry: a change is in force once this is answered
+  caf::replies_to<finish_writing>::with<void>>;
+
+} // namespace weft
