@@ -5,9 +5,16 @@
 
 namespace weft {
 
+struct gate_started;
+
 /// Whoever hands handshake messages to the gate.
 using handshake_source_actor
-  = caf::typed_actor<caf::reacts_to<handshakes_processed>>;
+  = caf::typed_actor<caf::reacts_to<gate_started>,
+                     caf::reacts_to<handshakes_processed>>;
+
+/// Whoever has a socket that cookie replies may leave by.
+using cookie_sender_actor
+  = caf::typed_actor<caf::reacts_to<send_cookie_replies>>;
 
 /// udp_port, stranger_port -> handshake_gate
 struct incoming_handshakes {
@@ -16,6 +23,7 @@ struct incoming_handshakes {
   /// peers that have not noticed yet.
   std::vector<endpoint> unknown;
   handshake_source_actor from;
+  cookie_sender_actor answers; ///< by its socket they are to be answered
 };
 
 /// Who may shake hands.
@@ -52,7 +60,7 @@ using handshake_gate_actor = caf::typed_actor<
   // for status
   caf::replies_to<report_request>::with<drop_report>>;
 
-/// handshake_gate -> udp_port, stranger_port: pass handshake messages here.
+/// handshake_gate -> whoever hands messages to it: pass them here.
 struct gate_started {
   handshake_gate_actor gate;
 };

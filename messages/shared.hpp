@@ -51,7 +51,8 @@ struct cookie_reply {
   network_path path;
 };
 
-/// handshake_gate -> stranger_port (or on to udp_port): cookie replies.
+/// handshake_gate -> whom incoming_handshakes names (stranger_port may pass
+/// them on to udp_port): cookie replies.
 struct send_cookie_replies {
   std::vector<cookie_reply> replies;
 };

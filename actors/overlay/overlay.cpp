@@ -121,11 +121,14 @@ void overlay::spawn_actors() {
     if (resources_->tun)
       supervise(each.writer, "host_writer");
   }
-  const auto& first = lanes_.front().socket;
-  strangers_ = home.spawn<stranger_port>(resources_->handshake_loop, first);
+  strangers_ = home.spawn<stranger_port>(resources_->handshake_loop,
+                                         lanes_.front().socket);
   supervise(strangers_, "stranger_port");
+  std::vector<handshake_source_actor> sources{strangers_};
+  for (const auto& each : lanes_)
+    sources.push_back(each.socket);
   gate_
-    = home.spawn<handshake_gate>(resources_->handshake_loop, first, strangers_,
+    = home.spawn<handshake_gate>(resources_->handshake_loop, std::move(sources),
                                  indices_, change_identity{self_, link_up_});
   supervise(gate_, "handshake_gate");
   events_ = home.spawn<event_hub>(control, resources_->interface, options_.log);

@@ -12,6 +12,7 @@ void datagram_sorter::processed(const handshakes_processed& done) {
 void datagram_sorter::clear() {
   gate_ = nullptr;
   self_ = nullptr;
+  answers_ = nullptr;
   routes_.reset();
 }
 
@@ -99,8 +100,9 @@ void datagram_sorter::pass_to_gate() {
   if (gate_) {
     handshakes_waiting_ += handshakes_.size();
     unknown_waiting_ += unknown_.size();
-    caf::anon_send(gate_, incoming_handshakes{std::move(handshakes_),
-                                              std::move(unknown_), self_});
+    caf::anon_send(gate_,
+                   incoming_handshakes{std::move(handshakes_),
+                                       std::move(unknown_), self_, answers_});
   } else {
     drops_.dropped(drop_reason::handshake_overload, handshakes_.size());
   }

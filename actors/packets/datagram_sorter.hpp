@@ -24,6 +24,10 @@ public:
     gate_ = std::move(gate);
     self_ = std::move(self);
   }
+  /// Whose socket the gate's cookies are to leave by.
+  void answer_by(cookie_sender_actor socket) {
+    answers_ = std::move(socket);
+  }
   void set_routes(routes_ptr snapshot) {
     routes_ = std::move(snapshot);
     last_index_.reset();
@@ -64,6 +68,7 @@ private:
 
   handshake_gate_actor gate_;
   handshake_source_actor self_;
+  cookie_sender_actor answers_;
   routes_ptr routes_;
   std::vector<peer_chain> chains_;
   std::size_t last_chain_ = 0;

@@ -13,8 +13,9 @@ stranger_port::stranger_port(caf::actor_config& config, io_loop_ptr loop,
 }
 
 stranger_port::behavior_type stranger_port::make_behavior() {
-  send(peers_port_,
-       strangers_welcome{caf::actor_cast<stranger_port_actor>(this)});
+  const auto self = caf::actor_cast<stranger_port_actor>(this);
+  sorter_.answer_by(self);
+  send(peers_port_, strangers_welcome{self});
   return {
     [this](const stranger_sockets& given) { use(*given.opened); },
     [this](const close_sockets&) -> caf::result<void> {

@@ -37,6 +37,7 @@ udp_port::behavior_type udp_port::make_behavior() {
     caf::anon_send(self, batch_available{});
   });
   note_mark(fwmark_);
+  choose_answering();
   watch();
   return {
     [this](outgoing_datagrams& datagrams) { send_datagrams(datagrams); },
@@ -58,6 +59,7 @@ udp_port::behavior_type udp_port::make_behavior() {
     },
     [this](const strangers_welcome& welcome) {
       stranger_port_ = welcome.port;
+      choose_answering();
       send(stranger_port_, routes_changed{sorter_.routes()});
       if (strangers_)
         send(stranger_port_, stranger_sockets{std::move(strangers_)});
@@ -159,6 +161,15 @@ void udp_port::receive_from(udp_socket& socket) {
                 ? 4
                 : std::size_t{udp_socket::max_messages};
   sorter_.sort(received_, std::move(batch));
+}
+
+/// What strangers are sent does not leave by the sockets of packets, unless
+/// there are no others.
+void udp_port::choose_answering() {
+  if (divided_ && stranger_port_)
+    sorter_.answer_by(stranger_port_);
+  else
+    sorter_.answer_by(caf::actor_cast<udp_port_actor>(this));
 }
 
 // -- outgoing ----------------------------------------------------------------
@@ -295,6 +306,7 @@ void udp_port::adopt(udp_sockets opened, std::shared_ptr<udp_sockets> strangers,
   listen_ = request.listen;
   note_mark(request.fwmark);
   use(std::move(opened), std::move(strangers));
+  choose_answering();
   watch();
 }
 

@@ -43,6 +43,7 @@ private:
   void use(udp_sockets sockets, std::shared_ptr<udp_sockets> strangers);
   void close();
   void watch();
+  void choose_answering();
   void receive_from(udp_socket& socket);
   void send_datagrams(outgoing_datagrams& datagrams);
   void reply_cookies(const send_cookie_replies& wanted);

@@ -25,19 +25,18 @@ drop_context context_of(const handshake_message& message) {
 } // namespace
 
 handshake_gate::handshake_gate(
-  caf::actor_config& config, io_loop_ptr loop, udp_port_actor socket,
-  stranger_port_actor strangers,
+  caf::actor_config& config, io_loop_ptr loop,
+  std::vector<handshake_source_actor> sources,
   std::shared_ptr<const receiver_index_codec> indices, change_identity us)
-  : hosted(config, std::move(loop)), socket_(std::move(socket)),
-    strangers_(std::move(strangers)), indices_(std::move(indices)),
-    limiter_(random_) {
+  : hosted(config, std::move(loop)), sources_(std::move(sources)),
+    indices_(std::move(indices)), limiter_(random_) {
   set_identity(us.speaker());
 }
 
 handshake_gate::behavior_type handshake_gate::make_behavior() {
   const auto self = caf::actor_cast<handshake_gate_actor>(this);
-  send(socket_, gate_started{self});
-  send(strangers_, gate_started{self});
+  for (const auto& source : std::exchange(sources_, {}))
+    send(source, gate_started{self});
   return {
     [this](const incoming_handshakes& incoming) { look_at(incoming); },
     [this](const change_identity& changed) -> caf::result<void> {
@@ -59,8 +58,6 @@ handshake_gate::behavior_type handshake_gate::make_behavior() {
 
 void handshake_gate::on_exit() {
   loop().set_deadline(std::nullopt, nullptr);
-  socket_ = nullptr;
-  strangers_ = nullptr;
   waiting_.clear();
   peers_.clear();
   by_endpoint_.clear();
@@ -130,7 +127,7 @@ void handshake_gate::look_at(const incoming_handshakes& incoming) {
   for (const auto& message : incoming.messages)
     check(message, now);
   if (!replies_.empty())
-    send(strangers_, send_cookie_replies{std::exchange(replies_, {})});
+    send(incoming.answers, send_cookie_replies{std::exchange(replies_, {})});
   send(incoming.from,
        handshakes_processed{incoming.messages.size(), incoming.unknown.size()});
   if (!waiting_.empty())

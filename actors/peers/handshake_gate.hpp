@@ -4,7 +4,6 @@
 #include "actors/loop/io_loop.hpp"
 #include "messages/handshake_gate.hpp"
 #include "messages/routes.hpp"
-#include "messages/udp_port.hpp"
 #include "protocol/base/token_bucket.hpp"
 #include "protocol/tunnel/cookie.hpp"
 #include "protocol/tunnel/rate_limiter.hpp"
@@ -29,7 +28,7 @@ public:
   static constexpr std::size_t max_waiting = 4096;
 
   handshake_gate(caf::actor_config& config, io_loop_ptr loop,
-                 udp_port_actor socket, stranger_port_actor strangers,
+                 std::vector<handshake_source_actor> sources,
                  std::shared_ptr<const receiver_index_codec> indices,
                  change_identity us);
 
@@ -63,8 +62,7 @@ private:
                    time_point now);
   void set_routes(routes_ptr snapshot);
 
-  udp_port_actor socket_;
-  stranger_port_actor strangers_;
+  std::vector<handshake_source_actor> sources_; ///< until they have been told
   std::shared_ptr<const receiver_index_codec> indices_;
   std::shared_ptr<const identity> self_;
   system_random random_;

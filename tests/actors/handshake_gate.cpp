@@ -1,6 +1,7 @@
 #include "actors/peers/handshake_gate.hpp"
 
 #include "messages/errors.hpp"
+#include "messages/udp_port.hpp"
 #include "platform/clock.hpp"
 #include "tests/actors/support.hpp"
 #include "tests/protocol/support.hpp"
@@ -87,9 +88,10 @@ struct gated {
   }
 
   handshake_gate_actor start() {
-    return home.spawn<handshake_gate>(loop.loop, socket.handle(),
-                                      strangers.handle(), indices,
-                                      change_identity{self, true});
+    return home.spawn<handshake_gate>(
+      loop.loop,
+      std::vector<handshake_source_actor>{socket.handle(), strangers.handle()},
+      indices, change_identity{self, true});
   }
 
   /// Hands messages to the gate and waits until it has dealt with them; each
@@ -97,7 +99,8 @@ struct gated {
   void pass(std::vector<handshake_message> messages) {
     const auto count = messages.size();
     caf::anon_send(
-      gate, incoming_handshakes{std::move(messages), {}, source.handle()});
+      gate, incoming_handshakes{
+              std::move(messages), {}, source.handle(), strangers.handle()});
     const auto done = source.next<handshakes_processed>();
     CHECK(done.messages == count);
     CHECK(done.unknown == 0);
@@ -126,7 +129,8 @@ struct gated {
     return all;
   }
   void uses_unknown_session(const std::vector<endpoint>& remotes) {
-    caf::anon_send(gate, incoming_handshakes{{}, remotes, source.handle()});
+    caf::anon_send(gate, incoming_handshakes{
+                           {}, remotes, source.handle(), strangers.handle()});
     CHECK(source.next<handshakes_processed>().unknown == remotes.size());
   }
   void settle() {
