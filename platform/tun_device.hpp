@@ -5,7 +5,10 @@
 #include "platform/file_descriptor.hpp"
 #include "protocol/packets/offload.hpp"
 
+#include <array>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -88,6 +91,28 @@ public:
   /// Reads one packet (a super-packet with offloads) into `buffer`, which
   /// holds at least max_read bytes.
   read_result read(byte_span buffer) const;
+
+  /// Packets that one read_some() yields at the most: one, as read(2) does.
+  static constexpr std::size_t group_size = 1;
+
+  /// Room for a group of packets.
+  class read_buffers {
+  public:
+    read_buffers()
+      : memory_(
+        std::make_unique_for_overwrite<std::byte[]>(group_size * max_read)) {
+    }
+
+  private:
+    friend class tun_device;
+    std::unique_ptr<std::byte[]> memory_;
+    std::array<read_result, group_size> results_;
+  };
+
+  /// Reads as many packets as are there and have room, each as read() does.
+  /// The results, one at least, are valid until the next call; whatever is not
+  /// `ok` or `rejected` is the last one, and says why there are no more.
+  std::span<const read_result> read_some(read_buffers& into) const;
 
   /// Writes one packet given as fragments.
   io_status write(const offload_header& header,

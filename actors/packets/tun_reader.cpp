@@ -1,5 +1,5 @@
 // Outgoing packets, step by step:
-//  1. read a packet, or a super-packet of up to 64 KiB of one flow;
+//  1. read a group of packets, or of super-packets of up to 64 KiB of one flow;
 //  2. find the peer whose allowed IPs hold its destination;
 //  3. split it into that peer's batch, each segment where it will be sealed;
 //  4. when a batch is full, or nothing more is there to be read, send it to
@@ -24,9 +24,7 @@ tun_reader::tun_reader(caf::actor_config& config, io_loop_ptr loop,
                        std::shared_ptr<const tun_device> tun, std::uint32_t mtu,
                        std::function<void()> lost)
   : hosted(config, std::move(loop)), tun_(std::move(tun)),
-    lost_(std::move(lost)),
-    buffer_(std::make_unique_for_overwrite<std::byte[]>(tun_device::max_read)),
-    router_(mtu) {
+    lost_(std::move(lost)), router_(mtu) {
 }
 
 tun_reader::behavior_type tun_reader::make_behavior() {
@@ -74,19 +72,21 @@ void tun_reader::read_packets() {
 }
 
 bool tun_reader::read_up_to(std::size_t limit) {
-  for (std::size_t i = 0; i < limit; ++i) {
+  for (std::size_t count = 0; count < limit;) {
     if (!router_.has_room()) {
       starve();
       return false;
     }
-    if (!read_packet())
-      return false;
+    for (const auto& packet : tun_->read_some(buffers_)) {
+      if (!take(packet))
+        return false;
+      ++count;
+    }
   }
   return true;
 }
 
-bool tun_reader::read_packet() {
-  const auto packet = tun_->read({buffer_.get(), tun_device::max_read});
+bool tun_reader::take(const tun_device::read_result& packet) {
   switch (packet.status) {
     case tun_device::io_status::ok:
       router_.route(packet.header, packet.packet);

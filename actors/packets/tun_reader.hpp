@@ -30,13 +30,14 @@ private:
   void read_packets();
   /// Whether there were as many, and room for them.
   bool read_up_to(std::size_t limit);
-  bool read_packet();
+  /// Whether there may be more.
+  bool take(const tun_device::read_result& packet);
   void starve();
   void stop_reading();
 
   std::shared_ptr<const tun_device> tun_;
   std::function<void()> lost_;
-  std::unique_ptr<std::byte[]> buffer_;
+  tun_device::read_buffers buffers_;
   packet_router router_;
   bool reading_ = false;
   std::size_t full_passes_ = 0; ///< in a row

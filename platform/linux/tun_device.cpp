@@ -264,6 +264,12 @@ tun_device::read_result tun_device::read(byte_span buffer) const {
   return got;
 }
 
+std::span<const tun_device::read_result>
+tun_device::read_some(read_buffers& into) const {
+  into.results_[0] = read({into.memory_.get(), max_read});
+  return into.results_;
+}
+
 tun_device::io_status
 tun_device::write(const offload_header& header,
                   std::span<const const_byte_span> fragments) const {

@@ -157,6 +157,33 @@ TEST_CASE("what a socket sends into a TUN device can be read from it") {
   CHECK(tun.read(buffer).status == io_status::would_block);
 }
 
+TEST_CASE("packets are read in groups, and the last result says that there "
+          "are no more") {
+  if (!can_make_networks())
+    return;
+  const network_namespace here;
+  const auto tun = make_tun("tun0", true);
+  bring_up(tun, "10.9.0.1/24");
+  tun_device::read_buffers buffers;
+  auto socket = open_udp(ip_family::v4);
+  for (std::size_t i = 0; i < 5; ++i)
+    socket.send(pattern(100 + i, 1), {address("10.9.0.2"), 5000}, std::nullopt);
+  std::vector<std::size_t> sizes;
+  auto status = io_status::ok;
+  while (status == io_status::ok) {
+    const auto group = tun.read_some(buffers);
+    REQUIRE_FALSE(group.empty());
+    REQUIRE(group.size() <= tun_device::group_size);
+    for (const auto& got : group) {
+      status = got.status;
+      if (status == io_status::ok)
+        sizes.push_back(got.packet.size() - 28);
+    }
+  }
+  CHECK(status == io_status::would_block);
+  CHECK(sizes == std::vector<std::size_t>{100, 101, 102, 103, 104});
+}
+
 TEST_CASE("a packet written in fragments reaches a socket") {
   if (!can_make_networks())
     return;
