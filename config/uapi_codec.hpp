@@ -1,13 +1,6 @@
 // The text of the cross-platform WireGuard control protocol
-// (wireguard.com/xplatform): requests in, answers out.
-//
-// Weft adds one thing, which nobody sees who does not ask for it: a line
-// `weft=1` after `get=1`.  The answer then has no secrets, and beside
-// WireGuard's keys these: of the device `weft_public_key` (hexadecimal),
-// `weft_mtu`, `weft_remote_control` (`open`, `closed: WHY`; absent: not
-// configured) and `weft_drop_REASON` (packets); of a peer `weft_name`,
-// `weft_endpoint_host`, `weft_rx_packets`, `weft_tx_packets` and
-// `weft_restarts`.
+// (wireguard.com/xplatform): requests in, answers out, and nothing that others
+// do not have.  What weft knows beyond that, control messages tell.
 #pragma once
 
 #include "config/device_status.hpp"
@@ -21,9 +14,7 @@
 
 namespace weft {
 
-struct uapi_get {
-  bool extended = false; ///< with weft's own keys, without secrets
-};
+struct uapi_get {};
 
 /// errno to answer with, and a sentence for the log.
 struct uapi_error {
@@ -72,21 +63,11 @@ tl::expected<uapi_request, uapi_error>
 parse_uapi_request(std::string_view text);
 
 /// The answer to `get=1`, with `errno=0` and the empty line.  Keys are in it:
-/// wipe it when it is sent.  If `extended`, it has weft's keys and no secrets.
-std::string
-format_uapi_status(const device_status& status, bool extended = false);
+/// wipe it when it is sent.
+std::string format_uapi_status(const device_status& status);
 
 /// `errno=` and the empty line.  `code` is an errno or 0; it is written as a
 /// negative number, which `wg set` turns into a sentence (as wireguard-go's).
 std::string format_uapi_errno(int code);
-
-/// Either answer to a `get=1` as `weft status` reads it; nothing if malformed.
-/// Unknown keys are skipped.
-std::optional<device_status> parse_uapi_status(std::string_view text);
-
-/// A `set=1` request for `update` with the empty line.  The name of a peer has
-/// no key and is left out; a host name as endpoint must have been resolved, or
-/// the receiver refuses it.
-std::string format_uapi_update(const device_update& update);
 
 } // namespace weft

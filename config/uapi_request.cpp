@@ -1,4 +1,4 @@
-// What `wg set` and its likes send: reading and writing requests.
+// What `wg set` and its likes send.
 #include "config/strings.hpp"
 #include "config/uapi_codec.hpp"
 #include "config/values.hpp"
@@ -6,7 +6,6 @@
 #include <array>
 #include <cerrno>
 #include <limits>
-#include <span>
 
 namespace weft {
 
@@ -201,35 +200,6 @@ std::string_view take_line(std::string_view& text) {
   return line;
 }
 
-void append_hex(std::string& out, std::string_view key,
-                std::span<const std::byte, 32> bytes) {
-  out += key;
-  strings::append_secret(out, to_hex(bytes));
-  out += '\n';
-}
-
-void format_peer(std::string& out, const peer_update& peer) {
-  append_hex(out, "public_key=", peer.public_key.bytes);
-  if (peer.update_only)
-    out += "update_only=true\n";
-  if (peer.remove) {
-    out += "remove=true\n";
-    return;
-  }
-  if (peer.preshared_key)
-    append_hex(out, "preshared_key=", peer.preshared_key->bytes());
-  if (peer.endpoint)
-    out += "endpoint=" + to_string(*peer.endpoint) + "\n";
-  if (peer.persistent_keepalive)
-    out += "persistent_keepalive_interval="
-           + std::to_string(peer.persistent_keepalive->count()) + "\n";
-  if (peer.replace_allowed_ips)
-    out += "replace_allowed_ips=true\n";
-  for (const auto& change : peer.allowed_ips)
-    out += (change.remove ? "allowed_ip=-" : "allowed_ip=")
-           + to_string(change.prefix) + "\n";
-}
-
 } // namespace
 
 uapi_reader::~uapi_reader() {
@@ -292,13 +262,9 @@ tl::expected<uapi_request, uapi_error>
 parse_uapi_request(std::string_view text) {
   const auto operation = take_line(text);
   if (operation == "get=1") {
-    uapi_get get;
-    while (!text.empty()) {
-      if (take_line(text) != "weft=1")
-        return invalid("get=1 takes no keys but weft=1");
-      get.extended = true;
-    }
-    return get;
+    if (!text.empty())
+      return invalid("get=1 takes no keys");
+    return uapi_get{};
   }
   if (operation != "set=1")
     return invalid(strings::quote(operation)
@@ -308,27 +274,6 @@ parse_uapi_request(std::string_view text) {
     if (auto read = read_line(update, take_line(text)); !read)
       return tl::unexpected{read.error()};
   return update;
-}
-
-std::string format_uapi_update(const device_update& update) {
-  std::string out;
-  std::size_t room = 256;
-  for (const auto& peer : update.peers)
-    room += 448 + 64 * peer.allowed_ips.size();
-  out.reserve(room); // growing would leave copies of keys behind
-  out += "set=1\n";
-  if (update.private_key)
-    append_hex(out, "private_key=", update.private_key->bytes());
-  if (update.listen_port)
-    out += "listen_port=" + std::to_string(*update.listen_port) + "\n";
-  if (update.fwmark)
-    out += "fwmark=" + std::to_string(*update.fwmark) + "\n";
-  if (update.replace_peers)
-    out += "replace_peers=true\n";
-  for (const auto& peer : update.peers)
-    format_peer(out, peer);
-  out += "\n";
-  return out;
 }
 
 } // namespace weft

@@ -185,11 +185,11 @@ void uapi_server::handle(std::uint64_t number, const uapi_request& asked) {
   auto failed = [this, number](const caf::error& reason) {
     answer(number, format_uapi_errno(error_code(reason)));
   };
-  if (const auto* get = std::get_if<uapi_get>(&asked)) {
-    request(overlay_, caf::infinite, report_request{!get->extended})
+  if (std::holds_alternative<uapi_get>(asked)) {
+    request(overlay_, caf::infinite, report_request{true})
       .then(
-        [this, number, extended = get->extended](const device_status& status) {
-          answer(number, format_uapi_status(status, extended));
+        [this, number](const device_status& status) {
+          answer(number, format_uapi_status(status));
         },
         failed);
   } else {

@@ -42,8 +42,9 @@ TEST_CASE("A request for the state is told from one for a change") {
   CHECK(
     std::holds_alternative<uapi_get>(parse_uapi_request("get=1\n").value()));
   CHECK(set_of("") == device_update{});
-  for (const auto* bad : {"", "get=2", "get", "set=2", "set=1 ", "del=1", "\n",
-                          "get=1\nprivate_key=1", "public_key=1"})
+  for (const auto* bad :
+       {"", "get=2", "get", "set=2", "set=1 ", "del=1", "\n",
+        "get=1\nprivate_key=1", "get=1\nweft=1", "public_key=1"})
     CHECK(refusal(bad) == EINVAL);
 }
 
@@ -214,7 +215,7 @@ TEST_CASE("An error is written with the sign that wg turns into a sentence") {
   CHECK(format_uapi_errno(-EINVAL) == "errno=-22\n\n");
 }
 
-TEST_CASE("The state is written in wireguard-go's order and read back") {
+TEST_CASE("The state is written in wireguard-go's order") {
   device_status status;
   status.private_key = key(8);
   status.public_key = derive_public_key(key(8));
@@ -267,57 +268,10 @@ TEST_CASE("The state is written in wireguard-go's order and read back") {
                "rx_bytes=0\n"
                "persistent_keepalive_interval=0\n"
                "errno=0\n\n");
-  const auto read = parse_uapi_status(text);
-  REQUIRE(read);
-  CHECK(read->public_key == status.public_key);
-  CHECK(read->peers.at(0).last_handshake == first.last_handshake);
-  CHECK_FALSE(read->peers.at(1).last_handshake);
-  CHECK(format_uapi_status(*read) == text);
 }
 
 TEST_CASE("A device without a key, a port and a mark says nothing of them") {
   CHECK(format_uapi_status({}) == "errno=0\n\n");
-  CHECK(parse_uapi_status("errno=0\n\n"));
-}
-
-TEST_CASE("An answer that is malformed or an error is no state") {
-  for (const std::string bad :
-       {"", "\n", "listen_port=1\n", "errno=-22\n\n", "errno=1\n\n", "x\n",
-        "listen_port=x\nerrno=0\n\n", "public_key=1\nerrno=0\n\n"})
-    CHECK_FALSE(parse_uapi_status(bad));
-  const auto section = "public_key=" + peer_hex(1) + "\n";
-  for (const std::string bad :
-       {"endpoint=a", "rx_bytes=-1", "tx_bytes=18446744073709551616",
-        "last_handshake_time_sec=9223372036854775807",
-        "last_handshake_time_nsec=1000000000", "allowed_ip=x",
-        "persistent_keepalive_interval=65536", "preshared_key=x"})
-    CHECK_FALSE(parse_uapi_status(section + bad + "\nerrno=0\n\n"));
-  CHECK(parse_uapi_status(section + "a_new_key=1\nerrno=0\n\n"));
-}
-
-TEST_CASE("A change that is written is read as the same change") {
-  device_update update;
-  update.private_key = key(8);
-  update.listen_port = 0;
-  update.fwmark = 0;
-  update.replace_peers = true;
-  update.peers.resize(2);
-  update.peers[0].public_key = public_of(1);
-  update.peers[0].update_only = true;
-  update.peers[0].preshared_key = preshared_key{};
-  update.peers[0].endpoint = *parse_endpoint("192.0.2.1:5");
-  update.peers[0].persistent_keepalive = std::chrono::seconds{0};
-  update.peers[0].replace_allowed_ips = true;
-  update.peers[0].allowed_ips
-    = {{prefix("10.0.0.0/8"), false}, {prefix("10.0.0.0/9"), true}};
-  update.peers[1].public_key = public_of(2);
-  update.peers[1].remove = true;
-  const auto text = format_uapi_update(update);
-  REQUIRE(text.ends_with("\n\n"));
-  CHECK(std::get<device_update>(
-          parse_uapi_request(std::string_view{text}.substr(0, text.size() - 1))
-            .value())
-        == update);
 }
 
 TEST_CASE("Requests are cut at empty lines, however the bytes arrive") {
@@ -387,20 +341,10 @@ TEST_CASE("No damage to a request makes the parser fail in another way") {
   int accepted = 0;
   for (int i = 0; i < 20'000; ++i) {
     const auto text = mutate(good, random);
-    static_cast<void>(parse_uapi_status(text));
     uapi_reader reader;
     REQUIRE(reader.add(text + "\n\n"));
-    while (auto request = reader.next()) {
-      if (!*request)
-        continue;
-      ++accepted;
-      const auto* update = std::get_if<device_update>(&**request);
-      if (update == nullptr)
-        continue;
-      auto again = format_uapi_update(*update);
-      again.pop_back();
-      REQUIRE(parse_uapi_request(again));
-    }
+    while (const auto request = reader.next())
+      accepted += *request ? 1 : 0;
   }
   CHECK(accepted > 100);
 }

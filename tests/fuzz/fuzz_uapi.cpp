@@ -1,5 +1,4 @@
-// UAPI requests and answers: however a stream is cut into pieces, it means the
-// same; what is read survives being written and read.
+// UAPI requests: however a stream is cut into pieces, it means the same.
 #include "config/uapi_codec.hpp"
 
 #include <cstdlib>
@@ -7,26 +6,6 @@
 namespace {
 
 using namespace weft;
-
-void check_update(const device_update& update) {
-  auto text = format_uapi_update(update);
-  text.pop_back();
-  const auto again = parse_uapi_request(text);
-  if (!again)
-    std::abort();
-  if (format_uapi_update(std::get<device_update>(*again)) != text + "\n")
-    std::abort();
-}
-
-void check_status(std::string_view text) {
-  const auto status = parse_uapi_status(text);
-  if (!status)
-    return;
-  const auto once = format_uapi_status(*status);
-  const auto again = parse_uapi_status(once);
-  if (!again || format_uapi_status(*again) != once)
-    std::abort();
-}
 
 /// How many requests there are, and how many of them are good.
 std::pair<int, int> read_all(std::string_view stream, std::size_t step) {
@@ -38,10 +17,6 @@ std::pair<int, int> read_all(std::string_view stream, std::size_t step) {
     while (const auto request = reader.next()) {
       ++counts.first;
       counts.second += request->has_value() ? 1 : 0;
-      if (!*request)
-        continue;
-      if (const auto* update = std::get_if<device_update>(&**request))
-        check_update(*update);
     }
   }
   return counts;
@@ -55,6 +30,5 @@ LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
   const std::string_view text{reinterpret_cast<const char*>(data), size};
   if (read_all(text, 7) != read_all(text, size + 1))
     std::abort();
-  check_status(text);
   return 0;
 }

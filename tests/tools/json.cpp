@@ -10,7 +10,7 @@ using nlohmann::json;
 TEST_CASE("the JSON states everything about a device of weft") {
   auto device = example_device();
   sort_peers(device);
-  const auto all = json::parse(format_json({{device}}));
+  const auto all = json::parse(format_json({device}));
   const auto expected = json::parse(R"([{
     "interface": "weft0",
     "public_key": "ERERERERERERERERERERERERERERERERERERERERERE=",
@@ -33,7 +33,7 @@ TEST_CASE("the JSON states everything about a device of weft") {
       "tx_packets": 4000,
       "restarts": 1,
       "session_age": null,
-      "drops": null
+      "drops": {}
     }, {
       "name": null,
       "public_key": "MzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzM=",
@@ -48,17 +48,17 @@ TEST_CASE("the JSON states everything about a device of weft") {
       "tx_packets": 0,
       "restarts": 0,
       "session_age": null,
-      "drops": null
+      "drops": {}
     }]
   }])");
   CHECK(all == expected);
 }
 
-TEST_CASE("the JSON tells sessions and each peer's drops if they are known") {
+TEST_CASE("the JSON tells sessions and each peer's drops") {
   auto device = example_device();
   device.peers[1].session_age = std::chrono::seconds{64};
   device.peers[1].drops = {{"replayed", 3}};
-  const auto all = json::parse(format_json({{device, true}}));
+  const auto all = json::parse(format_json({device}));
   const auto& peers = all.at(0).at("peers");
   CHECK(peers.at(0).at("session_age").is_null());
   CHECK(peers.at(0).at("drops") == json::object());
@@ -70,26 +70,17 @@ TEST_CASE("the JSON tells sessions and each peer's drops if they are known") {
 TEST_CASE("control characters in the JSON are escaped") {
   auto device = example_device();
   device.peers[1].name = "a\x1B[2J\xC2\x9B\x7F z\xC3\xBCrich";
-  const auto text = format_json({{device}});
+  const auto text = format_json({device});
   CHECK(text.find("a\\u001b[2J\\u009b\\u007f z\xC3\xBCrich")
         != std::string::npos);
   CHECK(json::parse(text).at(0).at("peers").at(1).at("name")
         == device.peers[1].name);
 }
 
-TEST_CASE("the JSON says null for what other implementations do not tell") {
+TEST_CASE("the JSON says null where there is no key") {
   auto device = example_device();
-  device.mtu = 0;
-  device.drops.clear();
   device.public_key = {};
-  const auto out = json::parse(format_json({{device}})).at(0);
-  CHECK(out.at("mtu").is_null());
-  CHECK(out.at("drops").is_null());
-  CHECK(out.at("public_key").is_null());
-  CHECK(out.at("peers").at(0).at("rx_packets").is_null());
-  CHECK(out.at("peers").at(0).at("tx_packets").is_null());
-  CHECK(out.at("peers").at(0).at("restarts").is_null());
-  CHECK(out.at("peers").at(0).at("rx_bytes") == 0);
+  CHECK(json::parse(format_json({device})).at(0).at("public_key").is_null());
 }
 
 TEST_CASE("no devices are an empty JSON array") {
@@ -98,7 +89,7 @@ TEST_CASE("no devices are an empty JSON array") {
 
 TEST_CASE("the JSON holds no secrets") {
   const auto device = example_device();
-  const auto text = format_json({{device}});
+  const auto text = format_json({device});
   CHECK(text.find(to_base64(device.private_key.bytes())) == std::string::npos);
   CHECK(text.find(to_base64(device.peers[1].preshared_key.bytes()))
         == std::string::npos);
@@ -109,6 +100,6 @@ TEST_CASE("the JSON holds no secrets") {
 TEST_CASE("a name that is no UTF-8 leaves the JSON valid") {
   auto device = example_device();
   device.peers[1].name = "caf\xE9";
-  const auto all = json::parse(format_json({{device}}));
+  const auto all = json::parse(format_json({device}));
   CHECK(all.at(0).at("peers").at(1).at("name") == "caf\xEF\xBF\xBD");
 }

@@ -48,10 +48,8 @@ int run_status(const control_arguments& given, const streams& io) {
   shown.interface = options.interface;
   shown.json = options.json;
   shown.verbose = given.verbose;
-  if (!options.socket_folder.empty()) {
+  if (!options.socket_folder.empty())
     shown.socket_folder = options.socket_folder;
-    shown.control_folder = options.socket_folder;
-  }
   connections all;
   const auto ask = [&](const node_place& place) {
     return ask_status(all.prepare(place, options));

@@ -1,8 +1,8 @@
 #include "tools/weft/places/target.hpp"
 
 #include "config/node_config.hpp"
-#include "tools/weft/places/uapi_client.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 
@@ -43,36 +43,63 @@ std::string folder_of(const connection_options& options) {
 }
 
 outcome<local_node> find_only_one(const std::string& folder) {
-  auto names = list_interfaces(folder);
-  if (!names)
-    return tl::unexpected(to_failure(names.error()));
-  if (names->empty())
+  auto nodes = list_local_nodes(folder);
+  if (!nodes)
+    return tl::unexpected(std::move(nodes.error()));
+  if (nodes->empty())
     return tl::unexpected(
       failure{exit_unreachable, ENOENT,
               "no daemon listens in " + folder
                 + ": is weftd running? (systemctl status 'weft@*')"});
-  if (names->size() > 1) {
+  if (nodes->size() > 1) {
     std::string all;
-    for (const auto& name : *names)
-      all += (all.empty() ? "" : ", ") + name;
+    for (const auto& node : *nodes)
+      all += (all.empty() ? "" : ", ") + node.interface;
     return tl::unexpected(mistake("there are several interfaces, " + all
                                     + ": choose one with -i NAME",
                                   "interface"));
   }
-  return local_node{names->front(), folder + '/' + names->front() + ".sock"};
+  return std::move(nodes->front());
 }
 
 outcome<local_node> find_local(const connection_options& options) {
   const auto folder = folder_of(options);
-  if (options.interface.empty())
-    return find_only_one(folder);
-  if (auto wrong = check_interface_name(options.interface))
-    return tl::unexpected(mistake(std::move(*wrong), "interface"));
-  return local_node{options.interface,
-                    folder + '/' + options.interface + ".sock"};
+  return options.interface.empty() ? find_only_one(folder)
+                                   : find_local_node(options.interface, folder);
 }
 
 } // namespace
+
+outcome<std::vector<local_node>> list_local_nodes(const std::string& folder) {
+  namespace fs = std::filesystem;
+  std::vector<local_node> nodes;
+  std::error_code wrong;
+  fs::directory_iterator entries(folder, wrong);
+  for (; !wrong && entries != fs::directory_iterator();
+       entries.increment(wrong)) {
+    const auto& path = entries->path();
+    if (path.extension() == ".sock")
+      nodes.push_back({path.stem().string(), path.string()});
+  }
+  if (wrong == std::errc::permission_denied)
+    return tl::unexpected(
+      failure{exit_forbidden, EACCES,
+              folder + ": permission denied: run this command as root"});
+  if (wrong && wrong != std::errc::no_such_file_or_directory)
+    return tl::unexpected(to_failure(make_system_error(wrong.value(), folder)));
+  std::sort(nodes.begin(), nodes.end(),
+            [](const local_node& a, const local_node& b) {
+              return a.interface < b.interface;
+            });
+  return nodes;
+}
+
+outcome<local_node>
+find_local_node(const std::string& interface, const std::string& folder) {
+  if (auto wrong = check_interface_name(interface))
+    return tl::unexpected(mistake(std::move(*wrong), "interface"));
+  return local_node{interface, folder + '/' + interface + ".sock"};
+}
 
 std::string to_string(const node_place& place) {
   if (const auto* local = std::get_if<local_node>(&place))

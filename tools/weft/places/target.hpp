@@ -6,6 +6,7 @@
 #include <chrono>
 #include <string>
 #include <variant>
+#include <vector>
 
 namespace weft {
 
@@ -34,6 +35,14 @@ struct local_node {
 
   bool operator==(const local_node&) const = default;
 };
+
+/// Those that have a control socket (`FOLDER/NAME.sock`), by name.  None if
+/// there is no such folder.
+outcome<std::vector<local_node>> list_local_nodes(const std::string& folder);
+
+/// The one with this interface, whether it runs or not.
+outcome<local_node>
+find_local_node(const std::string& interface, const std::string& folder);
 
 using node_place = std::variant<local_node, remote_node>;
 

@@ -9,12 +9,6 @@ namespace {
 
 using json = nlohmann::ordered_json;
 
-/// How much a device tells.
-struct extent {
-  bool weft = false;    ///< it is weft's
-  bool control = false; ///< and it was asked by weft's own protocol
-};
-
 json to_json(const std::vector<drop_count>& drops) {
   auto out = json::object();
   for (const auto& drop : drops)
@@ -22,7 +16,7 @@ json to_json(const std::vector<drop_count>& drops) {
   return out;
 }
 
-json to_json(const peer_status& peer, extent told) {
+json to_json(const peer_status& peer) {
   json out;
   out["name"] = peer.name.empty() ? json() : json(peer.name);
   out["public_key"] = to_string(peer.public_key);
@@ -40,44 +34,42 @@ json to_json(const peer_status& peer, extent told) {
                               .count();
   out["rx_bytes"] = peer.rx_bytes;
   out["tx_bytes"] = peer.tx_bytes;
-  out["rx_packets"] = told.weft ? json(peer.rx_packets) : json();
-  out["tx_packets"] = told.weft ? json(peer.tx_packets) : json();
-  out["restarts"] = told.weft ? json(peer.restarts) : json();
+  out["rx_packets"] = peer.rx_packets;
+  out["tx_packets"] = peer.tx_packets;
+  out["restarts"] = peer.restarts;
   out["session_age"]
     = peer.session_age ? json(peer.session_age->count()) : json();
-  out["drops"] = told.control ? to_json(peer.drops) : json();
+  out["drops"] = to_json(peer.drops);
   return out;
 }
 
-json to_json(const device_status& status, bool by_control) {
-  // A weft daemon always states its MTU, and nothing else does.
-  const extent told{by_control || status.mtu != 0, by_control};
+json to_json(const device_status& status) {
   json out;
   out["interface"] = status.interface;
   out["public_key"]
     = status.public_key.is_zero() ? json() : json(to_string(status.public_key));
   out["listen_port"] = status.listen_port;
   out["fwmark"] = status.fwmark;
-  out["mtu"] = told.weft ? json(status.mtu) : json();
+  out["mtu"] = status.mtu;
   out["remote_control"] = null_if_empty(status.remote_control);
-  out["drops"] = told.weft ? to_json(status.drops) : json();
+  out["drops"] = to_json(status.drops);
   out["peers"] = json::array();
   for (const auto& peer : status.peers)
-    out["peers"].push_back(to_json(peer, told));
+    out["peers"].push_back(to_json(peer));
   return out;
 }
 
 } // namespace
 
-std::string format_json(const std::vector<shown_device>& devices) {
+std::string format_json(const std::vector<device_status>& devices) {
   auto all = json::array();
   for (const auto& device : devices)
-    all.push_back(to_json(device.status, device.by_control));
+    all.push_back(to_json(device));
   return to_text(all);
 }
 
 std::string format_peers_json(const device_status& status) {
-  return to_text(to_json(status, true).at("peers"));
+  return to_text(to_json(status).at("peers"));
 }
 
 } // namespace weft

@@ -37,19 +37,10 @@ format_table(const device_status& status, wall_time now, bool verbose = false);
 std::string format_peers(const device_status& status, wall_time now,
                          std::size_t width = table_width);
 
-/// A device, and whether it was asked by weft's own protocol.
-struct shown_device {
-  device_status status;
-  bool by_control = false;
-};
+/// All devices as a JSON array, indented, with a newline at the end.
+std::string format_json(const std::vector<device_status>& devices);
 
-/// All devices as a JSON array, indented, with a newline at the end.  What
-/// only weft's own daemon states (MTU, packets, restarts, drops) is null for
-/// other implementations' devices; the age of sessions and each peer's drops
-/// are null unless weft's own protocol was used.
-std::string format_json(const std::vector<shown_device>& devices);
-
-/// The peers of a device that was, as a JSON array.
+/// The peers of a device, as a JSON array.
 std::string format_peers_json(const device_status& status);
 
 } // namespace weft
