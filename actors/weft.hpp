@@ -10,21 +10,3 @@
 #include "messages/errors.hpp"               // IWYU pragma: export
 #include "messages/packet_port.hpp"          // IWYU pragma: export
 #include "protocol/base/random.hpp"          // IWYU pragma: export
-
-namespace weft {
-
-/// start_overlay(), for those who embed one.
-inline result<running_overlay>
-spawn_overlay(caf::actor_system& system, overlay_options options) {
-  return start_overlay(system, std::move(options));
-}
-
-/// The same with a TUN device and without a log.
-inline result<running_overlay>
-spawn_overlay(caf::actor_system& system, node_config config) {
-  overlay_options options;
-  options.config = std::move(config);
-  return start_overlay(system, std::move(options));
-}
-
-} // namespace weft

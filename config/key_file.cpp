@@ -1,5 +1,7 @@
 #include "config/strings.hpp"
 #include "config/values.hpp"
+#include "protocol/base/text.hpp"
+#include "protocol/base/wipe.hpp"
 
 #include <algorithm>
 #include <filesystem>
@@ -29,8 +31,8 @@ read_key_file(std::string_view name, const std::filesystem::path& folder,
   if (looks_like_a_key(name))
     return tl::unexpected<std::string>{
       "the name of a file is expected, and this looks like a key itself"};
-  if (name.empty() || strings::has_control_characters(name)
-      || strings::find_invalid_utf8(name) != std::string_view::npos)
+  if (name.empty() || has_control_characters(name)
+      || find_invalid_utf8(name) != std::string_view::npos)
     return tl::unexpected<std::string>{"the name of a file is expected"};
   const auto path = folder / name;
   auto read = files(path.string(), file_use::secret);
@@ -40,7 +42,7 @@ read_key_file(std::string_view name, const std::filesystem::path& folder,
                             "folder of the configuration"};
   if (!read)
     return tl::unexpected{std::move(read.error().message)};
-  const strings::wiper end{read->text};
+  const text_wiper end{read->text};
   const auto text = std::string_view{read->text}.substr(0, longest_file);
   auto key = read_key(strings::trim(text));
   if (!key)

@@ -1,6 +1,7 @@
 #include "config/node_config.hpp"
 
 #include "config/strings.hpp"
+#include "protocol/base/text.hpp"
 
 #include <algorithm>
 
@@ -42,17 +43,10 @@ std::string_view to_string(reload_mode mode) {
 }
 
 std::optional<std::string> check_interface_name(std::string_view name) {
-  // IFNAMSIZ is 16 with the zero at the end.  A '%' would be a template for
-  // the kernel to fill in.
-  constexpr std::size_t longest = 15;
-  if (name.size() > longest)
+  if (name.size() > longest_interface_name)
     return "Interface name " + strings::quote(name)
            + " exceeds 15 character limit";
-  const auto is_bad = [](char c) {
-    return c <= ' ' || c > '~' || c == '/' || c == ':' || c == '%';
-  };
-  if (name.empty() || name == "." || name == ".."
-      || std::any_of(name.begin(), name.end(), is_bad))
+  if (!is_interface_name(name))
     return "Interface name " + strings::quote(name)
            + " is not possible; 1-15 characters without spaces, '/', ':' and "
              "'%' are expected, such as weft0";

@@ -1,6 +1,6 @@
 #include "config/strings.hpp"
 
-#include "protocol/base/wipe.hpp"
+#include "protocol/base/text.hpp"
 
 #include <algorithm>
 #include <array>
@@ -21,8 +21,7 @@ char lower(char c) {
 }
 
 bool is_base64(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
-         || (c >= '0' && c <= '9') || c == '+' || c == '/' || c == '=';
+  return is_letter_or_digit(c) || c == '+' || c == '/' || c == '=';
 }
 
 bool may_hold_a_key(std::string_view text) {
@@ -33,36 +32,6 @@ bool may_hold_a_key(std::string_view text) {
       return true;
   }
   return false;
-}
-
-unsigned byte_at(std::string_view text, std::size_t i) {
-  return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
-}
-
-/// Length of the well-formed UTF-8 sequence at `i` (RFC 3629 section 4), or 0.
-std::size_t utf8_length(std::string_view text, std::size_t i) {
-  const auto first = byte_at(text, i);
-  const auto second = byte_at(text, i + 1);
-  const auto is_tail
-    = [&](std::size_t at) { return (byte_at(text, at) & 0xc0U) == 0x80U; };
-  if (first < 0x80)
-    return 1;
-  if (first >= 0xc2 && first <= 0xdf)
-    return is_tail(i + 1) ? 2 : 0;
-  if (first >= 0xe0 && first <= 0xef) {
-    const bool overlong = first == 0xe0 && second < 0xa0;
-    const bool surrogate = first == 0xed && second > 0x9f;
-    return !overlong && !surrogate && is_tail(i + 1) && is_tail(i + 2) ? 3 : 0;
-  }
-  if (first >= 0xf0 && first <= 0xf4) {
-    const bool overlong = first == 0xf0 && second < 0x90;
-    const bool too_large = first == 0xf4 && second > 0x8f;
-    return !overlong && !too_large && is_tail(i + 1) && is_tail(i + 2)
-               && is_tail(i + 3)
-             ? 4
-             : 0;
-  }
-  return 0;
 }
 
 constexpr std::size_t longest_word = 64;
@@ -122,32 +91,9 @@ parse_decimal(std::string_view text, std::uint64_t max) {
   return value;
 }
 
-std::size_t find_invalid_utf8(std::string_view text) {
-  for (std::size_t i = 0; i < text.size();) {
-    const auto length = utf8_length(text, i);
-    if (length == 0)
-      return i;
-    i += length;
-  }
-  return std::string_view::npos;
-}
-
-bool has_control_characters(std::string_view text, bool allow_space) {
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto c = byte_at(text, i);
-    const bool is_space = c == '\t' || c == '\n' || c == '\r';
-    if ((c < 0x20 && !(allow_space && is_space)) || c == 0x7f)
-      return true;
-    if (c == 0xc2 && byte_at(text, i + 1) < 0xa0)
-      return true;
-  }
-  return false;
-}
-
 bool is_short_word(std::string_view text) {
   const auto is_good = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
-           || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
+    return is_letter_or_digit(c) || c == '_' || c == '-' || c == '.';
   };
   return !text.empty() && text.size() <= 32
          && std::all_of(text.begin(), text.end(), is_good);
@@ -194,22 +140,6 @@ std::string suggestion(std::string_view word,
   for (auto candidate : candidates)
     list += (list.empty() ? "" : ", ") + std::string{candidate};
   return "known are " + list;
-}
-
-void wipe(std::span<char> text) noexcept {
-  wipe_memory(text.data(), text.size());
-}
-
-void wipe(std::string& text) noexcept {
-  text.resize(text.capacity());
-  wipe_memory(text.data(), text.size());
-  text.clear();
-}
-
-void append_secret(std::string& to, std::string&& secret_text) {
-  auto held = std::move(secret_text);
-  const wiper end{held};
-  to += held;
 }
 
 } // namespace weft::strings

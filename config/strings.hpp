@@ -23,13 +23,6 @@ bool equal_ignoring_case(std::string_view a, std::string_view b);
 std::optional<std::uint64_t>
 parse_decimal(std::string_view text, std::uint64_t max);
 
-/// Where the first byte is that is not UTF-8 (RFC 3629); npos: nowhere.
-std::size_t find_invalid_utf8(std::string_view text);
-
-/// Whether there is a control character (C0 without tab and line ends if
-/// `allow_space`, DEL, or C1) in UTF-8 text.
-bool has_control_characters(std::string_view text, bool allow_space = false);
-
 /// 1-32 ASCII letters, digits, '_', '-' and '.'.
 bool is_short_word(std::string_view text);
 
@@ -45,27 +38,5 @@ nearest(std::string_view word, std::span<const std::string_view> candidates);
 /// `did you mean 'x'?`, or a list of what is known.
 std::string
 suggestion(std::string_view word, std::span<const std::string_view> candidates);
-
-/// Overwrites the text, so that no secret stays in freed memory.
-void wipe(std::string& text) noexcept;
-void wipe(std::span<char> text) noexcept;
-
-/// Wipes a text when it goes out of scope.
-class wiper {
-public:
-  explicit wiper(std::string& text) : text_(text) {
-  }
-  wiper(const wiper&) = delete;
-  wiper& operator=(const wiper&) = delete;
-  ~wiper() {
-    wipe(text_);
-  }
-
-private:
-  std::string& text_;
-};
-
-/// Appends a text that holds a secret, and wipes it.
-void append_secret(std::string& to, std::string&& secret_text);
 
 } // namespace weft::strings

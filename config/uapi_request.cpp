@@ -2,6 +2,7 @@
 #include "config/strings.hpp"
 #include "config/uapi_codec.hpp"
 #include "config/values.hpp"
+#include "protocol/base/wipe.hpp"
 
 #include <array>
 #include <cerrno>
@@ -203,7 +204,7 @@ std::string_view take_line(std::string_view& text) {
 } // namespace
 
 uapi_reader::~uapi_reader() {
-  strings::wipe(buffer_);
+  wipe_text(buffer_);
 }
 
 bool uapi_reader::add(std::string_view bytes) {
@@ -218,7 +219,7 @@ bool uapi_reader::add(std::string_view bytes) {
     scanned_ -= begin_;
     begin_ = 0;
     buffer_.swap(larger);
-    strings::wipe(larger);
+    wipe_text(larger);
   }
   buffer_ += bytes;
   return true;
@@ -238,7 +239,7 @@ std::optional<tl::expected<uapi_request, uapi_error>> uapi_reader::next() {
   begin_ = end + (length == 0 ? 1 : 2);
   scanned_ = begin_;
   if (begin_ == buffer_.size()) {
-    strings::wipe(buffer_);
+    wipe_text(buffer_);
     begin_ = 0;
     scanned_ = 0;
   }
@@ -252,7 +253,7 @@ std::optional<tl::expected<uapi_request, uapi_error>> uapi_reader::last() {
     add("\n");
     return next();
   }
-  strings::wipe(buffer_);
+  wipe_text(buffer_);
   buffer_.clear();
   begin_ = scanned_ = 0;
   return invalid("the connection ended in the middle of a line");

@@ -1,6 +1,6 @@
 // What `wg show` reads.
-#include "config/strings.hpp"
 #include "config/uapi_codec.hpp"
+#include "protocol/base/wipe.hpp"
 
 #include <algorithm>
 #include <cstdlib>
@@ -15,7 +15,7 @@ using std::chrono::seconds;
 void append_hex(std::string& out, std::string_view key,
                 std::span<const std::byte, 32> bytes) {
   out += key;
-  strings::append_secret(out, to_hex(bytes));
+  append_secret(out, to_hex(bytes));
   out += '\n';
 }
 

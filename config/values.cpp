@@ -1,6 +1,7 @@
 #include "config/values.hpp"
 
 #include "config/strings.hpp"
+#include "protocol/base/text.hpp"
 
 #include <algorithm>
 #include <array>
@@ -12,35 +13,6 @@ namespace {
 
 using strings::quote;
 using tl::unexpected;
-
-/// Letters, digits, hyphens and underscores between dots; not all numeric,
-/// for that would be a mistyped IPv4 address.
-bool is_host_name(std::string_view host) {
-  if (host.ends_with('.'))
-    host.remove_suffix(1);
-  if (host.empty() || host.size() > 253)
-    return false;
-  const auto is_word = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-  };
-  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
-  bool has_letter = false;
-  std::size_t label = 0;
-  char previous = '.';
-  for (char c : host) {
-    const bool at_edge = previous == '.' || (c == '.' && previous == '-');
-    if ((c == '.' || c == '-') && at_edge)
-      return false;
-    if (c != '.' && c != '-' && !is_word(c) && !is_digit(c))
-      return false;
-    has_letter = has_letter || is_word(c);
-    label = c == '.' ? 0 : label + 1;
-    if (label > 63)
-      return false;
-    previous = c;
-  }
-  return has_letter && previous != '-';
-}
 
 /// `fe80::1%eth0`: only the system can tell the interface's number, so it is
 /// resolved like a name.
@@ -100,7 +72,7 @@ value_or_message<endpoint_config> read_any_endpoint(std::string_view text) {
     return unexpected{quote(text)
                       + " has several colons; an IPv6 endpoint is "
                         "written [ADDRESS]:PORT"};
-  return join(text, host, text.substr(colon + 1), is_host_name(host));
+  return join(text, host, text.substr(colon + 1), is_resolvable_name(host));
 }
 
 } // namespace
@@ -237,8 +209,8 @@ value_or_message<std::uint32_t> read_fwmark(std::string_view text) {
 value_or_message<std::string> read_peer_name(std::string_view text) {
   constexpr std::size_t longest = 64;
   if (text.empty() || text.size() > longest || text != strings::trim(text)
-      || strings::has_control_characters(text)
-      || strings::find_invalid_utf8(text) != std::string_view::npos)
+      || has_control_characters(text)
+      || find_invalid_utf8(text) != std::string_view::npos)
     return unexpected<std::string>{
       "the name is empty, too long, or has control characters or spaces around "
       "it; 1-64 bytes of text are expected"};
@@ -296,7 +268,7 @@ std::optional<std::string> check_socket_folder(std::string_view folder) {
   constexpr std::size_t longest = 86;
   if (folder.empty() || folder.front() != '/')
     return "it must be an absolute path, as in /var/run/wireguard";
-  if (folder.size() > longest || strings::has_control_characters(folder))
+  if (folder.size() > longest || has_control_characters(folder))
     return "it cannot hold sockets; a folder is expected whose name has at "
            "most 86 bytes";
   return std::nullopt;

@@ -1,6 +1,6 @@
 #include "config/prefix_cover.hpp"
-#include "config/strings.hpp"
 #include "config/wg_quick.hpp"
+#include "protocol/base/wipe.hpp"
 
 #include <algorithm>
 
@@ -34,7 +34,7 @@ bool would_route_too_much(const node_config& config) {
 void export_interface(std::string& out, const node_config& config) {
   const auto& interface = config.interface;
   out += "[Interface]\nPrivateKey = ";
-  strings::append_secret(out, to_base64(interface.private_key.bytes()));
+  append_secret(out, to_base64(interface.private_key.bytes()));
   out += "\n";
   if (!interface.listen.address.is_unspecified())
     out += "# weft listens on " + to_string(interface.listen.address)
@@ -57,7 +57,7 @@ void export_peer(std::string& out, const peer_config& peer) {
   out += "PublicKey = " + to_string(peer.public_key) + "\n";
   if (!peer.preshared_key.is_zero()) {
     out += "PresharedKey = ";
-    strings::append_secret(out, to_base64(peer.preshared_key.bytes()));
+    append_secret(out, to_base64(peer.preshared_key.bytes()));
     out += "\n";
   }
   if (!peer.allowed_ips.empty())

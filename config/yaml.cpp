@@ -1,7 +1,7 @@
 #include "config/yaml.hpp"
 
-#include "config/strings.hpp"
 #include "config/yaml_reader.hpp"
+#include "protocol/base/wipe.hpp"
 
 namespace weft {
 
@@ -49,7 +49,7 @@ load_yaml(const std::string& path, const file_source& files,
   auto got = files(path, file_use::configuration);
   if (!got)
     return whole_file(path, std::move(got.error().message));
-  const strings::wiper end{got->text};
+  const text_wiper end{got->text};
   return read(got->text, {path, files, rule, got->others_can_read,
                           got->others_can_write, warnings});
 }

@@ -1,6 +1,7 @@
 // The section `control`: who may steer the node, and how.
 #include "config/strings.hpp"
 #include "config/yaml_reader.hpp"
+#include "protocol/base/text.hpp"
 
 #include <array>
 
@@ -74,8 +75,7 @@ void yaml_reader::read_path(const yaml_node& value, const path& at,
   if (name == nullptr)
     return;
   constexpr std::size_t longest = 4095;
-  if (name->empty() || name->size() > longest
-      || strings::has_control_characters(*name))
+  if (name->empty() || name->size() > longest || has_control_characters(*name))
     return complain(value, at, "the name of a file is expected");
   into = (folder_ / *name).lexically_normal().string();
 }

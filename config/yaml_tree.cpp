@@ -1,6 +1,7 @@
 #include "config/yaml_tree.hpp"
 
-#include "config/strings.hpp"
+#include "protocol/base/text.hpp"
+#include "protocol/base/wipe.hpp"
 
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/exceptions.h>
@@ -39,17 +40,14 @@ text_place place_of(std::string_view text, std::size_t offset) {
 
 /// Whether these bytes can be YAML at all.
 tl::expected<void, yaml_error> check_bytes(std::string_view text) {
-  if (const auto at = strings::find_invalid_utf8(text); at != text.npos)
+  if (const auto at = find_invalid_utf8(text); at != text.npos)
     return tl::unexpected(yaml_error{place_of(text, at),
                                      "the file is no UTF-8 text; a YAML file "
                                      "is expected"});
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto c = static_cast<unsigned char>(text[i]);
-    if ((c < 0x20 && c != '\t' && c != '\n' && c != '\r') || c == 0x7f)
-      return tl::unexpected(yaml_error{place_of(text, i),
-                                       "there is a control character; a YAML "
-                                       "text file is expected"});
-  }
+  if (const auto at = find_control_character(text, true); at != text.npos)
+    return tl::unexpected(yaml_error{place_of(text, at),
+                                     "there is a control character; a YAML "
+                                     "text file is expected"});
   return {};
 }
 
@@ -162,7 +160,7 @@ tl::expected<yaml_tree, yaml_error> yaml_tree::parse(std::string_view text) {
 
 yaml_tree::~yaml_tree() {
   for (auto& node : nodes_)
-    strings::wipe(node.text);
+    wipe_text(node.text);
 }
 
 } // namespace weft

@@ -1,5 +1,5 @@
-#include "config/strings.hpp"
 #include "config/yaml.hpp"
+#include "protocol/base/wipe.hpp"
 
 namespace weft {
 
@@ -26,7 +26,7 @@ std::string list_of(const std::vector<ip_prefix>& prefixes) {
 void write_interface(std::string& out, const interface_config& interface) {
   out
     += "interface:\n  name: " + in_quotes(interface.name) + "\n  private_key: ";
-  strings::append_secret(out, to_base64(interface.private_key.bytes()));
+  append_secret(out, to_base64(interface.private_key.bytes()));
   out += "\n  listen: " + in_quotes(to_string(interface.listen))
          + "\n  addresses: " + list_of(interface.addresses)
          + "\n  cluster_networks: " + list_of(interface.cluster_networks)
@@ -41,7 +41,7 @@ void write_peer(std::string& out, const peer_config& peer) {
     out += "    name: " + in_quotes(peer.name) + "\n";
   if (!peer.preshared_key.is_zero()) {
     out += "    preshared_key: ";
-    strings::append_secret(out, to_base64(peer.preshared_key.bytes()));
+    append_secret(out, to_base64(peer.preshared_key.bytes()));
     out += "\n";
   }
   if (peer.endpoint)

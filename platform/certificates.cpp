@@ -3,6 +3,7 @@
 #include "platform/x509.hpp"
 #include "protocol/base/ip.hpp"
 #include "protocol/base/random.hpp"
+#include "protocol/base/text.hpp"
 
 #include <openssl/bn.h>
 #include <openssl/err.h>
@@ -28,11 +29,6 @@ using integer = x509::handle<ASN1_INTEGER, ASN1_INTEGER_free>;
 using moment = x509::handle<ASN1_TIME, ASN1_TIME_free>;
 using extension = x509::handle<X509_EXTENSION, X509_EXTENSION_free>;
 using revoked_entry = x509::handle<X509_REVOKED, X509_REVOKED_free>;
-
-bool is_letter_or_digit(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
-         || (c >= '0' && c <= '9');
-}
 
 moment to_moment(wall_time time) {
   const auto seconds
@@ -217,26 +213,6 @@ bool is_certificate_name(std::string_view name) {
          && std::all_of(name.begin(), name.end(), [](char c) {
               return is_letter_or_digit(c) || c == '.' || c == '_' || c == '-';
             });
-}
-
-bool is_host_name(std::string_view name) {
-  if (name.empty() || name.size() > 253 || name.back() == '.'
-      || parse_ip_address(name))
-    return false;
-  std::string_view label;
-  while (!name.empty()) {
-    label = name.substr(0, name.find('.'));
-    name.remove_prefix(std::min(label.size() + 1, name.size()));
-    if (label.empty() || label.size() > 63 || label.front() == '-'
-        || label.back() == '-'
-        || !std::all_of(label.begin(), label.end(), [](char c) {
-             return is_letter_or_digit(c) || c == '-';
-           }))
-      return false;
-  }
-  // A last label of digits only would be a mistyped IPv4 address.
-  return !std::all_of(label.begin(), label.end(),
-                      [](char c) { return c >= '0' && c <= '9'; });
 }
 
 std::optional<std::string> mistake_in(const certificate_request& request) {

@@ -29,10 +29,6 @@ struct certificate_info {
   wall_time not_after{};
 };
 
-/// Reads the first certificate in `pem`.  It vouches for nothing: whether the
-/// certificate is anybody's to trust is not looked at.
-result<certificate_info> read_certificate(std::string_view pem);
-
 /// When a certificate holds, in whole seconds.
 struct validity {
   wall_time from{};
@@ -49,9 +45,6 @@ struct certificate_request {
 
 /// 1-64 of `A-Z a-z 0-9 . _ -`, the first of them no dot.
 bool is_certificate_name(std::string_view name);
-
-/// Whether DNS could have it (RFC 1123 section 2.1), which no IP address is.
-bool is_host_name(std::string_view name);
 
 /// What is wrong with a request, with the remedy; or nothing.
 std::optional<std::string> mistake_in(const certificate_request& request);

@@ -62,9 +62,6 @@ void while_memory_is_unlocked(const std::function<void()>& action);
 void tell_failures(const char* program);
 void tell_failures_no_longer();
 
-/// Whether CAP_NET_ADMIN is effective.
-bool has_net_admin();
-
 /// Tells the service manager `state` ("READY=1", "STOPPING=1", ...) as
 /// sd_notify(3) describes it.  Nothing happens without NOTIFY_SOCKET, and
 /// nobody waits for long for a manager that does not listen.

@@ -131,7 +131,7 @@ public:
   /// revocations, are taken over independently, so that a mistake in one does
   /// not hold the other up.  A list of revocations whose number (RFC 5280
   /// section 5.2.3) is lower than one that was in force is a mistake, too.
-  /// Open connections stay as they are, see still_valid().
+  /// Open connections stay as they are, see objection_to().
   result<bool> reload_if_changed();
 
   /// Whether files were changed that could not be taken over so far.
@@ -151,9 +151,6 @@ public:
   /// the authority and revocations now in force; or nothing.
   std::optional<std::string>
   objection_to(const tls_stream& stream, wall_time now) const;
-  bool still_valid(const tls_stream& stream, wall_time now) const {
-    return !objection_to(stream, now);
-  }
 
   /// The own certificate, such as for a warning before it expires.
   const certificate_info& own() const;

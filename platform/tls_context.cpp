@@ -1,6 +1,7 @@
 #include "platform/files.hpp"
 #include "platform/tls_connection.hpp"
 #include "platform/tls_errors.hpp"
+#include "protocol/base/text.hpp"
 
 #include <openssl/err.h>
 #include <openssl/x509v3.h>

@@ -1,5 +1,7 @@
 #include "platform/x509.hpp"
 
+#include "protocol/base/text.hpp"
+
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
@@ -31,17 +33,8 @@ std::string text_of(const X509_NAME* name, int index) {
     &utf8.bytes, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, index)));
   if (size < 0)
     return {};
-  std::string text(utf8.bytes, utf8.bytes + size);
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(text[i]);
-    if (byte < 0x20 || byte == 0x7f)
-      text[i] = '?';
-    // C2 80 to C2 9F are controls, too.
-    else if (byte == 0xc2 && i + 1 < text.size()
-             && static_cast<unsigned char>(text[i + 1]) < 0xa0)
-      text.replace(i, 2, "?");
-  }
-  return text;
+  return printable({reinterpret_cast<const char*>(utf8.bytes),
+                    static_cast<std::size_t>(size)});
 }
 
 std::optional<control_role> role_of(const X509_NAME* subject) {
@@ -200,14 +193,3 @@ bool is_lower(std::string_view a, std::string_view b) {
 }
 
 } // namespace weft::x509
-
-namespace weft {
-
-result<certificate_info> read_certificate(std::string_view pem) {
-  const auto all = x509::parse_certificates(pem, "The certificate");
-  if (!all)
-    return tl::unexpected(all.error());
-  return x509::info_of(all->front().get());
-}
-
-} // namespace weft

@@ -3,6 +3,7 @@
 #include "actors/overlay/config_files.hpp"
 #include "platform/files.hpp"
 #include "platform/privileges.hpp"
+#include "tools/exit_codes.hpp"
 #include "tools/weftd/daemon.hpp"
 
 #include <CLI/CLI.hpp>
@@ -50,7 +51,7 @@ int run_from_file(const arguments& args) {
     const auto user = find_user(args.user);
     if (!user) {
       std::cerr << "weftd: " << user.error().message << '\n';
-      return exit_code::run_time;
+      return exit_failure;
     }
     trust_owner(*user);
   }
@@ -62,12 +63,12 @@ int run_from_file(const arguments& args) {
   if (!config) {
     for (const auto& error : config.error())
       std::cerr << to_string(error) << '\n';
-    return exit_code::usage;
+    return exit_mistaken;
   }
   if (args.check) {
     std::cout << args.config_file << ": fine, " << config->peers.size()
               << " peers\n";
-    return exit_code::success;
+    return exit_fine;
   }
   close_inherited_descriptors(); // the file may have been one of them
   return run_daemon(options_for(args, std::move(*config)), nullptr);
@@ -81,14 +82,14 @@ int run_drop_in(const arguments& args) {
   config.log.level = level_from_environment();
   if (const auto reason = check_interface_name(args.interface)) {
     std::cerr << "weftd: " << *reason << '\n';
-    return exit_code::usage;
+    return exit_mistaken;
   }
   if (args.foreground)
     return run_daemon(options_for(args, std::move(config)), nullptr);
   auto parent = background::enter();
   if (!parent) {
     std::cerr << "weftd: " << parent.error().message << '\n';
-    return exit_code::run_time;
+    return exit_failure;
   }
   return run_daemon(options_for(args, std::move(config)), &*parent);
 }
@@ -123,7 +124,7 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? exit_code::success : exit_code::usage;
+    return app.exit(error) == 0 ? exit_fine : exit_mistaken;
   }
   if (!args.config_file.empty())
     return run_from_file(args);
@@ -131,5 +132,5 @@ int main(int argc, char** argv) {
     return run_drop_in(args);
   std::cerr << "weftd: nothing to run; give a file (weftd --config node.yaml) "
                "or an interface (weftd wg0)\n";
-  return exit_code::usage;
+  return exit_mistaken;
 }

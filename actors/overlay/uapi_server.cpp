@@ -1,9 +1,9 @@
 #include "actors/overlay/uapi_server.hpp"
 
-#include "config/strings.hpp"
 #include "messages/errors.hpp"
 #include "platform/clock.hpp"
 #include "platform/stream.hpp"
+#include "protocol/base/wipe.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -17,7 +17,7 @@ public:
     : server_(server), number_(number), fd_(std::move(fd)) {
   }
   ~connection() {
-    strings::wipe(outgoing_); // it may hold keys
+    wipe_text(outgoing_); // it may hold keys
   }
 
   int descriptor() const {
@@ -52,7 +52,7 @@ public:
 private:
   void read() {
     std::string buffer(16384, '\0');
-    const strings::wiper wipe_keys(buffer);
+    const text_wiper wipe_keys(buffer);
     const auto got = read_some(fd_.get(), buffer);
     if (got.what == stream_result::status::closed)
       ended_ = true;
@@ -102,7 +102,7 @@ private:
       sent_ += done.bytes;
       active_ = boot_now();
     }
-    strings::wipe(outgoing_);
+    wipe_text(outgoing_);
     outgoing_.clear();
     sent_ = 0;
     return true;
@@ -202,7 +202,7 @@ void uapi_server::answer(std::uint64_t number, std::string text) {
   if (const auto found = connections_.find(number); found != connections_.end())
     found->second->answer(std::move(text));
   else
-    strings::wipe(text);
+    wipe_text(text);
 }
 
 void uapi_server::close(std::uint64_t number) {

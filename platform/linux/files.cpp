@@ -1,6 +1,7 @@
 #include "platform/files.hpp"
 
 #include "platform/clock.hpp"
+#include "platform/linux/ownership.hpp"
 #include "protocol/base/random.hpp"
 
 #include <fcntl.h>
@@ -45,8 +46,7 @@ system_error cannot(const char* verb, const std::string& path, int code,
 std::optional<uid_t> other_owner;
 
 bool is_ours(const struct stat& info) {
-  return info.st_uid == 0 || info.st_uid == ::geteuid()
-         || info.st_uid == other_owner;
+  return is_own(info) || info.st_uid == other_owner;
 }
 
 /// Whether everybody can put another file in the place of `path`.
@@ -209,7 +209,7 @@ result<exposed_text> load_any_file(const std::string& path, std::size_t most,
     return tl::unexpected(cannot("read", path, EISDIR));
   const bool is_file = S_ISREG(info.st_mode);
   exposed_text found;
-  if (is_file && (info.st_mode & 022U) != 0)
+  if (is_file && is_writable_for_others(info))
     found.others = exposure::writable;
   else if (is_file && ((info.st_mode & 044U) != 0 || !is_ours(info)))
     found.others = exposure::readable;
@@ -279,7 +279,7 @@ result<void> check_private_folder(const std::string& path) {
     return tl::unexpected(cannot("use", path, errno));
   if (!S_ISDIR(info.st_mode))
     return tl::unexpected(cannot("use", path, ENOTDIR));
-  if ((info.st_mode & 022U) != 0)
+  if (is_writable_for_others(info))
     return tl::unexpected(
       cannot("use", path, 0,
              "Others can put files of theirs into this folder; run: "

@@ -1,6 +1,7 @@
 #include "platform/privileges.hpp"
 
 #include "platform/file_descriptor.hpp"
+#include "platform/linux/capabilities.hpp"
 #include "platform/linux/system_call_filter.hpp"
 #include "platform/process.hpp"
 
@@ -22,39 +23,6 @@
 namespace weft {
 
 namespace {
-
-constexpr std::uint64_t bit(unsigned capability) {
-  return std::uint64_t{1} << capability;
-}
-
-struct capability_sets {
-  std::uint64_t effective = 0;
-  std::uint64_t permitted = 0;
-
-  bool operator==(const capability_sets&) const = default;
-};
-
-capability_sets read_capabilities() {
-  __user_cap_header_struct header{};
-  header.version = _LINUX_CAPABILITY_VERSION_3;
-  std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> halves{};
-  if (::syscall(SYS_capget, &header, halves.data()) != 0)
-    return {};
-  return {halves[0].effective | std::uint64_t{halves[1].effective} << 32,
-          halves[0].permitted | std::uint64_t{halves[1].permitted} << 32};
-}
-
-/// None is inheritable.
-bool write_capabilities(capability_sets sets) {
-  __user_cap_header_struct header{};
-  header.version = _LINUX_CAPABILITY_VERSION_3;
-  std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> halves{};
-  for (unsigned i = 0; i < halves.size(); ++i) {
-    halves[i].effective = static_cast<std::uint32_t>(sets.effective >> 32 * i);
-    halves[i].permitted = static_cast<std::uint32_t>(sets.permitted >> 32 * i);
-  }
-  return ::syscall(SYS_capset, &header, halves.data()) == 0;
-}
 
 /// Whether CAP_IPC_LOCK is what lets memory be locked.
 bool needs_right_to_lock() {
@@ -143,7 +111,7 @@ result<uid_t> find_user(const std::string& user) {
 result<std::vector<std::string>>
 reduce_privileges(const privilege_options& options) {
   std::vector<std::string> notes;
-  auto kept = bit(CAP_NET_ADMIN);
+  auto kept = capability_bit(CAP_NET_ADMIN);
   if (!options.user.empty()) {
     auto who = find_account(options.user);
     if (!who)
@@ -159,21 +127,21 @@ reduce_privileges(const privilege_options& options) {
       notes.push_back(std::move(note));
     }
   } else if (options.group && !join_group(*options.group)) {
-    kept |= bit(CAP_CHOWN); // the other way to give it its socket
+    kept |= capability_bit(CAP_CHOWN); // the other way to give it its socket
   }
   if (options.low_ports)
-    kept |= bit(CAP_NET_BIND_SERVICE);
+    kept |= capability_bit(CAP_NET_BIND_SERVICE);
   const auto had = read_capabilities().permitted;
   // What will be allocated is locked, too.
   if (needs_right_to_lock())
-    kept |= bit(CAP_IPC_LOCK);
+    kept |= capability_bit(CAP_IPC_LOCK);
   // Whoever acts as another user wants files to be that one's.
-  if (options.user.empty() && (had & bit(CAP_DAC_READ_SEARCH)) != 0
+  if (options.user.empty() && (had & capability_bit(CAP_DAC_READ_SEARCH)) != 0
       && write_capabilities({had & kept, had})) {
     const auto unreadable = find_unreadable(options.files);
     if (!unreadable.empty()) {
       const auto& file = unreadable.front();
-      kept |= bit(CAP_DAC_READ_SEARCH);
+      kept |= capability_bit(CAP_DAC_READ_SEARCH);
       notes.push_back(file
                       + " belongs to another user, so this process keeps the "
                         "right to read any file; run: chown root "
@@ -181,9 +149,9 @@ reduce_privileges(const privilege_options& options) {
     }
   }
   // Without CAP_SETPCAP the bounding set stays, and no_new_privs has to do.
-  write_capabilities({had & (kept | bit(CAP_SETPCAP)), had});
+  write_capabilities({had & (kept | capability_bit(CAP_SETPCAP)), had});
   for (unsigned i = 0; ::prctl(PR_CAPBSET_READ, i, 0, 0, 0) >= 0; ++i) {
-    if ((kept & bit(i)) == 0)
+    if ((kept & capability_bit(i)) == 0)
       ::prctl(PR_CAPBSET_DROP, i, 0, 0, 0);
   }
   ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);

@@ -1,5 +1,7 @@
 #include "platform/process.hpp"
 
+#include "platform/linux/capabilities.hpp"
+
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <sys/mman.h>
@@ -60,20 +62,6 @@ void forbid_core_dumps() {
   ::setrlimit(RLIMIT_CORE, &none);
 }
 
-namespace {
-
-bool has_capability(unsigned capability) {
-  __user_cap_header_struct header{};
-  header.version = _LINUX_CAPABILITY_VERSION_3;
-  std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> sets{};
-  if (::syscall(SYS_capget, &header, sets.data()) != 0)
-    return false;
-  return (sets[CAP_TO_INDEX(capability)].effective & CAP_TO_MASK(capability))
-         != 0;
-}
-
-} // namespace
-
 void complete_standard_descriptors() {
   // A new descriptor gets the lowest number that is free.
   int made = ::open("/dev/null", O_RDWR);
@@ -121,7 +109,8 @@ void protect_memory() {
   ::setrlimit(RLIMIT_MEMLOCK, &all);
   ::getrlimit(RLIMIT_MEMLOCK, &allowed);
   // With less, memory would seem to run out.
-  if (allowed.rlim_cur != RLIM_INFINITY && !has_capability(CAP_IPC_LOCK))
+  if (allowed.rlim_cur != RLIM_INFINITY
+      && (read_capabilities().effective & capability_bit(CAP_IPC_LOCK)) == 0)
     return;
   locked = lock_memory();
 }
@@ -183,10 +172,6 @@ void tell_failures(const char* program) {
 
 void tell_failures_no_longer() {
   std::set_new_handler(nullptr);
-}
-
-bool has_net_admin() {
-  return has_capability(CAP_NET_ADMIN);
 }
 
 void notify_service_manager(const std::string& state) {

@@ -1,6 +1,7 @@
 #include "platform/linux/socket_folder.hpp"
 
 #include "platform/clock.hpp"
+#include "platform/linux/ownership.hpp"
 #include "protocol/base/random.hpp"
 
 #include <dirent.h>
@@ -107,12 +108,12 @@ result<file_descriptor> open(const std::string& folder) {
   const auto what = "Cannot use the folder " + folder + " for sockets";
   if (!at || ::fstat(at.get(), &info) != 0)
     return tl::unexpected(make_system_error(errno, what));
-  if (info.st_uid != 0 && info.st_uid != ::geteuid())
+  if (!is_own(info))
     return tl::unexpected(
       make_system_error(0, what,
                         "It belongs to user " + std::to_string(info.st_uid)
                           + ": choose one that is yours or root's"));
-  if ((info.st_mode & 022U) != 0)
+  if (is_writable_for_others(info))
     return tl::unexpected(make_system_error(
       0, what, "Others may write to it; run: chmod go-w " + folder));
   return at;

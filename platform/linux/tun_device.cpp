@@ -1,6 +1,7 @@
 #include "platform/tun_device.hpp"
 
 #include "platform/linux/netlink.hpp"
+#include "protocol/base/text.hpp"
 
 #include <fcntl.h>
 #include <linux/if_tun.h>
@@ -13,7 +14,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <cerrno>
 
 namespace weft {
@@ -149,25 +149,14 @@ void silence(int netlink_fd, int index) {
 } // namespace
 
 std::optional<std::string> check_device_name(std::string_view name) {
-  if (name.empty())
-    return "an interface name must not be empty";
-  if (name.size() >= IFNAMSIZ)
-    return "an interface name has at most 15 characters";
-  if (name == "." || name == "..")
-    return "an interface cannot be named '.' or '..'";
-  for (const char c : name) {
-    const auto code = static_cast<unsigned char>(c);
-    if (c == '/' || c == ':' || std::isspace(code) != 0
-        || std::iscntrl(code) != 0)
-      return "an interface name must not hold white space, control "
-             "characters, '/' or ':'";
-  }
-  const auto percent = name.find('%');
-  if (percent != std::string_view::npos
-      && (name.substr(percent, 2) != "%d"
-          || name.find('%', percent + 1) != std::string_view::npos))
-    return "in an interface name, '%' must be part of one %d";
-  return std::nullopt;
+  // The kernel puts a number in the place of "%d".
+  std::string example{name.substr(0, longest_interface_name + 1)};
+  if (const auto at = example.find("%d"); at != std::string::npos)
+    example.replace(at, 2, "00");
+  if (is_interface_name(example))
+    return std::nullopt;
+  return "an interface has a name of 1 to 15 characters without white space, "
+         "control characters, '/' and ':', and with '%' in one %d only";
 }
 
 result<tun_device>

@@ -1,5 +1,6 @@
 // What of keys that came by message is left in memory.
 #include "actors/overlay/start_overlay.hpp"
+#include "protocol/base/wipe.hpp"
 #include "tests/actors/control_support.hpp"
 
 #include <fcntl.h>
@@ -19,7 +20,7 @@ public:
   explicit hidden_text(std::string&& text) : masked_(text.size(), '\0') {
     for (std::size_t i = 0; i < text.size(); ++i)
       masked_[i] = static_cast<char>(text[i] ^ mask);
-    strings::wipe(text);
+    wipe_text(text);
   }
   std::size_t count_in(std::span<const char> bytes) const {
     std::size_t found = 0;
@@ -73,7 +74,7 @@ std::size_t times_in_memory(const hidden_text& text) {
       if (got <= 0)
         break;
       found += text.count_in(bytes.first(static_cast<std::size_t>(got)));
-      strings::wipe(bytes);
+      wipe_text(bytes);
     }
   }
   ::munmap(window, piece);

@@ -1,11 +1,13 @@
 #include "platform/certificates.hpp"
 
 #include "tests/catch.hpp"
+#include "tests/platform/read_certificate.hpp"
 
 #include <algorithm>
 
 using namespace weft;
 using Catch::Contains;
+using weft::test::read_certificate;
 
 namespace {
 
@@ -132,16 +134,6 @@ TEST_CASE("names of certificates are safe as names of files") {
     CHECK_FALSE(is_certificate_name(name));
   CHECK(is_certificate_name(std::string(64, 'a')));
   CHECK_FALSE(is_certificate_name(std::string(65, 'a')));
-}
-
-TEST_CASE("host names are told from addresses and from mistakes") {
-  for (const auto* name : {"a", "a-b", "gw.example.org", "3com.com", "A.B"})
-    CHECK(is_host_name(name));
-  for (const auto* name : {"", ".", "a.", "a..b", "-a", "a-", "a_b", "*.a",
-                           "10.0.0.1", "10.0.0.300", "::1", "a b", "a,IP:1"})
-    CHECK_FALSE(is_host_name(name));
-  CHECK(is_host_name(std::string(63, 'a')));
-  CHECK_FALSE(is_host_name(std::string(64, 'a')));
 }
 
 TEST_CASE("requests that make no sense are refused with the reason") {

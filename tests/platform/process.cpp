@@ -166,20 +166,6 @@ TEST_CASE("locked memory is given back to the system where that was asked for, "
   CHECK(code == 0);
 }
 
-TEST_CASE("the right to change networks is told from its lack") {
-  if (::geteuid() != 0) {
-    WARN("skipped: needs root");
-    return;
-  }
-  const auto code = in_child([] {
-    const bool before = has_net_admin();
-    if (::setuid(65534) != 0)
-      return 1;
-    return before && !has_net_admin() ? 0 : 2;
-  });
-  CHECK(code == 0);
-}
-
 TEST_CASE("the limit of open files is raised as far as allowed") {
   const auto code = in_child([] {
     rlimit limit{};

@@ -25,8 +25,8 @@ TEST_CASE("both sides learn who the other is") {
   CHECK(both.client.peer().role == control_role::node);
   CHECK(carries(both.client, both.server, "to the server"));
   CHECK(carries(both.server, both.client, "to the client"));
-  CHECK(server.still_valid(both.server, wall_now()));
-  CHECK(client.still_valid(both.client, wall_now()));
+  CHECK_FALSE(server.objection_to(both.server, wall_now()));
+  CHECK_FALSE(client.objection_to(both.client, wall_now()));
 }
 
 TEST_CASE("a client goes only where the server's certificate says") {
@@ -123,12 +123,12 @@ TEST_CASE("a revoked client is refused, and cut off once the list is loaded") {
   REQUIRE(open.established());
   REQUIRE(other.established());
   pki.revoke("alice");
-  CHECK(server.still_valid(open.server, wall_now()));
+  CHECK_FALSE(server.objection_to(open.server, wall_now()));
   REQUIRE(server.reload_if_changed() == true);
-  CHECK_FALSE(server.still_valid(open.server, wall_now()));
+  CHECK(server.objection_to(open.server, wall_now()));
   CHECK(server.objection_to(open.server, wall_now())
         == "the other side's certificate was revoked");
-  CHECK(server.still_valid(other.server, wall_now()));
+  CHECK_FALSE(server.objection_to(other.server, wall_now()));
 
   connection_pair again{alice, server};
   CHECK_FALSE(again.established());
@@ -160,7 +160,7 @@ TEST_CASE("an open connection is objected to when its certificate expires") {
   CHECK(server.objection_to(both.server, wall_now()));
   REQUIRE(both.established());
   const auto end = client.own().not_after;
-  CHECK(server.still_valid(both.server, end - std::chrono::seconds{1}));
+  CHECK_FALSE(server.objection_to(both.server, end - std::chrono::seconds{1}));
   CHECK(server.objection_to(both.server, end)
         == "the other side's certificate has expired");
 }

@@ -52,10 +52,10 @@ TEST_CASE("what changed while no file could be opened is in force once one can "
       REQUIRE_FALSE(first);
       CHECK_THAT(first.error().message, Contains("Too many open files"));
       CHECK(server.reload_if_changed() == false);
-      CHECK(server.still_valid(open.server, wall_now()));
+      CHECK_FALSE(server.objection_to(open.server, wall_now()));
     }
     CHECK(server.reload_if_changed() == true);
-    CHECK_FALSE(server.still_valid(open.server, wall_now()));
+    CHECK(server.objection_to(open.server, wall_now()));
   }
   SECTION("a renewed certificate and its key") {
     pki.issue("gw", control_role::node);
@@ -102,7 +102,7 @@ TEST_CASE("a revocation is taken over while the own certificate stays "
   CHECK(server.reload_if_changed() == false);
   pki.revoke("alice");
   CHECK(server.reload_if_changed() == true);
-  CHECK_FALSE(server.still_valid(open.server, wall_now()));
+  CHECK(server.objection_to(open.server, wall_now()));
 }
 
 TEST_CASE("an older list of revocations does not let the revoked back in") {

@@ -5,6 +5,7 @@
 #include "protocol/base/random.hpp"
 #include "temporary_folder.hpp"
 #include "tests/catch.hpp"
+#include "tests/platform/read_certificate.hpp"
 #include "tools/weft/commands/commands.hpp"
 #include "tools/weft/pki/pki_folder.hpp"
 
@@ -60,7 +61,7 @@ struct office {
     return temporary_folder::read(path(file));
   }
   certificate_info info_of(const std::string& name) const {
-    const auto info = read_certificate(text_of(name + ".pem"));
+    const auto info = test::read_certificate(text_of(name + ".pem"));
     if (!info)
       FAIL(info.error().message);
     return *info;

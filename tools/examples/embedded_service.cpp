@@ -112,7 +112,7 @@ struct overlay {
     options.config.interface.listen = *weft::parse_endpoint("127.0.0.1:0");
     options.config.peers = {peer};
     options.device = weft::use_packet_port{}; // the consumer comes later
-    auto started = weft::spawn_overlay(system, std::move(options));
+    auto started = weft::start_overlay(system, std::move(options));
     if (!started)
       throw std::runtime_error(started.error().message);
     running = std::move(*started);

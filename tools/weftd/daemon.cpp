@@ -9,6 +9,7 @@
 #include "platform/file_watch.hpp"
 #include "platform/privileges.hpp"
 #include "platform/thread.hpp"
+#include "tools/exit_codes.hpp"
 #include "tools/weftd/logging.hpp"
 
 #include <atomic>
@@ -185,7 +186,7 @@ public:
       if (next_end_signal() == 0)
         continue;
       log.flush();
-      std::_Exit(exit_code::run_time);
+      std::_Exit(exit_failure);
     }
   }
   bool failed() const {
@@ -231,12 +232,12 @@ int run_daemon(daemon_options options, background* parent) {
   // The log has a thread, too.
   if (const auto enough = check_threads(least_threads); !enough) {
     std::cerr << "weftd: " << enough.error().message << '\n';
-    return exit_code::run_time;
+    return exit_failure;
   }
   auto log = make_logger(options.config.log);
   if (!waiting || !notes) {
     log->critical("{}", (waiting ? notes.error() : waiting.error()).message);
-    return exit_code::run_time;
+    return exit_failure;
   }
   for (const auto& note : *notes)
     log->warn("{}", note);
@@ -255,7 +256,7 @@ int run_daemon(daemon_options options, background* parent) {
   auto running = start_overlay(system, std::move(overlay));
   if (!running) {
     log->critical("{}", running.error().message);
-    return exit_code::run_time;
+    return exit_failure;
   }
   (*waiting)->watch(running->actor);
   const auto gateway = start_gateway(
@@ -266,7 +267,7 @@ int run_daemon(daemon_options options, background* parent) {
       log->critical("{}", gateway.error().message);
       caf::anon_send(running->actor, shut_down{});
       (*waiting)->wait_for_end(*log);
-      return exit_code::run_time;
+      return exit_failure;
     }
     log->warn("{}", gateway.error().message);
   } else {
@@ -301,7 +302,7 @@ int run_daemon(daemon_options options, background* parent) {
   running->actor = nullptr;
   system.await_all_actors_done();
   log->info("interface {} is gone", running->interface);
-  return (*waiting)->failed() ? exit_code::run_time : exit_code::success;
+  return (*waiting)->failed() ? exit_failure : exit_fine;
 }
 
 } // namespace weft

@@ -6,12 +6,6 @@
 
 namespace weft {
 
-namespace exit_code {
-inline constexpr int success = 0;
-inline constexpr int run_time = 1;
-inline constexpr int usage = 2; ///< or configuration
-} // namespace exit_code
-
 struct daemon_options {
   node_config config;
   bool configure_link = true;

@@ -1,6 +1,6 @@
 #include "actors/control/wire/preface.hpp"
 
-#include "config/strings.hpp"
+#include "protocol/base/text.hpp"
 
 #include <algorithm>
 
@@ -38,8 +38,8 @@ std::optional<std::string> take_text(std::string_view& from, std::size_t size) {
   auto text = from.substr(0, size);
   from.remove_prefix(size);
   text = text.substr(0, text.find('\0'));
-  if (strings::find_invalid_utf8(text) != std::string_view::npos
-      || strings::has_control_characters(text))
+  if (find_invalid_utf8(text) != std::string_view::npos
+      || has_control_characters(text))
     return std::nullopt;
   return std::string{text};
 }

@@ -1,8 +1,8 @@
 #include "actors/control/wire/pump.hpp"
 
-#include "config/strings.hpp"
 #include "platform/clock.hpp"
 #include "platform/stream.hpp"
+#include "protocol/base/wipe.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -29,11 +29,11 @@ pump_buffer::pump_buffer() : bytes_(capacity, '\0') {
 }
 
 pump_buffer::~pump_buffer() {
-  strings::wipe(bytes_); // keys go through it
+  wipe_text(bytes_); // keys go through it
 }
 
 void pump_buffer::wipe(std::size_t from, std::size_t to) {
-  strings::wipe(std::span(bytes_).subspan(from, to - from));
+  wipe_text(std::span(bytes_).subspan(from, to - from));
 }
 
 void pump_buffer::move_to_front() {

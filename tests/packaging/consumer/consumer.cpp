@@ -14,7 +14,7 @@ int run(caf::actor_system& system) {
   options.device = weft::use_packet_port{};
   const auto key
     = weft::derive_public_key(options.config.interface.private_key);
-  auto started = weft::spawn_overlay(system, std::move(options));
+  auto started = weft::start_overlay(system, std::move(options));
   if (!started) {
     std::cerr << started.error().message << '\n';
     return 1;

@@ -1,10 +1,10 @@
 #include "actors/overlay/config_files.hpp"
-#include "config/strings.hpp"
 #include "config/wg_quick.hpp"
 #include "config/yaml_tree.hpp"
 #include "platform/clock.hpp"
 #include "platform/resolve.hpp"
 #include "platform/tls.hpp"
+#include "protocol/base/wipe.hpp"
 #include "tools/weft/commands/commands.hpp"
 #include "tools/weft/secret_output.hpp"
 #include "tools/weft/view/format.hpp"
@@ -57,7 +57,7 @@ text_place place_in_control(const std::string& path, std::string_view key) {
   auto text = read_config_text(path);
   if (!text)
     return {};
-  const strings::wiper wipes_text(*text);
+  const text_wiper wipes_text(*text);
   const auto tree = yaml_tree::parse(*text);
   if (!tree || tree->root() == nullptr)
     return {};
@@ -146,7 +146,7 @@ int import_config(const std::string& path, const std::string& output,
   }
   print(imported->ignored, "warning: ", io.err);
   auto yaml = format_yaml(imported->config);
-  const strings::wiper wipes_yaml(yaml);
+  const text_wiper wipes_yaml(yaml);
   if (output.empty()) {
     warn_if_public(io);
     io.out << yaml;
@@ -168,7 +168,7 @@ int export_config(const std::string& path, const streams& io) {
   }
   warn_if_public(io);
   auto text = export_wg_quick(*config);
-  const strings::wiper wipes_text(text);
+  const text_wiper wipes_text(text);
   io.out << text;
   return exit_fine;
 }

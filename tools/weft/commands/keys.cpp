@@ -1,6 +1,6 @@
 #include "protocol/base/keys.hpp"
 
-#include "config/strings.hpp"
+#include "protocol/base/wipe.hpp"
 #include "tools/weft/commands/commands.hpp"
 #include "tools/weft/secret_output.hpp"
 
@@ -43,7 +43,7 @@ int generate_preshared_key(const streams& io) {
 
 int print_public_key(const streams& io) {
   auto text = read_key_text(io.in);
-  const strings::wiper wipes_text(text);
+  const text_wiper wipes_text(text);
   if (text.empty()) {
     io.err << "weft: no private key on standard input: pipe one in, as in "
               "'weft pubkey < FILE'\n";

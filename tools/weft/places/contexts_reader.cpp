@@ -1,6 +1,7 @@
 #include "config/error_list.hpp"
 #include "config/strings.hpp"
 #include "config/yaml_tree.hpp"
+#include "protocol/base/text.hpp"
 #include "tools/weft/places/contexts.hpp"
 
 #include <algorithm>
@@ -136,7 +137,7 @@ private:
     const auto* name = scalar(value, at, "the name of a file");
     if (name == nullptr)
       return;
-    if (name->empty() || strings::has_control_characters(*name))
+    if (name->empty() || has_control_characters(*name))
       return complain(value.place, at, "the name of a file is expected");
     into = (folder_ / *name).lexically_normal().string();
   }
@@ -146,8 +147,7 @@ private:
     const auto* name = scalar(value, at, "a host name");
     if (name == nullptr)
       return;
-    if (name->empty() || name->size() > 253
-        || strings::has_control_characters(*name))
+    if (name->empty() || name->size() > 253 || has_control_characters(*name))
       return complain(value.place, at,
                       "a host name of the node's certificate is expected");
     into = *name;

@@ -87,19 +87,6 @@ std::size_t display_width(std::string_view text) {
     }));
 }
 
-std::string printable(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    const auto is_c1 = byte >= 0x80 && byte < 0xA0 && out.ends_with('\xC2');
-    if (is_c1)
-      out.back() = '?';
-    else
-      out += byte < 0x20 || byte == 0x7F ? '?' : c;
-  }
-  return out;
-}
-
 std::string shorten(std::string_view text, std::size_t width) {
   if (display_width(text) <= width)
     return std::string{text};

@@ -1,6 +1,8 @@
 // Text for people: ages, amounts, and lists that fit a line.
 #pragma once
 
+#include "protocol/base/text.hpp" // IWYU pragma: export: printable()
+
 #include <chrono>
 #include <cstdint>
 #include <string>
@@ -25,10 +27,6 @@ std::string format_count(std::size_t count, const std::string& noun);
 
 /// The columns that UTF-8 text takes on a terminal, one for each character.
 std::size_t display_width(std::string_view text);
-
-/// The text without control characters: each becomes a question mark, so that
-/// no name can steer a terminal.
-std::string printable(std::string_view text);
 
 /// The text in at most `width` columns: the end is replaced by two dots where
 /// it is longer.
