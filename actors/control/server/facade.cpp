@@ -33,7 +33,7 @@ caf::error role_refusal(const std::string& who, control_role role,
 
 event_relay::event_relay(caf::actor_config& config, event_subscriber remote,
                          std::shared_ptr<std::atomic<bool>> over)
-  : at_home(config), remote_(std::move(remote)), over_(std::move(over)) {
+  : own_scheduler(config), remote_(std::move(remote)), over_(std::move(over)) {
 }
 
 event_relay::behavior_type event_relay::make_behavior() {
@@ -78,7 +78,7 @@ caf::result<void> event_relay::pass_on(event_batch& batch) {
 
 facade::facade(caf::actor_config& config, overlay_actor overlay,
                control_caller who, std::shared_ptr<facade_commons> commons)
-  : at_home(config), overlay_(std::move(overlay)), who_(std::move(who)),
+  : own_scheduler(config), overlay_(std::move(overlay)), who_(std::move(who)),
     commons_(std::move(commons)) {
   if (!who_.account)
     who_.account = std::make_shared<client_account>(who_.role);

@@ -2,7 +2,7 @@
 // the client's role, passes requests on, and bounds what they may cost.
 #pragma once
 
-#include "actors/control/at_home.hpp"
+#include "actors/control/own_scheduler.hpp"
 #include "actors/control/server/client_account.hpp"
 #include "messages/control.hpp"
 #include "protocol/base/control_role.hpp"
@@ -40,7 +40,7 @@ struct facade_commons {
 /// Passes events on to a subscriber in another process.  A batch is answered
 /// once the subscriber has answered it, and nothing is kept, so whoever sends
 /// the events sees how fast the subscriber is.  Ends when that one is gone.
-class event_relay final : public at_home<event_subscriber::base> {
+class event_relay final : public own_scheduler<event_subscriber::base> {
 public:
   /// `over` is set before the subscriber hears that its subscription ended.
   event_relay(caf::actor_config& config, event_subscriber remote,
@@ -60,7 +60,7 @@ private:
 
 /// One for each connection.  It lives in the actor system of the client's role
 /// and ends with the connection.
-class facade final : public at_home<overlay_actor::base> {
+class facade final : public own_scheduler<overlay_actor::base> {
 public:
   static constexpr std::size_t most_subscriptions = 16;
   /// An overlay that takes longer is not waited for.

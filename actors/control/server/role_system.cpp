@@ -53,9 +53,9 @@ struct logger_release {
   }
 };
 
-class canary final : public at_home<caf::event_based_actor> {
+class canary final : public own_scheduler<caf::event_based_actor> {
 public:
-  using at_home::at_home;
+  using own_scheduler::own_scheduler;
   caf::behavior make_behavior() override {
     return {
       [this](const probe_request& request) {

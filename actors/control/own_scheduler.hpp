@@ -9,11 +9,11 @@ namespace weft {
 
 /// An actor that is sent a message is run by whoever sends it, which across
 /// two actor systems is a thread of the wrong one: `class x : public
-/// at_home<x_actor::base>` is run by a worker of its own system instead.
+/// own_scheduler<x_actor::base>` is run by a worker of its own system instead.
 template <class Base>
-class at_home : public Base {
+class own_scheduler : public Base {
 public:
-  explicit at_home(caf::actor_config& config) : Base(config) {
+  explicit own_scheduler(caf::actor_config& config) : Base(config) {
     this->set_default_handler(caf::drop);
     this->set_exception_handler(error_of_exception);
   }
