@@ -1,5 +1,5 @@
 // Clients that do not read, and buffers that do not grow.
-#include "actors/control/wire/pump.hpp"
+#include "actors/control/wire/frame_relay.hpp"
 #include "tests/actors/control_raw.hpp"
 
 using namespace weft;
@@ -77,13 +77,13 @@ TEST_CASE("A slow reader gets every answer") {
 }
 
 TEST_CASE("A buffer keeps what may go on apart from what may not") {
-  const auto add = [](pump_buffer& buffer, std::string_view text) {
+  const auto add = [](relay_buffer& buffer, std::string_view text) {
     const auto room = buffer.room();
     REQUIRE(room.size() >= text.size());
     std::copy(text.begin(), text.end(), room.begin());
     buffer.added(text.size());
   };
-  pump_buffer buffer;
+  relay_buffer buffer;
   add(buffer, "onetwothree");
   CHECK(buffer.passed().empty());
   buffer.pass(3);
@@ -99,15 +99,15 @@ TEST_CASE("A buffer keeps what may go on apart from what may not") {
   buffer.pass(5);
   buffer.sent(7);
   CHECK(buffer.passed().empty());
-  CHECK(buffer.room().size() == pump_buffer::capacity);
+  CHECK(buffer.room().size() == relay_buffer::capacity);
 }
 
 TEST_CASE("A buffer never grows, and makes room when it can") {
-  pump_buffer buffer;
+  relay_buffer buffer;
   buffer.added(buffer.room().size());
   CHECK(buffer.room().empty());
   CHECK_FALSE(buffer.insert("beat"));
-  buffer.pass(pump_buffer::capacity);
+  buffer.pass(relay_buffer::capacity);
   buffer.sent(100);
   CHECK(buffer.insert("beat"));
   CHECK(buffer.room().size() == 96);

@@ -30,8 +30,9 @@ struct outcome {
   bool operator==(const outcome&) const = default;
 };
 
-/// Gives `judge` the bytes `step` by `step`, as the pump does.
-outcome pump(frame_judge& judge, std::string_view bytes, std::size_t step) {
+/// Gives `judge` the bytes `step` by `step`, as the relay does.
+outcome
+frame_relay(frame_judge& judge, std::string_view bytes, std::size_t step) {
   outcome result;
   std::string waiting;
   for (std::size_t at = 0; at < bytes.size(); at += step) {
@@ -64,14 +65,15 @@ void filter(control_role role, std::string_view bytes) {
       + client_handshake(node_id('c'), basp::select_connection);
   auto whole = make_filter(role);
   auto pieces = make_filter(role);
-  require(pump(whole, greeting, greeting.size()).violation.empty());
-  require(pump(pieces, greeting, 1).violation.empty());
-  require(pump(whole, bytes, bytes.size() + 1) == pump(pieces, bytes, 7));
+  require(frame_relay(whole, greeting, greeting.size()).violation.empty());
+  require(frame_relay(pieces, greeting, 1).violation.empty());
+  require(frame_relay(whole, bytes, bytes.size() + 1)
+          == frame_relay(pieces, bytes, 7));
   require(whole.outstanding() == pieces.outstanding());
   require(whole.outstanding() <= frame_filter::most_requests);
   // Whatever has passed passes again, alone and from the beginning.
   auto without = make_filter(role);
-  std::ignore = pump(without, bytes, 64);
+  std::ignore = frame_relay(without, bytes, 64);
 }
 
 void both_directions(std::string_view bytes) {
@@ -92,12 +94,13 @@ void both_directions(std::string_view bytes) {
 void guard(std::string_view bytes) {
   server_guard whole;
   server_guard pieces;
-  require(pump(whole, bytes, bytes.size() + 1) == pump(pieces, bytes, 5));
+  require(frame_relay(whole, bytes, bytes.size() + 1)
+          == frame_relay(pieces, bytes, 5));
   server_guard greeted;
   const auto greeting
     = frame({basp::operation::server_handshake, 0, 0, basp::version}, "node");
-  require(pump(greeted, greeting, 64).violation.empty());
-  std::ignore = pump(greeted, bytes, 64);
+  require(frame_relay(greeted, greeting, 64).violation.empty());
+  std::ignore = frame_relay(greeted, bytes, 64);
 }
 
 void preface(std::string_view bytes) {

@@ -2,7 +2,7 @@
 // here.
 #pragma once
 
-#include "actors/control/wire/pump.hpp"
+#include "actors/control/wire/frame_relay.hpp"
 #include "messages/control.hpp"
 #include "platform/error.hpp"
 #include "platform/tls.hpp"
@@ -62,7 +62,7 @@ struct connect_options {
   std::chrono::milliseconds attempt{5000}; ///< at most, for one
   std::chrono::milliseconds first_pause{200};
   std::chrono::milliseconds longest_pause{5000}; ///< between two of them
-  pump_times frames;
+  relay_times frames;
 };
 
 /// An actor that passes requests on to the overlay at `where`.  It connects at

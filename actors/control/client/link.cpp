@@ -144,15 +144,15 @@ void control_link::reached(dialer::success found) {
                        caf::anon_send(caf::actor_cast<link_actor>(self),
                                       greeted_by{number, facade});
                    }});
-  pump::owner told;
+  frame_relay::owner told;
   told.entered = [this] { enter_loop_context(); };
-  told.worked = [this] { alarm_.set(pump_->next_check()); };
-  told.ended = [this](const std::string& why, pump_end) { lost(why); };
-  pump_ = std::make_unique<pump>(loop(), std::move(found.connection),
-                                 std::move(ends->first),
-                                 std::make_unique<server_guard>(),
-                                 options_.frames, std::move(told));
-  pump_->proceed();
+  told.worked = [this] { alarm_.set(frames_->next_check()); };
+  told.ended = [this](const std::string& why, relay_end) { lost(why); };
+  frames_ = std::make_unique<frame_relay>(loop(), std::move(found.connection),
+                                          std::move(ends->first),
+                                          std::make_unique<server_guard>(),
+                                          options_.frames, std::move(told));
+  frames_->proceed();
 }
 
 void control_link::greeted(const caf::strong_actor_ptr& facade) {
@@ -212,7 +212,7 @@ void control_link::lost(const std::string& why) {
 
 void control_link::hang_up() {
   dialer_.reset();
-  pump_.reset();
+  frames_.reset();
   remote_ = nullptr;
   if (broker_)
     caf::anon_send_exit(broker_, caf::exit_reason::user_shutdown);
@@ -265,8 +265,8 @@ void control_link::check() {
       alarm_.set(attempt_deadline_);
       [[fallthrough]];
     case stage::connected:
-      if (check_certificates(now) && pump_->check(now))
-        alarm_.set(pump_->next_check());
+      if (check_certificates(now) && frames_->check(now))
+        alarm_.set(frames_->next_check());
       break;
     case stage::refused:
       break;
@@ -275,7 +275,7 @@ void control_link::check() {
 
 /// Parts with a daemon that would not be believed any more.
 bool control_link::check_certificates(time_point now) {
-  const auto* stream = pump_->remote().tls();
+  const auto* stream = frames_->remote().tls();
   if (!tls_ || stream == nullptr)
     return true;
   if (now >= certificates_due_) {

@@ -146,7 +146,7 @@ private:
   time_point certificates_due_{};
 
   std::unique_ptr<dialer> dialer_;
-  std::unique_ptr<pump> pump_;
+  std::unique_ptr<frame_relay> frames_;
   caf::actor broker_;
   overlay_actor remote_;
 

@@ -60,7 +60,7 @@ gateway::behavior_type gateway::make_behavior() {
     }
     const auto found = by_facade_.find(down.source);
     if (found != by_facade_.end())
-      client_ended(found->second, "its facade has ended", pump_end::closed);
+      client_ended(found->second, "its facade has ended", relay_end::closed);
   });
   monitor(overlay_);
   open_doors();
@@ -148,7 +148,7 @@ gateway::receive(const gateway_client& client, const client_preface& said) {
   if (!session)
     return reply(admission::try_later, EAGAIN, session.error().message);
   if (instead_of)
-    client_ended(*instead_of, "others want to come in", pump_end::closed);
+    client_ended(*instead_of, "others want to come in", relay_end::closed);
   keeper(role).client_came();
   monitor(session->facade);
   by_facade_.emplace(session->facade->address(), client.number());
@@ -166,7 +166,7 @@ gateway::receive(const gateway_client& client, const client_preface& said) {
 }
 
 void gateway::client_ended(std::uint64_t number, const std::string& why,
-                           pump_end how) {
+                           relay_end how) {
   const auto found = clients_.find(number);
   if (found == clients_.end())
     return;
@@ -174,9 +174,9 @@ void gateway::client_ended(std::uint64_t number, const std::string& why,
   const auto now = boot_now();
   const auto& known = client.known();
   const auto name = known.who ? known.who->name : std::string{"somebody"};
-  if (how == pump_end::silent)
+  if (how == relay_end::silent)
     ++counted_.silent;
-  if (how == pump_end::violation) {
+  if (how == relay_end::violation) {
     ++counted_.violations;
     tell_of(client, spdlog::level::warn, "control: {} at {} was cut off: {}",
             name, known.address, why);
@@ -205,7 +205,7 @@ void gateway::cut_off(control_role role, const std::string& why) {
       those.push_back(number);
   }
   for (const auto number : those)
-    client_ended(number, why, pump_end::closed);
+    client_ended(number, why, relay_end::closed);
 }
 
 void gateway::client_worked(const gateway_client& client) {
@@ -300,7 +300,7 @@ void gateway::check_certificates(time_point now) {
   }
   for (const auto& [number, why] : objections) {
     ++counted_.revoked;
-    client_ended(number, why, pump_end::closed);
+    client_ended(number, why, relay_end::closed);
   }
   certificates_due_ = now + options_.limits.certificates;
   alarm_.set(any ? certificates_due_ : now + options_.limits.idle_certificates);

@@ -42,7 +42,7 @@ struct gateway_limits {
   /// Between attempts to open what is needed for access over the network.
   std::chrono::milliseconds reopen{5000};
   std::chrono::milliseconds farewell{1000};
-  pump_times frames;
+  relay_times frames;
   keeper_times roles;
 };
 
@@ -134,7 +134,7 @@ private:
   gateway_client::reception
   receive(const gateway_client& client, const client_preface& said) override;
   void client_ended(std::uint64_t number, const std::string& why,
-                    pump_end how) override;
+                    relay_end how) override;
   void client_worked(const gateway_client& client) override;
 
   void open_door(int descriptor, std::function<bool()> accept);

@@ -6,7 +6,7 @@ namespace weft {
 
 gateway_client::gateway_client(host& owner, std::uint64_t number,
                                channel connection, arrival known,
-                               time_point deadline, pump_times times)
+                               time_point deadline, relay_times times)
   : owner_(owner), number_(number), known_(std::move(known)),
     deadline_(deadline), times_(times), connection_(std::move(connection)) {
 }
@@ -14,7 +14,7 @@ gateway_client::gateway_client(host& owner, std::uint64_t number,
 gateway_client::~gateway_client() {
   if (connection_)
     owner_.clients_loop().forget(connection_->descriptor());
-  pump_.reset();
+  frames_.reset();
   if (is_inside())
     role_system::close(session_);
 }
@@ -26,10 +26,10 @@ bool gateway_client::has_spoken() const {
 }
 
 bool gateway_client::is_quiet() const {
-  if (!pump_)
+  if (!frames_)
     return true;
-  const auto& filter = static_cast<const frame_filter&>(pump_->judge());
-  return pump_->is_drained() && filter.outstanding() == 0;
+  const auto& filter = static_cast<const frame_filter&>(frames_->judge());
+  return frames_->is_drained() && filter.outstanding() == 0;
 }
 
 void gateway_client::ready(bool, bool) {
@@ -43,7 +43,7 @@ void gateway_client::failed() {
 
 void gateway_client::end(const std::string& why) {
   if (!std::exchange(over_, true))
-    owner_.client_ended(number_, why, pump_end::closed); // ends this
+    owner_.client_ended(number_, why, relay_end::closed); // ends this
 }
 
 /// Whether the operation is done; if not, it is waited for, or the end.
@@ -113,8 +113,8 @@ bool gateway_client::answer() {
 }
 
 void gateway_client::proceed() {
-  if (pump_) {
-    pump_->proceed();
+  if (frames_) {
+    frames_->proceed();
     return;
   }
   if (stage_ == stage::handshake) {
@@ -140,31 +140,32 @@ void gateway_client::proceed() {
 void gateway_client::begin_frames() {
   auto& loop = owner_.clients_loop();
   loop.forget(connection_->descriptor());
-  pump::owner told;
+  frame_relay::owner told;
   told.entered = [this] { owner_.client_enters(); };
   told.worked = [this] { owner_.client_worked(*this); };
-  told.ended = [this](const std::string& why, pump_end how) {
+  told.ended = [this](const std::string& why, relay_end how) {
     if (!std::exchange(over_, true))
       owner_.client_ended(number_, why, how); // ends this object
   };
-  pump_ = std::make_unique<pump>(loop, std::move(*connection_),
-                                 std::move(session_.connection),
-                                 std::move(judge_), times_, std::move(told));
+  frames_
+    = std::make_unique<frame_relay>(loop, std::move(*connection_),
+                                    std::move(session_.connection),
+                                    std::move(judge_), times_, std::move(told));
   connection_.reset();
-  pump_->proceed();
+  frames_->proceed();
 }
 
 void gateway_client::check(time_point now) {
-  if (pump_)
-    pump_->check(now);
+  if (frames_)
+    frames_->check(now);
   else if (now >= deadline_)
     end(stage_ == stage::handshake ? "it did not complete the TLS handshake"
                                    : "it did not say what it wants");
 }
 
 void gateway_client::say_goodbye() {
-  if (pump_)
-    pump_->say_goodbye();
+  if (frames_)
+    frames_->say_goodbye();
   else
     connection_->end();
 }

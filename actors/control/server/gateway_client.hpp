@@ -4,8 +4,8 @@
 
 #include "actors/control/server/places.hpp"
 #include "actors/control/server/role_system.hpp"
+#include "actors/control/wire/frame_relay.hpp"
 #include "actors/control/wire/preface.hpp"
-#include "actors/control/wire/pump.hpp"
 
 #include <memory>
 #include <optional>
@@ -46,7 +46,7 @@ public:
       = 0;
     /// The connection is over: the client is to be deleted.
     virtual void
-    client_ended(std::uint64_t number, const std::string& why, pump_end how)
+    client_ended(std::uint64_t number, const std::string& why, relay_end how)
       = 0;
     /// Something has moved: next_check() may be earlier now.
     virtual void client_worked(const gateway_client& client) = 0;
@@ -57,7 +57,7 @@ public:
 
   /// The preface must be there by `deadline`.
   gateway_client(host& owner, std::uint64_t number, channel connection,
-                 arrival known, time_point deadline, pump_times times);
+                 arrival known, time_point deadline, relay_times times);
   ~gateway_client();
 
   std::uint64_t number() const {
@@ -80,7 +80,7 @@ public:
   }
   /// Null for a plain socket.
   const tls_stream* tls() const {
-    return pump_ ? pump_->remote().tls() : connection_->tls();
+    return frames_ ? frames_->remote().tls() : connection_->tls();
   }
   /// Nothing is on its way to it, and it waits for nothing.
   bool is_quiet() const;
@@ -93,7 +93,7 @@ public:
   void check(time_point now);
 
   time_point next_check() const {
-    return pump_ ? pump_->next_check() : deadline_;
+    return frames_ ? frames_->next_check() : deadline_;
   }
   void say_goodbye();
 
@@ -116,7 +116,7 @@ private:
   std::uint64_t number_;
   arrival known_;
   time_point deadline_;
-  pump_times times_;
+  relay_times times_;
   stage stage_ = stage::handshake;
   std::optional<channel> connection_; ///< until frames begin
   std::string heard_;                 ///< of the client's preface
@@ -124,7 +124,7 @@ private:
   std::string refusal_;               ///< why it does not come in
   role_system::session session_;
   std::unique_ptr<frame_judge> judge_;
-  std::unique_ptr<pump> pump_;
+  std::unique_ptr<frame_relay> frames_;
   bool over_ = false;
 };
 

@@ -18,7 +18,7 @@ void gateway::make_room(const client_origin& from) {
   }
   if (!waiting.empty())
     client_ended(numbers[who_gives_way(waiting, from)], "too many others knock",
-                 pump_end::closed);
+                 relay_end::closed);
 }
 
 /// Whether there is a place in its role, and whose it has to be.

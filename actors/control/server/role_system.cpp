@@ -35,7 +35,7 @@ public:
     load<caf::io::middleman>();
     set("scheduler.policy", caf::atom("sharing"));
     set("scheduler.max-threads", std::size_t{1});
-    // The pump has the heartbeats, and frames are few.
+    // The relay has the heartbeats, and frames are few.
     set("middleman.heartbeat-interval", caf::timespan{0});
     set("middleman.workers", std::size_t{0});
     set("middleman.attach-utility-actors", true);

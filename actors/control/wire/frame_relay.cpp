@@ -1,4 +1,4 @@
-#include "actors/control/wire/pump.hpp"
+#include "actors/control/wire/frame_relay.hpp"
 
 #include "platform/clock.hpp"
 #include "platform/stream.hpp"
@@ -11,7 +11,7 @@ namespace weft {
 
 namespace {
 
-/// Turns of one pump before others on the loop have theirs.
+/// Turns of one frame_relay before others on the loop have theirs.
 constexpr int most_turns = 16;
 
 std::string seconds(std::chrono::milliseconds time) {
@@ -25,18 +25,18 @@ std::string seconds(std::chrono::milliseconds time) {
 
 // -- the buffer --------------------------------------------------------------
 
-pump_buffer::pump_buffer() : bytes_(capacity, '\0') {
+relay_buffer::relay_buffer() : bytes_(capacity, '\0') {
 }
 
-pump_buffer::~pump_buffer() {
+relay_buffer::~relay_buffer() {
   wipe_text(bytes_); // keys go through it
 }
 
-void pump_buffer::wipe(std::size_t from, std::size_t to) {
+void relay_buffer::wipe(std::size_t from, std::size_t to) {
   wipe_text(std::span(bytes_).subspan(from, to - from));
 }
 
-void pump_buffer::move_to_front() {
+void relay_buffer::move_to_front() {
   std::memmove(bytes_.data(), bytes_.data() + begin_, end_ - begin_);
   wipe(std::max(end_ - begin_, begin_), end_);
   passed_ -= begin_;
@@ -44,27 +44,27 @@ void pump_buffer::move_to_front() {
   begin_ = 0;
 }
 
-std::span<char> pump_buffer::room() {
+std::span<char> relay_buffer::room() {
   if (begin_ > 0 && capacity - end_ < capacity / 4)
     move_to_front();
   return std::span(bytes_).subspan(end_);
 }
 
-void pump_buffer::drop(std::size_t count) {
+void relay_buffer::drop(std::size_t count) {
   auto* place = bytes_.data() + passed_;
   std::memmove(place, place + count, end_ - passed_ - count);
   wipe(end_ - count, end_);
   end_ -= count;
 }
 
-void pump_buffer::sent(std::size_t count) {
+void relay_buffer::sent(std::size_t count) {
   wipe(begin_, begin_ + count);
   begin_ += count;
   if (begin_ == end_)
     begin_ = passed_ = end_ = 0;
 }
 
-bool pump_buffer::insert(std::string_view frame) {
+bool relay_buffer::insert(std::string_view frame) {
   if (capacity - end_ < frame.size())
     move_to_front();
   if (capacity - end_ < frame.size())
@@ -77,21 +77,22 @@ bool pump_buffer::insert(std::string_view frame) {
   return true;
 }
 
-// -- the pump ----------------------------------------------------------------
+// -- the relay ----------------------------------------------------------------
 
-void pump::side::ready(bool, bool) {
+void frame_relay::side::ready(bool, bool) {
   auto* const owner = whole; // this object may be gone afterwards
   owner->told_.entered();
   owner->proceed();
 }
 
-void pump::side::failed() {
+void frame_relay::side::failed() {
   whole->give_up("an unexpected failure");
   whole->end();
 }
 
-pump::pump(io_loop& loop, channel remote, file_descriptor local,
-           std::unique_ptr<frame_judge> judge, pump_times times, owner told)
+frame_relay::frame_relay(io_loop& loop, channel remote, file_descriptor local,
+                         std::unique_ptr<frame_judge> judge, relay_times times,
+                         owner told)
   : loop_(loop), remote_(std::move(remote)), local_(std::move(local)),
     judge_(std::move(judge)), times_(times), told_(std::move(told)) {
   remote_side_.whole = this;
@@ -99,37 +100,37 @@ pump::pump(io_loop& loop, channel remote, file_descriptor local,
   heard_ = spoken_ = written_ = checked_ = boot_now();
 }
 
-pump::~pump() {
+frame_relay::~frame_relay() {
   loop_.forget(remote_.descriptor());
   loop_.forget(local_.get());
 }
 
-bool pump::is_drained() const {
+bool frame_relay::is_drained() const {
   return outgoing_.passed().empty() && outgoing_.waiting().empty();
 }
 
-void pump::give_up(std::string why, pump_end how) {
+void frame_relay::give_up(std::string why, relay_end how) {
   if (!ending_)
     ending_.emplace(std::move(why), how);
 }
 
-void pump::end() {
-  const auto ended = told_.ended; // survives the pump
+void frame_relay::end() {
+  const auto ended = told_.ended; // survives the relay
   const auto [why, how] = *ending_;
   ended(why, how);
 }
 
 /// Takes a verdict over.  True: it lets something move.
-bool pump::decide(pump_buffer& buffer, const frame_verdict& verdict) {
+bool frame_relay::decide(relay_buffer& buffer, const frame_verdict& verdict) {
   buffer.pass(verdict.pass);
   if (verdict.drop > 0)
     buffer.drop(verdict.drop);
   if (!verdict.violation.empty())
-    give_up(verdict.violation, pump_end::violation);
+    give_up(verdict.violation, relay_end::violation);
   return verdict.pass + verdict.drop > 0;
 }
 
-bool pump::receive(time_point now) {
+bool frame_relay::receive(time_point now) {
   bool moved = false;
   read_wants_ = interest::none;
   if (const auto room = incoming_.room(); !room.empty()) {
@@ -161,7 +162,7 @@ bool pump::receive(time_point now) {
   return moved;
 }
 
-bool pump::send_locally() {
+bool frame_relay::send_locally() {
   const auto bytes = incoming_.passed();
   if (bytes.empty() || local_ended_)
     return false;
@@ -172,7 +173,7 @@ bool pump::send_locally() {
   return done.bytes > 0;
 }
 
-bool pump::receive_locally() {
+bool frame_relay::receive_locally() {
   bool moved = false;
   if (const auto room = outgoing_.room(); !room.empty() && !local_ended_) {
     const auto got = read_some(local_.get(), room);
@@ -186,7 +187,7 @@ bool pump::receive_locally() {
   return moved;
 }
 
-bool pump::send(time_point now) {
+bool frame_relay::send(time_point now) {
   const auto bytes = outgoing_.passed();
   write_wants_ = interest::none;
   if (bytes.empty()) {
@@ -212,7 +213,7 @@ bool pump::send(time_point now) {
   return false;
 }
 
-bool pump::proceed() {
+bool frame_relay::proceed() {
   const auto now = boot_now();
   bool moved = true;
   for (int turn = 0; moved && turn < most_turns && !ending_; ++turn) {
@@ -235,7 +236,7 @@ bool pump::proceed() {
 }
 
 /// Silence counts only while the other end is listened to.
-void pump::note_reading(time_point now) {
+void frame_relay::note_reading(time_point now) {
   const auto reads = read_wants_ != interest::none;
   if (!reads && !not_reading_since_) {
     not_reading_since_ = now;
@@ -245,15 +246,16 @@ void pump::note_reading(time_point now) {
   }
 }
 
-time_point pump::unfinished_frame::deadline(const pump_times& times) const {
+time_point
+frame_relay::unfinished_frame::deadline(const relay_times& times) const {
   return since + times.frame
          + std::chrono::seconds{
-           static_cast<std::int64_t>(size / pump_times::slowest)};
+           static_cast<std::int64_t>(size / relay_times::slowest)};
 }
 
 /// A frame whose other bytes do not come keeps a place, and the middleman's
 /// memory for it.
-void pump::note_frames(time_point now, bool moved) {
+void frame_relay::note_frames(time_point now, bool moved) {
   const auto heard = judge_->heard();
   if (!heard || (unfinished_ && unfinished_->number != heard->complete))
     unfinished_.reset();
@@ -269,7 +271,7 @@ void pump::note_frames(time_point now, bool moved) {
   unfinished_->size = heard->size;
 }
 
-void pump::watch(bool again) {
+void frame_relay::watch(bool again) {
   // Writable at once: the loop comes back after the others had their turn.
   auto local = again ? interest::both : interest::none;
   if (!outgoing_.room().empty() && !local_ended_)
@@ -282,7 +284,7 @@ void pump::watch(bool again) {
     give_up("it cannot be watched"); // seen at the next check
 }
 
-bool pump::check(time_point now) {
+bool frame_relay::check(time_point now) {
   // What came meanwhile counts, however late this is called.  If that is much
   // later than it was to be, the host may have slept, and the other end too.
   if (!proceed())
@@ -293,17 +295,18 @@ bool pump::check(time_point now) {
   const auto waits = not_reading_since_ ? *not_reading_since_ : now;
   if (!not_reading_since_ && now - heard_ >= times_.silence)
     give_up("nothing was heard for " + seconds(times_.silence),
-            pump_end::silent);
+            relay_end::silent);
   else if (now - written_ >= times_.stall)
-    give_up("it took no answer for " + seconds(times_.stall), pump_end::silent);
+    give_up("it took no answer for " + seconds(times_.stall),
+            relay_end::silent);
   else if (now - waits >= times_.stall)
     give_up("its requests stood still for " + seconds(times_.stall),
-            pump_end::silent);
+            relay_end::silent);
   else if (unfinished_ && now >= unfinished_->deadline(times_))
     give_up("it did not complete what it sends for "
               + seconds(std::chrono::duration_cast<std::chrono::milliseconds>(
                 now - unfinished_->since)),
-            pump_end::silent);
+            relay_end::silent);
   if (ending_) {
     end();
     return false;
@@ -314,7 +317,7 @@ bool pump::check(time_point now) {
   return true;
 }
 
-time_point pump::next_check() const {
+time_point frame_relay::next_check() const {
   if (ending_)
     return {};
   auto next = std::min(checked_ + times_.heartbeat,

@@ -16,13 +16,13 @@ namespace weft {
 
 /// Bytes on their way in one direction.  First in it are those that may go on,
 /// then those that the judge has not let through.
-class pump_buffer {
+class relay_buffer {
 public:
   static constexpr std::size_t capacity = std::size_t{64} << 10;
 
-  pump_buffer();
-  pump_buffer(pump_buffer&&) = delete;
-  ~pump_buffer();
+  relay_buffer();
+  relay_buffer(relay_buffer&&) = delete;
+  ~relay_buffer();
 
   std::span<char> room();
   void added(std::size_t count) {
@@ -54,7 +54,7 @@ private:
   std::size_t end_ = 0;
 };
 
-struct pump_times {
+struct relay_times {
   /// A frame goes out when none did for so long.
   std::chrono::milliseconds heartbeat{1000};
   /// Without a byte for so long, the other end is taken for dead.
@@ -69,30 +69,31 @@ struct pump_times {
 };
 
 /// Why a connection is over.
-enum class pump_end : std::uint8_t {
+enum class relay_end : std::uint8_t {
   closed,    ///< or broken
   silent,    ///< or stuck
   violation, ///< the judge said so
 };
 
 /// Lives on a loop, and is told by it.
-class pump {
+class frame_relay {
 public:
   /// Whoever owns it.
   struct owner {
-    /// The connection is over.  It may delete the pump.
-    std::function<void(const std::string& why, pump_end how)> ended;
-    /// The pump is about to work without a message.
+    /// The connection is over.  It may delete the relay.
+    std::function<void(const std::string& why, relay_end how)> ended;
+    /// The relay is about to work without a message.
     std::function<void()> entered;
     /// Something has moved, so that next_check() may be earlier.
     std::function<void()> worked;
   };
 
-  pump(io_loop& loop, channel remote, file_descriptor local,
-       std::unique_ptr<frame_judge> judge, pump_times times, owner told);
-  pump(const pump&) = delete;
-  pump& operator=(const pump&) = delete;
-  ~pump();
+  frame_relay(io_loop& loop, channel remote, file_descriptor local,
+              std::unique_ptr<frame_judge> judge, relay_times times,
+              owner told);
+  frame_relay(const frame_relay&) = delete;
+  frame_relay& operator=(const frame_relay&) = delete;
+  ~frame_relay();
 
   /// Moves what can be moved.  False: it has ended, and may be gone.
   bool proceed();
@@ -116,7 +117,7 @@ public:
 
 private:
   struct side final : descriptor_handler {
-    pump* whole = nullptr;
+    frame_relay* whole = nullptr;
     void ready(bool readable, bool writable) override;
     void failed() override;
   };
@@ -125,29 +126,29 @@ private:
   bool receive_locally();
   bool send(time_point now);
   bool send_locally();
-  bool decide(pump_buffer& buffer, const frame_verdict& verdict);
+  bool decide(relay_buffer& buffer, const frame_verdict& verdict);
   void note_reading(time_point now);
   void note_frames(time_point now, bool moved);
   void watch(bool again);
-  void give_up(std::string why, pump_end how = pump_end::closed);
+  void give_up(std::string why, relay_end how = relay_end::closed);
   void end();
 
   io_loop& loop_;
   channel remote_;
   file_descriptor local_;
   std::unique_ptr<frame_judge> judge_;
-  pump_times times_;
+  relay_times times_;
   owner told_;
   side remote_side_;
   side local_side_;
 
-  pump_buffer incoming_;
-  pump_buffer outgoing_;
+  relay_buffer incoming_;
+  relay_buffer outgoing_;
   bool local_ended_ = false;
   bool held_ = false; ///< the next frame waits, by the judge's will
   interest read_wants_ = interest::read;
   interest write_wants_ = interest::none;
-  std::optional<std::pair<std::string, pump_end>> ending_;
+  std::optional<std::pair<std::string, relay_end>> ending_;
 
   time_point heard_{};   ///< when bytes came, or reading began again
   time_point spoken_{};  ///< when bytes went out
@@ -159,7 +160,7 @@ private:
     std::uint64_t number = 0;
     time_point since{};
     std::size_t size = 0;
-    time_point deadline(const pump_times& times) const;
+    time_point deadline(const relay_times& times) const;
   };
   std::optional<unfinished_frame> unfinished_; ///< that comes, and is awaited
 };
