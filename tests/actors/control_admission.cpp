@@ -60,15 +60,15 @@ public:
     stream_.emplace(std::move(*stream));
     return run([&] { return stream_->handshake(); });
   }
-  /// What it is told after its preface.
-  std::optional<server_preface> ask() {
+  /// What it is told after its hello.
+  std::optional<server_hello> ask() {
     const auto bytes
-      = to_bytes(client_preface{control_version, std::string(32, 'n')});
+      = to_bytes(client_hello{control_version, std::string(32, 'n')});
     if (!run([&] { return stream_->write(std::as_bytes(std::span(bytes))); }))
       return std::nullopt;
     std::string answer;
-    while (answer.size() < server_preface::size) {
-      std::string part(server_preface::size - answer.size(), '\0');
+    while (answer.size() < server_hello::size) {
+      std::string part(server_hello::size - answer.size(), '\0');
       std::size_t got = 0;
       if (!run([&] {
             const auto done
@@ -79,7 +79,7 @@ public:
         return std::nullopt;
       answer += part.substr(0, got);
     }
-    return parse_server_preface(answer);
+    return parse_server_hello(answer);
   }
 
 private:
@@ -110,7 +110,7 @@ TEST_CASE("One IPv4 address that knocks and knocks keeps no other one out, "
           "where both families come in") {
   gateway_limits limits;
   limits.unknown_clients = 16;
-  limits.greeting = 60s;
+  limits.hello = 60s;
   open_server open{limits};
   open.start();
   const auto alice = open.pki.issue("alice", control_role::operate);
@@ -128,7 +128,7 @@ TEST_CASE("One IPv4 address that knocks and knocks keeps no other one out, "
     REQUIRE(each.shake_hands(alice));
     const auto said = each.ask();
     REQUIRE(said);
-    CHECK(said->verdict == admission::granted);
+    CHECK(said->answer == admission::granted);
   }
 }
 
@@ -136,7 +136,7 @@ TEST_CASE("Who has sent a first message stays, however many others from "
           "everywhere say nothing") {
   gateway_limits limits;
   limits.unknown_clients = 8;
-  limits.greeting = 60s;
+  limits.hello = 60s;
   open_server open{limits};
   open.start();
   slow_client first{open, "127.0.0.1"};
@@ -147,7 +147,7 @@ TEST_CASE("Who has sent a first message stays, however many others from "
   CHECK(eventually([&] { return open.server.report().refused == 53; }));
   const auto said = first.ask();
   REQUIRE(said);
-  CHECK(said->verdict == admission::granted);
+  CHECK(said->answer == admission::granted);
 }
 
 TEST_CASE("Who connected before his certificate was revoked does not come in "
@@ -163,18 +163,18 @@ TEST_CASE("Who connected before his certificate was revoked does not come in "
   open.pki.revoke("alice");
   const auto said = alice.ask();
   REQUIRE(said);
-  CHECK(said->verdict == admission::refused);
+  CHECK(said->answer == admission::refused);
   CHECK_THAT(said->text, Catch::Contains("revoked"));
   const auto other = bob.ask();
   REQUIRE(other);
-  CHECK(other->verdict == admission::granted);
+  CHECK(other->answer == admission::granted);
   CHECK(open.server.report().operators == 1);
 }
 
 TEST_CASE("Who is half-way in is sent away when his certificate is revoked") {
   gateway_limits limits;
   limits.certificates = 50ms;
-  limits.greeting = 60s;
+  limits.hello = 60s;
   open_server open{limits};
   open.start();
   const auto files = open.pki.issue("alice", control_role::operate);
@@ -229,7 +229,7 @@ TEST_CASE("A certificate without a name, or of a node, opens no door") {
     REQUIRE(one.shake_hands(files));
     const auto said = one.ask();
     REQUIRE(said);
-    CHECK(said->verdict == admission::refused);
+    CHECK(said->answer == admission::refused);
     return said->text;
   };
   const auto nobody = open.pki.issue("nobody", control_role::operate);

@@ -51,7 +51,7 @@ private:
         continue;
       }
       await_readable(connection.get());
-      std::array<char, client_preface::size> heard{};
+      std::array<char, client_hello::size> heard{};
       std::ignore = ::read(connection.get(), heard.data(), heard.size());
       const auto said = answer_();
       ++served_; // before the other side can know
@@ -76,9 +76,9 @@ caf::error failure_at(program& client, const overlay_actor& remote) {
   return std::move(answer.error());
 }
 
-server_preface refusal(admission verdict) {
-  server_preface said;
-  said.verdict = verdict;
+server_hello refusal(admission verdict) {
+  server_hello said;
+  said.answer = verdict;
   said.code = EACCES;
   said.text = "the moon is full";
   return said;
@@ -148,13 +148,13 @@ TEST_CASE("Another version, a refusal and a stranger are final") {
     int code;
     std::string part;
   };
-  server_preface newer;
+  server_hello newer;
   newer.version = control_version + 1;
   const std::vector<example> examples{
     {to_bytes(newer), EPROTONOSUPPORT, "speaks control protocol 2, the daemon"},
     {to_bytes(refusal(admission::refused)), EACCES,
      "refused: the moon is full"},
-    {std::string(server_preface::size, 'x'), EPROTO, "is no weft daemon"},
+    {std::string(server_hello::size, 'x'), EPROTO, "is no weft daemon"},
   };
   for (const auto& each : examples) {
     strange_daemon daemon{[&] { return each.bytes; }};
@@ -200,8 +200,8 @@ TEST_CASE("A daemon that does not answer is not waited for") {
 }
 
 TEST_CASE("A daemon that does not speak as CAF does is not waited for") {
-  server_preface granted;
-  granted.verdict = admission::granted;
+  server_hello granted;
+  granted.answer = admission::granted;
   strange_daemon odd{[&] { return to_bytes(granted); }};
   program client;
   auto remote = client.connect(odd.target(), quick());

@@ -555,9 +555,9 @@ TEST_CASE("A frame may follow when those before it are complete") {
 TEST_CASE("A server reaches nothing by name in its client, and makes it "
           "allocate little") {
   const auto greeting = frame({operation::server_handshake, 0, 0, 3}, "node");
-  const auto judge = [&](const std::string& bytes, bool greeted = true) {
+  const auto judge = [&](const std::string& bytes, bool met = true) {
     server_guard guard;
-    if (greeted)
+    if (met)
       CHECK(guard.from_remote(greeting).pass == greeting.size());
     return guard.from_remote(bytes).violation;
   };

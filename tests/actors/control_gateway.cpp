@@ -13,7 +13,7 @@ namespace {
 
 gateway_limits impatient() {
   gateway_limits limits;
-  limits.greeting = 300ms;
+  limits.hello = 300ms;
   limits.frames.silence = 400ms;
   limits.frames.heartbeat = 100ms;
   limits.farewell = 300ms;
@@ -122,7 +122,7 @@ TEST_CASE_METHOD(served, "A client is told where it is and what it may do") {
   auto client = knock();
   const auto said = client.ask({control_version, node_id('x')});
   REQUIRE(said);
-  CHECK(said->verdict == admission::granted);
+  CHECK(said->answer == admission::granted);
   CHECK(said->role == control_role::operate);
   CHECK(said->interface == "weft0");
   CHECK_THAT(said->text, Catch::StartsWith("user "));
@@ -134,7 +134,7 @@ TEST_CASE_METHOD(served, "Another version is refused, and told so") {
   auto client = knock();
   const auto said = client.ask({control_version + 1, {}});
   REQUIRE(said);
-  CHECK(said->verdict == admission::refused);
+  CHECK(said->answer == admission::refused);
   const auto theirs
     = "it speaks control protocol " + std::to_string(control_version + 1);
   CHECK(said->text
@@ -144,7 +144,7 @@ TEST_CASE_METHOD(served, "Another version is refused, and told so") {
   CHECK(reports([](const auto& now) { return now.refused == 1; }));
 }
 
-TEST_CASE_METHOD(served, "What is no preface is refused") {
+TEST_CASE_METHOD(served, "What is no hello is refused") {
   auto client = knock();
   REQUIRE(client.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
                       + std::string(64, 'x')));
@@ -158,7 +158,7 @@ TEST_CASE_METHOD(served, "A client that has the daemon's node id is refused") {
   auto second = knock();
   const auto said = second.ask({control_version, first.server_node});
   REQUIRE(said);
-  CHECK(said->verdict == admission::try_later);
+  CHECK(said->answer == admission::try_later);
   CHECK(second.ended());
 }
 
@@ -295,7 +295,7 @@ TEST_CASE_METHOD(served, "Thirty-two clients are let in, and one more when "
   auto late = knock();
   const auto said = late.ask({control_version, node_id('x')});
   REQUIRE(said);
-  CHECK(said->verdict == admission::try_later);
+  CHECK(said->answer == admission::try_later);
   CHECK(said->text == "too many connections");
   inside.pop_back();
   CHECK(reports([&](const auto& now) {
@@ -332,11 +332,10 @@ TEST_CASE_METHOD(served, "Without descriptors nobody comes in, and nothing "
     auto few = before;
     few.rlim_cur = 3; // fewer than there are
     REQUIRE(::setrlimit(RLIMIT_NOFILE, &few) == 0);
-    blocked.send(to_bytes(client_preface{control_version, node_id('x')}));
+    blocked.send(to_bytes(client_hello{control_version, node_id('x')}));
     CHECK(report().operators <= 1);
     REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
-    CHECK(blocked.receive(server_preface::size).size() % server_preface::size
-          == 0);
+    CHECK(blocked.receive(server_hello::size).size() % server_hello::size == 0);
   }
   knock().enter();
 }

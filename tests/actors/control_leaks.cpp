@@ -16,20 +16,20 @@ struct stage {
 };
 
 std::vector<stage> stages() {
-  const auto preface = to_bytes(client_preface{control_version, node_id('x')});
+  const auto hello = to_bytes(client_hello{control_version, node_id('x')});
   return {
     {"connected", [](const std::string& socket) { raw_client{socket}; }},
-    {"half a preface",
+    {"half a hello",
      [=](const std::string& socket) {
-       raw_client{socket}.send(preface.substr(0, 20));
+       raw_client{socket}.send(hello.substr(0, 20));
      }},
-    {"preface",
-     [=](const std::string& socket) { raw_client{socket}.send(preface); }},
+    {"hello",
+     [=](const std::string& socket) { raw_client{socket}.send(hello); }},
     {"let in",
      [=](const std::string& socket) {
        raw_client client{socket};
-       client.send(preface);
-       client.receive(server_preface::size);
+       client.send(hello);
+       client.receive(server_hello::size);
      }},
     {"hands shaken",
      [](const std::string& socket) { raw_client{socket}.enter(); }},

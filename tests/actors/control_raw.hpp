@@ -1,7 +1,7 @@
 // A client that speaks byte by byte.
 #pragma once
 
-#include "actors/control/wire/preface.hpp"
+#include "actors/control/wire/hello.hpp"
 #include "tests/actors/control_frames.hpp"
 #include "tests/actors/control_support.hpp"
 
@@ -49,27 +49,27 @@ public:
     }
     return true;
   }
-  std::optional<server_preface> ask(const client_preface& said) {
+  std::optional<server_hello> ask(const client_hello& said) {
     if (!send(to_bytes(said)))
       return std::nullopt;
-    return parse_server_preface(receive(server_preface::size));
+    return parse_server_hello(receive(server_hello::size));
   }
 
   /// Comes in, shakes hands, and learns the facade's number.
   raw_client& enter() {
     const auto said = ask({control_version, node_});
     REQUIRE(said);
-    REQUIRE(said->verdict == admission::granted);
+    REQUIRE(said->answer == admission::granted);
     const auto head = basp::parse_header(receive(basp::header_size));
     REQUIRE(head.what == basp::operation::server_handshake);
     const auto greeting = receive(head.length);
-    server_node = greeting.substr(0, client_preface::node_size);
+    server_node = greeting.substr(0, client_hello::node_size);
     node_ = server_node;
     node_.back() = static_cast<char>(node_.back() + 1);
     node_[12] = static_cast<char>(node_[12] ^ 1);
     // After the node, the names of the protocol that both sides speak: a list
     // of one.
-    const auto names = client_preface::node_size;
+    const auto names = client_hello::node_size;
     REQUIRE(greeting[names] == 1);
     facade = basp::load_u64(
       greeting, names + 2 + static_cast<std::uint8_t>(greeting[names + 1]));

@@ -205,7 +205,7 @@ TEST_CASE("A certificate that is revoked ends its connection, and opens no "
 TEST_CASE("A revocation is noticed in time though nothing else wakes the "
           "gateway") {
   gateway_limits limits;
-  limits.greeting = 60s;
+  limits.hello = 60s;
   limits.frames.heartbeat = 60s;
   limits.frames.silence = 120s;
   remote_overlay_server remote{limits};
@@ -238,7 +238,7 @@ TEST_CASE("A daemon that is revoked loses those who steer it, if they have the "
 
 TEST_CASE("Who does not shake hands is sent away, and keeps nobody out") {
   gateway_limits limits;
-  limits.greeting = 3s;
+  limits.hello = 3s;
   limits.unknown_clients = 8;
   remote_overlay_server remote{limits};
   remote.start();

@@ -49,7 +49,7 @@ private:
     if (!said)
       return 4;
     file << to_string(said->role) << ' '
-         << (said->verdict == admission::granted ? "granted " : "refused ")
+         << (said->answer == admission::granted ? "granted " : "refused ")
          << said->text;
     return file.flush() ? 0 : 5;
   }

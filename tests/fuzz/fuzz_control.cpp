@@ -1,11 +1,11 @@
-// What comes from the other end of a control connection: the preface, then
+// What comes from the other end of a control connection: the hello, then
 // frames.  However a stream is cut into pieces, the same bytes pass; nothing
 // beyond the limits is let through or waited for.
 //
 // The first byte says who reads: a filter for a viewer or an operator, the
-// guard of a client, or the preface.
+// guard of a client, or the hello.
 #include "actors/control/wire/frame_filter.hpp"
-#include "actors/control/wire/preface.hpp"
+#include "actors/control/wire/hello.hpp"
 #include "tests/actors/control_frames.hpp"
 
 #include <cstdlib>
@@ -96,27 +96,27 @@ void guard(std::string_view bytes) {
   server_guard pieces;
   require(frame_relay(whole, bytes, bytes.size() + 1)
           == frame_relay(pieces, bytes, 5));
-  server_guard greeted;
+  server_guard met;
   const auto greeting
     = frame({basp::operation::server_handshake, 0, 0, basp::version}, "node");
-  require(frame_relay(greeted, greeting, 64).violation.empty());
-  std::ignore = frame_relay(greeted, bytes, 64);
+  require(frame_relay(met, greeting, 64).violation.empty());
+  std::ignore = frame_relay(met, bytes, 64);
 }
 
-void preface(std::string_view bytes) {
+void hello(std::string_view bytes) {
   std::string padded{bytes};
-  padded.resize(client_preface::size);
-  if (const auto read = parse_client_preface(padded);
+  padded.resize(client_hello::size);
+  if (const auto read = parse_client_hello(padded);
       read && read->version == control_version) {
-    const auto again = parse_client_preface(to_bytes(*read));
+    const auto again = parse_client_hello(to_bytes(*read));
     require(again && again->node == read->node);
   }
   padded = bytes;
-  padded.resize(server_preface::size);
-  const auto read = parse_server_preface(padded);
+  padded.resize(server_hello::size);
+  const auto read = parse_server_hello(padded);
   if (!read || read->version != control_version)
     return;
-  const auto again = parse_server_preface(to_bytes(*read));
+  const auto again = parse_server_hello(to_bytes(*read));
   require(again && again->verdict == read->verdict && again->role == read->role
           && again->code == read->code
           && again->interface == read->interface && again->text == read->text);
@@ -145,7 +145,7 @@ LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
       guard(text);
       break;
     default:
-      preface(text);
+      hello(text);
   }
   return 0;
 }

@@ -126,7 +126,7 @@ void dialer::try_next(time_point now) {
   const auto left = std::max<std::size_t>(addresses_.size(), 1);
   address_deadline_ = now + (deadline_ - now) / static_cast<std::int64_t>(left);
   stage_ = stage::connecting;
-  question_ = to_bytes(client_preface{control_version, node_});
+  question_ = to_bytes(client_hello{control_version, node_});
   answer_.clear();
   auto socket = connect();
   if (!socket) {
@@ -206,10 +206,10 @@ bool dialer::ask() {
 }
 
 bool dialer::listen() {
-  std::array<char, server_preface::size> buffer;
-  while (answer_.size() < server_preface::size) {
+  std::array<char, server_hello::size> buffer;
+  while (answer_.size() < server_hello::size) {
     const auto got = connection_->read(
-      std::span(buffer).first(server_preface::size - answer_.size()));
+      std::span(buffer).first(server_hello::size - answer_.size()));
     if (!is_done(got))
       return false;
     answer_.append(buffer.data(), got.bytes);
@@ -234,11 +234,11 @@ void dialer::proceed() {
     stage_ = stage::listening;
   }
   if (listen())
-    understand();
+    read_hello();
 }
 
-void dialer::understand() {
-  const auto said = parse_server_preface(answer_);
+void dialer::read_hello() {
+  const auto said = parse_server_hello(answer_);
   if (!said) {
     fail(EPROTO, "What answers at " + name_ + " is no weft daemon", true);
   } else if (said->version != control_version) {
@@ -248,10 +248,10 @@ void dialer::understand() {
            + " speaks " + std::to_string(said->version)
            + ": use programs of one version",
          true);
-  } else if (said->verdict != admission::granted) {
+  } else if (said->answer != admission::granted) {
     fail(said->code == 0 ? EACCES : said->code,
          "The daemon at " + name_ + " refused: " + said->text,
-         said->verdict == admission::refused);
+         said->answer == admission::refused);
   } else {
     loop_.forget(connection_->descriptor());
     success reached{std::move(*connection_), *said};

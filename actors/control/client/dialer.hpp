@@ -1,10 +1,10 @@
 // One attempt to reach a daemon: the connection, the TLS handshake and the
-// prefaces.  Nothing blocks.
+// hellos.  Nothing blocks.
 #pragma once
 
 #include "actors/control/client/connect.hpp"
 #include "actors/control/wire/channel.hpp"
-#include "actors/control/wire/preface.hpp"
+#include "actors/control/wire/hello.hpp"
 #include "actors/loop/io_loop.hpp"
 
 #include <deque>
@@ -26,7 +26,7 @@ class dialer final : private descriptor_handler {
 public:
   struct success {
     channel connection;
-    server_preface greeting;
+    server_hello hello;
   };
   using outcome = tl::expected<success, dial_failure>;
 
@@ -36,7 +36,7 @@ public:
     std::function<void(outcome)> done;
   };
 
-  /// `node` is what the client's preface says.  `context` is null for local
+  /// `node` is what the client's hello says.  `context` is null for local
   /// targets; it must live longer.
   dialer(io_loop& loop, control_target where, const tls_context* context,
          std::string node, owner told);
@@ -65,7 +65,7 @@ private:
   bool finish_connecting();
   bool ask();
   bool listen();
-  void understand();
+  void read_hello();
 
   void drop();
   void fail(int code, std::string reason, bool is_final = false);

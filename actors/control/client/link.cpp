@@ -126,24 +126,23 @@ void control_link::dial(std::vector<endpoint> addresses) {
 }
 
 void control_link::reached(dialer::success found) {
-  stage_ = stage::greeting;
-  state_.role = found.greeting.role;
-  state_.interface = found.greeting.interface;
-  who_ = found.greeting.text;
+  stage_ = stage::handshaking;
+  state_.role = found.hello.role;
+  state_.interface = found.hello.interface;
+  who_ = found.hello.text;
   auto ends = open_socket_pair();
   if (!ends) {
     not_reached({ends.error().code, ends.error().message, false});
     return;
   }
-  broker_
-    = spawn_broker(system(), std::move(ends->second),
-                   {.greeted = [number = attempt_,
-                                weak = caf::actor_cast<caf::weak_actor_ptr>(
+  broker_ = spawn_broker(
+    system(), std::move(ends->second),
+    {.met = [number = attempt_, weak = caf::actor_cast<caf::weak_actor_ptr>(
                                   this)](const caf::strong_actor_ptr& facade) {
-                     if (auto self = weak.lock())
-                       caf::anon_send(caf::actor_cast<link_actor>(self),
-                                      greeted_by{number, facade});
-                   }});
+      if (auto self = weak.lock())
+        caf::anon_send(caf::actor_cast<link_actor>(self),
+                       facade_found{number, facade});
+    }});
   frame_relay::owner told;
   told.entered = [this] { enter_loop_context(); };
   told.worked = [this] { alarm_.set(frames_->next_check()); };
@@ -155,7 +154,7 @@ void control_link::reached(dialer::success found) {
   frames_->proceed();
 }
 
-void control_link::greeted(const caf::strong_actor_ptr& facade) {
+void control_link::met(const caf::strong_actor_ptr& facade) {
   if (!facade) {
     lost("it serves no overlay, or does not answer as CAF does");
     return;
@@ -257,7 +256,7 @@ void control_link::check() {
       if (dialer_)
         alarm_.set(dialer_->next_check());
       break;
-    case stage::greeting:
+    case stage::handshaking:
       if (now >= attempt_deadline_) {
         lost("it did not answer in time");
         break;

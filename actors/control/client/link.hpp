@@ -25,7 +25,7 @@ struct hosts_found {
 };
 
 /// A broker -> link: the other end serves this actor; null: none.
-struct greeted_by {
+struct facade_found {
   std::uint64_t attempt = 0;
   caf::strong_actor_ptr facade;
 };
@@ -34,13 +34,13 @@ struct greeted_by {
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::stop_link)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::hosts_found)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::greeted_by)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::facade_found)
 
 namespace weft {
 
 using link_actor = overlay_actor::extend<caf::reacts_to<stop_link>,
                                          caf::reacts_to<hosts_found>,
-                                         caf::reacts_to<greeted_by>>;
+                                         caf::reacts_to<facade_found>>;
 
 class control_link final : public hosted<link_actor::base> {
 public:
@@ -59,7 +59,7 @@ private:
     pausing,   ///< until the next attempt
     resolving, ///< the host name
     dialing,
-    greeting, ///< CAF gets to know the other side
+    handshaking, ///< CAF gets to know the other side
     connected,
     refused, ///< for good
   };
@@ -116,7 +116,7 @@ private:
   void resolve(const remote_target& remote);
   void dial(std::vector<endpoint> addresses);
   void reached(dialer::success found);
-  void greeted(const caf::strong_actor_ptr& facade);
+  void met(const caf::strong_actor_ptr& facade);
   void not_reached(const dial_failure& failure);
   void lost(const std::string& why);
   void hang_up();

@@ -40,9 +40,9 @@ control_link::behavior_type control_link::make_behavior() {
                                      : found.addresses.error().message,
                      false});
     },
-    [this](const greeted_by& other) {
-      if (other.attempt == attempt_ && stage_ == stage::greeting)
-        greeted(other.facade);
+    [this](const facade_found& other) {
+      if (other.attempt == attempt_ && stage_ == stage::handshaking)
+        met(other.facade);
     });
 }
 

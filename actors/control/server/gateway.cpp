@@ -93,7 +93,7 @@ void gateway::on_exit() {
 gateway_client::reception
 gateway::reply(admission verdict, int code, std::string text) const {
   gateway_client::reception made;
-  made.reply.verdict = verdict;
+  made.reply.answer = verdict;
   made.reply.code = static_cast<std::uint16_t>(code);
   made.reply.interface = options_.interface;
   made.reply.text = std::move(text);
@@ -120,7 +120,7 @@ void gateway::tell_of(const gateway_client& client,
 }
 
 gateway_client::reception
-gateway::receive(const gateway_client& client, const client_preface& said) {
+gateway::receive(const gateway_client& client, const client_hello& said) {
   if (said.version != control_version)
     return reply(admission::refused, EPROTONOSUPPORT,
                  "it speaks control protocol " + std::to_string(said.version)

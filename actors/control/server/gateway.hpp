@@ -35,7 +35,7 @@ struct gateway_limits {
   std::size_t unknown_clients = 64; ///< that have not come in
   /// Of one role; masters of the host have as many for themselves.
   std::size_t role_clients = 32;
-  std::chrono::milliseconds greeting{5000};
+  std::chrono::milliseconds hello{5000};
   std::chrono::milliseconds certificates{1000}; ///< between looks at the files
   /// Between them while nobody from the network is there.
   std::chrono::milliseconds idle_certificates{60'000};
@@ -132,7 +132,7 @@ private:
   }
   void identify(const tls_peer& peer, gateway_client::arrival& known) override;
   gateway_client::reception
-  receive(const gateway_client& client, const client_preface& said) override;
+  receive(const gateway_client& client, const client_hello& said) override;
   void client_ended(std::uint64_t number, const std::string& why,
                     relay_end how) override;
   void client_worked(const gateway_client& client) override;

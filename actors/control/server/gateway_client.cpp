@@ -74,20 +74,20 @@ bool gateway_client::shake_hands() {
 }
 
 bool gateway_client::listen() {
-  std::array<char, client_preface::size> buffer;
-  while (heard_.size() < client_preface::size) {
+  std::array<char, client_hello::size> buffer;
+  while (heard_.size() < client_hello::size) {
     const auto got = connection_->read(
-      std::span(buffer).first(client_preface::size - heard_.size()));
+      std::span(buffer).first(client_hello::size - heard_.size()));
     if (!is_done(got))
       return false;
     heard_.append(buffer.data(), got.bytes);
   }
-  understand();
+  read_hello();
   return true;
 }
 
-void gateway_client::understand() {
-  const auto said = parse_client_preface(heard_);
+void gateway_client::read_hello() {
+  const auto said = parse_client_hello(heard_);
   reception found;
   if (said) {
     found = owner_.receive(*this, *said);
@@ -95,7 +95,7 @@ void gateway_client::understand() {
     found.reply.code = EPROTO;
     found.reply.text = "it does not speak weft's control protocol";
   }
-  if (found.reply.verdict != admission::granted)
+  if (found.reply.answer != admission::granted)
     refusal_ = found.reply.text;
   session_ = std::move(found.session);
   judge_ = std::move(found.judge);

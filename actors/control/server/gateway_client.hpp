@@ -1,11 +1,11 @@
 // One connection to the gateway, from its acceptance to its end: the TLS
-// handshake if there is one, the prefaces, and then frames.
+// handshake if there is one, the hellos, and then frames.
 #pragma once
 
 #include "actors/control/server/places.hpp"
 #include "actors/control/server/role_system.hpp"
 #include "actors/control/wire/frame_relay.hpp"
-#include "actors/control/wire/preface.hpp"
+#include "actors/control/wire/hello.hpp"
 
 #include <memory>
 #include <optional>
@@ -28,7 +28,7 @@ public:
 
   /// What became of it.  The rest is there if it comes in.
   struct reception {
-    server_preface reply;
+    server_hello reply;
     role_system::session session{};
     std::unique_ptr<frame_judge> judge{};
   };
@@ -42,7 +42,7 @@ public:
     /// Finds out who has a certificate, or what there is to object.
     virtual void identify(const tls_peer& peer, arrival& known) = 0;
     virtual reception
-    receive(const gateway_client& client, const client_preface& said)
+    receive(const gateway_client& client, const client_hello& said)
       = 0;
     /// The connection is over: the client is to be deleted.
     virtual void
@@ -55,7 +55,7 @@ public:
     ~host() = default;
   };
 
-  /// The preface must be there by `deadline`.
+  /// The hello must be there by `deadline`.
   gateway_client(host& owner, std::uint64_t number, channel connection,
                  arrival known, time_point deadline, relay_times times);
   ~gateway_client();
@@ -108,7 +108,7 @@ private:
   bool listen();
   bool answer();
   bool is_done(const channel_result& result);
-  void understand();
+  void read_hello();
   void begin_frames();
   void end(const std::string& why);
 
@@ -119,7 +119,7 @@ private:
   relay_times times_;
   stage stage_ = stage::handshake;
   std::optional<channel> connection_; ///< until frames begin
-  std::string heard_;                 ///< of the client's preface
+  std::string heard_;                 ///< of the client's hello
   std::string answer_;                ///< what of it is not sent
   std::string refusal_;               ///< why it does not come in
   role_system::session session_;

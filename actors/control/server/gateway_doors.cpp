@@ -212,7 +212,7 @@ void gateway::add(channel connection, gateway_client::arrival known) {
   auto& client = clients_[number];
   client = std::make_unique<gateway_client>(
     static_cast<host&>(*this), number, std::move(connection), std::move(known),
-    boot_now() + options_.limits.greeting, options_.limits.frames);
+    boot_now() + options_.limits.hello, options_.limits.frames);
   alarm_.set(client->next_check());
   client->proceed();
 }

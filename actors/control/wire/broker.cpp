@@ -40,8 +40,8 @@ caf::behavior control_broker::make_behavior() {
     request(caf::actor_cast<caf::actor>(this), caf::infinite,
             caf::connect_atom_v)
       .then([this](const caf::node_id&, const caf::strong_actor_ptr& actor,
-                   const std::set<std::string>&) { task_.greeted(actor); },
-            [this](const caf::error&) { task_.greeted(nullptr); });
+                   const std::set<std::string>&) { task_.met(actor); },
+            [this](const caf::error&) { task_.met(nullptr); });
   }
   flush(connection);
   configure_read(connection,

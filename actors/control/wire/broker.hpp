@@ -22,7 +22,7 @@ struct broker_task {
   std::set<std::string> interface {};
   /// Called on the middleman's thread if the broker connects, with the actor
   /// that the other end serves; null: it serves none, or is none of CAF's.
-  std::function<void(const caf::strong_actor_ptr&)> greeted{};
+  std::function<void(const caf::strong_actor_ptr&)> met{};
 };
 
 /// One for each connection, so that neither routes nor actors of one are

@@ -365,10 +365,10 @@ frame_verdict server_guard::from_remote(std::string_view waiting) {
                          + " bytes");
       if (head.flags != 0)
         return violation("a header with flags");
-      const auto is_greeting = head.what == operation::server_handshake;
-      if (is_greeting == greeted_)
+      const auto is_handshake = head.what == operation::server_handshake;
+      if (is_handshake == handshake_seen_)
         return violation("a handshake out of place");
-      greeted_ = true;
+      handshake_seen_ = true;
       switch (head.what) {
         case operation::server_handshake:
           return head.data == basp::version && head.length > 0

@@ -178,7 +178,7 @@ public:
 private:
   frame_walker from_server_;
   frame_walker to_server_;
-  bool greeted_ = false;
+  bool handshake_seen_ = false;
 };
 
 } // namespace weft

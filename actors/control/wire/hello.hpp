@@ -13,7 +13,7 @@
 
 namespace weft {
 
-struct client_preface {
+struct client_hello {
   static constexpr std::size_t size = 64;
   /// CAF's id of a node, as it is serialized.
   static constexpr std::size_t node_size = 32;
@@ -33,11 +33,11 @@ constexpr admission last_of(admission) {
   return admission::try_later;
 }
 
-struct server_preface {
+struct server_hello {
   static constexpr std::size_t size = 512;
 
   std::uint32_t version = control_version;
-  admission verdict = admission::refused;
+  admission answer = admission::refused;
   control_role role = control_role::view; ///< that was granted
   std::uint16_t code = 0;                 ///< errno of a refusal
   std::string interface;
@@ -46,12 +46,12 @@ struct server_preface {
   std::string text;
 };
 
-std::string to_bytes(const client_preface& from);
-std::string to_bytes(const server_preface& from);
+std::string to_bytes(const client_hello& from);
+std::string to_bytes(const server_hello& from);
 
-/// Nothing if `bytes`, of the right size, are no preface.  One of another
+/// Nothing if `bytes`, of the right size, are no hello.  One of another
 /// version has only that.
-std::optional<client_preface> parse_client_preface(std::string_view bytes);
-std::optional<server_preface> parse_server_preface(std::string_view bytes);
+std::optional<client_hello> parse_client_hello(std::string_view bytes);
+std::optional<server_hello> parse_server_hello(std::string_view bytes);
 
 } // namespace weft

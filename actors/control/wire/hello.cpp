@@ -1,4 +1,4 @@
-#include "actors/control/wire/preface.hpp"
+#include "actors/control/wire/hello.hpp"
 
 #include "protocol/base/text.hpp"
 
@@ -55,38 +55,38 @@ take_head(std::string_view& bytes, std::string_view magic) {
 
 } // namespace
 
-std::string to_bytes(const client_preface& from) {
+std::string to_bytes(const client_hello& from) {
   std::string bytes{client_magic};
   append(bytes, from.version);
-  append_padded(bytes, from.node, client_preface::node_size);
-  append_padded(bytes, {}, client_preface::size - bytes.size());
+  append_padded(bytes, from.node, client_hello::node_size);
+  append_padded(bytes, {}, client_hello::size - bytes.size());
   return bytes;
 }
 
-std::string to_bytes(const server_preface& from) {
+std::string to_bytes(const server_hello& from) {
   std::string bytes{server_magic};
   append(bytes, from.version);
-  append(bytes, static_cast<std::uint8_t>(from.verdict));
+  append(bytes, static_cast<std::uint8_t>(from.answer));
   append(bytes, static_cast<std::uint8_t>(from.role));
   append(bytes, from.code);
   append_padded(bytes, from.interface, interface_size);
-  append_padded(bytes, from.text, server_preface::size - bytes.size());
+  append_padded(bytes, from.text, server_hello::size - bytes.size());
   return bytes;
 }
 
-std::optional<client_preface> parse_client_preface(std::string_view bytes) {
-  client_preface parsed;
+std::optional<client_hello> parse_client_hello(std::string_view bytes) {
+  client_hello parsed;
   const auto version = take_head(bytes, client_magic);
   if (!version)
     return std::nullopt;
   parsed.version = *version;
   if (parsed.version == control_version)
-    parsed.node = bytes.substr(0, client_preface::node_size);
+    parsed.node = bytes.substr(0, client_hello::node_size);
   return parsed;
 }
 
-std::optional<server_preface> parse_server_preface(std::string_view bytes) {
-  server_preface parsed;
+std::optional<server_hello> parse_server_hello(std::string_view bytes) {
+  server_hello parsed;
   const auto version = take_head(bytes, server_magic);
   if (!version)
     return std::nullopt;
@@ -98,11 +98,11 @@ std::optional<server_preface> parse_server_preface(std::string_view bytes) {
   parsed.code = take<std::uint16_t>(bytes);
   auto interface = take_text(bytes, interface_size);
   auto text = take_text(bytes, bytes.size());
-  if (verdict > static_cast<std::uint8_t>(last_of(parsed.verdict))
+  if (verdict > static_cast<std::uint8_t>(last_of(parsed.answer))
       || role > static_cast<std::uint8_t>(control_role::view)
       || !interface || !text)
     return std::nullopt;
-  parsed.verdict = static_cast<admission>(verdict);
+  parsed.answer = static_cast<admission>(verdict);
   parsed.role = static_cast<control_role>(role);
   parsed.interface = std::move(*interface);
   parsed.text = std::move(*text);
