@@ -110,7 +110,7 @@ TEST_CASE_METHOD(watched, "A role whose systems hang again and again is shut") {
   options.watcher = client.watcher(states);
   options.longest_pause = 200ms;
   remote = client.connect(server.target(), options);
-  for (unsigned i = 1; i <= role_keeper::most_replaced; ++i) {
+  for (unsigned i = 1; i <= role_supervisor::most_replaced; ++i) {
     REQUIRE(serves_again());
     facades.take<caf::actor>();
     role().middleman().run_later(hang());

@@ -66,7 +66,7 @@ std::string to_string(const control_target& where) {
 dialer::dialer(io_loop& loop, control_target where, const tls_context* context,
                std::string node, owner told)
   : loop_(loop), where_(std::move(where)), name_(to_string(where_)),
-    context_(context), node_(std::move(node)), told_(std::move(told)) {
+    context_(context), node_(std::move(node)), owner_(std::move(told)) {
 }
 
 dialer::~dialer() {
@@ -86,7 +86,7 @@ void dialer::finish(outcome what) {
   if (std::exchange(over_, true))
     return;
   drop();
-  const auto done = told_.done; // survives this object
+  const auto done = owner_.done; // survives this object
   done(std::move(what));
 }
 
@@ -147,7 +147,7 @@ void dialer::check(time_point now) {
 }
 
 void dialer::ready(bool, bool) {
-  told_.entered();
+  owner_.entered();
   proceed();
 }
 

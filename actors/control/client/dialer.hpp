@@ -77,7 +77,7 @@ private:
   std::string name_; ///< of the target
   const tls_context* context_;
   std::string node_;
-  owner told_;
+  owner owner_;
 
   std::deque<endpoint> addresses_; ///< that are left
   time_point deadline_{};

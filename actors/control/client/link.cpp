@@ -37,8 +37,8 @@ control_link::~control_link() = default;
 
 void control_link::on_exit() {
   {
-    const std::lock_guard guard(door_->mutex);
-    door_->open = false;
+    const std::lock_guard guard(lifetime_->mutex);
+    lifetime_->open = false;
   }
   alarm_.stop();
   hang_up();
@@ -90,12 +90,12 @@ void control_link::resolve(const remote_target& remote) {
   }
   stage_ = stage::resolving;
   try {
-    std::thread([remote, number = attempt_, door = door_,
+    std::thread([remote, number = attempt_, life = lifetime_,
                  weak = caf::actor_cast<caf::weak_actor_ptr>(this)] {
       enter_service_thread("weft-resolve");
       hosts_found found{number, resolve_host(remote.host, remote.port)};
-      const std::lock_guard guard(door->mutex);
-      if (!door->open)
+      const std::lock_guard guard(life->mutex);
+      if (!life->open)
         return;
       if (auto self = weak.lock())
         caf::anon_send(caf::actor_cast<link_actor>(self), std::move(found));
@@ -290,10 +290,10 @@ bool control_link::check_certificates(time_point now) {
 }
 
 void control_link::tell_watcher() {
-  const auto is_new = !told_ || told_->connected != state_.connected
-                      || told_->reason != state_.reason
-                      || told_->gave_up != state_.gave_up;
-  told_ = state_;
+  const auto is_new = !last_told_ || last_told_->connected != state_.connected
+                      || last_told_->reason != state_.reason
+                      || last_told_->gave_up != state_.gave_up;
+  last_told_ = state_;
   if (is_new && options_.watcher)
     caf::anon_send(options_.watcher, state_);
 }

@@ -81,7 +81,7 @@ private:
   using subscription_list = std::vector<subscription>;
 
   /// Lets the thread of a look-up speak to the actor only while it lives.
-  struct door {
+  struct lifetime {
     std::mutex mutex;
     bool open = true;
   };
@@ -131,12 +131,12 @@ private:
   connect_options options_;
   std::string node_;
   std::optional<tls_context> tls_;
-  std::shared_ptr<door> door_ = std::make_shared<door>();
+  std::shared_ptr<lifetime> lifetime_ = std::make_shared<lifetime>();
 
   stage stage_ = stage::pausing;
   connection_state state_;
-  std::string who_;                      ///< that the daemon takes us for
-  std::optional<connection_state> told_; ///< to the watcher, last
+  std::string who_;                           ///< that the daemon takes us for
+  std::optional<connection_state> last_told_; ///< to the watcher, last
   std::uint64_t attempt_ = 0;
   time_point attempt_deadline_{};
   time_point next_attempt_{};

@@ -14,12 +14,12 @@ namespace {
 /// Role systems that do not end by then hang; nothing waits for them.
 constexpr std::chrono::seconds retirement{3};
 
-/// What keepers need of the gateway.
-role_keeper::surroundings
+/// What supervisors need of the gateway.
+role_supervisor::surroundings
 surroundings_of(const overlay_actor& overlay, const gateway_options& options,
-                const std::shared_ptr<retirement_home>& retired,
+                const std::shared_ptr<system_reaper>& reaper,
                 const caf::weak_actor_ptr& self) {
-  return {overlay, retired, options.log, options.limits.roles,
+  return {overlay, reaper, options.log, options.limits.roles,
           [self](control_role role, std::uint64_t generation) {
             if (auto gateway = self.lock())
               caf::anon_send(caf::actor_cast<gateway_actor>(gateway),
@@ -27,10 +27,10 @@ surroundings_of(const overlay_actor& overlay, const gateway_options& options,
           }};
 }
 
-std::array<role_keeper, 2>
-make_keepers(const role_keeper::surroundings& given) {
-  return {role_keeper{control_role::operate, given},
-          role_keeper{control_role::view, given}};
+std::array<role_supervisor, 2>
+make_supervisors(const role_supervisor::surroundings& given) {
+  return {role_supervisor{control_role::operate, given},
+          role_supervisor{control_role::view, given}};
 }
 
 } // namespace
@@ -40,9 +40,9 @@ gateway::gateway(caf::actor_config& config, io_loop_ptr loop,
                  std::shared_ptr<resources> opened)
   : hosted(config, std::move(loop)), overlay_(std::move(overlay)),
     options_(std::move(options)), opened_(std::move(opened)),
-    retired_(std::make_shared<retirement_home>()),
-    keepers_(make_keepers(
-      surroundings_of(overlay_, options_, retired_,
+    reaper_(std::make_shared<system_reaper>()),
+    supervisors_(make_supervisors(
+      surroundings_of(overlay_, options_, reaper_,
                       caf::actor_cast<caf::weak_actor_ptr>(this)))),
     alarm_(this->loop(), [this] {
       enter_loop_context();
@@ -63,11 +63,11 @@ gateway::behavior_type gateway::make_behavior() {
       client_ended(found->second, "its facade has ended", relay_end::closed);
   });
   monitor(overlay_);
-  open_doors();
+  open_listeners();
   return {
     [this](const shut_down&) { say_farewell(); },
     [this](const role_alive& sign) {
-      keeper(sign.role).is_alive(sign.generation, boot_now());
+      supervisor_of(sign.role).is_alive(sign.generation, boot_now());
       check();
     },
     [this](const gateway_report_request&) { return report(); },
@@ -76,14 +76,14 @@ gateway::behavior_type gateway::make_behavior() {
 
 void gateway::on_exit() {
   alarm_.stop();
-  doors_.clear();
+  listeners_.clear();
   clients_.clear();
   by_facade_.clear();
   opened_.reset();
   overlay_ = nullptr;
-  for (auto& each : keepers_)
+  for (auto& each : supervisors_)
     each.close();
-  if (!retired_->await_all(retirement))
+  if (!reaper_->await_all(retirement))
     options_.log->warn("control: an actor system of a role does not end");
   loop().stop();
 }
@@ -136,7 +136,7 @@ gateway::receive(const gateway_client& client, const client_hello& said) {
   std::optional<std::uint64_t> instead_of;
   if (!find_place(*known.who, instead_of))
     return reply(admission::try_later, EAGAIN, "too many connections");
-  auto system = keeper(role).get();
+  auto system = supervisor_of(role).get();
   if (!system)
     return reply(admission::try_later, EAGAIN, system.error().message);
   if (said.node == (*system)->node())
@@ -149,7 +149,7 @@ gateway::receive(const gateway_client& client, const client_hello& said) {
     return reply(admission::try_later, EAGAIN, session.error().message);
   if (instead_of)
     client_ended(*instead_of, "others want to come in", relay_end::closed);
-  keeper(role).client_came();
+  supervisor_of(role).client_came();
   monitor(session->facade);
   by_facade_.emplace(session->facade->address(), client.number());
   ++counted_.accepted;
@@ -192,7 +192,7 @@ void gateway::client_ended(std::uint64_t number, const std::string& why,
   if (client.is_inside()) {
     demonitor(client.session().facade->address());
     by_facade_.erase(client.session().facade->address());
-    keeper(known.who->role).client_left(now);
+    supervisor_of(known.who->role).client_left(now);
   }
   clients_.erase(found);
   alarm_.set(now); // a farewell may be complete, or a role may rest
@@ -220,13 +220,13 @@ void gateway::client_worked(const gateway_client& client) {
 
 void gateway::check() {
   const auto now = boot_now();
-  for (const auto& door : doors_)
-    door->check(now);
+  for (const auto& each : listeners_)
+    each->check(now);
   check_clients(now);
   check_roles(now);
   check_certificates(now);
   tell_of_lines(now);
-  check_remote_doors(now);
+  check_remote_listeners(now);
   if (leaving_at_) {
     if (now >= *leaving_at_ || is_quiet()) {
       for (const auto& [number, client] : clients_)
@@ -239,7 +239,7 @@ void gateway::check() {
   }
   for (const auto& [number, client] : clients_)
     alarm_.set(client->next_check());
-  for (const auto& each : keepers_) {
+  for (const auto& each : supervisors_) {
     if (const auto next = each.next_check())
       alarm_.set(*next);
   }
@@ -259,10 +259,10 @@ void gateway::check_clients(time_point now) {
 
 void gateway::check_roles(time_point now) {
   for (const auto role : {control_role::operate, control_role::view}) {
-    if (keeper(role).check(now) != role_keeper::verdict::hung)
+    if (supervisor_of(role).check(now) != role_supervisor::health::hung)
       continue;
     cut_off(role, "the actor system of its role hung");
-    keeper(role).abandon();
+    supervisor_of(role).abandon();
     ++counted_.systems_replaced;
   }
 }
@@ -313,7 +313,7 @@ void gateway::say_farewell() {
   if (leaving_at_)
     return;
   leaving_at_ = boot_now() + options_.limits.farewell;
-  doors_.clear();
+  listeners_.clear();
   opened_->local.reset();
   opened_->remote.clear();
   alarm_.set(boot_now());
@@ -326,15 +326,16 @@ bool gateway::is_quiet() const {
 }
 
 std::size_t gateway::unknown_clients() const {
-  return clients_.size() - keepers_[0].clients() - keepers_[1].clients();
+  return clients_.size() - supervisors_[0].clients()
+         - supervisors_[1].clients();
 }
 
 gateway_report gateway::report() const {
   auto made = counted_;
   for (const auto& each : opened_->remote)
     made.remote.push_back(each.where());
-  made.operators = keepers_[0].clients();
-  made.viewers = keepers_[1].clients();
+  made.operators = supervisors_[0].clients();
+  made.viewers = supervisors_[1].clients();
   made.unknown = unknown_clients();
   return made;
 }

@@ -7,7 +7,7 @@
 #include "actors/control/server/gateway_client.hpp"
 #include "actors/control/server/line_limit.hpp"
 #include "actors/control/server/listener.hpp"
-#include "actors/control/server/role_keeper.hpp"
+#include "actors/control/server/role_supervisor.hpp"
 #include "messages/overlay.hpp"
 #include "platform/connect.hpp"
 #include "platform/unix_socket.hpp"
@@ -43,7 +43,7 @@ struct gateway_limits {
   std::chrono::milliseconds reopen{5000};
   std::chrono::milliseconds farewell{1000};
   relay_times frames;
-  keeper_times roles;
+  supervisor_times roles;
 };
 
 struct gateway_options {
@@ -73,7 +73,7 @@ struct gateway_report {
   std::vector<endpoint> remote;  ///< where it listens for TLS
 };
 
-/// role_keeper -> gateway: a sign of life.
+/// role_supervisor -> gateway: a sign of life.
 struct role_alive {
   control_role role = control_role::view;
   std::uint64_t generation = 0;
@@ -137,11 +137,11 @@ private:
                     relay_end how) override;
   void client_worked(const gateway_client& client) override;
 
-  void open_door(int descriptor, std::function<bool()> accept);
-  void open_doors();
-  void watch_remote_doors();
-  void check_remote_doors(time_point now);
-  void tell_of_remote_doors();
+  void add_listener(int descriptor, std::function<bool()> accept);
+  void open_listeners();
+  void watch_remote_listeners();
+  void check_remote_listeners(time_point now);
+  void tell_of_remote_listeners();
   void tell_warnings();
   void accept_locally(file_descriptor connection);
   void accept_remotely(tcp_listener::connection connection);
@@ -158,8 +158,8 @@ private:
 
   gateway_client::reception
   reply(admission verdict, int code, std::string text) const;
-  role_keeper& keeper(control_role role) {
-    return keepers_.at(role == control_role::operate ? 0 : 1);
+  role_supervisor& supervisor_of(control_role role) {
+    return supervisors_.at(role == control_role::operate ? 0 : 1);
   }
   void cut_off(control_role role, const std::string& why);
 
@@ -176,9 +176,9 @@ private:
   overlay_actor overlay_;
   gateway_options options_;
   std::shared_ptr<resources> opened_;
-  std::shared_ptr<retirement_home> retired_;
-  std::array<role_keeper, 2> keepers_; ///< operators, viewers
-  std::vector<std::unique_ptr<listener>> doors_;
+  std::shared_ptr<system_reaper> reaper_;
+  std::array<role_supervisor, 2> supervisors_; ///< operators, viewers
+  std::vector<std::unique_ptr<listener>> listeners_;
   std::map<std::uint64_t, std::unique_ptr<gateway_client>> clients_;
   std::unordered_map<caf::actor_addr, std::uint64_t> by_facade_;
   std::uint64_t last_number_ = 0;

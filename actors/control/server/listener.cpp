@@ -5,7 +5,7 @@
 namespace weft {
 
 listener::listener(io_loop& loop, int descriptor, owner told)
-  : loop_(loop), descriptor_(descriptor), told_(std::move(told)) {
+  : loop_(loop), descriptor_(descriptor), owner_(std::move(told)) {
   std::ignore = loop_.watch(descriptor_, interest::read, this);
 }
 
@@ -15,13 +15,13 @@ listener::~listener() {
 
 void listener::ready(bool, bool) {
   int taken = 0;
-  while (taken < most_at_a_time && told_.accept())
+  while (taken < most_at_a_time && owner_.accept())
     ++taken;
   if (taken > 0)
     return;
   loop_.forget(descriptor_);
   rests_until_ = boot_now() + pause;
-  told_.rests(*rests_until_);
+  owner_.rests(*rests_until_);
 }
 
 void listener::check(time_point now) {

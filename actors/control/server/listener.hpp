@@ -37,12 +37,12 @@ public:
 private:
   void ready(bool readable, bool writable) override;
   void failed() override {
-    told_.failed();
+    owner_.failed();
   }
 
   io_loop& loop_;
   int descriptor_;
-  owner told_;
+  owner owner_;
   std::optional<time_point> rests_until_;
 };
 

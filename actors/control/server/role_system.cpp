@@ -96,7 +96,7 @@ void shuffle_node_ids() {
 
 } // namespace
 
-bool retirement_home::await_all(std::chrono::milliseconds at_most) {
+bool system_reaper::await_all(std::chrono::milliseconds at_most) {
   std::unique_lock lock(mutex_);
   return changed_.wait_for(lock, at_most, [this] { return count_ == 0; });
 }
@@ -136,7 +136,7 @@ role_system::start(overlay_actor overlay, std::shared_ptr<spdlog::logger> log) {
 }
 
 void role_system::retire(std::unique_ptr<role_system> system,
-                         std::shared_ptr<retirement_home> home) {
+                         std::shared_ptr<system_reaper> home) {
   caf::anon_send_exit(system->canary_, caf::exit_reason::user_shutdown);
   system->canary_ = nullptr;
   // The thread must be the one that lets go of it last.

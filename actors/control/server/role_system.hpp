@@ -19,7 +19,7 @@
 namespace weft {
 
 /// Counts the systems that are being ended, each on a thread of its own.
-class retirement_home {
+class system_reaper {
 public:
   /// Waits until all of them have ended, or the time is over.
   bool await_all(std::chrono::milliseconds at_most);
@@ -47,7 +47,7 @@ public:
 
   /// Ends `system` without waiting for it: one that hangs never ends.
   static void retire(std::unique_ptr<role_system> system,
-                     std::shared_ptr<retirement_home> home);
+                     std::shared_ptr<system_reaper> home);
 
   /// Its node's id, as it is serialized.
   const std::string& node() const {

@@ -81,7 +81,7 @@ bool relay_buffer::insert(std::string_view frame) {
 
 void frame_relay::side::ready(bool, bool) {
   auto* const owner = whole; // this object may be gone afterwards
-  owner->told_.entered();
+  owner->owner_.entered();
   owner->proceed();
 }
 
@@ -94,7 +94,7 @@ frame_relay::frame_relay(io_loop& loop, channel remote, file_descriptor local,
                          std::unique_ptr<frame_judge> judge, relay_times times,
                          owner told)
   : loop_(loop), remote_(std::move(remote)), local_(std::move(local)),
-    judge_(std::move(judge)), times_(times), told_(std::move(told)) {
+    judge_(std::move(judge)), times_(times), owner_(std::move(told)) {
   remote_side_.whole = this;
   local_side_.whole = this;
   heard_ = spoken_ = written_ = checked_ = boot_now();
@@ -115,7 +115,7 @@ void frame_relay::give_up(std::string why, relay_end how) {
 }
 
 void frame_relay::end() {
-  const auto ended = told_.ended; // survives the relay
+  const auto ended = owner_.ended; // survives the relay
   const auto [why, how] = *ending_;
   ended(why, how);
 }
@@ -231,7 +231,7 @@ bool frame_relay::proceed() {
   note_reading(now);
   note_frames(now, moved);
   watch(moved);
-  told_.worked();
+  owner_.worked();
   return true;
 }
 

@@ -138,7 +138,7 @@ private:
   file_descriptor local_;
   std::unique_ptr<frame_judge> judge_;
   relay_times times_;
-  owner told_;
+  owner owner_;
   side remote_side_;
   side local_side_;
 

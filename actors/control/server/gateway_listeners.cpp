@@ -45,17 +45,17 @@ void open_remote(const tls_access& access, gateway::resources& opened) {
     opened.why_closed = context.error().message;
     return;
   }
-  std::vector<tcp_listener> doors;
+  std::vector<tcp_listener> listeners;
   for (const auto& where : access.listen) {
     auto made = tcp_listener::open(where);
     if (!made) {
       opened.why_closed = made.error().message;
       return;
     }
-    doors.push_back(std::move(*made));
+    listeners.push_back(std::move(*made));
   }
   opened.tls.emplace(std::move(*context));
-  opened.remote = std::move(doors);
+  opened.remote = std::move(listeners);
   opened.why_closed.clear();
 }
 
@@ -83,7 +83,7 @@ start_gateway(caf::actor_system& system, overlay_actor overlay,
     *loop, std::move(overlay), std::move(options), std::move(opened))};
 }
 
-void gateway::open_door(int descriptor, std::function<bool()> accept) {
+void gateway::add_listener(int descriptor, std::function<bool()> accept) {
   listener::owner told;
   told.accept = [this, accept = std::move(accept)] {
     enter_loop_context();
@@ -91,15 +91,15 @@ void gateway::open_door(int descriptor, std::function<bool()> accept) {
   };
   told.rests = [this](time_point until) { alarm_.set(until); };
   told.failed = [this] { fail(); };
-  doors_.push_back(
+  listeners_.push_back(
     std::make_unique<listener>(loop(), descriptor, std::move(told)));
 }
 
-void gateway::open_doors() {
+void gateway::open_listeners() {
   for (const auto& complaint : opened_->complaints)
     options_.log->critical("control: {}", complaint);
   if (opened_->local) {
-    open_door(opened_->local->descriptor(), [this] {
+    add_listener(opened_->local->descriptor(), [this] {
       auto connection = opened_->local->accept();
       if (!connection)
         return false;
@@ -109,16 +109,16 @@ void gateway::open_doors() {
   }
   if (!options_.tls)
     return;
-  watch_remote_doors();
-  tell_of_remote_doors();
+  watch_remote_listeners();
+  tell_of_remote_listeners();
   const auto now = boot_now();
   reopen_at_ = now + options_.limits.reopen;
   alarm_.set(now + options_.limits.certificates);
 }
 
-void gateway::watch_remote_doors() {
+void gateway::watch_remote_listeners() {
   for (auto& remote : opened_->remote) {
-    open_door(remote.descriptor(), [this, &remote] {
+    add_listener(remote.descriptor(), [this, &remote] {
       auto connection = remote.accept();
       if (!connection.fd)
         return false;
@@ -128,7 +128,7 @@ void gateway::watch_remote_doors() {
   }
 }
 
-void gateway::tell_of_remote_doors() {
+void gateway::tell_of_remote_listeners() {
   const auto& why = opened_->why_closed;
   if (!why.empty())
     options_.log->critical("control: nobody can come in over the network until "
@@ -147,7 +147,7 @@ void gateway::tell_warnings() {
 }
 
 /// What could not be opened may be possible by now.
-void gateway::check_remote_doors(time_point now) {
+void gateway::check_remote_listeners(time_point now) {
   if (!options_.tls || opened_->tls || leaving_at_)
     return;
   if (now >= reopen_at_) {
@@ -155,11 +155,11 @@ void gateway::check_remote_doors(time_point now) {
     const auto before = opened_->why_closed;
     open_remote(*options_.tls, *opened_);
     if (opened_->why_closed.empty()) {
-      watch_remote_doors();
+      watch_remote_listeners();
       options_.log->info("control: clients can come in over the network now");
     }
     if (opened_->why_closed != before)
-      tell_of_remote_doors();
+      tell_of_remote_listeners();
   }
   if (!opened_->tls)
     alarm_.set(reopen_at_);

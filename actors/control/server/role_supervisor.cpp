@@ -1,4 +1,4 @@
-#include "actors/control/server/role_keeper.hpp"
+#include "actors/control/server/role_supervisor.hpp"
 
 #include "platform/clock.hpp"
 
@@ -7,20 +7,20 @@
 
 namespace weft {
 
-role_keeper::role_keeper(control_role role, surroundings given)
+role_supervisor::role_supervisor(control_role role, surroundings given)
   : role_(role), given_(std::move(given)) {
 }
 
-role_keeper::~role_keeper() {
+role_supervisor::~role_supervisor() {
   end();
 }
 
-void role_keeper::end() {
+void role_supervisor::end() {
   if (system_)
-    role_system::retire(std::move(system_), given_.retired);
+    role_system::retire(std::move(system_), given_.reaper);
 }
 
-result<role_system*> role_keeper::get() {
+result<role_system*> role_supervisor::get() {
   if (replaced_ >= most_replaced)
     return tl::unexpected(
       system_error{EAGAIN, "the role " + std::string{to_string(role_)}
@@ -37,34 +37,34 @@ result<role_system*> role_keeper::get() {
   return system_.get();
 }
 
-void role_keeper::client_left(time_point now) {
+void role_supervisor::client_left(time_point now) {
   if (--clients_ == 0)
     left_ = now;
 }
 
-void role_keeper::is_alive(std::uint64_t generation, time_point now) {
+void role_supervisor::is_alive(std::uint64_t generation, time_point now) {
   if (generation != generation_)
     return;
   alive_ = now;
   asked_ = false;
 }
 
-role_keeper::verdict role_keeper::check(time_point now) {
+role_supervisor::health role_supervisor::check(time_point now) {
   if (!system_)
-    return verdict::fine;
+    return health::fine;
   if (clients_ == 0 && now - left_ >= given_.times.rest) {
     end();
-    return verdict::fine;
+    return health::fine;
   }
   if (asked_) {
     if (now < deadline_)
-      return verdict::fine;
+      return health::fine;
     if (warned_)
-      return verdict::hung;
+      return health::hung;
     // The whole host may have slept: the answer gets a last chance.
     warned_ = true;
     deadline_ = now + given_.times.patience / 6;
-    return verdict::fine;
+    return health::fine;
   }
   if (now - alive_ >= given_.times.probe) {
     asked_ = true;
@@ -73,10 +73,10 @@ role_keeper::verdict role_keeper::check(time_point now) {
     system_->probe([alive = given_.alive, role = role_,
                     generation = generation_] { alive(role, generation); });
   }
-  return verdict::fine;
+  return health::fine;
 }
 
-void role_keeper::abandon() {
+void role_supervisor::abandon() {
   end();
   ++replaced_;
   if (replaced_ < most_replaced)
@@ -90,7 +90,7 @@ void role_keeper::abandon() {
                          to_string(role_), replaced_);
 }
 
-std::optional<time_point> role_keeper::next_check() const {
+std::optional<time_point> role_supervisor::next_check() const {
   if (!system_)
     return std::nullopt;
   auto next = asked_ ? deadline_ : alive_ + given_.times.probe;

@@ -14,13 +14,13 @@
 
 namespace weft {
 
-struct keeper_times {
+struct supervisor_times {
   std::chrono::milliseconds probe{2000};    ///< from one sign of life on
   std::chrono::milliseconds patience{6000}; ///< until it is given up
   std::chrono::milliseconds rest{60'000};   ///< without clients, until it ends
 };
 
-class role_keeper {
+class role_supervisor {
 public:
   /// Systems that hang are replaced so often; then the role is refused.
   static constexpr unsigned most_replaced = 8;
@@ -28,17 +28,17 @@ public:
   /// What the gateway gives to all of them.
   struct surroundings {
     overlay_actor overlay;
-    std::shared_ptr<retirement_home> retired;
+    std::shared_ptr<system_reaper> reaper;
     std::shared_ptr<spdlog::logger> log;
-    keeper_times times;
+    supervisor_times times;
     /// To be called with role and generation when a system shows that it
     /// lives, on any thread.
     std::function<void(control_role, std::uint64_t)> alive;
   };
 
-  role_keeper(control_role role, surroundings given);
-  role_keeper(role_keeper&&) = default;
-  ~role_keeper();
+  role_supervisor(control_role role, surroundings given);
+  role_supervisor(role_supervisor&&) = default;
+  ~role_supervisor();
 
   /// Ends the system.
   void close() {
@@ -60,11 +60,11 @@ public:
   /// The system of `generation` lives.
   void is_alive(std::uint64_t generation, time_point now);
 
-  enum class verdict : std::uint8_t {
+  enum class health : std::uint8_t {
     fine,
     hung, ///< all its clients are to be closed, then abandon() called
   };
-  verdict check(time_point now);
+  health check(time_point now);
   void abandon();
   /// When to call check() at the latest; nothing: there is no system.
   std::optional<time_point> next_check() const;
