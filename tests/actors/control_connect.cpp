@@ -76,9 +76,9 @@ caf::error failure_at(program& client, const overlay_actor& remote) {
   return std::move(answer.error());
 }
 
-server_hello refusal(admission verdict) {
+server_hello refusal(admission result) {
   server_hello said;
-  said.answer = verdict;
+  said.answer = result;
   said.code = EACCES;
   said.text = "the moon is full";
   return said;

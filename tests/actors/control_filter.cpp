@@ -27,24 +27,24 @@ struct filtered {
   std::string send(std::string bytes) {
     pending += bytes;
     for (;;) {
-      const auto verdict = filter.from_remote(pending);
-      CHECK((verdict.pass == 0 || verdict.drop == 0));
-      forwarded += pending.substr(0, verdict.pass);
-      dropped += verdict.drop;
-      pending.erase(0, verdict.pass + verdict.drop);
-      held = verdict.held;
-      if (!verdict.violation.empty())
-        return verdict.violation;
-      if (verdict.pass + verdict.drop == 0)
+      const auto result = filter.from_remote(pending);
+      CHECK((result.pass == 0 || result.drop == 0));
+      forwarded += pending.substr(0, result.pass);
+      dropped += result.drop;
+      pending.erase(0, result.pass + result.drop);
+      held = result.held;
+      if (!result.violation.empty())
+        return result.violation;
+      if (result.pass + result.drop == 0)
         return {};
     }
   }
   /// The server's bytes.
   std::string answer(const std::string& bytes) {
-    const auto verdict = filter.to_remote(bytes);
-    if (verdict.violation.empty())
-      CHECK(verdict.pass == bytes.size());
-    return verdict.violation;
+    const auto result = filter.to_remote(bytes);
+    if (result.violation.empty())
+      CHECK(result.pass == bytes.size());
+    return result.violation;
   }
   filtered& greet() {
     CHECK(send(client_handshake(client_node)).empty());
@@ -555,7 +555,7 @@ TEST_CASE("A frame may follow when those before it are complete") {
 TEST_CASE("A server reaches nothing by name in its client, and makes it "
           "allocate little") {
   const auto greeting = frame({operation::server_handshake, 0, 0, 3}, "node");
-  const auto judge = [&](const std::string& bytes, bool met = true) {
+  const auto policy = [&](const std::string& bytes, bool met = true) {
     server_guard guard;
     if (met)
       CHECK(guard.from_remote(greeting).pass == greeting.size());
@@ -563,37 +563,38 @@ TEST_CASE("A server reaches nothing by name in its client, and makes it "
   };
   const message_frame made;
   for (const auto* types : {"@<>", "@<>+bool", "@<>+weft::device_status"})
-    CHECK(judge(made.with(content(types, "anything"))).empty());
-  CHECK(judge(made.with(content("@<>+@error", error_with()))).empty());
-  CHECK(judge(basp::heartbeat()).empty());
-  CHECK(judge(greeting) == "a handshake out of place");
-  CHECK(judge(basp::heartbeat(), false) == "a handshake out of place");
+    CHECK(policy(made.with(content(types, "anything"))).empty());
+  CHECK(policy(made.with(content("@<>+@error", error_with()))).empty());
+  CHECK(policy(basp::heartbeat()).empty());
+  CHECK(policy(greeting) == "a handshake out of place");
+  CHECK(policy(basp::heartbeat(), false) == "a handshake out of place");
   CHECK_FALSE(
-    judge(frame({operation::server_handshake, 0, 0, 3}, ""), false).empty());
-  CHECK(judge(frame({operation::server_handshake, 0, 0, 4}, "node"), false)
+    policy(frame({operation::server_handshake, 0, 0, 3}, ""), false).empty());
+  CHECK(policy(frame({operation::server_handshake, 0, 0, 4}, "node"), false)
         == "another version of BASP");
   auto named = made;
   named.flags = basp::named_receiver;
-  CHECK_FALSE(judge(named.with(content("@<>"))).empty());
-  CHECK_FALSE(judge(client_handshake(client_node)).empty());
+  CHECK_FALSE(policy(named.with(content("@<>"))).empty());
+  CHECK_FALSE(policy(client_handshake(client_node)).empty());
   auto routed = made;
   routed.what = operation::routed_message;
-  CHECK_FALSE(judge(routed.with(content("@<>"))).empty());
-  CHECK_FALSE(judge(made.with("")).empty());
+  CHECK_FALSE(policy(routed.with(content("@<>"))).empty());
+  CHECK_FALSE(policy(made.with("")).empty());
   CHECK_FALSE(
-    judge(basp::to_bytes({operation::direct_message, 0, 0xffff'ffff})).empty());
-  CHECK_FALSE(judge(std::string(32, '\x7f')).empty());
+    policy(basp::to_bytes({operation::direct_message, 0, 0xffff'ffff}))
+      .empty());
+  CHECK_FALSE(policy(std::string(32, '\x7f')).empty());
   const auto four_gigabytes
     = error_with("@<>+@charbuf", "\xff\xff\xff\xff\x0f");
-  CHECK(judge(made.with(content("@<>+@error", four_gigabytes)))
+  CHECK(policy(made.with(content("@<>+@error", four_gigabytes)))
         == "a malformed error");
-  CHECK(judge(made.with(content("@<>+@charbuf")))
+  CHECK(policy(made.with(content("@<>+@charbuf")))
         == "a message that is none of weft's");
-  CHECK(judge(made.with(content("@<>+weft::key_pair+@charbuf")))
+  CHECK(policy(made.with(content("@<>+weft::key_pair+@charbuf")))
         == "a message that is none of weft's");
   const auto ended = [&](std::string_view nodes, std::string_view error) {
-    return judge(frame({operation::down_message, 0, 0, 0, facade_id},
-                       std::string{nodes} + std::string{error}));
+    return policy(frame({operation::down_message, 0, 0, 0, facade_id},
+                        std::string{nodes} + std::string{error}));
   };
   const auto nodes = server_node + client_node;
   CHECK(ended(nodes, error_with()).empty());

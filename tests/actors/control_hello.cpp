@@ -70,7 +70,7 @@ TEST_CASE("What is no hello is not taken for one") {
     return parse_server_hello(bytes);
   };
   CHECK(with(12, 2));
-  CHECK_FALSE(with(12, 3));      // a verdict
+  CHECK_FALSE(with(12, 3));      // a result
   CHECK_FALSE(with(13, 3));      // a role
   CHECK_FALSE(with(16, '\x1b')); // a name that would steer a terminal
   CHECK_FALSE(with(32, '\x1b'));

@@ -30,24 +30,24 @@ struct outcome {
   bool operator==(const outcome&) const = default;
 };
 
-/// Gives `judge` the bytes `step` by `step`, as the relay does.
+/// Gives `policy` the bytes `step` by `step`, as the relay does.
 outcome
-frame_relay(frame_judge& judge, std::string_view bytes, std::size_t step) {
+frame_relay(frame_policy& policy, std::string_view bytes, std::size_t step) {
   outcome result;
   std::string waiting;
   for (std::size_t at = 0; at < bytes.size(); at += step) {
     waiting += bytes.substr(at, step);
     for (;;) {
-      const auto verdict = judge.from_remote(waiting);
-      require(verdict.pass + verdict.drop <= waiting.size());
-      result.passed += waiting.substr(0, verdict.pass);
-      result.dropped += verdict.drop;
-      waiting.erase(0, verdict.pass + verdict.drop);
-      if (!verdict.violation.empty()) {
-        result.violation = verdict.violation;
+      const auto result = policy.from_remote(waiting);
+      require(result.pass + result.drop <= waiting.size());
+      result.passed += waiting.substr(0, result.pass);
+      result.dropped += result.drop;
+      waiting.erase(0, result.pass + result.drop);
+      if (!result.violation.empty()) {
+        result.violation = result.violation;
         return result;
       }
-      if (verdict.pass + verdict.drop == 0)
+      if (result.pass + result.drop == 0)
         break;
     }
   }
@@ -77,16 +77,16 @@ void filter(control_role role, std::string_view bytes) {
 }
 
 void both_directions(std::string_view bytes) {
-  auto judge = make_filter(control_role::operate);
+  auto policy = make_filter(control_role::operate);
   while (bytes.size() > 1) {
     const auto length = static_cast<unsigned char>(bytes[0]);
     const auto part = bytes.substr(1, length / 2U);
     bytes.remove_prefix(1 + part.size());
-    const auto verdict
-      = length % 2 == 0 ? judge.from_remote(part) : judge.to_remote(part);
-    require(verdict.pass + verdict.drop <= part.size());
-    require(judge.outstanding() <= frame_filter::most_requests);
-    if (!verdict.violation.empty())
+    const auto result
+      = length % 2 == 0 ? policy.from_remote(part) : policy.to_remote(part);
+    require(result.pass + result.drop <= part.size());
+    require(policy.outstanding() <= frame_filter::most_requests);
+    if (!result.violation.empty())
       return;
   }
 }
@@ -117,7 +117,7 @@ void hello(std::string_view bytes) {
   if (!read || read->version != control_version)
     return;
   const auto again = parse_server_hello(to_bytes(*read));
-  require(again && again->verdict == read->verdict && again->role == read->role
+  require(again && again->result == read->result && again->role == read->role
           && again->code == read->code
           && again->interface == read->interface && again->text == read->text);
 }

@@ -91,9 +91,9 @@ void gateway::on_exit() {
 // -- clients -----------------------------------------------------------------
 
 gateway_client::reception
-gateway::reply(admission verdict, int code, std::string text) const {
+gateway::reply(admission result, int code, std::string text) const {
   gateway_client::reception made;
-  made.reply.answer = verdict;
+  made.reply.answer = result;
   made.reply.code = static_cast<std::uint16_t>(code);
   made.reply.interface = options_.interface;
   made.reply.text = std::move(text);
@@ -161,7 +161,7 @@ gateway::receive(const gateway_client& client, const client_hello& said) {
   made.reply = reply(admission::granted, 0, known.who->name).reply;
   made.reply.role = role;
   made.session = std::move(*session);
-  made.judge = std::make_unique<frame_filter>(std::move(rules));
+  made.policy = std::make_unique<frame_filter>(std::move(rules));
   return made;
 }
 

@@ -157,7 +157,7 @@ private:
   void tell_of_lines(time_point now);
 
   gateway_client::reception
-  reply(admission verdict, int code, std::string text) const;
+  reply(admission result, int code, std::string text) const;
   role_supervisor& supervisor_of(control_role role) {
     return supervisors_.at(role == control_role::operate ? 0 : 1);
   }

@@ -28,7 +28,7 @@ bool gateway_client::has_spoken() const {
 bool gateway_client::is_quiet() const {
   if (!frames_)
     return true;
-  const auto& filter = static_cast<const frame_filter&>(frames_->judge());
+  const auto& filter = static_cast<const frame_filter&>(frames_->policy());
   return frames_->is_drained() && filter.outstanding() == 0;
 }
 
@@ -98,7 +98,7 @@ void gateway_client::read_hello() {
   if (found.reply.answer != admission::granted)
     refusal_ = found.reply.text;
   session_ = std::move(found.session);
-  judge_ = std::move(found.judge);
+  policy_ = std::move(found.policy);
   answer_ = to_bytes(found.reply);
 }
 
@@ -147,10 +147,10 @@ void gateway_client::begin_frames() {
     if (!std::exchange(over_, true))
       owner_.client_ended(number_, why, how); // ends this object
   };
-  frames_
-    = std::make_unique<frame_relay>(loop, std::move(*connection_),
-                                    std::move(session_.connection),
-                                    std::move(judge_), times_, std::move(told));
+  frames_ = std::make_unique<frame_relay>(loop, std::move(*connection_),
+                                          std::move(session_.connection),
+                                          std::move(policy_), times_,
+                                          std::move(told));
   connection_.reset();
   frames_->proceed();
 }

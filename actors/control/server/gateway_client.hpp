@@ -30,7 +30,7 @@ public:
   struct reception {
     server_hello reply;
     role_system::session session{};
-    std::unique_ptr<frame_judge> judge{};
+    std::unique_ptr<frame_policy> policy{};
   };
 
   /// What the gateway does for it.
@@ -123,7 +123,7 @@ private:
   std::string answer_;                ///< what of it is not sent
   std::string refusal_;               ///< why it does not come in
   role_system::session session_;
-  std::unique_ptr<frame_judge> judge_;
+  std::unique_ptr<frame_policy> policy_;
   std::unique_ptr<frame_relay> frames_;
   bool over_ = false;
 };

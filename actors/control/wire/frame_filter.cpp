@@ -9,15 +9,15 @@ namespace weft {
 namespace {
 
 using basp::operation;
-using ruling = frame_walker::ruling;
+using decision = frame_walker::decision;
 
-const ruling pass{ruling::kind::pass, {}};
-const ruling drop{ruling::kind::drop, {}};
-const ruling hold{ruling::kind::hold, {}};
-const ruling more{ruling::kind::more, {}};
+const decision pass{decision::kind::pass, {}};
+const decision drop{decision::kind::drop, {}};
+const decision hold{decision::kind::hold, {}};
+const decision more{decision::kind::more, {}};
 
-ruling violation(std::string why) {
-  return {ruling::kind::violation, std::move(why)};
+decision violation(std::string why) {
+  return {decision::kind::violation, std::move(why)};
 }
 
 /// The request that is all that a message has; null: it is none of weft's.
@@ -29,8 +29,8 @@ const request_traits* find_only_request(std::string_view types) {
 }
 
 /// An error, from `offset` on, is read by CAF with whatever is in it.
-ruling judge_error(const basp::header& head, std::string_view payload,
-                   std::size_t offset) {
+decision check_error(const basp::header& head, std::string_view payload,
+                     std::size_t offset) {
   const auto error = basp::parse_error(payload.substr(offset));
   if (error == basp::message_head::state::complete)
     return pass;
@@ -42,39 +42,39 @@ ruling judge_error(const basp::header& head, std::string_view payload,
 
 } // namespace
 
-template <class Judge>
-frame_verdict frame_walker::walk(std::string_view waiting, Judge judge) {
-  frame_verdict verdict;
+template <class Check>
+filter_result frame_walker::walk(std::string_view waiting, Check check) {
+  filter_result result;
   for (;;) {
-    const auto step = std::min(rest_, waiting.size() - verdict.pass);
-    verdict.pass += step;
+    const auto step = std::min(rest_, waiting.size() - result.pass);
+    result.pass += step;
     rest_ -= step;
     complete_ += step > 0 && rest_ == 0 ? 1 : 0;
-    const auto ahead = waiting.substr(verdict.pass);
+    const auto ahead = waiting.substr(result.pass);
     if (rest_ > 0 || ahead.size() < basp::header_size)
-      return verdict;
+      return result;
     const auto head = basp::parse_header(ahead);
-    auto rule = judge(
+    auto rule = check(
       head,
       ahead.substr(basp::header_size).substr(0, std::size_t{head.length}));
     switch (rule.what) {
-      case ruling::kind::pass:
+      case decision::kind::pass:
         rest_ = size_ = basp::header_size + head.length;
         break;
-      case ruling::kind::drop: // only what has no payload
-        if (verdict.pass == 0) {
-          verdict.drop = basp::header_size;
+      case decision::kind::drop: // only what has no payload
+        if (result.pass == 0) {
+          result.drop = basp::header_size;
           ++complete_;
         }
-        return verdict;
-      case ruling::kind::hold:
-        verdict.held = true;
-        return verdict;
-      case ruling::kind::more:
-        return verdict;
-      case ruling::kind::violation:
-        verdict.violation = std::move(rule.why);
-        return verdict;
+        return result;
+      case decision::kind::hold:
+        result.held = true;
+        return result;
+      case decision::kind::more:
+        return result;
+      case decision::kind::violation:
+        result.violation = std::move(rule.why);
+        return result;
     }
   }
 }
@@ -85,25 +85,25 @@ frame_filter::frame_filter(settings given) : settings_(std::move(given)) {
   server_actors_.emplace(settings_.facade, false);
 }
 
-frame_verdict frame_filter::from_remote(std::string_view waiting) {
+filter_result frame_filter::from_remote(std::string_view waiting) {
   resumes_at_.reset();
   return to_server_.walk(waiting, [this](const basp::header& head,
                                          std::string_view payload) {
-    return judge(head, payload);
+    return check(head, payload);
   });
 }
 
-frame_verdict frame_filter::to_remote(std::string_view waiting) {
+filter_result frame_filter::to_remote(std::string_view waiting) {
   return to_client_.walk(waiting,
                          [this](const basp::header& head, std::string_view) {
-                           return judge_server(head);
+                           return check_server(head);
                          });
 }
 
-frame_filter::ruling
-frame_filter::judge(const basp::header& head, std::string_view payload) {
+frame_filter::decision
+frame_filter::check(const basp::header& head, std::string_view payload) {
   if (head.what == operation::client_handshake)
-    return judge_handshake(head, payload);
+    return check_handshake(head, payload);
   if (client_.empty())
     return violation("it does not begin with a handshake");
   if (head.flags != 0)
@@ -116,13 +116,13 @@ frame_filter::judge(const basp::header& head, std::string_view payload) {
         return violation("a heartbeat with a payload");
       return drop; // the gateway sees that the client lives
     case operation::monitor_message:
-      return judge_monitor(head, payload);
+      return check_monitor(head, payload);
     case operation::down_message:
-      return judge_down(head, payload);
+      return check_down(head, payload);
     case operation::direct_message:
       return basp::message_id{head.data}.is_response()
-               ? judge_answer(head, payload)
-               : judge_request(head, payload);
+               ? check_answer(head, payload)
+               : check_request(head, payload);
     case operation::server_handshake:
       return violation("the handshake of a server");
     case operation::routed_message:
@@ -135,8 +135,8 @@ frame_filter::judge(const basp::header& head, std::string_view payload) {
 
 /// The client says who it is, and once it knows the server says it again, to
 /// select the connection.
-frame_filter::ruling frame_filter::judge_handshake(const basp::header& head,
-                                                   std::string_view payload) {
+frame_filter::decision frame_filter::check_handshake(const basp::header& head,
+                                                     std::string_view payload) {
   const auto expected_flags = client_.empty() ? 0 : basp::select_connection;
   if (selected_ || head.flags != expected_flags || head.data != 0
       || head.source != 0 || head.destination != 0
@@ -160,8 +160,8 @@ frame_filter::ruling frame_filter::judge_handshake(const basp::header& head,
   return pass;
 }
 
-frame_filter::ruling frame_filter::judge_monitor(const basp::header& head,
-                                                 std::string_view payload) {
+frame_filter::decision frame_filter::check_monitor(const basp::header& head,
+                                                   std::string_view payload) {
   const auto nodes = client_ + settings_.node;
   if (head.data != 0 || head.source != 0 || head.length != nodes.size())
     return violation("a malformed monitor message");
@@ -176,8 +176,8 @@ frame_filter::ruling frame_filter::judge_monitor(const basp::header& head,
   return pass;
 }
 
-frame_filter::ruling
-frame_filter::judge_down(const basp::header& head, std::string_view payload) {
+frame_filter::decision
+frame_filter::check_down(const basp::header& head, std::string_view payload) {
   const auto nodes = client_ + settings_.node;
   if (head.data != 0 || head.destination != 0 || head.length <= nodes.size()
       || head.length > most_down)
@@ -186,16 +186,16 @@ frame_filter::judge_down(const basp::header& head, std::string_view payload) {
     return more;
   if (payload.substr(0, nodes.size()) != nodes)
     return violation("a down message for another node");
-  auto reason = judge_error(head, payload, nodes.size());
-  if (reason.what != ruling::kind::pass)
+  auto reason = check_error(head, payload, nodes.size());
+  if (reason.what != decision::kind::pass)
     return reason;
   if (client_actors_.erase(head.source) == 0)
     return violation("the end of an actor that nobody knows");
   return pass;
 }
 
-frame_filter::ruling frame_filter::judge_request(const basp::header& head,
-                                                 std::string_view payload) {
+frame_filter::decision frame_filter::check_request(const basp::header& head,
+                                                   std::string_view payload) {
   const basp::message_id id{head.data};
   if (!id.is_request())
     return violation("a message that is no request");
@@ -220,8 +220,8 @@ frame_filter::ruling frame_filter::judge_request(const basp::header& head,
       || (is_large && large_answers_ >= most_large_answers))
     return hold;
   if (request->streams == streaming::yes) {
-    auto shown = judge_subscriber(head, payload, content.size);
-    if (shown.what != ruling::kind::pass)
+    auto shown = check_subscriber(head, payload, content.size);
+    if (shown.what != decision::kind::pass)
       return shown;
   }
   if (settings_.account && !settings_.account->requests.take(now_)) {
@@ -240,8 +240,8 @@ frame_filter::ruling frame_filter::judge_request(const basp::header& head,
 }
 
 /// A subscriber is an actor of the client's own: its number and its node.
-frame_filter::ruling
-frame_filter::judge_subscriber(const basp::header& head,
+frame_filter::decision
+frame_filter::check_subscriber(const basp::header& head,
                                std::string_view payload, std::size_t offset) {
   const auto size = offset + sizeof(std::uint64_t) + client_.size();
   if (head.length != size)
@@ -255,8 +255,8 @@ frame_filter::judge_subscriber(const basp::header& head,
   return pass;
 }
 
-frame_filter::ruling
-frame_filter::judge_answer(const basp::header& head, std::string_view payload) {
+frame_filter::decision
+frame_filter::check_answer(const basp::header& head, std::string_view payload) {
   const request_key batch{head.destination,
                           basp::message_id{head.data}.number()};
   const auto found = batches_.find(batch);
@@ -274,8 +274,8 @@ frame_filter::judge_answer(const basp::header& head, std::string_view payload) {
       || (content.types != "@<>" && content.types != "@<>+@error"))
     return violation("a malformed answer");
   if (content.types != "@<>") {
-    auto error = judge_error(head, payload, content.size);
-    if (error.what != ruling::kind::pass)
+    auto error = check_error(head, payload, content.size);
+    if (error.what != decision::kind::pass)
       return error;
   } else if (head.length != content.size) {
     return violation("bytes behind an answer");
@@ -285,7 +285,7 @@ frame_filter::judge_answer(const basp::header& head, std::string_view payload) {
 }
 
 /// Only counts.
-frame_filter::ruling frame_filter::judge_server(const basp::header& head) {
+frame_filter::decision frame_filter::check_server(const basp::header& head) {
   const basp::message_id id{head.data};
   if (head.what == operation::down_message) {
     server_actors_.erase(head.source);
@@ -314,7 +314,7 @@ frame_filter::ruling frame_filter::judge_server(const basp::header& head) {
 namespace {
 
 /// An answer, or a batch of events.
-ruling judge_message(const basp::header& head, std::string_view payload) {
+decision check_message(const basp::header& head, std::string_view payload) {
   const auto content = basp::parse_message_head(payload);
   if (content.is == basp::message_head::state::incomplete
       && payload.size() < head.length)
@@ -322,7 +322,7 @@ ruling judge_message(const basp::header& head, std::string_view payload) {
   if (content.is != basp::message_head::state::complete)
     return violation("a malformed message");
   if (content.types == "@<>+@error")
-    return judge_error(head, payload, content.size);
+    return check_error(head, payload, content.size);
   constexpr std::string_view own = "@<>+weft::";
   const auto is_own
     = content.types.starts_with(own)
@@ -333,7 +333,7 @@ ruling judge_message(const basp::header& head, std::string_view payload) {
 }
 
 /// The end of an actor of the server's, after the ids of two nodes.
-ruling judge_end(const basp::header& head, std::string_view payload) {
+decision check_end(const basp::header& head, std::string_view payload) {
   constexpr std::size_t node_size = 32;
   if (head.length <= 2 * node_size)
     return violation("a malformed down message");
@@ -343,21 +343,21 @@ ruling judge_end(const basp::header& head, std::string_view payload) {
   if (basp::load_u64(payload, 0) != kind
       || basp::load_u64(payload, node_size) != kind)
     return violation("a node id of another kind");
-  return judge_error(head, payload, 2 * node_size);
+  return check_error(head, payload, 2 * node_size);
 }
 
 } // namespace
 
-frame_verdict server_guard::to_remote(std::string_view waiting) {
+filter_result server_guard::to_remote(std::string_view waiting) {
   return to_server_.walk(waiting, [](const basp::header&, std::string_view) {
     return pass;
   });
 }
 
-frame_verdict server_guard::from_remote(std::string_view waiting) {
+filter_result server_guard::from_remote(std::string_view waiting) {
   return from_server_.walk(
     waiting,
-    [this](const basp::header& head, std::string_view payload) -> ruling {
+    [this](const basp::header& head, std::string_view payload) -> decision {
       constexpr std::size_t most
         = max_control_size + frame_filter::message_overhead;
       if (head.length > most)
@@ -375,9 +375,9 @@ frame_verdict server_guard::from_remote(std::string_view waiting) {
                    ? pass
                    : violation("another version of BASP");
         case operation::direct_message:
-          return judge_message(head, payload);
+          return check_message(head, payload);
         case operation::down_message:
-          return judge_end(head, payload);
+          return check_end(head, payload);
         case operation::monitor_message:
           return head.length > 0 ? pass : violation("an empty message");
         case operation::heartbeat:

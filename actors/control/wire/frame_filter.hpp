@@ -2,7 +2,7 @@
 // which believes everything.  A client gets to send weft's requests to its own
 // facade and to answer the batches of events that it asked for.
 //
-// No input and output here: bytes that wait are shown, and the verdict says
+// No input and output here: bytes that wait are shown, and the result says
 // how many of the first of them may go on.  A frame's payload is not kept;
 // what has to be looked at before the first byte of it goes on is 1 KiB.
 #pragma once
@@ -23,23 +23,23 @@ namespace weft {
 
 /// What may be done with the bytes that wait: `pass` of them go on, then
 /// `drop` of them are thrown away.  Neither: there must be more of them.
-struct frame_verdict {
+struct filter_result {
   std::size_t pass = 0;
   std::size_t drop = 0;
   /// The next frame waits: until answers have gone the other way, or until
-  /// frame_judge::resumes_at().
+  /// frame_policy::resumes_at().
   bool held = false;
   /// Why the connection must end; empty: it need not.
   std::string violation;
 };
 
 /// Decides on both directions of a connection.
-class frame_judge {
+class frame_policy {
 public:
-  virtual ~frame_judge() = default;
-  virtual frame_verdict from_remote(std::string_view waiting) = 0;
-  virtual frame_verdict to_remote(std::string_view waiting) = 0;
-  /// What time it is for the verdicts that follow.
+  virtual ~frame_policy() = default;
+  virtual filter_result from_remote(std::string_view waiting) = 0;
+  virtual filter_result to_remote(std::string_view waiting) = 0;
+  /// What time it is for the results that follow.
   virtual void set_time(time_point) {
   }
   /// When a frame that is held for its time's sake may go on.
@@ -61,24 +61,24 @@ public:
   virtual bool between_frames() const = 0;
 };
 
-/// Steps over frames: the shape that both directions of all judges share.
+/// Steps over frames: the shape that both directions of all policies share.
 class frame_walker {
 public:
   /// What to do with one frame, seen from its beginning.
-  struct ruling {
+  struct decision {
     enum class kind : std::uint8_t { pass, drop, hold, more, violation };
     kind what = kind::violation;
     std::string why;
   };
 
-  /// Calls `judge(header, payload so far)` for each frame that begins.
-  template <class Judge>
-  frame_verdict walk(std::string_view waiting, Judge judge);
+  /// Calls `check(header, payload so far)` for each frame that begins.
+  template <class Check>
+  filter_result walk(std::string_view waiting, Check check);
 
   bool between_frames() const {
     return rest_ == 0;
   }
-  frame_judge::progress so_far() const {
+  frame_policy::progress so_far() const {
     return {complete_, rest_ == 0 ? 0 : size_};
   }
 
@@ -89,7 +89,7 @@ private:
 };
 
 /// The server's side.
-class frame_filter final : public frame_judge {
+class frame_filter final : public frame_policy {
 public:
   struct settings {
     control_role role = control_role::view;
@@ -116,8 +116,8 @@ public:
 
   explicit frame_filter(settings given);
 
-  frame_verdict from_remote(std::string_view waiting) override;
-  frame_verdict to_remote(std::string_view waiting) override;
+  filter_result from_remote(std::string_view waiting) override;
+  filter_result to_remote(std::string_view waiting) override;
   bool between_frames() const override {
     return to_client_.between_frames();
   }
@@ -136,19 +136,19 @@ public:
   }
 
 private:
-  using ruling = frame_walker::ruling;
+  using decision = frame_walker::decision;
   /// An actor, and a number of a request of its.
   using request_key = std::pair<std::uint64_t, std::uint64_t>;
 
-  ruling judge(const basp::header& head, std::string_view payload);
-  ruling judge_handshake(const basp::header& head, std::string_view payload);
-  ruling judge_monitor(const basp::header& head, std::string_view payload);
-  ruling judge_down(const basp::header& head, std::string_view payload);
-  ruling judge_request(const basp::header& head, std::string_view payload);
-  ruling judge_subscriber(const basp::header& head, std::string_view payload,
-                          std::size_t offset);
-  ruling judge_answer(const basp::header& head, std::string_view payload);
-  ruling judge_server(const basp::header& head);
+  decision check(const basp::header& head, std::string_view payload);
+  decision check_handshake(const basp::header& head, std::string_view payload);
+  decision check_monitor(const basp::header& head, std::string_view payload);
+  decision check_down(const basp::header& head, std::string_view payload);
+  decision check_request(const basp::header& head, std::string_view payload);
+  decision check_subscriber(const basp::header& head, std::string_view payload,
+                            std::size_t offset);
+  decision check_answer(const basp::header& head, std::string_view payload);
+  decision check_server(const basp::header& head);
 
   settings settings_;
   frame_walker to_server_;
@@ -167,10 +167,10 @@ private:
 
 /// The client's side: a server that was let in may still not reach the
 /// client's own named actors, nor make it allocate without bound.
-class server_guard final : public frame_judge {
+class server_guard final : public frame_policy {
 public:
-  frame_verdict from_remote(std::string_view waiting) override;
-  frame_verdict to_remote(std::string_view waiting) override;
+  filter_result from_remote(std::string_view waiting) override;
+  filter_result to_remote(std::string_view waiting) override;
   bool between_frames() const override {
     return to_server_.between_frames();
   }

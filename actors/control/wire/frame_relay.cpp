@@ -91,10 +91,10 @@ void frame_relay::side::failed() {
 }
 
 frame_relay::frame_relay(io_loop& loop, channel remote, file_descriptor local,
-                         std::unique_ptr<frame_judge> judge, relay_times times,
-                         owner told)
+                         std::unique_ptr<frame_policy> policy,
+                         relay_times times, owner told)
   : loop_(loop), remote_(std::move(remote)), local_(std::move(local)),
-    judge_(std::move(judge)), times_(times), owner_(std::move(told)) {
+    policy_(std::move(policy)), times_(times), owner_(std::move(told)) {
   remote_side_.whole = this;
   local_side_.whole = this;
   heard_ = spoken_ = written_ = checked_ = boot_now();
@@ -120,14 +120,14 @@ void frame_relay::end() {
   ended(why, how);
 }
 
-/// Takes a verdict over.  True: it lets something move.
-bool frame_relay::decide(relay_buffer& buffer, const frame_verdict& verdict) {
-  buffer.pass(verdict.pass);
-  if (verdict.drop > 0)
-    buffer.drop(verdict.drop);
-  if (!verdict.violation.empty())
-    give_up(verdict.violation, relay_end::violation);
-  return verdict.pass + verdict.drop > 0;
+/// Takes a result over.  True: it lets something move.
+bool frame_relay::decide(relay_buffer& buffer, const filter_result& result) {
+  buffer.pass(result.pass);
+  if (result.drop > 0)
+    buffer.drop(result.drop);
+  if (!result.violation.empty())
+    give_up(result.violation, relay_end::violation);
+  return result.pass + result.drop > 0;
 }
 
 bool frame_relay::receive(time_point now) {
@@ -154,10 +154,10 @@ bool frame_relay::receive(time_point now) {
   }
   held_ = false;
   if (const auto waiting = incoming_.waiting(); !waiting.empty()) {
-    judge_->set_time(now);
-    const auto verdict = judge_->from_remote(waiting);
-    held_ = verdict.held;
-    moved = decide(incoming_, verdict) || moved;
+    policy_->set_time(now);
+    const auto result = policy_->from_remote(waiting);
+    held_ = result.held;
+    moved = decide(incoming_, result) || moved;
   }
   return moved;
 }
@@ -183,7 +183,7 @@ bool frame_relay::receive_locally() {
     moved = got.bytes > 0;
   }
   if (const auto waiting = outgoing_.waiting(); !waiting.empty())
-    moved = decide(outgoing_, judge_->to_remote(waiting)) || moved;
+    moved = decide(outgoing_, policy_->to_remote(waiting)) || moved;
   return moved;
 }
 
@@ -256,7 +256,7 @@ frame_relay::unfinished_frame::deadline(const relay_times& times) const {
 /// A frame whose other bytes do not come keeps a place, and the middleman's
 /// memory for it.
 void frame_relay::note_frames(time_point now, bool moved) {
-  const auto heard = judge_->heard();
+  const auto heard = policy_->heard();
   if (!heard || (unfinished_ && unfinished_->number != heard->complete))
     unfinished_.reset();
   if (!heard || moved)
@@ -312,7 +312,7 @@ bool frame_relay::check(time_point now) {
     return false;
   }
   if (now - spoken_ >= times_.heartbeat && outgoing_.passed().empty()
-      && judge_->between_frames() && outgoing_.insert(basp::heartbeat()))
+      && policy_->between_frames() && outgoing_.insert(basp::heartbeat()))
     return proceed();
   return true;
 }
@@ -325,9 +325,10 @@ time_point frame_relay::next_check() const {
                                           : heard_ + times_.silence);
   if (unfinished_)
     next = std::min(next, unfinished_->deadline(times_));
-  if (const auto resumes = judge_->resumes_at())
+  if (const auto resumes = policy_->resumes_at())
     next = std::min(next, *resumes);
-  const auto may_speak = outgoing_.passed().empty() && judge_->between_frames();
+  const auto may_speak
+    = outgoing_.passed().empty() && policy_->between_frames();
   return may_speak ? std::min(next, spoken_ + times_.heartbeat) : next;
 }
 

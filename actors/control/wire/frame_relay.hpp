@@ -1,5 +1,5 @@
 // Carries the bytes of a control connection between the other end of it and
-// CAF's middleman, which has one end of a socket pair, and asks a judge about
+// CAF's middleman, which has one end of a socket pair, and asks a policy about
 // every frame.
 #pragma once
 
@@ -15,7 +15,7 @@
 namespace weft {
 
 /// Bytes on their way in one direction.  First in it are those that may go on,
-/// then those that the judge has not let through.
+/// then those that the policy has not let through.
 class relay_buffer {
 public:
   static constexpr std::size_t capacity = std::size_t{64} << 10;
@@ -28,7 +28,7 @@ public:
   void added(std::size_t count) {
     end_ += count;
   }
-  /// What is to be judged, and what came of it.
+  /// What is to be checked, and what came of it.
   std::string_view waiting() const {
     return std::string_view(bytes_).substr(passed_, end_ - passed_);
   }
@@ -63,7 +63,7 @@ struct relay_times {
   /// do not come before its next request is read.
   std::chrono::milliseconds stall{60'000};
   /// So long, and a second more for each `slowest` bytes, the other end may
-  /// take for one frame, if the judge bounds it.
+  /// take for one frame, if the policy bounds it.
   std::chrono::milliseconds frame{30'000};
   static constexpr std::size_t slowest = std::size_t{16} << 10;
 };
@@ -72,7 +72,7 @@ struct relay_times {
 enum class relay_end : std::uint8_t {
   closed,    ///< or broken
   silent,    ///< or stuck
-  violation, ///< the judge said so
+  violation, ///< the policy said so
 };
 
 /// Lives on a loop, and is told by it.
@@ -89,7 +89,7 @@ public:
   };
 
   frame_relay(io_loop& loop, channel remote, file_descriptor local,
-              std::unique_ptr<frame_judge> judge, relay_times times,
+              std::unique_ptr<frame_policy> policy, relay_times times,
               owner told);
   frame_relay(const frame_relay&) = delete;
   frame_relay& operator=(const frame_relay&) = delete;
@@ -105,8 +105,8 @@ public:
   const channel& remote() const {
     return remote_;
   }
-  frame_judge& judge() const {
-    return *judge_;
+  frame_policy& policy() const {
+    return *policy_;
   }
   /// Everything that came from the middleman has gone out.
   bool is_drained() const;
@@ -126,7 +126,7 @@ private:
   bool receive_locally();
   bool send(time_point now);
   bool send_locally();
-  bool decide(relay_buffer& buffer, const frame_verdict& verdict);
+  bool decide(relay_buffer& buffer, const filter_result& result);
   void note_reading(time_point now);
   void note_frames(time_point now, bool moved);
   void watch(bool again);
@@ -136,7 +136,7 @@ private:
   io_loop& loop_;
   channel remote_;
   file_descriptor local_;
-  std::unique_ptr<frame_judge> judge_;
+  std::unique_ptr<frame_policy> policy_;
   relay_times times_;
   owner owner_;
   side remote_side_;
@@ -145,7 +145,7 @@ private:
   relay_buffer incoming_;
   relay_buffer outgoing_;
   bool local_ended_ = false;
-  bool held_ = false; ///< the next frame waits, by the judge's will
+  bool held_ = false; ///< the next frame waits, by the policy's will
   interest read_wants_ = interest::read;
   interest write_wants_ = interest::none;
   std::optional<std::pair<std::string, relay_end>> ending_;

@@ -93,16 +93,16 @@ std::optional<server_hello> parse_server_hello(std::string_view bytes) {
   parsed.version = *version;
   if (parsed.version != control_version)
     return parsed;
-  const auto verdict = take<std::uint8_t>(bytes);
+  const auto result = take<std::uint8_t>(bytes);
   const auto role = take<std::uint8_t>(bytes);
   parsed.code = take<std::uint16_t>(bytes);
   auto interface = take_text(bytes, interface_size);
   auto text = take_text(bytes, bytes.size());
-  if (verdict > static_cast<std::uint8_t>(last_of(parsed.answer))
+  if (result > static_cast<std::uint8_t>(last_of(parsed.answer))
       || role > static_cast<std::uint8_t>(control_role::view)
       || !interface || !text)
     return std::nullopt;
-  parsed.answer = static_cast<admission>(verdict);
+  parsed.answer = static_cast<admission>(result);
   parsed.role = static_cast<control_role>(role);
   parsed.interface = std::move(*interface);
   parsed.text = std::move(*text);
