@@ -33,9 +33,6 @@ public:
   void cancel(deadline which) {
     at(which) = never;
   }
-  void cancel_all() {
-    when_.fill(never);
-  }
   bool is_set(deadline which) const {
     return when_[static_cast<std::size_t>(which)] != never;
   }

@@ -136,28 +136,28 @@ role_system::start(overlay_actor overlay, std::shared_ptr<spdlog::logger> log) {
 }
 
 void role_system::retire(std::unique_ptr<role_system> system,
-                         std::shared_ptr<system_reaper> home) {
+                         std::shared_ptr<system_reaper> reaper) {
   caf::anon_send_exit(system->canary_, caf::exit_reason::user_shutdown);
   system->canary_ = nullptr;
   // The thread must be the one that lets go of it last.
   const auto cell
     = std::make_shared<std::shared_ptr<parts>>(std::move(system->parts_));
   {
-    const std::lock_guard guard(home->mutex_);
-    ++home->count_;
+    const std::lock_guard guard(reaper->mutex_);
+    ++reaper->count_;
   }
   try {
-    std::thread([cell, home] {
+    std::thread([cell, reaper] {
       enter_service_thread("weft-retire");
       cell->reset();
-      const std::lock_guard guard(home->mutex_);
-      --home->count_;
-      home->changed_.notify_all();
+      const std::lock_guard guard(reaper->mutex_);
+      --reaper->count_;
+      reaper->changed_.notify_all();
     }).detach();
   } catch (const std::system_error&) {
-    const std::lock_guard guard(home->mutex_);
-    --home->count_;
-    home->kept_.push_back(std::move(*cell)); // it does nothing any more
+    const std::lock_guard guard(reaper->mutex_);
+    --reaper->count_;
+    reaper->kept_.push_back(std::move(*cell)); // it does nothing any more
   }
 }
 
