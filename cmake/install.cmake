@@ -73,13 +73,14 @@ install(CODE "
                     COMMAND_ERROR_IS_FATAL ANY)
   endif()" COMPONENT development)
 
-foreach(layer IN ITEMS protocol config platform messages actors)
-  install(DIRECTORY ${layer} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/weft
-          COMPONENT development FILES_MATCHING PATTERN "*.hpp"
-          PATTERN linux EXCLUDE)
-endforeach()
-install(FILES ${CMAKE_CURRENT_BINARY_DIR}/include/weft/weft.hpp
-        DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/weft COMPONENT development)
+# What is public: what <weft/weft.hpp> includes, found out when it is installed.
+install(CODE "
+  set(WEFT_SOURCE \"${CMAKE_CURRENT_SOURCE_DIR}\")
+  set(WEFT_TARGET \"${CMAKE_CURRENT_BINARY_DIR}/public\")
+  include(\"${CMAKE_CURRENT_SOURCE_DIR}/cmake/public_headers.cmake\")"
+  COMPONENT development)
+install(DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/public/weft
+        DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development)
 install(DIRECTORY tools/examples/ COMPONENT development
         DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/weft-dev/examples
         FILES_MATCHING PATTERN "*.[ch]pp" PATTERN CMakeLists.txt)

@@ -7,12 +7,11 @@ add_library(weft::weft ALIAS weft_library)
 target_link_libraries(weft_library
   INTERFACE weft_actors weft_messages weft_platform weft_config weft_protocol)
 target_compile_features(weft_library INTERFACE cxx_std_20)
-# The headers include each other by their path from the root of the project,
-# and programs include <weft/weft.hpp>.
+# Programs include <weft/weft.hpp>.  Here the headers include each other by their
+# path from the root of the project, and as <weft/...> once they are installed.
 target_include_directories(weft_library INTERFACE
   $<BUILD_INTERFACE:${CMAKE_CURRENT_BINARY_DIR}/include>
-  $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>
-  $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/weft>)
+  $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 file(CONFIGURE OUTPUT include/weft/weft.hpp
      CONTENT "#include \"actors/weft.hpp\" // IWYU pragma: export\n")
 

@@ -9,6 +9,7 @@
 #include "platform/certificates.hpp"
 #include "platform/error.hpp"
 #include "platform/file_descriptor.hpp"
+#include "platform/tls_files.hpp"
 #include "protocol/base/bytes.hpp"
 
 #include <memory>
@@ -21,17 +22,6 @@ namespace weft {
 namespace tls {
 struct connection; // private to platform/
 } // namespace tls
-
-/// Where the PEM files are.
-struct tls_files {
-  std::string certificate; ///< followed by those between it and the authority
-  std::string key;
-  std::string authority;   ///< whose certificates are trusted; one or more
-  std::string revocations; ///< a list of each authority; empty: none
-  /// Where the numbers of the newest lists outlive the process, so that an
-  /// older one cannot come after them; empty: nowhere.  weft writes it.
-  std::string memory{};
-};
 
 /// Something that is wrong with one of the files.
 struct tls_finding {

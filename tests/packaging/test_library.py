@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import shlex
 import shutil
 from unittest import mock
@@ -89,6 +90,19 @@ class Library(support.FolderTest):
         examples = f"{self.folder}/examples"
         shutil.copytree(f"{ROOT}/tools/examples", examples)
         self.configure(examples)
+
+    def test_only_public_headers_are_installed_and_they_include_each_other_by_name(self):
+        include = f"{self.prefix}/include/weft"
+        found = {os.path.relpath(f"{folder}/{file}", include)
+                 for folder, _, files in os.walk(include) for file in files}
+        included = {"weft.hpp"}
+        for path in found:
+            with open(f"{include}/{path}") as file:
+                text = file.read()
+            self.assertNotRegex(text, '#include "', path)
+            included |= set(re.findall(r"#include <weft/([^>]+)>", text))
+        self.assertEqual(found, included)
+        self.assertNotIn("actors/overlay/overlay.hpp", found, "it is not public")
 
     def test_no_text_that_is_installed_names_a_folder_of_the_build(self):
         found = run("grep", "-rlIF", "-e", support.BUILD, "-e", ROOT + "/", self.prefix, check=False)

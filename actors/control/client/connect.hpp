@@ -2,10 +2,10 @@
 // here.
 #pragma once
 
-#include "actors/control/wire/frame_relay.hpp"
+#include "actors/control/relay_times.hpp"
 #include "messages/control.hpp"
 #include "platform/error.hpp"
-#include "platform/tls.hpp"
+#include "platform/tls_files.hpp"
 
 #include <caf/all.hpp>
 

@@ -1,10 +1,14 @@
 // Runs an overlay without privileges, asks it for its status, and ends it.
+#include "config/yaml.hpp"
+
 #include <weft/weft.hpp>
 
 #include <chrono>
 #include <iostream>
 
 namespace {
+
+static_assert(own_setting == 7);
 
 int run(caf::actor_system& system) {
   weft::system_random random;
