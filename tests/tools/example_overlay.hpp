@@ -3,7 +3,7 @@
 
 #include "messages/control.hpp"
 #include "messages/errors.hpp"
-#include "tools/weft/places/overlay_link.hpp"
+#include "tools/weft/places/node_connection.hpp"
 
 #include <algorithm>
 #include <memory>
@@ -13,11 +13,9 @@
 
 namespace weft {
 
-using any_request
-  = std::variant<get_status, apply_config, reload_config, add_peer, update_peer,
-                 remove_peer, set_endpoint, add_allowed_ip, remove_allowed_ip,
-                 check_handshake, generate_keys, set_log_level, subscribe,
-                 unsubscribe, shut_down>;
+template <class... Rows>
+std::variant<typename Rows::request...> one_of(const std::tuple<Rows...>&);
+using any_request = decltype(one_of(request_table));
 
 /// Shared by a test and its overlay; the test looks at it between requests.
 struct overlay_script {
@@ -57,59 +55,40 @@ page_of(const overlay_script& script, const get_status& asked) {
   return page;
 }
 
+/// What the script has for a request.
+template <class Answer, class Request>
+caf::result<Answer>
+scripted_answer(const overlay_script& script, const Request& asked) {
+  if constexpr (std::is_same_v<Request, get_status>)
+    return page_of(script, asked);
+  else if constexpr (std::is_same_v<Answer, config_changes>)
+    return script.changes;
+  else if constexpr (std::is_same_v<Answer, bool>)
+    return true;
+  else if constexpr (std::is_void_v<Answer>)
+    return caf::unit;
+  else
+    return Answer{};
+}
+
 inline overlay_actor::behavior_type
 play_overlay(overlay_actor::pointer self,
              const std::shared_ptr<overlay_script>& script) {
-  // Keeps the request and answers it with what `make` makes.
-  const auto answer = [self, script](auto&& request, auto make) {
-    using result = decltype(make());
-    const std::scoped_lock lock(script->mutex);
-    script->requests.push_back(request);
-    if (script->silent) {
-      script->unanswered.push_back(self->make_response_promise());
-      return caf::result<result>{caf::delegated<result>{}};
-    }
-    if (script->refusal)
-      return caf::result<result>{script->refusal};
-    return caf::result<result>{make()};
-  };
-  const auto nothing = [self, script](auto&& request) -> caf::result<void> {
-    const std::scoped_lock lock(script->mutex);
-    script->requests.push_back(request);
-    if (script->silent) {
-      script->unanswered.push_back(self->make_response_promise());
-      return caf::delegated<void>{};
-    }
-    if (script->refusal)
-      return script->refusal;
-    return caf::unit;
-  };
-  const auto changes = [answer, script](auto&& request) {
-    return answer(request, [&] { return script->changes; });
-  };
-  return {
-    [=](const get_status& asked) {
-      return answer(asked, [&] { return page_of(*script, asked); });
-    },
-    [=](const apply_config& asked) { return changes(asked); },
-    [=](const reload_config& asked) { return changes(asked); },
-    [=](const add_peer& asked) { return changes(asked); },
-    [=](const update_peer& asked) { return changes(asked); },
-    [=](const remove_peer& asked) { return changes(asked); },
-    [=](const set_endpoint& asked) { return changes(asked); },
-    [=](const add_allowed_ip& asked) { return changes(asked); },
-    [=](const remove_allowed_ip& asked) { return changes(asked); },
-    [=](const check_handshake& asked) {
-      return answer(asked, [] { return true; });
-    },
-    [=](const generate_keys& asked) {
-      return answer(asked, [] { return key_pair{}; });
-    },
-    [=](const set_log_level& asked) { return nothing(asked); },
-    [=](const subscribe& asked) { return nothing(asked); },
-    [=](const unsubscribe& asked) { return nothing(asked); },
-    [=](const shut_down& asked) { return nothing(asked); },
-  };
+  return handle_all<overlay_actor::behavior_type>(
+    request_table, [&]<class Request, class Answer, auto... Members>(
+                     const request_row<Request, Answer, Members...>&) {
+      return [self, script](const Request& asked) -> caf::result<Answer> {
+        const std::scoped_lock lock(script->mutex);
+        script->requests.push_back(asked);
+        if (script->silent) {
+          script->unanswered.push_back(self->make_response_promise());
+          return caf::delegated<Answer>{};
+        }
+        if (script->refusal)
+          return script->refusal;
+        return scripted_answer<Answer>(*script, asked);
+      };
+    });
 }
 
 /// A node for one test, and the streams of a command that steers it.
@@ -132,12 +111,12 @@ public:
   caf::actor_system& system() {
     return *system_;
   }
-  overlay_link link(bool json = false) {
-    overlay_link made{*system_, overlay};
+  node_connection link(bool json = false) {
+    node_connection made{
+      *system_, [this](const connection_told&) -> outcome<overlay_actor> {
+        return overlay;
+      }};
     made.json = json;
-    made.connect = [this](const connection_told&) -> outcome<overlay_actor> {
-      return overlay;
-    };
     return made;
   }
 

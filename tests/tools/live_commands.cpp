@@ -57,12 +57,13 @@ overlay_event event_of(event_kind kind, const std::string& name = "beta") {
 
 /// A node whose test waits for subscribers, and tells how the connection is.
 struct fixture : example_node, console {
-  overlay_link link(bool json = false) {
-    auto made = example_node::link(json);
-    made.connect = [this](connection_told how) -> outcome<overlay_actor> {
-      told = std::move(how);
-      return overlay;
-    };
+  node_connection link(bool json = false) {
+    node_connection made{system(),
+                         [this](connection_told how) -> outcome<overlay_actor> {
+                           told = std::move(how);
+                           return overlay;
+                         }};
+    made.json = json;
     return made;
   }
 
@@ -189,10 +190,11 @@ TEST_CASE("watch that cannot begin says why") {
     CHECK(node.err.str() == "weft: too many subscribers\n");
   }
   SECTION("because there is no way to it") {
-    auto link = node.link(true);
-    link.connect = [](const connection_told&) -> outcome<overlay_actor> {
-      return tl::unexpected(failure{exit_mistaken, ENOENT, "no certificate"});
-    };
+    node_connection link{
+      node.system(), [](const connection_told&) -> outcome<overlay_actor> {
+        return tl::unexpected(failure{exit_mistaken, ENOENT, "no certificate"});
+      }};
+    link.json = true;
     CHECK(watch_events({}, link, node.io(), signals.reading())
           == exit_mistaken);
     CHECK(json_lines(node.err.str()).at(0).at("error").at("message")

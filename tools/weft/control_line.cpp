@@ -29,7 +29,7 @@ struct control_arguments {
 
 using arguments_ptr = std::shared_ptr<control_arguments>;
 using node_command = std::function<int(const control_arguments&,
-                                       const overlay_link&, const streams&)>;
+                                       const node_connection&, const streams&)>;
 
 /// Runs a command on the node that it is for.
 int run_on_node(const control_arguments& given, const node_command& action,
@@ -81,7 +81,7 @@ int run_top(const control_arguments& given, const streams& io) {
   if (given.once || given.connection.json)
     return run_on_node(
       given,
-      [](const control_arguments& all, const overlay_link& link,
+      [](const control_arguments& all, const node_connection& link,
          const streams& where) { return show_top_once(all.top, link, where); },
       io);
   if (::isatty(STDOUT_FILENO) == 0)
@@ -94,7 +94,7 @@ int run_top(const control_arguments& given, const streams& io) {
     return report(to_failure(signals.error()), false, io);
   return run_on_node(
     given,
-    [&](const control_arguments& all, const overlay_link& link,
+    [&](const control_arguments& all, const node_connection& link,
         const streams& where) {
       return show_top_live(all.top, link, where,
                            {&*signals, STDIN_FILENO, STDOUT_FILENO});
@@ -121,7 +121,7 @@ public:
     status.add_flag("-v,--verbose", all_->verbose,
                     "Also sessions, packets, and what was dropped why");
     add_on_node(line_.app(), "peers", "Show a line for each peer",
-                [](const control_arguments&, const overlay_link& link,
+                [](const control_arguments&, const node_connection& link,
                    const streams& io) { return list_peers(link, io); });
     auto& watch
       = add(line_.app(), "watch", "Print what happens, as it happens",
@@ -148,20 +148,20 @@ public:
     auto& peer = line_.add_group("peer", "Add, change and remove peers");
     auto& added = add_on_node(
       peer, "add", "Add a peer, or make a known one be as the options say",
-      [](const control_arguments& all, const overlay_link& link,
+      [](const control_arguments& all, const node_connection& link,
          const streams& io) { return add_peer_as(all.peer, link, io); });
     added.add_option("KEY", all_->peer.peer, "Its public key")->required();
     add_peer_options(added);
     auto& changed = add_on_node(
       peer, "set", "Change what the options say of a peer, and nothing else",
-      [](const control_arguments& all, const overlay_link& link,
+      [](const control_arguments& all, const node_connection& link,
          const streams& io) { return change_peer(all.peer, link, io); });
     add_peer_name(changed);
     add_peer_options(changed);
     auto& removed
       = add_on_node(peer, "remove", "Remove a peer",
-                    [](const control_arguments& all, const overlay_link& link,
-                       const streams& io) {
+                    [](const control_arguments& all,
+                       const node_connection& link, const streams& io) {
                       return remove_peer_called(all.peer.peer, link, io);
                     });
     add_peer_name(removed);
@@ -175,7 +175,7 @@ public:
   void add_node() {
     add_on_node(line_.app(), "apply",
                 "Check a configuration file here, and apply it there",
-                [](const control_arguments& all, const overlay_link& link,
+                [](const control_arguments& all, const node_connection& link,
                    const streams& io) {
                   return apply_file(all.text, link, io);
                 })
@@ -183,10 +183,10 @@ public:
       ->required();
     add_on_node(line_.app(), "reload",
                 "Make the daemon read its configuration file again",
-                [](const control_arguments&, const overlay_link& link,
+                [](const control_arguments&, const node_connection& link,
                    const streams& io) { return reload(link, io); });
     add_on_node(line_.app(), "log-level", "Change how much the daemon logs",
-                [](const control_arguments& all, const overlay_link& link,
+                [](const control_arguments& all, const node_connection& link,
                    const streams& io) {
                   return change_log_level(all.text, link, io);
                 })
@@ -194,7 +194,7 @@ public:
       ->required();
     add_on_node(line_.app(), "shutdown",
                 "End the daemon, and with it the interface",
-                [](const control_arguments&, const overlay_link& link,
+                [](const control_arguments&, const node_connection& link,
                    const streams& io) { return shut_down_node(link, io); });
   }
 
@@ -284,7 +284,7 @@ private:
     auto& added
       = add_on_node(above, name, description,
                     [remove](const control_arguments& all,
-                             const overlay_link& link, const streams& io) {
+                             const node_connection& link, const streams& io) {
                       return change_allowed_ips(all.peer.peer, all.prefixes,
                                                 remove, link, io);
                     });

@@ -4,7 +4,7 @@
 
 #include "platform/process.hpp"
 #include "tools/weft/commands/commands.hpp"
-#include "tools/weft/places/overlay_link.hpp"
+#include "tools/weft/places/node_connection.hpp"
 #include "tools/weft/places/target.hpp"
 #include "tools/weft/view/top_screen.hpp"
 
@@ -27,28 +27,28 @@ struct peer_options {
 };
 
 /// Prints a line for each peer.
-int list_peers(const overlay_link& link, const streams& io);
-int add_peer_as(const peer_options& options, const overlay_link& link,
+int list_peers(const node_connection& link, const streams& io);
+int add_peer_as(const peer_options& options, const node_connection& link,
                 const streams& io);
-int change_peer(const peer_options& options, const overlay_link& link,
+int change_peer(const peer_options& options, const node_connection& link,
                 const streams& io);
-int remove_peer_called(const std::string& peer, const overlay_link& link,
+int remove_peer_called(const std::string& peer, const node_connection& link,
                        const streams& io);
 
 /// Adds allowed IPs to a peer, or takes them away: all or none of them.
 int change_allowed_ips(const std::string& peer,
                        const std::vector<std::string>& prefixes, bool remove,
-                       const overlay_link& link, const streams& io);
+                       const node_connection& link, const streams& io);
 
 // -- the node ----------------------------------------------------------------
 
 /// Checks a file here, and applies it there.
-int apply_file(const std::string& path, const overlay_link& link,
+int apply_file(const std::string& path, const node_connection& link,
                const streams& io);
-int reload(const overlay_link& link, const streams& io);
-int change_log_level(const std::string& level, const overlay_link& link,
+int reload(const node_connection& link, const streams& io);
+int change_log_level(const std::string& level, const node_connection& link,
                      const streams& io);
-int shut_down_node(const overlay_link& link, const streams& io);
+int shut_down_node(const node_connection& link, const streams& io);
 
 // -- live --------------------------------------------------------------------
 
@@ -57,7 +57,7 @@ struct watch_options {
 };
 
 /// Prints events until `signals`, a descriptor, can be read.
-int watch_events(const watch_options& options, const overlay_link& link,
+int watch_events(const watch_options& options, const node_connection& link,
                  const streams& io, int signals);
 
 struct top_options {
@@ -66,7 +66,7 @@ struct top_options {
 };
 
 /// Shows the peers and what they transfer, once: it takes one interval.
-int show_top_once(const top_options& options, const overlay_link& link,
+int show_top_once(const top_options& options, const node_connection& link,
                   const streams& io);
 
 /// What a live screen waits for, and where it is.
@@ -77,7 +77,7 @@ struct live_input {
 };
 
 /// The same again and again in the place of what the terminal shows.
-int show_top_live(const top_options& options, const overlay_link& link,
+int show_top_live(const top_options& options, const node_connection& link,
                   const streams& io, const live_input& input);
 
 // -- where nodes are ---------------------------------------------------------

@@ -13,7 +13,7 @@ namespace weft {
 
 namespace {
 
-int print(const outcome<config_changes>& changes, const overlay_link& link,
+int print(const outcome<config_changes>& changes, const node_connection& link,
           const streams& io) {
   if (!changes)
     return report(changes.error(), link.json, io);
@@ -23,7 +23,7 @@ int print(const outcome<config_changes>& changes, const overlay_link& link,
 
 /// For requests that are answered with nothing: `key: value`.
 int print(const outcome<void>& answer, const std::string& key,
-          const std::string& value, const overlay_link& link,
+          const std::string& value, const node_connection& link,
           const streams& io) {
   if (!answer)
     return report(answer.error(), link.json, io);
@@ -39,7 +39,7 @@ int print(const outcome<void>& answer, const std::string& key,
 
 } // namespace
 
-int apply_file(const std::string& path, const overlay_link& link,
+int apply_file(const std::string& path, const node_connection& link,
                const streams& io) {
   auto config
     = load_yaml(path, private_key_rule::optional, nullptr, std::nullopt);
@@ -56,11 +56,11 @@ int apply_file(const std::string& path, const overlay_link& link,
                link, io);
 }
 
-int reload(const overlay_link& link, const streams& io) {
+int reload(const node_connection& link, const streams& io) {
   return print(ask<config_changes>(link, reload_config{}), link, io);
 }
 
-int change_log_level(const std::string& level, const overlay_link& link,
+int change_log_level(const std::string& level, const node_connection& link,
                      const streams& io) {
   const auto read = read_log_level(level);
   if (!read)
@@ -70,7 +70,7 @@ int change_log_level(const std::string& level, const overlay_link& link,
                std::string{to_string(*read)}, link, io);
 }
 
-int shut_down_node(const overlay_link& link, const streams& io) {
+int shut_down_node(const node_connection& link, const streams& io) {
   return print(ask<void>(link, shut_down{}), "state", "shutting_down", link,
                io);
 }

@@ -102,7 +102,7 @@ failure no_such_peer(const std::string& name, const device_status& status) {
 
 /// The key of a peer that is given by key or by name.
 outcome<public_key>
-find_peer(const std::string& peer, const overlay_link& link) {
+find_peer(const std::string& peer, const node_connection& link) {
   if (auto key = read_public_key(peer))
     return *key;
   if (!read_peer_name(peer))
@@ -126,7 +126,7 @@ find_peer(const std::string& peer, const overlay_link& link) {
   return found.front();
 }
 
-int print(const outcome<config_changes>& changes, const overlay_link& link,
+int print(const outcome<config_changes>& changes, const node_connection& link,
           const streams& io) {
   if (!changes)
     return report(changes.error(), link.json, io);
@@ -136,7 +136,7 @@ int print(const outcome<config_changes>& changes, const overlay_link& link,
 
 } // namespace
 
-int list_peers(const overlay_link& link, const streams& io) {
+int list_peers(const node_connection& link, const streams& io) {
   auto status = ask_status(link);
   if (!status)
     return report(status.error(), link.json, io);
@@ -146,7 +146,7 @@ int list_peers(const overlay_link& link, const streams& io) {
   return exit_fine;
 }
 
-int add_peer_as(const peer_options& options, const overlay_link& link,
+int add_peer_as(const peer_options& options, const node_connection& link,
                 const streams& io) {
   const auto key
     = read_option(read_public_key(options.peer), "KEY", "public_key");
@@ -167,7 +167,7 @@ int add_peer_as(const peer_options& options, const overlay_link& link,
   return print(ask<config_changes>(link, add_peer{std::move(peer)}), link, io);
 }
 
-int change_peer(const peer_options& options, const overlay_link& link,
+int change_peer(const peer_options& options, const node_connection& link,
                 const streams& io) {
   auto update = read_update(options);
   if (update && *update == peer_update{})
@@ -184,7 +184,7 @@ int change_peer(const peer_options& options, const overlay_link& link,
                io);
 }
 
-int remove_peer_called(const std::string& peer, const overlay_link& link,
+int remove_peer_called(const std::string& peer, const node_connection& link,
                        const streams& io) {
   const auto key = find_peer(peer, link);
   if (!key)
@@ -194,7 +194,7 @@ int remove_peer_called(const std::string& peer, const overlay_link& link,
 
 int change_allowed_ips(const std::string& peer,
                        const std::vector<std::string>& prefixes, bool remove,
-                       const overlay_link& link, const streams& io) {
+                       const node_connection& link, const streams& io) {
   const auto read = read_prefixes(prefixes, "PREFIX");
   if (!read)
     return report(read.error(), link.json, io);

@@ -78,17 +78,18 @@ struct connections::parts {
 connections::connections() = default;
 connections::~connections() = default;
 
-overlay_link connections::prepare(const node_place& place,
-                                  const connection_options& options) {
+node_connection connections::prepare(const node_place& place,
+                                     const connection_options& options) {
   if (!parts_)
     parts_ = std::make_unique<parts>();
   auto& system = parts_->system;
-  overlay_link link{system, overlay_actor{}, options.timeout, options.json};
-  link.connect
-    = [&system, place, timeout = options.timeout](const connection_told& told) {
-        return weft::connect(system, place, timeout, told);
-      };
-  return link;
+  node_connection made{system, [&system, place, timeout = options.timeout](
+                                 const connection_told& told) {
+                         return weft::connect(system, place, timeout, told);
+                       }};
+  made.timeout = options.timeout;
+  made.json = options.json;
+  return made;
 }
 
 } // namespace weft

@@ -1,7 +1,7 @@
 // The connections of a command: the only place that knows how they are made.
 #pragma once
 
-#include "tools/weft/places/overlay_link.hpp"
+#include "tools/weft/places/node_connection.hpp"
 #include "tools/weft/places/target.hpp"
 
 #include <memory>
@@ -18,7 +18,7 @@ public:
   ~connections();
 
   /// A way to a node, which is connected with the first request.
-  overlay_link
+  node_connection
   prepare(const node_place& place, const connection_options& options);
 
 private:

@@ -28,14 +28,14 @@ failure to_failure(const caf::error& error, std::chrono::milliseconds timeout) {
   return what;
 }
 
-outcome<overlay_actor> connected(const overlay_link& link) {
-  if (!link.overlay) {
-    auto overlay = link.connect({});
-    if (!overlay)
-      return overlay;
-    link.overlay = std::move(*overlay);
+outcome<overlay_actor> node_connection::overlay() const {
+  if (!*overlay_) {
+    auto made = connect_({});
+    if (!made)
+      return made;
+    *overlay_ = std::move(*made);
   }
-  return link.overlay;
+  return *overlay_;
 }
 
 outcome<void> status_pages::add(device_status&& page) {
@@ -55,7 +55,7 @@ outcome<void> status_pages::add(device_status&& page) {
   return {};
 }
 
-outcome<device_status> ask_status(const overlay_link& link) {
+outcome<device_status> ask_status(const node_connection& link) {
   status_pages pages;
   while (!pages.is_complete()) {
     auto page = ask<device_status>(link, pages.next());

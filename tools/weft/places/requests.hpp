@@ -2,7 +2,7 @@
 #pragma once
 
 #include "tools/weft/failure.hpp"
-#include "tools/weft/places/overlay_link.hpp"
+#include "tools/weft/places/node_connection.hpp"
 
 #include <set>
 
@@ -11,18 +11,14 @@ namespace weft {
 /// What an actor's error means.  `timeout`: what the request was given.
 failure to_failure(const caf::error& error, std::chrono::milliseconds timeout);
 
-/// The overlay, connected if it was not before: a command that is wrong by
-/// itself bothers no daemon.
-outcome<overlay_actor> connected(const overlay_link& link);
-
 /// Asks, and waits for the answer.
 template <class Answer, class Request>
-outcome<Answer> ask(const overlay_link& link, Request request) {
-  auto overlay = connected(link);
+outcome<Answer> ask(const node_connection& link, Request request) {
+  auto overlay = link.overlay();
   if (!overlay)
     return tl::unexpected(std::move(overlay.error()));
   outcome<Answer> answer;
-  caf::scoped_actor self{link.system};
+  caf::scoped_actor self{link.system()};
   auto failed = [&](const caf::error& error) {
     answer = tl::unexpected(to_failure(error, link.timeout));
   };
@@ -58,6 +54,6 @@ private:
 };
 
 /// The status with all peers.
-outcome<device_status> ask_status(const overlay_link& link);
+outcome<device_status> ask_status(const node_connection& link);
 
 } // namespace weft

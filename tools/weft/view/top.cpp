@@ -93,12 +93,12 @@ private:
 /// One run of the live screen.
 class live_top {
 public:
-  live_top(const top_options& options, const overlay_link& link,
+  live_top(const top_options& options, const node_connection& link,
            const overlay_actor& overlay, std::shared_ptr<status_box> box,
            const streams& io, const live_input& input)
     : options_(options), box_(std::move(box)), signals_(*input.signals),
       keys_(input.keys), screen_(io.out, input.screen, input.keys),
-      source_(link.system.spawn<status_source>(
+      source_(link.system().spawn<status_source>(
         overlay, link.timeout, [box = box_](outcome<device_status> status) {
           box->put(std::move(status));
         })) {
@@ -217,7 +217,7 @@ private:
 
 } // namespace
 
-int show_top_once(const top_options& options, const overlay_link& link,
+int show_top_once(const top_options& options, const node_connection& link,
                   const streams& io) {
   std::optional<top_sample> former;
   for (;;) {
@@ -236,9 +236,9 @@ int show_top_once(const top_options& options, const overlay_link& link,
   }
 }
 
-int show_top_live(const top_options& options, const overlay_link& link,
+int show_top_live(const top_options& options, const node_connection& link,
                   const streams& io, const live_input& input) {
-  const auto overlay = connected(link);
+  const auto overlay = link.overlay();
   if (!overlay)
     return report(overlay.error(), link.json, io);
   auto waiter = poller::open();

@@ -39,7 +39,7 @@ struct watch_end {
 class watcher final : public watcher_actor::base {
 public:
   watcher(caf::actor_config& config, const watch_options& options,
-          const overlay_link& link, std::ostream& out,
+          const node_connection& link, std::ostream& out,
           std::shared_ptr<watch_end> end)
     : watcher_actor::base(config), options_(options), link_(link), out_(out),
       end_(std::move(end)) {
@@ -67,7 +67,7 @@ private:
   }
 
   watch_options options_;
-  const overlay_link& link_;
+  const node_connection& link_;
   std::ostream& out_;
   std::shared_ptr<watch_end> end_;
   overlay_actor overlay_;
@@ -94,7 +94,7 @@ watcher::behavior_type watcher::make_behavior() {
 
 void watcher::begin() {
   const watcher_actor self{this};
-  auto overlay = link_.connect([self](const connection_news& news) {
+  auto overlay = link_.watched([self](const connection_news& news) {
     caf::anon_send(self, news_atom::value, news);
   });
   if (!overlay) {
@@ -149,7 +149,7 @@ void watcher::connected() {
 
 } // namespace
 
-int watch_events(const watch_options& options, const overlay_link& link,
+int watch_events(const watch_options& options, const node_connection& link,
                  const streams& io, int signals) {
   auto waiter = poller::open();
   if (!waiter)
@@ -159,7 +159,7 @@ int watch_events(const watch_options& options, const overlay_link& link,
       !watched)
     return report(to_failure(watched.error()), link.json, io);
   const watcher_actor actor
-    = link.system.spawn<watcher>(options, link, io.out, end);
+    = link.system().spawn<watcher>(options, link, io.out, end);
   actor->attach_functor([end] {
     end->over = true;
     end->waiter.wake();
