@@ -26,42 +26,16 @@ import time
 import traceback
 import unittest
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, f"{os.path.dirname(os.path.abspath(__file__))}/../../tools/python")
+import programs  # noqa: E402
+from programs import ROOT, SKIPPED, SOCKETS, run, wait_until  # noqa: E402
+
 WEFTD = os.environ.get("WEFT_WEFTD", f"{ROOT}/build/tools/weftd")
 WEFT = os.environ.get("WEFT_WEFT", f"{ROOT}/build/tools/weft")
-SOCKETS = "/var/run/wireguard"
 CONTROL_SOCKETS = "/run/weft"
-SKIPPED = 77  # ctest's SKIP_RETURN_CODE
 
 _open_stacks = []
 _libc = ctypes.CDLL(None, use_errno=True)
-
-
-def _die_with_parent():
-    _libc.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-
-
-def run(*argv, check=True, timeout=30, **options):
-    """Runs a program to its end and returns what it printed."""
-    result = subprocess.run([str(a) for a in argv], text=True, timeout=timeout, capture_output=True,
-                            preexec_fn=_die_with_parent,
-                            **({"stdin": subprocess.DEVNULL} if "input" not in options else {}), **options)
-    if check and result.returncode:
-        raise AssertionError(f"{' '.join(map(str, argv))}: exit code {result.returncode}\n"
-                             f"{result.stdout}{result.stderr}")
-    return result
-
-
-def wait_until(condition, what, seconds=10.0):
-    """Waits for a true value of `condition` and returns it."""
-    deadline = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > deadline:
-            raise AssertionError(f"{what}: not within {seconds} s")
-        time.sleep(0.02)
 
 
 def remove_netns_folder():
@@ -90,7 +64,7 @@ class Process:
         command = self.argv if namespace is None else ["ip", "netns", "exec", namespace.name, *self.argv]
         self.log = tempfile.TemporaryFile("w+", dir=test.folder)
         self._popen = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
-                                       preexec_fn=_die_with_parent,
+                                       preexec_fn=programs.die_with_parent,
                                        env={**os.environ, "STATE_DIRECTORY": f"{test.folder}/state",
                                             **(environment or {})})
         test.processes.append(self)
@@ -140,12 +114,7 @@ class Namespace:
         self.ip("link", "set", "lo", "up")
 
     def remove(self):
-        listing = run("ip", "netns", "pids", self.name, check=False)
-        for pid in listing.stdout.split():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(int(pid), signal.SIGKILL)
-        if os.path.exists(f"/run/netns/{self.name}"):
-            run("ip", "netns", "del", self.name, check=False)
+        programs.remove_namespace(self.name)
 
     def ip(self, *arguments, **options):
         return run("ip", "-n", self.name, *arguments, **options)
@@ -480,29 +449,17 @@ def _clean_up_and_exit(number, frame):
     os._exit(1)
 
 
-def _is_alive(pid):
-    return os.path.exists(f"/proc/{pid}")
-
-
 def _sweep():
     """Removes what runs that were killed have left."""
-    for name in os.listdir("/run/netns") if os.path.isdir("/run/netns") else []:
-        match = re.fullmatch(r"weft-(\d+)-.*", name)
-        if match and not _is_alive(match.group(1)):
-            stale = Namespace.__new__(Namespace)
-            stale.name = name
-            stale.remove()
+    for name in programs.stale("/run/netns", re.compile(r"weft-(\d+)-.*")):
+        programs.remove_namespace(name)
     for folder, pattern in ((tempfile.gettempdir(), r"weft-test-(\d+)-.*"), ("/etc/netns", r"weft-(\d+)-.*")):
-        for name in os.listdir(folder) if os.path.isdir(folder) else []:
-            match = re.fullmatch(pattern, name)
-            if match and not _is_alive(match.group(1)):
-                shutil.rmtree(f"{folder}/{name}", ignore_errors=True)
+        for name in programs.stale(folder, re.compile(pattern)):
+            shutil.rmtree(f"{folder}/{name}", ignore_errors=True)
     for folder in (SOCKETS, CONTROL_SOCKETS):
-        for name in os.listdir(folder) if os.path.isdir(folder) else []:
-            match = re.fullmatch(r"wt([0-9a-f]+)-\d+\.sock", name)
-            if match and not _is_alive(int(match.group(1), 16)):
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(f"{folder}/{name}")
+        for name in programs.stale(folder, re.compile(r"wt([0-9a-f]+)-\d+\.sock"), base=16):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(f"{folder}/{name}")
 
 
 def is_sanitized(program):

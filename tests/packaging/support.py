@@ -13,13 +13,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, f"{os.path.dirname(os.path.abspath(__file__))}/../../tools/python")
+import programs  # noqa: E402
+from programs import ROOT, SKIPPED, wait_until  # noqa: E402, F401
+
 BUILD = os.environ.get("WEFT_BUILD", f"{ROOT}/build")
 PACKAGES = os.environ.get("WEFT_PACKAGES", f"{ROOT}/build-release/packages")
-SKIPPED = 77  # ctest's SKIP_RETURN_CODE
 
 
 def version():
@@ -29,26 +30,9 @@ def version():
         return re.search(r"project\(weft VERSION (\S+)", file.read()).group(1)
 
 
-def run(*argv, check=True, timeout=120, **options):
-    """Runs a program to its end; its result, with what it printed."""
-    options.setdefault("stdin", subprocess.DEVNULL)
-    result = subprocess.run([str(a) for a in argv], text=True, timeout=timeout, stdout=subprocess.PIPE,
-                            stderr=subprocess.STDOUT, **options)
-    if check and result.returncode:
-        raise AssertionError(f"{' '.join(map(str, argv))}: exit code {result.returncode}\n{result.stdout}")
-    return result
-
-
-def wait_until(condition, what, seconds=10.0):
-    """Waits for a true value of `condition` and returns it."""
-    deadline = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > deadline:
-            raise AssertionError(f"{what}: not within {seconds} s")
-        time.sleep(0.05)
+def run(*argv, timeout=120, **options):
+    """Runs a program to its end; its result, with all that it printed in `stdout`."""
+    return programs.run(*argv, timeout=timeout, **{"stderr": subprocess.STDOUT, **options})
 
 
 def package(name):

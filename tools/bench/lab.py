@@ -5,7 +5,6 @@ process id, so that several labs can exist at once; what a killed one left behin
 """
 
 import contextlib
-import ctypes
 import datetime
 import json
 import os
@@ -17,39 +16,13 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-SOCKETS = "/var/run/wireguard"
+sys.path.insert(0, f"{os.path.dirname(os.path.abspath(__file__))}/../python")
+from programs import ROOT, SOCKETS, die_with_parent, remove_namespace, run, stale, wait_until  # noqa: E402, F401
+
 PREFIX = "weftbench-"
 CABLE = ("192.0.2.1", "192.0.2.2")  # addresses of the two hosts on the cable
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
-
-_libc = ctypes.CDLL(None, use_errno=True)
-
-
-def _die_with_parent():
-    _libc.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-
-
-def run(*argv, check=True, timeout=60, **options):
-    """Runs a program to its end and returns what it printed."""
-    if "input" not in options:
-        options["stdin"] = subprocess.DEVNULL
-    result = subprocess.run([str(word) for word in argv], text=True, capture_output=True, timeout=timeout,
-                            preexec_fn=_die_with_parent, **options)
-    if check and result.returncode:
-        raise RuntimeError(f"{' '.join(map(str, argv))}: exit code {result.returncode}\n"
-                           f"{result.stdout}{result.stderr}")
-    return result
-
-
-def wait_until(condition, what, seconds=10.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"{what}: not within {seconds:g} s")
-        time.sleep(0.01)
 
 
 def say(text):
@@ -63,7 +36,7 @@ class Process:
         self.log = log
         with open(log, "w") as output:
             self._popen = subprocess.Popen([str(word) for word in argv], stdin=subprocess.DEVNULL, stdout=output,
-                                           stderr=output, preexec_fn=_die_with_parent, **options)
+                                           stderr=output, preexec_fn=die_with_parent, **options)
 
     @property
     def pid(self):
@@ -183,23 +156,10 @@ def require_root():
         sys.exit("there is no /dev/net/tun on this machine")
 
 
-def remove_namespace(name):
-    """The namespace, and what still runs in it."""
-    if not os.path.exists(f"/run/netns/{name}"):
-        return
-    for pid in run("ip", "netns", "pids", name, check=False).stdout.split():
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(int(pid), signal.SIGKILL)
-    run("ip", "netns", "del", name, check=False)
-
-
 def sweep():
-    """Removes namespaces and folders of labs whose process is gone."""
-    with contextlib.suppress(FileNotFoundError):
-        for name in os.listdir("/run/netns"):
-            found = re.fullmatch(rf"{PREFIX}(\d+)-\w+", name)
-            if found and not os.path.exists(f"/proc/{found.group(1)}"):
-                remove_namespace(name)
+    """Removes namespaces of labs whose process is gone."""
+    for name in stale("/run/netns", re.compile(rf"{PREFIX}(\d+)-\w+")):
+        remove_namespace(name)
 
 
 def interface_name(end):
