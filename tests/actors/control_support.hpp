@@ -65,81 +65,37 @@ public:
 };
 
 /// Another program, with an actor system of its own.
-class program {
+class program : public world {
 public:
-  program() : system_(config_), self_(system_) {
-  }
-
-  caf::actor_system& system() {
-    return system_;
-  }
-  caf::scoped_actor& self() {
-    return self_;
+  program()
+    : world([](caf::actor_system_config& config) {
+        weft::configure(config);
+        config.load<caf::io::middleman>();
+      }) {
   }
 
   overlay_actor
   connect(const control_target& where, connect_options options = {}) {
-    auto connected = connect_overlay(system_, where, std::move(options));
+    auto connected = connect_overlay(system(), where, std::move(options));
     if (!connected)
       FAIL(connected.error().message);
     return *connected;
   }
 
-  /// The answer to `message`, or the error.
-  template <class R, class Handle, class Message>
-  tl::expected<R, caf::error> try_ask(const Handle& actor, Message message) {
-    std::optional<tl::expected<R, caf::error>> got;
-    self_->request(actor, patience, std::move(message))
-      .receive([&](R& answer) { got.emplace(std::move(answer)); },
-               [&](caf::error& error) {
-                 got.emplace(tl::unexpected(std::move(error)));
-               });
-    return std::move(*got);
-  }
-  template <class R, class Handle, class Message>
-  R ask(const Handle& actor, Message message) {
-    auto answer = try_ask<R>(actor, std::move(message));
-    if (!answer)
-      FAIL(error_message(answer.error()));
-    return std::move(*answer);
-  }
-  /// As above, where the answer has no content.
-  template <class Handle, class Message>
-  caf::error command(const Handle& actor, Message message) {
-    caf::error failure;
-    self_->request(actor, patience, std::move(message))
-      .receive([] {}, [&](caf::error& error) { failure = std::move(error); });
-    return failure;
-  }
-
   /// An actor that records states.
   connection_watcher watcher(const message_log_ptr& states) {
-    return system_.spawn([states](connection_watcher::pointer)
+    return system().spawn([states](connection_watcher::pointer)
                            -> connection_watcher::behavior_type {
       return {[states](const connection_state& state) { states->push(state); }};
     });
   }
   /// An actor that records batches, and answers them at once.
   event_subscriber subscriber(const message_log_ptr& batches) {
-    return system_.spawn(
+    return system().spawn(
       [batches](event_subscriber::pointer) -> event_subscriber::behavior_type {
         return {[batches](const event_batch& batch) { batches->push(batch); }};
       });
   }
-
-private:
-  struct configuration : caf::actor_system_config {
-    configuration() {
-      weft::configure(*this);
-      load<caf::io::middleman>();
-      set("scheduler.policy", caf::atom("sharing"));
-      set("scheduler.max-threads", std::size_t{1});
-    }
-  };
-
-  configuration config_;
-  caf::actor_system system_;
-  caf::scoped_actor self_;
 };
 
 inline public_key key_with(std::uint8_t byte) {

@@ -83,7 +83,11 @@ struct test_loop {
 /// An actor system; what was spawned with it ends when it ends.
 class world {
 public:
-  world() : system_(config_), self_(system_) {
+  using preparation = std::function<void(caf::actor_system_config&)>;
+
+  /// `prepare` may load modules and add types.
+  explicit world(const preparation& prepare = {})
+    : config_(prepare), system_(config_), self_(system_) {
   }
   world(const world&) = delete;
   world& operator=(const world&) = delete;
@@ -166,9 +170,11 @@ public:
 
 private:
   struct configuration : caf::actor_system_config {
-    configuration() {
+    explicit configuration(const preparation& prepare) {
       set("scheduler.policy", caf::atom("sharing"));
       set("scheduler.max-threads", std::size_t{1});
+      if (prepare)
+        prepare(*this);
     }
   };
 
