@@ -89,23 +89,18 @@ void yaml_reader::read_roles(const yaml_node& section, const path& at,
                     "there is " + std::string{describe(section.kind)}
                       + "; a map of 'NAME: operator' or 'NAME: viewer' lines "
                         "is expected");
-  const auto* key = tree_.first_child(section);
-  while (key != nullptr) {
-    const auto* value = tree_.next(*key);
-    if (value == nullptr)
-      return;
-    const path here{&at, key->text, 0};
-    const auto* text = scalar(*value, here, "operator or viewer");
+  for (const auto& [key, value] : tree_.entries(section)) {
+    const path here{&at, key.text, 0};
+    const auto* text = scalar(value, here, "operator or viewer");
     const auto role
       = text != nullptr ? parse_control_role(*text) : std::nullopt;
     if (text != nullptr && (!role || *role == control_role::node))
-      complain(*value, here,
+      complain(value, here,
                strings::quote(*text)
                  + " is no role; operator or viewer is expected");
-    else if (role && !into.roles.emplace(key->text, *role).second)
-      complain(key->place, &here,
+    else if (role && !into.roles.emplace(key.text, *role).second)
+      complain(key.place, &here,
                "the name appears twice; remove one of the two");
-    key = tree_.next(*value);
   }
 }
 

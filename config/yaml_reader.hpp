@@ -142,14 +142,8 @@ void yaml_reader::read_map(const yaml_node& map, const path* at,
                     "there is " + std::string{describe(map.kind)}
                       + "; a map of 'key: value' lines is expected");
   std::array<const yaml_node*, 16> seen{};
-  const auto* key = tree_.first_child(map);
-  while (key != nullptr) {
-    const auto* value = tree_.next(*key);
-    if (value == nullptr)
-      return;
-    read_entry(*key, *value, at, fields, std::span{seen}, into);
-    key = tree_.next(*value);
-  }
+  for (const auto& [key, value] : tree_.entries(map))
+    read_entry(key, value, at, fields, std::span{seen}, into);
 }
 
 template <class T>

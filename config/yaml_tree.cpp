@@ -163,4 +163,18 @@ yaml_tree::~yaml_tree() {
     wipe_text(node.text);
 }
 
+std::vector<yaml_tree::entry> yaml_tree::entries(const yaml_node& map) const {
+  std::vector<entry> found;
+  if (map.kind != yaml_kind::map)
+    return found;
+  for (const auto* key = first_child(map); key != nullptr;) {
+    const auto* value = next(*key);
+    if (value == nullptr)
+      break;
+    found.push_back({*key, *value});
+    key = next(*value);
+  }
+  return found;
+}
+
 } // namespace weft

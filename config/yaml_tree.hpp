@@ -58,13 +58,20 @@ public:
   const yaml_node* root() const {
     return nodes_.empty() ? nullptr : &nodes_.front();
   }
-  /// A map's children are key, value, key, value ...
+  /// A map's children are key, value, key, value ...; see entries().
   const yaml_node* first_child(const yaml_node& of) const {
     return at(of.first);
   }
   const yaml_node* next(const yaml_node& after) const {
     return at(after.next);
   }
+
+  /// What a map has; nothing if the node is none.
+  struct entry {
+    const yaml_node& key;
+    const yaml_node& value;
+  };
+  std::vector<entry> entries(const yaml_node& map) const;
 
 private:
   friend class yaml_tree_builder;

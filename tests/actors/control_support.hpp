@@ -85,7 +85,7 @@ public:
   /// An actor that records states.
   connection_watcher watcher(const message_log_ptr& states) {
     return system().spawn([states](connection_watcher::pointer)
-                           -> connection_watcher::behavior_type {
+                            -> connection_watcher::behavior_type {
       return {[states](const connection_state& state) { states->push(state); }};
     });
   }

@@ -5,6 +5,7 @@
 #include "actors/control/alarm.hpp"
 #include "actors/control/client/connect.hpp"
 #include "actors/control/client/dialer.hpp"
+#include "actors/control/wire/frame_relay.hpp"
 
 #include <map>
 #include <memory>

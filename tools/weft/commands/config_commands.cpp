@@ -63,14 +63,9 @@ text_place place_in_control(const std::string& path, std::string_view key) {
     return {};
   const auto value_of = [&](const yaml_node& map, std::string_view name) {
     const yaml_node* found = nullptr;
-    if (map.kind != yaml_kind::map)
-      return found;
-    for (const auto* at = tree->first_child(map); at != nullptr;) {
-      const auto* value = tree->next(*at);
-      if (at->text == name)
-        found = value;
-      at = value != nullptr ? tree->next(*value) : nullptr;
-    }
+    for (const auto& [its_key, value] : tree->entries(map))
+      if (its_key.text == name)
+        found = &value;
     return found;
   };
   const auto* control = value_of(*tree->root(), "control");

@@ -33,13 +33,10 @@ std::size_t start_of_line(std::string_view text, int line) {
 std::pair<const yaml_node*, const yaml_node*>
 top_entry(const yaml_tree& tree, std::string_view name) {
   const auto* root = tree.root();
-  const auto* key = root != nullptr ? tree.first_child(*root) : nullptr;
-  while (key != nullptr) {
-    const auto* value = tree.next(*key);
-    if (key->text == name || value == nullptr)
-      return {key, value};
-    key = tree.next(*value);
-  }
+  if (root != nullptr)
+    for (const auto& [key, value] : tree.entries(*root))
+      if (key.text == name)
+        return {&key, &value};
   return {nullptr, nullptr};
 }
 

@@ -44,22 +44,17 @@ private:
     if (map.kind != yaml_kind::map)
       return complain(map.place, at, "a map of 'key: value' lines is expected");
     std::vector<std::string_view> seen;
-    const auto* key = tree_.first_child(map);
-    while (key != nullptr) {
-      const auto* value = tree_.next(*key);
-      if (value == nullptr)
-        return;
-      if (key->kind != yaml_kind::scalar || !strings::is_short_word(key->text))
-        complain(key->place, at,
+    for (const auto& [key, value] : tree_.entries(map)) {
+      if (key.kind != yaml_kind::scalar || !strings::is_short_word(key.text))
+        complain(key.place, at,
                  "the key is no name: 1-32 letters, digits, '_', '-' and '.' "
                  "are expected");
-      else if (std::find(seen.begin(), seen.end(), key->text) != seen.end())
-        complain(key->place, join(at, key->text),
+      else if (std::find(seen.begin(), seen.end(), key.text) != seen.end())
+        complain(key.place, join(at, key.text),
                  "the key appears twice; remove one of the two");
       else
-        each(*key, *value);
-      seen.emplace_back(key->text);
-      key = tree_.next(*value);
+        each(key, value);
+      seen.emplace_back(key.text);
     }
   }
 
