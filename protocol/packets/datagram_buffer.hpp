@@ -30,14 +30,20 @@ class datagram_buffer {
 public:
   static constexpr std::size_t max_datagrams = 128;
 
+  /// Of a packet: whether it may carry a WireGuard message itself, as in a
+  /// tunnel within the tunnel.
+  enum class contents : std::uint8_t { may_hold_message, no_message };
+
   datagram_buffer() = default;
   explicit datagram_buffer(byte_span memory) : memory_(memory) {
   }
 
   /// Adds a datagram for an inner packet of `length` bytes padded to
   /// `padded` bytes.  Returns where the packet's `length` bytes go; the
-  /// padding is zeroed.  Nothing (an empty span) if there is no room.
-  byte_span add(std::size_t length, std::size_t padded) {
+  /// padding is zeroed.  Nothing (an empty span) if there is no room.  `what`
+  /// is for those who know: it spares packets that hold no message a look.
+  byte_span add(std::size_t length, std::size_t padded,
+                contents what = contents::may_hold_message) {
     assert(length > 0 && length <= padded && padded <= 65535);
     const auto total = padded + transport_overhead;
     if (count_ == max_datagrams || used_ + total > memory_.size()
@@ -48,6 +54,8 @@ public:
     auto packet = memory_.subspan(used_ + transport_header_size, padded);
     std::memset(packet.data() + length, 0, padded - length);
     used_ += total;
+    may_hold_messages_
+      = may_hold_messages_ || what == contents::may_hold_message;
     return packet.first(length);
   }
 
@@ -74,6 +82,11 @@ public:
   void clear() {
     count_ = 0;
     used_ = 0;
+    may_hold_messages_ = false;
+  }
+  /// Whether any packet that was added may carry a WireGuard message.
+  bool may_hold_messages() const {
+    return may_hold_messages_;
   }
   bool empty() const {
     return count_ == 0;
@@ -101,6 +114,7 @@ private:
   std::array<slice, max_datagrams> slices_{};
   std::size_t count_ = 0;
   std::size_t used_ = 0;
+  bool may_hold_messages_ = false;
 };
 
 } // namespace weft

@@ -9,6 +9,7 @@ namespace weft::inner {
 
 inline constexpr std::uint8_t protocol_tcp = 6;
 inline constexpr std::uint8_t protocol_udp = 17;
+inline constexpr std::uint8_t protocol_fragment = 44; ///< RFC 8200, 4.5
 
 namespace ipv4 {
 inline constexpr std::size_t header_size = ipv4_header_size;

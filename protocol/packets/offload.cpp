@@ -29,6 +29,18 @@ std::uint8_t byte_at(const_byte_span data, std::size_t offset) {
   return std::to_integer<std::uint8_t>(data[offset]);
 }
 
+/// Whether `packet` may be UDP, as far as its fixed header and a fragment
+/// header behind that tell.
+bool may_be_udp(const_byte_span packet) {
+  const auto is_v4 = inner::ip_version(packet) == 4;
+  const auto at = is_v4 ? inner::ipv4::protocol : inner::ipv6::next_header;
+  if (packet.size() <= at)
+    return false;
+  const auto protocol = byte_at(packet, at);
+  return protocol == inner::protocol_udp
+         || (!is_v4 && protocol == inner::protocol_fragment);
+}
+
 /// Can a packet of `length` bytes travel in one datagram, whatever the MTU
 /// that bounds its padding?
 bool fits_datagram(std::size_t length) {
@@ -71,6 +83,8 @@ segmenter::create(const offload_header& header, byte_span packet) {
                            : fits_datagram(packet.size()));
   if (!valid)
     return std::nullopt;
+  if (!may_be_udp(packet))
+    result.contents_ = datagram_buffer::contents::no_message;
   return result;
 }
 
@@ -188,7 +202,7 @@ bool segmenter::split_into(datagram_buffer& out, std::size_t mtu) {
               : header_length_
                   + std::min(payload_limit_,
                              packet_.size() - header_length_ - sent_);
-    const auto segment = out.add(length, padded_length(length, mtu));
+    const auto segment = out.add(length, padded_length(length, mtu), contents_);
     if (segment.empty()) {
       done_ = out.empty();
       return done_;

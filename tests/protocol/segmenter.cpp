@@ -524,3 +524,28 @@ TEST_CASE("damaged headers never lead outside of the packet") {
   }
   CHECK(accepted > 2000);
 }
+
+TEST_CASE("only packets that may carry a message of a tunnel are marked") {
+  const auto marked = [](const bytes& packet) {
+    auto raw = packet;
+    auto made = segmenter::create({}, raw);
+    REQUIRE(made);
+    bytes memory(4096);
+    datagram_buffer buffer{memory};
+    REQUIRE(made->split_into(buffer, mtu));
+    const auto result = buffer.may_hold_messages();
+    buffer.clear();
+    CHECK_FALSE(buffer.may_hold_messages());
+    return result;
+  };
+  deterministic_random random{12};
+  for (const bool v4 : {true, false}) {
+    auto udp = build_partial(super_packet_of(random, v4, false, 100));
+    CHECK(marked(udp));
+    CHECK_FALSE(marked(build_partial(super_packet_of(random, v4, true, 100))));
+    if (v4)
+      continue;
+    udp[6] = std::byte{44}; // a fragment
+    CHECK(marked(udp));
+  }
+}
