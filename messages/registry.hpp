@@ -4,6 +4,7 @@
 #include "config/device_update.hpp"
 #include "messages/control.hpp"
 #include "messages/peer.hpp"
+#include "protocol/tunnel/session_state.hpp"
 
 namespace weft {
 
@@ -38,6 +39,12 @@ struct go_on_changing {};
 /// registry -> itself: who has not taken a change over by now is not waited
 /// for.
 struct changes_overdue {};
+
+/// peer -> registry, just before its down message: what the session of the
+/// actor that takes its place has to go on with.
+struct session_ended {
+  session_memory memory;
+};
 
 /// registry -> itself: it is time to start a failed peer again.
 struct restart_peer {
@@ -82,6 +89,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::change_existing_peer)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::check_update)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::go_on_changing)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::changes_overdue)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::session_ended)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::restart_peer)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::endpoint_resolved)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::endpoint_not_found)
@@ -103,7 +111,8 @@ using registry_actor = caf::typed_actor<
   caf::reacts_to<endpoint_resolved>, caf::reacts_to<endpoint_not_found>,
   caf::reacts_to<endpoint_unanswered>, caf::reacts_to<lookup_due>,
   // peers that failed, and paths that may have
-  caf::reacts_to<restart_peer>, caf::reacts_to<source_lost>,
+  caf::reacts_to<session_ended>, caf::reacts_to<restart_peer>,
+  caf::reacts_to<source_lost>,
   // questions
   caf::replies_to<check_handshake>::with<bool>,
   caf::replies_to<configuration_request>::with<peer_configurations>,

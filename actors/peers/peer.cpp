@@ -6,22 +6,21 @@ namespace weft {
 
 peer::peer(caf::actor_config& config, io_loop_ptr loop, workspace_ptr space,
            peer_neighbours neighbours, std::shared_ptr<const identity> self,
-           std::uint32_t slot, std::shared_ptr<peer_memory> memory,
+           std::uint32_t slot, const session_memory& former,
            peer_settings settings)
   : hosted(config, std::move(loop)), space_(std::move(space)),
-    neighbours_(std::move(neighbours)), slot_(slot), memory_(std::move(memory)),
+    neighbours_(std::move(neighbours)), slot_(slot),
     name_(std::move(settings.name)),
     endpoint_host_(std::move(settings.endpoint_host)),
+    session_lost_(former.session_lost),
     initial_keepalive_(settings.persistent_keepalive),
     session_(std::move(self), settings.public_key, *space_->indices, slot,
-             memory_->generation, space_->random, &space_->staging,
+             former.generation, space_->random, &space_->staging,
              &space_->leads_into_tunnel) {
   session_.set_preshared_key(settings.preshared_key);
-  session_.stamp_after(memory_->last_stamp);
-  session_.refuse_initiations_until(memory_->newest_initiation);
-  if (const auto& remote
-      = memory_->remote ? memory_->remote : settings.endpoint)
-    session_.set_endpoint(*remote);
+  if (settings.endpoint)
+    session_.set_endpoint(*settings.endpoint);
+  session_.resume(former);
   if (settings.endpoint)
     turns_.configure(*settings.endpoint);
   if (session_.path())
@@ -38,17 +37,14 @@ peer::behavior_type peer::make_behavior() {
     },
     [this](const initiation_received& message) {
       const auto moment = instant_now();
-      session_.handle_initiation(*message.claim, wire::initiation_size,
-                                 message.path, moment);
+      session_.receive(*message.claim, message.path, moment);
       follow_up(moment);
     },
     [this](const answer_received& answer) {
       const auto moment = instant_now();
-      const auto bytes = answer.message.view();
-      if (bytes.size() == wire::response_size)
-        session_.handle_response(bytes, answer.message.path, moment);
-      else
-        session_.handle_cookie_reply(bytes, moment);
+      auto message = answer.message;
+      session_.receive(byte_span{message.bytes}.first(message.size),
+                       message.path, moment);
       follow_up(moment);
     },
     [this](const deadline_passed&) {
@@ -84,12 +80,9 @@ peer::behavior_type peer::make_behavior() {
 }
 
 void peer::on_exit() {
-  if (session_.path())
-    memory_->remote = session_.path()->remote;
-  memory_->newest_initiation = session_.newest_initiation();
-  memory_->generation = session_.generation();
-  memory_->last_stamp = session_.last_stamp();
-  memory_->session_lost = session_.session_created().has_value();
+  // CAF sends it before the down message, in whose turn it is read.
+  if (neighbours_.registry)
+    send(neighbours_.registry, session_ended{memory_of(session_.save())});
   session_.set_identity(nullptr); // wipes all keys now
   if (neighbours_.timer)
     send(neighbours_.timer,
@@ -100,9 +93,8 @@ void peer::on_exit() {
 void peer::seal(outgoing_packets& packets) {
   const auto at = instant_now();
   auto batch = std::move(packets.batch);
-  if (!session_.seal(batch->datagrams, at))
-    session_.stage(batch->datagrams, at);
-  else if (session_.path() && !batch->datagrams.empty())
+  const auto status = session_.send(batch->datagrams, at);
+  if (status == peer_session::send_status::sealed && !batch->datagrams.empty())
     send_out(std::move(batch));
   follow_up(at);
 }
@@ -182,7 +174,7 @@ void peer::begin() {
   const auto at = instant_now();
   session_.set_persistent_keepalive(*std::exchange(initial_keepalive_, {}), at);
   // The other side goes on with the session of the actor that failed.
-  if (std::exchange(memory_->session_lost, false))
+  if (std::exchange(session_lost_, false))
     session_.initiate_handshake(at);
   follow_up(at);
 }

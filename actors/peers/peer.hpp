@@ -14,17 +14,6 @@
 
 namespace weft {
 
-/// What outlives a peer's actor, so that the one that replaces it after a
-/// failure begins where it ended.  The actor writes it when it ends, and the
-/// registry reads it once it has heard of that.
-struct peer_memory {
-  std::optional<endpoint> remote;
-  tai64n newest_initiation{};
-  std::uint32_t generation = 0; ///< of the next session's receiver index
-  wall_time last_stamp{};       ///< of our last initiation
-  bool session_lost = false;    ///< there was a session when it ended
-};
-
 /// Whom a peer sends to.
 struct peer_neighbours {
   udp_port_actor socket;
@@ -38,7 +27,7 @@ class peer : public hosted<peer_actor::base> {
 public:
   peer(caf::actor_config& config, io_loop_ptr loop, workspace_ptr space,
        peer_neighbours neighbours, std::shared_ptr<const identity> self,
-       std::uint32_t slot, std::shared_ptr<peer_memory> memory,
+       std::uint32_t slot, const session_memory& former,
        peer_settings settings);
 
   behavior_type make_behavior() override;
@@ -73,9 +62,9 @@ private:
   workspace_ptr space_;
   peer_neighbours neighbours_;
   std::uint32_t slot_;
-  std::shared_ptr<peer_memory> memory_;
   std::string name_;
   std::string endpoint_host_;
+  bool session_lost_; ///< until the peer is published: begin a new one
   /// Until the peer is published: the keepalive that it will begin with.
   std::optional<std::chrono::seconds> initial_keepalive_;
   endpoint_turns turns_;

@@ -80,6 +80,7 @@ registry::behavior_type registry::make_behavior() {
       try_another_address(unanswered);
     },
     [this](const lookup_due& due) { resolve_again(due); },
+    [this](const session_ended& ended) { remember(ended); },
     [this](const restart_peer& request) { start_again(request); },
     [this](const source_lost&) { forget_sources(); },
     [this](const check_handshake& asked) { return handshake_since(asked); },
@@ -272,9 +273,9 @@ void registry::tell_event(event_kind kind, const slot_entry& entry,
 
 std::uint32_t registry::add_peer(const peer_update& update) {
   const auto slot = take_slot();
-  slots_[slot].memory = std::make_shared<peer_memory>();
+  slots_[slot].memory = {};
   // Not the indices of the slot's former peer again.
-  slots_[slot].memory->generation = generations_[slot];
+  slots_[slot].memory.generation = generations_[slot];
   auto& settings = slots_[slot].settings;
   settings = {};
   settings.name = update.name.value_or("");

@@ -45,7 +45,7 @@ private:
     peer_settings settings;
     std::optional<endpoint_config> configured_endpoint;
     std::set<ip_prefix> allowed;
-    std::shared_ptr<peer_memory> memory;
+    session_memory memory;
     std::uint64_t restarts = 0;
     time_point started{};
     /// Its name is being looked up, or will be again.  One of the two at most.
@@ -89,7 +89,7 @@ private:
   /// A peer that was removed, until it has ended.
   struct ending_peer {
     std::optional<std::uint32_t> slot; ///< nothing: another peer has it
-    std::shared_ptr<peer_memory> memory;
+    session_memory memory;
     publication_ptr change; ///< that waits for the end
   };
 
@@ -115,6 +115,7 @@ private:
   void note_loss(std::uint32_t slot);
   void remove_peer(std::uint32_t slot);
   void spawn_peer(std::uint32_t slot);
+  void remember(const session_ended& ended);
   void peer_ended(const caf::down_msg& down);
   void start_again(const restart_peer& request);
   /// `HOST:PORT` if the endpoint is a name, else empty.

@@ -175,7 +175,7 @@ void registry::end_peer(std::uint32_t slot, bool has_ended) {
   ++change->removed;
   change->was_busy = true;
   if (has_ended) {
-    generations_[slot] = entry.memory->generation;
+    generations_[slot] = entry.memory.generation;
     free_slots_.push_back(slot);
     return;
   }
@@ -193,11 +193,19 @@ bool registry::removed_peer_ended(const caf::actor_addr& who) {
   const auto ended = std::move(found->second);
   ending_.erase(found);
   if (ended.slot) {
-    generations_[*ended.slot] = ended.memory->generation;
+    generations_[*ended.slot] = ended.memory.generation;
     free_slots_.push_back(*ended.slot);
   }
   acknowledged(ended.change);
   return true;
+}
+
+void registry::remember(const session_ended& ended) {
+  const auto who = caf::actor_cast<caf::actor_addr>(current_sender());
+  if (const auto live = by_address_.find(who); live != by_address_.end())
+    slots_[live->second].memory = ended.memory;
+  else if (const auto removed = ending_.find(who); removed != ending_.end())
+    removed->second.memory = ended.memory;
 }
 
 void registry::peer_ended(const caf::down_msg& down) {

@@ -100,16 +100,16 @@ cookie_checker::make_reply(const_byte_span message, const endpoint& source,
 
 byte_array<wire::cookie_size>
 cookie_checker::make_cookie(const endpoint& source, time_point now) {
-  if (!secret_made_ || now - *secret_made_ >= limits::cookie_lifetime) {
-    random_.fill(cookie_secret_.bytes());
-    secret_made_ = now;
+  if (!state_.made || now - *state_.made >= limits::cookie_lifetime) {
+    random_.fill(state_.cookie_secret.bytes());
+    state_.made = now;
   }
   // The address as its family has it, then the port in network order.
   byte_array<18> where{};
   const auto length = source.address.size();
   std::copy_n(source.address.bytes.data(), length, where.data());
   store_be(where.data() + length, source.port);
-  return blake2s::mac(cookie_secret_.bytes(),
+  return blake2s::mac(state_.cookie_secret.bytes(),
                       const_byte_span(where).first(length + 2));
 }
 
@@ -122,17 +122,19 @@ cookie_stamper::cookie_stamper(const public_key& peer)
 
 void cookie_stamper::stamp(byte_span message, time_point now) {
   const auto parts = lay_out(message);
-  last_mac1_ = blake2s::mac(mac1_key_.bytes(), parts.covered_by_mac1);
-  std::copy(last_mac1_->begin(), last_mac1_->end(), parts.mac1.begin());
+  state_.last_mac1 = blake2s::mac(mac1_key_.bytes(), parts.covered_by_mac1);
+  std::copy(state_.last_mac1->begin(), state_.last_mac1->end(),
+            parts.mac1.begin());
   byte_array<wire::mac_size> mac2{};
-  if (cookie_received_ && now - *cookie_received_ < limits::cookie_lifetime)
-    mac2 = blake2s::mac(cookie_, parts.covered_by_mac2);
+  if (state_.cookie_received
+      && now - *state_.cookie_received < limits::cookie_lifetime)
+    mac2 = blake2s::mac(state_.cookie, parts.covered_by_mac2);
   std::copy(mac2.begin(), mac2.end(), parts.mac2.begin());
 }
 
 bool cookie_stamper::consume_reply(
   std::span<const std::byte, wire::cookie_reply_size> reply, time_point now) {
-  if (!last_mac1_)
+  if (!state_.last_mac1)
     return false;
   sodium::ensure_ready();
   byte_array<wire::cookie_size> opened{};
@@ -140,15 +142,15 @@ bool cookie_stamper::consume_reply(
     sodium::raw(opened.data()), nullptr, nullptr,
     sodium::raw(reply.data() + wire::cookie_reply_cookie),
     wire::cookie_reply_size - wire::cookie_reply_cookie,
-    sodium::raw(last_mac1_->data()), last_mac1_->size(),
+    sodium::raw(state_.last_mac1->data()), state_.last_mac1->size(),
     sodium::raw(reply.data() + wire::cookie_reply_nonce),
     sodium::raw(cookie_key_.data()));
   if (failed != 0)
     return false;
-  cookie_ = opened;
-  cookie_received_ = now;
+  state_.cookie = opened;
+  state_.cookie_received = now;
   // A message is answered once: a replayed reply must not keep a cookie alive.
-  last_mac1_.reset();
+  state_.last_mac1.reset();
   return true;
 }
 

@@ -18,6 +18,18 @@ public:
   /// and renewed every 120 s.
   cookie_checker(const public_key& own, random_source& random);
 
+  /// What it draws; the rest follows from the key.
+  struct state {
+    secret<key_size> cookie_secret;
+    std::optional<time_point> made; ///< nothing: none yet
+  };
+  const state& save() const {
+    return state_;
+  }
+  void restore(const state& from) {
+    state_ = from;
+  }
+
   enum class verdict { invalid_mac, valid_mac1, valid_mac2 };
 
   /// `message` is a whole initiation or response.  MAC2 is looked at only
@@ -36,8 +48,7 @@ private:
   random_source& random_;
   secret<key_size> mac1_key_;
   secret<key_size> cookie_key_;
-  secret<key_size> cookie_secret_;
-  std::optional<time_point> secret_made_;
+  state state_;
 };
 
 /// The sending side: puts MACs onto handshake messages to one peer, and keeps
@@ -45,6 +56,19 @@ private:
 class cookie_stamper {
 public:
   explicit cookie_stamper(const public_key& peer);
+
+  /// What it remembers; the rest follows from the key.
+  struct state {
+    std::optional<byte_array<wire::mac_size>> last_mac1; ///< not answered yet
+    byte_array<wire::cookie_size> cookie{};
+    std::optional<time_point> cookie_received;
+  };
+  const state& save() const {
+    return state_;
+  }
+  void restore(const state& from) {
+    state_ = from;
+  }
 
   /// Writes MAC1, and MAC2 if a cookie younger than 120 s is there, at the end
   /// of an initiation or response.
@@ -58,9 +82,7 @@ public:
 private:
   secret<key_size> mac1_key_;
   secret<key_size> cookie_key_;
-  std::optional<byte_array<wire::mac_size>> last_mac1_;
-  byte_array<wire::cookie_size> cookie_{};
-  std::optional<time_point> cookie_received_;
+  state state_;
 };
 
 } // namespace weft

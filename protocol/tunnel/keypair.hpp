@@ -7,8 +7,23 @@
 #include "protocol/tunnel/transport_cipher.hpp"
 
 #include <memory>
+#include <optional>
+#include <utility>
 
 namespace weft {
+
+/// A keypair as values.
+struct keypair_state {
+  secret<key_size> send;
+  secret<key_size> receive;
+  std::uint32_t local_index = 0;  ///< in messages to us
+  std::uint32_t remote_index = 0; ///< in messages to the peer
+  bool initiator = false;         ///< whether we initiated it
+  time_point created{};
+  /// The first counter that is not reserved: none below it is used again.
+  std::uint64_t send_counter = 0;
+  replay_window window;
+};
 
 struct keypair {
   keypair(const session_keys& keys, std::uint32_t local, std::uint32_t remote,
@@ -16,18 +31,36 @@ struct keypair {
     : send(keys.send), receive(keys.receive), local_index(local),
       remote_index(remote), initiator(is_initiator), created(now) {
   }
+  explicit keypair(const keypair_state& from)
+    : send(from.send), receive(from.receive), local_index(from.local_index),
+      remote_index(from.remote_index), initiator(from.initiator),
+      created(from.created), send_counter(from.send_counter),
+      window(from.window) {
+  }
+  keypair_state save() const {
+    return {send.key(), receive.key(), local_index,  remote_index,
+            initiator,  created,       send_counter, window};
+  }
 
   transport_cipher send;
   transport_cipher receive;
-  std::uint32_t local_index;  ///< in messages to us
-  std::uint32_t remote_index; ///< in messages to the peer
-  bool initiator;             ///< whether we initiated it
+  std::uint32_t local_index;
+  std::uint32_t remote_index;
+  bool initiator;
   time_point created;
-  std::uint64_t send_counter = 0; ///< the next message's
+  std::uint64_t send_counter = 0; ///< the first that is not reserved
   replay_window window;
 
   bool expired(time_point now) const {
     return now - created >= limits::reject_after_time;
+  }
+  /// Whether so many messages may still be sent.
+  bool has_counters(std::uint64_t messages) const {
+    return limits::reject_after_messages - send_counter >= messages;
+  }
+  /// The first of `messages` counters in a row, for the caller alone.
+  std::uint64_t reserve(std::uint64_t messages) {
+    return std::exchange(send_counter, send_counter + messages);
   }
 };
 
@@ -41,6 +74,24 @@ enum class crossing { none, prevails, yields };
 /// off messages that are still under way on the former.
 class keypairs {
 public:
+  /// The three as values.
+  struct state {
+    std::optional<keypair_state> current;
+    std::optional<keypair_state> previous;
+    std::optional<keypair_state> next;
+    bool next_is_final = false;
+  };
+
+  state save() const {
+    return {saved(current_), saved(previous_), saved(next_), next_is_final_};
+  }
+  void restore(const state& from) {
+    current_ = restored(from.current);
+    previous_ = restored(from.previous);
+    next_ = restored(from.next);
+    next_is_final_ = from.next_is_final;
+  }
+
   keypair* current() const {
     return current_.get();
   }
@@ -95,6 +146,15 @@ public:
   }
 
 private:
+  static std::optional<keypair_state>
+  saved(const std::unique_ptr<keypair>& keys) {
+    return keys ? std::optional(keys->save()) : std::nullopt;
+  }
+  static std::unique_ptr<keypair>
+  restored(const std::optional<keypair_state>& from) {
+    return from ? std::make_unique<keypair>(*from) : nullptr;
+  }
+
   std::unique_ptr<keypair> current_;
   std::unique_ptr<keypair> previous_;
   std::unique_ptr<keypair> next_;

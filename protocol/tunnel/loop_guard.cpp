@@ -11,7 +11,7 @@ namespace weft {
 
 std::optional<std::uint32_t> carried_message(const_byte_span packet) {
   constexpr std::byte udp{inner::protocol_udp};
-  constexpr std::byte fragment_header{44};
+  constexpr std::byte fragment_header{inner::protocol_fragment};
   constexpr std::size_t fragment_header_size = 8;
   const auto is_v4 = inner::ip_version(packet) == 4;
   auto start = is_v4 ? inner::ipv4::header_size : inner::ipv6::header_size;
@@ -52,33 +52,35 @@ bool loop_guard::pass(std::size_t bytes, const network_path& path,
   if (leads_into_tunnel_ == nullptr || !*leads_into_tunnel_)
     return true;
   earn(now);
-  if (bytes <= left_) {
-    left_ -= bytes;
+  if (bytes <= state_.left) {
+    state_.left -= bytes;
     return true;
   }
-  if (!probed_ || now < *probed_ || now - *probed_ >= probe_interval) {
+  if (!state_.probed || now < *state_.probed
+      || now - *state_.probed >= probe_interval) {
     if (const auto answer = (*leads_into_tunnel_)(path, now)) {
-      probed_ = now;
-      in_tunnel_ = *answer;
+      state_.probed = now;
+      state_.in_tunnel = *answer;
     }
   }
-  return !in_tunnel_;
+  return !state_.in_tunnel;
 }
 
 void loop_guard::answered() {
-  left_ = std::max(left_, std::min(left_ + bytes_per_answer, most_bytes));
+  state_.left = std::max(state_.left,
+                         std::min(state_.left + bytes_per_answer, most_bytes));
 }
 
 void loop_guard::earn(time_point now) {
   constexpr duration a_byte
     = duration(std::chrono::seconds(1)) / bytes_per_second;
-  if (left_ >= burst || !earned_ || now < *earned_) {
-    earned_ = now;
+  if (state_.left >= burst || !state_.earned || now < *state_.earned) {
+    state_.earned = now;
     return;
   }
-  const auto bytes = static_cast<std::size_t>((now - *earned_) / a_byte);
-  left_ = std::min(left_ + bytes, burst);
-  *earned_ += a_byte * static_cast<duration::rep>(bytes);
+  const auto bytes = static_cast<std::size_t>((now - *state_.earned) / a_byte);
+  state_.left = std::min(state_.left + bytes, burst);
+  *state_.earned += a_byte * static_cast<duration::rep>(bytes);
 }
 
 } // namespace weft

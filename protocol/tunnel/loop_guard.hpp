@@ -46,6 +46,20 @@ public:
     : leads_into_tunnel_(leads_into_tunnel) {
   }
 
+  /// What it remembers.
+  struct state {
+    std::size_t left = burst; ///< bytes that may pass unanswered
+    std::optional<time_point> earned;
+    std::optional<time_point> probed;
+    bool in_tunnel = true; ///< the probe's last answer
+  };
+  const state& save() const {
+    return state_;
+  }
+  void restore(const state& from) {
+    state_ = from;
+  }
+
   bool pass(std::size_t bytes, const network_path& path, time_point now);
   void answered();
 
@@ -53,10 +67,7 @@ private:
   void earn(time_point now);
 
   const probe* leads_into_tunnel_;
-  std::size_t left_ = burst;
-  std::optional<time_point> earned_;
-  std::optional<time_point> probed_;
-  bool in_tunnel_ = true;
+  state state_;
 };
 
 } // namespace weft

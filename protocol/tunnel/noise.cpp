@@ -196,12 +196,12 @@ noise_initiator::start(const identity& self, const static_pair& peer,
   write_type(message_type::initiation, out);
   store_le(out.data() + wire::initiation_sender, sender);
   // e
-  result.ephemeral_ = generate_private_key(random);
-  const auto ephemeral = derive_public_key(result.ephemeral_);
+  result.state_.ephemeral = generate_private_key(random);
+  const auto ephemeral = derive_public_key(result.state_.ephemeral);
   write_public_key(ephemeral, out, wire::initiation_ephemeral);
   state.mix_ephemeral(ephemeral);
   // es
-  if (!state.mix_dh(result.ephemeral_, peer.peer, key))
+  if (!state.mix_dh(result.state_.ephemeral, peer.peer, key))
     return std::nullopt;
   // s
   state.seal_and_mix(
@@ -213,21 +213,21 @@ noise_initiator::start(const identity& self, const static_pair& peer,
   state.seal_and_mix(key, timestamp,
                      out.subspan<wire::initiation_timestamp,
                                  wire::timestamp_size + aead_tag_size>());
-  result.chaining_key_ = state.chaining_key;
-  result.hash_ = state.hash;
+  result.state_.chaining_key = state.chaining_key;
+  result.state_.hash = state.hash;
   return result;
 }
 
 std::optional<session_keys> noise_initiator::finish(
   const identity& self, const preshared_key& psk,
   std::span<const std::byte, wire::response_size> response) const {
-  transcript state{chaining_key_, hash_};
+  transcript state{state_.chaining_key, state_.hash};
   secret<key_size> key;
   // e
   const auto ephemeral = read_public_key(response, wire::response_ephemeral);
   state.mix_ephemeral(ephemeral);
   // ee, se
-  if (!state.mix_dh(ephemeral_, ephemeral)
+  if (!state.mix_dh(state_.ephemeral, ephemeral)
       || !state.mix_dh(self.private_static(), ephemeral))
     return std::nullopt;
   // psk

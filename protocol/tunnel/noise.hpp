@@ -68,6 +68,18 @@ struct static_pair {
 /// The initiator between its initiation and the response.
 class noise_initiator {
 public:
+  /// Between the two messages.
+  struct state {
+    noise_chaining_key chaining_key;
+    noise_hash hash{};
+    private_key ephemeral;
+  };
+  explicit noise_initiator(const state& from) : state_(from) {
+  }
+  const state& save() const {
+    return state_;
+  }
+
   /// Writes an initiation (without MACs) with `sender` as our index.
   /// Nothing if a Diffie-Hellman result is all zero.
   static std::optional<noise_initiator>
@@ -84,9 +96,7 @@ public:
 private:
   noise_initiator() = default;
 
-  noise_chaining_key chaining_key_;
-  noise_hash hash_{};
-  private_key ephemeral_;
+  state state_;
 };
 
 /// An initiation of which e, es and s have been read: it names the initiator,

@@ -7,33 +7,19 @@
 // It routes nothing and checks no inner address; that needs all peers.
 #pragma once
 
-#include "protocol/base/ip.hpp"
-#include "protocol/base/token_bucket.hpp"
 #include "protocol/packets/datagram_buffer.hpp"
-#include "protocol/tunnel/cookie.hpp"
-#include "protocol/tunnel/deadlines.hpp"
-#include "protocol/tunnel/drop_reason.hpp"
-#include "protocol/tunnel/keypair.hpp"
-#include "protocol/tunnel/loop_guard.hpp"
-#include "protocol/tunnel/noise.hpp"
 #include "protocol/tunnel/receiver_index.hpp"
+#include "protocol/tunnel/session_state.hpp"
 #include "protocol/tunnel/staging.hpp"
 
-#include <algorithm>
 #include <functional>
 #include <memory>
 #include <optional>
-#include <vector>
 
 namespace weft {
 
 class peer_session {
 public:
-  struct traffic {
-    std::uint64_t bytes = 0; ///< of UDP payload, handshakes included
-    std::uint64_t packets = 0;
-  };
-
   /// `slot` and `generation` make the receiver indices.  `self` may be null:
   /// then there are no handshakes until set_identity().  `random`, the
   /// budget for packets that wait and the probe of loop_guard (null: none)
@@ -65,14 +51,13 @@ public:
 
   // -- sending ---------------------------------------------------------------
 
-  /// Seals all of `batch` in place.  False if there is no session to seal
-  /// with: pass the batch to stage() then.  What goes around
-  /// because of a wrong route is taken out of the batch.
-  bool seal(datagram_buffer& batch, const instant& at);
+  enum class send_status { sealed, waiting };
 
-  /// Keeps copies of the batch's packets until a session is there, and asks
-  /// for one.  Bounded: see staged_packets.
-  void stage(const datagram_buffer& batch, const instant& at);
+  /// Takes a batch of packets.  With a session they are sealed in place, to be
+  /// sent to path() by the caller; what goes around because of a wrong route is
+  /// taken out.  Without one, copies of them wait, bounded (see
+  /// staged_packets), and a handshake is asked for.
+  [[nodiscard]] send_status send(datagram_buffer& batch, const instant& at);
 
   /// Drops and counts (`no_route`) the packets that wait and that `keep` does
   /// not hold on to: their destination has become another peer's.
@@ -93,7 +78,8 @@ public:
   /// fitted.
   bool poll_transmit(datagram_buffer& out, const instant& at);
   bool has_transmit() const {
-    return !outbox_.empty() || keepalive_due_ || staged_sendable_;
+    return !values_.outbox.empty() || values_.keepalive_due
+           || values_.staged_sendable;
   }
   /// Room that poll_transmit() needs for all that is due.
   std::size_t transmit_size() const;
@@ -106,25 +92,27 @@ public:
     byte_span packet{}; ///< decrypted and still padded, within the datagram
   };
 
-  /// Opens a transport message in place.  Dropped ones are counted.
+  /// Takes any datagram that names a session or handshake of ours: a transport
+  /// message, which is opened in place, or a response or cookie reply, whose
+  /// MACs have been checked, and which yields no packet.
+  open_result
+  receive(byte_span datagram, const network_path& from, const instant& at);
+
+  /// Takes an initiation that names the peer, and whose MACs have been checked.
+  void receive(const noise_claim& claim, const network_path& from,
+               const instant& at);
+
+  /// receive() for many transport messages of one sender, in two calls: opens
+  /// each in place, ...
   open_result open(byte_span datagram, const instant& at);
-
-  /// To be called after one or more messages from `from` were authenticated
-  /// by open(): the endpoint follows, timers start.  `data` says whether there
-  /// was more than keepalives.
+  /// ... and, if one or more were authenticated, the endpoint follows and
+  /// timers start.  `data` says whether there was more than keepalives.
   void authenticated(const network_path& from, bool data, const instant& at);
-
-  /// Handshake messages, whose MACs have been checked.
-  void handle_initiation(const noise_claim& claim, std::size_t size,
-                         const network_path& from, const instant& at);
-  void handle_response(const_byte_span message, const network_path& from,
-                       const instant& at);
-  void handle_cookie_reply(const_byte_span message, const instant& at);
 
   // -- time ------------------------------------------------------------------
 
   std::optional<time_point> next_deadline() const {
-    return deadlines_.next();
+    return values_.deadlines.next();
   }
   /// Does what is due at `at`.  Calling it too early is harmless.
   void handle_deadlines(const instant& at);
@@ -132,73 +120,59 @@ public:
   // -- state -----------------------------------------------------------------
 
   const public_key& key() const {
-    return peer_;
+    return values_.peer;
   }
   const std::optional<network_path>& path() const {
-    return path_;
+    return values_.path;
   }
   /// The local address did not work: the host chooses another one.
   void forget_source() {
-    if (path_)
-      path_->local.reset();
+    if (values_.path)
+      values_.path->local.reset();
   }
   std::chrono::seconds persistent_keepalive() const {
-    return keepalive_interval_;
+    return values_.keepalive_interval;
   }
   const preshared_key& psk() const {
-    return psk_;
+    return values_.psk;
   }
   /// When the last handshake was completed; nothing if none was.
   const std::optional<wall_time>& last_handshake() const {
-    return last_handshake_;
+    return values_.last_handshake;
   }
   /// The age of the session in use.
   std::optional<time_point> session_created() const;
   /// Initiations that were sent since the last handshake was completed.
   unsigned unanswered() const {
-    return unanswered_;
+    return values_.unanswered;
   }
   /// Handshakes that nobody answered for 90 s.
   std::uint64_t handshakes_given_up() const {
-    return given_up_;
+    return values_.given_up;
   }
-  const traffic& sent() const {
-    return sent_;
+  const session_traffic& sent() const {
+    return values_.sent;
   }
-  const traffic& received() const {
-    return received_;
+  const session_traffic& received() const {
+    return values_.received;
   }
   /// Datagrams that were dropped after sealing or before opening, by callers.
   void count_drop(drop_reason reason, std::uint64_t packets = 1,
                   const drop_context& context = {}) {
-    drops_.dropped(reason, packets, context);
+    values_.drops.dropped(reason, packets, context);
   }
   const drop_counters& drops() const {
-    return drops_;
+    return values_.drops;
   }
-  std::size_t staged() const {
-    return staged_.size();
-  }
-  /// The newest initiation of the peer that was accepted: older ones are
-  /// replays, also for a session that takes the place of this one.
-  const tai64n& newest_initiation() const {
-    return newest_timestamp_;
-  }
-  void refuse_initiations_until(const tai64n& newest) {
-    newest_timestamp_ = newest;
-  }
-  /// The time stamp of our last initiation, as wall-clock time: the peer takes
-  /// newer ones only, also from a session that takes the place of this one.
-  wall_time last_stamp() const {
-    return last_timestamp_;
-  }
-  void stamp_after(wall_time last) {
-    last_timestamp_ = std::max(last_timestamp_, last);
-  }
-  /// The generation that the next session's index gets.
-  std::uint32_t generation() const {
-    return generation_;
-  }
+
+  /// All that it is, but its identity and what else it was created with.
+  session_state save() const;
+  /// Goes on as the session that was saved, which must have had the same
+  /// identity and peer, and must not go on itself: no counter may be used
+  /// twice.
+  void restore(const session_state& from);
+  /// Takes the place of a session that was lost.
+  void resume(const session_memory& former);
 
 private:
   friend struct peer_session_access; ///< tests that cannot send 2^60 messages
@@ -207,12 +181,17 @@ private:
   keypair* usable_keypair(time_point now, std::uint64_t messages) const;
   void drop_loops(datagram_buffer& batch, std::uint32_t index, time_point now);
   bool goes_around(const_byte_span packet, std::uint32_t index, time_point now);
-  void seal_datagram(keypair& keys, byte_span datagram);
+  void seal_batch(keypair& keys, datagram_buffer& batch, const instant& at);
+  void stage(const datagram_buffer& batch, const instant& at);
+  void seal_datagram(keypair& keys, std::uint64_t counter, byte_span datagram);
   void sent_authenticated(bool data, const instant& at);
   void send_keepalive(const instant& at);
   void flush_staged(datagram_buffer& out, const instant& at);
   void drop_staged(drop_reason reason);
   // session_handshake.cpp
+  void handle_response(const_byte_span message, const network_path& from,
+                       const instant& at);
+  void handle_cookie_reply(const_byte_span message, const instant& at);
   void send_initiation(const instant& at);
   void accept_initiation(const noise_responder& responder,
                          const network_path& from, const instant& at);
@@ -237,55 +216,18 @@ private:
   void zero_keys();
   duration jitter();
 
+  // What it was created with, and what follows from it.
   std::shared_ptr<const identity> self_;
-  public_key peer_;
   const receiver_index_codec& indices_;
-  std::uint32_t slot_;
-  std::uint32_t generation_;
   random_source& random_;
   std::optional<static_pair> statics_; ///< nothing: no handshake is possible
-  preshared_key psk_;
-  std::chrono::seconds keepalive_interval_{0};
-  std::optional<network_path> path_;
 
-  /// Whoever sees our index can forge answers to it, and each costs as much as
-  /// a right one until it is found out.  Beyond these they are not looked at.
-  static constexpr token_bucket forged_answers{64,
-                                               std::chrono::milliseconds(5)};
-
-  /// Our initiation that waits for its response.
-  struct pending_initiation {
-    noise_initiator state;
-    std::uint32_t index = 0;
-    time_point sent{};
-    bool crossed = false; ///< the peer began a handshake meanwhile
-    token_bucket forgeries = forged_answers; ///< responses that may be wrong
-  };
-  std::unique_ptr<pending_initiation> pending_;
-  cookie_stamper stamper_;
-  token_bucket forged_cookies_ = forged_answers;
-  std::optional<time_point> last_handshake_sent_; ///< or response
-  std::optional<time_point> last_accepted_;       ///< initiation of the peer
-  tai64n newest_timestamp_{};
-  wall_time last_timestamp_{}; ///< of our initiations: it must increase
-  unsigned attempts_ = 0;
-  unsigned unanswered_ = 0; ///< as attempts_, but for all initiations
-  std::uint64_t given_up_ = 0;
-  bool final_rekey_sent_ = false; ///< shortly before the session expires
-
+  // What save() gives out.
+  session_values values_;
   keypairs keys_;
-  deadline_table deadlines_;
-  duration silence_jitter_{0}; ///< of new_handshake, in this session
-  std::vector<std::vector<std::byte>> outbox_; ///< handshake messages
-  bool staged_sendable_ = false;
-  bool keepalive_due_ = false;
-
-  std::optional<wall_time> last_handshake_;
-  traffic sent_;
-  traffic received_;
-  drop_counters drops_;
-  staged_packets staged_; ///< padded inner packets
+  cookie_stamper stamper_;
   loop_guard loop_guard_;
+  staged_packets staged_; ///< padded inner packets
 };
 
 } // namespace weft

@@ -34,7 +34,7 @@ std::uint32_t round_function(const secret<key_size>& key, std::uint32_t round,
 } // namespace
 
 receiver_index_codec::receiver_index_codec(random_source& random) {
-  random.fill(key_.bytes());
+  random.fill(state_.key.bytes());
 }
 
 std::uint32_t receiver_index_codec::encode(std::uint32_t slot,
@@ -55,7 +55,8 @@ std::uint32_t receiver_index_codec::permute(std::uint32_t value) const {
   auto left = value >> 16;
   auto right = value & 0xffff;
   for (std::uint32_t round = 0; round < rounds; ++round)
-    left = std::exchange(right, left ^ round_function(key_, round, right));
+    left
+      = std::exchange(right, left ^ round_function(state_.key, round, right));
   return (left << 16) | right;
 }
 
@@ -63,7 +64,8 @@ std::uint32_t receiver_index_codec::invert(std::uint32_t value) const {
   auto left = value >> 16;
   auto right = value & 0xffff;
   for (std::uint32_t round = rounds; round-- > 0;)
-    right = std::exchange(left, right ^ round_function(key_, round, left));
+    right
+      = std::exchange(left, right ^ round_function(state_.key, round, left));
   return (left << 16) | right;
 }
 

@@ -16,6 +16,16 @@ public:
 
   explicit receiver_index_codec(random_source& random);
 
+  /// All that it is: with the same key there are the same indices.
+  struct state {
+    secret<key_size> key;
+  };
+  explicit receiver_index_codec(const state& from) : state_(from) {
+  }
+  const state& save() const {
+    return state_;
+  }
+
   /// `generation` is taken modulo 2^12.
   std::uint32_t encode(std::uint32_t slot, std::uint32_t generation) const;
   std::uint32_t slot(std::uint32_t index) const;
@@ -25,7 +35,7 @@ private:
   std::uint32_t permute(std::uint32_t value) const;
   std::uint32_t invert(std::uint32_t value) const;
 
-  secret<key_size> key_;
+  state state_;
 };
 
 } // namespace weft

@@ -23,36 +23,38 @@ peer_session::peer_session(std::shared_ptr<const identity> self,
                            std::uint32_t slot, std::uint32_t generation,
                            random_source& random, staging_budget* budget,
                            const loop_guard::probe* leads_into_tunnel)
-  : peer_(peer), indices_(indices), slot_(slot), generation_(generation),
-    random_(random), stamper_(peer), staged_(drops_, budget),
-    loop_guard_(leads_into_tunnel) {
+  : indices_(indices), random_(random), stamper_(peer),
+    loop_guard_(leads_into_tunnel), staged_(values_.drops, budget) {
+  values_.peer = peer;
+  values_.slot = slot;
+  values_.generation = generation;
   set_identity(std::move(self));
 }
 
 void peer_session::set_identity(std::shared_ptr<const identity> self) {
   end_sessions();
-  pending_.reset();
-  deadlines_.cancel(deadline::retransmit_handshake);
-  deadlines_.cancel(deadline::new_handshake);
+  values_.pending.reset();
+  values_.deadlines.cancel(deadline::retransmit_handshake);
+  values_.deadlines.cancel(deadline::new_handshake);
   self_ = std::move(self);
   statics_.reset();
-  last_handshake_sent_.reset();
+  values_.last_handshake_sent.reset();
   if (self_)
-    statics_ = static_pair::create(*self_, peer_);
+    statics_ = static_pair::create(*self_, values_.peer);
   else
     drop_staged(drop_reason::handshake_failed);
 }
 
 void peer_session::set_preshared_key(const preshared_key& psk) {
-  psk_ = psk;
+  values_.psk = psk;
 }
 
 void peer_session::set_persistent_keepalive(std::chrono::seconds interval,
                                             const instant& at) {
-  const auto was_off = keepalive_interval_.count() == 0;
-  keepalive_interval_ = interval;
+  const auto was_off = values_.keepalive_interval.count() == 0;
+  values_.keepalive_interval = interval;
   if (interval.count() == 0)
-    deadlines_.cancel(deadline::persistent_keepalive);
+    values_.deadlines.cancel(deadline::persistent_keepalive);
   else {
     authenticated_traversal(at.now); // even if nothing can be sent now
     if (was_off)
@@ -61,26 +63,27 @@ void peer_session::set_persistent_keepalive(std::chrono::seconds interval,
 }
 
 void peer_session::start(const instant& at) {
-  if (self_ && (!staged_.empty() || keepalive_interval_.count() > 0))
+  if (self_ && (!staged_.empty() || values_.keepalive_interval.count() > 0))
     send_keepalive(at);
 }
 
 void peer_session::set_endpoint(const endpoint& remote) {
-  if (!path_ || path_->remote != remote)
-    path_ = network_path{remote, std::nullopt};
+  if (!values_.path || values_.path->remote != remote)
+    values_.path = network_path{remote, std::nullopt};
 }
 
 void peer_session::redirect(const endpoint& remote, const instant& at) {
-  const auto former = path_;
+  const auto former = values_.path;
   set_endpoint(remote);
   if (!former)
     start(at); // a persistent keepalive had nowhere to go
-  else if (former->remote != remote && pending_ && unanswered_ > 1)
+  else if (former->remote != remote && values_.pending
+           && values_.unanswered > 1)
     send_initiation(at);
 }
 
 std::uint32_t peer_session::next_index() {
-  return indices_.encode(slot_, generation_++);
+  return indices_.encode(values_.slot, values_.generation++);
 }
 
 std::optional<time_point> peer_session::session_created() const {
@@ -89,105 +92,112 @@ std::optional<time_point> peer_session::session_created() const {
 }
 
 void peer_session::initiate_handshake(const instant& at) {
-  if (last_handshake_sent_
-      && at.now - *last_handshake_sent_ < limits::rekey_timeout
-      && at.now >= *last_handshake_sent_) {
+  if (values_.last_handshake_sent
+      && at.now - *values_.last_handshake_sent < limits::rekey_timeout
+      && at.now >= *values_.last_handshake_sent) {
     // One is under way.  If the peer began it, nobody repeats it for us.
-    if (!deadlines_.is_set(deadline::retransmit_handshake)) {
-      attempts_ = 0;
-      deadlines_.set(deadline::retransmit_handshake,
-                     *last_handshake_sent_ + limits::rekey_timeout + jitter());
+    if (!values_.deadlines.is_set(deadline::retransmit_handshake)) {
+      values_.attempts = 0;
+      values_.deadlines.set(deadline::retransmit_handshake,
+                            *values_.last_handshake_sent + limits::rekey_timeout
+                              + jitter());
     }
     return;
   }
   // A round that goes on counts its attempts, however often it is asked for:
   // steady traffic must not keep it from being given up.
-  if (deadlines_.is_set(deadline::retransmit_handshake)) {
+  if (values_.deadlines.is_set(deadline::retransmit_handshake)) {
     retry_handshake(at);
     return;
   }
-  attempts_ = 0;
+  values_.attempts = 0;
   send_initiation(at);
 }
 
 void peer_session::wake(const endpoint& configured, const instant& at) {
-  if (!session_created() && !deadlines_.is_set(deadline::retransmit_handshake)
-      && path_ && path_->remote == configured)
+  if (!session_created()
+      && !values_.deadlines.is_set(deadline::retransmit_handshake)
+      && values_.path && values_.path->remote == configured)
     initiate_handshake(at);
 }
 
 void peer_session::send_initiation(const instant& at) {
-  if (!self_ || !statics_ || !path_)
+  if (!self_ || !statics_ || !values_.path)
     return;
   initiation_message message{};
   const auto index = next_index();
   // The peer takes no timestamp twice, and none that is older: a wall clock
   // that was set back must not lock us out.
-  last_timestamp_ = std::max(at.wall, last_timestamp_ + timestamp_step);
-  auto started = noise_initiator::start(
-    *self_, *statics_, index, to_tai64n(last_timestamp_), random_, message);
+  values_.last_timestamp
+    = std::max(at.wall, values_.last_timestamp + timestamp_step);
+  auto started = noise_initiator::start(*self_, *statics_, index,
+                                        to_tai64n(values_.last_timestamp),
+                                        random_, message);
   if (!started)
     return;
-  pending_ = std::make_unique<pending_initiation>(pending_initiation{
-    std::move(*started), index, at.now, false, forged_answers});
-  ++unanswered_;
-  last_handshake_sent_ = at.now;
+  values_.pending.emplace(
+    pending_initiation{std::move(*started), index, at.now});
+  ++values_.unanswered;
+  values_.last_handshake_sent = at.now;
   stamper_.stamp(message, at.now);
-  outbox_.push_back(to_vector(message));
-  sent_.bytes += message.size();
+  values_.outbox.push_back(to_vector(message));
+  values_.sent.bytes += message.size();
   authenticated_traversal(at.now);
   authenticated_sent();
-  deadlines_.set(deadline::retransmit_handshake,
-                 at.now + limits::rekey_timeout + jitter());
+  values_.deadlines.set(deadline::retransmit_handshake,
+                        at.now + limits::rekey_timeout + jitter());
 }
 
 void peer_session::retry_handshake(const instant& at) {
   constexpr auto max_attempts
     = limits::rekey_attempt_time / limits::rekey_timeout;
-  if (attempts_ >= max_attempts) {
+  if (values_.attempts >= max_attempts) {
     give_up(at);
     return;
   }
-  ++attempts_;
+  ++values_.attempts;
   forget_source();
   send_initiation(at);
 }
 
 void peer_session::give_up(const instant& at) {
-  deadlines_.cancel(deadline::retransmit_handshake);
-  deadlines_.cancel(deadline::passive_keepalive);
+  values_.deadlines.cancel(deadline::retransmit_handshake);
+  values_.deadlines.cancel(deadline::passive_keepalive);
   drop_staged(drop_reason::handshake_failed);
-  pending_.reset();
-  attempts_ = 0;
-  ++given_up_;
-  if (!deadlines_.is_set(deadline::zero_keys))
-    deadlines_.set(deadline::zero_keys, at.now + 3 * limits::reject_after_time);
+  values_.pending.reset();
+  values_.attempts = 0;
+  ++values_.given_up;
+  if (!values_.deadlines.is_set(deadline::zero_keys))
+    values_.deadlines.set(deadline::zero_keys,
+                          at.now + 3 * limits::reject_after_time);
 }
 
-void peer_session::handle_initiation(const noise_claim& claim, std::size_t size,
-                                     const network_path& from,
-                                     const instant& at) {
+void peer_session::receive(const noise_claim& claim, const network_path& from,
+                           const instant& at) {
   if (!self_ || !statics_) {
-    drops_.dropped(drop_reason::invalid_handshake, 1, {{}, &from.remote});
+    values_.drops.dropped(drop_reason::invalid_handshake, 1,
+                          {{}, &from.remote});
     return;
   }
-  if (last_accepted_ && at.now >= *last_accepted_
-      && at.now - *last_accepted_ < limits::min_initiation_interval) {
-    drops_.dropped(drop_reason::rate_limited, 1, {{}, &from.remote});
+  if (values_.last_accepted && at.now >= *values_.last_accepted
+      && at.now - *values_.last_accepted < limits::min_initiation_interval) {
+    values_.drops.dropped(drop_reason::rate_limited, 1, {{}, &from.remote});
     return;
   }
   const auto responder = noise_responder::accept(claim, *statics_);
   if (!responder) {
-    drops_.dropped(drop_reason::invalid_handshake, 1, {{}, &from.remote});
+    values_.drops.dropped(drop_reason::invalid_handshake, 1,
+                          {{}, &from.remote});
     return;
   }
-  if (responder->timestamp() <= newest_timestamp_) {
-    drops_.dropped(drop_reason::replayed_handshake, 1, {{}, &from.remote});
+  if (responder->timestamp() <= values_.newest_timestamp) {
+    values_.drops.dropped(drop_reason::replayed_handshake, 1,
+                          {{}, &from.remote});
     return;
   }
-  newest_timestamp_ = responder->timestamp();
-  last_accepted_ = at.now;
-  received_.bytes += size;
+  values_.newest_timestamp = responder->timestamp();
+  values_.last_accepted = at.now;
+  values_.received.bytes += wire::initiation_size;
   accept_initiation(*responder, from, at);
 }
 
@@ -198,15 +208,16 @@ void peer_session::accept_initiation(const noise_responder& responder,
   authenticated_received();
   response_message message{};
   const auto index = next_index();
-  const auto keys = responder.respond(psk_, index, random_, message);
+  const auto keys = responder.respond(values_.psk, index, random_, message);
   if (!keys)
     return;
   stamper_.stamp(message, at.now);
-  outbox_.push_back(to_vector(message));
-  sent_.bytes += message.size();
-  last_handshake_sent_ = at.now; // a handshake is under way: start no other
-  if (pending_)
-    pending_->crossed = true;
+  values_.outbox.push_back(to_vector(message));
+  values_.sent.bytes += message.size();
+  values_.last_handshake_sent
+    = at.now; // a handshake is under way: start no other
+  if (values_.pending)
+    values_.pending->crossed = true;
   start_session(std::make_unique<keypair>(*keys, index, responder.receiver(),
                                           false, at.now),
                 crossing::none, at);
@@ -219,30 +230,32 @@ void peer_session::handle_response(const_byte_span message,
                                    const instant& at) {
   const auto index
     = load_le<std::uint32_t>(message.data() + wire::response_receiver);
-  if (!self_ || !pending_ || pending_->index != index
-      || at.now - pending_->sent >= limits::rekey_attempt_time
-      || !pending_->forgeries.has(at.now)) {
-    drops_.dropped(drop_reason::invalid_handshake, 1, {message, &from.remote});
+  if (!self_ || !values_.pending || values_.pending->index != index
+      || at.now - values_.pending->sent >= limits::rekey_attempt_time
+      || !values_.pending->forgeries.has(at.now)) {
+    values_.drops.dropped(drop_reason::invalid_handshake, 1,
+                          {message, &from.remote});
     return;
   }
-  const auto keys = pending_->state.finish(
-    *self_, psk_, message.first<wire::response_size>());
+  const auto keys = values_.pending->initiator.finish(
+    *self_, values_.psk, message.first<wire::response_size>());
   if (!keys) {
-    pending_->forgeries.take(at.now);
-    drops_.dropped(drop_reason::invalid_handshake, 1, {message, &from.remote});
+    values_.pending->forgeries.take(at.now);
+    values_.drops.dropped(drop_reason::invalid_handshake, 1,
+                          {message, &from.remote});
     return;
   }
   const auto remote
     = load_le<std::uint32_t>(message.data() + wire::response_sender);
   auto crossed = crossing::none;
-  if (pending_->crossed)
-    crossed
-      = self_->public_static() > peer_ ? crossing::prevails : crossing::yields;
+  if (values_.pending->crossed)
+    crossed = self_->public_static() > values_.peer ? crossing::prevails
+                                                    : crossing::yields;
   // A response can be held back: the session is as old as its initiation,
   // which is what the other side counts from.
-  const auto created = std::min(pending_->sent, at.now);
-  pending_.reset();
-  received_.bytes += message.size();
+  const auto created = std::min(values_.pending->sent, at.now);
+  values_.pending.reset();
+  values_.received.bytes += message.size();
   follow_endpoint(from);
   start_session(std::make_unique<keypair>(*keys, index, remote, true, created),
                 crossed, at);
@@ -250,44 +263,45 @@ void peer_session::handle_response(const_byte_span message,
   authenticated_traversal(at.now);
   handshake_completed(at);
   // The responder may use the session only once it has seen us use it.
-  keepalive_due_ = true;
+  values_.keepalive_due = true;
   session_usable(at);
 }
 
 void peer_session::handle_cookie_reply(const_byte_span message,
                                        const instant& at) {
   // It authenticates nobody: neither endpoint nor timers change.
-  if (forged_cookies_.has(at.now)
+  if (values_.forged_cookies.has(at.now)
       && stamper_.consume_reply(message.first<wire::cookie_reply_size>(),
                                 at.now)) {
-    received_.bytes += message.size();
+    values_.received.bytes += message.size();
     return;
   }
-  forged_cookies_.take(at.now);
-  drops_.dropped(drop_reason::invalid_handshake, 1, {message});
+  values_.forged_cookies.take(at.now);
+  values_.drops.dropped(drop_reason::invalid_handshake, 1, {message});
 }
 
 void peer_session::start_session(std::unique_ptr<keypair> keys,
                                  crossing crossed, const instant& at) {
   keys_.add(std::move(keys), crossed);
-  silence_jitter_ = jitter();
-  deadlines_.set(deadline::zero_keys, at.now + 3 * limits::reject_after_time);
+  values_.silence_jitter = jitter();
+  values_.deadlines.set(deadline::zero_keys,
+                        at.now + 3 * limits::reject_after_time);
 }
 
 void peer_session::handshake_completed(const instant& at) {
   // The response to an initiation of ours that has not come by now is of no
   // use any more, and whoever holds it back could end this session with it.
-  pending_.reset();
-  deadlines_.cancel(deadline::retransmit_handshake);
-  attempts_ = 0;
-  unanswered_ = 0;
-  final_rekey_sent_ = false;
-  last_handshake_ = at.wall;
+  values_.pending.reset();
+  values_.deadlines.cancel(deadline::retransmit_handshake);
+  values_.attempts = 0;
+  values_.unanswered = 0;
+  values_.final_rekey_sent = false;
+  values_.last_handshake = at.wall;
 }
 
 void peer_session::session_usable(const instant& at) {
   if (!staged_.empty() && usable_keypair(at.now, staged_.size()) != nullptr)
-    staged_sendable_ = true;
+    values_.staged_sendable = true;
 }
 
 } // namespace weft

@@ -1,9 +1,29 @@
-// The receiving half of a session: transport messages are opened one by one
-// (open); after those of one sender, endpoint and timers follow
-// (authenticated).
+// The receiving half of a session: a datagram is what its first byte says
+// (receive); transport messages are opened one by one (open); after those of
+// one sender, endpoint and timers follow (authenticated).
 #include "protocol/tunnel/peer_session.hpp"
 
 namespace weft {
+
+peer_session::open_result
+peer_session::receive(byte_span datagram, const network_path& from,
+                      const instant& at) {
+  const auto type = wire::classify(datagram);
+  if (type == message_type::transport) {
+    const auto opened = open(datagram, at);
+    if (opened.status != open_status::dropped)
+      authenticated(from, opened.status == open_status::packet, at);
+    return opened;
+  }
+  if (type == message_type::response)
+    handle_response(datagram, from, at);
+  else if (type == message_type::cookie_reply)
+    handle_cookie_reply(datagram, at);
+  else
+    values_.drops.dropped(drop_reason::malformed_message, 1,
+                          {datagram, &from.remote});
+  return {};
+}
 
 peer_session::open_result
 peer_session::open(byte_span datagram, const instant& at) {
@@ -12,7 +32,7 @@ peer_session::open(byte_span datagram, const instant& at) {
   const auto counter
     = load_le<std::uint64_t>(datagram.data() + wire::transport_counter);
   auto drop = [&](drop_reason reason) {
-    drops_.dropped(reason, 1, {datagram});
+    values_.drops.dropped(reason, 1, {datagram});
     return open_result{};
   };
   auto* keys = keys_.find(index);
@@ -26,8 +46,8 @@ peer_session::open(byte_span datagram, const instant& at) {
   if (!keys->receive.open(counter, sealed))
     return drop(drop_reason::invalid_tag);
   keys->window.accept(counter);
-  received_.bytes += datagram.size();
-  ++received_.packets;
+  values_.received.bytes += datagram.size();
+  ++values_.received.packets;
   if (keys_.confirm(keys)) {
     handshake_completed(at);
     session_usable(at);
@@ -49,20 +69,20 @@ void peer_session::authenticated(const network_path& from, bool data,
 }
 
 void peer_session::follow_endpoint(const network_path& from) {
-  if (path_ != from)
-    path_ = from;
+  if (values_.path != from)
+    values_.path = from;
 }
 
 void peer_session::keep_key_fresh_receiving(const instant& at) {
   // A session that we initiated and only receive on is renewed shortly before
   // it is rejected (6.2), once.
   const auto* keys = keys_.current();
-  if (final_rekey_sent_ || keys == nullptr || !keys->initiator)
+  if (values_.final_rekey_sent || keys == nullptr || !keys->initiator)
     return;
   if (at.now - keys->created >= limits::reject_after_time
                                   - limits::keepalive_timeout
                                   - limits::rekey_timeout) {
-    final_rekey_sent_ = true;
+    values_.final_rekey_sent = true;
     initiate_handshake(at);
   }
 }

@@ -1,6 +1,7 @@
 // The sending half of a session:
-//  1. a batch of packets is sealed with the current keys (seal), or, without
-//     usable keys, copied aside (stage) while a handshake is started;
+//  1. a batch of packets (send) is sealed with the current keys (seal_batch),
+//  or,
+//     without usable keys, copied aside (stage) while a handshake is started;
 //  2. sent messages start timers, and a new handshake when the keys get old;
 //  3. what the protocol itself has to send is given out (poll_transmit).
 #include "protocol/tunnel/peer_session.hpp"
@@ -9,18 +10,28 @@
 
 namespace weft {
 
-bool peer_session::seal(datagram_buffer& batch, const instant& at) {
+peer_session::send_status
+peer_session::send(datagram_buffer& batch, const instant& at) {
   auto* keys = usable_keypair(at.now, batch.size());
   // Packets that wait go first.
-  if (keys == nullptr || !staged_.empty())
-    return false;
-  drop_loops(batch, keys->remote_index, at.now);
+  if (keys == nullptr || !staged_.empty() || !values_.path) {
+    stage(batch, at);
+    return send_status::waiting;
+  }
+  seal_batch(*keys, batch, at);
+  return send_status::sealed;
+}
+
+void peer_session::seal_batch(keypair& keys, datagram_buffer& batch,
+                              const instant& at) {
+  if (batch.may_hold_messages())
+    drop_loops(batch, keys.remote_index, at.now);
   if (batch.empty())
-    return true;
+    return;
+  auto counter = keys.reserve(batch.size());
   for (std::size_t i = 0; i < batch.size(); ++i)
-    seal_datagram(*keys, batch[i]);
+    seal_datagram(keys, counter++, batch[i]);
   sent_authenticated(true, at);
-  return true;
 }
 
 void peer_session::drop_loops(datagram_buffer& batch, std::uint32_t index,
@@ -41,21 +52,21 @@ bool peer_session::goes_around(const_byte_span packet, std::uint32_t index,
   const auto carried = carried_message(packet);
   if (!carried
       || (*carried != index
-          && (!path_
-              || loop_guard_.pass(packet.size() + transport_overhead, *path_,
-                                  now))))
+          && (!values_.path
+              || loop_guard_.pass(packet.size() + transport_overhead,
+                                  *values_.path, now))))
     return false;
-  drops_.dropped(drop_reason::routing_loop, 1, {packet});
+  values_.drops.dropped(drop_reason::routing_loop, 1, {packet});
   return true;
 }
 
 void peer_session::stage(const datagram_buffer& batch, const instant& at) {
-  if (!path_) {
-    drops_.dropped(drop_reason::no_endpoint, batch.size());
+  if (!values_.path) {
+    values_.drops.dropped(drop_reason::no_endpoint, batch.size());
     return;
   }
   if (self_ && !statics_) { // the peer's key is of low order
-    drops_.dropped(drop_reason::handshake_failed, batch.size());
+    values_.drops.dropped(drop_reason::handshake_failed, batch.size());
     return;
   }
   for (std::size_t i = 0; i < batch.size(); ++i) {
@@ -64,40 +75,39 @@ void peer_session::stage(const datagram_buffer& batch, const instant& at) {
                                  datagram.size() - transport_overhead));
   }
   if (usable_keypair(at.now, staged_.size()) != nullptr)
-    staged_sendable_ = true;
+    values_.staged_sendable = true;
   else
     initiate_handshake(at);
 }
 
 void peer_session::drop_staged(drop_reason reason) {
   staged_.drop_all(reason);
-  staged_sendable_ = false;
+  values_.staged_sendable = false;
 }
 
 keypair*
 peer_session::usable_keypair(time_point now, std::uint64_t messages) const {
   auto* keys = keys_.current();
-  if (keys == nullptr || keys->expired(now)
-      || limits::reject_after_messages - keys->send_counter < messages)
+  if (keys == nullptr || keys->expired(now) || !keys->has_counters(messages))
     return nullptr;
   return keys;
 }
 
-void peer_session::seal_datagram(keypair& keys, byte_span datagram) {
+void peer_session::seal_datagram(keypair& keys, std::uint64_t counter,
+                                 byte_span datagram) {
   auto* header = datagram.data();
   store_le(header, static_cast<std::uint32_t>(message_type::transport));
   store_le(header + wire::transport_receiver, keys.remote_index);
-  store_le(header + wire::transport_counter, keys.send_counter);
-  keys.send.seal(keys.send_counter, datagram.subspan(wire::transport_packet));
-  ++keys.send_counter;
-  sent_.bytes += datagram.size();
-  ++sent_.packets;
+  store_le(header + wire::transport_counter, counter);
+  keys.send.seal(counter, datagram.subspan(wire::transport_packet));
+  values_.sent.bytes += datagram.size();
+  ++values_.sent.packets;
 }
 
 void peer_session::unstage(const std::function<bool(const_byte_span)>& keep) {
   staged_.keep_only(keep, drop_reason::no_route);
   if (staged_.empty())
-    staged_sendable_ = false;
+    values_.staged_sendable = false;
 }
 
 void peer_session::sent_authenticated(bool data, const instant& at) {
@@ -117,63 +127,64 @@ void peer_session::send_keepalive(const instant& at) {
   if (!staged_.empty()) {
     // A packet that waits says as much.
     if (usable_keypair(at.now, staged_.size()) != nullptr)
-      staged_sendable_ = true;
+      values_.staged_sendable = true;
     else
       initiate_handshake(at);
     return;
   }
-  keepalive_due_ = true;
+  values_.keepalive_due = true;
   if (usable_keypair(at.now, 1) == nullptr) {
-    keepalive_due_ = false; // the initiator's first message will be one
+    values_.keepalive_due = false; // the initiator's first message will be one
     initiate_handshake(at);
   }
 }
 
 std::size_t peer_session::transmit_size() const {
   std::size_t size = 0;
-  for (const auto& message : outbox_)
+  for (const auto& message : values_.outbox)
     size += message.size();
-  if (staged_sendable_)
+  if (values_.staged_sendable)
     size += staged_.bytes() + staged_.size() * transport_overhead;
-  if (keepalive_due_)
+  if (values_.keepalive_due)
     size += transport_overhead;
   return size;
 }
 
 bool peer_session::poll_transmit(datagram_buffer& out, const instant& at) {
   std::size_t taken = 0;
-  for (; taken < outbox_.size(); ++taken) {
-    const auto& message = outbox_[taken];
+  for (; taken < values_.outbox.size(); ++taken) {
+    const auto& message = values_.outbox[taken];
     auto room = out.add_message(message.size());
     if (room.empty())
       break;
     std::copy(message.begin(), message.end(), room.begin());
   }
-  outbox_.erase(outbox_.begin(),
-                outbox_.begin() + static_cast<std::ptrdiff_t>(taken));
-  if (!outbox_.empty())
+  values_.outbox.erase(values_.outbox.begin(),
+                       values_.outbox.begin()
+                         + static_cast<std::ptrdiff_t>(taken));
+  if (!values_.outbox.empty())
     return true;
-  outbox_.shrink_to_fit();
-  if (staged_sendable_)
+  values_.outbox.shrink_to_fit();
+  if (values_.staged_sendable)
     flush_staged(out, at);
-  if (!keepalive_due_ || staged_sendable_)
+  if (!values_.keepalive_due || values_.staged_sendable)
     return has_transmit();
   auto* keys = usable_keypair(at.now, 1);
   if (keys != nullptr) {
     auto room = out.add_message(transport_overhead);
     if (room.empty())
       return true;
-    seal_datagram(*keys, room);
+    seal_datagram(*keys, keys->reserve(1), room);
     sent_authenticated(false, at);
   }
-  keepalive_due_ = false;
+  values_.keepalive_due = false;
   return has_transmit();
 }
 
 void peer_session::flush_staged(datagram_buffer& out, const instant& at) {
   auto* keys = usable_keypair(at.now, staged_.size());
   if (keys == nullptr) {
-    staged_sendable_ = false;
+    values_.staged_sendable = false;
     initiate_handshake(at);
     return;
   }
@@ -188,16 +199,16 @@ void peer_session::flush_staged(datagram_buffer& out, const instant& at) {
       break;
     std::copy(packet.begin(), packet.end(),
               room.begin() + transport_header_size);
-    seal_datagram(*keys, room);
+    seal_datagram(*keys, keys->reserve(1), room);
     sealed = true;
   }
   staged_.remove_oldest(taken);
   if (sealed) {
     sent_authenticated(true, at);
-    keepalive_due_ = false;
+    values_.keepalive_due = false;
   }
   if (staged_.empty())
-    staged_sendable_ = false;
+    values_.staged_sendable = false;
 }
 
 } // namespace weft

@@ -19,33 +19,34 @@ duration peer_session::jitter() {
 }
 
 void peer_session::data_sent(time_point now) {
-  if (!deadlines_.is_set(deadline::new_handshake))
-    deadlines_.set(deadline::new_handshake, now + limits::keepalive_timeout
-                                              + limits::rekey_timeout
-                                              + silence_jitter_);
+  if (!values_.deadlines.is_set(deadline::new_handshake))
+    values_.deadlines.set(deadline::new_handshake,
+                          now + limits::keepalive_timeout
+                            + limits::rekey_timeout + values_.silence_jitter);
 }
 
 void peer_session::data_received(time_point now) {
-  if (!deadlines_.is_set(deadline::passive_keepalive))
-    deadlines_.set(deadline::passive_keepalive,
-                   now + limits::keepalive_timeout);
+  if (!values_.deadlines.is_set(deadline::passive_keepalive))
+    values_.deadlines.set(deadline::passive_keepalive,
+                          now + limits::keepalive_timeout);
 }
 
 void peer_session::authenticated_sent() {
-  deadlines_.cancel(deadline::passive_keepalive);
+  values_.deadlines.cancel(deadline::passive_keepalive);
 }
 
 void peer_session::authenticated_received() {
-  deadlines_.cancel(deadline::new_handshake);
+  values_.deadlines.cancel(deadline::new_handshake);
 }
 
 void peer_session::authenticated_traversal(time_point now) {
-  if (keepalive_interval_.count() > 0)
-    deadlines_.set(deadline::persistent_keepalive, now + keepalive_interval_);
+  if (values_.keepalive_interval.count() > 0)
+    values_.deadlines.set(deadline::persistent_keepalive,
+                          now + values_.keepalive_interval);
 }
 
 void peer_session::handle_deadlines(const instant& at) {
-  while (auto which = deadlines_.take_expired(at.now))
+  while (auto which = values_.deadlines.take_expired(at.now))
     expire(*which, at);
 }
 
@@ -65,7 +66,7 @@ void peer_session::expire(deadline which, const instant& at) {
       zero_keys();
       break;
     case deadline::persistent_keepalive:
-      if (keepalive_interval_.count() > 0) {
+      if (values_.keepalive_interval.count() > 0) {
         // Goes on even when nothing can be sent now.
         authenticated_traversal(at.now);
         send_keepalive(at);
@@ -78,15 +79,15 @@ void peer_session::zero_keys() {
   end_sessions();
   // A handshake that is under way goes on: it is younger than those keys, and
   // ends when it is given up.
-  if (!deadlines_.is_set(deadline::retransmit_handshake))
-    pending_.reset();
+  if (!values_.deadlines.is_set(deadline::retransmit_handshake))
+    values_.pending.reset();
 }
 
 void peer_session::end_sessions() {
   keys_.clear();
-  keepalive_due_ = false;
-  staged_sendable_ = false;
-  deadlines_.cancel(deadline::zero_keys);
+  values_.keepalive_due = false;
+  values_.staged_sendable = false;
+  values_.deadlines.cancel(deadline::zero_keys);
 }
 
 } // namespace weft

@@ -33,6 +33,10 @@ public:
   transport_cipher(transport_cipher&&) noexcept;
   transport_cipher& operator=(transport_cipher&&) noexcept;
 
+  const secret<key_size>& key() const {
+    return key_;
+  }
+
   /// Seals in place: `text_and_tag` holds the plaintext and room for the tag.
   void seal(std::uint64_t counter, byte_span text_and_tag) noexcept;
 

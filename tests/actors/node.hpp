@@ -93,7 +93,7 @@ public:
   peer_actor
   spawn_peer(world& home, std::uint32_t slot, const peer_settings& settings) {
     auto made = home.spawn<peer>(loop, space, neighbours(), self, slot,
-                                 std::make_shared<peer_memory>(), settings);
+                                 session_memory{}, settings);
     caf::anon_send(made, peer_published{});
     return made;
   }

@@ -313,7 +313,7 @@ TEST_CASE_METHOD(tunnel, "A peer that ends takes back its deadline and sends "
 
 TEST_CASE_METHOD(tunnel, "A peer leaves to its successor where the other side "
                          "is, and which messages are old") {
-  const auto memory = std::make_shared<peer_memory>();
+  session_memory memory;
   auto settings = left.as_peer();
   settings.endpoint = endpoint_of("192.0.2.99:1"); // it is elsewhere by now
   const auto spawn = [&] {
@@ -328,6 +328,7 @@ TEST_CASE_METHOD(tunnel, "A peer leaves to its successor where the other side "
   const auto answer = former.sent(home).at(0);
   CHECK(types_in(answer) == types{response});
   home.end(former.actor);
+  memory = right.registry.next<session_ended>().memory;
   const auto successor = spawn();
   carry(old_message, left.address, right, successor.actor);
   CHECK(successor.sent(home).empty());
@@ -348,7 +349,7 @@ TEST_CASE_METHOD(tunnel, "A peer leaves to its successor where the other side "
 TEST_CASE_METHOD(tunnel, "The successor of a peer that had a session begins a "
                          "new one by itself, with a later stamp, also where "
                          "the peer has gone to") {
-  const auto memory = std::make_shared<peer_memory>();
+  session_memory memory;
   auto settings = left.as_peer();
   settings.endpoint = endpoint_of("192.0.2.99:1"); // it is elsewhere by now
   const auto spawn = [&] {
@@ -362,15 +363,34 @@ TEST_CASE_METHOD(tunnel, "The successor of a peer that had a session begins a "
   send(a, {udp_packet(1, 2, 50)});
   CHECK(exchange(home, a, former) == types{initiation, response, transport});
   home.end(former.actor);
-  CHECK(memory->session_lost);
+  memory = right.registry.next<session_ended>().memory;
+  CHECK(memory.session_lost);
   // As if the former one had sent an initiation by a clock that was ahead.
   const auto ahead = wall_now() + 1h;
-  memory->last_stamp = ahead;
+  memory.last_stamp = ahead;
   const auto successor = spawn();
   caf::anon_send(successor.actor, peer_published{});
   CHECK(exchange(home, successor, a) == types{initiation, response, transport});
   home.end(successor.actor);
-  CHECK(memory->last_stamp > ahead);
+  CHECK(right.registry.next<session_ended>().memory.last_stamp > ahead);
+}
+
+TEST_CASE_METHOD(tunnel, "What a peer leaves to its successor is there before "
+                         "its end is told") {
+  bool told = false;
+  bool was_there = false;
+  right.registry.run([&] {
+    auto* self = right.registry.self();
+    self->monitor(b.actor);
+    self->set_down_handler([&](const caf::down_msg&) {
+      told = true;
+      was_there = right.registry.count<session_ended>() == 1;
+    });
+  });
+  home.end(b.actor);
+  right.registry.settle();
+  CHECK(told);
+  CHECK(was_there);
 }
 
 TEST_CASE_METHOD(tunnel,
@@ -382,7 +402,7 @@ TEST_CASE_METHOD(tunnel,
   auto& session = peer_access::session(a.actor);
   CHECK(peer_session_access::keys(session).empty());
   CHECK_FALSE(peer_session_access::has_pending(session));
-  CHECK(session.staged() == 0);
+  CHECK(peer_session_access::staged(session) == 0);
 }
 
 TEST_CASE_METHOD(tunnel, "A forged datagram for an old session starts nothing "

@@ -149,12 +149,8 @@ private:
     auto& session = net_.session(to);
     const network_path from{address_of(200), std::nullopt};
     // Straight into the session, without the checks in front of it.
-    if (type == message_type::response)
-      session.handle_response(content, from, net_.at(to));
-    else if (type == message_type::cookie_reply)
-      session.handle_cookie_reply(content, net_.at(to));
-    else if (type == message_type::transport)
-      require(session.open(content, net_.at(to)).status
+    if (type && *type != message_type::initiation)
+      require(session.receive(content, from, net_.at(to)).status
               == peer_session::open_status::dropped);
     require(!session.path() || session.path()->remote != from.remote);
   }
@@ -165,7 +161,7 @@ private:
       auto& known = known_[who];
       while (known.size() < got.size())
         require(known.insert(got[known.size()]).second);
-      require(net_.session(who).staged() <= 128);
+      require(peer_session_access::staged(net_.session(who)) <= 128);
       require(peer_session_access::staged_bytes(net_.session(who))
               <= 256 * 1024);
     }

@@ -165,10 +165,10 @@ TEST_CASE("A session whose datagrams go into a tunnel drops what goes around "
   const auto claim = noise_claim::open(
     *net[1].self(), const_byte_span(out[0]).first<wire::initiation_size>());
   REQUIRE(claim);
-  other.handle_initiation(*claim, 148, path, at);
+  other.receive(*claim, path, at);
   out.clear();
   other.poll_transmit(out, at);
-  session.handle_response(bytes(out[0].begin(), out[0].end()), path, at);
+  give(session, out[0], path, at);
   out.clear();
   session.poll_transmit(out, at);
 
@@ -178,7 +178,7 @@ TEST_CASE("A session whose datagrams go into a tunnel drops what goes around "
       datagram_buffer batch(memory);
       auto room = batch.add(packet.size(), padded_length(packet.size(), 1420));
       std::copy(packet.begin(), packet.end(), room.begin());
-      REQUIRE(session.seal(batch, at));
+      REQUIRE(session.send(batch, at) == peer_session::send_status::sealed);
       sum += batch.size();
     }
     return sum;
@@ -191,7 +191,7 @@ TEST_CASE("A session whose datagrams go into a tunnel drops what goes around "
   datagram_buffer batch(memory);
   auto room = batch.add(nested.size(), nested.size());
   std::copy(nested.begin(), nested.end(), room.begin());
-  REQUIRE(session.seal(batch, later));
+  REQUIRE(session.send(batch, later) == peer_session::send_status::sealed);
   CHECK(batch.empty());
   CHECK(session.drops()[drop_reason::routing_loop] == 1);
   CHECK(sealed(make_packet(1, 1000), 1000) == 1000);
@@ -236,20 +236,22 @@ TEST_CASE("Without an answer the last one stands, and before the first one "
 
 TEST_CASE_METHOD(pair_network, "Packets that waited for the session are looked "
                                "at for loops as well") {
-  const auto index = (*this)[b].indices().encode(0, session(b).generation());
+  const auto index = (*this)[b].indices().encode(
+    0, peer_session_access::next_generation(session(b)));
   send(a, 0, {as_packet(message_for(index), true)});
   send_packet(a);
   send(a, 0, {as_packet(message_for(index), true)});
-  CHECK(session(a).staged() == 3);
+  CHECK(peer_session_access::staged(session(a)) == 3);
   run_for(1s);
   CHECK(received(b) == std::vector<std::uint64_t>{1});
-  CHECK(session(a).staged() == 0);
+  CHECK(peer_session_access::staged(session(a)) == 0);
   CHECK(session(a).drops()[drop_reason::routing_loop] == 2);
 }
 
 TEST_CASE_METHOD(pair_network, "A session whose waiting packets were all part "
                                "of a loop is confirmed all the same") {
-  const auto index = (*this)[b].indices().encode(0, session(b).generation());
+  const auto index = (*this)[b].indices().encode(
+    0, peer_session_access::next_generation(session(b)));
   send(a, 0, {as_packet(message_for(index), true)});
   run_for(1s);
   CHECK(session(a).drops()[drop_reason::routing_loop] == 1);

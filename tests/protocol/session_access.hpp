@@ -14,7 +14,16 @@ struct peer_session_access {
     session.keys_.current()->send_counter = counter;
   }
   static bool has_pending(const peer_session& session) {
-    return session.pending_ != nullptr;
+    return session.values_.pending.has_value();
+  }
+  static std::uint32_t next_generation(const peer_session& session) {
+    return session.values_.generation;
+  }
+  static void forget_path(peer_session& session) {
+    session.values_.path.reset();
+  }
+  static std::size_t staged(const peer_session& session) {
+    return session.staged_.size();
   }
   static std::size_t staged_bytes(const peer_session& session) {
     return session.staged_.bytes();

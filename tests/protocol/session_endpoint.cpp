@@ -151,7 +151,7 @@ TEST_CASE("A host whose endpoint nobody configured is reached once it has "
   CHECK_FALSE(net[1].peer().path());
   net.send(1, 0, {make_packet(1), make_packet(2)});
   CHECK(net[1].peer().drops()[drop_reason::no_endpoint] == 2);
-  CHECK(net[1].peer().staged() == 0);
+  CHECK(peer_session_access::staged(net[1].peer()) == 0);
   CHECK(net.trace.empty());
   net.send(0, 0, {make_packet(1)});
   net.run_for(1s);

@@ -219,10 +219,10 @@ TEST_CASE_METHOD(pair_network, "A response that is held back for 90 s is "
   const auto held_back = [&](duration time) {
     return instant{trace[0].when + time, at(a).wall};
   };
-  session(a).handle_response(response, from, held_back(90s));
+  give(session(a), response, from, held_back(90s));
   CHECK_FALSE(session(a).session_created());
   CHECK(session(a).drops()[drop_reason::invalid_handshake] == 1);
-  session(a).handle_response(response, from, held_back(89s));
+  give(session(a), response, from, held_back(89s));
   CHECK(session(a).session_created() == trace[0].when);
 }
 
@@ -380,10 +380,10 @@ TEST_CASE("No handshake is tried with a public key of low order, and packets "
     datagram_buffer batch(memory);
     batch.add(100, 112);
     for (int i = 0; i < 1000; ++i) {
-      CHECK_FALSE(session.seal(batch, net.at(0)));
-      session.stage(batch, net.at(0));
+      CHECK(session.send(batch, net.at(0))
+            == peer_session::send_status::waiting);
     }
-    CHECK(session.staged() == 0);
+    CHECK(peer_session_access::staged(session) == 0);
     CHECK(session.drops()[drop_reason::handshake_failed] == 1000);
     session.handle_deadlines({net.at(0).now + 1h, net.at(0).wall});
     CHECK_FALSE(session.has_transmit());
@@ -410,23 +410,23 @@ TEST_CASE_METHOD(pair_network,
   auto forged_reply = reply;
   forged_reply[wire::cookie_reply_cookie] ^= std::byte{1};
   for (int i = 0; i < 64; ++i)
-    session(a).handle_cookie_reply(forged_reply, at(a));
+    give(session(a), forged_reply, path, at(a));
   const auto received = session(a).received().bytes;
-  session(a).handle_cookie_reply(reply, at(a));
+  give(session(a), reply, path, at(a));
   CHECK(session(a).received().bytes == received);
   CHECK(session(a).drops()[drop_reason::invalid_handshake] == 65);
   run_for(5ms);
-  session(a).handle_cookie_reply(reply, at(a));
+  give(session(a), reply, path, at(a));
   CHECK(session(a).received().bytes == received + wire::cookie_reply_size);
   // Responses.
   auto forged = response;
   forged.at(wire::response_empty) ^= std::byte{1};
   for (int i = 0; i < 64; ++i)
-    session(a).handle_response(forged, path, at(a));
-  session(a).handle_response(response, path, at(a));
+    give(session(a), forged, path, at(a));
+  give(session(a), response, path, at(a));
   CHECK_FALSE(session(a).session_created());
   CHECK(session(a).drops()[drop_reason::invalid_handshake] == 65 + 65);
   run_for(5ms);
-  session(a).handle_response(response, path, at(a));
+  give(session(a), response, path, at(a));
   CHECK(session(a).session_created());
 }

@@ -157,7 +157,7 @@ TEST_CASE_METHOD(pair_network, "A session is not used for sending from 180 s "
       last = sent.when;
   CHECK(last >= start + 178s);
   CHECK(last < start + 180s + 40ms);
-  CHECK(session(a).staged() > 0);
+  CHECK(peer_session_access::staged(session(a)) > 0);
 }
 
 TEST_CASE_METHOD(pair_network, "Messages of a session are refused once it is "
@@ -232,7 +232,7 @@ TEST_CASE_METHOD(pair_network, "After 2^64 - 2^13 - 1 messages nothing more is "
   lose_all();
   send_packet(a);
   CHECK(count(message_type::transport, a) == 2);
-  CHECK(session(a).staged() == 1);
+  CHECK(peer_session_access::staged(session(a)) == 1);
   lose_nothing();
   run_for(10s);
   CHECK(received(b) == numbers{1, 2, 3});

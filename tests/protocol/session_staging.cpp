@@ -24,7 +24,7 @@ TEST_CASE_METHOD(pair_network, "Packets that wait for the handshake arrive in "
     send_packet(a);
   run_for(1s);
   CHECK(received(b) == from_to(1, 100));
-  CHECK(session(a).staged() == 0);
+  CHECK(peer_session_access::staged(session(a)) == 0);
   CHECK(access::staged_bytes(session(a)) == 0);
   CHECK(initiations(a) == 1);
 }
@@ -33,7 +33,7 @@ TEST_CASE_METHOD(pair_network, "At most 128 packets wait: the oldest are "
                                "dropped and counted") {
   for (int i = 0; i < 300; ++i)
     send_packet(a);
-  CHECK(session(a).staged() == 128);
+  CHECK(peer_session_access::staged(session(a)) == 128);
   run_for(1s);
   CHECK(received(b) == from_to(173, 300));
   CHECK(session(a).drops()[drop_reason::queue_full] == 172);
@@ -55,7 +55,7 @@ TEST_CASE_METHOD(pair_network, "At most 256 KiB of packets wait") {
     send_packet(a, 9000);
     CHECK(access::staged_bytes(session(a)) <= 256 * 1024);
   }
-  CHECK(session(a).staged() == 256 * 1024 / 9008);
+  CHECK(peer_session_access::staged(session(a)) == 256 * 1024 / 9008);
   run_for(1s);
   CHECK(received(b) == from_to(72, 100));
 }
@@ -96,8 +96,7 @@ TEST_CASE_METHOD(pair_network, "A batch that comes before the waiting packets "
     if (sent.type() == message_type::response)
       response = sent.content;
   REQUIRE(response.size() == 92);
-  session(a).handle_response(response, {(*this)[b].address, std::nullopt},
-                             at(a));
+  give(session(a), response, {(*this)[b].address, std::nullopt}, at(a));
   CHECK(session(a).has_transmit());
   send_packet(a);
   run_for(1s);
@@ -110,8 +109,7 @@ TEST_CASE_METHOD(pair_network, "Packets that wait are given out in parts if "
     send_packet(a, 1000);
   run_for(20ms);
   const auto response = trace.back().content;
-  session(a).handle_response(response, {(*this)[b].address, std::nullopt},
-                             at(a));
+  give(session(a), response, {(*this)[b].address, std::nullopt}, at(a));
   const auto size = session(a).transmit_size();
   CHECK(size == 100 * (1008 + 32) + 32);
   bytes memory(3000);

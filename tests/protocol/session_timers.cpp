@@ -30,7 +30,7 @@ TEST_CASE("An unanswered initiation is repeated every 5 s and up to 333 ms "
     pair_network net(seed);
     net.lose_all();
     net.send_packet(net.a);
-    CHECK(net.session(net.a).staged() == 1);
+    CHECK(peer_session_access::staged(net.session(net.a)) == 1);
     const auto start = net.now();
     net.run_for(1h);
     const auto times = initiation_times(net, net.a);
@@ -43,7 +43,7 @@ TEST_CASE("An unanswered initiation is repeated every 5 s and up to 333 ms "
     }
     CHECK(times.back() - start >= 90s);
     CHECK(times.back() - start <= 96s);
-    CHECK(net.session(net.a).staged() == 0);
+    CHECK(peer_session_access::staged(net.session(net.a)) == 0);
     CHECK(net.session(net.a).drops()[drop_reason::handshake_failed] == 1);
     CHECK_FALSE(access::has_pending(net.session(net.a)));
   }

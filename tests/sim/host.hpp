@@ -72,6 +72,13 @@ struct outgoing {
   bytes content;
 };
 
+/// Gives a copy of a datagram that yields no packet to a session.
+inline void give(peer_session& session, const_byte_span datagram,
+                 const network_path& from, const instant& at) {
+  bytes copy(datagram.begin(), datagram.end());
+  session.receive(copy, from, at);
+}
+
 class host {
 public:
   host(std::size_t number, std::uint64_t seed)
@@ -124,6 +131,16 @@ public:
   peer_session& peer(std::size_t slot = 0) {
     return *peers_.at(slot);
   }
+  /// Puts a new session in the place of another, whose state it goes on with.
+  void renew(std::size_t slot = 0) {
+    const auto saved = peer(slot).save();
+    auto fresh
+      = std::make_unique<peer_session>(self_, saved.values.peer, indices_,
+                                       static_cast<std::uint32_t>(slot), 0,
+                                       random_);
+    fresh->restore(saved);
+    peers_[slot] = std::move(fresh);
+  }
   std::size_t peer_count() const {
     return peers_.size();
   }
@@ -146,10 +163,8 @@ public:
       std::copy(packet.begin(), packet.end(), room.begin());
     }
     auto& session = peer(slot);
-    if (session.seal(batch, at(now)))
+    if (session.send(batch, at(now)) == peer_session::send_status::sealed)
       take(session, batch);
-    else
-      session.stage(batch, at(now));
   }
 
   void receive(bytes datagram, const network_path& from, time_point now) {
@@ -160,7 +175,7 @@ public:
       return receive_transport(datagram, from, now);
     if (*type == message_type::cookie_reply) {
       if (auto* session = by_index(datagram, wire::cookie_reply_receiver))
-        session->handle_cookie_reply(datagram, at(now));
+        session->receive(datagram, from, at(now));
       return;
     }
     receive_handshake(*type, datagram, from, now);
@@ -219,18 +234,14 @@ private:
       return;
     const auto slot = indices_.slot(
       load_le<std::uint32_t>(datagram.data() + wire::transport_receiver));
-    const auto opened = session->open(datagram, at(now));
-    if (opened.status == peer_session::open_status::dropped)
-      return;
-    const auto data = opened.status == peer_session::open_status::packet;
-    if (data)
+    const auto opened = session->receive(datagram, from, at(now));
+    if (opened.status == peer_session::open_status::packet)
       received[slot].push_back(number_of(opened.packet));
-    else
+    else if (opened.status == peer_session::open_status::keepalive)
       ++keepalives;
-    session->authenticated(from, data, at(now));
   }
 
-  void receive_handshake(message_type type, const bytes& datagram,
+  void receive_handshake(message_type type, bytes& datagram,
                          const network_path& from, time_point now) {
     const auto verdict = checker_->check(datagram, from.remote, now);
     if (verdict == cookie_checker::verdict::invalid_mac)
@@ -243,7 +254,7 @@ private:
     }
     if (type == message_type::response) {
       if (auto* session = by_index(datagram, wire::response_receiver))
-        session->handle_response(datagram, from, at(now));
+        session->receive(datagram, from, at(now));
       return;
     }
     const auto claim = noise_claim::open(
@@ -252,8 +263,7 @@ private:
       return drops.dropped(drop_reason::invalid_handshake);
     for (auto& session : peers_) {
       if (session->key() == claim->initiator())
-        return session->handle_initiation(*claim, datagram.size(), from,
-                                          at(now));
+        return session->receive(*claim, from, at(now));
     }
     drops.dropped(drop_reason::unknown_peer);
   }

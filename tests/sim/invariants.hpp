@@ -99,7 +99,7 @@ private:
   void check_bounds() {
     for (std::size_t who : {0u, 1u}) {
       auto& session = net_[who].peer();
-      bounded_ = bounded_ && session.staged() <= 128
+      bounded_ = bounded_ && peer_session_access::staged(session) <= 128
                  && peer_session_access::staged_bytes(session) <= 256 * 1024
                  && !session.has_transmit();
     }

@@ -206,8 +206,8 @@ TEST_CASE("Idle hosts exchange nothing after the last keepalive, whatever "
     CHECK_FALSE(net.next_deadline());
     CHECK(peer_session_access::keys(net.session(net.a)).empty());
     CHECK(peer_session_access::keys(net.session(net.b)).empty());
-    CHECK(net.session(net.a).staged() == 0);
-    CHECK(net.session(net.b).staged() == 0);
+    CHECK(peer_session_access::staged(net.session(net.a)) == 0);
+    CHECK(peer_session_access::staged(net.session(net.b)) == 0);
   }
 }
 
