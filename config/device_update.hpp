@@ -2,30 +2,15 @@
 // of two configurations comes to, and what control clients ask for.
 #pragma once
 
-#include "config/node_config.hpp"
+#include "config/patch.hpp"
 
 namespace weft {
 
-struct allowed_ip_change {
-  ip_prefix prefix;
-  bool remove = false;
-
-  bool operator==(const allowed_ip_change&) const = default;
-};
-
-/// One peer's part.  Fields that are absent stay as they are.
-struct peer_update {
-  weft::public_key public_key;
-  bool remove = false;
-  bool update_only = false; ///< nothing happens if the peer does not exist
-  bool replace_allowed_ips = false;
-  std::optional<std::string> name;
-  std::optional<weft::preshared_key> preshared_key; ///< all zero: none
-  std::optional<endpoint_config> endpoint;
-  std::optional<std::chrono::seconds> persistent_keepalive;
-  std::vector<allowed_ip_change> allowed_ips; ///< in order
-
-  bool operator==(const peer_update&) const = default;
+/// Who says that a peer is to exist.
+enum class peer_origin : std::uint8_t {
+  file,    ///< the configuration that the node was started with, or reloads
+  command, ///< wg, weft, or a program that steers the node
+  network, ///< what other nodes have told
 };
 
 struct device_update {
@@ -33,7 +18,8 @@ struct device_update {
   std::optional<std::uint16_t> listen_port;     ///< 0: the kernel chooses
   std::optional<std::uint32_t> fwmark;
   bool replace_peers = false;
-  std::vector<peer_update> peers; ///< in order
+  std::vector<patch<peer_config>> peers;     ///< in order
+  peer_origin origin = peer_origin::command; ///< of the peers that it makes
 
   bool operator==(const device_update&) const = default;
 };

@@ -14,59 +14,52 @@ std::vector<T> sorted(std::vector<T> values) {
   return values;
 }
 
-/// Every field of a peer.
-peer_update addition_of(const peer_config& peer) {
-  peer_update update;
-  update.public_key = peer.public_key;
-  update.replace_allowed_ips = true;
-  if (!peer.name.empty())
-    update.name = peer.name;
-  if (!peer.preshared_key.is_zero())
-    update.preshared_key = peer.preshared_key;
-  update.endpoint = peer.endpoint;
-  if (peer.persistent_keepalive.count() != 0)
-    update.persistent_keepalive = peer.persistent_keepalive;
-  for (const auto& prefix : peer.allowed_ips)
-    update.allowed_ips.push_back({prefix, false});
-  return update;
+void replace_allowed_ips(patch<peer_config>& change, const peer_config& to) {
+  change.replace_allowed_ips = true;
+  for (const auto& prefix : to.allowed_ips)
+    change.allowed_ips.push_back({prefix, false});
 }
 
-/// The fields that differ.
-peer_update change_of(const peer_config& from, const peer_config& to) {
-  peer_update update;
-  update.public_key = to.public_key;
-  update.update_only = true;
-  if (from.name != to.name)
-    update.name = to.name;
-  if (from.preshared_key != to.preshared_key)
-    update.preshared_key = to.preshared_key;
-  if (to.endpoint && from.endpoint != to.endpoint)
-    update.endpoint = to.endpoint;
-  if (from.persistent_keepalive != to.persistent_keepalive)
-    update.persistent_keepalive = to.persistent_keepalive;
-  if (sorted(from.allowed_ips) != sorted(to.allowed_ips)) {
-    update.replace_allowed_ips = true;
-    for (const auto& prefix : to.allowed_ips)
-      update.allowed_ips.push_back({prefix, false});
-  }
-  return update;
+/// Whatever of `to` differs from `from`, but for key and allowed IPs.
+void state_difference(patch<peer_config>& change, const peer_config& from,
+                      const peer_config& to) {
+  for_each_field<peer_config>([&](const auto& row, auto) {
+    if constexpr (is_stated_in_patch<value_of<decltype(row)>>) {
+      if (from.*row.member != to.*row.member)
+        change.set(row.member, to.*row.member);
+    }
+  });
 }
 
-bool is_empty(const peer_update& update) {
-  peer_update nothing;
-  nothing.public_key = update.public_key;
-  nothing.update_only = update.update_only;
-  return update == nothing;
+patch<peer_config> addition_of(const peer_config& peer) {
+  patch<peer_config> addition;
+  addition.public_key = peer.public_key;
+  state_difference(addition, {}, peer);
+  replace_allowed_ips(addition, peer);
+  return addition;
+}
+
+patch<peer_config> change_of(const peer_config& from, const peer_config& to) {
+  patch<peer_config> change;
+  change.public_key = to.public_key;
+  change.verb = peer_verb::update;
+  state_difference(change, from, to);
+  if (sorted(from.allowed_ips) != sorted(to.allowed_ips))
+    replace_allowed_ips(change, to);
+  return change;
 }
 
 } // namespace
 
-peer_update replacement_of(const peer_config& peer) {
-  auto update = addition_of(peer);
-  update.name = peer.name;
-  update.preshared_key = peer.preshared_key;
-  update.persistent_keepalive = peer.persistent_keepalive;
-  return update;
+patch<peer_config> replacement_of(const peer_config& peer) {
+  patch<peer_config> replacement;
+  replacement.public_key = peer.public_key;
+  for_each_field<peer_config>([&](const auto& row, auto) {
+    if constexpr (is_stated_in_patch<value_of<decltype(row)>>)
+      replacement.set(row.member, peer.*row.member);
+  });
+  replace_allowed_ips(replacement, peer);
+  return replacement;
 }
 
 device_update difference(const node_config& from, const node_config& to) {
@@ -90,7 +83,7 @@ device_update difference(const node_config& from, const node_config& to) {
       continue;
     auto& removal = update.peers.emplace_back();
     removal.public_key = peer.public_key;
-    removal.remove = true;
+    removal.verb = peer_verb::remove;
   }
   // Each peer's allowed IPs are replaced as a whole, and no two peers of `to`
   // share a prefix: whatever a later peer takes from an earlier one is not in
@@ -102,7 +95,7 @@ device_update difference(const node_config& from, const node_config& to) {
       continue;
     }
     auto change = change_of(*known->second, peer);
-    if (!is_empty(change))
+    if (!change.keeps_all() || change.replace_allowed_ips)
       update.peers.push_back(std::move(change));
   }
   return update;

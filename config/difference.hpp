@@ -14,11 +14,11 @@ namespace weft {
 ///
 /// Not in it, because no device_update can say it: the interface's name, MTU,
 /// addresses, listen address, cluster networks, socket folder and the log.
-/// Nor can an endpoint be taken away from a peer: it keeps the last one.
+/// Whose peers `from` has is for the caller to choose, and to say in `origin`:
+/// those of other origins are then left alone.
 device_update difference(const node_config& from, const node_config& to);
 
-/// Makes a peer be as `peer` says, whether it exists or not.  Only an endpoint
-/// cannot be taken away.
-peer_update replacement_of(const peer_config& peer);
+/// Makes a peer be as `peer` says, whether it exists or not.
+patch<peer_config> replacement_of(const peer_config& peer);
 
 } // namespace weft

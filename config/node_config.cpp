@@ -16,6 +16,19 @@ std::string to_string(const endpoint_config& where) {
   return host + ":" + std::to_string(named.port);
 }
 
+std::optional<endpoint>
+numeric_of(const std::optional<endpoint_config>& where) {
+  const auto* numeric = where ? std::get_if<endpoint>(&*where) : nullptr;
+  return numeric == nullptr ? std::nullopt : std::optional{*numeric};
+}
+
+std::string host_text(const std::optional<endpoint_config>& where) {
+  const auto* named = where ? std::get_if<host_endpoint>(&*where) : nullptr;
+  if (named == nullptr)
+    return {};
+  return named->host + ':' + std::to_string(named->port);
+}
+
 std::string_view to_string(log_level level) {
   switch (level) {
     case log_level::trace:

@@ -31,6 +31,12 @@ using endpoint_config = std::variant<endpoint, host_endpoint>;
 /// As it is written in a configuration.
 std::string to_string(const endpoint_config& where);
 
+/// The address that is configured; nothing for a name, or if there is none.
+std::optional<endpoint> numeric_of(const std::optional<endpoint_config>& where);
+
+/// `HOST:PORT` if a name is configured, else empty.
+std::string host_text(const std::optional<endpoint_config>& where);
+
 /// What is wrong with a name for an interface: nothing if the kernel takes
 /// it.  1-15 characters without spaces, '/', ':' and '%'.
 std::optional<std::string> check_interface_name(std::string_view name);

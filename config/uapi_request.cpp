@@ -67,9 +67,10 @@ outcome read_peer_key(device_update& update, std::string_view value) {
   return {};
 }
 
-outcome read_peer_endpoint(device_update& update, std::string_view value) {
+outcome read_peer_endpoint(std::string_view value,
+                           std::optional<endpoint_config>& into) {
   if (auto numeric = parse_endpoint(value)) {
-    update.peers.back().endpoint = *numeric;
+    into = *numeric;
     return {};
   }
   // `wg` writes a link-local address with the name of its interface, which
@@ -78,15 +79,17 @@ outcome read_peer_endpoint(device_update& update, std::string_view value) {
   const auto* named = read ? std::get_if<host_endpoint>(&*read) : nullptr;
   if (named == nullptr || named->host.find('%') == std::string::npos)
     return invalid(strings::quote(value) + " is no address and port");
-  update.peers.back().endpoint = std::move(*read);
+  into = std::move(*read);
   return {};
 }
 
-outcome read_keepalive_seconds(device_update& update, std::string_view value) {
-  std::optional<std::uint16_t> seconds;
-  auto read = read_number(value, seconds);
-  if (read)
-    update.peers.back().persistent_keepalive = std::chrono::seconds{*seconds};
+/// `remove` wins, wherever it stands.
+outcome
+read_verb(std::string_view value, peer_verb verb, patch<peer_config>& peer) {
+  bool is_meant = false;
+  auto read = read_flag(value, is_meant);
+  if (read && peer.verb != peer_verb::remove)
+    peer.verb = verb;
   return read;
 }
 
@@ -100,10 +103,9 @@ outcome read_replacement(device_update& update, std::string_view value) {
     peer.replace_allowed_ips = true;
     return {};
   }
-  peer_update rest;
+  patch<peer_config> rest;
   rest.public_key = peer.public_key;
-  rest.remove = peer.remove;
-  rest.update_only = peer.update_only;
+  rest.verb = peer.verb;
   rest.replace_allowed_ips = true;
   update.peers.push_back(std::move(rest));
   return {};
@@ -129,13 +131,47 @@ outcome read_allowed_ips(device_update& update, std::string_view value) {
   return {};
 }
 
+/// A key of a peer that is a row of config/fields.hpp.
+template <class Value>
+outcome read_peer_row(const field<peer_config, Value>& row,
+                      std::string_view value, device_update& update) {
+  if constexpr (std::is_same_v<Value, public_key>) {
+    return read_peer_key(update, value);
+  } else if constexpr (std::is_same_v<Value, prefix_list>) {
+    return read_allowed_ips(update, value);
+  } else {
+    Value read{};
+    outcome done;
+    if constexpr (is_secret_key<Value>) {
+      std::optional<Value> key;
+      done = read_secret(value, key);
+      read = key.value_or(read);
+    } else if constexpr (std::is_same_v<Value, std::chrono::seconds>) {
+      std::optional<std::uint16_t> seconds;
+      done = read_number(value, seconds);
+      read = std::chrono::seconds{seconds.value_or(0)};
+    } else if constexpr (std::is_same_v<Value,
+                                        std::optional<endpoint_config>>) {
+      done = read_peer_endpoint(value, read);
+    } else {
+      auto text = row.read(value);
+      if (!text)
+        return invalid(std::move(text.error()));
+      read = std::move(*text);
+    }
+    if (done)
+      update.peers.back().set(row.member, std::move(read));
+    return done;
+  }
+}
+
 constexpr std::array<known_key, 5> device_keys{{
-  {"private_key", read_own_key},
-  {"listen_port",
+  {row_of<&interface_config::private_key>().uapi, read_own_key},
+  {row_of<&interface_config::listen>().uapi,
    [](device_update& update, std::string_view value) {
      return read_number(value, update.listen_port);
    }},
-  {"fwmark",
+  {row_of<&interface_config::fwmark>().uapi,
    [](device_update& update, std::string_view value) {
      return read_number(value, update.fwmark);
    }},
@@ -143,27 +179,20 @@ constexpr std::array<known_key, 5> device_keys{{
    [](device_update& update, std::string_view value) {
      return read_flag(value, update.replace_peers);
    }},
-  {"public_key", read_peer_key},
+  {row_of<&peer_config::public_key>().uapi, read_peer_key},
 }};
 
-constexpr std::array<known_key, 9> peer_keys{{
-  {"public_key", read_peer_key},
+/// What stands beside the rows.
+constexpr std::array<known_key, 4> peer_verbs{{
   {"remove",
    [](device_update& update, std::string_view value) {
-     return read_flag(value, update.peers.back().remove);
+     return read_verb(value, peer_verb::remove, update.peers.back());
    }},
   {"update_only",
    [](device_update& update, std::string_view value) {
-     return read_flag(value, update.peers.back().update_only);
+     return read_verb(value, peer_verb::update, update.peers.back());
    }},
-  {"preshared_key",
-   [](device_update& update, std::string_view value) {
-     return read_secret(value, update.peers.back().preshared_key);
-   }},
-  {"endpoint", read_peer_endpoint},
-  {"persistent_keepalive_interval", read_keepalive_seconds},
   {"replace_allowed_ips", read_replacement},
-  {"allowed_ip", read_allowed_ips},
   {"protocol_version",
    [](device_update&, std::string_view value) -> outcome {
      if (value != "1")
@@ -171,6 +200,22 @@ constexpr std::array<known_key, 9> peer_keys{{
      return {};
    }},
 }};
+
+std::span<const known_key> peer_keys() {
+  static const auto all = [] {
+    std::vector<known_key> keys(peer_verbs.begin(), peer_verbs.end());
+    for_each_field<peer_config>([&](const auto& row, auto number) {
+      if (!row.uapi.empty())
+        keys.push_back(
+          {row.uapi, [](device_update& update, std::string_view value) {
+             return read_peer_row(
+               std::get<decltype(number)::value>(peer_fields), value, update);
+           }});
+    });
+    return keys;
+  }();
+  return all;
+}
 
 outcome read_line(device_update& update, std::string_view line) {
   const auto equals = line.find('=');
@@ -180,7 +225,7 @@ outcome read_line(device_update& update, std::string_view line) {
   const auto key = line.substr(0, equals);
   const auto keys = update.peers.empty()
                       ? std::span<const known_key>{device_keys}
-                      : std::span<const known_key>{peer_keys};
+                      : peer_keys();
   for (const auto& known : keys) {
     if (known.name != key)
       continue;

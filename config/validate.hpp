@@ -1,7 +1,7 @@
 // A configuration that did not come from a file, checked as one that did.
 #pragma once
 
-#include "config/node_config.hpp"
+#include "config/patch.hpp"
 
 #include <optional>
 #include <string>
@@ -20,5 +20,8 @@ std::optional<field_error> validate(const node_config& config);
 
 /// The same for one peer by itself; fields begin with `peer.`.
 std::optional<field_error> validate(const peer_config& peer);
+
+/// The same for what changes of a peer.
+std::optional<field_error> validate(const patch<peer_config>& change);
 
 } // namespace weft

@@ -254,6 +254,14 @@ value_or_message<reload_mode> read_reload_mode(std::string_view text) {
                       "watch is expected"};
 }
 
+value_or_message<std::string> read_group(std::string_view text) {
+  if (strings::is_short_word(text))
+    return std::string{text};
+  return unexpected{quote(text)
+                    + " is no name of a group; 1-32 letters, digits, '_', '-' "
+                      "and '.' are expected"};
+}
+
 value_or_message<endpoint> read_control_listen(std::string_view text) {
   auto where = read_listen(text);
   if (where && where->port == 0)

@@ -53,6 +53,9 @@ value_or_message<log_level> read_log_level(std::string_view text);
 value_or_message<log_format> read_log_format(std::string_view text);
 value_or_message<reload_mode> read_reload_mode(std::string_view text);
 
+/// The name of a group of users: 1-32 letters, digits, '_', '-' and '.'.
+value_or_message<std::string> read_group(std::string_view text);
+
 /// `ADDRESS:PORT`; the port is not 0.
 value_or_message<endpoint> read_control_listen(std::string_view text);
 

@@ -1,3 +1,4 @@
+#include "config/fields.hpp"
 #include "config/prefix_cover.hpp"
 #include "config/wg_quick.hpp"
 #include "protocol/base/wipe.hpp"
@@ -7,13 +8,6 @@
 namespace weft {
 
 namespace {
-
-std::string join(const std::vector<ip_prefix>& prefixes) {
-  std::string out;
-  for (const auto& prefix : prefixes)
-    out += (out.empty() ? "" : ", ") + to_string(prefix);
-  return out;
-}
 
 /// Whether wg-quick, which makes a route for each allowed IP, would make one
 /// that weft does not.
@@ -31,21 +25,33 @@ bool would_route_too_much(const node_config& config) {
     });
 }
 
-void export_interface(std::string& out, const node_config& config) {
-  const auto& interface = config.interface;
-  out += "[Interface]\nPrivateKey = ";
-  append_secret(out, to_base64(interface.private_key.bytes()));
-  out += "\n";
-  if (!interface.listen.address.is_unspecified())
-    out += "# weft listens on " + to_string(interface.listen.address)
+/// `Key = VALUE`, if wg-quick knows the key and there is a value.
+template <class Section, class Value>
+void export_key(std::string& out, const field<Section, Value>& row,
+                const Value& value) {
+  if (row.wg_quick.empty() || value == Value{})
+    return;
+  out += std::string{row.wg_quick} + " = ";
+  append_secret(out, row.print(value));
+  out += '\n';
+}
+
+/// Where it listens: wg-quick has a key for the port alone.
+void export_key(std::string& out, const field<interface_config, endpoint>& row,
+                const endpoint& listen) {
+  if (!listen.address.is_unspecified())
+    out += "# weft listens on " + to_string(listen.address)
            + " only; wg-quick has no key for that.\n";
-  if (interface.listen.port != 0)
-    out += "ListenPort = " + std::to_string(interface.listen.port) + "\n";
-  if (interface.fwmark != 0)
-    out += "FwMark = " + std::to_string(interface.fwmark) + "\n";
-  if (!interface.addresses.empty())
-    out += "Address = " + join(interface.addresses) + "\n";
-  out += "MTU = " + std::to_string(interface.mtu) + "\n";
+  if (listen.port != 0)
+    out
+      += std::string{row.wg_quick} + " = " + std::to_string(listen.port) + "\n";
+}
+
+void export_interface(std::string& out, const node_config& config) {
+  out += "[Interface]\n";
+  for_each_field<interface_config>([&](const auto& row, auto) {
+    export_key(out, row, config.interface.*row.member);
+  });
   if (would_route_too_much(config))
     out += "# weft makes no route for some of the allowed IPs.\nTable = off\n";
 }
@@ -54,19 +60,8 @@ void export_peer(std::string& out, const peer_config& peer) {
   out += "\n[Peer]\n";
   if (!peer.name.empty())
     out += "# Name = " + peer.name + "\n";
-  out += "PublicKey = " + to_string(peer.public_key) + "\n";
-  if (!peer.preshared_key.is_zero()) {
-    out += "PresharedKey = ";
-    append_secret(out, to_base64(peer.preshared_key.bytes()));
-    out += "\n";
-  }
-  if (!peer.allowed_ips.empty())
-    out += "AllowedIPs = " + join(peer.allowed_ips) + "\n";
-  if (peer.endpoint)
-    out += "Endpoint = " + to_string(*peer.endpoint) + "\n";
-  if (peer.persistent_keepalive.count() != 0)
-    out += "PersistentKeepalive = "
-           + std::to_string(peer.persistent_keepalive.count()) + "\n";
+  for_each_field<peer_config>(
+    [&](const auto& row, auto) { export_key(out, row, peer.*row.member); });
 }
 
 } // namespace

@@ -1,7 +1,9 @@
 #include "config/error_list.hpp"
+#include "config/fields.hpp"
 #include "config/peer_checks.hpp"
 #include "config/prefix_cover.hpp"
 #include "config/strings.hpp"
+#include "config/validate.hpp"
 #include "config/values.hpp"
 #include "config/wg_quick.hpp"
 #include "config/wg_quick_values.hpp"
@@ -71,8 +73,11 @@ private:
     std::string_view name;
     void (*read)(wg_quick_reader& self, const assignment& from);
   };
-  static std::span<const known_key> interface_keys();
-  static std::span<const known_key> peer_keys();
+  static std::vector<known_key> interface_keys();
+  static std::vector<known_key> peer_keys();
+  const std::vector<known_key>& keys_here() const;
+  template <class Section>
+  static void add_keys(std::vector<known_key>& keys);
 
   void read_line(std::string_view line);
   void read_comment(std::string_view comment);
@@ -80,6 +85,7 @@ private:
   void read_section(std::string_view name, std::string_view comment);
   void read_assignment(std::string_view line, std::size_t column);
   void read_key(std::string_view key, const assignment& from);
+  void note_key(std::string_view name, text_place place);
   void unknown_key(std::string_view key, const assignment& from);
   void read_table(const assignment& from);
   void name_peer(std::string_view name);
@@ -93,6 +99,26 @@ private:
       target = *value;
     else
       complain(from.place, from.path, value.error());
+  }
+  template <class Section, class Value>
+  void read_row(const field<Section, Value>& row, const assignment& from,
+                Section& into);
+  void note_place(const field<interface_config, prefix_list>&, text_place) {
+  }
+  void
+  note_place(const field<peer_config, prefix_list>& row, text_place place) {
+    if (row.member == &peer_config::allowed_ips)
+      places_.back().allowed_ips.push_back(place);
+  }
+  std::set<ip_prefix>& seen_prefixes() {
+    return section_ == section::peer ? peer_prefixes_ : own_prefixes_;
+  }
+  template <class Section>
+  Section& here() {
+    if constexpr (std::is_same_v<Section, peer_config>)
+      return peer();
+    else
+      return interface();
   }
   template <class Each>
   void read_prefixes(const assignment& from, Each each) {
@@ -138,75 +164,64 @@ private:
   bool routes_wanted_ = true;
 };
 
-std::span<const wg_quick_reader::known_key> wg_quick_reader::interface_keys() {
-  using self = wg_quick_reader;
-  using from = const assignment;
-  static constexpr std::array<known_key, 6> keys{{
-    {"PrivateKey",
-     [](self& me, from& line) {
-       me.has_private_key_ = true;
-       me.read_value(line, read_private_key, me.interface().private_key);
-     }},
-    {"ListenPort",
-     [](self& me, from& line) {
-       me.read_value(line, read_port, me.interface().listen.port);
-     }},
-    {"FwMark",
-     [](self& me, from& line) {
-       me.read_value(line, read_fwmark, me.interface().fwmark);
-     }},
-    {"MTU",
-     [](self& me, from& line) {
-       me.read_value(line, read_mtu, me.interface().mtu);
-     }},
-    {"Address",
-     [](self& me, from& line) {
-       me.read_prefixes(line, [&](const ip_prefix& prefix) {
-         if (me.own_prefixes_.insert(prefix).second)
-           me.interface().addresses.push_back(prefix);
-       });
-     }},
-    {"Table", [](self& me, from& line) { me.read_table(line); }},
-  }};
+template <class Section, class Value>
+void wg_quick_reader::read_row(const field<Section, Value>& row,
+                               const assignment& from, Section& into) {
+  auto& target = into.*row.member;
+  if constexpr (std::is_same_v<Value, prefix_list>) {
+    read_prefixes(from, [&](const ip_prefix& prefix) {
+      const auto kept = row.keeps_host_bits ? prefix : prefix.network();
+      if (!seen_prefixes().insert(kept).second)
+        return;
+      target.push_back(kept);
+      note_place(row, from.place);
+    });
+  } else if constexpr (std::is_same_v<Value, endpoint>) {
+    read_value(from, read_port, target.port);
+  } else if constexpr (std::is_same_v<Value, std::optional<endpoint_config>>) {
+    const auto read = [this](std::string_view text) {
+      return read_wg_endpoint(text, find_port_);
+    };
+    read_value(from, read, target);
+  } else {
+    read_value(from, row.read, target);
+  }
+}
+
+template <class Section>
+void wg_quick_reader::add_keys(std::vector<known_key>& keys) {
+  for_each_field<Section>([&](const auto& row, auto number) {
+    if (row.wg_quick.empty())
+      return;
+    keys.push_back(
+      {row.wg_quick, [](wg_quick_reader& me, const assignment& from) {
+         const auto& own
+           = std::get<decltype(number)::value>(fields_of<Section>());
+         me.read_row(own, from, me.here<Section>());
+       }});
+  });
+}
+
+std::vector<wg_quick_reader::known_key> wg_quick_reader::interface_keys() {
+  std::vector<known_key> keys;
+  add_keys<interface_config>(keys);
+  keys.push_back({"Table", [](wg_quick_reader& me, const assignment& from) {
+                    me.read_table(from);
+                  }});
   return keys;
 }
 
-std::span<const wg_quick_reader::known_key> wg_quick_reader::peer_keys() {
-  using self = wg_quick_reader;
-  using from = const assignment;
-  static constexpr std::array<known_key, 5> keys{{
-    {"PublicKey",
-     [](self& me, from& line) {
-       me.has_public_key_ = true;
-       me.places_.back().public_key = line.place;
-       me.read_value(line, read_public_key, me.peer().public_key);
-     }},
-    {"PresharedKey",
-     [](self& me, from& line) {
-       me.read_value(line, read_preshared_key, me.peer().preshared_key);
-     }},
-    {"AllowedIPs",
-     [](self& me, from& line) {
-       me.read_prefixes(line, [&](const ip_prefix& prefix) {
-         if (!me.peer_prefixes_.insert(prefix.network()).second)
-           return;
-         me.peer().allowed_ips.push_back(prefix.network());
-         me.places_.back().allowed_ips.push_back(line.place);
-       });
-     }},
-    {"Endpoint",
-     [](self& me, from& line) {
-       const auto read = [&me](std::string_view text) {
-         return read_wg_endpoint(text, me.find_port_);
-       };
-       me.read_value(line, read, me.peer().endpoint);
-     }},
-    {"PersistentKeepalive",
-     [](self& me, from& line) {
-       me.read_value(line, read_keepalive, me.peer().persistent_keepalive);
-     }},
-  }};
+std::vector<wg_quick_reader::known_key> wg_quick_reader::peer_keys() {
+  std::vector<known_key> keys;
+  add_keys<peer_config>(keys);
   return keys;
+}
+
+const std::vector<wg_quick_reader::known_key>&
+wg_quick_reader::keys_here() const {
+  static const auto of_interface = interface_keys();
+  static const auto of_peer = peer_keys();
+  return section_ == section::peer ? of_peer : of_interface;
 }
 
 tl::expected<imported_config, config_errors>
@@ -232,6 +247,10 @@ wg_quick_reader::read(std::string_view text) {
                 complain(place, std::move(path), std::move(message));
               });
   route_allowed_ips();
+  if (errors_.empty()) {
+    if (auto wrong = validate(result_.config))
+      complain({}, std::move(wrong->field), std::move(wrong->message));
+  }
   if (!errors_.empty())
     return tl::unexpected{errors_.take()};
   return std::move(result_);
@@ -332,10 +351,12 @@ void wg_quick_reader::read_assignment(std::string_view line,
 }
 
 void wg_quick_reader::read_key(std::string_view key, const assignment& from) {
-  const auto keys = section_ == section::peer ? peer_keys() : interface_keys();
-  for (const auto& known : keys)
-    if (equal_ignoring_case(known.name, key))
-      return known.read(*this, from);
+  for (const auto& known : keys_here()) {
+    if (!equal_ignoring_case(known.name, key))
+      continue;
+    note_key(known.name, from.place);
+    return known.read(*this, from);
+  }
   if (section_ == section::interface)
     for (const auto& foreign : foreign_keys)
       if (equal_ignoring_case(foreign.name, key))
@@ -343,13 +364,23 @@ void wg_quick_reader::read_key(std::string_view key, const assignment& from) {
   unknown_key(key, from);
 }
 
+/// Keys that must not be missing.
+void wg_quick_reader::note_key(std::string_view name, text_place place) {
+  if (section_ == section::interface) {
+    if (name == row_of<&interface_config::private_key>().wg_quick)
+      has_private_key_ = true;
+  } else if (name == row_of<&peer_config::public_key>().wg_quick) {
+    has_public_key_ = true;
+    places_.back().public_key = place;
+  }
+}
+
 void wg_quick_reader::unknown_key(std::string_view key,
                                   const assignment& from) {
   if (errors_.is_full())
     return complain(from.place, "", "unknown key");
   std::vector<std::string_view> names;
-  for (const auto& known :
-       section_ == section::peer ? peer_keys() : interface_keys())
+  for (const auto& known : keys_here())
     names.push_back(known.name);
   complain(from.place, from.path,
            "unknown key " + strings::quote(key) + "; "

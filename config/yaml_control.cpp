@@ -7,26 +7,20 @@
 
 namespace weft {
 
-std::span<const yaml_reader::field<control_config>>
-yaml_reader::control_fields() {
+std::span<const yaml_reader::known_key<control_config>>
+yaml_reader::control_keys() {
   using self = yaml_reader;
   using node = const yaml_node;
   using into = control_config;
-  static constexpr std::array<field<into>, 8> fields{{
+  static constexpr std::array<known_key<into>, 8> keys{{
     {"socket_folder",
      [](self& me, node& value, const path& at, into& control) {
        me.read_socket_folder(value, at, control.socket_folder);
      }},
     {"group",
      [](self& me, node& value, const path& at, into& control) {
-       const auto* name = me.scalar(value, at, "the name of a group");
-       if (name != nullptr && !strings::is_short_word(*name))
-         me.complain(value, at,
-                     strings::quote(*name)
-                       + " is no name of a group; 1-32 letters, digits, '_', "
-                         "'-' and '.' are expected");
-       else if (name != nullptr)
-         control.group = *name;
+       me.read_value(value, at, "the name of a group", read_group,
+                     control.group);
      }},
     {"listen",
      [](self& me, node& value, const path& at, into& control) {
@@ -48,25 +42,15 @@ yaml_reader::control_fields() {
     {"roles", [](self& me, node& value, const path& at,
                  into& control) { me.read_roles(value, at, control); }},
   }};
-  return fields;
+  return keys;
 }
 
 void yaml_reader::read_control(const yaml_node& section, const path& at,
                                control_config& into) {
   if (section.kind == yaml_kind::null)
     return;
-  read_map(section, &at, control_fields(), into);
-  if (!into.listen)
-    return;
-  const std::array<std::pair<std::string_view, const std::string*>, 3> needed{
-    {{"certificate", &into.certificate}, {"key", &into.key}, {"ca", &into.ca}}};
-  for (const auto& [name, value] : needed) {
-    const path here{&at, name, 0};
-    if (value->empty())
-      complain(section.place, &here,
-               "the key is missing, and 'listen' needs it; a PEM file is "
-               "expected ('weft pki' makes them)");
-  }
+  control_place_ = section.place;
+  read_map(section, &at, control_keys(), into);
 }
 
 void yaml_reader::read_path(const yaml_node& value, const path& at,

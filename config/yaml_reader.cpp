@@ -46,7 +46,7 @@ tl::expected<node_config, config_errors> yaml_reader::read() {
     complain({1, 1}, nullptr,
              "the file is empty; a section 'interface' is expected");
   else
-    read_map(*root, nullptr, document_fields(), config_);
+    read_map(*root, nullptr, document_keys(), config_);
   if (root != nullptr && root->kind == yaml_kind::map && !has_interface_) {
     const path at{nullptr, "interface", 0};
     complain({1, 1}, &at,
@@ -54,7 +54,7 @@ tl::expected<node_config, config_errors> yaml_reader::read() {
              "private_key");
   }
   check_all_peers();
-  check_socket_folders();
+  check_control_section();
   check_exposure();
   if (errors_.empty())
     return std::move(config_);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "config/error_list.hpp"
+#include "config/fields.hpp"
 #include "config/peer_checks.hpp"
 #include "config/strings.hpp"
 #include "config/values.hpp"
@@ -13,6 +14,7 @@
 #include <filesystem>
 #include <set>
 #include <span>
+#include <stdexcept>
 
 namespace weft {
 
@@ -45,31 +47,35 @@ private:
   };
   static std::string to_text(const path* at);
 
-  /// A part that its section fills in, with what is checked afterwards.
-  struct interface_draft {
-    interface_config& config;
-    const yaml_node* key = nullptr;
-    const yaml_node* key_file = nullptr;
-  };
-  struct peer_draft {
-    peer_config config;
-    peer_places places;
-    bool has_key = false;
-    const yaml_node* psk = nullptr;
-    const yaml_node* psk_file = nullptr;
+  /// A section whose keys are rows of config/fields.hpp.
+  template <class Section>
+  struct section_draft {
+    template <class T>
+    using each = std::array<T, field_count<Section>>;
+
+    Section& config;
+    each<const yaml_node*> values{}; ///< null: the key is not given
+    each<const yaml_node*> files{};  ///< the same for NAME_file
+    each<std::vector<text_place>> list_places{};
+
+    template <class Value>
+    const yaml_node* value_of(Value Section::*member) const {
+      return values.at(number_of(member));
+    }
   };
 
+  /// A key, and what becomes of its value.
   template <class T>
-  struct field {
+  struct known_key {
     std::string_view name;
     void (*read)(yaml_reader& self, const yaml_node& value, const path& at,
                  T& into);
   };
-  static std::span<const field<node_config>> document_fields();
-  static std::span<const field<interface_draft>> interface_fields();
-  static std::span<const field<peer_draft>> peer_fields();
-  static std::span<const field<log_config>> log_fields();
-  static std::span<const field<control_config>> control_fields();
+  static std::span<const known_key<node_config>> document_keys();
+  static std::span<const known_key<log_config>> log_keys();
+  static std::span<const known_key<control_config>> control_keys();
+  template <class Section>
+  static std::span<const known_key<section_draft<Section>>> section_keys();
 
   void complain(text_place place, const path* at, std::string message);
   void complain(const yaml_node& node, const path& at, std::string message) {
@@ -78,14 +84,14 @@ private:
 
   template <class T>
   void read_map(const yaml_node& map, const path* at,
-                std::span<const field<T>> fields, T& into);
+                std::span<const known_key<T>> keys, T& into);
   template <class T>
   void read_entry(const yaml_node& key, const yaml_node& value, const path* at,
-                  std::span<const field<T>> fields,
+                  std::span<const known_key<T>> keys,
                   std::span<const yaml_node*> seen, T& into);
   template <class T>
   void unknown_key(const yaml_node& key, const path* at,
-                   std::span<const field<T>> fields);
+                   std::span<const known_key<T>> keys);
 
   /// The text of a scalar; nothing after a complaint.
   const std::string*
@@ -101,12 +107,16 @@ private:
   read_prefixes(const yaml_node& list, const path& at, bool keep_host_bits,
                 std::vector<ip_prefix>& into);
 
+  template <class Section, class Value>
+  void read_row(const field<Section, Value>& row, const yaml_node& value,
+                const path& at, section_draft<Section>& into);
+  /// Once all keys are known.  False after a complaint.
+  template <class Section>
+  bool read_secrets(const path& at, section_draft<Section>& into);
   void read_interface(const yaml_node& section, const path& at);
-  void read_interface_name(const yaml_node& value, const path& at);
   /// An absolute path, so that it is the same whoever reads the file again.
   void
   read_socket_folder(const yaml_node& value, const path& at, std::string& into);
-  void check_socket_folders();
   void check_exposure();
   void read_peers(const yaml_node& list, const path& at);
   void
@@ -118,9 +128,11 @@ private:
   void read_peer(const yaml_node& section, const path& at);
   /// The key itself or the file that holds it, whichever is given; one of them
   /// at most.  False after a complaint, or if neither is given.
-  bool read_secret(const path& at, std::string_view name, const yaml_node* key,
+  bool read_secret(const path& at, std::string_view name,
+                   std::string_view file_name, const yaml_node* key,
                    const yaml_node* key_file, secret<key_size>& into);
   void check_all_peers();
+  void check_control_section();
 
   const yaml_tree& tree_;
   const surroundings& around_;
@@ -129,6 +141,7 @@ private:
   std::filesystem::path folder_;
   node_config config_;
   std::vector<peer_places> peers_;
+  text_place control_place_; ///< of its section
   bool has_interface_ = false;
   bool holds_secrets_ = false; ///< keys stand in the document itself
   error_list errors_;
@@ -136,31 +149,33 @@ private:
 
 template <class T>
 void yaml_reader::read_map(const yaml_node& map, const path* at,
-                           std::span<const field<T>> fields, T& into) {
+                           std::span<const known_key<T>> keys, T& into) {
   if (map.kind != yaml_kind::map)
     return complain(map.place, at,
                     "there is " + std::string{describe(map.kind)}
                       + "; a map of 'key: value' lines is expected");
   std::array<const yaml_node*, 16> seen{};
+  if (keys.size() > seen.size())
+    throw std::logic_error("there is no room for so many keys");
   for (const auto& [key, value] : tree_.entries(map))
-    read_entry(key, value, at, fields, std::span{seen}, into);
+    read_entry(key, value, at, keys, std::span{seen}, into);
 }
 
 template <class T>
 void yaml_reader::read_entry(const yaml_node& key, const yaml_node& value,
-                             const path* at, std::span<const field<T>> fields,
+                             const path* at, std::span<const known_key<T>> keys,
                              std::span<const yaml_node*> seen, T& into) {
   if (key.kind != yaml_kind::scalar)
     return complain(key.place, at,
                     "there is " + std::string{describe(key.kind)}
                       + " for a key; a word is expected");
   const auto found
-    = std::find_if(fields.begin(), fields.end(),
+    = std::find_if(keys.begin(), keys.end(),
                    [&](const auto& one) { return one.name == key.text; });
-  if (found == fields.end())
-    return unknown_key(key, at, fields);
+  if (found == keys.end())
+    return unknown_key(key, at, keys);
   const path here{at, found->name, 0};
-  auto& earlier = seen[static_cast<std::size_t>(found - fields.begin())];
+  auto& earlier = seen[static_cast<std::size_t>(found - keys.begin())];
   if (earlier != nullptr)
     return complain(key.place, &here,
                     "the key appears twice, first in line "
@@ -172,11 +187,11 @@ void yaml_reader::read_entry(const yaml_node& key, const yaml_node& value,
 
 template <class T>
 void yaml_reader::unknown_key(const yaml_node& key, const path* at,
-                              std::span<const field<T>> fields) {
+                              std::span<const known_key<T>> keys) {
   if (errors_.is_full())
     return complain(key.place, at, "unknown key");
   std::vector<std::string_view> known;
-  for (const auto& one : fields)
+  for (const auto& one : keys)
     known.push_back(one.name);
   const path here{at, key.text, 0};
   const bool is_word = strings::is_short_word(key.text);

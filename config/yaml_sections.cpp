@@ -1,3 +1,4 @@
+#include "config/control_checks.hpp"
 #include "config/strings.hpp"
 #include "config/yaml_reader.hpp"
 
@@ -5,11 +6,11 @@
 
 namespace weft {
 
-std::span<const yaml_reader::field<node_config>>
-yaml_reader::document_fields() {
+std::span<const yaml_reader::known_key<node_config>>
+yaml_reader::document_keys() {
   using self = yaml_reader;
   using node = const yaml_node;
-  static constexpr std::array<field<node_config>, 5> fields{{
+  static constexpr std::array<known_key<node_config>, 5> keys{{
     {"interface", [](self& me, node& value, const path& at,
                      node_config&) { me.read_interface(value, at); }},
     {"peers", [](self& me, node& value, const path& at,
@@ -17,7 +18,7 @@ yaml_reader::document_fields() {
     {"log",
      [](self& me, node& value, const path& at, node_config& config) {
        if (value.kind != yaml_kind::null)
-         me.read_map(value, &at, log_fields(), config.log);
+         me.read_map(value, &at, log_keys(), config.log);
      }},
     {"control",
      [](self& me, node& value, const path& at, node_config& config) {
@@ -29,13 +30,13 @@ yaml_reader::document_fields() {
                      config.reload);
      }},
   }};
-  return fields;
+  return keys;
 }
 
-std::span<const yaml_reader::field<log_config>> yaml_reader::log_fields() {
+std::span<const yaml_reader::known_key<log_config>> yaml_reader::log_keys() {
   using self = yaml_reader;
   using node = const yaml_node;
-  static constexpr std::array<field<log_config>, 2> fields{{
+  static constexpr std::array<known_key<log_config>, 2> keys{{
     {"level",
      [](self& me, node& value, const path& at, log_config& log) {
        me.read_value(value, at, "a log level", read_log_level, log.level);
@@ -45,99 +46,74 @@ std::span<const yaml_reader::field<log_config>> yaml_reader::log_fields() {
        me.read_value(value, at, "text or json", read_log_format, log.format);
      }},
   }};
-  return fields;
+  return keys;
 }
 
-std::span<const yaml_reader::field<yaml_reader::interface_draft>>
-yaml_reader::interface_fields() {
-  using self = yaml_reader;
-  using node = const yaml_node;
-  using draft = interface_draft;
-  static constexpr std::array<field<draft>, 9> fields{{
-    {"name", [](self& me, node& value, const path& at,
-                draft&) { me.read_interface_name(value, at); }},
-    {"private_key",
-     [](self&, node& value, const path&, draft& into) { into.key = &value; }},
-    {"private_key_file", [](self&, node& value, const path&,
-                            draft& into) { into.key_file = &value; }},
-    {"listen",
-     [](self& me, node& value, const path& at, draft& into) {
-       me.read_value(value, at, "ADDRESS:PORT", read_listen,
-                     into.config.listen);
-     }},
-    {"addresses",
-     [](self& me, node& value, const path& at, draft& into) {
-       me.read_prefixes(value, at, true, into.config.addresses);
-     }},
-    {"cluster_networks",
-     [](self& me, node& value, const path& at, draft& into) {
-       me.read_prefixes(value, at, false, into.config.cluster_networks);
-     }},
-    {"mtu",
-     [](self& me, node& value, const path& at, draft& into) {
-       me.read_value(value, at, "576-65535", read_mtu, into.config.mtu);
-     }},
-    {"fwmark",
-     [](self& me, node& value, const path& at, draft& into) {
-       me.read_value(value, at, "a firewall mark", read_fwmark,
-                     into.config.fwmark);
-     }},
-    {"socket_folder",
-     [](self& me, node& value, const path& at, draft& into) {
-       me.read_socket_folder(value, at, into.config.socket_folder);
-     }},
-  }};
-  return fields;
+template <class Section, class Value>
+void yaml_reader::read_row(const field<Section, Value>& row,
+                           const yaml_node& value, const path& at,
+                           section_draft<Section>& into) {
+  auto& target = into.config.*row.member;
+  if constexpr (std::is_same_v<Value, prefix_list>) {
+    into.list_places.at(number_of(row.member))
+      = read_prefixes(value, at, row.keeps_host_bits, target);
+  } else {
+    if constexpr (std::is_same_v<Value, std::string>) {
+      if (row.is_folder)
+        return read_socket_folder(value, at, target);
+    }
+    if (row.file_name.empty()) // or else its file may be given as well
+      read_value(value, at, row.expected, row.read, target);
+  }
 }
 
-std::span<const yaml_reader::field<yaml_reader::peer_draft>>
-yaml_reader::peer_fields() {
+template <class Section>
+std::span<const yaml_reader::known_key<yaml_reader::section_draft<Section>>>
+yaml_reader::section_keys() {
   using self = yaml_reader;
   using node = const yaml_node;
-  using draft = peer_draft;
-  static constexpr std::array<field<draft>, 7> fields{{
-    {"name",
-     [](self& me, node& value, const path& at, draft& into) {
-       into.places.name = value.place;
-       me.read_value(value, at, "a name", read_peer_name, into.config.name);
-     }},
-    {"public_key",
-     [](self& me, node& value, const path& at, draft& into) {
-       into.has_key = true;
-       into.places.public_key = value.place;
-       me.read_value(value, at, "a public key", read_public_key,
-                     into.config.public_key);
-     }},
-    {"preshared_key",
-     [](self&, node& value, const path&, draft& into) { into.psk = &value; }},
-    {"preshared_key_file", [](self&, node& value, const path&,
-                              draft& into) { into.psk_file = &value; }},
-    {"endpoint",
-     [](self& me, node& value, const path& at, draft& into) {
-       me.read_value(value, at, "ADDRESS:PORT or HOST:PORT", read_endpoint,
-                     into.config.endpoint);
-     }},
-    {"allowed_ips",
-     [](self& me, node& value, const path& at, draft& into) {
-       into.places.allowed_ips
-         = me.read_prefixes(value, at, false, into.config.allowed_ips);
-     }},
-    {"persistent_keepalive",
-     [](self& me, node& value, const path& at, draft& into) {
-       me.read_value(value, at, "seconds", read_keepalive,
-                     into.config.persistent_keepalive);
-     }},
-  }};
-  return fields;
+  using draft = section_draft<Section>;
+  static const auto all = [] {
+    std::vector<known_key<draft>> keys;
+    for_each_field<Section>([&](const auto& row, auto number) {
+      keys.push_back(
+        {row.name, [](self& me, node& value, const path& at, draft& into) {
+           constexpr std::size_t i = decltype(number)::value;
+           into.values.at(i) = &value;
+           me.read_row(std::get<i>(fields_of<Section>()), value, at, into);
+         }});
+      if (!row.file_name.empty())
+        keys.push_back(
+          {row.file_name, [](self&, node& value, const path&, draft& into) {
+             into.files.at(decltype(number)::value) = &value;
+           }});
+    });
+    return keys;
+  }();
+  return all;
+}
+
+template <class Section>
+bool yaml_reader::read_secrets(const path& at, section_draft<Section>& into) {
+  const auto before = errors_.count();
+  for_each_field<Section>([&](const auto& row, auto number) {
+    if constexpr (is_secret_key<value_of<decltype(row)>>)
+      read_secret(at, row.name, row.file_name, into.values.at(number),
+                  into.files.at(number), into.config.*row.member);
+  });
+  return errors_.count() == before;
 }
 
 void yaml_reader::read_interface(const yaml_node& section, const path& at) {
   has_interface_ = true;
-  interface_draft draft{config_.interface, nullptr, nullptr};
-  read_map(section, &at, interface_fields(), draft);
+  section_draft<interface_config> draft{config_.interface};
+  read_map(section, &at, section_keys<interface_config>(), draft);
   if (section.kind != yaml_kind::map)
     return;
-  if (draft.key == nullptr && draft.key_file == nullptr) {
+  constexpr auto number = number_of(&interface_config::private_key);
+  const auto* const in_text = draft.values.at(number);
+  const auto* const in_file = draft.files.at(number);
+  if (in_text == nullptr && in_file == nullptr) {
     if (rule_ == private_key_rule::optional)
       return;
     const path here{&at, "private_key_file", 0};
@@ -145,23 +121,13 @@ void yaml_reader::read_interface(const yaml_node& section, const path& at) {
                     "the private key is missing; private_key_file (or "
                     "private_key) is expected");
   }
+  if (!read_secrets(at, draft))
+    return;
   auto& key = config_.interface.private_key;
-  if (!read_secret(at, "private_key", draft.key, draft.key_file, key))
-    return;
-  if (key.is_zero()) {
-    const auto* node = draft.key != nullptr ? draft.key : draft.key_file;
-    complain(*node, at, "the private key is zero; 'weft genkey' makes one");
-  }
+  if (key.is_zero())
+    complain(in_text != nullptr ? *in_text : *in_file, at,
+             "the private key is zero; 'weft genkey' makes one");
   clamp(key);
-}
-
-void yaml_reader::read_interface_name(const yaml_node& value, const path& at) {
-  const auto* name = scalar(value, at, "a name of 1-15 characters");
-  if (name == nullptr)
-    return;
-  if (auto problem = check_interface_name(*name))
-    return complain(value, at, *problem);
-  config_.interface.name = *name;
 }
 
 void yaml_reader::read_socket_folder(const yaml_node& value, const path& at,
@@ -180,18 +146,6 @@ void yaml_reader::read_socket_folder(const yaml_node& value, const path& at,
                       + " cannot hold sockets; a folder is expected whose "
                         "name has at most 86 bytes");
   into = std::move(folder);
-}
-
-/// Both sockets are called NAME.sock.
-void yaml_reader::check_socket_folders() {
-  const auto& folder = config_.interface.socket_folder;
-  if (folder != config_.control.socket_folder)
-    return;
-  complain({0, 0}, nullptr,
-           "interface.socket_folder and control.socket_folder are one folder, "
-             + folder
-             + ", and the sockets in it would have one name; two folders are "
-               "expected");
 }
 
 /// A key that stands in the document has no other guard than the document's.
@@ -214,9 +168,9 @@ void yaml_reader::check_exposure() {
 }
 
 bool yaml_reader::read_secret(const path& at, std::string_view name,
-                              const yaml_node* key, const yaml_node* key_file,
+                              std::string_view file_name, const yaml_node* key,
+                              const yaml_node* key_file,
                               secret<key_size>& into) {
-  const auto file_name = std::string{name} + "_file";
   const path at_key{&at, name, 0};
   const path at_file{&at, file_name, 0};
   if (key != nullptr && key_file != nullptr)
@@ -257,18 +211,22 @@ void yaml_reader::read_peers(const yaml_node& list, const path& at) {
 }
 
 void yaml_reader::read_peer(const yaml_node& section, const path& at) {
-  peer_draft draft;
-  draft.places.public_key = section.place;
-  read_map(section, &at, peer_fields(), draft);
-  if (section.kind == yaml_kind::map && !draft.has_key) {
+  auto& config = config_.peers.emplace_back();
+  section_draft<peer_config> draft{config};
+  read_map(section, &at, section_keys<peer_config>(), draft);
+  const auto* key = draft.value_of(&peer_config::public_key);
+  if (section.kind == yaml_kind::map && key == nullptr) {
     const path here{&at, "public_key", 0};
     complain(section, here,
              "the key is missing; the public key of the peer is expected");
   }
-  read_secret(at, "preshared_key", draft.psk, draft.psk_file,
-              draft.config.preshared_key);
-  config_.peers.push_back(std::move(draft.config));
-  peers_.push_back(std::move(draft.places));
+  read_secrets(at, draft);
+  auto& places = peers_.emplace_back();
+  places.public_key = key != nullptr ? key->place : section.place;
+  if (const auto* name = draft.value_of(&peer_config::name))
+    places.name = name->place;
+  places.allowed_ips
+    = std::move(draft.list_places.at(number_of(&peer_config::allowed_ips)));
 }
 
 void yaml_reader::check_all_peers() {
@@ -284,6 +242,17 @@ void yaml_reader::check_all_peers() {
       const path here{&one, parts.at(static_cast<std::size_t>(part)), 0};
       complain(place, &here, std::move(message));
     });
+}
+
+void yaml_reader::check_control_section() {
+  check_control(config_, [this](std::string_view key, std::string message) {
+    const path control{nullptr, "control", 0};
+    const path here{&control, key, 0};
+    if (key.empty())
+      complain({0, 0}, nullptr, std::move(message));
+    else
+      complain(control_place_, &here, std::move(message));
+  });
 }
 
 } // namespace weft

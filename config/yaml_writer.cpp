@@ -1,5 +1,8 @@
+#include "config/fields.hpp"
 #include "config/yaml.hpp"
 #include "protocol/base/wipe.hpp"
+
+#include <utility>
 
 namespace weft {
 
@@ -23,34 +26,44 @@ std::string list_of(const std::vector<ip_prefix>& prefixes) {
   return out.empty() ? "[]" : out + "]";
 }
 
-void write_interface(std::string& out, const interface_config& interface) {
-  out
-    += "interface:\n  name: " + in_quotes(interface.name) + "\n  private_key: ";
-  append_secret(out, to_base64(interface.private_key.bytes()));
-  out += "\n  listen: " + in_quotes(to_string(interface.listen))
-         + "\n  addresses: " + list_of(interface.addresses)
-         + "\n  cluster_networks: " + list_of(interface.cluster_networks)
-         + "\n  mtu: " + std::to_string(interface.mtu)
-         + "\n  fwmark: " + std::to_string(interface.fwmark)
-         + "\n  socket_folder: " + in_quotes(interface.socket_folder) + "\n";
+/// As YAML reads it again.
+template <class Section, class Value>
+void write_value(std::string& out, const field<Section, Value>& row,
+                 const Value& value) {
+  constexpr bool is_plain
+    = std::is_same_v<
+        Value,
+        public_key> || std::is_same_v<Value, std::uint32_t> || std::is_same_v<Value, std::chrono::seconds>;
+  if constexpr (std::is_same_v<Value, prefix_list>)
+    out += list_of(value);
+  else if (!row.file_name.empty())
+    append_secret(out, row.print(value));
+  else if constexpr (is_plain)
+    out += row.print(value) + std::string{row.unit};
+  else
+    out += in_quotes(row.print(value));
 }
 
+void write_interface(std::string& out, const interface_config& interface) {
+  out += "interface:\n";
+  for_each_field<interface_config>([&](const auto& row, auto) {
+    out += "  " + std::string{row.name} + ": ";
+    write_value(out, row, interface.*row.member);
+    out += '\n';
+  });
+}
+
+/// Whatever is not as in a new one.
 void write_peer(std::string& out, const peer_config& peer) {
-  out += "  - public_key: " + to_string(peer.public_key) + "\n";
-  if (!peer.name.empty())
-    out += "    name: " + in_quotes(peer.name) + "\n";
-  if (!peer.preshared_key.is_zero()) {
-    out += "    preshared_key: ";
-    append_secret(out, to_base64(peer.preshared_key.bytes()));
-    out += "\n";
-  }
-  if (peer.endpoint)
-    out += "    endpoint: " + in_quotes(to_string(*peer.endpoint)) + "\n";
-  if (!peer.allowed_ips.empty())
-    out += "    allowed_ips: " + list_of(peer.allowed_ips) + "\n";
-  if (peer.persistent_keepalive.count() != 0)
-    out += "    persistent_keepalive: "
-           + std::to_string(peer.persistent_keepalive.count()) + "s\n";
+  const auto* indent = "  - ";
+  for_each_field<peer_config>([&](const auto& row, auto) {
+    const auto& value = peer.*row.member;
+    if (value == peer_config{}.*row.member)
+      return;
+    out += std::exchange(indent, "    ") + std::string{row.name} + ": ";
+    write_value(out, row, value);
+    out += '\n';
+  });
 }
 
 void write_control(std::string& out, const control_config& control) {

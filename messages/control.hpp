@@ -12,7 +12,7 @@
 namespace weft {
 
 /// Of this file's messages, and of how they travel.  Both ends must agree.
-inline constexpr std::uint32_t control_version = 2;
+inline constexpr std::uint32_t control_version = 3;
 
 /// Messages and answers are no longer than this when serialized.
 inline constexpr std::size_t max_control_size = std::size_t{4} << 20;
@@ -44,9 +44,10 @@ struct add_peer {
   peer_config peer;
 };
 
-/// Changes what `update` states; the rest stays.  An unknown peer is an error.
+/// Changes what `update` states; the rest stays.  An unknown peer is an error,
+/// whatever the patch's verb.
 struct update_peer {
-  peer_update update;
+  patch<peer_config> update;
 };
 
 /// Removing an absent peer succeeds.

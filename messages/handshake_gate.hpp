@@ -30,6 +30,8 @@ struct incoming_handshakes {
 struct peer_entry {
   weft::public_key key;
   peer_actor actor; ///< null: nobody any more
+  /// A copy of what the registry has: the address, or what its name was found
+  /// to stand for.
   std::optional<weft::endpoint> configured_endpoint;
 };
 

@@ -15,6 +15,7 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <type_traits>
 
 namespace weft {
@@ -174,18 +175,34 @@ typename Inspector::result_type inspect(Inspector& f, packed_field<T>& x) {
 
 // -- configuration -----------------------------------------------------------
 
+/// As an inspector takes it.
+template <class T>
+decltype(auto) carried(T& value) {
+  if constexpr (needs_packing<T>)
+    return packed(value);
+  else
+    return (value);
+}
+
+/// The keys of a section in the order of their rows.
+template <class Inspector, class Section>
+typename Inspector::result_type
+inspect_section(Inspector& f, const char* name, Section& x) {
+  return std::apply(
+    [&](const auto&... row) {
+      return f(caf::meta::type_name(name), carried(x.*row.member)...);
+    },
+    fields_of<Section>());
+}
+
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, interface_config& x) {
-  return f(caf::meta::type_name("weft::interface_config"), x.name,
-           x.private_key, x.listen, x.addresses, x.cluster_networks, x.mtu,
-           x.fwmark, x.socket_folder);
+  return inspect_section(f, "weft::interface_config", x);
 }
 
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, peer_config& x) {
-  return f(caf::meta::type_name("weft::peer_config"), x.name, x.public_key,
-           x.preshared_key, packed(x.endpoint), x.allowed_ips,
-           packed(x.persistent_keepalive));
+  return inspect_section(f, "weft::peer_config", x);
 }
 
 template <class Inspector>
@@ -194,6 +211,8 @@ typename Inspector::result_type inspect(Inspector& f, log_config& x) {
            packed(x.format));
 }
 
+/// Without `control` and `reload`: they say who may send this, and when the
+/// file is read again, which is for whoever has the file.
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, node_config& x) {
   return f(caf::meta::type_name("weft::node_config"), x.interface, x.peers,
@@ -205,12 +224,62 @@ typename Inspector::result_type inspect(Inspector& f, allowed_ip_change& x) {
   return f(caf::meta::type_name("weft::allowed_ip_change"), x.prefix, x.remove);
 }
 
+constexpr peer_verb last_of(peer_verb) {
+  return peer_verb::remove;
+}
+
+/// A key of a patch: nothing if it is kept.
+template <class Value>
+struct stated_key {
+  std::optional<Value> value;
+};
+/// A key that a patch has no value for.
+struct unstated_key {};
+
 template <class Inspector>
-typename Inspector::result_type inspect(Inspector& f, peer_update& x) {
-  return f(caf::meta::type_name("weft::peer_update"), x.public_key, x.remove,
-           x.update_only, x.replace_allowed_ips, packed(x.name),
-           packed(x.preshared_key), packed(x.endpoint),
-           packed(x.persistent_keepalive), x.allowed_ips);
+typename Inspector::result_type inspect(Inspector& f, unstated_key&) {
+  return f();
+}
+template <class Inspector, class Value>
+typename Inspector::result_type inspect(Inspector& f, stated_key<Value>& x) {
+  return inspect_optional(f, x.value);
+}
+
+/// The keys in the order of their rows, each behind whether it is stated.
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, patch<peer_config>& x) {
+  auto keys = std::apply(
+    [&]<class... Row>(const Row&... row) {
+      return std::tuple{[&] {
+        if constexpr (is_stated_in_patch<typename Row::value_type>) {
+          stated_key<typename Row::value_type> key;
+          if (const auto* value = x.find(row.member))
+            key.value = *value;
+          return key;
+        } else {
+          return unstated_key{};
+        }
+      }()...};
+    },
+    peer_fields);
+  const auto keep = [&] {
+    for_each_field<peer_config>([&](const auto& row, auto number) {
+      auto& key = std::get<number>(keys);
+      if constexpr (!std::is_same_v<std::remove_reference_t<decltype(key)>,
+                                    unstated_key>) {
+        if (key.value)
+          x.set(row.member, std::move(*key.value));
+      }
+    });
+    return caf::error{};
+  };
+  return std::apply(
+    [&](auto&... key) {
+      return f(caf::meta::type_name("weft::patch"), x.public_key,
+               packed(x.verb), x.replace_allowed_ips, key..., x.allowed_ips,
+               caf::meta::load_callback(keep));
+    },
+    keys);
 }
 
 // -- status ------------------------------------------------------------------

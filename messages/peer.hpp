@@ -3,6 +3,7 @@
 
 #include "config/device_status.hpp"
 #include "messages/batches.hpp"
+#include "messages/inspect.hpp"
 #include "messages/shared.hpp"
 
 #include <chrono>
@@ -58,28 +59,13 @@ struct session_wanted {};
 /// timer -> peer: the deadline that it asked for has passed.
 struct deadline_passed {};
 
-/// registry -> peer, when it is spawned: the whole of it.
-struct peer_settings {
-  std::string name;
-  weft::public_key public_key;
-  weft::preshared_key preshared_key;
-  std::optional<weft::endpoint> endpoint;
-  std::string endpoint_host; ///< `HOST:PORT`, when it is a name
-  std::chrono::seconds persistent_keepalive{0};
-};
-
 /// registry -> peer, once everybody has heard of it: it may begin to speak, and
 /// the answers will find it.
 struct peer_published {};
 
-/// registry -> peer: changes; what is absent stays.  Answered once they are in
-/// force.
-struct change_peer {
-  std::optional<std::string> name;
-  std::optional<weft::preshared_key> preshared_key;
-  std::optional<weft::endpoint> endpoint;
-  std::optional<std::string> endpoint_host;
-  std::optional<std::chrono::seconds> persistent_keepalive;
+/// registry -> peer: the name of its endpoint stands for this address.
+struct endpoint_found {
+  endpoint where;
 };
 
 /// registry -> peer: some of its allowed IPs are its own no more.  Answered
@@ -105,7 +91,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::answer_received)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::session_wanted)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::deadline_passed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::peer_published)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::change_peer)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::endpoint_found)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::prefixes_lost)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::peer_report)
 
@@ -125,9 +111,11 @@ using peer_actor = caf::typed_actor<
   caf::reacts_to<deadline_passed>,
   // it looks for its local address again
   caf::reacts_to<source_lost>,
-  // from the registry: begin, and be another
-  caf::reacts_to<peer_published>, caf::replies_to<change_peer>::with<void>,
-  caf::replies_to<change_identity>::with<void>,
+  // from the registry: begin, and be another.  Of a patch all counts but its
+  // verb and its allowed IPs.
+  caf::reacts_to<peer_published>,
+  caf::replies_to<patch<peer_config>>::with<void>,
+  caf::reacts_to<endpoint_found>, caf::replies_to<change_identity>::with<void>,
   caf::replies_to<prefixes_lost>::with<void>,
   // for status
   caf::replies_to<report_request>::with<peer_report>>;

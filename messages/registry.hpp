@@ -15,7 +15,8 @@ struct registry_report {
   drop_counters drops;
 };
 
-/// overlay -> registry: what are the peers configured to be?
+/// overlay -> registry: what are those peers configured to be that a whole
+/// configuration replaces, which is all but those of the network?
 struct configuration_request {};
 
 struct peer_configurations {
@@ -24,7 +25,7 @@ struct peer_configurations {
 
 /// overlay -> registry: change a peer, which must exist (ENOENT).
 struct change_existing_peer {
-  peer_update update;
+  patch<peer_config> update;
 };
 
 /// overlay -> registry: could this change be made (ENOSPC, EEXIST)?  Nothing is

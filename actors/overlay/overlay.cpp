@@ -55,10 +55,10 @@ overlay::behavior_type overlay::make_behavior() {
     [this](const update_peer& asked) { return change(asked.update); },
     [this](const remove_peer& asked) { return remove(asked.peer); },
     [this](const set_endpoint& asked) {
-      peer_update update;
+      patch<peer_config> update;
       update.public_key = asked.peer;
-      update.endpoint = asked.where;
-      return change(update);
+      update.set(&peer_config::endpoint, asked.where);
+      return change(std::move(update));
     },
     [this](const add_allowed_ip& asked) {
       return change_allowed_ip(asked.peer, asked.prefix, false);

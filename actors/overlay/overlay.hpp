@@ -96,7 +96,7 @@ private:
   static caf::error to_error(field_error&& what);
   caf::error refused(caf::error reason, bool half_done = false) const;
   caf::result<config_changes> add(const peer_config& peer);
-  caf::result<config_changes> change(const peer_update& update);
+  caf::result<config_changes> change(patch<peer_config> update);
   caf::result<config_changes> remove(const public_key& peer);
   caf::result<config_changes>
   change_allowed_ip(const public_key& peer, const ip_prefix& prefix,

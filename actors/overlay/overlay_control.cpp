@@ -47,6 +47,10 @@ caf::result<config_changes> overlay::schedule(waiting_change change) {
 }
 
 caf::result<void> overlay::apply(const device_update& update) {
+  for (const auto& peer : update.peers) {
+    if (auto mistake = validate(peer))
+      return to_error(std::move(*mistake));
+  }
   auto promise = make_response_promise();
   waiting_change change;
   change.update = update;
@@ -113,36 +117,31 @@ caf::result<config_changes> overlay::add(const peer_config& peer) {
   return schedule(std::move(change));
 }
 
-caf::result<config_changes> overlay::change(const peer_update& update) {
-  peer_config stated;
-  stated.public_key = update.public_key;
-  stated.name = update.name.value_or("");
-  stated.endpoint = update.endpoint;
-  stated.persistent_keepalive
-    = update.persistent_keepalive.value_or(std::chrono::seconds{0});
-  if (auto mistake = validate(stated))
+caf::result<config_changes> overlay::change(patch<peer_config> update) {
+  if (auto mistake = validate(update))
     return to_error(std::move(*mistake));
+  update.verb = peer_verb::update;
   waiting_change change;
-  change.update.peers.push_back(update);
+  change.update.peers.push_back(std::move(update));
   change.must_exist = true;
   return schedule(std::move(change));
 }
 
 caf::result<config_changes> overlay::remove(const public_key& peer) {
   waiting_change change;
-  auto& update = change.update.peers.emplace_back();
-  update.public_key = peer;
-  update.remove = true;
+  auto& removal = change.update.peers.emplace_back();
+  removal.public_key = peer;
+  removal.verb = peer_verb::remove;
   return schedule(std::move(change));
 }
 
 caf::result<config_changes>
 overlay::change_allowed_ip(const public_key& peer, const ip_prefix& prefix,
                            bool remove) {
-  peer_update update;
+  patch<peer_config> update;
   update.public_key = peer;
   update.allowed_ips.push_back({prefix, remove});
-  return change(update);
+  return change(std::move(update));
 }
 
 void overlay::tell_event(event_kind kind, std::string reason) {

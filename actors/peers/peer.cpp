@@ -7,22 +7,22 @@ namespace weft {
 peer::peer(caf::actor_config& config, io_loop_ptr loop, workspace_ptr space,
            peer_neighbours neighbours, std::shared_ptr<const identity> self,
            std::uint32_t slot, const session_memory& former,
-           peer_settings settings)
+           const peer_config& wanted, std::optional<endpoint> found)
   : hosted(config, std::move(loop)), space_(std::move(space)),
-    neighbours_(std::move(neighbours)), slot_(slot),
-    name_(std::move(settings.name)),
-    endpoint_host_(std::move(settings.endpoint_host)),
+    neighbours_(std::move(neighbours)), slot_(slot), name_(wanted.name),
+    endpoint_host_(host_text(wanted.endpoint)),
     session_lost_(former.session_lost),
-    initial_keepalive_(settings.persistent_keepalive),
-    session_(std::move(self), settings.public_key, *space_->indices, slot,
+    initial_keepalive_(wanted.persistent_keepalive),
+    session_(std::move(self), wanted.public_key, *space_->indices, slot,
              former.generation, space_->random, &space_->staging,
              &space_->leads_into_tunnel) {
-  session_.set_preshared_key(settings.preshared_key);
-  if (settings.endpoint)
-    session_.set_endpoint(*settings.endpoint);
+  session_.set_preshared_key(wanted.preshared_key);
+  if (const auto numeric = numeric_of(wanted.endpoint))
+    found = numeric;
+  if (found)
+    session_.set_endpoint(*found);
   session_.resume(former);
-  if (settings.endpoint)
-    turns_.configure(*settings.endpoint);
+  turns_.configure(found);
   if (session_.path())
     told_.remote = session_.path()->remote;
 }
@@ -60,9 +60,14 @@ peer::behavior_type peer::make_behavior() {
       follow_up(moment);
     },
     [this](const peer_published&) { begin(); },
-    [this](const change_peer& changes) -> caf::result<void> {
+    [this](const patch<peer_config>& changes) -> caf::result<void> {
       change(changes);
       return caf::unit;
+    },
+    [this](const endpoint_found& found) {
+      const auto moment = instant_now();
+      configure(found.where, moment);
+      follow_up(moment);
     },
     [this](const change_identity& changed) -> caf::result<void> {
       const auto moment = instant_now();
@@ -186,24 +191,32 @@ void peer::wake(const instant& at) {
     session_.wake(*turns_.configured(), at);
 }
 
-void peer::change(const change_peer& changes) {
+void peer::change(const patch<peer_config>& changes) {
   const auto at = instant_now();
-  if (changes.name)
-    name_ = *changes.name;
-  if (changes.preshared_key)
-    session_.set_preshared_key(*changes.preshared_key);
-  if (changes.endpoint) {
-    turns_.configure(*changes.endpoint);
-    session_.redirect(*changes.endpoint, at);
-    told_.unanswered = session_.unanswered(); // it has had no time to answer
+  if (const auto* name = changes.find(&peer_config::name))
+    name_ = *name;
+  if (const auto* key = changes.find(&peer_config::preshared_key))
+    session_.set_preshared_key(*key);
+  if (const auto* where = changes.find(&peer_config::endpoint)) {
+    endpoint_host_ = host_text(*where);
+    if (const auto numeric = numeric_of(*where))
+      configure(*numeric, at);
+    else if (!*where)
+      turns_.configure({}); // the session goes on where it is
   }
-  if (changes.endpoint_host)
-    endpoint_host_ = *changes.endpoint_host;
-  if (changes.persistent_keepalive && initial_keepalive_)
-    initial_keepalive_ = changes.persistent_keepalive;
-  else if (changes.persistent_keepalive)
-    session_.set_persistent_keepalive(*changes.persistent_keepalive, at);
+  if (const auto* interval = changes.find(&peer_config::persistent_keepalive)) {
+    if (initial_keepalive_)
+      initial_keepalive_ = *interval;
+    else
+      session_.set_persistent_keepalive(*interval, at);
+  }
   follow_up(at);
+}
+
+void peer::configure(const endpoint& where, const instant& at) {
+  turns_.configure(where);
+  session_.redirect(where, at);
+  told_.unanswered = session_.unanswered(); // it has had no time to answer
 }
 
 void peer::drop_lost(const routes& now) {

@@ -25,10 +25,11 @@ struct peer_neighbours {
 
 class peer : public hosted<peer_actor::base> {
 public:
+  /// `found` is what a host name in `wanted` stands for, if that is known.
   peer(caf::actor_config& config, io_loop_ptr loop, workspace_ptr space,
        peer_neighbours neighbours, std::shared_ptr<const identity> self,
        std::uint32_t slot, const session_memory& former,
-       peer_settings settings);
+       const peer_config& wanted, std::optional<endpoint> found = {});
 
   behavior_type make_behavior() override;
   void on_exit() override;
@@ -49,7 +50,8 @@ private:
   byte_span accept(byte_span packet, const routes& allowed);
   void begin();
   void wake(const instant& at);
-  void change(const change_peer& changes);
+  void change(const patch<peer_config>& changes);
+  void configure(const endpoint& where, const instant& at);
   /// Drops what waits for a session, and is for prefixes of others `now`.
   void drop_lost(const routes& now);
   peer_report report(const report_request& request) const;
@@ -62,8 +64,9 @@ private:
   workspace_ptr space_;
   peer_neighbours neighbours_;
   std::uint32_t slot_;
+  // Copies of what the registry has: for events and reports.
   std::string name_;
-  std::string endpoint_host_;
+  std::string endpoint_host_; ///< empty: it is no name
   bool session_lost_; ///< until the peer is published: begin a new one
   /// Until the peer is published: the keepalive that it will begin with.
   std::optional<std::chrono::seconds> initial_keepalive_;

@@ -14,16 +14,18 @@ using namespace std::chrono_literals;
 
 namespace {
 
-std::string label_of(const peer_settings& settings) {
-  return settings.name.empty() ? to_string(settings.public_key) : settings.name;
+/// Notes on single peers are for people: no answer has more of them.
+constexpr std::size_t most_notes = 16;
+
+std::string label_of(const peer_config& config) {
+  return config.name.empty() ? to_string(config.public_key) : config.name;
 }
 
 // Texts that are parsed never have IPv4-mapped addresses, but whoever embeds an
 // overlay, or writes to it as a program, may send them.
 
-endpoint_config plain(endpoint_config where) {
-  if (auto* numeric = std::get_if<endpoint>(&where))
-    numeric->address = numeric->address.unmapped();
+endpoint plain(endpoint where) {
+  where.address = where.address.unmapped();
   return where;
 }
 
@@ -37,10 +39,25 @@ ip_prefix plain(const ip_prefix& prefix) {
     .network();
 }
 
-/// Nothing for a host name.
-std::optional<endpoint> numeric_of(const endpoint_config& where) {
-  const auto* numeric = std::get_if<endpoint>(&where);
-  return numeric == nullptr ? std::nullopt : std::optional{*numeric};
+patch<peer_config> plain(patch<peer_config> update) {
+  const auto* where = update.find(&peer_config::endpoint);
+  if (const auto numeric = where ? numeric_of(*where) : std::nullopt)
+    update.set(&peer_config::endpoint, plain(*numeric));
+  for (auto& change : update.allowed_ips)
+    change.prefix = plain(change.prefix);
+  return update;
+}
+
+/// What a peer that is known loses because it was added as if it were new.
+std::string
+cleared_keys(const peer_config& former, const patch<peer_config>& update) {
+  std::string names;
+  for_each_field<peer_config>([&](const auto& row, auto) {
+    if (update.clears(row.member)
+        && former.*row.member != peer_config{}.*row.member)
+      names += (names.empty() ? "" : ", ") + std::string{row.name};
+  });
+  return names;
 }
 
 caf::error name_is_taken(const std::string& name) {
@@ -123,7 +140,7 @@ bool registry::has_room_for(const device_update& update) const {
     return true;
   std::unordered_set<public_key> added;
   for (const auto& peer : update.peers) {
-    if (!peer.remove
+    if (peer.verb != peer_verb::remove
         && (update.replace_peers || !by_key_.contains(peer.public_key)))
       added.insert(peer.public_key);
   }
@@ -170,7 +187,7 @@ void registry::go_on() {
     ++made;
   }
   for (; next_peer < update.peers.size() && made < portion; ++next_peer) {
-    const auto& peer = update.peers[next_peer];
+    const auto peer = plain(std::move(update.peers[next_peer]));
     apply_peer(peer, changes);
     made += 1 + peer.allowed_ips.size();
   }
@@ -190,16 +207,18 @@ registry::doubled_name(const device_update& update) const {
   std::unordered_map<public_key, bool> keeps_name; // of those in the update
   std::unordered_set<std::string, keyed_text_hash> names;
   for (const auto& peer : update.peers) {
-    keeps_name[peer.public_key] = !peer.remove && !peer.name;
-    if (!peer.remove && peer.name && !peer.name->empty()
-        && !names.insert(*peer.name).second)
-      return *peer.name;
+    const auto stays = peer.verb != peer_verb::remove;
+    const auto* name = peer.find(&peer_config::name);
+    keeps_name[peer.public_key] = stays && name == nullptr;
+    if (stays && name != nullptr && !name->empty()
+        && !names.insert(*name).second)
+      return *name;
   }
   if (names.empty() || update.replace_peers)
     return std::nullopt;
   for (const auto& [key, slot] : by_key_) {
     const auto named = keeps_name.find(key);
-    const auto& name = slots_[slot].settings.name;
+    const auto& name = slots_[slot].config.name;
     if ((named == keeps_name.end() || named->second) && names.contains(name))
       return name;
   }
@@ -221,19 +240,21 @@ registry::change_peer_of(const change_existing_peer& asked) {
   if (const auto name = doubled_name(alone))
     return name_is_taken(*name);
   config_changes changes;
-  apply_peer(update, changes);
+  apply_peer(plain(update), changes);
   auto promise = make_response_promise<changes_promise>();
   publish([promise, changes]() mutable { promise.deliver(changes); });
   return promise;
 }
 
-void registry::apply_peer(const peer_update& update, config_changes& changes) {
+void registry::apply_peer(const patch<peer_config>& update,
+                          config_changes& changes) {
   const auto found = by_key_.find(update.public_key);
   if (found == by_key_.end()) {
-    if (update.remove || update.update_only)
+    if (update.verb != peer_verb::put)
       return;
     if (us_.self && us_.self->public_static() == update.public_key) {
-      leave_out(update.name.value_or(""), changes);
+      const auto* name = update.find(&peer_config::name);
+      leave_out(name != nullptr ? *name : std::string{}, changes);
       return;
     }
     const auto slot = add_peer(update);
@@ -243,13 +264,13 @@ void registry::apply_peer(const peer_update& update, config_changes& changes) {
     return;
   }
   const auto slot = found->second;
-  if (update.remove) {
+  if (update.verb == peer_verb::remove) {
     remove_peer(slot);
     ++changes.peers_removed;
     return;
   }
-  const auto settings_changed = change_existing(slot, update);
-  if (change_allowed_ips(slot, update, changes) || settings_changed)
+  const auto keys_changed = change_existing(slot, update, changes);
+  if (change_allowed_ips(slot, update, changes) || keys_changed)
     ++changes.peers_changed;
 }
 
@@ -264,36 +285,26 @@ void registry::tell_event(event_kind kind, const slot_entry& entry,
                           std::string reason) {
   overlay_event event;
   event.kind = kind;
-  event.peer = entry.settings.public_key;
-  event.peer_name = entry.settings.name;
-  event.endpoint = entry.settings.endpoint;
+  event.peer = entry.config.public_key;
+  event.peer_name = entry.config.name;
+  event.endpoint = entry.address;
   event.reason = std::move(reason);
   send(neighbours_.events, std::move(event));
 }
 
-std::uint32_t registry::add_peer(const peer_update& update) {
+std::uint32_t registry::add_peer(const patch<peer_config>& update) {
   const auto slot = take_slot();
-  slots_[slot].memory = {};
+  auto& entry = slots_[slot];
+  entry.memory = {};
   // Not the indices of the slot's former peer again.
-  slots_[slot].memory.generation = generations_[slot];
-  auto& settings = slots_[slot].settings;
-  settings = {};
-  settings.name = update.name.value_or("");
-  settings.public_key = update.public_key;
-  settings.preshared_key = update.preshared_key.value_or(preshared_key{});
-  settings.persistent_keepalive
-    = update.persistent_keepalive.value_or(std::chrono::seconds{0});
-  auto& where = slots_[slot].configured_endpoint;
-  where.reset();
-  if (update.endpoint) {
-    where = plain(*update.endpoint);
-    settings.endpoint_host = host_text(*where);
-    settings.endpoint = numeric_of(*where);
-  }
+  entry.memory.generation = generations_[slot];
+  entry.config = {};
+  update.apply_to(entry.config);
+  entry.config.public_key = update.public_key;
+  entry.address = numeric_of(entry.config.endpoint);
   by_key_[update.public_key] = slot;
   spawn_peer(slot);
-  if (where)
-    resolve(slot, *where);
+  resolve(slot);
   return slot;
 }
 
@@ -304,7 +315,7 @@ void registry::spawn_peer(std::uint32_t slot) {
     on.loop, on.space,
     peer_neighbours{on.socket, on.writer, on.timer,
                     caf::actor_cast<registry_actor>(this), neighbours_.events},
-    us_.speaker(), slot, entry.memory, entry.settings);
+    us_.speaker(), slot, entry.memory, entry.config, entry.address);
   entry.started = boot_now();
   monitor(entry.actor);
   by_address_[entry.actor.address()] = slot;
@@ -314,43 +325,34 @@ void registry::spawn_peer(std::uint32_t slot) {
 
 void registry::announce(const slot_entry& entry) {
   new_entries_.entries.push_back(
-    {entry.settings.public_key, entry.actor, entry.settings.endpoint});
+    {entry.config.public_key, entry.actor, entry.address});
 }
 
-bool registry::change_existing(std::uint32_t slot, const peer_update& update) {
+bool registry::change_existing(std::uint32_t slot,
+                               const patch<peer_config>& update,
+                               config_changes& changes) {
   auto& entry = slots_[slot];
-  const auto former = entry.settings;
-  const auto former_endpoint = entry.configured_endpoint;
-  change_peer changes;
-  changes.name = update.name;
-  changes.preshared_key = update.preshared_key;
-  changes.persistent_keepalive = update.persistent_keepalive;
-  auto& settings = entry.settings;
-  settings.name = update.name.value_or(settings.name);
-  settings.preshared_key
-    = update.preshared_key.value_or(settings.preshared_key);
-  settings.persistent_keepalive
-    = update.persistent_keepalive.value_or(settings.persistent_keepalive);
-  if (update.endpoint) {
-    const auto where = plain(*update.endpoint);
-    entry.configured_endpoint = where;
-    settings.endpoint_host = host_text(where);
-    changes.endpoint_host = settings.endpoint_host;
-    if ((changes.endpoint = numeric_of(where)))
-      settings.endpoint = changes.endpoint;
+  const auto former = entry.config;
+  update.apply_to(entry.config);
+  if (update.find(&peer_config::endpoint) != nullptr) {
+    // The address of a new name is not known yet; until then the former one.
+    if (host_text(entry.config.endpoint).empty())
+      entry.address = numeric_of(entry.config.endpoint);
     announce(entry);
-    resolve(slot, where);
+    resolve(slot);
   }
-  tell(entry.actor, std::move(changes));
-  return settings.name != former.name
-         || settings.preshared_key != former.preshared_key
-         || settings.persistent_keepalive != former.persistent_keepalive
-         || entry.configured_endpoint != former_endpoint;
+  if (update.verb == peer_verb::put && changes.notes.size() < most_notes) {
+    if (const auto keys = cleared_keys(former, update); !keys.empty())
+      changes.notes.push_back(label_of(former)
+                              + " was known, and has lost: " + keys);
+  }
+  tell(entry.actor, update);
+  return entry.config != former;
 }
 
-bool registry::change_allowed_ips(std::uint32_t slot, const peer_update& update,
+bool registry::change_allowed_ips(std::uint32_t slot,
+                                  const patch<peer_config>& update,
                                   config_changes& changes) {
-  constexpr std::size_t most_notes = 16;
   auto& allowed = slots_[slot].allowed;
   const auto before = allowed;
   if (update.replace_allowed_ips) {
@@ -360,7 +362,7 @@ bool registry::change_allowed_ips(std::uint32_t slot, const peer_update& update,
     note_loss(slot);
   }
   for (const auto& change : update.allowed_ips) {
-    const auto prefix = plain(change.prefix);
+    const auto& prefix = change.prefix;
     if (change.remove) {
       if (prefixes_.erase(prefix, slot)) {
         allowed.erase(prefix);
@@ -373,7 +375,7 @@ bool registry::change_allowed_ips(std::uint32_t slot, const peer_update& update,
         note_loss(*former);
         if (changes.notes.size() < most_notes)
           changes.notes.push_back(to_string(prefix) + " moved from "
-                                  + label_of(loser.settings));
+                                  + label_of(loser.config));
       }
       allowed.insert(prefix);
     }
@@ -391,8 +393,8 @@ void registry::remove_peer(std::uint32_t slot) {
   tell_event(event_kind::peer_removed, entry);
   for (const auto& prefix : entry.allowed)
     prefixes_.erase(prefix, slot);
-  by_key_.erase(entry.settings.public_key);
-  new_entries_.entries.push_back({entry.settings.public_key, {}, {}});
+  by_key_.erase(entry.config.public_key);
+  new_entries_.entries.push_back({entry.config.public_key, {}, {}});
   const auto has_ended = by_address_.erase(entry.actor.address()) == 0;
   end_peer(slot, has_ended);
   entry = {};
@@ -416,7 +418,7 @@ registry::set_identity(const change_identity& changed) {
     // A peer with our own key disappears.
     if (const auto found = by_key_.find(us_.self->public_static());
         found != by_key_.end()) {
-      leave_out(slots_[found->second].settings.name, changes);
+      leave_out(slots_[found->second].config.name, changes);
       remove_peer(found->second);
       ++changes.peers_removed;
     }

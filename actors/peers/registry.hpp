@@ -41,9 +41,10 @@ public:
 private:
   /// A peer's place, whether it is in use or not.
   struct slot_entry {
-    peer_actor actor; ///< null: free
-    peer_settings settings;
-    std::optional<endpoint_config> configured_endpoint;
+    peer_actor actor;   ///< null: free
+    peer_config config; ///< but for its allowed IPs
+    /// The configured endpoint; of a name, the address that was found last.
+    std::optional<endpoint> address;
     std::set<ip_prefix> allowed;
     session_memory memory;
     std::uint64_t restarts = 0;
@@ -102,13 +103,14 @@ private:
   bool has_room_for(const device_update& update) const;
   /// A name that two peers would have then.
   std::optional<std::string> doubled_name(const device_update& update) const;
-  void apply_peer(const peer_update& update, config_changes& changes);
-  std::uint32_t add_peer(const peer_update& update);
+  void apply_peer(const patch<peer_config>& update, config_changes& changes);
+  std::uint32_t add_peer(const patch<peer_config>& update);
   void announce(const slot_entry& entry);
   void
   tell_event(event_kind kind, const slot_entry& entry, std::string reason = {});
-  bool change_existing(std::uint32_t slot, const peer_update& update);
-  bool change_allowed_ips(std::uint32_t slot, const peer_update& update,
+  bool change_existing(std::uint32_t slot, const patch<peer_config>& update,
+                       config_changes& changes);
+  bool change_allowed_ips(std::uint32_t slot, const patch<peer_config>& update,
                           config_changes& changes);
   /// Of a peer with our own key.
   void leave_out(const std::string& name, config_changes& changes);
@@ -118,9 +120,8 @@ private:
   void remember(const session_ended& ended);
   void peer_ended(const caf::down_msg& down);
   void start_again(const restart_peer& request);
-  /// `HOST:PORT` if the endpoint is a name, else empty.
-  static std::string host_text(const endpoint_config& where);
-  void resolve(std::uint32_t slot, const endpoint_config& where);
+  /// Looks the configured endpoint up if it is a name.
+  void resolve(std::uint32_t slot);
   void set_resolved(const endpoint_resolved& resolved);
   void lookup_failed(const endpoint_not_found& failure);
   void resolve_again(const lookup_due& due);
@@ -137,7 +138,7 @@ private:
   template <class Handle, class Message>
   void
   demand(const publication_ptr& change, const Handle& from, Message message);
-  void tell(const peer_actor& peer, change_peer changes);
+  void tell(const peer_actor& peer, patch<peer_config> changes);
   void tell_speaker(const publication_ptr& change);
   /// Calls `in_force` once all that has been gathered is that.
   void publish(std::function<void()> in_force = nullptr);

@@ -9,20 +9,15 @@ namespace weft {
 
 using namespace std::chrono_literals;
 
-std::string registry::host_text(const endpoint_config& where) {
-  if (const auto* host = std::get_if<host_endpoint>(&where))
-    return host->host + ':' + std::to_string(host->port);
-  return {};
-}
-
-void registry::resolve(std::uint32_t slot, const endpoint_config& where) {
+void registry::resolve(std::uint32_t slot) {
   auto& entry = slots_[slot];
-  const auto* host = std::get_if<host_endpoint>(&where);
+  const auto& where = entry.config.endpoint;
+  const auto* host = where ? std::get_if<host_endpoint>(&*where) : nullptr;
   entry.looking_up = host != nullptr;
   entry.look_up_again.reset();
   if (host != nullptr)
     send(neighbours_.resolver,
-         resolve_endpoint{entry.settings.public_key, *host,
+         resolve_endpoint{entry.config.public_key, *host,
                           caf::actor_cast<registry_actor>(this)});
 }
 
@@ -32,7 +27,7 @@ registry::entry_wanting(const public_key& key, const host_endpoint& host) {
   if (found == by_key_.end())
     return nullptr;
   auto& entry = slots_[found->second];
-  return entry.settings.endpoint_host == host_text(host) ? &entry : nullptr;
+  return entry.config.endpoint == endpoint_config{host} ? &entry : nullptr;
 }
 
 void registry::lookup_failed(const endpoint_not_found& failure) {
@@ -76,16 +71,15 @@ void registry::set_resolved(const endpoint_resolved& resolved) {
   entry.look_up_again.reset();
   // The addresses have their turns: the one after that which was tried last.
   const auto& found = resolved.found;
-  auto next = entry.settings.endpoint ? std::find(found.begin(), found.end(),
-                                                  *entry.settings.endpoint)
-                                      : found.end();
+  auto next = entry.address
+                ? std::find(found.begin(), found.end(), *entry.address)
+                : found.end();
   next
     = next == found.end() || next + 1 == found.end() ? found.begin() : next + 1;
-  const auto moved = entry.settings.endpoint != *next;
-  entry.settings.endpoint = *next;
-  change_peer changes; // also if it has not moved: the peer may have roamed
-  changes.endpoint = *next;
-  send(entry.actor, std::move(changes));
+  const auto moved = entry.address != *next;
+  entry.address = *next;
+  // Also if it has not moved: the peer may have roamed.
+  send(entry.actor, endpoint_found{*next});
   if (moved) {
     announce(entry);
     publish();
@@ -97,8 +91,8 @@ void registry::try_another_address(const endpoint_unanswered& unanswered) {
   if (found == by_key_.end())
     return;
   const auto& entry = slots_[found->second];
-  if (entry.configured_endpoint && !entry.looking_up && !entry.look_up_again)
-    resolve(found->second, *entry.configured_endpoint);
+  if (!entry.looking_up && !entry.look_up_again)
+    resolve(found->second);
 }
 
 } // namespace weft

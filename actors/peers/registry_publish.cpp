@@ -49,7 +49,7 @@ void registry::demand(const publication_ptr& change, const Handle& from,
           [this, change](const caf::error&) { acknowledged(change); });
 }
 
-void registry::tell(const peer_actor& peer, change_peer changes) {
+void registry::tell(const peer_actor& peer, patch<peer_config> changes) {
   gathering()->was_busy = true;
   demand(gathering(), peer, std::move(changes));
 }
@@ -217,9 +217,9 @@ void registry::peer_ended(const caf::down_msg& down) {
   auto& entry = slots_[slot];
   ++entry.restarts;
   log_->error("peer {} failed ({}) and is started again with a new session",
-              to_string(entry.settings.public_key), error_message(down.reason));
+              to_string(entry.config.public_key), error_message(down.reason));
   tell_event(event_kind::peer_restarted, entry, error_message(down.reason));
-  const restart_peer request{slot, entry.settings.public_key};
+  const restart_peer request{slot, entry.config.public_key};
   if (boot_now() - entry.started >= min_life)
     start_again(request);
   else

@@ -11,13 +11,8 @@ peer_configurations registry::configuration() const {
   for (const auto& entry : slots_) {
     if (!entry.actor)
       continue;
-    auto& peer = result.peers.emplace_back();
-    peer.name = entry.settings.name;
-    peer.public_key = entry.settings.public_key;
-    peer.preshared_key = entry.settings.preshared_key;
-    peer.endpoint = entry.configured_endpoint;
+    auto& peer = result.peers.emplace_back(entry.config);
     peer.allowed_ips.assign(entry.allowed.begin(), entry.allowed.end());
-    peer.persistent_keepalive = entry.settings.persistent_keepalive;
   }
   return result;
 }
@@ -69,7 +64,7 @@ caf::result<registry_report> registry::report(const report_request& request) {
     all->from.push_back(entry.actor);
     // What is known without the peer, in case it fails just now.
     auto& status = all->report.peers.emplace_back();
-    status.public_key = entry.settings.public_key;
+    status.public_key = entry.config.public_key;
     status.allowed_ips.assign(entry.allowed.begin(), entry.allowed.end());
     status.restarts = entry.restarts;
   }

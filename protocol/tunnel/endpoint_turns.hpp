@@ -12,7 +12,8 @@ namespace weft {
 
 class endpoint_turns {
 public:
-  void configure(const endpoint& where) {
+  /// Nothing: there is only where it was heard from.
+  void configure(const std::optional<endpoint>& where) {
     configured_ = where;
     other_.reset();
   }

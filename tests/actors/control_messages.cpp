@@ -67,13 +67,13 @@ TEST_CASE("A configuration arrives as it was sent") {
 
 TEST_CASE("A change arrives with what it says, and without what it does not") {
   world home;
-  peer_update update;
+  patch<peer_config> update;
   update.public_key.bytes[0] = std::byte{1};
   CHECK(there_and_back(home, update_peer{update}).update == update);
-  update.name = "";
-  update.preshared_key = preshared_key{};
-  update.endpoint = *parse_endpoint("192.0.2.1:1");
-  update.persistent_keepalive = 0s;
+  update.set(&peer_config::name, "");
+  update.set(&peer_config::preshared_key, preshared_key{});
+  update.set(&peer_config::endpoint, *parse_endpoint("192.0.2.1:1"));
+  update.set(&peer_config::persistent_keepalive, 0s);
   update.replace_allowed_ips = true;
   update.allowed_ips = {{*parse_ip_prefix("10.0.0.0/8"), true}};
   CHECK(there_and_back(home, update_peer{update}).update == update);

@@ -76,12 +76,12 @@ TEST_CASE_METHOD(connected, "Every change crosses over") {
   CHECK(change(apply_config{config}).config == config);
   change(reload_config{});
   CHECK(change(add_peer{config.peers[0]}).peer == config.peers[0]);
-  peer_update update;
+  patch<peer_config> update;
   update.public_key = key_with(3);
-  update.name = "gamma";
+  update.set(&peer_config::name, "gamma");
   const auto updated = change(update_peer{update});
   CHECK(updated.update.public_key == key_with(3));
-  CHECK(updated.update.name == "gamma");
+  CHECK(*updated.update.find(&peer_config::name) == "gamma");
   CHECK(change(remove_peer{key_with(4)}).peer == key_with(4));
   const auto moved
     = change(set_endpoint{key_with(5), *parse_endpoint("192.0.2.1:51820")});

@@ -84,14 +84,14 @@ public:
             events.handle()};
   }
   /// How this node would be configured as a peer of another one.
-  peer_settings as_peer() const {
-    peer_settings settings;
+  peer_config as_peer() const {
+    peer_config settings;
     settings.public_key = key();
     settings.endpoint = address;
     return settings;
   }
   peer_actor
-  spawn_peer(world& home, std::uint32_t slot, const peer_settings& settings) {
+  spawn_peer(world& home, std::uint32_t slot, const peer_config& settings) {
     auto made = home.spawn<peer>(loop, space, neighbours(), self, slot,
                                  session_memory{}, settings);
     caf::anon_send(made, peer_published{});

@@ -202,8 +202,8 @@ TEST_CASE_METHOD(tunnel, "A persistent keepalive speaks by itself from the "
   CHECK(right.delivered.count<bytes>() == 0);
   // It is also switched on later, and waits for an identity.
   caf::anon_send(b.actor, change_identity{nullptr, true});
-  change_peer changes;
-  changes.persistent_keepalive = 10s;
+  patch<peer_config> changes;
+  changes.set(&peer_config::persistent_keepalive, 10s);
   caf::anon_send(b.actor, changes);
   CHECK(b.sent(home).empty());
   CHECK(b.report(home).status.persistent_keepalive == 10s);
@@ -236,8 +236,8 @@ TEST_CASE_METHOD(tunnel, "A peer asks to be woken for the next handshake "
 TEST_CASE_METHOD(tunnel, "A report shows the preshared key only to whom asks "
                          "for secrets") {
   preshared_key secret_key{unhex_secret(std::string(64, '7'))};
-  change_peer changes;
-  changes.preshared_key = secret_key;
+  patch<peer_config> changes;
+  changes.set(&peer_config::preshared_key, secret_key);
   caf::anon_send(a.actor, changes);
   CHECK(a.report(home).status.preshared_key.is_zero());
   CHECK(a.report(home, true).status.preshared_key == secret_key);
@@ -245,25 +245,46 @@ TEST_CASE_METHOD(tunnel, "A report shows the preshared key only to whom asks "
 
 TEST_CASE_METHOD(tunnel, "Changes reach the session without ending it") {
   connect();
-  change_peer changes;
-  changes.name = "beta";
-  changes.endpoint = endpoint_of("198.51.100.1:9");
-  changes.endpoint_host = "beta.example.net:9";
-  changes.preshared_key = preshared_key{unhex_secret(std::string(64, '5'))};
+  patch<peer_config> changes;
+  changes.set(&peer_config::name, "beta");
+  const host_endpoint host{"beta.example.net", 9};
+  const auto found = endpoint_of("198.51.100.1:9");
+  changes.set(&peer_config::endpoint, host);
+  changes.set(&peer_config::preshared_key,
+              preshared_key{unhex_secret(std::string(64, '5'))});
   caf::anon_send(a.actor, changes);
+  caf::anon_send(a.actor, endpoint_found{found});
   const auto report = a.report(home).status;
   CHECK(report.name == "beta");
-  CHECK(report.endpoint == changes.endpoint);
+  CHECK(report.endpoint == found);
   CHECK(report.endpoint_host == "beta.example.net:9");
   send(a, {udp_packet(1, 2, 44)});
   const auto sent = a.sent(home);
   REQUIRE(sent.size() == 1);
-  CHECK(sent[0].path.remote == *changes.endpoint);
+  CHECK(sent[0].path.remote == found);
   carry(sent[0], left.address, right, b.actor);
   CHECK(right.delivered.next<bytes>() == udp_packet(1, 2, 44));
   // What is absent stays.
-  caf::anon_send(a.actor, change_peer{});
+  caf::anon_send(a.actor, patch<peer_config>{});
   CHECK(a.report(home).status.name == "beta");
+}
+
+TEST_CASE_METHOD(tunnel, "A session stays where it is when the configured "
+                         "endpoint is cleared") {
+  connect();
+  patch<peer_config> changes;
+  changes.clear(&peer_config::endpoint);
+  caf::anon_send(a.actor, changes);
+  CHECK(a.report(home).status.endpoint == right.address);
+  send(a, {udp_packet(1, 2, 44)});
+  const auto sent = a.sent(home);
+  REQUIRE(sent.size() == 1);
+  CHECK(sent[0].path.remote == right.address);
+  // What came from there no longer begins a session, as it is nowhere.
+  caf::anon_send(a.actor, change_identity{left.self, true});
+  a.sent(home);
+  caf::anon_send(a.actor, session_wanted{});
+  CHECK(a.sent(home).empty());
 }
 
 TEST_CASE_METHOD(tunnel, "Datagrams of several senders in one chain are "

@@ -16,25 +16,25 @@ inline public_key key_number(unsigned number) {
   return key;
 }
 
-inline device_update update_of(std::vector<peer_update> peers) {
+inline device_update update_of(std::vector<patch<peer_config>> peers) {
   device_update update;
   update.peers = std::move(peers);
   return update;
 }
 
-inline peer_update
+inline patch<peer_config>
 with(const public_key& key, const std::vector<std::string>& prefixes = {}) {
-  peer_update update;
+  patch<peer_config> update;
   update.public_key = key;
   for (const auto& prefix : prefixes)
     update.allowed_ips.push_back({prefix_of(prefix)});
   return update;
 }
 
-inline peer_update without(const public_key& key) {
-  peer_update update;
+inline patch<peer_config> without(const public_key& key) {
+  patch<peer_config> update;
   update.public_key = key;
-  update.remove = true;
+  update.verb = peer_verb::remove;
   return update;
 }
 
@@ -60,7 +60,7 @@ struct registered {
     snapshot = reader.next<routes_changed>().snapshot;
     CHECK(us.socket.next<routes_changed>().snapshot == snapshot);
   }
-  void apply(std::vector<peer_update> peers) {
+  void apply(std::vector<patch<peer_config>> peers) {
     apply(update_of(std::move(peers)));
   }
   std::vector<peer_status> report(bool secrets = false) {

@@ -9,10 +9,11 @@ using namespace weft::test;
 TEST_CASE_METHOD(registered, "A new peer is made, and everybody who must know "
                              "hears of it") {
   auto update = with(first, {"10.0.0.1/32", "fd00::/8"});
-  update.name = "alpha";
-  update.endpoint = endpoint_of("192.0.2.1:5");
-  update.persistent_keepalive = 25s;
-  update.preshared_key = preshared_key{unhex_secret(std::string(64, '1'))};
+  update.set(&peer_config::name, "alpha");
+  update.set(&peer_config::endpoint, endpoint_of("192.0.2.1:5"));
+  update.set(&peer_config::persistent_keepalive, 25s);
+  update.set(&peer_config::preshared_key,
+             preshared_key{unhex_secret(std::string(64, '1'))});
   apply({update});
   const auto actor = actor_of("fd12::1");
   CHECK(actor_of("10.0.0.1") == actor);
@@ -27,7 +28,7 @@ TEST_CASE_METHOD(registered, "A new peer is made, and everybody who must know "
   CHECK(status.name == "alpha");
   CHECK(status.endpoint == endpoint_of("192.0.2.1:5"));
   CHECK(status.persistent_keepalive == 25s);
-  CHECK(status.preshared_key == *update.preshared_key);
+  CHECK(status.preshared_key == *update.find(&peer_config::preshared_key));
   CHECK(status.restarts == 0);
   CHECK(sorted(status.allowed_ips)
         == sorted({prefix_of("10.0.0.1/32"), prefix_of("fd00::/8")}));
@@ -51,7 +52,7 @@ TEST_CASE_METHOD(registered, "A change of a peer leaves its actor and its "
                              "session alone") {
   node other(home, loop.loop, 2);
   auto update = with(other.key(), {"10.0.0.2/32"});
-  update.endpoint = other.address;
+  update.set(&peer_config::endpoint, other.address);
   apply({update});
   const tunnel_end here{us, actor_of("10.0.0.2")};
   const tunnel_end there{other, other.spawn_peer(home, 0, us.as_peer())};
@@ -61,9 +62,9 @@ TEST_CASE_METHOD(registered, "A change of a peer leaves its actor and its "
   REQUIRE(other.delivered.count<bytes>() == 1);
 
   auto change = with(other.key(), {"10.0.7.0/24"});
-  change.name = "beta";
-  change.endpoint = endpoint_of("192.0.2.9:9");
-  change.persistent_keepalive = 1000s;
+  change.set(&peer_config::name, "beta");
+  change.set(&peer_config::endpoint, endpoint_of("192.0.2.9:9"));
+  change.set(&peer_config::persistent_keepalive, 1000s);
   apply({change, with(second)});
   CHECK(actor_of("10.0.7.7") == here.actor);
   CHECK(actor_of("10.0.0.2") == here.actor);
@@ -149,7 +150,7 @@ TEST_CASE_METHOD(registered, "Prefixes are removed from and replaced at the "
 
 TEST_CASE_METHOD(registered, "A peer that may only be updated is not made") {
   auto update = with(first, {"10.0.0.1/32"});
-  update.update_only = true;
+  update.verb = peer_verb::update;
   apply({update});
   CHECK(report().empty());
   CHECK_FALSE(slot_of("10.0.0.1"));
@@ -161,7 +162,7 @@ TEST_CASE_METHOD(registered, "A peer that may only be updated is not made") {
 TEST_CASE_METHOD(registered, "More peers than there is room for are refused, "
                              "and nothing is changed") {
   apply({with(first)});
-  std::vector<peer_update> many;
+  std::vector<patch<peer_config>> many;
   for (unsigned i = 0; i < receiver_index_codec::max_slots; ++i)
     many.push_back(with(key_number(i + 100)));
   const auto error
@@ -172,7 +173,7 @@ TEST_CASE_METHOD(registered, "More peers than there is room for are refused, "
 
 TEST_CASE_METHOD(registered, "Ten thousand peers are added, changed and "
                              "removed as one") {
-  std::vector<peer_update> all;
+  std::vector<patch<peer_config>> all;
   constexpr unsigned count = 10'000;
   const auto address = [](unsigned i) {
     return "10.1." + std::to_string(i / 250) + "." + std::to_string(i % 250);

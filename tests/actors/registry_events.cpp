@@ -25,7 +25,7 @@ TEST_CASE_METHOD(registered, "Nobody is a peer of itself") {
 
 TEST_CASE_METHOD(registered, "Peers hear of a new identity and of the link") {
   auto update = with(first, {"10.0.0.2/32"});
-  update.endpoint = endpoint_of("192.0.2.1:5");
+  update.set(&peer_config::endpoint, endpoint_of("192.0.2.1:5"));
   apply({update});
   const tunnel_end end{us, actor_of("10.0.0.2")};
   home.ask<config_changes>(list, change_identity{us.self, false});
@@ -34,8 +34,8 @@ TEST_CASE_METHOD(registered, "Peers hear of a new identity and of the link") {
   CHECK(end.sent(home).empty());
   // A peer that is added while the link is down is silent too.
   auto keeping = with(second, {"10.0.0.3/32"});
-  keeping.endpoint = endpoint_of("192.0.2.2:5");
-  keeping.persistent_keepalive = 25s;
+  keeping.set(&peer_config::endpoint, endpoint_of("192.0.2.2:5"));
+  keeping.set(&peer_config::persistent_keepalive, 25s);
   apply({keeping});
   CHECK(tunnel_end{us, actor_of("10.0.0.3")}.sent(home).empty());
   caf::anon_send(list, change_identity{us.self, true});
@@ -46,10 +46,11 @@ TEST_CASE_METHOD(registered, "Peers hear of a new identity and of the link") {
 TEST_CASE_METHOD(registered, "A peer that failed is started again alone, as it "
                              "was configured") {
   auto update = with(first, {"10.0.0.1/32"});
-  update.name = "alpha";
-  update.endpoint = endpoint_of("192.0.2.1:5");
-  update.preshared_key = preshared_key{unhex_secret(std::string(64, '1'))};
-  update.persistent_keepalive = 25s;
+  update.set(&peer_config::name, "alpha");
+  update.set(&peer_config::endpoint, endpoint_of("192.0.2.1:5"));
+  update.set(&peer_config::preshared_key,
+             preshared_key{unhex_secret(std::string(64, '1'))});
+  update.set(&peer_config::persistent_keepalive, 25s);
   apply({update, with(second, {"10.0.0.2/32"})});
   const auto slot = *slot_of("10.0.0.1");
   const auto untouched = actor_of("10.0.0.2");
@@ -78,7 +79,7 @@ TEST_CASE_METHOD(registered, "A peer that failed is started again alone, as it "
   const auto status = status_of(first, true);
   CHECK(status.name == "alpha");
   CHECK(status.endpoint == endpoint_of("192.0.2.1:5"));
-  CHECK(status.preshared_key == *update.preshared_key);
+  CHECK(status.preshared_key == *update.find(&peer_config::preshared_key));
   CHECK(status.persistent_keepalive == 25s);
   // Its indices begin behind those that the former one may have used.
   const auto next = index_of_next();
@@ -90,7 +91,7 @@ TEST_CASE_METHOD(registered, "A peer that failed is started again alone, as it "
 TEST_CASE_METHOD(registered, "A host name is looked up, and its peer is told") {
   auto update = with(first, {"10.0.0.1/32"});
   const host_endpoint host{"beta.example.net", 51820};
-  update.endpoint = host;
+  update.set(&peer_config::endpoint, host);
   apply({update});
   const auto asked = names.next<resolve_endpoint>();
   CHECK(asked.peer == first);
@@ -110,7 +111,7 @@ TEST_CASE_METHOD(registered, "A host name is looked up, and its peer is told") {
   caf::anon_send(list, endpoint_resolved{second, host, {found}});
   CHECK(status_of(first).endpoint == found);
   update = with(first);
-  update.endpoint = endpoint_of("192.0.2.4:4");
+  update.set(&peer_config::endpoint, endpoint_of("192.0.2.4:4"));
   apply({update});
   caf::anon_send(list, endpoint_resolved{first, host, {found}});
   CHECK(status_of(first).endpoint == endpoint_of("192.0.2.4:4"));
@@ -121,7 +122,7 @@ TEST_CASE_METHOD(registered, "A name that is not found is looked up again, as "
                              "long as its peer wants it") {
   auto update = with(first);
   const host_endpoint host{"beta.example.net", 51820};
-  update.endpoint = host;
+  update.set(&peer_config::endpoint, host);
   apply({update});
   CHECK(names.next<resolve_endpoint>().retry_after == 2s);
   caf::anon_send(list, endpoint_not_found{first, host, 0s, "no such host"});
@@ -135,7 +136,7 @@ TEST_CASE_METHOD(registered, "A name that is not found is looked up again, as "
   caf::anon_send(list, endpoint_not_found{first, host, 1s, ""});
   apply({without(first)});
   update = with(second);
-  update.endpoint = other;
+  update.set(&peer_config::endpoint, other);
   apply({update});
   caf::anon_send(list, endpoint_not_found{second, other, 1s, ""});
   CHECK(names.next<resolve_endpoint>().host == other); // as it was added
@@ -154,7 +155,7 @@ TEST_CASE_METHOD(registered,
   };
   auto update = with(first);
   const host_endpoint host{"beta.example.net", 51820};
-  update.endpoint = host;
+  update.set(&peer_config::endpoint, host);
   apply({update});
   names.next<resolve_endpoint>();
   CHECK(asks_again() == 0);
@@ -169,11 +170,11 @@ TEST_CASE_METHOD(registered, "No two peers get one name, but names may change "
                              "hands") {
   const auto named = [](const public_key& key, const std::string& name) {
     auto update = with(key);
-    update.name = name;
+    update.set(&peer_config::name, name);
     return update;
   };
   apply({named(first, "alpha"), named(second, "beta")});
-  const auto try_to = [this](std::vector<peer_update> peers) {
+  const auto try_to = [this](std::vector<patch<peer_config>> peers) {
     device_update update;
     update.peers = std::move(peers);
     return home.try_ask<config_changes>(list, std::move(update));
@@ -215,7 +216,7 @@ TEST_CASE_METHOD(registered,
 
 TEST_CASE_METHOD(registered, "A prefix that moves is told of") {
   auto update = with(first, {"10.0.0.1/32"});
-  update.name = "alpha";
+  update.set(&peer_config::name, "alpha");
   apply({update});
   device_update moving;
   moving.peers = {with(second, {"10.0.0.1/32"})};

@@ -48,7 +48,7 @@ struct asking : registered {
   /// A peer with a session, and the far end of it.
   tunnel_end meet(node& other, const std::string& prefix) {
     auto update = with(other.key(), {prefix});
-    update.endpoint = other.address;
+    update.set(&peer_config::endpoint, other.address);
     apply({update});
     const tunnel_end here{us, actor_of(prefix.substr(0, prefix.find('/')))};
     const tunnel_end there{other, other.spawn_peer(home, 0, us.as_peer())};
@@ -64,10 +64,10 @@ struct asking : registered {
 };
 
 /// A peer that begins a session whenever it has none.
-peer_update talkative(const public_key& key, const std::string& prefix) {
+patch<peer_config> talkative(const public_key& key, const std::string& prefix) {
   auto update = with(key, {prefix});
-  update.endpoint = endpoint_of("192.0.2.1:5");
-  update.persistent_keepalive = 25s;
+  update.set(&peer_config::endpoint, endpoint_of("192.0.2.1:5"));
+  update.set(&peer_config::persistent_keepalive, 25s);
   return update;
 }
 
@@ -150,7 +150,7 @@ TEST_CASE_METHOD(asking, "Packets that wait for a session do not go to a peer "
                          "whose prefix was taken away meanwhile") {
   node other(home, loop.loop, 2);
   auto update = with(other.key(), {"10.0.0.2/32", "10.0.0.4/32"});
-  update.endpoint = other.address;
+  update.set(&peer_config::endpoint, other.address);
   apply({update});
   const tunnel_end here{us, actor_of("10.0.0.2")};
   const tunnel_end there{other, other.spawn_peer(home, 0, us.as_peer())};
@@ -171,8 +171,8 @@ TEST_CASE_METHOD(asking, "Packets that wait for a session do not go to a peer "
 TEST_CASE_METHOD(asking, "A peer that was removed has ended when that is "
                          "answered, and its slot is free for other sessions") {
   auto update = with(first, {"10.0.0.1/32"});
-  update.endpoint = endpoint_of("192.0.2.1:5");
-  update.persistent_keepalive = 25s;
+  update.set(&peer_config::endpoint, endpoint_of("192.0.2.1:5"));
+  update.set(&peer_config::persistent_keepalive, 25s);
   apply({update});
   const auto slot = *slot_of("10.0.0.1");
   const auto before = initiation_index(us.socket.next<outgoing_datagrams>());
@@ -193,8 +193,8 @@ TEST_CASE_METHOD(asking,
                  "The indices of a slot go on after all peers have left, "
                  "too") {
   auto update = with(first, {"10.0.0.1/32"});
-  update.endpoint = endpoint_of("192.0.2.1:5");
-  update.persistent_keepalive = 25s;
+  update.set(&peer_config::endpoint, endpoint_of("192.0.2.1:5"));
+  update.set(&peer_config::persistent_keepalive, 25s);
   apply({update});
   const auto before = initiation_index(us.socket.next<outgoing_datagrams>());
   device_update none;
@@ -280,7 +280,7 @@ TEST_CASE_METHOD(asking,
   const auto where = endpoint_of("192.0.2.1:5");
   const endpoint_config same{endpoint{mapped("192.0.2.1"), 5, 0}};
   auto update = with(first);
-  update.endpoint = same;
+  update.set(&peer_config::endpoint, same);
   update.allowed_ips.push_back({{mapped("10.1.2.3"), 96 + 16}});
   apply({update, with(second, {"10.9.0.0/16"})});
   const auto configured = [this] {
@@ -291,7 +291,7 @@ TEST_CASE_METHOD(asking,
   CHECK(configured().allowed_ips == prefixes{prefix_of("10.1.0.0/16")});
   CHECK(configured().endpoint == endpoint_config{where});
   auto change = with(first);
-  change.endpoint = same;
+  change.set(&peer_config::endpoint, same);
   apply({change});
   CHECK(changes.peers_changed == 0);
   CHECK(configured().endpoint == endpoint_config{where});
@@ -305,7 +305,7 @@ TEST_CASE_METHOD(asking, "Peers that fail hold up no answer") {
   const auto failing = actor_of("10.0.0.1");
   caf::anon_send_exit(failing, caf::exit_reason::unhandled_exception);
   auto change = with(first);
-  change.persistent_keepalive = 7s;
+  change.set(&peer_config::persistent_keepalive, 7s);
   const auto start = boot_now();
   apply({change, with(second, {"10.0.0.1/32"})});
   CHECK(boot_now() - start < 4s);
@@ -314,7 +314,7 @@ TEST_CASE_METHOD(asking, "Peers that fail hold up no answer") {
 }
 
 TEST_CASE_METHOD(asking, "While many peers are added, others have their turn") {
-  std::vector<peer_update> many;
+  std::vector<patch<peer_config>> many;
   for (unsigned i = 0; i < 5000; ++i)
     many.push_back(with(key_number(i)));
   auto order = std::make_shared<message_log>();
@@ -341,7 +341,7 @@ TEST_CASE_METHOD(asking, "While many peers are added, others have their turn") {
 TEST_CASE_METHOD(asking, "A peer with the node's own key is left out, and that "
                          "is said") {
   auto self = with(us.key(), {"10.0.0.1/32"});
-  self.name = "mirror";
+  self.set(&peer_config::name, "mirror");
   const auto told = home.ask<config_changes>(list, update_of({self}));
   CHECK(told.peers_added == 0);
   REQUIRE(told.notes.size() == 1);
@@ -362,12 +362,12 @@ TEST_CASE_METHOD(asking, "The registry says beforehand which changes it would "
       list, check_update{std::make_shared<const device_update>(update)});
   };
   auto one = with(first);
-  one.name = "alpha";
+  one.set(&peer_config::name, "alpha");
   apply({one});
   auto other = with(second);
-  other.name = "alpha";
+  other.set(&peer_config::name, "alpha");
   CHECK(error_code(check(update_of({other}))) == EEXIST);
-  std::vector<peer_update> many;
+  std::vector<patch<peer_config>> many;
   for (unsigned i = 0; i < receiver_index_codec::max_slots; ++i)
     many.push_back(with(key_number(i + 100)));
   CHECK(error_code(check(update_of(std::move(many)))) == ENOSPC);

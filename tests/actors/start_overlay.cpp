@@ -345,7 +345,8 @@ TEST_CASE("Two overlays of one process carry bursts both ways, and no packet "
       update.peers[0].public_key.bytes[0] = std::byte{9};
       auto& other = update.peers[1];
       other.public_key = keys[1 - i];
-      other.endpoint = endpoint{address("127.0.0.1"), ends[1 - i].port, 0};
+      other.set(&peer_config::endpoint,
+                endpoint{address("127.0.0.1"), ends[1 - i].port, 0});
       other.allowed_ips
         = {{prefix(i == 0 ? "10.9.0.2/32" : "10.9.0.1/32"), false}};
       REQUIRE_FALSE(host.home.command(host.root(ends[i].actor), update));

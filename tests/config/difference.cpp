@@ -33,24 +33,17 @@ struct model {
     std::erase_if(owners, [&](const auto& own) { return own.second == key; });
   }
 
-  void apply(const peer_update& update) {
-    if (update.remove) {
+  void apply(const patch<peer_config>& update) {
+    if (update.verb == peer_verb::remove) {
       forget(update.public_key);
       peers.erase(update.public_key);
       return;
     }
-    if (update.update_only && !peers.contains(update.public_key))
+    if (update.verb == peer_verb::update && !peers.contains(update.public_key))
       return;
     auto& peer = peers[update.public_key];
     peer.public_key = update.public_key;
-    if (update.name)
-      peer.name = *update.name;
-    if (update.preshared_key)
-      peer.preshared_key = *update.preshared_key;
-    if (update.endpoint)
-      peer.endpoint = update.endpoint;
-    if (update.persistent_keepalive)
-      peer.persistent_keepalive = *update.persistent_keepalive;
+    update.apply_to(peer);
     if (update.replace_allowed_ips)
       forget(update.public_key);
     for (const auto& change : update.allowed_ips) {
@@ -126,21 +119,22 @@ TEST_CASE("A changed peer carries what changed and nothing else") {
     REQUIRE(update.peers.size() == 1);
     return update.peers[0];
   };
-  peer_update base;
+  patch<peer_config> base;
   base.public_key = public_of(1);
-  base.update_only = true;
+  base.verb = peer_verb::update;
 
   auto expected = base;
-  expected.endpoint = *parse_endpoint("192.0.2.1:5");
-  CHECK(change([&](auto& p) { p.endpoint = expected.endpoint; }) == expected);
+  expected.set(&peer_config::endpoint, *parse_endpoint("192.0.2.1:5"));
+  CHECK(change([&](auto& p) { p.endpoint = *parse_endpoint("192.0.2.1:5"); })
+        == expected);
   expected = base;
-  expected.name = "beta";
+  expected.set(&peer_config::name, "beta");
   CHECK(change([](auto& p) { p.name = "beta"; }) == expected);
   expected = base;
-  expected.preshared_key = key(24);
+  expected.set(&peer_config::preshared_key, key(24));
   CHECK(change([](auto& p) { p.preshared_key = key(24); }) == expected);
   expected = base;
-  expected.persistent_keepalive = std::chrono::seconds{25};
+  expected.set(&peer_config::persistent_keepalive, std::chrono::seconds{25});
   CHECK(
     change([](auto& p) { p.persistent_keepalive = std::chrono::seconds{25}; })
     == expected);
@@ -151,7 +145,7 @@ TEST_CASE("A changed peer carries what changed and nothing else") {
         == expected);
 }
 
-TEST_CASE("What a peer loses is taken from it, except its endpoint") {
+TEST_CASE("What a peer loses is taken from it") {
   auto from = node({peer(1, {prefix("10.0.0.0/8")})});
   from.peers[0].name = "beta";
   from.peers[0].preshared_key = key(24);
@@ -160,12 +154,12 @@ TEST_CASE("What a peer loses is taken from it, except its endpoint") {
   const auto update = difference(from, node({peer(1)}));
   REQUIRE(update.peers.size() == 1);
   const auto& change = update.peers[0];
-  CHECK(change.name == "");
-  CHECK(change.preshared_key == secret<32>{});
-  CHECK(change.persistent_keepalive == std::chrono::seconds{0});
+  CHECK(change.clears(&peer_config::name));
+  CHECK(change.clears(&peer_config::preshared_key));
+  CHECK(change.clears(&peer_config::persistent_keepalive));
   CHECK(change.replace_allowed_ips);
   CHECK(change.allowed_ips.empty());
-  CHECK_FALSE(change.endpoint);
+  CHECK(change.clears(&peer_config::endpoint));
 }
 
 TEST_CASE("Removed peers come first, then changed and new ones") {
@@ -173,12 +167,12 @@ TEST_CASE("Removed peers come first, then changed and new ones") {
     = difference(node({peer(1), peer(2), peer(3, {prefix("10.0.0.0/8")})}),
                  node({peer(4, {prefix("10.0.0.0/8")}), peer(2)}));
   REQUIRE(update.peers.size() == 3);
-  CHECK(update.peers[0].remove);
+  CHECK(update.peers[0].verb == peer_verb::remove);
   CHECK(update.peers[0].public_key == public_of(1));
-  CHECK(update.peers[1].remove);
+  CHECK(update.peers[1].verb == peer_verb::remove);
   CHECK(update.peers[1].public_key == public_of(3));
   CHECK(update.peers[2].public_key == public_of(4));
-  CHECK_FALSE(update.peers[2].update_only);
+  CHECK(update.peers[2].verb == peer_verb::put);
   CHECK_FALSE(update.replace_peers);
 }
 
@@ -211,8 +205,8 @@ TEST_CASE("Any configuration is reached from any other") {
       peers[pick(static_cast<unsigned>(peers.size()))].allowed_ips.push_back(
         prefix("10." + std::to_string(n) + ".0.0/16"));
     for (auto& one : peers) {
-      // Never taken away again: a device keeps an endpoint.
-      one.endpoint = endpoint{{}, static_cast<std::uint16_t>(pick(3)), 0};
+      if (pick(3) != 0)
+        one.endpoint = endpoint{{}, static_cast<std::uint16_t>(pick(3)), 0};
       one.name = pick(2) == 0 ? "" : "name";
       one.preshared_key = preshared_key{
         (pick(2) == 0 ? secret<32>{} : key(8 * pick(3))).bytes()};

@@ -74,18 +74,18 @@ TEST_CASE("Every key of a change is read") {
   expected.peers.resize(3);
   auto& first = expected.peers[0];
   first.public_key = public_of(1);
-  first.preshared_key = key(16);
-  first.endpoint = *parse_endpoint("[2001:db8::1]:5");
-  first.persistent_keepalive = std::chrono::seconds{25};
+  first.set(&peer_config::preshared_key, key(16));
+  first.set(&peer_config::endpoint, *parse_endpoint("[2001:db8::1]:5"));
+  first.set(&peer_config::persistent_keepalive, std::chrono::seconds{25});
   first.replace_allowed_ips = true;
   first.allowed_ips = {{prefix("10.0.0.0/8"), false},
                        {prefix("fd00::/8"), false},
                        {prefix("10.1.0.0/16"), true}};
   expected.peers[1].public_key = public_of(2);
-  expected.peers[1].remove = true;
+  expected.peers[1].verb = peer_verb::remove;
   expected.peers[2].public_key = public_of(3);
-  expected.peers[2].update_only = true;
-  expected.peers[2].endpoint = *parse_endpoint("192.0.2.1:7");
+  expected.peers[2].verb = peer_verb::update;
+  expected.peers[2].set(&peer_config::endpoint, *parse_endpoint("192.0.2.1:7"));
   CHECK(update == expected);
 }
 
@@ -101,7 +101,7 @@ TEST_CASE("Sixty-four zeros clear a key, and other private keys are clamped") {
                              + std::string(64, '0'));
   clamp(ones);
   CHECK(*update.private_key == ones);
-  CHECK(update.peers.at(0).preshared_key->is_zero());
+  CHECK(update.peers.at(0).clears(&peer_config::preshared_key));
 }
 
 TEST_CASE("Several allowed IPs may stand in one line") {
@@ -137,14 +137,14 @@ TEST_CASE("A replacement in the middle of a section leaves what precedes it "
   CHECK(update.peers[0].allowed_ips.size() == 1);
   CHECK(update.peers[1].public_key == public_of(1));
   CHECK(update.peers[1].replace_allowed_ips);
-  CHECK(update.peers[1].update_only);
+  CHECK(update.peers[1].verb == peer_verb::update);
   CHECK(update.peers[1].allowed_ips.at(0).prefix == prefix("10.1.0.0/16"));
 }
 
 TEST_CASE("The zone of an endpoint may be the name of an interface") {
   const auto update
     = set_of("public_key=" + peer_hex(1) + "\nendpoint=[fe80::1%eth0]:51820\n");
-  CHECK(update.peers.at(0).endpoint
+  CHECK(*update.peers.at(0).find(&peer_config::endpoint)
         == endpoint_config{host_endpoint{"fe80::1%eth0", 51820}});
 }
 

@@ -173,7 +173,7 @@ TEST_CASE("commands reach a node through its gateway") {
   const auto update = node.script->all<update_peer>().at(0).update;
   CHECK(update.public_key == example_key(0x22));
   CHECK(update.allowed_ips.size() == 2);
-  CHECK(update.name == "b");
+  CHECK(*update.find(&peer_config::name) == "b");
 
   CHECK(node.run_here({"peer", "add", key}).code == exit_fine);
   CHECK(node.run_here({"peer", "remove", key}).code == exit_fine);

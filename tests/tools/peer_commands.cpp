@@ -47,11 +47,12 @@ TEST_CASE("peer add sends the whole peer") {
   node.script->changes = {1, 0, 0, {}};
   peer_options options;
   options.peer = key;
-  options.name = "gamma";
-  options.endpoint = "gamma.example.net:51820";
-  options.allowed_ips = {"10.0.0.9/24", "fd00::/64,10.1.0.1"};
-  options.keepalive = "25s";
-  options.preshared_key_file = write_key(folder, owner_only);
+  options.text_of(&peer_config::name) = "gamma";
+  options.text_of(&peer_config::endpoint) = "gamma.example.net:51820";
+  options.list_of(&peer_config::allowed_ips)
+    = {"10.0.0.9/24", "fd00::/64,10.1.0.1"};
+  options.text_of(&peer_config::persistent_keepalive) = "25s";
+  options.text_of(&peer_config::preshared_key) = write_key(folder, owner_only);
   REQUIRE(add_peer_as(options, node.link(), node.io()) == exit_fine);
   CHECK(node.out.str() == "1 peer added\n");
 
@@ -92,28 +93,28 @@ TEST_CASE(
     expected = "KEY: ";
   }
   SECTION("an empty name") {
-    options.name = "";
+    options.text_of(&peer_config::name) = "";
     expected = "--name: ";
   }
   SECTION("an endpoint without a port") {
-    options.endpoint = "192.0.2.1";
+    options.text_of(&peer_config::endpoint) = "192.0.2.1";
     expected = "--endpoint: ";
   }
   SECTION("a prefix") {
-    options.allowed_ips = {"10.0.0.0/24", "10.0.0.0/33"};
+    options.list_of(&peer_config::allowed_ips) = {"10.0.0.0/24", "10.0.0.0/33"};
     expected = "--allowed-ip: ";
   }
   SECTION("an interval") {
-    options.keepalive = "often";
+    options.text_of(&peer_config::persistent_keepalive) = "often";
     expected = "--keepalive: ";
   }
   SECTION("a file of a key that everybody can read") {
-    options.preshared_key_file
+    options.text_of(&peer_config::preshared_key)
       = write_key(folder, std::filesystem::perms{0644});
     expected = "--preshared-key-file: ";
   }
   SECTION("a file that does not exist") {
-    options.preshared_key_file = folder.path() + "/absent";
+    options.text_of(&peer_config::preshared_key) = folder.path() + "/absent";
     expected = "--preshared-key-file: " + folder.path() + "/absent: ";
   }
   CHECK(add_peer_as(options, node.link(), node.io()) == exit_mistaken);
@@ -128,18 +129,19 @@ TEST_CASE("peer set sends what is stated and nothing else") {
   peer_options options;
   options.peer = "beta";
   SECTION("an endpoint") {
-    options.endpoint = "[2001:db8::1]:51820";
+    options.text_of(&peer_config::endpoint) = "[2001:db8::1]:51820";
     REQUIRE(change_peer(options, node.link(), node.io()) == exit_fine);
-    peer_update expected;
+    patch<peer_config> expected;
     expected.public_key = example_key(0x22);
-    expected.endpoint = *parse_endpoint("[2001:db8::1]:51820");
+    expected.set(&peer_config::endpoint,
+                 *parse_endpoint("[2001:db8::1]:51820"));
     CHECK(node.script->all<update_peer>().at(0).update == expected);
     CHECK(node.out.str() == "1 peer changed\n");
   }
   SECTION("allowed IPs take the place of the former ones") {
-    options.allowed_ips = {"10.9.0.0/16"};
+    options.list_of(&peer_config::allowed_ips) = {"10.9.0.0/16"};
     REQUIRE(change_peer(options, node.link(), node.io()) == exit_fine);
-    peer_update expected;
+    patch<peer_config> expected;
     expected.public_key = example_key(0x22);
     expected.replace_allowed_ips = true;
     expected.allowed_ips = {{*parse_ip_prefix("10.9.0.0/16"), false}};
@@ -147,15 +149,17 @@ TEST_CASE("peer set sends what is stated and nothing else") {
   }
   SECTION("none takes things away") {
     options.peer = to_string(example_key(0x22));
-    options.allowed_ips = {"none"};
-    options.preshared_key_file = "none";
-    options.keepalive = "off";
+    options.list_of(&peer_config::allowed_ips) = {"none"};
+    options.text_of(&peer_config::preshared_key) = "none";
+    options.text_of(&peer_config::persistent_keepalive) = "off";
+    options.text_of(&peer_config::endpoint) = "none";
     REQUIRE(change_peer(options, node.link(), node.io()) == exit_fine);
-    peer_update expected;
+    patch<peer_config> expected;
     expected.public_key = example_key(0x22);
     expected.replace_allowed_ips = true;
-    expected.preshared_key = preshared_key{};
-    expected.persistent_keepalive = 0s;
+    expected.clear(&peer_config::preshared_key);
+    expected.set(&peer_config::persistent_keepalive, 0s);
+    expected.clear(&peer_config::endpoint);
     CHECK(node.script->all<update_peer>().at(0).update == expected);
     // A key needs no look-up.
     CHECK(node.script->all<get_status>().empty());
@@ -225,7 +229,7 @@ TEST_CASE(
   REQUIRE(change_allowed_ips("beta", {"10.7.0.0/16", "fd00::/8"}, true,
                              node.link(), node.io())
           == exit_fine);
-  peer_update both;
+  patch<peer_config> both;
   both.public_key = beta;
   both.allowed_ips = {{*parse_ip_prefix("10.7.0.0/16"), true},
                       {*parse_ip_prefix("fd00::/8"), true}};

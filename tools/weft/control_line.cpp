@@ -267,17 +267,17 @@ private:
       ->required();
   }
   void add_peer_options(CLI::App& to) {
-    auto& peer = all_->peer;
-    to.add_option("--name", peer.name, "What people call it");
-    to.add_option("--endpoint", peer.endpoint, "HOST:PORT that it is at");
-    to.add_option("--allowed-ip", peer.allowed_ips,
-                  "Prefix to send to it, in the place of former ones; may be "
-                  "repeated; none: no prefix")
-      ->allow_extra_args(false);
-    to.add_option("--keepalive", peer.keepalive,
-                  "Interval of keepalive packets, such as 25s, or off");
-    to.add_option("--preshared-key-file", peer.preshared_key_file,
-                  "File of the preshared key; none: no such key");
+    for_each_field<peer_config>([&](const auto& row, auto number) {
+      auto& given = all_->peer.options.at(number);
+      const std::string name{row.option};
+      const std::string help{row.option_help};
+      if (name.empty())
+        return;
+      if constexpr (std::is_same_v<value_of<decltype(row)>, prefix_list>)
+        to.add_option(name, given.list, help)->allow_extra_args(false);
+      else
+        to.add_option(name, given.text, help);
+    });
   }
   void add_prefixes(CLI::App& above, const std::string& name,
                     const std::string& description, bool remove) {

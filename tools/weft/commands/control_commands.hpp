@@ -2,12 +2,14 @@
 // program.
 #pragma once
 
+#include "config/fields.hpp"
 #include "platform/process.hpp"
 #include "tools/weft/commands/commands.hpp"
 #include "tools/weft/places/node_connection.hpp"
 #include "tools/weft/places/target.hpp"
 #include "tools/weft/view/top_screen.hpp"
 
+#include <array>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,14 +18,26 @@ namespace weft {
 
 // -- peers -------------------------------------------------------------------
 
-/// A peer as it is given by options; what is absent was not given.
-struct peer_options {
+/// A peer as it is given by options, which are those of the rows in
+/// config/fields.hpp.
+class peer_options {
+public:
+  struct option {
+    std::optional<std::string> text; ///< nothing: it was not given
+    std::vector<std::string> list;   ///< of a list, instead; `none` alone: none
+  };
+
   std::string peer; ///< public key, or name
-  std::optional<std::string> name;
-  std::optional<std::string> endpoint;
-  std::vector<std::string> allowed_ips; ///< `none` alone: none
-  std::optional<std::string> keepalive;
-  std::optional<std::string> preshared_key_file; ///< `none`: none
+  std::array<option, field_count<peer_config>> options{};
+
+  template <class Value>
+  std::optional<std::string>& text_of(Value peer_config::*member) {
+    return options.at(number_of(member)).text;
+  }
+  std::vector<std::string>&
+  list_of(std::vector<ip_prefix> peer_config::*member) {
+    return options.at(number_of(member)).list;
+  }
 };
 
 /// Prints a line for each peer.

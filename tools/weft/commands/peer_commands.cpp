@@ -26,17 +26,19 @@ outcome<T> read_option(value_or_message<T> value, const std::string& option,
   return std::move(*value);
 }
 
-outcome<preshared_key> read_preshared_key(const std::string& file) {
-  if (file == none)
-    return preshared_key{};
+template <class Secret>
+outcome<Secret>
+read_secret_file(const std::string& file, const std::string& option,
+                 const std::string& field) {
   return read_option(read_key_file(file, std::filesystem::current_path())
-                       .map([](const auto& key) { return preshared_key{key}; })
+                       .map([](const auto& bytes) { return Secret{bytes}; })
                        .map_error([&](auto why) { return file + ": " + why; }),
-                     "--preshared-key-file", "preshared_key");
+                     option, field);
 }
 
 outcome<std::vector<ip_prefix>>
-read_prefixes(const std::vector<std::string>& texts, const char* option) {
+read_prefixes(const std::vector<std::string>& texts,
+              const std::string& option) {
   std::vector<ip_prefix> prefixes;
   if (texts.size() == 1 && texts.front() == none)
     return prefixes;
@@ -51,40 +53,69 @@ read_prefixes(const std::vector<std::string>& texts, const char* option) {
   return prefixes;
 }
 
-/// What the options state, as a change.
-outcome<peer_update> read_update(const peer_options& options) {
-  peer_update update;
-  const auto read = [](auto&& value, auto& into) -> outcome<void> {
-    if (!value)
-      return tl::unexpected(std::move(value.error()));
-    into = std::move(*value);
+outcome<void> read_list(const std::vector<std::string>& texts,
+                        const std::string& option, patch<peer_config>& update) {
+  if (texts.empty())
+    return {};
+  const auto prefixes = read_prefixes(texts, option);
+  if (!prefixes)
+    return tl::unexpected(prefixes.error());
+  update.replace_allowed_ips = true;
+  for (const auto& prefix : *prefixes)
+    update.allowed_ips.push_back({prefix, false});
+  return {};
+}
+
+/// What an option says of its key.
+template <class Value>
+outcome<void>
+read_key_option(const field<peer_config, Value>& row, const std::string& text,
+                patch<peer_config>& update) {
+  const std::string option{row.option};
+  const std::string name{row.name};
+  const auto set = [&](auto&& read) -> outcome<void> {
+    if (!read)
+      return tl::unexpected(std::move(read.error()));
+    update.set(row.member, std::move(*read));
     return {};
   };
-  outcome<void> done;
-  if (options.name)
-    done = read(read_option(read_peer_name(*options.name), "--name", "name"),
-                update.name);
-  if (done && options.endpoint)
-    done = read(read_option(read_endpoint(*options.endpoint), "--endpoint",
-                            "endpoint"),
-                update.endpoint);
-  if (done && options.keepalive)
-    done = read(read_option(read_keepalive(*options.keepalive), "--keepalive",
-                            "persistent_keepalive"),
-                update.persistent_keepalive);
-  if (done && options.preshared_key_file)
-    done = read(read_preshared_key(*options.preshared_key_file),
-                update.preshared_key);
-  if (done && !options.allowed_ips.empty()) {
-    std::vector<ip_prefix> prefixes;
-    done = read(read_prefixes(options.allowed_ips, "--allowed-ip"), prefixes);
-    update.replace_allowed_ips = true;
-    for (const auto& prefix : prefixes)
-      update.allowed_ips.push_back({prefix, false});
+  constexpr bool may_be_absent
+    = std::is_same_v<Value, std::optional<endpoint_config>>;
+  if (text == none && (is_secret_key<Value> || may_be_absent)) {
+    update.clear(row.member);
+    return {};
   }
+  if constexpr (is_secret_key<Value>)
+    return set(read_secret_file<Value>(text, option, name));
+  else
+    return set(read_option(row.read(text), option, name));
+}
+
+/// What the options state, as a change.
+outcome<patch<peer_config>> read_update(const peer_options& given) {
+  patch<peer_config> update;
+  outcome<void> done;
+  for_each_field<peer_config>([&](const auto& row, auto number) {
+    const auto& [text, list] = given.options.at(number);
+    if (!done || row.option.empty())
+      return;
+    if constexpr (std::is_same_v<value_of<decltype(row)>, prefix_list>)
+      done = read_list(list, std::string{row.option}, update);
+    else if (text)
+      done = read_key_option(row, *text, update);
+  });
   if (!done)
     return tl::unexpected(std::move(done.error()));
   return update;
+}
+
+failure nothing_to_change() {
+  std::string options;
+  for_each_field<peer_config>([&](const auto& row, auto) {
+    if (!row.option.empty())
+      options += (options.empty() ? "" : " or ") + std::string{row.option};
+  });
+  return mistake("there is nothing to change: give " + options);
 }
 
 failure no_such_peer(const std::string& name, const device_status& status) {
@@ -156,12 +187,8 @@ int add_peer_as(const peer_options& options, const node_connection& link,
   if (!update)
     return report(update.error(), link.json, io);
   peer_config peer;
+  update->apply_to(peer);
   peer.public_key = *key;
-  peer.name = update->name.value_or("");
-  peer.endpoint = update->endpoint;
-  peer.preshared_key = update->preshared_key.value_or(preshared_key{});
-  peer.persistent_keepalive
-    = update->persistent_keepalive.value_or(std::chrono::seconds{0});
   for (const auto& allowed : update->allowed_ips)
     peer.allowed_ips.push_back(allowed.prefix);
   return print(ask<config_changes>(link, add_peer{std::move(peer)}), link, io);
@@ -170,10 +197,8 @@ int add_peer_as(const peer_options& options, const node_connection& link,
 int change_peer(const peer_options& options, const node_connection& link,
                 const streams& io) {
   auto update = read_update(options);
-  if (update && *update == peer_update{})
-    update = tl::unexpected(
-      mistake("there is nothing to change: give --name, --endpoint, "
-              "--allowed-ip, --keepalive or --preshared-key-file"));
+  if (update && *update == patch<peer_config>{})
+    update = tl::unexpected(nothing_to_change());
   if (!update)
     return report(update.error(), link.json, io);
   const auto key = find_peer(options.peer, link);
@@ -206,7 +231,7 @@ int change_allowed_ips(const std::string& peer,
       remove ? ask<config_changes>(link, remove_allowed_ip{*key, read->front()})
              : ask<config_changes>(link, add_allowed_ip{*key, read->front()}),
       link, io);
-  peer_update update;
+  patch<peer_config> update;
   update.public_key = *key;
   for (const auto& prefix : *read)
     update.allowed_ips.push_back({prefix, remove});

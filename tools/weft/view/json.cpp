@@ -1,3 +1,4 @@
+#include "config/fields.hpp"
 #include "tools/weft/view/json_text.hpp"
 #include "tools/weft/view/status_text.hpp"
 
@@ -9,6 +10,12 @@ namespace {
 
 using json = nlohmann::ordered_json;
 
+/// As the configuration calls it.
+template <auto Member>
+std::string name_of() {
+  return std::string{row_of<Member>().name};
+}
+
 json to_json(const std::vector<drop_count>& drops) {
   auto out = json::object();
   for (const auto& drop : drops)
@@ -18,15 +25,18 @@ json to_json(const std::vector<drop_count>& drops) {
 
 json to_json(const peer_status& peer) {
   json out;
-  out["name"] = peer.name.empty() ? json() : json(peer.name);
-  out["public_key"] = to_string(peer.public_key);
-  out["endpoint"] = peer.endpoint ? json(to_string(*peer.endpoint)) : json();
+  out[name_of<&peer_config::name>()]
+    = peer.name.empty() ? json() : json(peer.name);
+  out[name_of<&peer_config::public_key>()] = to_string(peer.public_key);
+  out[name_of<&peer_config::endpoint>()]
+    = peer.endpoint ? json(to_string(*peer.endpoint)) : json();
   out["endpoint_host"]
     = peer.endpoint_host.empty() ? json() : json(peer.endpoint_host);
-  out["allowed_ips"] = json::array();
+  out[name_of<&peer_config::allowed_ips>()] = json::array();
   for (const auto& prefix : peer.allowed_ips)
-    out["allowed_ips"].push_back(to_string(prefix));
-  out["persistent_keepalive"] = peer.persistent_keepalive.count();
+    out[name_of<&peer_config::allowed_ips>()].push_back(to_string(prefix));
+  out[name_of<&peer_config::persistent_keepalive>()]
+    = peer.persistent_keepalive.count();
   out["last_handshake"] = json();
   if (peer.last_handshake)
     out["last_handshake"] = std::chrono::floor<std::chrono::seconds>(
