@@ -58,6 +58,7 @@ void overlay::find_difference(peer_configurations&& peers) {
       return finish_change(to_error(std::move(*mistake)));
   }
   change.update = weft::difference(current, wanted);
+  change.update.origin = peer_origin::file;
   if (change.update.private_key)
     change.changes.notes.emplace_back(
       "interface.private_key: changed, so that all sessions begin anew");
@@ -264,11 +265,11 @@ void overlay::end_change() {
 void overlay::adopt_rest(const node_config& wanted) {
   const auto& to = wanted.interface;
   const auto& current = options_.config.interface;
-  if (to.name != current.name)
-    note("interface.name: stays "
-         + resources_->interface + " until weftd is restarted");
-  if (to.socket_folder != current.socket_folder)
-    note("interface.socket_folder: stays as it is until weftd is restarted");
+  for_each_field<interface_config>([&](const auto& row, auto) {
+    if (!row.while_running && to.*row.member != current.*row.member)
+      note("interface." + std::string{row.name}
+           + ": stays as it is until weftd is restarted");
+  });
   auto& log = options_.config.log;
   if (wanted.log.level != log.level) {
     log.level = wanted.log.level;

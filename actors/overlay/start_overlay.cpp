@@ -4,6 +4,7 @@
 #include "actors/overlay/overlay.hpp"
 #include "actors/packets/packet_port.hpp"
 #include "config/difference.hpp"
+#include "config/validate.hpp"
 #include "messages/errors.hpp"
 
 #include <cerrno>
@@ -154,6 +155,9 @@ result<running_overlay>
 start_overlay(caf::actor_system& system, overlay_options options) {
   if (!options.log)
     options.log = std::make_shared<spdlog::logger>("weft");
+  if (auto mistake = validate(options.config))
+    return tl::unexpected(
+      system_error{EINVAL, mistake->field + ": " + mistake->message});
   auto resources = open_resources(system, options);
   if (!resources)
     return tl::unexpected(resources.error());
@@ -174,6 +178,7 @@ start_overlay(caf::actor_system& system, overlay_options options) {
   node_config bare;
   bare.interface = options.config.interface;
   auto peers = difference(bare, options.config);
+  peers.origin = peer_origin::file;
   options.config.peers.clear();
 
   auto control = (*resources)->control_loop;

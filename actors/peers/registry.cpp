@@ -1,25 +1,15 @@
+// Changes: what is asked for is made in the directory and with the peers'
+// actors, and published.
 #include "actors/peers/registry.hpp"
 
 #include "messages/errors.hpp"
-#include "platform/clock.hpp"
 #include "protocol/base/random.hpp"
 
-#include <algorithm>
 #include <cerrno>
-#include <unordered_set>
 
 namespace weft {
 
-using namespace std::chrono_literals;
-
 namespace {
-
-/// Notes on single peers are for people: no answer has more of them.
-constexpr std::size_t most_notes = 16;
-
-std::string label_of(const peer_config& config) {
-  return config.name.empty() ? to_string(config.public_key) : config.name;
-}
 
 // Texts that are parsed never have IPv4-mapped addresses, but whoever embeds an
 // overlay, or writes to it as a program, may send them.
@@ -46,25 +36,6 @@ patch<peer_config> plain(patch<peer_config> update) {
   for (auto& change : update.allowed_ips)
     change.prefix = plain(change.prefix);
   return update;
-}
-
-/// What a peer that is known loses because it was added as if it were new.
-std::string
-cleared_keys(const peer_config& former, const patch<peer_config>& update) {
-  std::string names;
-  for_each_field<peer_config>([&](const auto& row, auto) {
-    if (update.clears(row.member)
-        && former.*row.member != peer_config{}.*row.member)
-      names += (names.empty() ? "" : ", ") + std::string{row.name};
-  });
-  return names;
-}
-
-caf::error name_is_taken(const std::string& name) {
-  return make_error(EEXIST,
-                    "peer.name: another peer is called '" + name
-                      + "'; choose another name",
-                    "peer.name");
 }
 
 } // namespace
@@ -107,13 +78,13 @@ registry::behavior_type registry::make_behavior() {
 }
 
 void registry::on_exit() {
-  for (auto& entry : slots_) {
-    if (entry.actor) {
-      demonitor(entry.actor.address());
-      send_exit(entry.actor, caf::exit_reason::user_shutdown);
+  for (const auto& seat : seats_) {
+    if (seat.actor) {
+      demonitor(seat.actor.address());
+      send_exit(seat.actor, caf::exit_reason::user_shutdown);
     }
   }
-  slots_.clear();
+  seats_.clear();
   by_address_.clear();
   new_entries_.entries.clear();
   changing_.reset();
@@ -129,33 +100,12 @@ void registry::on_exit() {
   us_ = {};
 }
 
-const lane& registry::lane_of(std::uint32_t slot) const {
-  return lanes_[slot % lanes_.size()];
-}
-
 // -- changes -----------------------------------------------------------------
 
-bool registry::has_room_for(const device_update& update) const {
-  if (by_key_.size() + update.peers.size() <= receiver_index_codec::max_slots)
-    return true;
-  std::unordered_set<public_key> added;
-  for (const auto& peer : update.peers) {
-    if (peer.verb != peer_verb::remove
-        && (update.replace_peers || !by_key_.contains(peer.public_key)))
-      added.insert(peer.public_key);
-  }
-  const auto kept = update.replace_peers ? 0 : by_key_.size();
-  return kept + added.size() <= receiver_index_codec::max_slots;
-}
-
 caf::error registry::check(const device_update& update) const {
-  if (!has_room_for(update))
-    return make_error(ENOSPC,
-                      "too many peers: a device has room for "
-                        + std::to_string(receiver_index_codec::max_slots),
-                      "peers");
-  if (const auto name = doubled_name(update))
-    return name_is_taken(*name);
+  if (auto refusal = directory_.check(update))
+    return make_error(refusal->code, std::move(refusal->message),
+                      std::move(refusal->field));
   return {};
 }
 
@@ -178,18 +128,21 @@ void registry::go_on() {
     return;
   auto& [update, next_slot, next_peer, changes, promise] = *changing_;
   std::size_t made = 0;
-  for (; update.replace_peers && next_slot < slots_.size() && made < portion;
+  for (;
+       update.replace_peers && next_slot < directory_.slots() && made < portion;
        ++next_slot) {
-    if (!slots_[next_slot].actor)
+    const auto* known = directory_.find(next_slot);
+    if (known == nullptr
+        || !peer_directory::replaces(update.origin, known->origin))
       continue;
     remove_peer(next_slot);
     ++changes.peers_removed;
     ++made;
   }
   for (; next_peer < update.peers.size() && made < portion; ++next_peer) {
-    const auto peer = plain(std::move(update.peers[next_peer]));
-    apply_peer(peer, changes);
-    made += 1 + peer.allowed_ips.size();
+    const auto change = plain(std::move(update.peers[next_peer]));
+    apply_peer(change, update.origin, changes);
+    made += 1 + change.allowed_ips.size();
   }
   if (made >= portion) {
     send(caf::actor_cast<registry_actor>(this), go_on_changing{});
@@ -202,76 +155,68 @@ void registry::go_on() {
   publish(std::move(answer));
 }
 
-std::optional<std::string>
-registry::doubled_name(const device_update& update) const {
-  std::unordered_map<public_key, bool> keeps_name; // of those in the update
-  std::unordered_set<std::string, keyed_text_hash> names;
-  for (const auto& peer : update.peers) {
-    const auto stays = peer.verb != peer_verb::remove;
-    const auto* name = peer.find(&peer_config::name);
-    keeps_name[peer.public_key] = stays && name == nullptr;
-    if (stays && name != nullptr && !name->empty()
-        && !names.insert(*name).second)
-      return *name;
-  }
-  if (names.empty() || update.replace_peers)
-    return std::nullopt;
-  for (const auto& [key, slot] : by_key_) {
-    const auto named = keeps_name.find(key);
-    const auto& name = slots_[slot].config.name;
-    if ((named == keeps_name.end() || named->second) && names.contains(name))
-      return name;
-  }
-  return std::nullopt;
-}
-
 caf::result<config_changes>
 registry::change_peer_of(const change_existing_peer& asked) {
-  const auto& update = asked.update;
+  const auto& key = asked.update.public_key;
   if (changing_)
     return make_error(EBUSY, "another change is being made");
-  if (!by_key_.contains(update.public_key))
-    return make_error(ENOENT,
-                      "there is no peer " + to_string(update.public_key)
-                        + "; add it first",
-                      "peer");
+  if (!directory_.slot_of(key))
+    return make_error(
+      ENOENT, "there is no peer " + to_string(key) + "; add it first", "peer");
   device_update alone;
-  alone.peers = {update};
-  if (const auto name = doubled_name(alone))
-    return name_is_taken(*name);
+  alone.peers = {asked.update};
+  if (auto reason = check(alone))
+    return reason;
   config_changes changes;
-  apply_peer(plain(update), changes);
+  apply_peer(plain(asked.update), alone.origin, changes);
   auto promise = make_response_promise<changes_promise>();
   publish([promise, changes]() mutable { promise.deliver(changes); });
   return promise;
 }
 
-void registry::apply_peer(const patch<peer_config>& update,
+void registry::apply_peer(const patch<peer_config>& change, peer_origin origin,
                           config_changes& changes) {
-  const auto found = by_key_.find(update.public_key);
-  if (found == by_key_.end()) {
-    if (update.verb != peer_verb::put)
-      return;
-    if (us_.self && us_.self->public_static() == update.public_key) {
-      const auto* name = update.find(&peer_config::name);
-      leave_out(name != nullptr ? *name : std::string{}, changes);
-      return;
-    }
-    const auto slot = add_peer(update);
-    change_allowed_ips(slot, update, changes);
-    ++changes.peers_added;
-    tell_event(event_kind::peer_added, slots_[slot]);
+  const auto slot = directory_.slot_of(change.public_key);
+  switch (change.verb) {
+    case peer_verb::put:
+      if (slot)
+        change_known(*slot, change, origin, changes);
+      else
+        add_peer(change, origin, changes);
+      break;
+    case peer_verb::update:
+      if (slot)
+        change_known(*slot, change, origin, changes);
+      break;
+    case peer_verb::remove:
+      if (slot) {
+        remove_peer(*slot);
+        ++changes.peers_removed;
+      }
+      break;
+  }
+}
+
+void registry::add_peer(const patch<peer_config>& change, peer_origin origin,
+                        config_changes& changes) {
+  if (us_.self && us_.self->public_static() == change.public_key) {
+    const auto* name = change.find(&peer_config::name);
+    leave_out(name != nullptr ? *name : std::string{}, changes);
     return;
   }
-  const auto slot = found->second;
-  if (update.verb == peer_verb::remove) {
-    remove_peer(slot);
-    ++changes.peers_removed;
-    return;
-  }
-  const auto keys_changed = change_existing(slot, update, changes);
-  if (change_allowed_ips(slot, update, changes) || keys_changed)
-    ++changes.peers_changed;
+  system_random random;
+  const auto slot = directory_.add(change, origin, random);
+  if (seats_.size() <= slot)
+    seats_.resize(slot + 1);
+  auto& seat = seats_[slot];
+  seat.memory = {};
+  // Not the indices of the slot's former peer again.
+  seat.memory.generation = directory_.generation(slot);
+  spawn_peer(slot);
+  resolve(slot);
+  change_allowed_ips(slot, change, changes);
+  ++changes.peers_added;
+  tell_event(event_kind::peer_added, slot);
 }
 
 void registry::leave_out(const std::string& name, config_changes& changes) {
@@ -281,124 +226,67 @@ void registry::leave_out(const std::string& name, config_changes& changes) {
   changes.notes.push_back(std::move(text));
 }
 
-void registry::tell_event(event_kind kind, const slot_entry& entry,
-                          std::string reason) {
-  overlay_event event;
-  event.kind = kind;
-  event.peer = entry.config.public_key;
-  event.peer_name = entry.config.name;
-  event.endpoint = entry.address;
-  event.reason = std::move(reason);
-  send(neighbours_.events, std::move(event));
-}
-
-std::uint32_t registry::add_peer(const patch<peer_config>& update) {
-  const auto slot = take_slot();
-  auto& entry = slots_[slot];
-  entry.memory = {};
-  // Not the indices of the slot's former peer again.
-  entry.memory.generation = generations_[slot];
-  entry.config = {};
-  update.apply_to(entry.config);
-  entry.config.public_key = update.public_key;
-  entry.address = numeric_of(entry.config.endpoint);
-  by_key_[update.public_key] = slot;
-  spawn_peer(slot);
-  resolve(slot);
-  return slot;
-}
-
-void registry::spawn_peer(std::uint32_t slot) {
-  auto& entry = slots_[slot];
-  const auto& on = lane_of(slot);
-  entry.actor = system().spawn<peer>(
-    on.loop, on.space,
-    peer_neighbours{on.socket, on.writer, on.timer,
-                    caf::actor_cast<registry_actor>(this), neighbours_.events},
-    us_.speaker(), slot, entry.memory, entry.config, entry.address);
-  entry.started = boot_now();
-  monitor(entry.actor);
-  by_address_[entry.actor.address()] = slot;
-  table_.set(slot, entry.actor);
-  announce(entry);
-}
-
-void registry::announce(const slot_entry& entry) {
-  new_entries_.entries.push_back(
-    {entry.config.public_key, entry.actor, entry.address});
-}
-
-bool registry::change_existing(std::uint32_t slot,
-                               const patch<peer_config>& update,
-                               config_changes& changes) {
-  auto& entry = slots_[slot];
-  const auto former = entry.config;
-  update.apply_to(entry.config);
-  if (update.find(&peer_config::endpoint) != nullptr) {
-    // The address of a new name is not known yet; until then the former one.
-    if (host_text(entry.config.endpoint).empty())
-      entry.address = numeric_of(entry.config.endpoint);
-    announce(entry);
+void registry::change_known(slot_number slot, const patch<peer_config>& change,
+                            peer_origin origin, config_changes& changes) {
+  const auto label = directory_.label(slot);
+  const auto keys = directory_.change_keys(slot, change, origin);
+  if (change.find(&peer_config::endpoint) != nullptr) {
+    announce(slot);
     resolve(slot);
   }
-  if (update.verb == peer_verb::put && changes.notes.size() < most_notes) {
-    if (const auto keys = cleared_keys(former, update); !keys.empty())
-      changes.notes.push_back(label_of(former)
-                              + " was known, and has lost: " + keys);
+  // Whoever adds a peer may not know that there is more to it.
+  if (change.verb == peer_verb::put && !keys.cleared.empty()
+      && changes.notes.size() < most_notes) {
+    std::string names;
+    for (const auto name : keys.cleared)
+      names += (names.empty() ? "" : ", ") + std::string{name};
+    changes.notes.push_back(label + " was known, and has lost: " + names);
   }
-  tell(entry.actor, update);
-  return entry.config != former;
+  tell(seats_[slot].actor, change);
+  if (change_allowed_ips(slot, change, changes) || keys.any)
+    ++changes.peers_changed;
 }
 
-bool registry::change_allowed_ips(std::uint32_t slot,
-                                  const patch<peer_config>& update,
+bool registry::change_allowed_ips(slot_number slot,
+                                  const patch<peer_config>& change,
                                   config_changes& changes) {
-  auto& allowed = slots_[slot].allowed;
-  const auto before = allowed;
-  if (update.replace_allowed_ips) {
-    for (const auto& prefix : allowed)
-      prefixes_.erase(prefix, slot);
-    allowed.clear();
-    note_loss(slot);
+  auto changed = directory_.change_allowed_ips(slot, change);
+  if (!changed.losers.empty()) {
+    gathering()->losers.merge(changed.losers);
+    gathering()->was_busy = true;
   }
-  for (const auto& change : update.allowed_ips) {
-    const auto& prefix = change.prefix;
-    if (change.remove) {
-      if (prefixes_.erase(prefix, slot)) {
-        allowed.erase(prefix);
-        note_loss(slot);
-      }
-    } else if (prefixes_.find(prefix) != slot) {
-      if (const auto former = prefixes_.insert(prefix, slot)) {
-        auto& loser = slots_[*former];
-        loser.allowed.erase(prefix);
-        note_loss(*former);
-        if (changes.notes.size() < most_notes)
-          changes.notes.push_back(to_string(prefix) + " moved from "
-                                  + label_of(loser.config));
-      }
-      allowed.insert(prefix);
-    }
+  for (const auto& [prefix, former] : changed.moved) {
+    if (changes.notes.size() < most_notes)
+      changes.notes.push_back(to_string(prefix) + " moved from "
+                              + directory_.label(former));
   }
-  return allowed != before;
+  return changed.any;
 }
 
-void registry::note_loss(std::uint32_t slot) {
-  gathering()->losers.insert(slot);
-  gathering()->was_busy = true;
+void registry::remove_peer(slot_number slot) {
+  const auto key = directory_.at(slot).config.public_key;
+  tell_event(event_kind::peer_removed, slot);
+  new_entries_.entries.push_back({key, {}, {}});
+  end_peer(slot, directory_.remove(slot));
 }
 
-void registry::remove_peer(std::uint32_t slot) {
-  auto& entry = slots_[slot];
-  tell_event(event_kind::peer_removed, entry);
-  for (const auto& prefix : entry.allowed)
-    prefixes_.erase(prefix, slot);
-  by_key_.erase(entry.config.public_key);
-  new_entries_.entries.push_back({entry.config.public_key, {}, {}});
-  const auto has_ended = by_address_.erase(entry.actor.address()) == 0;
-  end_peer(slot, has_ended);
-  entry = {};
-  table_.set(slot, {});
+/// To the gate, with the next publication.
+void registry::announce(slot_number slot) {
+  const auto& known = directory_.at(slot);
+  new_entries_.entries.push_back(
+    {known.config.public_key, seats_[slot].actor, known.address});
+}
+
+void registry::tell_event(event_kind kind, slot_number slot,
+                          std::string reason) {
+  const auto& known = directory_.at(slot);
+  overlay_event event;
+  event.kind = kind;
+  event.peer = known.config.public_key;
+  event.peer_name = known.config.name;
+  event.endpoint = known.address;
+  event.reason = std::move(reason);
+  send(neighbours_.events, std::move(event));
 }
 
 caf::result<config_changes>
@@ -415,24 +303,16 @@ registry::set_identity(const change_identity& changed) {
   us_ = changed;
   config_changes changes;
   if (us_.self) {
-    // A peer with our own key disappears.
-    if (const auto found = by_key_.find(us_.self->public_static());
-        found != by_key_.end()) {
-      leave_out(slots_[found->second].config.name, changes);
-      remove_peer(found->second);
+    // Nobody is a peer of itself.
+    if (const auto slot = directory_.slot_of(us_.self->public_static())) {
+      leave_out(directory_.at(*slot).config.name, changes);
+      remove_peer(*slot);
       ++changes.peers_removed;
     }
   }
   auto promise = make_response_promise<changes_promise>();
   publish([promise, changes]() mutable { promise.deliver(changes); });
   return promise;
-}
-
-void registry::forget_sources() {
-  for (const auto& entry : slots_) {
-    if (entry.actor)
-      send(entry.actor, source_lost{});
-  }
 }
 
 } // namespace weft

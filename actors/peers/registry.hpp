@@ -5,6 +5,7 @@
 
 #include "actors/loop/lane.hpp"
 #include "actors/peers/peer.hpp"
+#include "actors/peers/peer_directory.hpp"
 #include "messages/overlay.hpp"
 #include "messages/registry.hpp"
 #include "messages/resolver.hpp"
@@ -39,13 +40,11 @@ public:
   void on_exit() override;
 
 private:
-  /// A peer's place, whether it is in use or not.
-  struct slot_entry {
-    peer_actor actor;   ///< null: free
-    peer_config config; ///< but for its allowed IPs
-    /// The configured endpoint; of a name, the address that was found last.
-    std::optional<endpoint> address;
-    std::set<ip_prefix> allowed;
+  using slot_number = peer_directory::slot_number;
+
+  /// The actor of the peer that the directory has in a slot.
+  struct seat {
+    peer_actor actor; ///< null: the slot is free
     session_memory memory;
     std::uint64_t restarts = 0;
     time_point started{};
@@ -60,9 +59,9 @@ private:
   /// loop have their turn in between.
   struct change_under_way {
     device_update update;
-    std::uint32_t next_slot = 0; ///< to be emptied, if peers are replaced
-    std::size_t next_peer = 0;   ///< of `update`
-    config_changes changes;      ///< so far
+    slot_number next_slot = 0; ///< to be emptied, if peers are replaced
+    std::size_t next_peer = 0; ///< of `update`
+    config_changes changes;    ///< so far
     changes_promise promise;
   };
 
@@ -72,7 +71,7 @@ private:
     unsigned step = 0;
     bool speaker = false;            ///< whom we speak as has changed
     bool peers_know_speaker = false; ///< they were told beforehand
-    std::set<std::uint32_t> losers;  ///< slots that lost prefixes
+    std::set<slot_number> losers;    ///< that lost prefixes
     std::size_t removed = 0;         ///< peers
     /// Somebody now sends otherwise or receives otherwise, or not at all.
     bool was_busy = false;
@@ -89,50 +88,54 @@ private:
 
   /// A peer that was removed, until it has ended.
   struct ending_peer {
-    std::optional<std::uint32_t> slot; ///< nothing: another peer has it
+    peer_directory::departure departure = 0;
     session_memory memory;
     publication_ptr change; ///< that waits for the end
   };
 
-  // registry.cpp
+  // registry.cpp: changes
   caf::result<config_changes> apply(device_update& update);
   void go_on();
   caf::result<config_changes> change_peer_of(const change_existing_peer& asked);
   /// Why it cannot be made, or nothing.
   caf::error check(const device_update& update) const;
-  bool has_room_for(const device_update& update) const;
-  /// A name that two peers would have then.
-  std::optional<std::string> doubled_name(const device_update& update) const;
-  void apply_peer(const patch<peer_config>& update, config_changes& changes);
-  std::uint32_t add_peer(const patch<peer_config>& update);
-  void announce(const slot_entry& entry);
-  void
-  tell_event(event_kind kind, const slot_entry& entry, std::string reason = {});
-  bool change_existing(std::uint32_t slot, const patch<peer_config>& update,
-                       config_changes& changes);
-  bool change_allowed_ips(std::uint32_t slot, const patch<peer_config>& update,
+  void apply_peer(const patch<peer_config>& change, peer_origin origin,
+                  config_changes& changes);
+  void add_peer(const patch<peer_config>& change, peer_origin origin,
+                config_changes& changes);
+  void change_known(slot_number slot, const patch<peer_config>& change,
+                    peer_origin origin, config_changes& changes);
+  bool change_allowed_ips(slot_number slot, const patch<peer_config>& change,
                           config_changes& changes);
   /// Of a peer with our own key.
   void leave_out(const std::string& name, config_changes& changes);
-  void note_loss(std::uint32_t slot);
-  void remove_peer(std::uint32_t slot);
-  void spawn_peer(std::uint32_t slot);
+  void remove_peer(slot_number slot);
+  void announce(slot_number slot);
+  void tell_event(event_kind kind, slot_number slot, std::string reason = {});
+  caf::result<config_changes> set_identity(const change_identity& changed);
+
+  // registry_actors.cpp: the peers' actors
+  const lane& lane_of(slot_number slot) const;
+  void spawn_peer(slot_number slot);
+  void end_peer(slot_number slot, peer_directory::departure departure);
   void remember(const session_ended& ended);
   void peer_ended(const caf::down_msg& down);
+  bool removed_peer_ended(const caf::actor_addr& who);
   void start_again(const restart_peer& request);
+  void forget_sources();
+
+  // registry_names.cpp: endpoints that are host names
   /// Looks the configured endpoint up if it is a name.
-  void resolve(std::uint32_t slot);
+  void resolve(slot_number slot);
   void set_resolved(const endpoint_resolved& resolved);
   void lookup_failed(const endpoint_not_found& failure);
   void resolve_again(const lookup_due& due);
   void try_another_address(const endpoint_unanswered& unanswered);
   /// The peer that still wants this name, if it does.
-  slot_entry* entry_wanting(const public_key& key, const host_endpoint& host);
-  caf::result<config_changes> set_identity(const change_identity& changed);
-  const lane& lane_of(std::uint32_t slot) const;
-  void forget_sources();
+  std::optional<slot_number>
+  slot_wanting(const public_key& key, const host_endpoint& host) const;
 
-  // registry_publish.cpp
+  // registry_publish.cpp: how a change comes into force
   /// What the next publication is gathered in.
   const publication_ptr& gathering();
   template <class Handle, class Message>
@@ -148,11 +151,8 @@ private:
   void answer_askers(const publication_ptr& change);
   void await_answers();
   void give_up_waiting();
-  void end_peer(std::uint32_t slot, bool has_ended);
-  bool removed_peer_ended(const caf::actor_addr& who);
-  std::uint32_t take_slot();
 
-  // registry_reports.cpp
+  // registry_reports.cpp: questions
   struct collection;
   caf::result<registry_report> report(const report_request& request);
   void ask_next_peer(const std::shared_ptr<collection>& all);
@@ -165,13 +165,9 @@ private:
   change_identity us_;
   std::shared_ptr<spdlog::logger> log_;
 
-  std::vector<slot_entry> slots_;
-  std::vector<std::uint32_t> free_slots_;
-  /// Of the next session's receiver index, for each slot that ever was in use.
-  std::vector<std::uint32_t> generations_;
-  std::unordered_map<public_key, std::uint32_t> by_key_;
-  std::unordered_map<caf::actor_addr, std::uint32_t> by_address_;
-  allowed_ips prefixes_;
+  peer_directory directory_;
+  std::vector<seat> seats_; ///< by slot
+  std::unordered_map<caf::actor_addr, slot_number> by_address_;
   peer_table table_;
   peer_entries_changed new_entries_;           ///< since the last publication
   std::unique_ptr<change_under_way> changing_; ///< null: none

@@ -29,9 +29,6 @@ constexpr auto most_waiting = std::chrono::seconds{5};
 /// So many peers that leave at once are worth a look for free memory.
 constexpr std::size_t many_peers = 1000;
 
-/// A peer that fails again within this time is started again only then.
-constexpr auto min_life = 1s;
-
 } // namespace
 
 const registry::publication_ptr& registry::gathering() {
@@ -55,9 +52,9 @@ void registry::tell(const peer_actor& peer, patch<peer_config> changes) {
 }
 
 void registry::tell_speaker(const publication_ptr& change) {
-  for (const auto& entry : slots_) {
-    if (entry.actor)
-      demand(change, entry.actor, published_.speaker);
+  for (const auto& seat : seats_) {
+    if (seat.actor)
+      demand(change, seat.actor, published_.speaker);
   }
 }
 
@@ -77,7 +74,7 @@ void registry::publish(std::function<void()> in_force) {
     demand(change, neighbours_.gate, us_);
   }
   published_.snapshot
-    = std::make_shared<const routes>(prefixes_, table_, indices_);
+    = std::make_shared<const routes>(directory_.prefixes(), table_, indices_);
   for (const auto& each : lanes_) {
     demand(change, each.reader, routes_changed{published_.snapshot});
     demand(change, each.socket, routes_changed{published_.snapshot});
@@ -102,8 +99,8 @@ void registry::next_step(const publication_ptr& change) {
   switch (change->step++) {
     case 0:
       for (const auto slot : change->losers) {
-        if (slot < slots_.size() && slots_[slot].actor)
-          demand(change, slots_[slot].actor,
+        if (slot < seats_.size() && seats_[slot].actor)
+          demand(change, seats_[slot].actor,
                  prefixes_lost{published_.snapshot});
       }
       if (change->speaker && !change->peers_know_speaker)
@@ -127,9 +124,9 @@ void registry::next_step(const publication_ptr& change) {
 void registry::finish(const publication_ptr& change) {
   change->missing = 0;
   answer_askers(change);
-  if (by_key_.empty() && ending_.empty() && !changing_) {
-    std::vector<slot_entry>().swap(slots_);
-    std::vector<std::uint32_t>().swap(free_slots_);
+  if (directory_.is_empty() && ending_.empty() && !changing_) {
+    directory_.shrink();
+    std::vector<seat>().swap(seats_);
     table_ = {};
   }
   if (change->removed >= many_peers)
@@ -164,100 +161,6 @@ void registry::give_up_waiting() {
     answer_askers(change);
   }
   await_answers();
-}
-
-// -- peers that end ----------------------------------------------------------
-
-/// `has_ended`: it failed, and was not started again yet.
-void registry::end_peer(std::uint32_t slot, bool has_ended) {
-  auto& entry = slots_[slot];
-  const auto& change = gathering();
-  ++change->removed;
-  change->was_busy = true;
-  if (has_ended) {
-    generations_[slot] = entry.memory.generation;
-    free_slots_.push_back(slot);
-    return;
-  }
-  ++change->missing;
-  ending_[entry.actor.address()] = {slot, entry.memory, change};
-  send_exit(entry.actor, caf::exit_reason::user_shutdown);
-}
-
-/// Whether it was told to end.  Its slot is free from now on, for sessions with
-/// other receiver indices than it had.
-bool registry::removed_peer_ended(const caf::actor_addr& who) {
-  const auto found = ending_.find(who);
-  if (found == ending_.end())
-    return false;
-  const auto ended = std::move(found->second);
-  ending_.erase(found);
-  if (ended.slot) {
-    generations_[*ended.slot] = ended.memory.generation;
-    free_slots_.push_back(*ended.slot);
-  }
-  acknowledged(ended.change);
-  return true;
-}
-
-void registry::remember(const session_ended& ended) {
-  const auto who = caf::actor_cast<caf::actor_addr>(current_sender());
-  if (const auto live = by_address_.find(who); live != by_address_.end())
-    slots_[live->second].memory = ended.memory;
-  else if (const auto removed = ending_.find(who); removed != ending_.end())
-    removed->second.memory = ended.memory;
-}
-
-void registry::peer_ended(const caf::down_msg& down) {
-  const auto found = by_address_.find(down.source);
-  if (removed_peer_ended(down.source) || found == by_address_.end())
-    return;
-  const auto slot = found->second;
-  by_address_.erase(found);
-  auto& entry = slots_[slot];
-  ++entry.restarts;
-  log_->error("peer {} failed ({}) and is started again with a new session",
-              to_string(entry.config.public_key), error_message(down.reason));
-  tell_event(event_kind::peer_restarted, entry, error_message(down.reason));
-  const restart_peer request{slot, entry.config.public_key};
-  if (boot_now() - entry.started >= min_life)
-    start_again(request);
-  else
-    delayed_send(caf::actor_cast<registry_actor>(this), min_life, request);
-}
-
-void registry::start_again(const restart_peer& request) {
-  // It may have been removed meanwhile, or its slot given to another peer.
-  const auto found = by_key_.find(request.key);
-  if (found == by_key_.end() || found->second != request.slot
-      || by_address_.contains(slots_[request.slot].actor.address()))
-    return;
-  spawn_peer(request.slot);
-  publish();
-}
-
-std::uint32_t registry::take_slot() {
-  if (free_slots_.empty() && slots_.size() < receiver_index_codec::max_slots) {
-    const auto slot = static_cast<std::uint32_t>(slots_.size());
-    slots_.emplace_back();
-    if (generations_.size() < slots_.size())
-      generations_.push_back(system_random().next_u32());
-    return slot;
-  }
-  if (!free_slots_.empty()) {
-    const auto slot = free_slots_.back();
-    free_slots_.pop_back();
-    return slot;
-  }
-  // All are taken, but some by peers that are about to end.
-  for (auto& [address, ended] : ending_) {
-    if (ended.slot) {
-      const auto slot = *std::exchange(ended.slot, std::nullopt);
-      generations_[slot] += 1U << (receiver_index_codec::generation_bits - 1);
-      return slot;
-    }
-  }
-  throw std::logic_error("there is no slot for another peer");
 }
 
 } // namespace weft

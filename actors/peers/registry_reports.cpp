@@ -8,22 +8,24 @@ namespace weft {
 
 peer_configurations registry::configuration() const {
   peer_configurations result;
-  for (const auto& entry : slots_) {
-    if (!entry.actor)
+  for (slot_number slot = 0; slot < directory_.slots(); ++slot) {
+    const auto* known = directory_.find(slot);
+    if (known == nullptr
+        || !peer_directory::replaces(peer_origin::file, known->origin))
       continue;
-    auto& peer = result.peers.emplace_back(entry.config);
-    peer.allowed_ips.assign(entry.allowed.begin(), entry.allowed.end());
+    auto& peer = result.peers.emplace_back(known->config);
+    peer.allowed_ips.assign(known->allowed.begin(), known->allowed.end());
   }
   return result;
 }
 
 caf::result<bool> registry::handshake_since(const check_handshake& asked) {
-  const auto found = by_key_.find(asked.peer);
-  if (found == by_key_.end())
+  const auto slot = directory_.slot_of(asked.peer);
+  if (!slot)
     return make_error(ENOENT, "there is no peer " + to_string(asked.peer),
                       "peer");
   auto promise = make_response_promise<caf::typed_response_promise<bool>>();
-  request(slots_[found->second].actor, caf::infinite, report_request{})
+  request(seats_[*slot].actor, caf::infinite, report_request{})
     .then(
       [promise, since = asked.since](const peer_report& report) mutable {
         const auto& last = report.status.last_handshake;
@@ -54,23 +56,24 @@ caf::result<registry_report> registry::report(const report_request& request) {
     = make_response_promise<caf::typed_response_promise<registry_report>>();
   std::size_t prefixes = 0;
   auto next = request.first_peer;
-  for (; next < slots_.size() && all->from.size() < request.max_peers; ++next) {
-    const auto& entry = slots_[next];
-    if (!entry.actor)
+  for (; next < directory_.slots() && all->from.size() < request.max_peers;
+       ++next) {
+    const auto* known = directory_.find(next);
+    if (known == nullptr)
       continue;
-    prefixes += entry.allowed.size();
+    prefixes += known->allowed.size();
     if (prefixes > request.max_prefixes && !all->from.empty())
       break;
-    all->from.push_back(entry.actor);
+    all->from.push_back(seats_[next].actor);
     // What is known without the peer, in case it fails just now.
     auto& status = all->report.peers.emplace_back();
-    status.public_key = entry.config.public_key;
-    status.allowed_ips.assign(entry.allowed.begin(), entry.allowed.end());
-    status.restarts = entry.restarts;
+    status.public_key = known->config.public_key;
+    status.allowed_ips.assign(known->allowed.begin(), known->allowed.end());
+    status.restarts = seats_[next].restarts;
   }
-  while (next < slots_.size() && !slots_[next].actor)
+  while (next < directory_.slots() && directory_.find(next) == nullptr)
     ++next;
-  all->report.next_peer = next < slots_.size() ? next : 0;
+  all->report.next_peer = next < directory_.slots() ? next : 0;
   all->missing = all->from.size();
   if (all->from.empty())
     all->promise.deliver(std::move(all->report));

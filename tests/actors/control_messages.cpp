@@ -79,6 +79,18 @@ TEST_CASE("A change arrives with what it says, and without what it does not") {
   CHECK(there_and_back(home, update_peer{update}).update == update);
 }
 
+TEST_CASE("An endpoint that is cleared is told from one that is kept") {
+  world home;
+  patch<peer_config> update;
+  update.public_key.bytes[0] = std::byte{1};
+  update.verb = peer_verb::update;
+  update.clear(&peer_config::endpoint);
+  const auto got = there_and_back(home, update_peer{update}).update;
+  CHECK(got == update);
+  CHECK(got.clears(&peer_config::endpoint));
+  CHECK(got.find(&peer_config::name) == nullptr);
+}
+
 TEST_CASE("A status arrives without secrets") {
   world home;
   const auto config = full_config();

@@ -159,6 +159,30 @@ TEST_CASE_METHOD(from_file,
   CHECK(codes[ESHUTDOWN] > 0);
 }
 
+TEST_CASE_METHOD(from_file, "A reload takes back the peers of commands, and "
+                            "leaves those of the network") {
+  const auto key = [](std::uint8_t number) {
+    public_key made;
+    made.bytes[0] = std::byte{number};
+    return made;
+  };
+  device_update told;
+  told.origin = peer_origin::network;
+  told.peers.emplace_back().public_key = key(1);
+  REQUIRE_FALSE(home.command(root_of(one), told));
+  peer_config commanded;
+  commanded.public_key = key(2);
+  home.ask<config_changes>(one.running.actor, add_peer{commanded});
+  CHECK(one.status().peers.size() == 2);
+  file.answer();
+  CHECK(
+    home.ask<config_changes>(one.running.actor, reload_config{}).peers_removed
+    == 1);
+  const auto left = one.status().peers;
+  REQUIRE(left.size() == 1);
+  CHECK(left[0].public_key == key(1));
+}
+
 TEST_CASE("A reload for which there is no room is told to the log") {
   deterministic_random random{61};
   world home;

@@ -374,3 +374,42 @@ TEST_CASE_METHOD(asking, "The registry says beforehand which changes it would "
   CHECK_FALSE(check(update_of({with(third)})));
   CHECK(keys() == std::vector{first});
 }
+
+TEST_CASE_METHOD(registered, "What a whole configuration replaces leaves the "
+                             "peers of the network alone") {
+  auto told = update_of({with(first, {"10.0.0.1/32"})});
+  told.origin = peer_origin::network;
+  apply(told);
+  auto read = update_of({with(second, {"10.0.0.2/32"})});
+  read.origin = peer_origin::file;
+  apply(read);
+  apply({with(third)}); // by command: a reload is to take it back
+  const auto of_files
+    = home.ask<peer_configurations>(list, configuration_request{}).peers;
+  REQUIRE(of_files.size() == 2);
+  CHECK(of_files[0].public_key == second);
+  CHECK(of_files[1].public_key == third);
+  device_update nothing;
+  nothing.replace_peers = true;
+  apply(nothing);
+  CHECK(keys() == std::vector{first});
+  CHECK(slot_of("10.0.0.1"));
+}
+
+TEST_CASE_METHOD(registered, "Whoever adds a peer that is known hears what it "
+                             "has lost") {
+  auto known = with(first);
+  known.set(&peer_config::name, "alpha");
+  known.set(&peer_config::persistent_keepalive, 25s);
+  apply({known});
+  CHECK(changes.notes.empty());
+  auto again = with(first);
+  again.set(&peer_config::name, "alpha");
+  again.clear(&peer_config::persistent_keepalive);
+  again.clear(&peer_config::preshared_key);
+  apply({again});
+  CHECK(changes.notes
+        == std::vector<std::string>{
+          "alpha was known, and has lost: persistent_keepalive"});
+  CHECK(status_of(first).persistent_keepalive == 0s);
+}

@@ -1,0 +1,223 @@
+#include "actors/peers/peer_directory.hpp"
+
+#include "protocol/base/keyed_hash.hpp"
+#include "protocol/tunnel/receiver_index.hpp"
+
+#include <cerrno>
+#include <stdexcept>
+#include <unordered_set>
+
+namespace weft {
+
+namespace {
+
+constexpr std::size_t max_slots = receiver_index_codec::max_slots;
+
+} // namespace
+
+// -- questions ---------------------------------------------------------------
+
+std::optional<peer_directory::slot_number>
+peer_directory::slot_of(const public_key& key) const {
+  const auto found = by_key_.find(key);
+  return found == by_key_.end() ? std::nullopt : std::optional{found->second};
+}
+
+std::string peer_directory::label(slot_number slot) const {
+  const auto& config = slots_[slot]->config;
+  return config.name.empty() ? to_string(config.public_key) : config.name;
+}
+
+std::optional<peer_directory::refusal>
+peer_directory::check(const device_update& update) const {
+  if (!has_room_for(update))
+    return refusal{ENOSPC,
+                   "too many peers: a device has room for "
+                     + std::to_string(max_slots),
+                   "peers"};
+  if (const auto name = doubled_name(update))
+    return refusal{EEXIST,
+                   "peer.name: another peer is called '" + *name
+                     + "'; choose another name",
+                   "peer.name"};
+  return std::nullopt;
+}
+
+/// Peers that are there after it, whatever it adds.
+std::size_t peer_directory::count_kept(const device_update& update) const {
+  if (!update.replace_peers)
+    return by_key_.size();
+  std::size_t kept = 0;
+  for (const auto& [key, slot] : by_key_)
+    if (!replaces(update.origin, slots_[slot]->origin))
+      ++kept;
+  return kept;
+}
+
+bool peer_directory::has_room_for(const device_update& update) const {
+  if (by_key_.size() + update.peers.size() <= max_slots)
+    return true;
+  std::unordered_set<public_key> added;
+  for (const auto& peer : update.peers) {
+    const auto slot = slot_of(peer.public_key);
+    const auto is_kept
+      = slot
+        && (!update.replace_peers
+            || !replaces(update.origin, slots_[*slot]->origin));
+    if (peer.verb != peer_verb::remove && !is_kept)
+      added.insert(peer.public_key);
+  }
+  return count_kept(update) + added.size() <= max_slots;
+}
+
+/// A name that two peers would have then.
+std::optional<std::string>
+peer_directory::doubled_name(const device_update& update) const {
+  std::unordered_map<public_key, bool> keeps_name; // of those in the update
+  std::unordered_set<std::string, keyed_text_hash> names;
+  for (const auto& peer : update.peers) {
+    const auto stays = peer.verb != peer_verb::remove;
+    const auto* name = peer.find(&peer_config::name);
+    keeps_name[peer.public_key] = stays && name == nullptr;
+    if (stays && name != nullptr && !name->empty()
+        && !names.insert(*name).second)
+      return *name;
+  }
+  if (names.empty())
+    return std::nullopt;
+  for (const auto& [key, slot] : by_key_) {
+    const auto& known = *slots_[slot];
+    if (update.replace_peers && replaces(update.origin, known.origin))
+      continue;
+    const auto named = keeps_name.find(key);
+    if ((named == keeps_name.end() || named->second)
+        && names.contains(known.config.name))
+      return known.config.name;
+  }
+  return std::nullopt;
+}
+
+// -- changes -----------------------------------------------------------------
+
+peer_directory::slot_number
+peer_directory::add(const patch<peer_config>& change, peer_origin origin,
+                    random_source& random) {
+  const auto slot = take_slot(random);
+  auto& made = slots_[slot].emplace();
+  change.apply_to(made.config);
+  made.config.public_key = change.public_key;
+  made.address = numeric_of(made.config.endpoint);
+  made.origin = origin;
+  by_key_[change.public_key] = slot;
+  return slot;
+}
+
+peer_directory::key_changes
+peer_directory::change_keys(slot_number slot, const patch<peer_config>& change,
+                            peer_origin origin) {
+  auto& known = *slots_[slot];
+  const auto former = known.config;
+  change.apply_to(known.config);
+  if (origin != peer_origin::network)
+    known.origin = origin;
+  // The address of a new name is not known yet; until then the former one.
+  const auto* where = change.find(&peer_config::endpoint);
+  if (where != nullptr && host_text(*where).empty())
+    known.address = numeric_of(*where);
+  key_changes changes;
+  for_each_field<peer_config>([&](const auto& row, auto) {
+    if (former.*row.member == known.config.*row.member)
+      return;
+    changes.any = true;
+    if (change.clears(row.member))
+      changes.cleared.push_back(row.name);
+  });
+  return changes;
+}
+
+peer_directory::prefix_changes
+peer_directory::change_allowed_ips(slot_number slot,
+                                   const patch<peer_config>& change) {
+  auto& allowed = slots_[slot]->allowed;
+  const auto before = allowed;
+  prefix_changes changes;
+  if (change.replace_allowed_ips) {
+    for (const auto& prefix : allowed)
+      prefixes_.erase(prefix, slot);
+    allowed.clear();
+    changes.losers.insert(slot);
+  }
+  for (const auto& [prefix, is_removed] : change.allowed_ips) {
+    if (is_removed) {
+      if (prefixes_.erase(prefix, slot)) {
+        allowed.erase(prefix);
+        changes.losers.insert(slot);
+      }
+    } else if (prefixes_.find(prefix) != slot) {
+      if (const auto former = prefixes_.insert(prefix, slot)) {
+        slots_[*former]->allowed.erase(prefix);
+        changes.losers.insert(*former);
+        if (changes.moved.size() < most_notes)
+          changes.moved.emplace_back(prefix, *former);
+      }
+      allowed.insert(prefix);
+    }
+  }
+  changes.any = allowed != before;
+  return changes;
+}
+
+void peer_directory::set_address(slot_number slot, const endpoint& address) {
+  slots_[slot]->address = address;
+}
+
+peer_directory::departure peer_directory::remove(slot_number slot) {
+  const auto& gone = *slots_[slot];
+  for (const auto& prefix : gone.allowed)
+    prefixes_.erase(prefix, slot);
+  by_key_.erase(gone.config.public_key);
+  slots_[slot].reset();
+  leaving_[++last_departure_] = slot;
+  return last_departure_;
+}
+
+void peer_directory::has_left(departure who, std::uint32_t generation) {
+  const auto found = leaving_.find(who);
+  if (found == leaving_.end())
+    return; // another peer has its slot already
+  generations_[found->second] = generation;
+  free_slots_.push_back(found->second);
+  leaving_.erase(found);
+}
+
+peer_directory::slot_number peer_directory::take_slot(random_source& random) {
+  if (free_slots_.empty() && slots_.size() < max_slots) {
+    const auto slot = slots();
+    slots_.emplace_back();
+    if (generations_.size() < slots_.size())
+      generations_.push_back(random.next_u32());
+    return slot;
+  }
+  if (!free_slots_.empty()) {
+    const auto slot = free_slots_.back();
+    free_slots_.pop_back();
+    return slot;
+  }
+  // All are taken, but some by peers that are about to end: far away from the
+  // receiver indices that these may still use.
+  if (leaving_.empty())
+    throw std::logic_error("there is no slot for another peer");
+  const auto slot = leaving_.begin()->second;
+  leaving_.erase(leaving_.begin());
+  generations_[slot] += 1U << (receiver_index_codec::generation_bits - 1);
+  return slot;
+}
+
+void peer_directory::shrink() {
+  if (!by_key_.empty() || !leaving_.empty())
+    return;
+  std::vector<std::optional<entry>>().swap(slots_);
+  std::vector<slot_number>().swap(free_slots_);
+}
+
+} // namespace weft

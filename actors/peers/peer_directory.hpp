@@ -1,0 +1,130 @@
+// Who the peers are: their slots, keys, names and allowed IPs.  Plain: it knows
+// slots and no actors, which the registry pairs.
+#pragma once
+
+#include "config/device_update.hpp"
+#include "protocol/base/random.hpp"
+#include "protocol/tunnel/allowed_ips.hpp"
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace weft {
+
+/// Notes on single peers are for people: no answer has more of them.
+inline constexpr std::size_t most_notes = 16;
+
+class peer_directory {
+public:
+  using slot_number = std::uint32_t;
+
+  struct entry {
+    peer_config config;          ///< but for its allowed IPs
+    std::set<ip_prefix> allowed; ///< these are they
+    /// Derived from the configured endpoint: its address, or what its name was
+    /// found to stand for last.
+    std::optional<endpoint> address;
+    peer_origin origin = peer_origin::file;
+  };
+
+  /// Why a change cannot be made.
+  struct refusal {
+    int code = 0; ///< an errno
+    std::string message;
+    std::string field;
+  };
+
+  /// What changed of a peer's keys.
+  struct key_changes {
+    bool any = false;
+    std::vector<std::string_view> cleared; ///< names of those it has lost
+  };
+
+  /// What changed of its allowed IPs.
+  struct prefix_changes {
+    bool any = false;
+    std::set<slot_number> losers; ///< peers that may have lost some
+    /// Those that were another peer's, `most_notes` of them at most.
+    std::vector<std::pair<ip_prefix, slot_number>> moved;
+  };
+
+  /// A peer that was removed, and may still be using its slot.
+  using departure = std::uint64_t;
+
+  // -- questions --
+
+  /// Null: nobody has that slot.
+  const entry* find(slot_number slot) const {
+    return slot < slots_.size() && slots_[slot] ? &*slots_[slot] : nullptr;
+  }
+  /// Of a slot that is in use, or else it throws.
+  const entry& at(slot_number slot) const {
+    return slots_.at(slot).value();
+  }
+  std::optional<slot_number> slot_of(const public_key& key) const;
+  /// One more than the last slot in use, or more.
+  slot_number slots() const {
+    return static_cast<slot_number>(slots_.size());
+  }
+  bool is_empty() const {
+    return by_key_.empty();
+  }
+  const allowed_ips& prefixes() const {
+    return prefixes_;
+  }
+  /// Its name, or else its key.
+  std::string label(slot_number slot) const;
+  /// Of the first session's receiver index that a new peer there may have.
+  std::uint32_t generation(slot_number slot) const {
+    return generations_[slot];
+  }
+
+  /// Whether whoever speaks for `by` replaces all peers of `whose`: a file and
+  /// commands have one set of peers, the network another.
+  static bool replaces(peer_origin by, peer_origin whose) {
+    return (by == peer_origin::network) == (whose == peer_origin::network);
+  }
+
+  /// Nothing: the whole change can be made.
+  std::optional<refusal> check(const device_update& update) const;
+
+  // -- changes, of which check() has said that they can be made --
+
+  /// A peer that is not known, with all of the change but its allowed IPs.
+  /// Throws std::logic_error if there is no slot for it.
+  slot_number add(const patch<peer_config>& change, peer_origin origin,
+                  random_source& random);
+  /// A peer that file or command name is theirs from then on.
+  key_changes change_keys(slot_number slot, const patch<peer_config>& change,
+                          peer_origin origin);
+  prefix_changes
+  change_allowed_ips(slot_number slot, const patch<peer_config>& change);
+  void set_address(slot_number slot, const endpoint& address);
+  /// Key, name and allowed IPs are free at once, the slot after has_left().
+  departure remove(slot_number slot);
+  /// The next peer in its slot begins with `generation`.
+  void has_left(departure who, std::uint32_t generation);
+  /// Lets go of memory, when nobody has a slot or still uses one.
+  void shrink();
+
+private:
+  bool has_room_for(const device_update& update) const;
+  std::optional<std::string> doubled_name(const device_update& update) const;
+  std::size_t count_kept(const device_update& update) const;
+  slot_number take_slot(random_source& random);
+
+  std::vector<std::optional<entry>> slots_;
+  std::vector<slot_number> free_slots_;
+  std::vector<std::uint32_t> generations_; ///< of each slot that ever was
+  std::unordered_map<public_key, slot_number> by_key_;
+  allowed_ips prefixes_;
+  std::map<departure, slot_number> leaving_;
+  departure last_departure_ = 0;
+};
+
+} // namespace weft

@@ -1,0 +1,111 @@
+// The peers' actors: they begin, begin again after a failure, and end.
+#include "actors/peers/registry.hpp"
+#include "messages/errors.hpp"
+#include "platform/clock.hpp"
+
+namespace weft {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+/// A peer that fails again within this time is started again only then.
+constexpr auto min_life = 1s;
+
+} // namespace
+
+const lane& registry::lane_of(slot_number slot) const {
+  return lanes_[slot % lanes_.size()];
+}
+
+void registry::spawn_peer(slot_number slot) {
+  auto& seat = seats_[slot];
+  const auto& known = directory_.at(slot);
+  const auto& on = lane_of(slot);
+  seat.actor = system().spawn<peer>(
+    on.loop, on.space,
+    peer_neighbours{on.socket, on.writer, on.timer,
+                    caf::actor_cast<registry_actor>(this), neighbours_.events},
+    us_.speaker(), slot, seat.memory, known.config, known.address);
+  seat.started = boot_now();
+  monitor(seat.actor);
+  by_address_[seat.actor.address()] = slot;
+  table_.set(slot, seat.actor);
+  announce(slot);
+}
+
+/// Of a peer that was removed.
+void registry::end_peer(slot_number slot, peer_directory::departure departure) {
+  auto gone = std::exchange(seats_[slot], {});
+  table_.set(slot, {});
+  const auto& change = gathering();
+  ++change->removed;
+  change->was_busy = true;
+  // It may have failed, and not have been started again yet.
+  if (by_address_.erase(gone.actor.address()) == 0) {
+    directory_.has_left(departure, gone.memory.generation);
+    return;
+  }
+  ++change->missing;
+  ending_[gone.actor.address()] = {departure, gone.memory, change};
+  send_exit(gone.actor, caf::exit_reason::user_shutdown);
+}
+
+/// Whether it was told to end.  Its slot is free from now on, for sessions with
+/// other receiver indices than it had.
+bool registry::removed_peer_ended(const caf::actor_addr& who) {
+  const auto found = ending_.find(who);
+  if (found == ending_.end())
+    return false;
+  const auto ended = std::move(found->second);
+  ending_.erase(found);
+  directory_.has_left(ended.departure, ended.memory.generation);
+  acknowledged(ended.change);
+  return true;
+}
+
+/// What a peer leaves behind comes before the news that it has ended.
+void registry::remember(const session_ended& ended) {
+  const auto who = caf::actor_cast<caf::actor_addr>(current_sender());
+  if (const auto live = by_address_.find(who); live != by_address_.end())
+    seats_[live->second].memory = ended.memory;
+  else if (const auto removed = ending_.find(who); removed != ending_.end())
+    removed->second.memory = ended.memory;
+}
+
+void registry::peer_ended(const caf::down_msg& down) {
+  const auto found = by_address_.find(down.source);
+  if (removed_peer_ended(down.source) || found == by_address_.end())
+    return;
+  const auto slot = found->second;
+  by_address_.erase(found);
+  auto& seat = seats_[slot];
+  ++seat.restarts;
+  const auto key = directory_.at(slot).config.public_key;
+  log_->error("peer {} failed ({}) and is started again with a new session",
+              to_string(key), error_message(down.reason));
+  tell_event(event_kind::peer_restarted, slot, error_message(down.reason));
+  const restart_peer request{slot, key};
+  if (boot_now() - seat.started >= min_life)
+    start_again(request);
+  else
+    delayed_send(caf::actor_cast<registry_actor>(this), min_life, request);
+}
+
+void registry::start_again(const restart_peer& request) {
+  // It may have been removed meanwhile, or its slot given to another peer.
+  if (directory_.slot_of(request.key) != request.slot
+      || by_address_.contains(seats_[request.slot].actor.address()))
+    return;
+  spawn_peer(request.slot);
+  publish();
+}
+
+void registry::forget_sources() {
+  for (const auto& seat : seats_) {
+    if (seat.actor)
+      send(seat.actor, source_lost{});
+  }
+}
+
+} // namespace weft
