@@ -9,4 +9,4 @@
 #include "messages/control.hpp"              // IWYU pragma: export
 #include "messages/errors.hpp"               // IWYU pragma: export
 #include "messages/packet_port.hpp"          // IWYU pragma: export
-#include "protocol/base/random.hpp"          // IWYU pragma: export
+#include "platform/random.hpp"               // IWYU pragma: export

@@ -20,21 +20,10 @@ struct remote_control_changed {
   std::string why_closed; ///< empty: it is open
 };
 
-/// overlay -> itself: some time has passed since the host's routes changed.
-struct routes_settled {};
-
 /// A thread -> overlay: the configuration file, or all that is wrong with it.
 struct config_read {
   tl::expected<node_config, std::string> config;
 };
-
-/// overlay -> itself: the configuration file should have been read by now.
-struct config_overdue {
-  std::uint64_t number = 0; ///< of the reading
-};
-
-/// overlay -> itself: the next report may be collected.
-struct report_due {};
 
 /// This machine goes on from a snapshot that others may go on from, too: what
 /// was agreed on with peers must not be used again.
@@ -44,10 +33,7 @@ struct machine_cloned {};
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::interface_lost)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::remote_control_changed)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::routes_settled)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::config_read)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::config_overdue)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::report_due)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::machine_cloned)
 
 namespace weft {
@@ -59,11 +45,9 @@ using overlay_root_actor = overlay_actor::extend<
   caf::replies_to<report_request>::with<device_status>,
   // what happens to the host and to remote control
   caf::reacts_to<interface_lost>, caf::reacts_to<remote_control_changed>,
-  caf::reacts_to<routes_settled>, caf::reacts_to<machine_cloned>,
-  // the file that a reload reads, and its limit
-  caf::reacts_to<config_read>, caf::reacts_to<config_overdue>,
-  // status is collected for all who wait for it at once
-  caf::reacts_to<report_due>>;
+  caf::reacts_to<machine_cloned>,
+  // the file that a reload reads
+  caf::reacts_to<config_read>>;
 
 /// The local server of the cross-platform WireGuard control protocol.
 using uapi_actor = caf::typed_actor<caf::reacts_to<shut_down>>;

@@ -37,20 +37,10 @@ struct check_update {
 /// registry -> itself: go on with a change that has many peers.
 struct go_on_changing {};
 
-/// registry -> itself: who has not taken a change over by now is not waited
-/// for.
-struct changes_overdue {};
-
 /// peer -> registry, just before its down message: what the session of the
 /// actor that takes its place has to go on with.
 struct session_ended {
   session_memory memory;
-};
-
-/// registry -> itself: it is time to start a failed peer again.
-struct restart_peer {
-  std::uint32_t slot = 0;
-  weft::public_key key;
 };
 
 /// resolver -> registry: one address or more, the preferred one first.
@@ -73,13 +63,6 @@ struct endpoint_unanswered {
   weft::public_key peer;
 };
 
-/// registry -> itself: it is time to look up a host name again.
-struct lookup_due {
-  weft::public_key peer;
-  host_endpoint host;
-  std::chrono::seconds retry_after{2};
-};
-
 } // namespace weft
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::device_update)
@@ -89,13 +72,10 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::peer_configurations)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::change_existing_peer)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::check_update)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::go_on_changing)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::changes_overdue)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::session_ended)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::restart_peer)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::endpoint_resolved)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::endpoint_not_found)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::endpoint_unanswered)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::lookup_due)
 
 namespace weft {
 
@@ -107,12 +87,12 @@ using registry_actor = caf::typed_actor<
   caf::replies_to<change_existing_peer>::with<config_changes>,
   caf::replies_to<check_update>::with<void>,
   caf::replies_to<change_identity>::with<config_changes>,
-  caf::reacts_to<go_on_changing>, caf::reacts_to<changes_overdue>,
+  caf::reacts_to<go_on_changing>,
   // endpoints that are host names
   caf::reacts_to<endpoint_resolved>, caf::reacts_to<endpoint_not_found>,
-  caf::reacts_to<endpoint_unanswered>, caf::reacts_to<lookup_due>,
-  // peers that failed, and paths that may have
-  caf::reacts_to<session_ended>, caf::reacts_to<restart_peer>,
+  caf::reacts_to<endpoint_unanswered>,
+  // peers that have ended, and paths that may have failed
+  caf::reacts_to<session_ended>,
   caf::reacts_to<source_lost>,
   // questions
   caf::replies_to<check_handshake>::with<bool>,

@@ -20,21 +20,16 @@ struct lookup_finished {
   std::string error;
 };
 
-/// resolver -> itself: a look-up may have taken too long.
-struct lookups_due {};
-
 } // namespace weft
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::resolve_endpoint)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::lookup_finished)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::lookups_due)
 
 namespace weft {
 
 /// Looks up host names.
 using resolver_actor = caf::typed_actor<
   // the answer goes to whoever asks, as a message of its own
-  caf::reacts_to<resolve_endpoint>, caf::reacts_to<lookup_finished>,
-  caf::reacts_to<lookups_due>>;
+  caf::reacts_to<resolve_endpoint>, caf::reacts_to<lookup_finished>>;
 
 } // namespace weft

@@ -1,8 +1,8 @@
 #include "platform/certificates.hpp"
 
+#include "platform/random.hpp"
 #include "platform/x509.hpp"
 #include "protocol/base/ip.hpp"
-#include "protocol/base/random.hpp"
 #include "protocol/base/text.hpp"
 
 #include <openssl/bn.h>

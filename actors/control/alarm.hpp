@@ -1,10 +1,10 @@
-// The one deadline of a loop, for whoever has several things to wait for.
+// One deadline for whoever has several things to wait for.
 #pragma once
 
 #include "actors/loop/io_loop.hpp"
 
 #include <functional>
-#include <optional>
+#include <utility>
 
 namespace weft {
 
@@ -20,16 +20,15 @@ public:
 
   /// From the loop's thread, before it ends.
   void stop() {
-    when_.reset();
-    loop_.set_deadline(std::nullopt, nullptr);
+    loop_.call_off(std::exchange(next_, {}));
   }
 
   void set(time_point when) {
-    if (when_ && *when_ <= when)
+    if (next_ && next_.when <= when)
       return;
-    when_ = when;
-    loop_.set_deadline(when, [this] {
-      when_.reset();
+    loop_.call_off(next_);
+    next_ = loop_.call_at(when, [this] {
+      next_ = {};
       action_();
     });
   }
@@ -37,7 +36,7 @@ public:
 private:
   io_loop& loop_;
   std::function<void()> action_;
-  std::optional<time_point> when_;
+  deadline_id next_;
 };
 
 } // namespace weft

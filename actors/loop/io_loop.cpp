@@ -1,31 +1,21 @@
 #include "actors/loop/io_loop.hpp"
 
-#include "platform/clock.hpp"
 #include "platform/thread.hpp"
 
 #include <system_error>
 
 namespace weft {
 
-namespace {
-
-/// Messages that one actor may handle before others have their turn.
-constexpr std::size_t max_throughput = 32;
-
-/// Actors that may run before descriptors are looked at again.
-constexpr std::size_t max_jobs = 256;
-
-} // namespace
-
 result<std::shared_ptr<io_loop>>
-io_loop::start(caf::actor_system& system, std::string name) {
+io_loop::start(caf::actor_system& system, std::string name, loop_sources from) {
   auto events = poller::open();
   if (!events)
     return tl::unexpected(events.error());
-  auto loop = std::make_shared<io_loop>(system, std::move(*events));
+  auto loop
+    = std::make_shared<io_loop>(system, std::move(*events), std::move(from));
   system.inc_detached_threads();
   try {
-    loop->spawn_thread(system, name);
+    loop->spawn_thread(name);
   } catch (const std::system_error& error) {
     system.dec_detached_threads();
     return tl::unexpected(
@@ -34,20 +24,25 @@ io_loop::start(caf::actor_system& system, std::string name) {
   return loop;
 }
 
-void io_loop::spawn_thread(caf::actor_system& system, std::string name) {
-  std::thread([loop = shared_from_this(), &system,
-               name = std::move(name)]() mutable {
+void io_loop::spawn_thread(std::string name) {
+  std::thread([loop = shared_from_this(), name = std::move(name)]() mutable {
+    auto& home = loop->system();
     enter_service_thread(name);
-    system.thread_started();
+    home.thread_started();
     loop->run();
     loop.reset();
-    system.thread_terminates();
-    system.dec_detached_threads();
+    home.thread_terminates();
+    home.dec_detached_threads();
   }).detach();
 }
 
-io_loop::io_loop(caf::actor_system& system, poller events)
-  : caf::execution_unit(&system), events_(std::move(events)) {
+io_loop::io_loop(caf::actor_system& system, poller events, loop_sources from)
+  : caf::execution_unit(&system), from_(std::move(from)),
+    events_(std::move(events)) {
+}
+
+io_loop::~io_loop() {
+  from_.clock->wake_at(events_, std::nullopt);
 }
 
 void io_loop::exec_later(caf::resumable* job) {
@@ -56,18 +51,11 @@ void io_loop::exec_later(caf::resumable* job) {
     const auto* actor = dynamic_cast<caf::local_actor*>(job);
     auto& home = actor != nullptr ? actor->home_system() : system();
     home.scheduler().enqueue(job);
-    return;
-  }
-  if (on_loop_thread()) {
-    local_.push_back(job);
-    return;
-  }
-  {
-    const std::lock_guard guard(mutex_);
-    remote_.push_back(job);
-  }
-  if (parked_.exchange(false))
+  } else if (on_loop_thread()) {
+    jobs_.push(job);
+  } else if (jobs_.push_from_outside(job)) {
     events_.wake();
+  }
 }
 
 void io_loop::stop() {
@@ -101,59 +89,29 @@ void io_loop::forget(int fd) {
     events_.forget(fd);
 }
 
-void io_loop::set_deadline(std::optional<time_point> when,
-                           std::function<void()> handler) {
-  on_deadline_ = std::move(handler);
-  if (deadline_ != when) {
-    deadline_ = when;
-    events_.set_deadline(when);
+// -- a turn ------------------------------------------------------------------
+
+bool io_loop::turn(bool block) {
+  const auto ran = jobs_.run(*this);
+  const auto was_told = look_at_descriptors(block);
+  return look_at_time() || ran || was_told;
+}
+
+bool io_loop::look_at_descriptors(bool block) {
+  const auto next = deadlines_.next();
+  if (next != wakes_at_) {
+    wakes_at_ = next;
+    from_.clock->wake_at(events_, next);
   }
-}
-
-void io_loop::take_remote_jobs() {
-  taken_.clear();
-  {
-    const std::lock_guard guard(mutex_);
-    taken_.swap(remote_);
+  const auto may_wait = jobs_.may_wait() && !(stopping_ && actors_ == 0);
+  const auto ready = events_.wait(block && may_wait);
+  jobs_.has_waited();
+  for (const auto& event : ready) {
+    const auto fd
+      = static_cast<int>(reinterpret_cast<std::intptr_t>(event.tag)); // NOLINT
+    dispatch(fd, event);
   }
-  local_.insert(local_.end(), taken_.begin(), taken_.end());
-}
-
-void io_loop::run_job(caf::resumable* job) {
-  switch (job->resume(this, max_throughput)) {
-    case caf::resumable::resume_later:
-      local_.push_back(job);
-      break;
-    case caf::resumable::shutdown_execution_unit:
-    case caf::resumable::done:
-    case caf::resumable::awaiting_message:
-      intrusive_ptr_release(job);
-      break;
-  }
-}
-
-void io_loop::run_jobs() {
-  for (std::size_t i = 0; i < max_jobs && !local_.empty(); ++i) {
-    auto* job = local_.front();
-    local_.pop_front();
-    run_job(job);
-  }
-}
-
-void io_loop::check_deadline() {
-  if (!deadline_ || boot_now() < *deadline_)
-    return;
-  deadline_.reset();
-  events_.set_deadline(std::nullopt);
-  if (auto handler = std::exchange(on_deadline_, nullptr))
-    handler();
-}
-
-bool io_loop::finished() {
-  if (!stopping_ || actors_ > 0 || !local_.empty())
-    return false;
-  const std::lock_guard guard(mutex_);
-  return remote_.empty();
+  return !ready.empty();
 }
 
 void io_loop::dispatch(int fd, const poller::ready& event) {
@@ -169,28 +127,21 @@ void io_loop::dispatch(int fd, const poller::ready& event) {
   }
 }
 
+bool io_loop::look_at_time() {
+  if (!deadlines_.next() || !deadlines_.call_due(now()))
+    return false;
+  wakes_at_.reset(); // the wait that it ended was its last
+  return true;
+}
+
 void io_loop::run() {
-  thread_id_ = std::this_thread::get_id();
-  while (!finished()) {
-    take_remote_jobs();
-    run_jobs();
-    auto block = false;
-    if (local_.empty()) {
-      parked_ = true;
-      const std::lock_guard guard(mutex_);
-      block = remote_.empty();
-    }
-    if (block && stopping_ && actors_ == 0)
-      block = false;
-    const auto events = events_.wait(block);
-    parked_ = false;
-    for (const auto& event : events) {
-      const auto fd = static_cast<int>(
-        reinterpret_cast<std::intptr_t>(event.tag)); // NOLINT
-      dispatch(fd, event);
-    }
-    check_deadline();
-  }
+  enter();
+  while (!finished())
+    turn(true);
+}
+
+bool io_loop::finished() {
+  return stopping_ && actors_ == 0 && jobs_.is_empty();
 }
 
 } // namespace weft

@@ -1,22 +1,22 @@
-// One thread, one epoll set, one run queue, and it is a CAF execution unit:
-// actors hosted here run here and nowhere else, to completion, and a message
-// between two of them costs neither a lock nor a wake-up.
+// One thread that runs actors: a run queue, deadlines and an epoll set, and it
+// is a CAF execution unit.  Actors hosted here run here and nowhere else, to
+// completion, and a message between two of them costs neither a lock nor a
+// wake-up.  What they know of time and chance they have from here.
 #pragma once
 
+#include "actors/loop/deadline_queue.hpp"
+#include "actors/loop/loop_sources.hpp"
+#include "actors/loop/run_queue.hpp"
 #include "messages/errors.hpp"
 #include "platform/epoll.hpp"
 
 #include <caf/all.hpp>
 
 #include <atomic>
-#include <deque>
-#include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <unordered_map>
-#include <vector>
 
 namespace weft {
 
@@ -31,14 +31,17 @@ protected:
   ~descriptor_handler() = default;
 };
 
-class io_loop final : public caf::execution_unit,
-                      public std::enable_shared_from_this<io_loop> {
+class io_loop : public caf::execution_unit,
+                public std::enable_shared_from_this<io_loop> {
 public:
-  /// Starts the loop's thread, which `system` waits for at its end.
+  /// Starts a loop with a thread of its own, which `system` waits for at its
+  /// end.
   static result<std::shared_ptr<io_loop>>
-  start(caf::actor_system& system, std::string name);
+  start(caf::actor_system& system, std::string name, loop_sources from = {});
 
-  io_loop(caf::actor_system& system, poller events);
+  /// A loop that has no thread yet.
+  io_loop(caf::actor_system& system, poller events, loop_sources from);
+  ~io_loop() override;
 
   // -- from any thread --
 
@@ -52,38 +55,81 @@ public:
   void actor_started();
   void actor_ended();
 
+  // Each reads the clock anew.
+  time_point now() const {
+    return from_.clock->now();
+  }
+  wall_time wall() const {
+    return from_.clock->wall();
+  }
+  instant moment() const {
+    return from_.clock->moment();
+  }
+  /// The same clock, for who lives elsewhere.
+  const std::shared_ptr<loop_clock>& clock() const {
+    return from_.clock;
+  }
+
   // -- from the loop's thread --
 
   bool on_loop_thread() const {
     return std::this_thread::get_id() == thread_id_.load();
   }
+  random_source& random() const {
+    return *from_.random;
+  }
   result<void> watch(int fd, interest what, descriptor_handler* handler);
   void forget(int fd);
-  /// Calls `handler` once `when` has passed; one deadline a loop.
-  void
-  set_deadline(std::optional<time_point> when, std::function<void()> handler);
+
+  /// Calls `action` once `when` has passed, after what has happened to
+  /// descriptors by then.  `owner` is whoever is meant by call_off_all().
+  deadline_id call_at(time_point when, std::function<void()> action,
+                      const void* owner = nullptr) {
+    return deadlines_.add(when, owner, std::move(action));
+  }
+  void call_off(const deadline_id& which) {
+    deadlines_.remove(which);
+  }
+  void call_off_all(const void* owner) {
+    deadlines_.remove_all(owner);
+  }
+
+protected:
+  // For whoever runs the loop, on one thread.
+
+  /// Makes this thread the loop's.
+  void enter() {
+    thread_id_ = std::this_thread::get_id();
+  }
+  /// Runs actors, then looks at descriptors, then at the time.  Waits in
+  /// between if there is nothing to run and it may `block`.  Returns whether
+  /// anything was done.
+  bool turn(bool block);
+  std::optional<time_point> next_deadline() const {
+    return deadlines_.next();
+  }
+  std::size_t actors() const {
+    return actors_;
+  }
+  poller& events() {
+    return events_;
+  }
 
 private:
-  void spawn_thread(caf::actor_system& system, std::string name);
+  void spawn_thread(std::string name);
   void run();
-  void run_jobs();
-  void run_job(caf::resumable* job);
-  void take_remote_jobs();
-  void check_deadline();
+  bool look_at_descriptors(bool block);
+  bool look_at_time();
   void dispatch(int fd, const poller::ready& event);
   bool finished();
 
+  loop_sources from_;
   poller events_;
-  std::atomic<std::thread::id> thread_id_;
-  std::deque<caf::resumable*> local_;
+  run_queue jobs_;
+  deadline_queue deadlines_;
+  std::optional<time_point> wakes_at_; ///< what the clock was told last
   std::unordered_map<int, descriptor_handler*> handlers_;
-  std::optional<time_point> deadline_;
-  std::function<void()> on_deadline_;
-
-  std::mutex mutex_; ///< guards what other threads hand in
-  std::vector<caf::resumable*> remote_;
-  std::vector<caf::resumable*> taken_;
-  std::atomic<bool> parked_{false};
+  std::atomic<std::thread::id> thread_id_;
   std::atomic<bool> stopping_{false};
   std::atomic<std::size_t> actors_{0};
 };
@@ -119,6 +165,10 @@ public:
   bool cleanup(caf::error&& reason, caf::execution_unit* host) override {
     if (!Base::cleanup(std::move(reason), host))
       return false;
+    // Elsewhere it has never run, or nobody knows it any more: what it waited
+    // for finds nobody.
+    if (loop_->on_loop_thread())
+      loop_->call_off_all(this);
     loop_->actor_ended();
     return true;
   }
@@ -135,6 +185,31 @@ protected:
   /// To be called first by whatever runs on the loop without a message.
   void enter_loop_context() {
     this->context(loop_.get());
+  }
+
+  /// Calls `action` once `when` has passed, unless the actor has ended; if it
+  /// throws, the actor ends.
+  template <class Action>
+  deadline_id call_at(time_point when, Action action) {
+    return loop_->call_at(
+      when,
+      [this, weak = caf::weak_actor_ptr{this->ctrl()},
+       what = std::move(action)]() mutable {
+        const auto alive = weak.lock();
+        if (!alive)
+          return;
+        enter_loop_context();
+        try {
+          what();
+        } catch (...) {
+          fail();
+        }
+      },
+      this);
+  }
+  /// Forgets what `which` names, if it names anything.
+  void call_off(deadline_id& which) {
+    loop_->call_off(std::exchange(which, {}));
   }
 
 private:

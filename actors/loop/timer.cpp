@@ -1,7 +1,5 @@
 #include "actors/loop/timer.hpp"
 
-#include "platform/clock.hpp"
-
 namespace weft {
 
 timer::timer(caf::actor_config& config, io_loop_ptr loop)
@@ -15,7 +13,6 @@ timer::behavior_type timer::make_behavior() {
 }
 
 void timer::on_exit() {
-  loop().set_deadline(std::nullopt, nullptr);
   by_slot_.clear();
 }
 
@@ -40,8 +37,7 @@ void timer::arm(const arm_deadline& request) {
 }
 
 void timer::fire() {
-  enter_loop_context();
-  const auto now = boot_now();
+  const auto now = loop().now();
   while (!queue_.empty() && queue_.top().when <= now) {
     const auto due = queue_.top();
     queue_.pop();
@@ -56,16 +52,9 @@ void timer::fire() {
 }
 
 void timer::watch_next() {
-  if (queue_.empty())
-    loop().set_deadline(std::nullopt, nullptr);
-  else
-    loop().set_deadline(queue_.top().when, [this] {
-      try {
-        fire();
-      } catch (...) {
-        fail();
-      }
-    });
+  call_off(next_);
+  if (!queue_.empty())
+    next_ = call_at(queue_.top().when, [this] { fire(); });
 }
 
 } // namespace weft

@@ -35,6 +35,7 @@ private:
   void fire();
   void watch_next();
 
+  deadline_id next_;
   std::vector<armed_deadline> by_slot_;
   std::priority_queue<entry, std::vector<entry>, std::greater<>> queue_;
 };

@@ -2,7 +2,6 @@
 #pragma once
 
 #include "messages/host_writer.hpp"
-#include "protocol/base/random.hpp"
 #include "protocol/tunnel/loop_guard.hpp"
 #include "protocol/tunnel/receiver_index.hpp"
 #include "protocol/tunnel/staging.hpp"
@@ -32,7 +31,6 @@ struct workspace {
   ~workspace() = default;
 
   std::shared_ptr<const receiver_index_codec> indices;
-  system_random random;
   staging_budget staging;
   host_outbox for_host;
   std::uint32_t fwmark = 0; ///< of the lane's sockets; udp_port keeps it right

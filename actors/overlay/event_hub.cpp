@@ -1,7 +1,6 @@
 #include "actors/overlay/event_hub.hpp"
 
 #include "messages/errors.hpp"
-#include "platform/clock.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -9,10 +8,9 @@
 namespace weft {
 
 event_hub::event_hub(caf::actor_config& config, io_loop_ptr loop,
-                     std::string interface, std::shared_ptr<spdlog::logger> log,
-                     duration silence, std::chrono::seconds patience)
+                     std::string interface, std::shared_ptr<spdlog::logger> log)
   : hosted(config, std::move(loop)), interface_(std::move(interface)),
-    log_(std::move(log)), silence_(silence), patience_(patience) {
+    log_(std::move(log)) {
   set_down_handler([this](const caf::down_msg& down) { remove(down.source); });
 }
 
@@ -25,7 +23,6 @@ event_hub::behavior_type event_hub::make_behavior() {
         remove(request.subscriber.address());
       return caf::unit;
     },
-    [this](const silence_due&) { check_silence(); },
   };
 }
 
@@ -61,6 +58,7 @@ void event_hub::remove(const caf::actor_addr& subscriber) {
   if (found == subscriptions_.end())
     return;
   waiting_in_all_ -= found->second.waiting.size();
+  call_off(found->second.overdue);
   subscriptions_.erase(found);
   demonitor(subscriber);
 }
@@ -131,12 +129,12 @@ void event_hub::send_batch(subscription& to) {
   to.passed += count;
   to.busy = true;
   const auto address = to.subscriber.address();
-  request(to.subscriber, patience_, std::move(batch))
-    .then([this, address,
-           number = to.number] { answered(address, number, true); },
-          [this, address, number = to.number](const caf::error&) {
-            answered(address, number, false);
-          });
+  const auto number = to.number;
+  to.overdue = call_at(loop().now() + patience,
+                       [=, this] { answered(address, number, false); });
+  request(to.subscriber, caf::infinite, std::move(batch))
+    .then([=, this] { answered(address, number, true); },
+          [=, this](const caf::error&) { answered(address, number, false); });
 }
 
 void event_hub::answered(const caf::actor_addr& subscriber,
@@ -145,11 +143,12 @@ void event_hub::answered(const caf::actor_addr& subscriber,
   if (found == subscriptions_.end() || found->second.number != number)
     return; // of a subscription that has ended
   found->second.busy = false;
+  call_off(found->second.overdue);
   if (well)
     send_batch(found->second);
   else
-    give_up(subscriber, "it did not answer for "
-                          + std::to_string(patience_.count()) + " s");
+    give_up(subscriber,
+            "it did not answer for " + std::to_string(patience.count()) + " s");
 }
 
 void event_hub::give_up(const caf::actor_addr& subscriber,
@@ -159,7 +158,7 @@ void event_hub::give_up(const caf::actor_addr& subscriber,
     return;
   overlay_event notice;
   notice.kind = event_kind::events_lost;
-  notice.when = wall_now();
+  notice.when = loop().wall();
   notice.interface = interface_;
   notice.reason = "the subscription ends: " + why;
   send(found->second.subscriber,
@@ -189,7 +188,7 @@ void event_hub::happened(const overlay_event& what) {
   auto event = what;
   event.interface = interface_;
   if (event.when == wall_time{})
-    event.when = wall_now();
+    event.when = loop().wall();
   publish(event);
   if (event.kind == event_kind::handshake_completed)
     handshake_seen(event);
@@ -198,7 +197,7 @@ void event_hub::happened(const overlay_event& what) {
 }
 
 void event_hub::handshake_seen(const overlay_event& event) {
-  const auto now = boot_now();
+  const auto now = loop().now();
   auto& peer = peers_[event.peer];
   const auto is_new = peer.last_handshake == time_point{};
   peer = {event.peer_name, now};
@@ -212,18 +211,16 @@ void event_hub::handshake_seen(const overlay_event& event) {
 }
 
 void event_hub::await_silence() {
-  if (check_due_ || handshakes_.empty())
+  if (next_check_ || handshakes_.empty())
     return;
-  check_due_ = true;
-  const auto wait = handshakes_.front().first + silence_ - boot_now();
-  delayed_send(caf::actor_cast<event_hub_actor>(this),
-               std::max(wait, duration{0}), silence_due{});
+  next_check_
+    = call_at(handshakes_.front().first + silence, [this] { check_silence(); });
 }
 
 void event_hub::check_silence() {
-  check_due_ = false;
-  const auto now = boot_now();
-  while (!handshakes_.empty() && handshakes_.front().first + silence_ <= now) {
+  next_check_ = {};
+  const auto now = loop().now();
+  while (!handshakes_.empty() && handshakes_.front().first + silence <= now) {
     const auto [when, key] = handshakes_.front();
     handshakes_.pop_front();
     const auto found = peers_.find(key);
@@ -231,14 +228,14 @@ void event_hub::check_silence() {
       continue; // removed, or heard from again
     overlay_event down;
     down.kind = event_kind::peer_down;
-    down.when = wall_now();
+    down.when = loop().wall();
     down.interface = interface_;
     down.peer = key;
     down.peer_name = found->second.name;
     down.reason
       = "no handshake for "
         + std::to_string(
-          std::chrono::duration_cast<std::chrono::seconds>(silence_).count())
+          std::chrono::duration_cast<std::chrono::seconds>(silence).count())
         + " s";
     found->second.last_handshake = {};
     publish(down);

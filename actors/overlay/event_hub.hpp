@@ -30,12 +30,13 @@ public:
   /// Events in all unanswered batches, but a few for each subscriber.
   static constexpr std::size_t max_unanswered = 16'384;
 
-  /// `patience` is what a subscriber has to answer a batch, `silence` the time
-  /// without a handshake after which a peer is down.
+  /// What a subscriber has to answer a batch.
+  static constexpr std::chrono::seconds patience{10};
+  /// A peer is down after so long without a handshake.
+  static constexpr auto silence = limits::reject_after_time;
+
   event_hub(caf::actor_config& config, io_loop_ptr loop, std::string interface,
-            std::shared_ptr<spdlog::logger> log,
-            duration silence = limits::reject_after_time,
-            std::chrono::seconds patience = std::chrono::seconds{10});
+            std::shared_ptr<spdlog::logger> log);
 
   behavior_type make_behavior() override;
   void on_exit() override;
@@ -47,6 +48,7 @@ private:
     std::deque<std::shared_ptr<const overlay_event>> waiting;
     std::uint64_t passed = 0; ///< events before those that wait
     bool busy = false;        ///< a batch has not been answered
+    deadline_id overdue;      ///< when it should have been
   };
   using subscriptions = std::map<caf::actor_addr, subscription>;
 
@@ -74,15 +76,13 @@ private:
 
   std::string interface_;
   std::shared_ptr<spdlog::logger> log_;
-  duration silence_;
-  std::chrono::seconds patience_;
   subscriptions subscriptions_;
   std::uint64_t last_number_ = 0;
   std::size_t waiting_in_all_ = 0;
   std::unordered_map<public_key, known_peer> peers_;
   /// Of all live peers, in order of time; a newer handshake appends.
   std::deque<std::pair<time_point, public_key>> handshakes_;
-  bool check_due_ = false;
+  deadline_id next_check_;
 };
 
 } // namespace weft

@@ -12,7 +12,6 @@
 #include "actors/peers/handshake_gate.hpp"
 #include "actors/peers/resolver.hpp"
 #include "messages/errors.hpp"
-#include "protocol/base/random.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -29,8 +28,8 @@ overlay::overlay(caf::actor_config& config, io_loop_ptr loop,
     fwmark_(options_.config.interface.fwmark),
     mtu_(options_.config.interface.mtu),
     link_up_(!resources_->link || resources_->link->is_up()) {
-  system_random random;
-  indices_ = std::make_shared<const receiver_index_codec>(random);
+  indices_
+    = std::make_shared<const receiver_index_codec>(this->loop().random());
   const auto& key = options_.config.interface.private_key;
   if (!key.is_zero())
     self_ = std::make_shared<const identity>(key);
@@ -67,10 +66,9 @@ overlay::behavior_type overlay::make_behavior() {
       return change_allowed_ip(asked.peer, asked.prefix, true);
     },
     [this](const check_handshake& asked) { return delegate(registry_, asked); },
-    [](const generate_keys&) {
-      system_random random;
+    [this](const generate_keys&) {
       key_pair keys;
-      keys.secret = generate_private_key(random);
+      keys.secret = generate_private_key(loop().random());
       keys.shared = derive_public_key(keys.secret);
       return keys;
     },
@@ -85,16 +83,7 @@ overlay::behavior_type overlay::make_behavior() {
     [this](const remote_control_changed& news) {
       remote_control_changes(news.why_closed);
     },
-    [this](const routes_settled&) {
-      routes_check_due_ = false;
-      send(registry_, source_lost{});
-    },
     [this](config_read& read) { config_was_read(read); },
-    [this](const config_overdue& due) { config_is_overdue(due); },
-    [this](const report_due&) {
-      report_check_due_ = false;
-      start_reports();
-    },
     [this](const machine_cloned&) { begin_sessions_anew(); },
     [this](const shut_down&) -> caf::result<void> {
       quit(caf::exit_reason::user_shutdown);
@@ -261,12 +250,13 @@ void overlay::set_mtu(std::uint32_t mtu) {
 
 void overlay::routes_changed_somehow() {
   enter_loop_context();
-  if (!resources_->routes->read() || routes_check_due_)
+  if (!resources_->routes->read() || routes_settle_)
     return;
   // Changes come in groups: deal with a group at once.
-  routes_check_due_ = true;
-  delayed_send(caf::actor_cast<overlay_root_actor>(this), 100ms,
-               routes_settled{});
+  routes_settle_ = call_at(loop().now() + 100ms, [this] {
+    routes_settle_ = {};
+    send(registry_, source_lost{});
+  });
 }
 
 void overlay::interface_ended(const std::string& why) {

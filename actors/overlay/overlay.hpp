@@ -139,15 +139,13 @@ private:
     std::vector<change_answer> next; ///< those who wait for that
     bool under_way = false;          ///< reading, or applying what was read
     std::vector<change_answer> present;
-    bool reading = false;
-    std::uint64_t number = 0; ///< of the reading
-    time_point began{};
+    deadline_id patience_ends;
     bool overdue = false; ///< nobody waits for it any more
   };
   caf::result<config_changes> reload();
   void start_reload();
   void config_was_read(config_read& read);
-  void config_is_overdue(const config_overdue& due);
+  void config_is_overdue();
   void finish_reload(const caf::error& reason, const config_changes& changes);
 
   // -- overlay_status.cpp --
@@ -184,12 +182,12 @@ private:
   std::deque<round_ptr> rounds_;
   std::size_t reports_waiting_ = 0;
   time_point reports_paid_{}; ///< the work of past reports is shared out until
-  bool report_check_due_ = false;
+  deadline_id next_report_;
 
   monitor_handler link_handler_;
   monitor_handler route_handler_;
   monitor_handler machine_handler_;
-  bool routes_check_due_ = false;
+  deadline_id routes_settle_;
   std::vector<lane> lanes_;
   stranger_port_actor strangers_;
   handshake_gate_actor gate_;

@@ -4,7 +4,6 @@
 #include "actors/overlay/overlay.hpp"
 #include "config/validate.hpp"
 #include "messages/errors.hpp"
-#include "platform/clock.hpp"
 
 #include <cerrno>
 #include <exception>
@@ -12,8 +11,6 @@
 #include <system_error>
 
 namespace weft {
-
-using namespace std::chrono_literals;
 
 namespace {
 
@@ -68,8 +65,6 @@ void overlay::start_reload() {
   reload_.wanted = false;
   reload_.under_way = true;
   reload_.present = std::exchange(reload_.next, {});
-  reload_.reading = true;
-  reload_.began = boot_now();
   const auto me = caf::actor_cast<overlay_root_actor>(this);
   try {
     threads_.run("weft-config", me, [read = options_.read_config] {
@@ -79,17 +74,11 @@ void overlay::start_reload() {
     send(me, config_read{tl::unexpected{
                std::string{"there is no thread to read it: "} + error.what()}});
   }
-  delayed_send(me, 500ms, config_overdue{++reload_.number});
+  reload_.patience_ends
+    = call_at(loop().now() + reading_patience, [this] { config_is_overdue(); });
 }
 
-void overlay::config_is_overdue(const config_overdue& due) {
-  if (!reload_.reading || due.number != reload_.number)
-    return;
-  if (boot_now() - reload_.began < reading_patience) {
-    // A message that is on its way keeps an actor that has ended: not for long.
-    delayed_send(caf::actor_cast<overlay_root_actor>(this), 500ms, due);
-    return;
-  }
+void overlay::config_is_overdue() {
   reload_.overdue = true;
   options_.log->error("the configuration stays as it was: its file is still "
                       "being read after {} s; does its file system answer?",
@@ -102,7 +91,7 @@ void overlay::config_is_overdue(const config_overdue& due) {
 }
 
 void overlay::config_was_read(config_read& read) {
-  reload_.reading = false;
+  call_off(reload_.patience_ends);
   if (std::exchange(reload_.overdue, false)) {
     // What was read may be old by now.
     options_.log->warn("the configuration file answers again: it is read anew");

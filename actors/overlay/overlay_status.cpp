@@ -5,7 +5,6 @@
 // there is a budget of peers.  wg(8), which only root can use, does not wait.
 #include "actors/overlay/overlay.hpp"
 #include "messages/errors.hpp"
-#include "platform/clock.hpp"
 #include "platform/tun_device.hpp"
 
 #include <algorithm>
@@ -52,7 +51,7 @@ caf::result<device_status> overlay::status(const report_request& asked) {
 }
 
 void overlay::start_reports() {
-  const auto now = boot_now();
+  const auto now = loop().now();
   std::erase_if(rounds_, [now](const round_ptr& round) {
     return !round->under_way && round->waiting.empty()
            && now - round->began.value_or(now) >= report_interval;
@@ -88,11 +87,12 @@ void overlay::start_reports() {
     collect_report(rounds_.back());
     return;
   }
-  if (!next || report_check_due_)
+  if (!next || next_report_)
     return;
-  report_check_due_ = true;
-  delayed_send(caf::actor_cast<overlay_root_actor>(this), *next - now,
-               report_due{});
+  next_report_ = call_at(*next, [this] {
+    next_report_ = {};
+    start_reports();
+  });
 }
 
 device_status overlay::own_status(bool secrets) {
@@ -123,7 +123,7 @@ void overlay::collect_report(const round_ptr& round) {
     caf::error failure;
   };
   round->under_way = true;
-  round->began = boot_now();
+  round->began = loop().now();
   round->present = std::exchange(round->waiting, {});
   reports_paid_ = std::max(reports_paid_, *round->began) + price_of_report;
   const auto& asked = round->asked;

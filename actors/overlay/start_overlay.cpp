@@ -59,10 +59,11 @@ take_link(const overlay_options& options, overlay_resources& opened) {
 }
 
 /// Starts all loops, or none.
-result<void> start_loops(caf::actor_system& system, overlay_resources& opened) {
+result<void> start_loops(caf::actor_system& system, const loop_sources& from,
+                         overlay_resources& opened) {
   std::vector<io_loop_ptr> started;
   const auto start = [&](const std::string& name) {
-    auto loop = io_loop::start(system, name);
+    auto loop = io_loop::start(system, name, from);
     if (loop)
       started.push_back(*loop);
     return loop;
@@ -118,7 +119,7 @@ open_resources(caf::actor_system& system, overlay_options& options) {
   }
   if (auto machine = vm_generation_watch::open()) // else nobody can tell
     opened->machine.emplace(std::move(*machine));
-  if (auto done = start_loops(system, *opened); !done)
+  if (auto done = start_loops(system, options.sources, *opened); !done)
     return tl::unexpected(done.error());
   return opened;
 }

@@ -1,6 +1,7 @@
 // The way in: from a configuration to a running overlay.
 #pragma once
 
+#include "actors/loop/loop_sources.hpp"
 #include "config/node_config.hpp"
 #include "messages/control.hpp"
 #include "messages/packet_port.hpp"
@@ -52,6 +53,7 @@ struct overlay_options {
   /// which may still be busy with it when the overlay has ended.
   std::function<tl::expected<node_config, std::string>()> read_config;
   std::shared_ptr<spdlog::logger> log; ///< null: nothing is logged
+  loop_sources sources;
 };
 
 /// Let go of the handles once it has ended: they keep descriptors of its loops

@@ -1,7 +1,6 @@
 #include "actors/overlay/uapi_server.hpp"
 
 #include "messages/errors.hpp"
-#include "platform/clock.hpp"
 #include "platform/stream.hpp"
 #include "protocol/base/wipe.hpp"
 
@@ -44,7 +43,7 @@ public:
   /// Sends an answer; the next request is looked at once it is out.
   void answer(std::string text) {
     busy_ = false;
-    active_ = boot_now();
+    active_ = server_.loop().now();
     outgoing_ = std::move(text); // the one before is out
     proceed();
   }
@@ -59,7 +58,7 @@ private:
     else if (!failed_ && !reader_.add({buffer.data(), got.bytes}))
       fail(E2BIG);
     if (got.bytes > 0)
-      active_ = boot_now();
+      active_ = server_.loop().now();
     proceed();
   }
 
@@ -100,7 +99,7 @@ private:
       if (done.what == stream_result::status::would_block)
         return true;
       sent_ += done.bytes;
-      active_ = boot_now();
+      active_ = server_.loop().now();
     }
     wipe_text(outgoing_);
     outgoing_.clear();
@@ -123,7 +122,7 @@ private:
   uapi_reader reader_;
   std::string outgoing_;
   std::size_t sent_ = 0;
-  time_point active_ = boot_now();
+  time_point active_ = server_.loop().now();
   bool busy_ = false;   ///< a request is being carried out
   bool ended_ = false;  ///< the client sends nothing more
   bool failed_ = false; ///< it spoke another protocol

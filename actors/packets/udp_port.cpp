@@ -10,7 +10,6 @@
 #include "actors/packets/udp_port.hpp"
 
 #include "messages/errors.hpp"
-#include "platform/clock.hpp"
 
 #include <cerrno>
 
@@ -178,7 +177,7 @@ void udp_port::send_datagrams(outgoing_datagrams& datagrams) {
   const auto& remote = datagrams.path.remote;
   if (divided_ && last_remote_ != remote) {
     last_remote_ = remote;
-    known_changed_ = known_.add(remote, boot_now()) || known_changed_;
+    known_changed_ = known_.add(remote, loop().now()) || known_changed_;
   }
   // Before it is sent, so that the answer comes to this port.
   if (known_changed_)
@@ -190,7 +189,7 @@ void udp_port::divide() {
   // Of very many the kernel is told in groups, with the next that is sent.
   constexpr std::size_t many = 64;
   constexpr auto min_interval = 10ms;
-  const auto now = boot_now();
+  const auto now = loop().now();
   if (known_.size() > many && last_division_
       && now - *last_division_ < min_interval)
     return;

@@ -1,7 +1,5 @@
 #include "actors/peers/handshake_gate.hpp"
 
-#include "platform/clock.hpp"
-
 #include <algorithm>
 
 namespace weft {
@@ -29,7 +27,7 @@ handshake_gate::handshake_gate(
   std::vector<handshake_source_actor> sources,
   std::shared_ptr<const receiver_index_codec> indices, change_identity us)
   : hosted(config, std::move(loop)), sources_(std::move(sources)),
-    indices_(std::move(indices)), limiter_(random_) {
+    indices_(std::move(indices)), limiter_(this->loop().random()) {
   set_identity(us.speaker());
 }
 
@@ -57,7 +55,6 @@ handshake_gate::behavior_type handshake_gate::make_behavior() {
 }
 
 void handshake_gate::on_exit() {
-  loop().set_deadline(std::nullopt, nullptr);
   waiting_.clear();
   peers_.clear();
   by_endpoint_.clear();
@@ -72,7 +69,7 @@ void handshake_gate::set_identity(std::shared_ptr<const identity> self) {
   self_ = std::move(self);
   checker_.reset();
   if (self_)
-    checker_.emplace(self_->public_static(), random_);
+    checker_.emplace(self_->public_static(), loop().random());
 }
 
 void handshake_gate::change_entry(const peer_entry& entry) {
@@ -121,7 +118,7 @@ bool handshake_gate::is_under_load(time_point now) {
 }
 
 void handshake_gate::look_at(const incoming_handshakes& incoming) {
-  const auto now = boot_now();
+  const auto now = loop().now();
   for (const auto& remote : incoming.unknown)
     wake_peers_at(remote, now);
   for (const auto& message : incoming.messages)
@@ -173,7 +170,7 @@ void handshake_gate::work() {
     if (message.size == wire::initiation_size)
       pass_initiation(message);
     else
-      pass_answer(message, wire::response_receiver, boot_now());
+      pass_answer(message, wire::response_receiver, loop().now());
   }
   if (!waiting_.empty())
     work_later();
@@ -182,8 +179,8 @@ void handshake_gate::work() {
 void handshake_gate::work_later() {
   // Not before the loop has looked at its sockets: what arrives has its MAC
   // checked first, so that what waits is what there is no time for.
-  loop().set_deadline(boot_now(), [this] {
-    enter_loop_context();
+  call_off(more_work_);
+  more_work_ = call_at(loop().now(), [this] {
     send(caf::actor_cast<handshake_gate_actor>(this), work_due{});
   });
 }

@@ -65,11 +65,11 @@ private:
   std::vector<handshake_source_actor> sources_; ///< until they have been told
   std::shared_ptr<const receiver_index_codec> indices_;
   std::shared_ptr<const identity> self_;
-  system_random random_;
   std::optional<cookie_checker> checker_;
   rate_limiter limiter_;
   std::optional<time_point> last_load_;
   std::deque<handshake_message> waiting_; ///< that have passed MAC1
+  deadline_id more_work_;
   std::vector<cookie_reply> replies_;
   std::unordered_map<public_key, known_peer> peers_;
   std::multimap<endpoint, public_key> by_endpoint_; ///< configured ones

@@ -1,7 +1,5 @@
 #include "actors/peers/peer.hpp"
 
-#include "platform/clock.hpp"
-
 namespace weft {
 
 peer::peer(caf::actor_config& config, io_loop_ptr loop, workspace_ptr space,
@@ -14,7 +12,7 @@ peer::peer(caf::actor_config& config, io_loop_ptr loop, workspace_ptr space,
     session_lost_(former.session_lost),
     initial_keepalive_(wanted.persistent_keepalive),
     session_(std::move(self), wanted.public_key, *space_->indices, slot,
-             former.generation, space_->random, &space_->staging,
+             former.generation, this->loop().random(), &space_->staging,
              &space_->leads_into_tunnel) {
   session_.set_preshared_key(wanted.preshared_key);
   if (const auto numeric = numeric_of(wanted.endpoint))
@@ -36,26 +34,26 @@ peer::behavior_type peer::make_behavior() {
       session_.count_drop(drop_reason::device_rejected, refused.rejected);
     },
     [this](const initiation_received& message) {
-      const auto moment = instant_now();
+      const auto moment = loop().moment();
       session_.receive(*message.claim, message.path, moment);
       follow_up(moment);
     },
     [this](const answer_received& answer) {
-      const auto moment = instant_now();
+      const auto moment = loop().moment();
       auto message = answer.message;
       session_.receive(byte_span{message.bytes}.first(message.size),
                        message.path, moment);
       follow_up(moment);
     },
     [this](const deadline_passed&) {
-      const auto moment = instant_now();
+      const auto moment = loop().moment();
       armed_.reset();
       session_.handle_deadlines(moment);
       follow_up(moment);
     },
     [this](const source_lost&) { session_.forget_source(); },
     [this](const session_wanted&) {
-      const auto moment = instant_now();
+      const auto moment = loop().moment();
       wake(moment);
       follow_up(moment);
     },
@@ -65,12 +63,12 @@ peer::behavior_type peer::make_behavior() {
       return caf::unit;
     },
     [this](const endpoint_found& found) {
-      const auto moment = instant_now();
+      const auto moment = loop().moment();
       configure(found.where, moment);
       follow_up(moment);
     },
     [this](const change_identity& changed) -> caf::result<void> {
-      const auto moment = instant_now();
+      const auto moment = loop().moment();
       session_.set_identity(changed.speaker());
       session_.start(moment);
       follow_up(moment);
@@ -96,7 +94,7 @@ void peer::on_exit() {
 }
 
 void peer::seal(outgoing_packets& packets) {
-  const auto at = instant_now();
+  const auto at = loop().moment();
   auto batch = std::move(packets.batch);
   const auto status = session_.send(batch->datagrams, at);
   if (status == peer_session::send_status::sealed && !batch->datagrams.empty())
@@ -111,7 +109,7 @@ void peer::send_out(outgoing_ptr batch) {
 }
 
 void peer::open(incoming_datagrams& datagrams) {
-  const auto at = instant_now();
+  const auto at = loop().moment();
   auto batch = std::move(datagrams.batch);
   const auto first
     = open_chain(*batch, datagrams.first, *datagrams.allowed, at);
@@ -176,7 +174,7 @@ byte_span peer::accept(byte_span packet, const routes& allowed) {
 void peer::begin() {
   if (!initial_keepalive_)
     return; // it has
-  const auto at = instant_now();
+  const auto at = loop().moment();
   session_.set_persistent_keepalive(*std::exchange(initial_keepalive_, {}), at);
   // The other side goes on with the session of the actor that failed.
   if (std::exchange(session_lost_, false))
@@ -192,7 +190,7 @@ void peer::wake(const instant& at) {
 }
 
 void peer::change(const patch<peer_config>& changes) {
-  const auto at = instant_now();
+  const auto at = loop().moment();
   if (const auto* name = changes.find(&peer_config::name))
     name_ = *name;
   if (const auto* key = changes.find(&peer_config::preshared_key))
@@ -240,8 +238,8 @@ peer_report peer::report(const report_request& request) const {
   status.persistent_keepalive = session_.persistent_keepalive();
   status.last_handshake = session_.last_handshake();
   if (const auto created = session_.session_created())
-    status.session_age
-      = std::chrono::duration_cast<std::chrono::seconds>(boot_now() - *created);
+    status.session_age = std::chrono::duration_cast<std::chrono::seconds>(
+      loop().now() - *created);
   status.rx_bytes = session_.received().bytes;
   status.tx_bytes = session_.sent().bytes;
   status.rx_packets = session_.received().packets;

@@ -3,7 +3,6 @@
 #include "actors/peers/registry.hpp"
 
 #include "messages/errors.hpp"
-#include "protocol/base/random.hpp"
 
 #include <cerrno>
 
@@ -61,15 +60,12 @@ registry::behavior_type registry::make_behavior() {
     },
     [this](const change_identity& changed) { return set_identity(changed); },
     [this](const go_on_changing&) { go_on(); },
-    [this](const changes_overdue&) { give_up_waiting(); },
     [this](const endpoint_resolved& resolved) { set_resolved(resolved); },
     [this](const endpoint_not_found& failure) { lookup_failed(failure); },
     [this](const endpoint_unanswered& unanswered) {
       try_another_address(unanswered);
     },
-    [this](const lookup_due& due) { resolve_again(due); },
     [this](const session_ended& ended) { remember(ended); },
-    [this](const restart_peer& request) { start_again(request); },
     [this](const source_lost&) { forget_sources(); },
     [this](const check_handshake& asked) { return handshake_since(asked); },
     [this](const configuration_request&) { return configuration(); },
@@ -204,8 +200,7 @@ void registry::add_peer(const patch<peer_config>& change, peer_origin origin,
     leave_out(name != nullptr ? *name : std::string{}, changes);
     return;
   }
-  system_random random;
-  const auto slot = directory_.add(change, origin, random);
+  const auto slot = directory_.add(change, origin, loop().random());
   if (seats_.size() <= slot)
     seats_.resize(slot + 1);
   auto& seat = seats_[slot];

@@ -121,7 +121,7 @@ private:
   void remember(const session_ended& ended);
   void peer_ended(const caf::down_msg& down);
   bool removed_peer_ended(const caf::actor_addr& who);
-  void start_again(const restart_peer& request);
+  void start_again(slot_number slot, const public_key& key);
   void forget_sources();
 
   // registry_names.cpp: endpoints that are host names
@@ -129,7 +129,8 @@ private:
   void resolve(slot_number slot);
   void set_resolved(const endpoint_resolved& resolved);
   void lookup_failed(const endpoint_not_found& failure);
-  void resolve_again(const lookup_due& due);
+  void resolve_again(const public_key& key, const host_endpoint& host,
+                     std::chrono::seconds retry_after);
   void try_another_address(const endpoint_unanswered& unanswered);
   /// The peer that still wants this name, if it does.
   std::optional<slot_number>
@@ -174,7 +175,7 @@ private:
   publication_ptr gathering_;                  ///< null: nothing has changed
   std::vector<publication_ptr> under_way_;     ///< whose askers wait
   published_state published_;
-  bool overdue_check_ = false;
+  deadline_id overdue_check_;
   std::unordered_map<caf::actor_addr, ending_peer> ending_;
 };
 

@@ -1,7 +1,6 @@
 // The peers' actors: they begin, begin again after a failure, and end.
 #include "actors/peers/registry.hpp"
 #include "messages/errors.hpp"
-#include "platform/clock.hpp"
 
 namespace weft {
 
@@ -27,7 +26,7 @@ void registry::spawn_peer(slot_number slot) {
     peer_neighbours{on.socket, on.writer, on.timer,
                     caf::actor_cast<registry_actor>(this), neighbours_.events},
     us_.speaker(), slot, seat.memory, known.config, known.address);
-  seat.started = boot_now();
+  seat.started = loop().now();
   monitor(seat.actor);
   by_address_[seat.actor.address()] = slot;
   table_.set(slot, seat.actor);
@@ -85,19 +84,19 @@ void registry::peer_ended(const caf::down_msg& down) {
   log_->error("peer {} failed ({}) and is started again with a new session",
               to_string(key), error_message(down.reason));
   tell_event(event_kind::peer_restarted, slot, error_message(down.reason));
-  const restart_peer request{slot, key};
-  if (boot_now() - seat.started >= min_life)
-    start_again(request);
+  const auto now = loop().now();
+  if (now - seat.started >= min_life)
+    start_again(slot, key);
   else
-    delayed_send(caf::actor_cast<registry_actor>(this), min_life, request);
+    call_at(now + min_life, [this, slot, key] { start_again(slot, key); });
 }
 
-void registry::start_again(const restart_peer& request) {
+void registry::start_again(slot_number slot, const public_key& key) {
   // It may have been removed meanwhile, or its slot given to another peer.
-  if (directory_.slot_of(request.key) != request.slot
-      || by_address_.contains(seats_[request.slot].actor.address()))
+  if (directory_.slot_of(key) != slot
+      || by_address_.contains(seats_[slot].actor.address()))
     return;
-  spawn_peer(request.slot);
+  spawn_peer(slot);
   publish();
 }
 

@@ -1,7 +1,6 @@
 // Endpoints that are host names: looked up when they are set, again after a
 // failure, and again when nobody answers.
 #include "actors/peers/registry.hpp"
-#include "platform/clock.hpp"
 
 #include <algorithm>
 
@@ -40,29 +39,28 @@ void registry::lookup_failed(const endpoint_not_found& failure) {
   if (seat.look_up_again)
     return;
   const auto delay = failure.retry_after;
-  seat.look_up_again = boot_now() + delay;
+  seat.look_up_again = loop().now() + delay;
   log_->warn("endpoint {}:{} not found ({}); trying again in {} s", host.host,
              host.port, failure.reason, delay.count());
-  delayed_send(caf::actor_cast<registry_actor>(this), delay,
-               lookup_due{failure.peer, host,
-                          std::min<std::chrono::seconds>(delay * 2, 60s)});
+  call_at(*seat.look_up_again, [this, failure] {
+    resolve_again(failure.peer, failure.host,
+                  std::min<std::chrono::seconds>(failure.retry_after * 2, 60s));
+  });
 }
 
-void registry::resolve_again(const lookup_due& due) {
-  // The clock of delayed messages may be a little ahead of ours.
-  constexpr auto tolerance = 100ms;
-  const auto slot = slot_wanting(due.peer, due.host);
+void registry::resolve_again(const public_key& key, const host_endpoint& host,
+                             std::chrono::seconds retry_after) {
+  const auto slot = slot_wanting(key, host);
   if (!slot)
     return;
   auto& seat = seats_[*slot];
-  if (!seat.look_up_again || boot_now() + tolerance < *seat.look_up_again)
+  if (!seat.look_up_again || loop().now() < *seat.look_up_again)
     return; // of a look-up that another one has replaced
   seat.look_up_again.reset();
   seat.looking_up = true;
   send(neighbours_.resolver,
-       resolve_endpoint{due.peer, due.host,
-                        caf::actor_cast<registry_actor>(this),
-                        due.retry_after});
+       resolve_endpoint{key, host, caf::actor_cast<registry_actor>(this),
+                        retry_after});
 }
 
 void registry::set_resolved(const endpoint_resolved& resolved) {

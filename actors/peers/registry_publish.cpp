@@ -12,7 +12,6 @@
 // step says what was published last, for a later change may have come first.
 #include "actors/peers/registry.hpp"
 #include "messages/errors.hpp"
-#include "platform/clock.hpp"
 #include "platform/memory.hpp"
 
 #include <algorithm>
@@ -65,7 +64,7 @@ void registry::publish(std::function<void()> in_force) {
   if (changing_)
     return; // the change that is being made publishes all of it
   const auto change = std::exchange(gathering_, nullptr);
-  change->began = boot_now();
+  change->began = loop().now();
   under_way_.push_back(change);
   const auto fresh = std::exchange(new_entries_, {});
   send(neighbours_.gate, fresh);
@@ -142,14 +141,13 @@ void registry::answer_askers(const publication_ptr& change) {
 void registry::await_answers() {
   if (overdue_check_ || under_way_.empty())
     return;
-  overdue_check_ = true;
-  // A message that is on its way keeps an actor that has ended: not for long.
-  delayed_send(caf::actor_cast<registry_actor>(this), 250ms, changes_overdue{});
+  overdue_check_ = call_at(under_way_.front()->began + most_waiting,
+                           [this] { give_up_waiting(); });
 }
 
 void registry::give_up_waiting() {
-  overdue_check_ = false;
-  const auto now = boot_now();
+  overdue_check_ = {};
+  const auto now = loop().now();
   auto late = under_way_;
   std::erase_if(late, [&](const publication_ptr& change) {
     return now - change->began < most_waiting;

@@ -1,6 +1,5 @@
 #include "actors/peers/resolver.hpp"
 
-#include "platform/clock.hpp"
 #include "platform/resolve.hpp"
 
 #include <algorithm>
@@ -8,8 +7,6 @@
 #include <utility>
 
 namespace weft {
-
-using namespace std::chrono_literals;
 
 resolver::resolver(caf::actor_config& config, io_loop_ptr loop, look_up how,
                    lookup_schedule::limits most)
@@ -20,12 +17,8 @@ resolver::behavior_type resolver::make_behavior() {
   return {
     [this](const resolve_endpoint& request) { ask(request); },
     [this](const lookup_finished& result) {
-      schedule_.finished(result.host, boot_now());
+      schedule_.finished(result.host, loop().now());
       answer(result);
-      proceed();
-    },
-    [this](const lookups_due&) {
-      wake_up_.reset();
       proceed();
     },
   };
@@ -43,7 +36,7 @@ void resolver::ask(const resolve_endpoint& request) {
   if (wanted != request.host)
     forget(request.peer, std::exchange(wanted, request.host));
   askers_[key_of(request.host)][request.peer] = {request};
-  schedule_.add(request.host, boot_now());
+  schedule_.add(request.host, loop().now());
   proceed();
 }
 
@@ -57,7 +50,7 @@ void resolver::forget(const public_key& peer, const host_endpoint& host) {
 }
 
 void resolver::proceed() {
-  const auto now = boot_now();
+  const auto now = loop().now();
   for (const auto& host : schedule_.too_long(now))
     tell_of_delay(host);
   for (const auto& host : schedule_.begin(now)) {
@@ -70,12 +63,9 @@ void resolver::proceed() {
     }
   }
   const auto next = schedule_.next_change(now);
-  if (!next || (wake_up_ && *wake_up_ <= *next))
-    return;
-  // A message that is on its way keeps an actor that has ended: not for long.
-  wake_up_ = std::min<time_point>(*next, now + 500ms);
-  delayed_send(caf::actor_cast<resolver_actor>(this), *wake_up_ - now,
-               lookups_due{});
+  call_off(next_change_);
+  if (next)
+    next_change_ = call_at(*next, [this] { proceed(); });
 }
 
 /// What comes later still counts.

@@ -51,7 +51,7 @@ private:
   std::map<host_key, std::unordered_map<public_key, waiting>> askers_;
   /// What each peer asked for last.
   std::unordered_map<public_key, host_endpoint> wanted_;
-  std::optional<time_point> wake_up_;
+  deadline_id next_change_;
 };
 
 } // namespace weft

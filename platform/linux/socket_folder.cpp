@@ -2,7 +2,7 @@
 
 #include "platform/clock.hpp"
 #include "platform/linux/ownership.hpp"
-#include "protocol/base/random.hpp"
+#include "platform/random.hpp"
 
 #include <dirent.h>
 #include <fcntl.h>

@@ -2,8 +2,8 @@
 // the message arrives (classic BPF, which needs no privileges).  It sees the
 // message from its first byte, and the IP header at SKF_NET_OFF.
 #include "platform/linux/socket_address.hpp"
+#include "platform/random.hpp"
 #include "platform/udp_socket.hpp"
-#include "protocol/base/random.hpp"
 #include "protocol/base/wireguard.hpp"
 
 #include <linux/filter.h>

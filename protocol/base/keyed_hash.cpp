@@ -1,6 +1,5 @@
 #include "protocol/base/keyed_hash.hpp"
 
-#include "protocol/base/random.hpp"
 #include "protocol/base/sodium.hpp"
 
 namespace weft {
@@ -9,7 +8,8 @@ namespace {
 
 struct hash_key {
   hash_key() {
-    system_random().fill(bytes);
+    sodium::ensure_ready();
+    randombytes_buf(bytes.data(), bytes.size());
   }
   byte_array<crypto_shorthash_KEYBYTES> bytes{};
 };

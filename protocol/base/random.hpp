@@ -1,5 +1,5 @@
 // Randomness as an argument: nothing in protocol/ draws random bytes itself but
-// the key of keyed_hash.hpp.
+// the key of keyed_hash.hpp.  platform/random.hpp has the system's.
 #pragma once
 
 #include "protocol/base/bytes.hpp"
@@ -22,12 +22,6 @@ public:
     fill(bytes);
     return load_le<std::uint32_t>(bytes.data());
   }
-};
-
-/// libsodium's generator, which the kernel seeds.
-class system_random final : public random_source {
-public:
-  void fill(byte_span out) override;
 };
 
 } // namespace weft

@@ -1,4 +1,4 @@
-// What the files of protocol/ share of libsodium.  Private to protocol/.
+// What protocol/ and platform/ share of libsodium.  Not for others.
 #pragma once
 
 #include "protocol/base/bytes.hpp"

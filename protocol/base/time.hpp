@@ -28,4 +28,21 @@ struct instant {
   wall_time wall{};
 };
 
+/// Where the readings come from: platform/ has the host's clocks, tests turn
+/// their own by hand.
+class time_source {
+public:
+  virtual ~time_source() = default;
+  time_source() = default;
+  time_source(const time_source&) = delete;
+  time_source& operator=(const time_source&) = delete;
+
+  /// Each reads the clock anew.
+  virtual time_point now() const = 0;
+  virtual wall_time wall() const = 0;
+  instant moment() const {
+    return {now(), wall()};
+  }
+};
+
 } // namespace weft

@@ -11,23 +11,8 @@ using namespace weft::test;
 
 namespace {
 
-gateway_limits impatient() {
-  gateway_limits limits;
-  limits.hello = 300ms;
-  limits.frames.silence = 400ms;
-  limits.frames.heartbeat = 100ms;
-  limits.farewell = 300ms;
-  return limits;
-}
-
-gateway_limits strict_with_frames() {
-  gateway_limits limits;
-  limits.frames.frame = 500ms;
-  return limits;
-}
-
 struct served : served_overlay {
-  explicit served(gateway_limits limits = {}) : served_overlay(limits) {
+  served() {
     start();
   }
   raw_client knock() const {
@@ -38,20 +23,21 @@ struct served : served_overlay {
   }
 };
 
-struct served_impatiently : served {
-  served_impatiently() : served(impatient()) {
+/// Its time passes when the test says so.
+struct served_by_hand : served_overlay {
+  served_by_hand() {
+    go_by_hand();
+    start();
   }
-};
-
-struct served_strictly : served {
-  served_strictly() : served(strict_with_frames()) {
+  raw_client knock() const {
+    return raw_client{options.socket_path};
   }
 };
 
 } // namespace
 
-TEST_CASE_METHOD(served_strictly, "A frame that does not get on ends the "
-                                  "connection, and whole ones do not") {
+TEST_CASE_METHOD(served_by_hand, "A frame that does not get on ends the "
+                                 "connection, and whole ones do not") {
   auto whole = knock();
   whole.enter();
   auto slow = knock();
@@ -59,28 +45,19 @@ TEST_CASE_METHOD(served_strictly, "A frame that does not get on ends the "
   auto headless = knock();
   headless.enter();
   const auto request = status_request(1, slow.facade);
-  std::atomic<bool> go_on{true};
-  std::thread drips([&] {
-    // One byte after the other, as if it were alive.
-    for (std::size_t i = 0; go_on && i + 1 < request.size(); ++i) {
-      if (!slow.send(request.substr(i, 1)))
-        break;
-      std::this_thread::sleep_for(100ms);
-    }
-  });
-  std::thread beats([&] {
-    while (go_on && whole.send(basp::heartbeat()))
-      std::this_thread::sleep_for(50ms);
-  });
   CHECK(headless.send(basp::heartbeat().substr(0, 20)));
+  std::size_t sent = 0;
+  CHECK(comes_true(1s, [&] {
+    // One byte after the other, as if they were alive.
+    if (sent + 1 < request.size())
+      slow.send(request.substr(sent++, 1));
+    whole.send(basp::heartbeat());
+    return report().silent == 2;
+  }));
   CHECK(slow.ended());
   CHECK(headless.ended());
-  CHECK(logs("it did not complete what it sends for 0.5 s"));
-  CHECK(report().silent == 2);
+  CHECK(logs("it did not complete what it sends for 30 s"));
   CHECK(report().operators == 1);
-  go_on = false;
-  drips.join();
-  beats.join();
 }
 
 TEST_CASE_METHOD(served,
@@ -162,41 +139,41 @@ TEST_CASE_METHOD(served, "A client that has the daemon's node id is refused") {
   CHECK(second.ended());
 }
 
-TEST_CASE_METHOD(served_impatiently, "Who says nothing is sent away") {
+TEST_CASE_METHOD(served_by_hand, "Who says nothing is sent away") {
   auto silent = knock();
-  CHECK(silent.ended());
   auto slow = knock();
   REQUIRE(slow.send("weft-clt"));
+  REQUIRE(eventually([&] { return report().unknown == 2; }));
+  clock->advance(gateway_limits{}.greeting - 1ms);
+  CHECK(report().refused == 0);
+  clock->advance(1ms);
+  CHECK(silent.ended());
   CHECK(slow.ended());
-  CHECK(reports([](const auto& now) { return now.refused == 2; }));
+  CHECK(eventually([&] { return report().refused == 2; }));
   CHECK(logs("did not say what it wants"));
 }
 
-TEST_CASE_METHOD(served_impatiently, "A client that is not heard any more is "
-                                     "cut off, and one that is heard stays") {
+TEST_CASE_METHOD(served_by_hand, "A client that is not heard any more is cut "
+                                 "off, and one that is heard stays") {
   auto alive = knock();
   alive.enter();
   auto dead = knock();
   dead.enter();
-  std::atomic<bool> go_on{true};
-  std::thread heart([&] {
-    while (go_on && alive.send(basp::heartbeat()))
-      std::this_thread::sleep_for(50ms);
-  });
+  CHECK(comes_true(500ms, [&] {
+    alive.send(basp::heartbeat());
+    return report().silent == 1;
+  }));
   CHECK(dead.ended());
-  CHECK(logs("nothing was heard for 0.4 s"));
-  CHECK(report().silent == 1);
+  CHECK(logs("nothing was heard for 5 s"));
   CHECK(report().operators == 1);
-  go_on = false;
-  heart.join();
 }
 
-TEST_CASE_METHOD(served_impatiently, "A client hears the daemon's heart") {
+TEST_CASE_METHOD(served_by_hand, "A client hears the daemon's heart") {
   auto client = knock();
   client.enter();
-  std::size_t beats = 0;
-  while (beats < 3) {
+  for (int beats = 0; beats < 3;) {
     REQUIRE(client.send(basp::heartbeat()));
+    clock->advance(pump_times{}.heartbeat);
     const auto bytes = client.receive(basp::header_size);
     REQUIRE(bytes.size() == basp::header_size);
     const auto head = basp::parse_header(bytes);
@@ -341,10 +318,10 @@ TEST_CASE_METHOD(served, "Without descriptors nobody comes in, and nothing "
 }
 
 TEST_CASE("A listener that cannot take a connection rests a while") {
-  world home;
+  world home(run_by::hand);
   const auto loop = home.start_loop();
   const signal_descriptor knocking;
-  std::atomic<int> tries{0};
+  int tries = 0;
   message_log rests;
   std::unique_ptr<listener> door;
   loop.run([&] {

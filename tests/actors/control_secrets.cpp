@@ -1,5 +1,6 @@
 // What of keys that came by message is left in memory.
 #include "actors/overlay/start_overlay.hpp"
+#include "platform/random.hpp"
 #include "protocol/base/wipe.hpp"
 #include "tests/actors/control_support.hpp"
 

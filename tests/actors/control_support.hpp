@@ -55,8 +55,24 @@ public:
   control_target target() const {
     return local_target{options.socket_path};
   }
+  /// Before start(): its time is what the test makes it.
+  void go_by_hand() {
+    clock = std::make_shared<manual_clock>();
+    options.sources.clock = clock;
+  }
+  /// Whether `condition` comes true as the gateway's time passes, `step` by
+  /// `step`; it sees each of them.
+  template <class Condition>
+  bool comes_true(duration step, Condition condition) {
+    return eventually([&] {
+      clock->advance(step);
+      report();
+      return condition();
+    });
+  }
 
   temporary_folder folder;
+  std::shared_ptr<manual_clock> clock; ///< null: the host's
   std::shared_ptr<line_sink> log = std::make_shared<line_sink>();
   gateway_options options;
   world home;

@@ -7,10 +7,12 @@ using namespace weft::test;
 
 namespace {
 
+/// The gateway's time is turned by hand, its clients go by the host's: they are
+/// not to seem silent.
 gateway_limits watchful() {
   gateway_limits limits;
-  limits.roles.probe = 50ms;
-  limits.roles.patience = 1500ms;
+  limits.frames.silence = 1000h;
+  limits.frames.stall = 1000h;
   return limits;
 }
 
@@ -27,13 +29,14 @@ std::size_t threads_named(const std::string& name) {
 }
 
 struct watched {
-  explicit watched(const gateway_limits& limits = watchful()) : server(limits) {
+  watched() : server(watchful()) {
     server.overlay.on<check_handshake>(
       [this](const check_handshake&) -> caf::result<bool> {
         facades.push(
           caf::actor_cast<caf::actor>(server.overlay.self()->current_sender()));
         return true;
       });
+    server.go_by_hand();
     server.start();
     remote = client.connect(server.target());
   }
@@ -52,6 +55,11 @@ struct watched {
   /// Lets a thread that runs it hang until the test is over.
   std::function<void()> hang() {
     return [until = done] { until.wait(); };
+  }
+  bool are_replaced(unsigned systems) {
+    return server.comes_true(1s, [&] {
+      return server.report().systems_replaced == systems;
+    });
   }
   bool serves_again() {
     return eventually([&] {
@@ -89,7 +97,7 @@ TEST_CASE_METHOD(watched, "A client gets another facade for one that was "
 TEST_CASE_METHOD(watched, "A middleman that hangs is replaced, and its clients "
                           "come back") {
   role().middleman().run_later(hang());
-  CHECK(eventually([&] { return server.report().systems_replaced == 1; }));
+  CHECK(are_replaced(1));
   CHECK(serves_again());
   CHECK(server.log->count("the actor system of its role hung") == 1);
   CHECK(server.log->count("hung and is replaced") == 1);
@@ -99,7 +107,7 @@ TEST_CASE_METHOD(watched, "A scheduler that hangs is replaced") {
   auto stuck
     = role().spawn([until = done](caf::event_based_actor*) { until.wait(); });
   stuck = nullptr;
-  CHECK(eventually([&] { return server.report().systems_replaced == 1; }));
+  CHECK(are_replaced(1));
   CHECK(serves_again());
 }
 
@@ -108,13 +116,13 @@ TEST_CASE_METHOD(watched, "A role whose systems hang again and again is shut") {
   remote = nullptr;
   connect_options options;
   options.watcher = client.watcher(states);
-  options.longest_pause = 200ms;
+  options.longest_pause = options.first_pause;
   remote = client.connect(server.target(), options);
   for (unsigned i = 1; i <= role_supervisor::most_replaced; ++i) {
     REQUIRE(serves_again());
     facades.take<caf::actor>();
     role().middleman().run_later(hang());
-    REQUIRE(eventually([&] { return server.report().systems_replaced == i; }));
+    REQUIRE(are_replaced(i));
   }
   CHECK(server.logs("hung 8 times: its clients are refused"));
   CHECK(eventually([&] {
@@ -125,9 +133,8 @@ TEST_CASE_METHOD(watched, "A role whose systems hang again and again is shut") {
 }
 
 TEST_CASE("A role that nobody needs any more takes no threads") {
-  gateway_limits limits;
-  limits.roles.rest = 100ms;
-  served_overlay server{limits};
+  served_overlay server{watchful()};
+  server.go_by_hand();
   // Threads name themselves, once they run.
   REQUIRE(eventually([] { return threads_named("caf.multiplexer") > 0; }));
   const auto before = threads_named("caf.multiplexer");
@@ -140,24 +147,25 @@ TEST_CASE("A role that nobody needs any more takes no threads") {
       CHECK_FALSE(client.command(remote, set_log_level{log_level::warn}));
       CHECK(threads_named("caf.multiplexer") > before);
     }
+    CHECK(eventually([&] { return server.report().operators == 0; }));
+    server.clock->advance(keeper_times{}.rest);
     CHECK(
       eventually([&] { return threads_named("caf.multiplexer") == before; }));
   }
 }
 
 TEST_CASE("A role that is used stays, however long") {
-  gateway_limits limits;
-  limits.roles.rest = 50ms;
-  limits.roles.probe = 20ms;
-  limits.roles.patience = 2s;
+  auto limits = watchful();
+  limits.roles.patience = 1000h; // its answers come by the host's time
   served_overlay server{limits};
+  server.go_by_hand();
   server.start();
   program client;
   message_log states;
   auto remote = client.connect(server.target());
   for (int i = 0; i < 30; ++i) {
     CHECK_FALSE(client.command(remote, set_log_level{log_level::warn}));
-    std::this_thread::sleep_for(10ms); // longer than both together
+    server.clock->advance(limits.roles.rest + limits.roles.probe);
   }
   CHECK(server.report().accepted == 1);
 }

@@ -8,7 +8,6 @@
 
 #include <cerrno>
 #include <memory>
-#include <mutex>
 
 using namespace weft;
 using namespace weft::test;
@@ -32,10 +31,9 @@ overlay_event event_of(event_kind kind, unsigned peer = 1) {
 
 /// A hub with a subscriber, whose batches are recorded.
 struct hubbed {
-  explicit hubbed(duration silence = 180s, std::chrono::seconds patience = 10s)
-    : hub(home.spawn<event_hub>(loop.loop, "weft7",
-                                std::make_shared<spdlog::logger>("test", lines),
-                                silence, patience)) {
+  hubbed()
+    : hub(home.spawn<event_hub>(
+      loop.loop, "weft7", std::make_shared<spdlog::logger>("test", lines))) {
     for (const unsigned peer : {1U, 2U}) // before anybody listens
       happens(event_kind::peer_added, peer);
     REQUIRE_FALSE(home.command(hub, subscribe{listener.handle()}));
@@ -64,7 +62,7 @@ struct hubbed {
     return all;
   }
 
-  world home;
+  world home{run_by::hand};
   std::shared_ptr<line_sink> lines = std::make_shared<line_sink>();
   test_loop loop = home.start_loop();
   fake<event_subscriber> listener{home};
@@ -141,21 +139,28 @@ TEST_CASE("A peer is up with its first handshake, and not with the next") {
 
 TEST_CASE("A peer is down once no handshake came for long enough, and up again "
           "with the next one") {
-  hubbed here(50ms);
+  hubbed here;
   here.happens(event_kind::handshake_completed);
-  CHECK(here.kinds(3)
-        == kinds_of{event_kind::handshake_completed, event_kind::peer_up,
-                    event_kind::peer_down});
+  here.home.advance(179s);
+  CHECK(here.kinds(2)
+        == kinds_of{event_kind::handshake_completed, event_kind::peer_up});
+  here.happens(event_kind::handshake_completed); // which counts from now on
+  here.home.advance(180s - 1ns);
+  CHECK(here.kinds(1) == kinds_of{event_kind::handshake_completed});
+  CHECK(here.listener.count<event_batch>() == 0);
+  here.home.advance(1ns);
+  CHECK(here.kinds(1) == kinds_of{event_kind::peer_down});
   here.happens(event_kind::handshake_completed);
   CHECK(here.kinds(2)
         == kinds_of{event_kind::handshake_completed, event_kind::peer_up});
 }
 
 TEST_CASE("A peer that was removed does not go down") {
-  hubbed here(50ms);
+  hubbed here;
   here.happens(event_kind::handshake_completed);
   here.happens(event_kind::peer_removed);
   here.happens(event_kind::handshake_completed, 2);
+  here.home.advance(180s);
   CHECK(here.kinds(6)
         == kinds_of{event_kind::handshake_completed, event_kind::peer_up,
                     event_kind::peer_removed, event_kind::handshake_completed,
@@ -164,11 +169,12 @@ TEST_CASE("A peer that was removed does not go down") {
 
 TEST_CASE("A handshake that completes while its peer is removed makes nobody "
           "come up or go down") {
-  hubbed here(50ms);
+  hubbed here;
   here.happens(event_kind::peer_removed);
   here.happens(event_kind::handshake_completed);
   here.happens(event_kind::endpoint_changed);
   here.happens(event_kind::handshake_completed, 2);
+  here.home.advance(180s);
   CHECK(here.kinds(4)
         == kinds_of{event_kind::peer_removed, event_kind::handshake_completed,
                     event_kind::peer_up, event_kind::peer_down});
@@ -176,13 +182,12 @@ TEST_CASE("A handshake that completes while its peer is removed makes nobody "
 
 TEST_CASE("However many subscribers do not answer, what waits for all of them "
           "is bounded") {
-  hubbed here(180s, 3600s);
+  hubbed here;
   constexpr std::size_t many
     = event_hub::max_waiting_in_all / event_hub::max_waiting + 8;
   auto log = std::make_shared<message_log>();
   std::vector<std::unique_ptr<fake<event_subscriber>>> silent;
   std::vector<caf::typed_response_promise<void>> unanswered;
-  std::mutex mutex;
   for (std::size_t i = 0; i < many; ++i) {
     auto& one = *silent.emplace_back(
       std::make_unique<fake<event_subscriber>>(here.home));
@@ -191,7 +196,6 @@ TEST_CASE("However many subscribers do not answer, what waits for all of them "
         log->push(batch);
         return caf::unit;
       }
-      const std::lock_guard guard(mutex);
       unanswered.push_back(
         one.self()->make_response_promise<caf::typed_response_promise<void>>());
       return unanswered.back();
@@ -207,13 +211,12 @@ TEST_CASE("However many subscribers do not answer, what waits for all of them "
   }
   CHECK_THAT(log->next<event_batch>().events[0].reason,
              Catch::Contains("behind"));
-  const std::lock_guard guard(mutex);
   unanswered.clear();
 }
 
 TEST_CASE("A subscriber that does not answer holds up nobody, and loses its "
           "subscription with a notice when it is too far behind") {
-  hubbed here(180s, 3600s);
+  hubbed here;
   fake<event_subscriber> slow(here.home);
   std::vector<event_batch> got;
   std::vector<caf::typed_response_promise<void>> unanswered;
@@ -266,7 +269,7 @@ TEST_CASE("A late answer to a former subscription does not count for the new "
 
 TEST_CASE("A subscriber that never answers is given up, one that ends is "
           "forgotten") {
-  hubbed here(180s, 1s);
+  hubbed here;
   fake<event_subscriber> dead(here.home);
   std::vector<caf::typed_response_promise<void>> unanswered;
   auto log = std::make_shared<message_log>();
@@ -283,6 +286,9 @@ TEST_CASE("A subscriber that never answers is given up, one that ends is "
   ending.end();
   here.happens(event_kind::peer_added);
   CHECK(log->next<event_batch>().events.at(0).kind == event_kind::peer_added);
+  here.home.advance(10s - 1ns);
+  CHECK(log->count<event_batch>() == 0);
+  here.home.advance(1ns);
   const auto notice = log->next<event_batch>();
   CHECK(notice.events.at(0).kind == event_kind::events_lost);
   CHECK_THAT(notice.events[0].reason, Catch::Contains("did not answer"));

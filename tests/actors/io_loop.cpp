@@ -141,7 +141,7 @@ TEST_CASE("An actor that never runs out of messages starves neither other "
     caf::anon_send(greedy, i);
   here.run([&] {
     REQUIRE(here.loop->watch(signal.get(), interest::read, &handler));
-    here.loop->set_deadline(boot_now() + 5ms, [&] { log.push(true); });
+    here.loop->call_at(here.loop->now() + 5ms, [&] { log.push(true); });
   });
   handler.action = [&] { here.loop->forget(signal.get()); };
   signal.set();

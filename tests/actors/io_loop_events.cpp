@@ -1,8 +1,9 @@
 #include "actors/loop/io_loop.hpp"
-#include "platform/clock.hpp"
 #include "tests/actors/descriptors.hpp"
 
 #include <sys/socket.h>
+
+#include <functional>
 
 using namespace weft;
 using namespace weft::test;
@@ -109,66 +110,98 @@ TEST_CASE("A handler that throws is told, its descriptor is watched no more, "
   here.run([&] { here.loop->forget(second.get()); });
 }
 
-TEST_CASE("A deadline fires once, when it has passed") {
+TEST_CASE("By the host's clock a deadline fires once, when it has passed") {
   message_log fired;
   world home;
   const auto here = home.start_loop();
   for (const auto wait : {-1h, 0h}) {
     const auto when = boot_now() + wait + 3ms;
-    here.run([&, when] {
-      here.loop->set_deadline(when, [&] { fired.push(boot_now()); });
-    });
+    here.run(
+      [&, when] { here.loop->call_at(when, [&] { fired.push(boot_now()); }); });
     CHECK(fired.next<time_point>() >= when);
     CHECK(here.falls_asleep());
     CHECK(fired.count<time_point>() == 0);
   }
 }
 
-TEST_CASE("A deadline that was replaced or cancelled does not fire") {
+TEST_CASE("A loop that sleeps wakes when its clock is turned, and not before") {
+  const auto clock = std::make_shared<manual_clock>();
   message_log fired;
   world home;
-  const auto here = home.start_loop();
-  const auto set = [&](duration after, int number) {
-    here.loop->set_deadline(boot_now() + after,
-                            [&, number] { fired.push(number); });
-  };
-  here.run([&] { // later
-    set(0ms, 1);
-    set(2ms, 2);
-  });
-  CHECK(fired.next<int>() == 2);
-  here.run([&] { // earlier
-    set(1h, 3);
-    set(1ms, 4);
-  });
-  CHECK(fired.next<int>() == 4);
-  here.run([&] { // the same time with another handler
-    const auto when = boot_now() + 1ms;
-    here.loop->set_deadline(when, [&] { fired.push(5); });
-    here.loop->set_deadline(when, [&] { fired.push(6); });
-  });
-  CHECK(fired.next<int>() == 6);
+  auto started = io_loop::start(home.system(), "by-hand", {clock});
+  REQUIRE(started);
+  const auto loop = *started;
+  const test_loop here{loop, home.spawn<loop_worker>(loop)};
+  loop->stop(); // once its actor has ended
   here.run([&] {
-    set(1ms, 7);
-    here.loop->set_deadline(std::nullopt, nullptr);
+    loop->call_at(loop->now() + 1h, [&] { fired.push(1); });
+    loop->call_at(loop->now() + 2h, [&] { fired.push(2); });
   });
+  clock->advance(1h - 1ns);
   CHECK(here.falls_asleep());
+  CHECK(fired.count<int>() == 0);
+  clock->advance(1ns);
+  CHECK(fired.next<int>() == 1);
+  clock->advance(5h);
+  CHECK(fired.next<int>() == 2);
+}
+
+namespace {
+
+/// Keeps deadlines that record their number, and may throw.
+class waiting : public hosted<caf::event_based_actor> {
+public:
+  waiting(caf::actor_config& config, io_loop_ptr loop, message_log& fired)
+    : hosted(config, std::move(loop)), fired_(fired) {
+  }
+  caf::behavior make_behavior() override {
+    return {
+      [this](duration wait, int number) {
+        last_ = call_at(loop().now() + wait, [this, number] {
+          fired_.push(number);
+          if (number < 0)
+            throw std::runtime_error("broken");
+        });
+      },
+      [this](bool) { call_off(last_); },
+    };
+  }
+
+private:
+  message_log& fired_;
+  deadline_id last_;
+};
+
+} // namespace
+
+TEST_CASE("What an actor waits for happens in its order, unless the actor "
+          "calls it off or ends") {
+  message_log fired;
+  world home(run_by::hand);
+  const auto here = home.start_loop();
+  const auto first = home.spawn<waiting>(here.loop, std::ref(fired));
+  const auto second = home.spawn<waiting>(here.loop, std::ref(fired));
+  caf::anon_send(first, duration{3s}, 3);
+  caf::anon_send(second, duration{1s}, 1);
+  caf::anon_send(first, duration{2s}, 2);
+  caf::anon_send(second, duration{2s}, 4);
+  caf::anon_send(second, true); // calls the one at 2 s off
+  home.advance(2s);
+  CHECK(fired.take<int>() == std::vector{1, 2});
+  home.end(first);
+  home.advance(1h);
   CHECK(fired.count<int>() == 0);
 }
 
-TEST_CASE("The handler of a deadline may set the next one") {
+TEST_CASE("An actor whose deadline throws ends alone") {
   message_log fired;
-  std::function<void(int)> next;
-  world home;
+  world home(run_by::hand);
   const auto here = home.start_loop();
-  next = [&](int number) {
-    here.loop->set_deadline(boot_now() + 1ms, [&, number] {
-      fired.push(number);
-      if (number < 5)
-        next(number + 1);
-    });
-  };
-  here.run([&] { next(1); });
-  for (int i = 1; i <= 5; ++i)
-    CHECK(fired.next<int>() == i);
+  const auto broken = home.spawn<waiting>(here.loop, std::ref(fired));
+  const auto sound = home.spawn<waiting>(here.loop, std::ref(fired));
+  caf::anon_send(broken, duration{1s}, -1);
+  caf::anon_send(sound, duration{1s}, 1);
+  home.advance(1s);
+  CHECK(fired.take<int>() == std::vector{-1, 1});
+  CHECK(home.await_end(broken) == caf::exit_reason::unhandled_exception);
 }

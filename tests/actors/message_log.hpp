@@ -7,15 +7,20 @@
 #include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <thread>
+#include <tuple>
 #include <vector>
 
 namespace weft::test {
 
 /// What no test takes unless it fails.
 inline constexpr std::chrono::seconds patience{20};
+
+/// What this thread does while it waits, if there are actors that live on it.
+inline thread_local std::function<void()> while_waiting;
 
 /// Whether `condition` comes true; for what sends no message.
 template <class Condition>
@@ -24,7 +29,10 @@ bool eventually(Condition condition) {
   while (!condition()) {
     if (std::chrono::steady_clock::now() > deadline)
       return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    if (while_waiting)
+      while_waiting();
+    else
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   return true;
 }
@@ -44,12 +52,16 @@ public:
   /// Takes the oldest message of type T, once there is one.
   template <class T>
   T next() {
+    if (while_waiting)
+      std::ignore = eventually([this] { return count<T>() > 0; });
     std::unique_lock lock(mutex_);
     auto found = entries_.end();
-    changed_.wait_for(lock, patience, [&] {
+    const auto has_come = [&] {
       found = std::find_if(entries_.begin(), entries_.end(), is<T>);
       return found != entries_.end();
-    });
+    };
+    if (!has_come() && !while_waiting)
+      changed_.wait_for(lock, patience, has_come);
     if (found == entries_.end())
       FAIL("no message of type " << typeid(T).name() << " comes");
     auto message = std::any_cast<T>(std::move(*found));

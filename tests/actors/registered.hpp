@@ -100,7 +100,7 @@ struct registered {
     return all;
   }
 
-  world home;
+  world home{run_by::hand};
   test_loop loop = home.start_loop();
   node us;
   fake<tun_reader_actor> reader{home};

@@ -64,6 +64,7 @@ TEST_CASE_METHOD(registered, "A peer that failed is started again alone, as it "
   for (std::uint64_t restarts = 1; restarts <= 2; ++restarts) {
     const auto now = actor_of("10.0.0.1");
     caf::anon_send_exit(now, caf::exit_reason::unhandled_exception);
+    home.advance(1s); // not again and again
     snapshot = reader.next<routes_changed>().snapshot;
     CHECK(actor_of("10.0.0.1") != now);
     CHECK(slot_of("10.0.0.1") == slot);
@@ -128,6 +129,9 @@ TEST_CASE_METHOD(registered, "A name that is not found is looked up again, as "
   caf::anon_send(list, endpoint_not_found{first, host, 0s, "no such host"});
   CHECK(names.next<resolve_endpoint>().host == host);
   caf::anon_send(list, endpoint_not_found{first, host, 1s, "no such host"});
+  home.advance(1s - 1ns);
+  CHECK(names.count<resolve_endpoint>() == 0);
+  home.advance(1ns);
   CHECK(names.next<resolve_endpoint>().retry_after == 2s); // twice as long
   // Nobody asks for the name of a peer that is gone or has another one.
   const host_endpoint other{"gamma.example.net", 1};
@@ -140,7 +144,10 @@ TEST_CASE_METHOD(registered, "A name that is not found is looked up again, as "
   apply({update});
   caf::anon_send(list, endpoint_not_found{second, other, 1s, ""});
   CHECK(names.next<resolve_endpoint>().host == other); // as it was added
+  home.advance(1s);
   CHECK(names.next<resolve_endpoint>().host == other); // the second attempt
+  home.advance(1h);
+  CHECK(names.count<resolve_endpoint>() == 0);
 }
 
 TEST_CASE_METHOD(registered,

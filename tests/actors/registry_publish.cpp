@@ -211,6 +211,10 @@ TEST_CASE_METHOD(asking, "Somebody who never takes a change over holds up its "
                          "answer for a while only") {
   const auto kept = withhold<routes_changed>(reader);
   ask(update_of({with(first, {"10.0.0.1/32"})}));
+  asked->next<bool>();
+  home.advance(5s - 1ns);
+  CHECK(answers->count<config_changes>() == 0);
+  home.advance(1ns);
   answers->next<config_changes>();
   release(reader, kept);
 }
@@ -224,7 +228,9 @@ TEST_CASE_METHOD(asking,
   deterministic_random random{99};
   ask(change_identity{std::make_shared<identity>(generate_private_key(random)),
                       true});
-  answers->next<config_changes>(); // it has had patience
+  asked->next<bool>();
+  home.advance(5s); // it has patience
+  answers->next<config_changes>();
   report();
   CHECK(us.socket.count<outgoing_datagrams>() == 0);
   release(reader, kept);
@@ -306,33 +312,27 @@ TEST_CASE_METHOD(asking, "Peers that fail hold up no answer") {
   caf::anon_send_exit(failing, caf::exit_reason::unhandled_exception);
   auto change = with(first);
   change.set(&peer_config::persistent_keepalive, 7s);
-  const auto start = boot_now();
   apply({change, with(second, {"10.0.0.1/32"})});
-  CHECK(boot_now() - start < 4s);
-  CHECK(eventually( // it is started again a little later
-    [&] { return status_of(first).persistent_keepalive == 7s; }));
+  home.advance(1s); // it is started again a little later
+  CHECK(status_of(first).persistent_keepalive == 7s);
 }
 
 TEST_CASE_METHOD(asking, "While many peers are added, others have their turn") {
   std::vector<patch<peer_config>> many;
   for (unsigned i = 0; i < 5000; ++i)
     many.push_back(with(key_number(i)));
-  auto order = std::make_shared<message_log>();
-  loop.run([&] { // the registry finds both in its mailbox
-    home.system().spawn([&](caf::event_based_actor* self) -> caf::behavior {
-      self->request(list, caf::infinite, update_of(many))
-        .then([order](const config_changes&) { order->push(1); });
-      self->request(list, caf::infinite, configuration_request{})
-        .then([order](const peer_configurations& peers) {
-          order->push(peers.peers.size() < 5000 ? 2 : 3);
-        });
-      order->push(true);
-      return {};
-    });
-    order->next<bool>();
-  });
-  CHECK(order->next<int>() == 2);
-  CHECK(order->next<int>() == 1);
+  // The registry finds both in its mailbox.
+  auto& self = home.self();
+  auto change = self->request(list, caf::infinite, update_of(many));
+  auto question = self->request(list, caf::infinite, configuration_request{});
+  home.settle();
+  const auto failed = [](const caf::error&) { FAIL("it is refused"); };
+  question.receive(
+    [](const peer_configurations& peers) { CHECK(peers.peers.size() < 5000); },
+    failed);
+  change.receive(
+    [](const config_changes& made) { CHECK(made.peers_added == 5000); },
+    failed);
   const auto error
     = home.try_ask<config_changes>(list, update_of({with(first)}));
   CHECK(error); // the next change is welcome

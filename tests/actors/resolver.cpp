@@ -65,7 +65,7 @@ struct looked_up {
     return asked;
   }
 
-  world home;
+  world home{run_by::hand};
   test_loop loop = home.start_loop();
   fake<registry_actor> asker{home};
   resolver_actor names = home.spawn<resolver>(loop.loop);
@@ -102,11 +102,8 @@ TEST_CASE_METHOD(looked_up, "Whoever asks for a name that does not exist is "
 
 TEST_CASE_METHOD(looked_up,
                  "Of several requests for one peer the last counts") {
-  // They come while the loop is busy.
-  loop.run([&] {
-    for (std::uint16_t port = 1; port <= 4; ++port)
-      caf::anon_send(names, request(1, {"192.0.2.8", port}));
-  });
+  for (std::uint16_t port = 1; port <= 4; ++port)
+    caf::anon_send(names, request(1, {"192.0.2.8", port}));
   CHECK(asker.next<endpoint_resolved>().host == host_endpoint{"192.0.2.8", 4});
   caf::anon_send(names, request(2, known));
   CHECK(asker.next<endpoint_resolved>().peer == request(2, known).peer);
@@ -130,13 +127,13 @@ TEST_CASE_METHOD(looked_up, "Names that nobody answers for hold up none of the "
                             "others, however many they are") {
   dead_server server;
   lookup_schedule::limits most;
-  most.takes_long = 20ms;
   most.too_long = 1h;
   const auto slow = home.spawn<resolver>(loop.loop, server.look_up(), most);
   for (unsigned peer = 1; peer <= 40; ++peer)
     caf::anon_send(slow,
                    request(peer, {"dead" + std::to_string(peer) + ".test", 1}));
   caf::anon_send(slow, request(41, {"alive.test", 1}));
+  home.advance(41 * most.takes_long);
   CHECK(asker.next<endpoint_resolved>().host.host == "alive.test");
   server.revive();
 }
@@ -145,16 +142,19 @@ TEST_CASE_METHOD(looked_up,
                  "Whoever asks for a name that nobody answers for is "
                  "told so in time, and hears of a late answer, too") {
   dead_server server;
-  lookup_schedule::limits most;
-  most.too_long = 30ms;
-  const auto slow = home.spawn<resolver>(loop.loop, server.look_up(), most);
+  const lookup_schedule::limits most;
+  const auto slow = home.spawn<resolver>(loop.loop, server.look_up());
   caf::anon_send(slow, request(1, {"dead.test", 1}));
+  home.advance(most.too_long - 1ns);
+  CHECK(asker.count<endpoint_not_found>() == 0);
+  home.advance(1ns);
   const auto failure = asker.next<endpoint_not_found>();
   CHECK(failure.host.host == "dead.test");
   CHECK(failure.reason == "no name server answers");
   caf::anon_send(slow, request(1, {"dead.test", 1})); // it tries again
+  home.advance(most.too_long);
   asker.next<endpoint_not_found>();
-  CHECK(server.asked() == 1);
+  CHECK(eventually([&] { return server.asked() == 1; }));
   server.revive();
   CHECK(asker.next<endpoint_resolved>().host.host == "dead.test");
 }

@@ -3,13 +3,16 @@
 #pragma once
 
 #include "actors/loop/io_loop.hpp"
+#include "tests/actors/manual_loop.hpp"
 #include "tests/actors/message_log.hpp"
 #include "tests/catch.hpp"
 
 #include <caf/all.hpp>
 #include <pthread.h>
 #include <time.h>
+#include <unistd.h>
 
+#include <fstream>
 #include <future>
 #include <typeindex>
 
@@ -33,7 +36,14 @@ auto run_in(const Handle& actor, Action action) {
   auto task = std::make_shared<std::packaged_task<value()>>(std::move(action));
   auto done = task->get_future();
   caf::anon_send(actor, work{[task] { (*task)(); }});
-  if (done.wait_for(patience) != std::future_status::ready)
+  const auto is_done = [&] {
+    return done.wait_for(std::chrono::seconds{}) == std::future_status::ready;
+  };
+  if (while_waiting)
+    std::ignore = eventually(is_done);
+  else
+    done.wait_for(patience);
+  if (!is_done())
     FAIL("an actor does not run what it was given");
   return done.get();
 }
@@ -64,30 +74,58 @@ struct test_loop {
       return clock;
     });
   }
-  /// Whether the loop's thread comes to use no CPU time at all for a while.
+  /// Whether nothing is left to do, so that it waits.
   bool falls_asleep() const {
-    const auto clock = cpu_clock();
-    const auto used = [clock] {
-      timespec time{};
-      clock_gettime(clock, &time);
-      return std::pair{time.tv_sec, time.tv_nsec};
-    };
-    return eventually([&] {
-      const auto before = used();
-      std::this_thread::sleep_for(std::chrono::milliseconds(150));
-      return used() == before;
-    });
+    if (const auto by_hand = std::dynamic_pointer_cast<manual_loop>(loop))
+      return by_hand->settles();
+    const auto thread = run([] { return gettid(); });
+    return eventually([thread] { return is_asleep(thread); });
+  }
+
+private:
+  /// Whether a thread waits, at each of many looks, and was not woken in
+  /// between.
+  static bool is_asleep(pid_t thread) {
+    constexpr int looks = 200;
+    std::optional<std::string> waits;
+    for (int look = 0; look < looks; ++look) {
+      std::ifstream status("/proc/self/task/" + std::to_string(thread)
+                           + "/status");
+      for (std::string line; std::getline(status, line);) {
+        if (line.starts_with("State:")
+            && line.find("sleeping") == std::string::npos)
+          return false;
+        if (!line.starts_with("voluntary_ctxt_switches:"))
+          continue;
+        if (waits && waits != line)
+          return false;
+        waits = line;
+      }
+    }
+    return waits.has_value();
   }
 };
 
-/// An actor system; what was spawned with it ends when it ends.
+/// Who runs the actors of a world's loop, and turns its clock.
+enum class run_by : std::uint8_t { thread, hand };
+
+/// An actor system; what was spawned with it ends when it ends.  Run by hand,
+/// it has one loop, where fakes live too: what happens, happens on the test's
+/// thread while that waits for something, or in settle() and advance().
 class world {
 public:
   using preparation = std::function<void(caf::actor_system_config&)>;
 
+  explicit world(run_by whom = run_by::thread) : world(preparation{}, whom) {
+  }
   /// `prepare` may load modules and add types.
-  explicit world(const preparation& prepare = {})
+  explicit world(const preparation& prepare, run_by whom = run_by::thread)
     : config_(prepare), system_(config_), self_(system_) {
+    if (whom == run_by::thread)
+      return;
+    by_hand_ = std::make_shared<manual_loop>(system_,
+                                             std::make_shared<manual_clock>());
+    while_waiting = [loop = by_hand_.get()] { loop->work(); };
   }
   world(const world&) = delete;
   world& operator=(const world&) = delete;
@@ -96,6 +134,22 @@ public:
       end();
     for (auto& stop : stops_)
       stop();
+    if (by_hand_) {
+      std::ignore = eventually([this] { return by_hand_->is_empty(); });
+      while_waiting = nullptr;
+    }
+  }
+
+  /// Null: it has threads.
+  const std::shared_ptr<manual_loop>& by_hand() const {
+    return by_hand_;
+  }
+  /// Lets everything happen that does at this time.
+  void settle() const {
+    REQUIRE(by_hand_->settles());
+  }
+  void advance(duration by) const {
+    by_hand_->advance(by);
   }
 
   caf::actor_system& system() {
@@ -118,6 +172,8 @@ public:
     return actor;
   }
   test_loop start_loop(const std::string& name = "test-loop") {
+    if (by_hand_)
+      return {by_hand_, spawn<loop_worker>(by_hand_)};
     auto started = io_loop::start(system_, name);
     REQUIRE(started);
     stops_.emplace_back([loop = *started] { loop->stop(); });
@@ -128,11 +184,12 @@ public:
   template <class R, class Handle, class Message>
   tl::expected<R, caf::error> try_ask(const Handle& actor, Message message) {
     std::optional<tl::expected<R, caf::error>> got;
-    self_->request(actor, patience, std::move(message))
-      .receive([&](R& answer) { got.emplace(std::move(answer)); },
-               [&](caf::error& error) {
-                 got.emplace(tl::unexpected(std::move(error)));
-               });
+    auto asked = self_->request(actor, patience, std::move(message));
+    await_mail();
+    asked.receive([&](R& answer) { got.emplace(std::move(answer)); },
+                  [&](caf::error& error) {
+                    got.emplace(tl::unexpected(std::move(error)));
+                  });
     return std::move(*got);
   }
   template <class R, class Handle, class Message>
@@ -146,8 +203,10 @@ public:
   template <class Handle, class Message>
   caf::error command(const Handle& actor, Message message) {
     caf::error failure;
-    self_->request(actor, patience, std::move(message))
-      .receive([] {}, [&](caf::error& error) { failure = std::move(error); });
+    auto asked = self_->request(actor, patience, std::move(message));
+    await_mail();
+    asked.receive([] {},
+                  [&](caf::error& error) { failure = std::move(error); });
     return failure;
   }
 
@@ -156,6 +215,7 @@ public:
   caf::error await_end(const Handle& actor) {
     caf::error reason;
     self_->monitor(actor);
+    await_mail();
     self_->receive([&](caf::down_msg& down) { reason = down.reason; },
                    caf::after(patience) >> [] { FAIL("it does not end"); });
     return reason;
@@ -178,9 +238,16 @@ private:
     }
   };
 
+  /// Until a message is there for who asks.
+  void await_mail() {
+    if (by_hand_)
+      std::ignore = eventually([this] { return self_->has_next_message(); });
+  }
+
   configuration config_;
   caf::actor_system system_;
   caf::scoped_actor self_;
+  std::shared_ptr<manual_loop> by_hand_;
   std::vector<std::function<void()>> endings_;
   std::vector<std::function<void()>> stops_;
 };
@@ -212,8 +279,11 @@ public:
                 message_log_ptr log = std::make_shared<message_log>())
     : home_(home), state_(std::make_shared<state>()) {
     state_->log = std::move(log);
-    actor_
-      = home.system().spawn([state = state_](typename extended::pointer self) {
+    if (home.by_hand())
+      actor_ = home.system().template spawn<on_loop>(home.by_hand(), state_);
+    else
+      actor_ = home.system().spawn(
+        [state = state_](typename extended::pointer self) {
           state->self = self;
           return make_behavior(state, typename extended::signatures{});
         });
@@ -298,6 +368,23 @@ private:
                 caf::detail::type_list<Signatures...>) {
     return {handler(to, Signatures{})...};
   }
+
+  /// The same in a world that is run by hand.
+  class on_loop : public hosted<typename extended::base> {
+  public:
+    on_loop(caf::actor_config& config, io_loop_ptr loop,
+            std::shared_ptr<state> to)
+      : hosted<typename extended::base>(config, std::move(loop)),
+        to_(std::move(to)) {
+    }
+    typename extended::behavior_type make_behavior() override {
+      to_->self = this;
+      return fake::make_behavior(to_, typename extended::signatures{});
+    }
+
+  private:
+    std::shared_ptr<state> to_;
+  };
 
   world& home_;
   std::shared_ptr<state> state_;

@@ -1,6 +1,5 @@
 #include "actors/loop/timer.hpp"
 
-#include "platform/clock.hpp"
 #include "tests/actors/support.hpp"
 
 using namespace weft;
@@ -9,8 +8,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// A timer and peers that record when they are woken.  The loop is busy while
-/// deadlines are given, so that they are all there before the first falls due.
+/// A timer and peers that record that they are woken.
 struct timed_world {
   timed_world() : loop(home.start_loop()), clock(home.spawn<timer>(loop.loop)) {
   }
@@ -29,21 +27,27 @@ struct timed_world {
     requests.push_back({slot, when, peers[slot]->handle()});
   }
   void give() {
-    loop.run([this] {
-      for (const auto& request : requests)
-        caf::anon_send(clock, request);
-    });
+    for (const auto& request : requests)
+      caf::anon_send(clock, request);
     requests.clear();
+    home.settle();
+  }
+  /// Who is woken in the time from now on.
+  std::vector<std::uint32_t> within(duration time) {
+    home.advance(time);
+    return woken.take<std::uint32_t>();
   }
 
   message_log woken;
-  world home;
+  world home{run_by::hand};
   test_loop loop;
   timer_actor clock;
   std::vector<std::unique_ptr<fake<peer_actor>>> peers;
   std::vector<arm_deadline> requests;
-  time_point now = boot_now();
+  time_point now = loop.loop->now();
 };
+
+using numbers = std::vector<std::uint32_t>;
 
 } // namespace
 
@@ -55,12 +59,11 @@ TEST_CASE_METHOD(timed_world, "Peers are woken in the order of their "
     arm(slot, now + 10ms + slot * 1ms);
   }
   give();
-  for (std::uint32_t i = 0; i < count; ++i) {
-    CHECK(woken.next<std::uint32_t>() == i);
-    CHECK(boot_now() >= now + 10ms + i * 1ms);
-  }
-  CHECK(loop.falls_asleep());
-  CHECK(woken.count<std::uint32_t>() == 0);
+  CHECK(within(10ms - 1ns).empty());
+  CHECK(within(1ns) == numbers{0});
+  for (std::uint32_t i = 1; i < count; ++i)
+    CHECK(within(1ms) == numbers{i});
+  CHECK(within(1h).empty());
 }
 
 TEST_CASE_METHOD(timed_world, "A deadline that is moved earlier wakes once, at "
@@ -68,10 +71,11 @@ TEST_CASE_METHOD(timed_world, "A deadline that is moved earlier wakes once, at "
   arm(0, now + 1h);
   arm(0, now + 2ms);
   give();
-  CHECK(woken.next<std::uint32_t>() == 0);
+  CHECK(within(2ms) == numbers{0});
   arm(1, now + 3ms);
   give();
-  CHECK(woken.next<std::uint32_t>() == 1);
+  CHECK(within(1ms) == numbers{1});
+  CHECK(within(2h).empty());
 }
 
 TEST_CASE_METHOD(timed_world, "A deadline that is moved later does not wake at "
@@ -80,10 +84,10 @@ TEST_CASE_METHOD(timed_world, "A deadline that is moved later does not wake at "
   arm(0, now + 1h);
   arm(1, now + 2ms);
   give();
-  CHECK(woken.next<std::uint32_t>() == 1);
+  CHECK(within(2ms) == numbers{1});
   arm(0, now + 3ms); // and can be moved back
   give();
-  CHECK(woken.next<std::uint32_t>() == 0);
+  CHECK(within(1ms) == numbers{0});
 }
 
 TEST_CASE_METHOD(timed_world, "A deadline that was taken back wakes nobody") {
@@ -92,9 +96,7 @@ TEST_CASE_METHOD(timed_world, "A deadline that was taken back wakes nobody") {
   arm(1, std::nullopt); // never armed
   arm(2, now + 2ms);
   give();
-  CHECK(woken.next<std::uint32_t>() == 2);
-  CHECK(loop.falls_asleep());
-  CHECK(woken.count<std::uint32_t>() == 0);
+  CHECK(within(1h) == numbers{2});
 }
 
 TEST_CASE_METHOD(timed_world, "A deadline that is moved there and back wakes "
@@ -104,19 +106,18 @@ TEST_CASE_METHOD(timed_world, "A deadline that is moved there and back wakes "
   arm(0, now + 1ms);
   arm(1, now + 3ms);
   give();
-  CHECK(woken.next<std::uint32_t>() == 0);
-  CHECK(woken.next<std::uint32_t>() == 1);
+  CHECK(within(1h) == numbers{0, 1});
 }
 
 TEST_CASE_METHOD(timed_world, "A peer can be woken again after it was woken") {
   for (int round = 0; round < 5; ++round) {
-    arm(0, boot_now() + 1ms);
+    arm(0, loop.loop->now() + 1ms);
     give();
-    CHECK(woken.next<std::uint32_t>() == 0);
+    CHECK(within(1ms) == numbers{0});
   }
   arm(0, now - 1h); // a time that has passed wakes at once
   give();
-  CHECK(woken.next<std::uint32_t>() == 0);
+  CHECK(within(0ms) == numbers{0});
 }
 
 TEST_CASE_METHOD(timed_world, "A slot's new peer is woken instead of its "
@@ -128,7 +129,7 @@ TEST_CASE_METHOD(timed_world, "A slot's new peer is woken instead of its "
   requests[1].when.reset();
   requests[2].when = now + 1ms;
   give();
-  CHECK(woken.next<std::uint32_t>() == 1);
+  CHECK(within(2h) == numbers{1});
 }
 
 TEST_CASE_METHOD(timed_world, "A former peer does not take back the deadline "
@@ -137,15 +138,15 @@ TEST_CASE_METHOD(timed_world, "A former peer does not take back the deadline "
   arm(0, std::nullopt);
   requests[0].slot = requests[1].slot = 9;
   give();
-  CHECK(woken.next<std::uint32_t>() == 1);
+  CHECK(within(1h) == numbers{1});
 }
 
 TEST_CASE_METHOD(timed_world, "Ten thousand peers are each woken once, and "
                               "cost nothing while they wait") {
   constexpr std::uint32_t count = 10'000;
-  static std::atomic<std::uint32_t> wakes{0}; // outlives the actors
+  std::uint32_t wakes = 0;
   fake<peer_actor> all(home);
-  all.on<deadline_passed>([](const deadline_passed&) -> caf::result<void> {
+  all.on<deadline_passed>([&](const deadline_passed&) -> caf::result<void> {
     ++wakes;
     return caf::unit;
   });
@@ -157,9 +158,9 @@ TEST_CASE_METHOD(timed_world, "Ten thousand peers are each woken once, and "
   for (std::uint32_t slot = 0; slot < count; ++slot)
     requests.push_back({slot, now + (slot * 7919 % count) * 1us, all.handle()});
   give();
-  CHECK(eventually([&] { return wakes == count; }));
-  CHECK(loop.falls_asleep());
-  all.settle();
+  home.advance(10ms);
+  CHECK(wakes == count);
+  home.advance(2h); // their former times
   CHECK(wakes == count);
 }
 
@@ -176,10 +177,9 @@ TEST_CASE_METHOD(timed_world, "A timer that ends lets go of its peers and of "
   arm(0, now + 1h);
   arm(1, now + 50ms);
   give();
-  loop.run([] {});
   CHECK(holders() > before);
   home.end(clock);
-  CHECK(eventually([&] { return holders() == before; }));
-  CHECK(loop.falls_asleep());
-  CHECK(woken.count<std::uint32_t>() == 0);
+  home.settle();
+  CHECK(holders() == before);
+  CHECK(within(2h).empty());
 }

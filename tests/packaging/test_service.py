@@ -59,7 +59,14 @@ class Service(unittest.TestCase):
     def added(self):
         """Paths that were not there before, but for what others make on the host meanwhile."""
         paths = {line.split(" ", 1)[1] for line in self.files() - self.before}
-        return {path for path in paths if not (os.path.lexists(path) and os.lstat(path).st_ctime >= self.start_time)}
+        return {path for path in paths if os.path.lexists(self.machine.path(path)) and not self.is_of_host(path)}
+
+    def is_of_host(self, path):
+        """Whether the host has it, from after the beginning."""
+        try:
+            return os.lstat(path).st_ctime >= self.start_time
+        except OSError:
+            return False
 
     def gone(self):
         """Paths that the host has and the machine no longer."""

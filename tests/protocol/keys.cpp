@@ -3,7 +3,6 @@
 #include "tests/catch.hpp"
 #include "tests/protocol/support.hpp"
 
-#include <algorithm>
 #include <cctype>
 #include <memory>
 #include <ostream>
@@ -133,22 +132,6 @@ TEST_CASE("A generated private key is 32 random bytes, clamped") {
   const auto key = generate_private_key(random);
   CHECK(random.left() == 0);
   CHECK(test::hex(key.bytes()) == "f8" + std::string(60, 'f') + "7f");
-}
-
-TEST_CASE("The system's randomness fills everything and does not repeat") {
-  system_random random;
-  std::set<public_key> seen;
-  std::array<bool, 32> touched{};
-  for (int i = 0; i < 100; ++i) {
-    public_key key;
-    random.fill(key.bytes);
-    seen.insert(key);
-    for (std::size_t at = 0; at < 32; ++at)
-      touched[at] = touched[at] || key.bytes[at] != std::byte{0};
-  }
-  CHECK(seen.size() == 100);
-  CHECK(std::find(touched.begin(), touched.end(), false) == touched.end());
-  random.fill({});
 }
 
 TEST_CASE("Keys are written as base64 and as hexadecimal digits") {

@@ -59,7 +59,7 @@ connect_overlay(caf::actor_system& system, control_target where,
       system_error{EINVAL, "The actor system has no middleman: call "
                            "config.load<caf::io::middleman>() before it is "
                            "made"});
-  auto loop = io_loop::start(system, "weft-connect");
+  auto loop = io_loop::start(system, "weft-connect", options.sources);
   if (!loop)
     return tl::unexpected(loop.error());
   auto link

@@ -63,6 +63,7 @@ struct connect_options {
   std::chrono::milliseconds first_pause{200};
   std::chrono::milliseconds longest_pause{5000}; ///< between two of them
   relay_times frames;
+  loop_sources sources;
 };
 
 /// An actor that passes requests on to the overlay at `where`.  It connects at

@@ -1,6 +1,5 @@
 #include "actors/control/client/dialer.hpp"
 
-#include "platform/clock.hpp"
 #include "platform/connect.hpp"
 
 #include <algorithm>
@@ -96,7 +95,7 @@ void dialer::fail(int code, std::string reason, bool is_final) {
   if (addresses_.empty() || is_final)
     finish(tl::unexpected(dial_failure{code, std::move(reason), is_final}));
   else
-    try_next(boot_now());
+    try_next(loop_.now());
 }
 
 void dialer::fail_to_connect(int code) {

@@ -4,7 +4,6 @@
 #include "actors/control/wire/broker.hpp"
 #include "actors/control/wire/frame_filter.hpp"
 #include "messages/errors.hpp"
-#include "platform/clock.hpp"
 #include "platform/connect.hpp"
 #include "platform/resolve.hpp"
 #include "platform/thread.hpp"
@@ -53,7 +52,7 @@ void control_link::on_exit() {
 
 void control_link::attempt() {
   ++attempt_;
-  const auto now = boot_now();
+  const auto now = loop().now();
   attempt_deadline_ = now + options_.attempt;
   alarm_.set(attempt_deadline_);
   if (node_.empty())
@@ -120,7 +119,7 @@ void control_link::dial(std::vector<endpoint> addresses) {
   const auto* context = tls_ ? &*tls_ : nullptr;
   dialer_
     = std::make_unique<dialer>(loop(), where_, context, node_, std::move(told));
-  dialer_->start(std::move(addresses), boot_now(), attempt_deadline_);
+  dialer_->start(std::move(addresses), loop().now(), attempt_deadline_);
   if (dialer_)
     alarm_.set(dialer_->next_check());
 }
@@ -222,7 +221,7 @@ void control_link::hang_up() {
 
 void control_link::pause() {
   stage_ = stage::pausing;
-  const auto now = boot_now();
+  const auto now = loop().now();
   earliest_attempt_ = now + options_.first_pause;
   next_attempt_ = now + pause_;
   pause_ = std::min(2 * pause_, options_.longest_pause);
@@ -236,7 +235,7 @@ void control_link::hurry() {
 }
 
 void control_link::check() {
-  const auto now = boot_now();
+  const auto now = loop().now();
   switch (stage_) {
     case stage::pausing:
       if (now >= next_attempt_)
@@ -280,7 +279,7 @@ bool control_link::check_certificates(time_point now) {
   if (now >= certificates_due_) {
     certificates_due_ = now + between_looks;
     std::ignore = tls_->reload_if_changed(); // those in force will do
-    if (const auto why = tls_->objection_to(*stream, wall_now())) {
+    if (const auto why = tls_->objection_to(*stream, loop().wall())) {
       lost(*why);
       return false;
     }

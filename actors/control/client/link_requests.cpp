@@ -3,7 +3,6 @@
 #include "actors/control/server/facade.hpp"
 #include "actors/control/wire/frame_filter.hpp"
 #include "messages/errors.hpp"
-#include "platform/clock.hpp"
 
 #include <caf/detail/serialized_size.hpp>
 
@@ -234,7 +233,7 @@ void control_link::not_subscribed_again(const event_subscriber& relay,
     return;
   overlay_event notice;
   notice.kind = event_kind::events_lost;
-  notice.when = wall_now();
+  notice.when = loop().wall();
   notice.reason = "the subscription ends: " + error_message(reason);
   caf::anon_send(found->subscriber, event_batch{0, {std::move(notice)}});
   end_relay(relay);

@@ -1,7 +1,5 @@
 #include "actors/control/server/facade.hpp"
 
-#include "platform/clock.hpp"
-
 #include <algorithm>
 #include <cerrno>
 
@@ -86,7 +84,7 @@ facade::facade(caf::actor_config& config, overlay_actor overlay,
 
 caf::error facade::refuse(const request_traits& request) {
   auto refusal = role_refusal(who_.name, who_.role, request);
-  if (who_.account->lines.allows(boot_now()))
+  if (who_.account->lines.allows(commons_->clock->now()))
     commons_->log->warn("control: {} at {} may not: {}", who_.name,
                         who_.address, error_message(refusal));
   return refusal;
@@ -116,7 +114,7 @@ auto facade::handler(const Row& row) {
     if (row.needed == control_role::operate) {
       if (who_.role != control_role::operate)
         return refuse(row);
-      if (who_.account->lines.allows(boot_now()))
+      if (who_.account->lines.allows(commons_->clock->now()))
         commons_->log->info("control: {} at {} asks: {}", who_.name,
                             who_.address, row.name());
     }

@@ -6,6 +6,7 @@
 #include "actors/control/server/client_account.hpp"
 #include "messages/control.hpp"
 #include "protocol/base/control_role.hpp"
+#include "protocol/base/time.hpp"
 
 #include <spdlog/logger.h>
 
@@ -35,6 +36,8 @@ struct facade_commons {
   static constexpr std::size_t most_subscriptions = 256;
   std::atomic<std::size_t> subscriptions{0};
   std::shared_ptr<spdlog::logger> log;
+  /// The gateway's: facades live on no loop.
+  std::shared_ptr<const time_source> clock;
 };
 
 /// Passes events on to a subscriber in another process.  A batch is answered

@@ -2,7 +2,6 @@
 
 #include "actors/control/wire/frame_filter.hpp"
 #include "messages/errors.hpp"
-#include "platform/clock.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -18,8 +17,13 @@ constexpr std::chrono::seconds retirement{3};
 role_supervisor::surroundings
 surroundings_of(const overlay_actor& overlay, const gateway_options& options,
                 const std::shared_ptr<system_reaper>& reaper,
+                const std::shared_ptr<const time_source>& clock,
                 const caf::weak_actor_ptr& self) {
-  return {overlay, reaper, options.log, options.limits.roles,
+  return {overlay,
+          reaper,
+          options.log,
+          clock,
+          options.limits.roles,
           [self](control_role role, std::uint64_t generation) {
             if (auto gateway = self.lock())
               caf::anon_send(caf::actor_cast<gateway_actor>(gateway),
@@ -42,7 +46,7 @@ gateway::gateway(caf::actor_config& config, io_loop_ptr loop,
     options_(std::move(options)), opened_(std::move(opened)),
     reaper_(std::make_shared<system_reaper>()),
     supervisors_(make_supervisors(
-      surroundings_of(overlay_, options_, reaper_,
+      surroundings_of(overlay_, options_, reaper_, this->loop().clock(),
                       caf::actor_cast<caf::weak_actor_ptr>(this)))),
     alarm_(this->loop(), [this] {
       enter_loop_context();
@@ -67,7 +71,7 @@ gateway::behavior_type gateway::make_behavior() {
   return {
     [this](const shut_down&) { say_farewell(); },
     [this](const role_alive& sign) {
-      supervisor_of(sign.role).is_alive(sign.generation, boot_now());
+      supervisor_of(sign.role).is_alive(sign.generation, loop().now());
       check();
     },
     [this](const gateway_report_request&) { return report(); },
@@ -115,7 +119,7 @@ void gateway::tell_of(const gateway_client& client,
                       spdlog::level::level_enum level, const char* text,
                       const Args&... args) {
   if (options_.log->should_log(level)
-      && account_of(*client.known().who)->lines.allows(boot_now()))
+      && account_of(*client.known().who)->lines.allows(loop().now()))
     options_.log->log(level, fmt::runtime(text), args...);
 }
 
@@ -136,7 +140,7 @@ gateway::receive(const gateway_client& client, const client_hello& said) {
   std::optional<std::uint64_t> instead_of;
   if (!find_place(*known.who, instead_of))
     return reply(admission::try_later, EAGAIN, "too many connections");
-  auto system = supervisor_of(role).get();
+  auto system = supervisor_of(role).get(loop().now());
   if (!system)
     return reply(admission::try_later, EAGAIN, system.error().message);
   if (said.node == (*system)->node())
@@ -171,7 +175,7 @@ void gateway::client_ended(std::uint64_t number, const std::string& why,
   if (found == clients_.end())
     return;
   const auto& client = *found->second;
-  const auto now = boot_now();
+  const auto now = loop().now();
   const auto& known = client.known();
   const auto name = known.who ? known.who->name : std::string{"somebody"};
   if (how == relay_end::silent)
@@ -213,13 +217,13 @@ void gateway::client_worked(const gateway_client& client) {
   if (client.is_proved())
     alarm_.set(certificates_due_); // there was nobody to be looked at so far
   if (leaving_at_ && is_quiet())
-    alarm_.set(boot_now());
+    alarm_.set(loop().now());
 }
 
 // -- time --------------------------------------------------------------------
 
 void gateway::check() {
-  const auto now = boot_now();
+  const auto now = loop().now();
   for (const auto& each : listeners_)
     each->check(now);
   check_clients(now);
@@ -294,7 +298,7 @@ void gateway::check_certificates(time_point now) {
     if (!client->is_proved())
       continue;
     any = true;
-    const auto why = opened_->tls->objection_to(*client->tls(), wall_now());
+    const auto why = opened_->tls->objection_to(*client->tls(), loop().wall());
     if (why)
       objections.emplace_back(number, *why);
   }
@@ -312,11 +316,11 @@ void gateway::check_certificates(time_point now) {
 void gateway::say_farewell() {
   if (leaving_at_)
     return;
-  leaving_at_ = boot_now() + options_.limits.farewell;
+  leaving_at_ = loop().now() + options_.limits.farewell;
   listeners_.clear();
   opened_->local.reset();
   opened_->remote.clear();
-  alarm_.set(boot_now());
+  alarm_.set(loop().now());
 }
 
 bool gateway::is_quiet() const {

@@ -55,6 +55,7 @@ struct gateway_options {
   std::optional<tls_access> tls;
   std::shared_ptr<spdlog::logger> log;
   gateway_limits limits;
+  loop_sources sources;
 };
 
 struct gateway_report_request {};

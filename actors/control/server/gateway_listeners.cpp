@@ -1,7 +1,6 @@
 // How the gateway's sockets are opened, and who is let through to them.
 #include "actors/control/server/gateway.hpp"
 #include "platform/accounts.hpp"
-#include "platform/clock.hpp"
 
 #include <cerrno>
 
@@ -76,7 +75,7 @@ start_gateway(caf::actor_system& system, overlay_actor overlay,
     return tl::unexpected(done.error());
   if (options.tls)
     open_remote(*options.tls, *opened);
-  auto loop = io_loop::start(system, "weft-gateway");
+  auto loop = io_loop::start(system, "weft-gateway", options.sources);
   if (!loop)
     return tl::unexpected(loop.error());
   return gateway_actor{system.spawn<gateway>(
@@ -111,7 +110,7 @@ void gateway::open_listeners() {
     return;
   watch_remote_listeners();
   tell_of_remote_listeners();
-  const auto now = boot_now();
+  const auto now = loop().now();
   reopen_at_ = now + options_.limits.reopen;
   alarm_.set(now + options_.limits.certificates);
 }
@@ -196,7 +195,7 @@ void gateway::accept_locally(file_descriptor connection) {
 }
 
 void gateway::accept_remotely(tcp_listener::connection connection) {
-  check_certificates(boot_now());
+  check_certificates(loop().now());
   auto stream = opened_->tls->accept(std::move(connection.fd));
   if (!stream) {
     options_.log->error("control: {}", stream.error().message);
@@ -212,7 +211,7 @@ void gateway::add(channel connection, gateway_client::arrival known) {
   auto& client = clients_[number];
   client = std::make_unique<gateway_client>(
     static_cast<host&>(*this), number, std::move(connection), std::move(known),
-    boot_now() + options_.limits.hello, options_.limits.frames);
+    loop().now() + options_.limits.hello, options_.limits.frames);
   alarm_.set(client->next_check());
   client->proceed();
 }

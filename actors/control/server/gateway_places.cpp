@@ -1,6 +1,5 @@
 // What each of those that come in, or want to, may have of the gateway.
 #include "actors/control/server/gateway.hpp"
-#include "platform/clock.hpp"
 
 namespace weft {
 
@@ -55,7 +54,7 @@ std::optional<std::string> gateway::objection_to(const gateway_client& client) {
   if (client.tls() == nullptr)
     return std::nullopt;
   load_certificates();
-  return opened_->tls->objection_to(*client.tls(), wall_now());
+  return opened_->tls->objection_to(*client.tls(), loop().wall());
 }
 
 /// Says how many lines were left out of the log, and forgets the accounts of

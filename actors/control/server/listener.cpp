@@ -1,7 +1,5 @@
 #include "actors/control/server/listener.hpp"
 
-#include "platform/clock.hpp"
-
 namespace weft {
 
 listener::listener(io_loop& loop, int descriptor, owner told)
@@ -20,7 +18,7 @@ void listener::ready(bool, bool) {
   if (taken > 0)
     return;
   loop_.forget(descriptor_);
-  rests_until_ = boot_now() + pause;
+  rests_until_ = loop_.now() + pause;
   owner_.rests(*rests_until_);
 }
 

@@ -1,7 +1,5 @@
 #include "actors/control/server/role_supervisor.hpp"
 
-#include "platform/clock.hpp"
-
 #include <algorithm>
 #include <cerrno>
 
@@ -20,18 +18,18 @@ void role_supervisor::end() {
     role_system::retire(std::move(system_), given_.reaper);
 }
 
-result<role_system*> role_supervisor::get() {
+result<role_system*> role_supervisor::get(time_point now) {
   if (replaced_ >= most_replaced)
     return tl::unexpected(
       system_error{EAGAIN, "the role " + std::string{to_string(role_)}
                              + " is shut until the daemon is started again"});
   if (!system_) {
-    auto made = role_system::start(given_.overlay, given_.log);
+    auto made = role_system::start(given_.overlay, given_.log, given_.clock);
     if (!made)
       return tl::unexpected(made.error());
     system_ = std::move(*made);
     ++generation_;
-    alive_ = left_ = boot_now();
+    alive_ = left_ = now;
     asked_ = false;
   }
   return system_.get();

@@ -30,6 +30,7 @@ public:
     overlay_actor overlay;
     std::shared_ptr<system_reaper> reaper;
     std::shared_ptr<spdlog::logger> log;
+    std::shared_ptr<const time_source> clock;
     supervisor_times times;
     /// To be called with role and generation when a system shows that it
     /// lives, on any thread.
@@ -47,7 +48,7 @@ public:
   }
 
   /// The system, made now if there is none.
-  result<role_system*> get();
+  result<role_system*> get(time_point now);
 
   void client_came() {
     ++clients_;

@@ -108,23 +108,26 @@ struct role_system::parts {
 };
 
 role_system::role_system(overlay_actor overlay,
-                         std::shared_ptr<spdlog::logger> log)
+                         std::shared_ptr<spdlog::logger> log,
+                         std::shared_ptr<const time_source> clock)
   : parts_(std::make_shared<parts>()), overlay_(std::move(overlay)),
     commons_(std::make_shared<facade_commons>()),
     canary_(parts_->system.spawn<canary>()),
     node_(serialized_node(parts_->system)) {
   commons_->log = std::move(log);
+  commons_->clock = std::move(clock);
 }
 
 result<std::unique_ptr<role_system>>
-role_system::start(overlay_actor overlay, std::shared_ptr<spdlog::logger> log) {
+role_system::start(overlay_actor overlay, std::shared_ptr<spdlog::logger> log,
+                   std::shared_ptr<const time_source> clock) {
   if (auto enough = check_room(); !enough)
     return tl::unexpected(enough.error());
   const logger_release release;
   try {
     shuffle_node_ids();
     return std::unique_ptr<role_system>(
-      new role_system(std::move(overlay), std::move(log)));
+      new role_system(std::move(overlay), std::move(log), std::move(clock)));
   } catch (const std::system_error& error) {
     return tl::unexpected(make_system_error(
       error.code().value(), "Cannot start an actor system for clients"));

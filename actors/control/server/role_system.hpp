@@ -43,7 +43,8 @@ public:
 
   /// Requests go to `overlay`, which lives in another system.
   static result<std::unique_ptr<role_system>>
-  start(overlay_actor overlay, std::shared_ptr<spdlog::logger> log);
+  start(overlay_actor overlay, std::shared_ptr<spdlog::logger> log,
+        std::shared_ptr<const time_source> clock);
 
   /// Ends `system` without waiting for it: one that hangs never ends.
   static void retire(std::unique_ptr<role_system> system,
@@ -63,7 +64,8 @@ public:
 
 private:
   struct parts;
-  role_system(overlay_actor overlay, std::shared_ptr<spdlog::logger> log);
+  role_system(overlay_actor overlay, std::shared_ptr<spdlog::logger> log,
+              std::shared_ptr<const time_source> clock);
 
   std::shared_ptr<parts> parts_;
   overlay_actor overlay_;

@@ -1,6 +1,5 @@
 #include "actors/control/wire/frame_relay.hpp"
 
-#include "platform/clock.hpp"
 #include "platform/stream.hpp"
 #include "protocol/base/wipe.hpp"
 
@@ -97,7 +96,7 @@ frame_relay::frame_relay(io_loop& loop, channel remote, file_descriptor local,
     policy_(std::move(policy)), times_(times), owner_(std::move(told)) {
   remote_side_.whole = this;
   local_side_.whole = this;
-  heard_ = spoken_ = written_ = checked_ = boot_now();
+  heard_ = spoken_ = written_ = checked_ = loop_.now();
 }
 
 frame_relay::~frame_relay() {
@@ -214,7 +213,7 @@ bool frame_relay::send(time_point now) {
 }
 
 bool frame_relay::proceed() {
-  const auto now = boot_now();
+  const auto now = loop_.now();
   bool moved = true;
   for (int turn = 0; moved && turn < most_turns && !ending_; ++turn) {
     moved = receive(now);

@@ -1,5 +1,6 @@
 // The public-key operations of a handshake, and the MACs that stand in front of
 // them.
+#include "platform/random.hpp"
 #include "protocol/tunnel/cookie.hpp"
 #include "protocol/tunnel/noise.hpp"
 #include "tests/protocol/support.hpp"

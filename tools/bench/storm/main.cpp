@@ -1,5 +1,6 @@
 // weft_handshake_storm: many peers ask one node for a session at once, and the
 // responses are counted.
+#include "platform/random.hpp"
 #include "tools/bench/storm/storm.hpp"
 
 #include <CLI/CLI.hpp>

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "platform/epoll.hpp"
+#include "platform/random.hpp"
 #include "platform/udp_socket.hpp"
 #include "tools/bench/storm/client.hpp"
 

@@ -1,5 +1,6 @@
 #include "protocol/base/keys.hpp"
 
+#include "platform/random.hpp"
 #include "protocol/base/wipe.hpp"
 #include "tools/weft/commands/commands.hpp"
 #include "tools/weft/secret_output.hpp"
