@@ -154,7 +154,7 @@ class SourceAddresses:
             hosts[1].ip("addr", "del", f"{old}/{length}", "dev", "net0")
             self.sources(hosts[1])
             # the responder speaks first, so nothing tells it the new source but the missing address
-            self.wait_for_ping(hosts[1], "10.77.0.1", 5)
+            self.wait_for_ping(hosts[1], "10.77.0.1")
             self.assertEqual(self.seen(hosts[1]), {new})
             self.assertIn(new, left.peer(right).endpoint)
 
@@ -179,7 +179,7 @@ class SourceAddresses:
         self.assertEqual(right.peer(left).endpoint, "10.90.0.1:51821")
         hosts[0].ip("route", "add", "10.93.0.2/32", "via", "10.92.0.2", "src", "10.92.0.1", "metric", "10")
         hosts[0].ip("addr", "del", "10.90.0.1/24", "dev", "net0")
-        self.wait_for_ping(hosts[0], "10.77.0.2", 5)
+        self.wait_for_ping(hosts[0], "10.77.0.2")
         self.assertEqual(right.peer(left).endpoint, "10.92.0.1:51821")
 
 

@@ -87,7 +87,7 @@ class Overload(Load):
             tries += 25
             answers += self.alpha.home.ping("10.77.0.3", 25, interval=0.01, wait=0.5)
             return answers >= 50
-        harness.wait_until(enough, "50 answers of gamma", 30)
+        harness.wait_until(enough, "50 answers of gamma")
         print(f"{answers} of {tries} pings answered", flush=True)
         self.assert_transfer()
         self.assertIsNone(flood.code, "the flood outlasts all of it")
@@ -151,7 +151,7 @@ class SlowWay(Load):
         def is_full():
             status, = json.loads(self.weft("status", "--json"))
             return status["drops"].get("send_overload", 0) > 1000
-        harness.wait_until(is_full, "drops for send_overload", 60)
+        harness.wait_until(is_full, "drops for send_overload")
         tries = answers = 0
 
         def enough():
@@ -159,7 +159,7 @@ class SlowWay(Load):
             tries += 25
             answers += self.alpha.home.ping("10.77.0.3", 25, interval=0.01, wait=0.5)
             return answers >= 50
-        harness.wait_until(enough, "50 answers of gamma", 30)
+        harness.wait_until(enough, "50 answers of gamma")
         print(f"{answers} of {tries} pings answered", flush=True)
         self.assertIsNone(flood.code, "the flood outlasts all of it")
         flood.kill()

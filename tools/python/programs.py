@@ -35,8 +35,9 @@ def run(*argv, check=True, timeout=60, **options):
     return result
 
 
-def wait_until(condition, what, seconds=10.0, pause=0.02):
-    """Waits for a true value of `condition` and returns it."""
+def wait_until(condition, what, seconds=60.0, pause=0.02):
+    """Waits for a true value of `condition` and returns it.  A machine may be busy: `seconds` is not to say how fast
+    something is, but that it comes to happen."""
     deadline = time.monotonic() + seconds
     while True:
         value = condition()
