@@ -60,7 +60,7 @@ def error(context):
     return b"\1" + struct.pack(">Q", atom("exit")) + context
 
 
-def preface(node=b"", version=2):
+def hello(node=b"", version=2):
     return (b"weft-clt" + struct.pack(">I", version) + node).ljust(64, b"\0")
 
 
@@ -127,7 +127,7 @@ class Connection:
 
     def enter(self):
         """Comes in and shakes hands as CAF does."""
-        said = self.ask(preface(bytes(32)))
+        said = self.ask(hello(bytes(32)))
         assert said[12] == 0, said
         length, = struct.unpack_from(">I", self.receive(HEADER), 4)
         greeting = self.receive(length)
@@ -312,7 +312,7 @@ control:
     def logged(self, text, count=1):
         harness.wait_until(lambda: self.daemon.output().count(text) >= count, f"the daemon logs {text!r}")
 
-    def refused(self, context, said=preface(bytes(32))):
+    def refused(self, context, said=hello(bytes(32))):
         """A connection is closed, whatever it goes on to say."""
         with contextlib.suppress(OSError), Connection(self.right, context) as client:
             client.server = client.node = bytes(32)
@@ -333,7 +333,7 @@ control:
 
     def test_without_a_certificate_nothing_is_reached(self):
         with self.traffic():
-            for said in (preface(bytes(32)), b"", os.urandom(4096)):
+            for said in (hello(bytes(32)), b"", os.urandom(4096)):
                 self.refused(None, said)
                 self.refused(tls(), said)
             self.logged("did not come in: ", 6)
@@ -434,7 +434,7 @@ control:
             for _ in range(32):
                 stack.enter_context(Connection(self.right, context)).enter()
             with Connection(self.right, context) as late:
-                self.assertIn(b"too many connections", late.ask(preface(bytes(32))))
+                self.assertIn(b"too many connections", late.ask(hello(bytes(32))))
             self.weft("alice", "status")
 
     def descriptors(self):
@@ -457,7 +457,7 @@ control:
 
     def test_another_version_is_told_so(self):
         with Connection(self.right, self.context("mallory")) as client:
-            self.assertIn(b"it speaks control protocol 3, this daemon speaks 2", client.ask(preface(version=3)))
+            self.assertIn(b"it speaks control protocol 3, this daemon speaks 2", client.ask(hello(version=3)))
         self.logged("mallory at 10.90.0.2:")
         self.logged("did not come in: it speaks control protocol 3")
 
@@ -531,9 +531,9 @@ def visit(folder, name, count):
         lambda: (Connection(None), lambda client: None),
         lambda: (Connection(None), lambda client: client.send(hello)),
         *anywhere(lambda client: None),
-        *anywhere(lambda client: client.send(preface(bytes(32))[:20])),
-        *anywhere(lambda client: client.send(preface(bytes(32)))),
-        *anywhere(lambda client: client.ask(preface(bytes(32)))),
+        *anywhere(lambda client: client.send(hello(bytes(32))[:20])),
+        *anywhere(lambda client: client.send(hello(bytes(32)))),
+        *anywhere(lambda client: client.ask(hello(bytes(32)))),
         *anywhere(lambda client: client.enter()),
         *anywhere(lambda client: client.enter().send(client.status(1)[:60])),
         *anywhere(lambda client: client.enter().send(client.status(1))),

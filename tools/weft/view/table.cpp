@@ -147,7 +147,8 @@ void append_device(std::string& out, const device_status& status) {
   std::vector<std::string> settings{
     "port "
     + (status.listen_port == 0 ? "none" : std::to_string(status.listen_port))};
-  settings.push_back("MTU " + std::to_string(status.mtu));
+  if (status.mtu != 0)
+    settings.push_back("MTU " + std::to_string(status.mtu));
   if (status.fwmark != 0)
     settings.push_back("firewall mark 0x" + to_hexadecimal(status.fwmark));
   settings.push_back(format_count(status.peers.size(), "peer"));
