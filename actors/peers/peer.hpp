@@ -67,7 +67,7 @@ private:
   // Copies of what the registry has: for events and reports.
   std::string name_;
   std::string endpoint_host_; ///< empty: it is no name
-  bool session_lost_; ///< until the peer is published: begin a new one
+  bool session_lost_;         ///< until the peer is published: begin a new one
   /// Until the peer is published: the keepalive that it will begin with.
   std::optional<std::chrono::seconds> initial_keepalive_;
   endpoint_turns turns_;

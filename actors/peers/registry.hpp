@@ -43,7 +43,7 @@ private:
   using slot_number = peer_directory::slot_number;
 
   /// The actor of the peer that the directory has in a slot.
-  struct seat {
+  struct peer_seat {
     peer_actor actor; ///< null: the slot is free
     session_memory memory;
     std::uint64_t restarts = 0;
@@ -167,7 +167,7 @@ private:
   std::shared_ptr<spdlog::logger> log_;
 
   peer_directory directory_;
-  std::vector<seat> seats_; ///< by slot
+  std::vector<peer_seat> seats_; ///< by slot
   std::unordered_map<caf::actor_addr, slot_number> by_address_;
   peer_table table_;
   peer_entries_changed new_entries_;           ///< since the last publication

@@ -125,7 +125,7 @@ void registry::finish(const publication_ptr& change) {
   answer_askers(change);
   if (directory_.is_empty() && ending_.empty() && !changing_) {
     directory_.shrink();
-    std::vector<seat>().swap(seats_);
+    std::vector<peer_seat>().swap(seats_);
     table_ = {};
   }
   if (change->removed >= many_peers)

@@ -144,7 +144,7 @@ TEST_CASE_METHOD(served_by_hand, "Who says nothing is sent away") {
   auto slow = knock();
   REQUIRE(slow.send("weft-clt"));
   REQUIRE(eventually([&] { return report().unknown == 2; }));
-  clock->advance(gateway_limits{}.greeting - 1ms);
+  clock->advance(gateway_limits{}.hello - 1ms);
   CHECK(report().refused == 0);
   clock->advance(1ms);
   CHECK(silent.ended());
@@ -173,7 +173,7 @@ TEST_CASE_METHOD(served_by_hand, "A client hears the daemon's heart") {
   client.enter();
   for (int beats = 0; beats < 3;) {
     REQUIRE(client.send(basp::heartbeat()));
-    clock->advance(pump_times{}.heartbeat);
+    clock->advance(relay_times{}.heartbeat);
     const auto bytes = client.receive(basp::header_size);
     REQUIRE(bytes.size() == basp::header_size);
     const auto head = basp::parse_header(bytes);
@@ -323,7 +323,7 @@ TEST_CASE("A listener that cannot take a connection rests a while") {
   const signal_descriptor knocking;
   int tries = 0;
   message_log rests;
-  std::unique_ptr<listener> door;
+  std::unique_ptr<listener> watched;
   loop.run([&] {
     listener::owner told;
     told.accept = [&] {
@@ -332,7 +332,7 @@ TEST_CASE("A listener that cannot take a connection rests a while") {
     };
     told.rests = [&](time_point until) { rests.push(until); };
     told.failed = [] {};
-    door
+    watched
       = std::make_unique<listener>(*loop.loop, knocking.get(), std::move(told));
   });
   knocking.set();
@@ -340,12 +340,12 @@ TEST_CASE("A listener that cannot take a connection rests a while") {
     const auto until = rests.next<time_point>();
     CHECK(loop.falls_asleep());
     CHECK(tries == round);
-    loop.run([&] { each->check(until - 1ns); });
+    loop.run([&] { watched->check(until - 1ns); });
     CHECK(loop.falls_asleep());
     CHECK(tries == round);
-    loop.run([&] { each->check(until); });
+    loop.run([&] { watched->check(until); });
   }
-  loop.run([&] { door.reset(); });
+  loop.run([&] { watched.reset(); });
 }
 
 TEST_CASE_METHOD(served, "The gateway ends with its overlay") {

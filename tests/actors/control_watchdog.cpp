@@ -148,7 +148,7 @@ TEST_CASE("A role that nobody needs any more takes no threads") {
       CHECK(threads_named("caf.multiplexer") > before);
     }
     CHECK(eventually([&] { return server.report().operators == 0; }));
-    server.clock->advance(keeper_times{}.rest);
+    server.clock->advance(supervisor_times{}.rest);
     CHECK(
       eventually([&] { return threads_named("caf.multiplexer") == before; }));
   }

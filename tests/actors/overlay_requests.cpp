@@ -250,7 +250,7 @@ TEST_CASE_METHOD(from_file, "A change that the registry would refuse changes "
   update.listen_port = 0;
   auto& peer = update.peers.emplace_back();
   peer.public_key.bytes[0] = std::byte{8};
-  peer.name = "alpha";
+  peer.set(&peer_config::name, "alpha");
   const auto error = home.command(root_of(one), update);
   CHECK(error_code(error) == EEXIST);
   const auto status = one.status();

@@ -38,16 +38,16 @@ frame_relay(frame_policy& policy, std::string_view bytes, std::size_t step) {
   for (std::size_t at = 0; at < bytes.size(); at += step) {
     waiting += bytes.substr(at, step);
     for (;;) {
-      const auto result = policy.from_remote(waiting);
-      require(result.pass + result.drop <= waiting.size());
-      result.passed += waiting.substr(0, result.pass);
-      result.dropped += result.drop;
-      waiting.erase(0, result.pass + result.drop);
-      if (!result.violation.empty()) {
-        result.violation = result.violation;
+      const auto decision = policy.from_remote(waiting);
+      require(decision.pass + decision.drop <= waiting.size());
+      result.passed += waiting.substr(0, decision.pass);
+      result.dropped += decision.drop;
+      waiting.erase(0, decision.pass + decision.drop);
+      if (!decision.violation.empty()) {
+        result.violation = decision.violation;
         return result;
       }
-      if (result.pass + result.drop == 0)
+      if (decision.pass + decision.drop == 0)
         break;
     }
   }
@@ -117,7 +117,7 @@ void hello(std::string_view bytes) {
   if (!read || read->version != control_version)
     return;
   const auto again = parse_server_hello(to_bytes(*read));
-  require(again && again->result == read->result && again->role == read->role
+  require(again && again->answer == read->answer && again->role == read->role
           && again->code == read->code
           && again->interface == read->interface && again->text == read->text);
 }

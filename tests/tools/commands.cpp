@@ -43,9 +43,9 @@ TEST_CASE("genkey prints one clamped key that differs each time") {
   text.pop_back();
   const auto key = from_base64(text);
   REQUIRE(key);
-  auto clamped = *key;
+  private_key clamped{*key};
   clamp(clamped);
-  CHECK(clamped == *key);
+  CHECK(clamped == private_key{*key});
 }
 
 TEST_CASE("genpsk prints 32 random bytes") {

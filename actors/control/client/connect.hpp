@@ -3,6 +3,7 @@
 #pragma once
 
 #include "actors/control/relay_times.hpp"
+#include "actors/loop/loop_sources.hpp"
 #include "messages/control.hpp"
 #include "platform/error.hpp"
 #include "platform/tls_files.hpp"
