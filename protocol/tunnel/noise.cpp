@@ -221,23 +221,23 @@ noise_initiator::start(const identity& self, const static_pair& peer,
 std::optional<session_keys> noise_initiator::finish(
   const identity& self, const preshared_key& psk,
   std::span<const std::byte, wire::response_size> response) const {
-  transcript state{state_.chaining_key, state_.hash};
+  transcript progress{state_.chaining_key, state_.hash};
   secret<key_size> key;
   // e
   const auto ephemeral = read_public_key(response, wire::response_ephemeral);
-  state.mix_ephemeral(ephemeral);
+  progress.mix_ephemeral(ephemeral);
   // ee, se
-  if (!state.mix_dh(state_.ephemeral, ephemeral)
-      || !state.mix_dh(self.private_static(), ephemeral))
+  if (!progress.mix_dh(state_.ephemeral, ephemeral)
+      || !progress.mix_dh(self.private_static(), ephemeral))
     return std::nullopt;
   // psk
-  state.mix_psk(psk, key);
+  progress.mix_psk(psk, key);
   // {}
   if (!open(key, response.subspan<wire::response_empty, aead_tag_size>(),
-            state.hash, nullptr))
+            progress.hash, nullptr))
     return std::nullopt;
   session_keys keys;
-  state.split(keys.send, keys.receive);
+  progress.split(keys.send, keys.receive);
   return keys;
 }
 

@@ -151,7 +151,9 @@ TEST_CASE("Another version, a refusal and a stranger are final") {
   server_hello newer;
   newer.version = control_version + 1;
   const std::vector<example> examples{
-    {to_bytes(newer), EPROTONOSUPPORT, "speaks control protocol 2, the daemon"},
+    {to_bytes(newer), EPROTONOSUPPORT,
+     "speaks control protocol " + std::to_string(control_version)
+       + ", the daemon"},
     {to_bytes(refusal(admission::refused)), EACCES,
      "refused: the moon is full"},
     {std::string(server_hello::size, 'x'), EPROTO, "is no weft daemon"},

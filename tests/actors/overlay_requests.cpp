@@ -191,6 +191,7 @@ TEST_CASE_METHOD(from_file, "A reload takes back the peers of commands, and "
   commanded.public_key = key(2);
   home.ask<config_changes>(one.running.actor, add_peer{commanded});
   CHECK(one.status().peers.size() == 2);
+  clock->advance(1s); // reports have a price in time
   file.answer();
   CHECK(
     home.ask<config_changes>(one.running.actor, reload_config{}).peers_removed
