@@ -10,7 +10,7 @@
 
 namespace weft {
 
-/// tun_reader -> overlay: the TUN device is gone.
+/// tun_reader or the link monitor -> overlay: the TUN device is gone.
 struct interface_lost {
   std::string reason;
 };
