@@ -1,6 +1,6 @@
 # Copies the headers that actors/weft.hpp includes, by whatever way, to
 # WEFT_TARGET/weft, where they include each other as <weft/...>: a program's own
-# "config/yaml.hpp" is none of theirs.  Run with cmake -P when weft is installed;
+# "config/yaml.hpp" is none of theirs.  Included when weft is installed;
 # WEFT_SOURCE is the root of the sources.
 file(REMOVE_RECURSE ${WEFT_TARGET})
 set(waiting actors/weft.hpp)

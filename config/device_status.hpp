@@ -48,7 +48,7 @@ struct device_status {
   std::vector<peer_status> peers; ///< or some of them
   std::uint32_t next_peer = 0;    ///< where the others begin; 0: that was all
   std::vector<drop_count> drops;
-  /// The door for control over the network: `open`, or `closed: ` and why;
+  /// Control over the network: `open`, or `closed: ` and why;
   /// empty: none is configured.
   std::string remote_control;
 };

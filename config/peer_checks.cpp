@@ -82,8 +82,9 @@ public:
 
 private:
   std::string where(std::size_t peer) const {
-    return label_(peer) + " in line "
-           + std::to_string(places_[peer].public_key.line);
+    const auto line = places_[peer].public_key.line;
+    return line == 0 ? label_(peer)
+                     : label_(peer) + " in line " + std::to_string(line);
   }
 
   const node_config& config_;

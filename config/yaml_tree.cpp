@@ -38,13 +38,23 @@ text_place place_of(std::string_view text, std::size_t offset) {
   return place;
 }
 
+/// C0 and DEL; what else people have in their comments is theirs.
+std::size_t find_ascii_control(std::string_view text) {
+  const auto found
+    = std::find_if(text.begin(), text.end(), [](unsigned char c) {
+        return c == 0x7f || (c < ' ' && c != '\t' && c != '\n' && c != '\r');
+      });
+  return found == text.end() ? text.npos
+                             : static_cast<std::size_t>(found - text.begin());
+}
+
 /// Whether these bytes can be YAML at all.
 tl::expected<void, yaml_error> check_bytes(std::string_view text) {
   if (const auto at = find_invalid_utf8(text); at != text.npos)
     return tl::unexpected(yaml_error{place_of(text, at),
                                      "the file is no UTF-8 text; a YAML file "
                                      "is expected"});
-  if (const auto at = find_control_character(text, true); at != text.npos)
+  if (const auto at = find_ascii_control(text); at != text.npos)
     return tl::unexpected(yaml_error{place_of(text, at),
                                      "there is a control character; a YAML "
                                      "text file is expected"});

@@ -30,20 +30,26 @@ class host_outbox {
 public:
   /// What is to be sent; nothing (null): it is under way already.
   incoming_packets add(incoming_chain chain) {
-    const auto is_under_way = chains_.use_count() > 1; // a message has it
-    if (!is_under_way)
-      chains_->clear();
+    auto message = under_way_.lock();
     chains_->push_back(std::move(chain));
-    return {is_under_way ? nullptr : chains_};
+    if (message)
+      return {};
+    // The chains end with the message, whatever becomes of that: each holds a
+    // peer, and so all that this belongs to.
+    message
+      = {chains_.get(), [owner = chains_](auto* chains) { chains->clear(); }};
+    under_way_ = message;
+    return {std::move(message)};
   }
 
 private:
   std::shared_ptr<std::vector<incoming_chain>> chains_
     = std::make_shared<std::vector<incoming_chain>>();
+  std::weak_ptr<std::vector<incoming_chain>> under_way_;
 };
 
 /// registry -> host_writer: answered once all packets that came before are with
-/// the host.
+/// the host (or gathered, where a consumer takes them).
 struct finish_writing {};
 
 } // namespace weft

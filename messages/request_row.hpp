@@ -86,17 +86,11 @@ template <class Inspector, class Request, class Answer, auto... Members>
 typename Inspector::result_type
 inspect_request(Inspector& f, Request& x,
                 const request_row<Request, Answer, Members...>& row) {
-  const auto field = []<class T>(T& value) -> decltype(auto) {
-    if constexpr (needs_packing<T>)
-      return packed(value);
-    else
-      return (value);
-  };
   if constexpr (std::is_base_of_v<caf::deserializer, Inspector>)
-    return f(caf::meta::type_name(row.type), field(x.*Members)...,
+    return f(caf::meta::type_name(row.type), carried(x.*Members)...,
              caf::meta::load_callback([&f] { return nothing_follows(f); }));
   else
-    return f(caf::meta::type_name(row.type), field(x.*Members)...);
+    return f(caf::meta::type_name(row.type), carried(x.*Members)...);
 }
 
 } // namespace weft

@@ -42,10 +42,10 @@ namespace weft {
 
 /// Receives batches of datagrams and sends them.
 using udp_port_actor = caf::typed_actor<
-  // datagrams of peers, to be sent; answered cookies
+  // datagrams of peers, to be sent; the gate's cookie replies
   caf::reacts_to<outgoing_datagrams>, caf::reacts_to<send_cookie_replies>,
   caf::replies_to<finish_sending>::with<void>,
-  // it goes on receiving: there is room at the gate, or in the pool
+  // there is room at the gate; and in the pool, so that it receives again
   caf::reacts_to<handshakes_processed>, caf::reacts_to<batch_available>,
   // whose session a receiver index is
   caf::replies_to<routes_changed>::with<void>,

@@ -105,6 +105,8 @@ bool io_loop::look_at_descriptors(bool block) {
   }
   const auto may_wait = jobs_.may_wait() && !(stopping_ && actors_ == 0);
   const auto ready = events_.wait(block && may_wait);
+  if (block && may_wait)
+    wakes_at_.reset(); // it may have woken a little too early
   jobs_.has_waited();
   for (const auto& event : ready) {
     const auto fd

@@ -25,24 +25,24 @@ public:
   }
 
   void close() {
-    const std::lock_guard guard(door_->mutex);
-    door_->open = false;
+    const std::lock_guard guard(permission_->mutex);
+    permission_->open = false;
   }
 
   /// Calls `work` on a new thread, and sends what it returns to `receiver`.
   /// Throws std::system_error when there can be no more threads.
   template <class Handle, class Work>
   void run(std::string thread_name, const Handle& receiver, Work work) {
-    std::thread([name = std::move(thread_name), door = door_,
+    std::thread([name = std::move(thread_name), permission = permission_,
                  weak = caf::actor_cast<caf::weak_actor_ptr>(receiver),
                  work = std::move(work)]() mutable {
       enter_service_thread(name);
       auto result = work();
       // Let go of only after the mutex: the last reference ends the actor, and
-      // that closes the door.
+      // that takes the permission away.
       caf::strong_actor_ptr strong;
-      const std::lock_guard guard(door->mutex);
-      if (!door->open)
+      const std::lock_guard guard(permission->mutex);
+      if (!permission->open)
         return;
       strong = weak.lock();
       if (strong)
@@ -52,12 +52,12 @@ public:
 
 private:
   /// Lets a thread speak to the actor only while that lives.
-  struct door {
+  struct permission {
     std::mutex mutex;
     bool open = true;
   };
 
-  std::shared_ptr<door> door_ = std::make_shared<door>();
+  std::shared_ptr<permission> permission_ = std::make_shared<permission>();
 };
 
 } // namespace weft

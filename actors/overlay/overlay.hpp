@@ -94,7 +94,7 @@ private:
   caf::result<void> apply(const device_update& update);
   caf::result<config_changes> apply_all(const node_config& wanted);
   static caf::error to_error(field_error&& what);
-  caf::error refused(caf::error reason, bool half_done = false) const;
+  caf::error refused(caf::error reason) const;
   caf::result<config_changes> add(const peer_config& peer);
   caf::result<config_changes> change(patch<peer_config> update);
   caf::result<config_changes> remove(const public_key& peer);

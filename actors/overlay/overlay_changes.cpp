@@ -284,11 +284,13 @@ void overlay::finish_change(caf::error reason) {
   auto change = std::move(changes_.front());
   changes_.pop_front();
   changes_weight_ -= change.weight;
+  if (change.plan.half_done())
+    options_.log->error("a change was made in part: {}", error_message(reason));
   if (change.whole) {
     change.whole->interface.private_key.wipe();
-    if (reason) {
-      reason = refused(std::move(reason), change.plan.half_done());
-    } else {
+    if (reason && !change.plan.half_done()) {
+      reason = refused(std::move(reason));
+    } else if (!reason) {
       const auto text = summary(change.changes);
       options_.log->info("configuration applied: {}", text);
       tell_event(event_kind::config_applied, text);

@@ -83,10 +83,11 @@ void overlay::enqueue_change(waiting_change change) {
 }
 
 caf::result<config_changes> overlay::apply_all(const node_config& wanted) {
-  if (auto mistake = validate(wanted))
-    return refused(to_error(std::move(*mistake)));
   waiting_change change;
   change.whole = wanted;
+  change.whole->control = options_.config.control; // not in a message
+  if (auto mistake = validate(*change.whole))
+    return refused(to_error(std::move(*mistake)));
   return schedule(std::move(change));
 }
 
@@ -97,9 +98,8 @@ caf::error overlay::to_error(field_error&& what) {
 
 /// A whole configuration that is not taken leaves a line in the log: whoever
 /// sent a signal gets no answer.
-caf::error overlay::refused(caf::error reason, bool half_done) const {
-  options_.log->error("the configuration stays as it was{}: {}",
-                      half_done ? ", but for the socket" : "",
+caf::error overlay::refused(caf::error reason) const {
+  options_.log->error("the configuration stays as it was: {}",
                       error_message(reason));
   return reason;
 }
@@ -120,6 +120,9 @@ caf::result<config_changes> overlay::add(const peer_config& peer) {
 caf::result<config_changes> overlay::change(patch<peer_config> update) {
   if (auto mistake = validate(update))
     return to_error(std::move(*mistake));
+  if (update.verb == peer_verb::remove)
+    return make_error(
+      EINVAL, "peer: an update removes no peer; remove_peer does", "peer");
   update.verb = peer_verb::update;
   waiting_change change;
   change.update.peers.push_back(std::move(update));

@@ -124,6 +124,20 @@ open_resources(caf::actor_system& system, overlay_options& options) {
   return opened;
 }
 
+/// The kernel completes the name of a device that it makes: `weft%d`.
+std::optional<field_error> find_mistake(overlay_options& options) {
+  auto& name = options.config.interface.name;
+  const auto template_at
+    = std::holds_alternative<make_tun_device>(options.device) ? name.find("%d")
+                                                              : name.npos;
+  const auto given = name;
+  if (template_at != name.npos)
+    name.replace(template_at, 2, "0");
+  auto mistake = validate(options.config);
+  name = given;
+  return mistake;
+}
+
 /// What has packets travel one by one, a line each.
 void log_missing_offloads(spdlog::logger& log, const overlay_resources& opened,
                           bool wanted) {
@@ -156,7 +170,7 @@ result<running_overlay>
 start_overlay(caf::actor_system& system, overlay_options options) {
   if (!options.log)
     options.log = std::make_shared<spdlog::logger>("weft");
-  if (auto mistake = validate(options.config))
+  if (auto mistake = find_mistake(options))
     return tl::unexpected(
       system_error{EINVAL, mistake->field + ": " + mistake->message});
   auto resources = open_resources(system, options);
@@ -194,7 +208,8 @@ start_overlay(caf::actor_system& system, overlay_options options) {
         failure = system_error{error_code(reason), error_message(reason)};
       });
   if (failure) {
-    caf::anon_send_exit(root, caf::exit_reason::user_shutdown);
+    self->send_exit(root, caf::exit_reason::user_shutdown);
+    self->wait_for(root);
     return tl::unexpected(*failure);
   }
   running.actor = root;

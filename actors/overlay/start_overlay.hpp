@@ -21,10 +21,11 @@ namespace weft {
 /// The overlay makes a TUN device, named as configured.  Needs CAP_NET_ADMIN.
 struct make_tun_device {};
 
-/// The host has opened one, which from now on belongs to the overlay:
-/// tun_device::adopt() in platform/tun_device.hpp says what it must be like.
-/// Needs no privileges if `configure_link` is false; the link's own name and
-/// MTU then take the place of the configured ones.
+/// The host has opened one and attached it to its interface (TUNSETIFF) with
+/// IFF_TUN and IFF_NO_PI, with or without IFF_VNET_HDR.  From now on it belongs
+/// to the overlay, which makes it non-blocking and close-on-exec.  Needs no
+/// privileges if `configure_link` is false; the link's own name and MTU then
+/// take the place of the configured ones.
 struct adopt_tun_device {
   file_descriptor opened;
 };
@@ -67,7 +68,8 @@ struct running_overlay {
 
 /// Makes the TUN device if there is to be one, opens the sockets, starts I/O
 /// loops on `system` and the actors on them, and configures link and peers.
-/// When it returns, the overlay works.  On failure, nothing is left behind.
+/// When it returns, the overlay works.  On failure the overlay has ended; its
+/// loops close what is left at once.
 ///
 /// The actor ends with caf::exit_reason::user_shutdown when it was asked to,
 /// with another reason when the device or an actor was lost.

@@ -52,6 +52,8 @@ packet_port::behavior_type packet_port::make_behavior() {
 }
 
 void packet_port::on_exit() {
+  router_.drops().dropped(drop_reason::device_busy, gathered_.size());
+  gathered_ = {};
   router_.clear();
   consumer_ = nullptr;
   for (auto& waiting : waiting_)
@@ -105,8 +107,12 @@ void packet_port::gather(const incoming_chain& chain) {
   const auto& datagrams = chain.batch->datagrams;
   for (auto number = chain.first; number != incoming_batch::end;
        number = datagrams[number].next) {
-    if (!gathered_.add(datagrams[number].bytes))
+    try {
+      if (!gathered_.add(datagrams[number].bytes))
+        ++refused.busy;
+    } catch (const std::bad_alloc&) {
       ++refused.busy;
+    }
   }
   if (refused.busy > 0)
     caf::anon_send(chain.peer, refused);

@@ -310,6 +310,12 @@ void udp_port::adopt(udp_sockets opened, std::shared_ptr<udp_sockets> strangers,
 }
 
 result<void> udp_port::mark(std::uint32_t wanted) {
+  if (strangers_) { // nobody has taken them over yet
+    for (auto* socket : {&strangers_->v4, &strangers_->v6}) {
+      if (*socket)
+        std::ignore = (*socket)->set_fwmark(wanted);
+    }
+  }
   for (auto* family : {&v4_, &v6_}) {
     if (!family->socket)
       continue;

@@ -85,8 +85,9 @@ peer::behavior_type peer::make_behavior() {
 void peer::on_exit() {
   // CAF sends it before the down message, in whose turn it is read.
   if (neighbours_.registry)
-    send(neighbours_.registry, session_ended{memory_of(session_.save())});
+    send(neighbours_.registry, session_ended{session_.memory()});
   session_.set_identity(nullptr); // wipes all keys now
+  session_.set_preshared_key({});
   if (neighbours_.timer)
     send(neighbours_.timer,
          arm_deadline{slot_, std::nullopt, caf::actor_cast<peer_actor>(this)});

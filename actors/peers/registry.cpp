@@ -81,6 +81,7 @@ void registry::on_exit() {
     }
   }
   seats_.clear();
+  directory_ = {};
   by_address_.clear();
   new_entries_.entries.clear();
   changing_.reset();

@@ -1,7 +1,6 @@
 // How a change comes into force, step by step:
 //  1. readers, sockets and gate take the new snapshot over, peers what changed
-//  of
-//     them, and peers that were removed end;
+//     of them, and peers that were removed end;
 //  2. what the former snapshot has sent to peers that lost prefixes lies before
 //     this question in their mailboxes, so their answer says that it is dealt
 //     with; and peers learn whom we speak as, once the gate listens as that;

@@ -19,7 +19,8 @@ constexpr std::size_t max_segments = 64;
 /// A GSO message must fit into one IP packet, as far as its length field goes.
 constexpr std::size_t max_payload_v4
   = 65535 - ipv4_header_size - udp_header_size;
-constexpr std::size_t max_payload_v6 = 65535 - udp_header_size;
+constexpr std::size_t max_payload_v6
+  = 65535 - ipv6_header_size - udp_header_size;
 
 /// The number of datagrams from `first` on that can be one GSO message: side
 /// by side and of one size, but the last may be shorter.

@@ -82,14 +82,12 @@ std::size_t find_invalid_utf8(std::string_view text) {
   return std::string_view::npos;
 }
 
-std::size_t find_control_character(std::string_view text, bool allow_space) {
+bool has_control_characters(std::string_view text) {
   for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto c = text[i];
-    const bool is_space = c == '\t' || c == '\n' || c == '\r';
-    if (control_length(text, i) > 0 && !(allow_space && is_space))
-      return i;
+    if (control_length(text, i) > 0)
+      return true;
   }
-  return std::string_view::npos;
+  return false;
 }
 
 std::string printable(std::string_view text) {

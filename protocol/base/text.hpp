@@ -22,14 +22,8 @@ constexpr bool is_letter_or_digit(char c) {
 /// Where the first byte is that is not UTF-8 (RFC 3629); npos: nowhere.
 std::size_t find_invalid_utf8(std::string_view text);
 
-/// Where the first control character (C0, DEL or C1) is in UTF-8 text, but for
-/// tabs and line ends if `allow_space`; npos: nowhere.
-std::size_t
-find_control_character(std::string_view text, bool allow_space = false);
-
-inline bool has_control_characters(std::string_view text) {
-  return find_control_character(text) != std::string_view::npos;
-}
+/// C0, DEL or C1, in UTF-8 text.
+bool has_control_characters(std::string_view text);
 
 /// The text with `?` in the place of each control character.
 std::string printable(std::string_view text);

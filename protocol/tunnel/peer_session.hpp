@@ -140,7 +140,7 @@ public:
   const std::optional<wall_time>& last_handshake() const {
     return values_.last_handshake;
   }
-  /// The age of the session in use.
+  /// When the session in use began.
   std::optional<time_point> session_created() const;
   /// Initiations that were sent since the last handshake was completed.
   unsigned unanswered() const {
@@ -171,6 +171,8 @@ public:
   /// identity and peer, and must not go on itself: no counter may be used
   /// twice.
   void restore(const session_state& from);
+  /// What a session that takes its place has to go on with, if it is lost.
+  session_memory memory() const;
   /// Takes the place of a session that was lost.
   void resume(const session_memory& former);
 

@@ -1,7 +1,6 @@
 // The sending half of a session:
-//  1. a batch of packets (send) is sealed with the current keys (seal_batch),
-//  or,
-//     without usable keys, copied aside (stage) while a handshake is started;
+//  1. a batch of packets (send) is sealed with the current keys (seal_batch);
+//     without usable keys it is copied aside (stage), and a handshake starts;
 //  2. sent messages start timers, and a new handshake when the keys get old;
 //  3. what the protocol itself has to send is given out (poll_transmit).
 #include "protocol/tunnel/peer_session.hpp"

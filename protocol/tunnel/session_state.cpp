@@ -8,15 +8,14 @@
 
 namespace weft {
 
-session_memory memory_of(const session_state& last) {
-  const auto& values = last.values;
+session_memory peer_session::memory() const {
   session_memory memory;
-  if (values.path)
-    memory.remote = values.path->remote;
-  memory.newest_initiation = values.newest_timestamp;
-  memory.last_stamp = values.last_timestamp;
-  memory.generation = values.generation;
-  memory.session_lost = last.keys.current.has_value();
+  if (values_.path)
+    memory.remote = values_.path->remote;
+  memory.newest_initiation = values_.newest_timestamp;
+  memory.last_stamp = values_.last_timestamp;
+  memory.generation = values_.generation;
+  memory.session_lost = session_created().has_value();
   return memory;
 }
 

@@ -1,5 +1,5 @@
 // All that a session is made of, as values: what peer_session::save() gives
-// out and restore() takes.  No references, no actors, no closures.  Its secrets
+// out and restore() takes.  No references, no actors, no closures.  Its keys
 // wipe themselves.
 #pragma once
 
@@ -90,7 +90,5 @@ struct session_memory {
   std::uint32_t generation = 0; ///< of the next session's receiver index
   bool session_lost = false;    ///< the peer may go on with a session
 };
-
-session_memory memory_of(const session_state& last);
 
 } // namespace weft

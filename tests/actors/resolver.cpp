@@ -157,6 +157,7 @@ TEST_CASE_METHOD(looked_up,
   CHECK(eventually([&] { return server.asked() == 1; }));
   server.revive();
   CHECK(asker.next<endpoint_resolved>().host.host == "dead.test");
+  CHECK(server.asked() == 1);
 }
 
 TEST_CASE_METHOD(looked_up, "A resolver that ends waits for no look-up") {

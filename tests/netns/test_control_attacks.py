@@ -60,7 +60,11 @@ def error(context):
     return b"\1" + struct.pack(">Q", atom("exit")) + context
 
 
-def hello(node=b"", version=2):
+#: Of messages/control.hpp.
+CONTROL_VERSION = 3
+
+
+def hello(node=b"", version=CONTROL_VERSION):
     return (b"weft-clt" + struct.pack(">I", version) + node).ljust(64, b"\0")
 
 
@@ -457,9 +461,11 @@ control:
 
     def test_another_version_is_told_so(self):
         with Connection(self.right, self.context("mallory")) as client:
-            self.assertIn(b"it speaks control protocol 3, this daemon speaks 2", client.ask(hello(version=3)))
+            other = CONTROL_VERSION + 1
+            said = f"it speaks control protocol {other}, this daemon speaks {CONTROL_VERSION}"
+            self.assertIn(said.encode(), client.ask(hello(version=other)))
         self.logged("mallory at 10.90.0.2:")
-        self.logged("did not come in: it speaks control protocol 3")
+        self.logged(f"did not come in: it speaks control protocol {CONTROL_VERSION + 1}")
 
     def test_certificates_change_while_the_daemon_runs(self):
         with self.traffic():
@@ -519,7 +525,7 @@ def half_a_client_hello(context):
 def visit(folder, name, count):
     """Clients that leave in each state of a connection, locally and over TLS, and some of these with a reset."""
     context = tls(f"{folder}/pki/mallory")
-    hello = half_a_client_hello(context)
+    half = half_a_client_hello(context)
     path = f"{folder}/{name}.sock"
 
     def anywhere(act):
@@ -529,7 +535,7 @@ def visit(folder, name, count):
         return client.request("subscribe", client.actor(6, client.node))
     states = [
         lambda: (Connection(None), lambda client: None),
-        lambda: (Connection(None), lambda client: client.send(hello)),
+        lambda: (Connection(None), lambda client: client.send(half)),
         *anywhere(lambda client: None),
         *anywhere(lambda client: client.send(hello(bytes(32))[:20])),
         *anywhere(lambda client: client.send(hello(bytes(32)))),

@@ -114,7 +114,7 @@ TEST_CASE_METHOD(pair_network, "Nothing of its keys is left where a saved "
 TEST_CASE_METHOD(pair_network, "The session that takes the place of a lost one "
                                "knows what the peer has seen") {
   establish();
-  const auto memory = memory_of(session(b).save());
+  const auto memory = session(b).memory();
   CHECK(memory.session_lost);
   CHECK(memory.remote == (*this)[a].address);
   auto& host = (*this)[b];

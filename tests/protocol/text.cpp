@@ -38,7 +38,5 @@ TEST_CASE("control characters are found and replaced") {
   CHECK(printable("\xc3\xa4 \xc2\xa0") == "\xc3\xa4 \xc2\xa0");
   CHECK_FALSE(has_control_characters("a b"));
   CHECK(has_control_characters("a\n"));
-  CHECK(find_control_character("a\t\n\r\x01", true) == 4);
-  CHECK(find_control_character("a\xc2\x85") == 1);
-  CHECK(find_control_character("a", true) == std::string_view::npos);
+  CHECK(has_control_characters("a\xc2\x85"));
 }

@@ -4,7 +4,7 @@
 # Names of this host's interfaces: those with a control socket.
 _weft_interfaces() {
   local socket
-  for socket in /run/weft/*.sock /var/run/wireguard/*.sock; do
+  for socket in /run/weft/*.sock; do
     [[ -e $socket ]] || continue
     socket=${socket##*/}
     printf '%s\n' "${socket%.sock}"

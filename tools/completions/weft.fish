@@ -18,7 +18,7 @@ end
 
 # Names of this host's interfaces: those with a control socket.
 function __weft_interfaces
-    for socket in /run/weft/*.sock /var/run/wireguard/*.sock
+    for socket in /run/weft/*.sock
         string replace -r '.*/(.*)\.sock$' '$1' -- $socket
     end | sort -u
 end

@@ -111,8 +111,8 @@ auto facade::handler(const Row& row) {
   using request_type = typename Row::request;
   using answer = typename Row::answer;
   return [this, &row](request_type& message) -> caf::result<answer> {
-    if (row.needed == control_role::operate) {
-      if (who_.role != control_role::operate)
+    if (row.needed != control_role::view) {
+      if (who_.role != row.needed)
         return refuse(row);
       if (who_.account->lines.allows(commons_->clock->now()))
         commons_->log->info("control: {} at {} asks: {}", who_.name,

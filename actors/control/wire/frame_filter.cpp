@@ -54,10 +54,10 @@ filter_result frame_walker::walk(std::string_view waiting, Check check) {
     if (rest_ > 0 || ahead.size() < basp::header_size)
       return result;
     const auto head = basp::parse_header(ahead);
-    auto rule = check(
+    auto decided = check(
       head,
       ahead.substr(basp::header_size).substr(0, std::size_t{head.length}));
-    switch (rule.what) {
+    switch (decided.what) {
       case decision::kind::pass:
         rest_ = size_ = basp::header_size + head.length;
         break;
@@ -73,7 +73,7 @@ filter_result frame_walker::walk(std::string_view waiting, Check check) {
       case decision::kind::more:
         return result;
       case decision::kind::violation:
-        result.violation = std::move(rule.why);
+        result.violation = std::move(decided.why);
         return result;
     }
   }
