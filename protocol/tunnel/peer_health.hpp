@@ -2,13 +2,12 @@
 // since when come out.  It decides nothing, and reads no clock.
 #pragma once
 
-#include "protocol/base/ip.hpp"
-#include "protocol/base/wireguard.hpp"
+#include "protocol/base/time.hpp"
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <variant>
 
 namespace weft {
 
@@ -16,72 +15,60 @@ enum class peer_word : std::uint8_t {
   up,         ///< a handshake was completed within the last 180 s
   idle,       ///< no session, and nobody asks for one
   connecting, ///< a handshake is under way
-  waiting,    ///< a handshake is wanted, and there is nowhere to send it
-  failing,    ///< a handshake is wanted, and something stands in its way
+  waiting,    ///< there is nowhere to send a handshake: the peer has to begin
+  failing,    ///< a handshake is under way, and the last one was not answered
   disabled,   ///< this node has no key, or its link is down
 };
 
 /// `up`, as in the enumeration.
 std::string_view to_string(peer_word word);
 
-/// What may stand in the way of a peer, as it was found out.
-namespace trouble {
-struct no_answer {}; ///< to handshakes for 90 s
-struct icmp {
-  int error = 0; ///< errno
-  endpoint from;
+/// What stands in the way of a peer.
+enum class peer_trouble : std::uint8_t {
+  no_answer,    ///< to handshakes for 90 s
+  no_handshake, ///< for 180 s
 };
-struct send_failed {
-  int error = 0; ///< errno
-};
-struct name_not_found {};
-struct wrong_key {
-  endpoint from;
-};
-struct source_refused {
-  ip_address address; ///< inner one, outside the peer's allowed IPs
-};
-struct no_handshake {}; ///< for 180 s
-} // namespace trouble
-
-using peer_trouble
-  = std::variant<trouble::no_answer, trouble::icmp, trouble::send_failed,
-                 trouble::name_not_found, trouble::wrong_key,
-                 trouble::source_refused, trouble::no_handshake>;
 
 /// A sentence for people, without a full stop.
-std::string to_string(const peer_trouble& what);
+std::string to_string(peer_trouble what);
 
 class peer_health {
 public:
-  /// `silence` is the time after a handshake in which the peer counts as up.
-  explicit peer_health(duration silence = limits::reject_after_time)
-    : silence_(silence) {
+  /// `up_until` is what the health of the peer's former actor said, if any.
+  explicit peer_health(std::optional<time_point> up_until = {})
+    : up_until_(up_until) {
   }
 
   // -- facts -----------------------------------------------------------------
 
-  /// Whether this node can speak to anybody.
-  void enabled(bool is, time_point now);
+  /// Whether this node can speak to anybody.  No handshake is under way any
+  /// more.
+  void identity_changed(bool is_there, time_point now);
   /// Whether there is an address to speak to.
   void endpoint_known(bool is, time_point now);
-  /// One was sent to the peer, or is asked for.
+  /// An initiation was sent to the peer.
   void handshake_begun(time_point now);
   void handshake_completed(time_point now);
-  /// Nobody asks for one any more.
-  void handshake_ended(time_point now);
-  /// The last one that was found counts; a completed handshake ends it.
-  void found(const peer_trouble& what, time_point now);
+  /// Nobody answered for 90 s.
+  void handshake_given_up(time_point now);
 
   // -- time ------------------------------------------------------------------
 
-  /// When time alone changes the word.
-  std::optional<time_point> next_deadline() const;
+  /// When the peer is up no more, unless a handshake is completed before;
+  /// nothing: it is not up.  Then time alone changes nothing.
+  const std::optional<time_point>& up_until() const {
+    return up_until_;
+  }
   /// Calling it too early is harmless.
   void handle_deadline(time_point now);
 
   // -- what it comes to ------------------------------------------------------
 
+  /// Whether a handshake was completed lately, also if this node cannot speak
+  /// now.
+  bool is_up() const {
+    return up_until_.has_value();
+  }
   peer_word word() const {
     return word_;
   }
@@ -98,11 +85,10 @@ private:
   peer_word judge() const;
   void update(time_point now);
 
-  duration silence_;
   bool enabled_ = false;
   bool endpoint_known_ = false;
-  bool asked_for_ = false;             ///< a handshake
-  std::optional<time_point> is_up_to_; ///< the last handshake and `silence`
+  bool asked_for_ = false; ///< a handshake
+  std::optional<time_point> up_until_;
   std::optional<peer_trouble> trouble_;
   peer_word word_ = peer_word::disabled;
   time_point since_{};
