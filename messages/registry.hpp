@@ -37,10 +37,11 @@ struct check_update {
 /// registry -> itself: go on with a change that has many peers.
 struct go_on_changing {};
 
-/// peer -> registry, just before its down message: what the session of the
-/// actor that takes its place has to go on with.
+/// peer -> registry, just before its down message: what the actor that takes
+/// its place has to go on with.
 struct session_ended {
   session_memory memory;
+  std::optional<time_point> up_until; ///< of its peer_health
 };
 
 /// resolver -> registry: one address or more, the preferred one first.

@@ -31,7 +31,6 @@ void event_hub::on_exit() {
     demonitor(address);
   subscriptions_.clear();
   peers_.clear();
-  handshakes_.clear();
 }
 
 // -- subscribers -------------------------------------------------------------
@@ -171,6 +170,8 @@ void event_hub::give_up(const caf::actor_addr& subscriber,
 
 bool event_hub::comes_too_late(const overlay_event& event) const {
   switch (event.kind) {
+    case event_kind::peer_up:
+    case event_kind::peer_down:
     case event_kind::endpoint_changed:
     case event_kind::handshake_completed:
     case event_kind::handshake_failed:
@@ -184,63 +185,14 @@ void event_hub::happened(const overlay_event& what) {
   if (comes_too_late(what))
     return;
   if (what.kind == event_kind::peer_added)
-    peers_.try_emplace(what.peer);
+    peers_.insert(what.peer);
   auto event = what;
   event.interface = interface_;
   if (event.when == wall_time{})
     event.when = loop().wall();
   publish(event);
-  if (event.kind == event_kind::handshake_completed)
-    handshake_seen(event);
-  else if (event.kind == event_kind::peer_removed)
+  if (event.kind == event_kind::peer_removed)
     peers_.erase(event.peer);
-}
-
-void event_hub::handshake_seen(const overlay_event& event) {
-  const auto now = loop().now();
-  auto& peer = peers_[event.peer];
-  const auto is_new = peer.last_handshake == time_point{};
-  peer = {event.peer_name, now};
-  handshakes_.emplace_back(now, event.peer);
-  if (is_new) {
-    auto up = event;
-    up.kind = event_kind::peer_up;
-    publish(up);
-  }
-  await_silence();
-}
-
-void event_hub::await_silence() {
-  if (next_check_ || handshakes_.empty())
-    return;
-  next_check_
-    = call_at(handshakes_.front().first + silence, [this] { check_silence(); });
-}
-
-void event_hub::check_silence() {
-  next_check_ = {};
-  const auto now = loop().now();
-  while (!handshakes_.empty() && handshakes_.front().first + silence <= now) {
-    const auto [when, key] = handshakes_.front();
-    handshakes_.pop_front();
-    const auto found = peers_.find(key);
-    if (found == peers_.end() || found->second.last_handshake != when)
-      continue; // removed, or heard from again
-    overlay_event down;
-    down.kind = event_kind::peer_down;
-    down.when = loop().wall();
-    down.interface = interface_;
-    down.peer = key;
-    down.peer_name = found->second.name;
-    down.reason
-      = "no handshake for "
-        + std::to_string(
-          std::chrono::duration_cast<std::chrono::seconds>(silence).count())
-        + " s";
-    found->second.last_handshake = {};
-    publish(down);
-  }
-  await_silence();
 }
 
 } // namespace weft

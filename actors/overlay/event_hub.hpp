@@ -5,14 +5,13 @@
 
 #include "actors/loop/io_loop.hpp"
 #include "messages/event_hub.hpp"
-#include "protocol/base/wireguard.hpp"
 
 #include <spdlog/logger.h>
 
 #include <deque>
 #include <map>
 #include <memory>
-#include <unordered_map>
+#include <unordered_set>
 
 namespace weft {
 
@@ -32,8 +31,6 @@ public:
 
   /// What a subscriber has to answer a batch.
   static constexpr std::chrono::seconds patience{10};
-  /// A peer is down after so long without a handshake.
-  static constexpr auto silence = limits::reject_after_time;
 
   event_hub(caf::actor_config& config, io_loop_ptr loop, std::string interface,
             std::shared_ptr<spdlog::logger> log);
@@ -52,15 +49,8 @@ private:
   };
   using subscriptions = std::map<caf::actor_addr, subscription>;
 
-  /// A peer that was added, and not removed.
-  struct known_peer {
-    std::string name;
-    time_point last_handshake{}; ///< zero: it is down
-  };
-
   caf::result<void> add(const event_subscriber& subscriber);
   void remove(const caf::actor_addr& subscriber);
-  /// Passes it on, with the peer_up or peer_down that it comes to.
   void happened(const overlay_event& event);
   void log(const overlay_event& event);
   void publish(const overlay_event& event);
@@ -70,19 +60,13 @@ private:
   void give_up(const caf::actor_addr& subscriber, const std::string& why);
   /// Whether it is about a peer that has been removed meanwhile.
   bool comes_too_late(const overlay_event& event) const;
-  void handshake_seen(const overlay_event& event);
-  void check_silence();
-  void await_silence();
 
   std::string interface_;
   std::shared_ptr<spdlog::logger> log_;
   subscriptions subscriptions_;
   std::uint64_t last_number_ = 0;
   std::size_t waiting_in_all_ = 0;
-  std::unordered_map<public_key, known_peer> peers_;
-  /// Of all live peers, in order of time; a newer handshake appends.
-  std::deque<std::pair<time_point, public_key>> handshakes_;
-  deadline_id next_check_;
+  std::unordered_set<public_key> peers_; ///< added, and not removed
 };
 
 } // namespace weft

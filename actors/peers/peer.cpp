@@ -4,25 +4,29 @@ namespace weft {
 
 peer::peer(caf::actor_config& config, io_loop_ptr loop, workspace_ptr space,
            peer_neighbours neighbours, std::shared_ptr<const identity> self,
-           std::uint32_t slot, const session_memory& former,
+           std::uint32_t slot, const session_ended& former,
            const peer_config& wanted, std::optional<endpoint> found)
   : hosted(config, std::move(loop)), space_(std::move(space)),
     neighbours_(std::move(neighbours)), slot_(slot), name_(wanted.name),
     endpoint_host_(host_text(wanted.endpoint)),
-    session_lost_(former.session_lost),
+    session_lost_(former.memory.session_lost),
     initial_keepalive_(wanted.persistent_keepalive),
-    session_(std::move(self), wanted.public_key, *space_->indices, slot,
-             former.generation, this->loop().random(), &space_->staging,
-             &space_->leads_into_tunnel) {
+    session_(self, wanted.public_key, *space_->indices, slot,
+             former.memory.generation, this->loop().random(), &space_->staging,
+             &space_->leads_into_tunnel),
+    health_(former.up_until) {
   session_.set_preshared_key(wanted.preshared_key);
   if (const auto numeric = numeric_of(wanted.endpoint))
     found = numeric;
   if (found)
     session_.set_endpoint(*found);
-  session_.resume(former);
+  session_.resume(former.memory);
   turns_.configure(found);
   if (session_.path())
     told_.remote = session_.path()->remote;
+  const auto now = this->loop().now();
+  health_.identity_changed(self != nullptr, now);
+  health_.endpoint_known(session_.path().has_value(), now);
 }
 
 peer::behavior_type peer::make_behavior() {
@@ -50,6 +54,8 @@ peer::behavior_type peer::make_behavior() {
       armed_.reset();
       session_.handle_deadlines(moment);
       follow_up(moment);
+      tell_silence(moment);
+      arm(health_.up_until());
     },
     [this](const source_lost&) { session_.forget_source(); },
     [this](const session_wanted&) {
@@ -70,6 +76,7 @@ peer::behavior_type peer::make_behavior() {
     [this](const change_identity& changed) -> caf::result<void> {
       const auto moment = loop().moment();
       session_.set_identity(changed.speaker());
+      health_.identity_changed(changed.speaker() != nullptr, moment.now);
       session_.start(moment);
       follow_up(moment);
       return caf::unit;
@@ -85,7 +92,8 @@ peer::behavior_type peer::make_behavior() {
 void peer::on_exit() {
   // CAF sends it before the down message, in whose turn it is read.
   if (neighbours_.registry)
-    send(neighbours_.registry, session_ended{session_.memory()});
+    send(neighbours_.registry,
+         session_ended{session_.memory(), health_.up_until()});
   session_.set_identity(nullptr); // wipes all keys now
   session_.set_preshared_key({});
   if (neighbours_.timer)
@@ -181,6 +189,7 @@ void peer::begin() {
   if (std::exchange(session_lost_, false))
     session_.initiate_handshake(at);
   follow_up(at);
+  arm(health_.up_until()); // of the actor before
 }
 
 /// May be called as often as strangers like: no handshake begins while there is
@@ -215,7 +224,7 @@ void peer::change(const patch<peer_config>& changes) {
 void peer::configure(const endpoint& where, const instant& at) {
   turns_.configure(where);
   session_.redirect(where, at);
-  told_.unanswered = session_.unanswered(); // it has had no time to answer
+  initiations_changed(at); // it has had no time to answer
 }
 
 void peer::drop_lost(const routes& now) {
@@ -257,15 +266,18 @@ void peer::follow_up(const instant& at) {
     if (!batch->datagrams.empty())
       send_out(std::move(batch));
   }
-  const auto next = session_.next_deadline();
+  arm(session_.next_deadline());
+  tell_events(at);
+}
+
+void peer::arm(const std::optional<time_point>& when) {
   // A later deadline than the armed one needs no message: the armed one wakes
   // us early, and then we see.
-  if (next && (!armed_ || *next < *armed_)) {
-    armed_ = next;
-    send(neighbours_.timer,
-         arm_deadline{slot_, next, caf::actor_cast<peer_actor>(this)});
-  }
-  tell_events(at);
+  if (!when || (armed_ && *armed_ <= *when))
+    return;
+  armed_ = when;
+  send(neighbours_.timer,
+       arm_deadline{slot_, when, caf::actor_cast<peer_actor>(this)});
 }
 
 // -- events ------------------------------------------------------------------
@@ -274,20 +286,19 @@ void peer::tell_events(const instant& at) {
   const auto& path = session_.path();
   if (path && told_.remote != path->remote) {
     told_.remote = path->remote;
+    health_.endpoint_known(true, at.now);
     tell(event_kind::endpoint_changed, at);
   }
   if (told_.handshake != session_.last_handshake()) {
     told_.handshake = session_.last_handshake();
-    tell(event_kind::handshake_completed, at);
+    handshake_completed(at);
   }
   if (told_.given_up != session_.handshakes_given_up()) {
     told_.given_up = session_.handshakes_given_up();
-    tell(event_kind::handshake_failed, at,
-         "no answer for 90 s: is the other side running, does it know our "
-         "public key, and does a firewall let UDP through?");
+    health_.handshake_given_up(at.now);
+    tell(event_kind::handshake_failed, at, to_string(peer_trouble::no_answer));
   }
-  if (told_.unanswered != session_.unanswered()) {
-    told_.unanswered = session_.unanswered();
+  if (initiations_changed(at)) {
     if (told_.unanswered > 1 && !endpoint_host_.empty()) {
       send(neighbours_.registry, endpoint_unanswered{session_.key()});
     } else if (told_.unanswered > 1 && session_.path()) {
@@ -298,13 +309,39 @@ void peer::tell_events(const instant& at) {
   }
 }
 
+void peer::handshake_completed(const instant& at) {
+  const auto was_up = health_.is_up();
+  health_.handshake_completed(at.now);
+  tell(event_kind::handshake_completed, at);
+  if (!was_up)
+    tell(event_kind::peer_up, at);
+  arm(health_.up_until());
+}
+
+void peer::tell_silence(const instant& at) {
+  const auto was_up = health_.is_up();
+  health_.handle_deadline(at.now);
+  if (was_up && !health_.is_up())
+    tell(event_kind::peer_down, at, to_string(peer_trouble::no_handshake));
+}
+
+bool peer::initiations_changed(const instant& at) {
+  if (told_.unanswered == session_.unanswered())
+    return false;
+  told_.unanswered = session_.unanswered();
+  if (told_.unanswered > 0)
+    health_.handshake_begun(at.now);
+  return true;
+}
+
 void peer::tell(event_kind kind, const instant& at, std::string reason) {
   overlay_event event;
   event.kind = kind;
   event.when = at.wall;
   event.peer = session_.key();
   event.peer_name = name_;
-  event.endpoint = told_.remote;
+  if (kind != event_kind::peer_down) // nobody knows where it is
+    event.endpoint = told_.remote;
   event.reason = std::move(reason);
   send(neighbours_.events, std::move(event));
 }

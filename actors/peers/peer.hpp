@@ -10,6 +10,7 @@
 #include "messages/timer.hpp"
 #include "messages/udp_port.hpp"
 #include "protocol/tunnel/endpoint_turns.hpp"
+#include "protocol/tunnel/peer_health.hpp"
 #include "protocol/tunnel/peer_session.hpp"
 
 namespace weft {
@@ -28,7 +29,7 @@ public:
   /// `found` is what a host name in `wanted` stands for, if that is known.
   peer(caf::actor_config& config, io_loop_ptr loop, workspace_ptr space,
        peer_neighbours neighbours, std::shared_ptr<const identity> self,
-       std::uint32_t slot, const session_memory& former,
+       std::uint32_t slot, const session_ended& former,
        const peer_config& wanted, std::optional<endpoint> found = {});
 
   behavior_type make_behavior() override;
@@ -57,8 +58,16 @@ private:
   peer_report report(const report_request& request) const;
   /// Sends and arms what the session wants, to be called after each event.
   void follow_up(const instant& at);
-  /// Tells of what has changed since the last time.
+  /// Asks to be woken then, unless that is before anyway.
+  void arm(const std::optional<time_point>& when);
+  /// Tells of what has changed since the last time, and notes what that means
+  /// for the peer's health.
   void tell_events(const instant& at);
+  void handshake_completed(const instant& at);
+  /// Tells if there was no handshake for too long.
+  void tell_silence(const instant& at);
+  /// Whether more of them were sent, or one was answered, since the last time.
+  bool initiations_changed(const instant& at);
   void tell(event_kind kind, const instant& at, std::string reason = {});
 
   workspace_ptr space_;
@@ -72,6 +81,7 @@ private:
   std::optional<std::chrono::seconds> initial_keepalive_;
   endpoint_turns turns_;
   peer_session session_;
+  peer_health health_;
   std::optional<time_point> armed_;
 
   /// What has been told of the session.

@@ -205,9 +205,9 @@ void registry::add_peer(const patch<peer_config>& change, peer_origin origin,
   if (seats_.size() <= slot)
     seats_.resize(slot + 1);
   auto& seat = seats_[slot];
-  seat.memory = {};
+  seat.last = {};
   // Not the indices of the slot's former peer again.
-  seat.memory.generation = directory_.generation(slot);
+  seat.last.memory.generation = directory_.generation(slot);
   spawn_peer(slot);
   resolve(slot);
   change_allowed_ips(slot, change, changes);

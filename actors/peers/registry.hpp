@@ -44,8 +44,8 @@ private:
 
   /// The actor of the peer that the directory has in a slot.
   struct peer_seat {
-    peer_actor actor; ///< null: the slot is free
-    session_memory memory;
+    peer_actor actor;   ///< null: the slot is free
+    session_ended last; ///< of the actor before
     std::uint64_t restarts = 0;
     time_point started{};
     /// Its name is being looked up, or will be again.  One of the two at most.
@@ -89,7 +89,7 @@ private:
   /// A peer that was removed, until it has ended.
   struct ending_peer {
     peer_directory::departure departure = 0;
-    session_memory memory;
+    session_ended last;
     publication_ptr change; ///< that waits for the end
   };
 

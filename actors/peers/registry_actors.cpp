@@ -25,7 +25,7 @@ void registry::spawn_peer(slot_number slot) {
     on.loop, on.space,
     peer_neighbours{on.socket, on.writer, on.timer,
                     caf::actor_cast<registry_actor>(this), neighbours_.events},
-    us_.speaker(), slot, seat.memory, known.config, known.address);
+    us_.speaker(), slot, seat.last, known.config, known.address);
   seat.started = loop().now();
   monitor(seat.actor);
   by_address_[seat.actor.address()] = slot;
@@ -42,11 +42,11 @@ void registry::end_peer(slot_number slot, peer_directory::departure departure) {
   change->was_busy = true;
   // It may have failed, and not have been started again yet.
   if (by_address_.erase(gone.actor.address()) == 0) {
-    directory_.has_left(departure, gone.memory.generation);
+    directory_.has_left(departure, gone.last.memory.generation);
     return;
   }
   ++change->missing;
-  ending_[gone.actor.address()] = {departure, gone.memory, change};
+  ending_[gone.actor.address()] = {departure, gone.last, change};
   send_exit(gone.actor, caf::exit_reason::user_shutdown);
 }
 
@@ -58,7 +58,7 @@ bool registry::removed_peer_ended(const caf::actor_addr& who) {
     return false;
   const auto ended = std::move(found->second);
   ending_.erase(found);
-  directory_.has_left(ended.departure, ended.memory.generation);
+  directory_.has_left(ended.departure, ended.last.memory.generation);
   acknowledged(ended.change);
   return true;
 }
@@ -67,9 +67,9 @@ bool registry::removed_peer_ended(const caf::actor_addr& who) {
 void registry::remember(const session_ended& ended) {
   const auto who = caf::actor_cast<caf::actor_addr>(current_sender());
   if (const auto live = by_address_.find(who); live != by_address_.end())
-    seats_[live->second].memory = ended.memory;
+    seats_[live->second].last = ended;
   else if (const auto removed = ending_.find(who); removed != ending_.end())
-    removed->second.memory = ended.memory;
+    removed->second.last = ended;
 }
 
 void registry::peer_ended(const caf::down_msg& down) {

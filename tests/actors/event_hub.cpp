@@ -96,6 +96,7 @@ TEST_CASE("Events come to every subscriber, in order and with the interface") {
 TEST_CASE("What happens to a peer is in the log") {
   hubbed here;
   here.happens(event_kind::handshake_completed);
+  here.happens(event_kind::peer_up);
   CHECK(here.kinds(2)
         == kinds_of{event_kind::handshake_completed, event_kind::peer_up});
   CHECK(here.lines->count("peer_up: peer 1") == 1);
@@ -126,57 +127,22 @@ TEST_CASE("A subscriber that is no actor is refused by the name of its field") {
   CHECK(error_field(error) == "subscriber");
 }
 
-TEST_CASE("A peer is up with its first handshake, and not with the next") {
+TEST_CASE("What happens to a peer while it is removed is not told") {
   hubbed here;
   here.happens(event_kind::handshake_completed);
-  here.happens(event_kind::handshake_completed);
-  here.happens(event_kind::handshake_completed, 2);
-  CHECK(here.kinds(5)
-        == kinds_of{event_kind::handshake_completed, event_kind::peer_up,
-                    event_kind::handshake_completed,
-                    event_kind::handshake_completed, event_kind::peer_up});
-}
-
-TEST_CASE("A peer is down once no handshake came for long enough, and up again "
-          "with the next one") {
-  hubbed here;
-  here.happens(event_kind::handshake_completed);
-  here.home.advance(179s);
-  CHECK(here.kinds(2)
-        == kinds_of{event_kind::handshake_completed, event_kind::peer_up});
-  here.happens(event_kind::handshake_completed); // which counts from now on
-  here.home.advance(180s - 1ns);
-  CHECK(here.kinds(1) == kinds_of{event_kind::handshake_completed});
-  CHECK(here.listener.count<event_batch>() == 0);
-  here.home.advance(1ns);
-  CHECK(here.kinds(1) == kinds_of{event_kind::peer_down});
-  here.happens(event_kind::handshake_completed);
-  CHECK(here.kinds(2)
-        == kinds_of{event_kind::handshake_completed, event_kind::peer_up});
-}
-
-TEST_CASE("A peer that was removed does not go down") {
-  hubbed here;
-  here.happens(event_kind::handshake_completed);
+  here.happens(event_kind::peer_up);
   here.happens(event_kind::peer_removed);
+  for (const auto late :
+       {event_kind::handshake_completed, event_kind::handshake_failed,
+        event_kind::endpoint_changed, event_kind::peer_up,
+        event_kind::peer_down})
+    here.happens(late);
   here.happens(event_kind::handshake_completed, 2);
-  here.home.advance(180s);
+  here.happens(event_kind::peer_up, 2);
+  here.happens(event_kind::peer_down, 2);
   CHECK(here.kinds(6)
         == kinds_of{event_kind::handshake_completed, event_kind::peer_up,
                     event_kind::peer_removed, event_kind::handshake_completed,
-                    event_kind::peer_up, event_kind::peer_down});
-}
-
-TEST_CASE("A handshake that completes while its peer is removed makes nobody "
-          "come up or go down") {
-  hubbed here;
-  here.happens(event_kind::peer_removed);
-  here.happens(event_kind::handshake_completed);
-  here.happens(event_kind::endpoint_changed);
-  here.happens(event_kind::handshake_completed, 2);
-  here.home.advance(180s);
-  CHECK(here.kinds(4)
-        == kinds_of{event_kind::peer_removed, event_kind::handshake_completed,
                     event_kind::peer_up, event_kind::peer_down});
 }
 

@@ -93,7 +93,7 @@ public:
   peer_actor
   spawn_peer(world& home, std::uint32_t slot, const peer_config& settings) {
     auto made = home.spawn<peer>(loop, space, neighbours(), self, slot,
-                                 session_memory{}, settings);
+                                 session_ended{}, settings);
     caf::anon_send(made, peer_published{});
     return made;
   }
@@ -194,6 +194,26 @@ struct tunnel_end {
     return host.socket.take<outgoing_datagrams>();
   }
 };
+
+/// Of what its peers have told since the last call: handshakes that were
+/// completed, and whether they are up.
+inline std::vector<overlay_event> ups_and_downs(node& host) {
+  host.events.settle();
+  auto all = host.events.take<overlay_event>();
+  std::erase_if(all, [](const overlay_event& event) {
+    return event.kind != event_kind::handshake_completed
+           && event.kind != event_kind::peer_up
+           && event.kind != event_kind::peer_down;
+  });
+  return all;
+}
+inline std::vector<event_kind>
+kinds_in(const std::vector<overlay_event>& events) {
+  std::vector<event_kind> all;
+  for (const auto& event : events)
+    all.push_back(event.kind);
+  return all;
+}
 
 /// Carries datagrams both ways until both ends are silent.  Returns their
 /// types, in order.

@@ -1,5 +1,6 @@
 #include "actors/peers/peer.hpp"
 
+#include "actors/loop/timer.hpp"
 #include "tests/actors/node.hpp"
 #include "tests/protocol/session_access.hpp"
 
@@ -23,6 +24,7 @@ using status = tun_device::io_status;
 namespace {
 
 using types = std::vector<message_type>;
+using kinds_of = std::vector<event_kind>;
 constexpr auto initiation = message_type::initiation;
 constexpr auto response = message_type::response;
 constexpr auto transport = message_type::transport;
@@ -333,13 +335,13 @@ TEST_CASE_METHOD(tunnel, "A peer that ends takes back its deadline and sends "
 
 TEST_CASE_METHOD(tunnel, "A peer leaves to its successor where the other side "
                          "is, and which messages are old") {
-  session_memory memory;
+  session_ended last;
   auto settings = left.as_peer();
   settings.endpoint = endpoint_of("192.0.2.99:1"); // it is elsewhere by now
   const auto spawn = [&] {
     return tunnel_end{right, home.spawn<peer>(right.loop, right.space,
                                               right.neighbours(), right.self,
-                                              9u, memory, settings)};
+                                              9u, last, settings)};
   };
   const auto former = spawn();
   send(a, {udp_packet(1, 2, 50)});
@@ -348,7 +350,7 @@ TEST_CASE_METHOD(tunnel, "A peer leaves to its successor where the other side "
   const auto answer = former.sent(home).at(0);
   CHECK(types_in(answer) == types{response});
   home.end(former.actor);
-  memory = right.registry.next<session_ended>().memory;
+  last = right.registry.next<session_ended>();
   const auto successor = spawn();
   carry(old_message, left.address, right, successor.actor);
   CHECK(successor.sent(home).empty());
@@ -369,13 +371,13 @@ TEST_CASE_METHOD(tunnel, "A peer leaves to its successor where the other side "
 TEST_CASE_METHOD(tunnel, "The successor of a peer that had a session begins a "
                          "new one by itself, with a later stamp, also where "
                          "the peer has gone to") {
-  session_memory memory;
+  session_ended last;
   auto settings = left.as_peer();
   settings.endpoint = endpoint_of("192.0.2.99:1"); // it is elsewhere by now
   const auto spawn = [&] {
     return tunnel_end{right, home.spawn<peer>(right.loop, right.space,
                                               right.neighbours(), right.self,
-                                              9u, memory, settings)};
+                                              9u, last, settings)};
   };
   const auto former = spawn();
   caf::anon_send(former.actor, peer_published{});
@@ -383,16 +385,114 @@ TEST_CASE_METHOD(tunnel, "The successor of a peer that had a session begins a "
   send(a, {udp_packet(1, 2, 50)});
   CHECK(exchange(home, a, former) == types{initiation, response, transport});
   home.end(former.actor);
-  memory = right.registry.next<session_ended>().memory;
-  CHECK(memory.session_lost);
+  last = right.registry.next<session_ended>();
+  CHECK(last.memory.session_lost);
   // As if the former one had sent an initiation by a clock that was ahead.
   const auto ahead = loop.loop->wall() + 1h;
-  memory.last_stamp = ahead;
+  last.memory.last_stamp = ahead;
   const auto successor = spawn();
   caf::anon_send(successor.actor, peer_published{});
   CHECK(exchange(home, successor, a) == types{initiation, response, transport});
+  CHECK(kinds_in(ups_and_downs(right))
+        == kinds_of{event_kind::handshake_completed, event_kind::peer_up,
+                    event_kind::handshake_completed});
   home.end(successor.actor);
   CHECK(right.registry.next<session_ended>().memory.last_stamp > ahead);
+}
+
+namespace {
+
+/// The peer at the left end is woken as it asks for.
+struct timed_tunnel : tunnel {
+  timed_tunnel() {
+    begin({});
+  }
+  /// With what another one has left to it.
+  void begin(const session_ended& last) {
+    home.end(a.actor);
+    auto settings = right.as_peer();
+    settings.name = "beta";
+    auto neighbours = left.neighbours();
+    neighbours.timer = home.spawn<timer>(left.loop);
+    a.actor = home.spawn<peer>(left.loop, left.space, neighbours, left.self, 5u,
+                               last, settings);
+    caf::anon_send(a.actor, peer_published{});
+  }
+  /// What it tells within this time, in which nobody answers it.
+  std::vector<overlay_event> later(duration time) {
+    home.advance(time);
+    a.sent(home);
+    return ups_and_downs(left);
+  }
+};
+
+} // namespace
+
+TEST_CASE_METHOD(timed_tunnel, "A peer is up with its first handshake, and not "
+                               "with the next") {
+  connect();
+  const auto events = ups_and_downs(left);
+  CHECK(kinds_in(events)
+        == kinds_of{event_kind::handshake_completed, event_kind::peer_up});
+  CHECK(events.back().peer == right.key());
+  CHECK(events.back().peer_name == "beta");
+  CHECK(events.back().endpoint == right.address);
+  CHECK(events.back().when == loop.loop->wall());
+  CHECK(later(120s).empty());
+  connect(); // with a new session
+  CHECK(kinds_in(ups_and_downs(left))
+        == kinds_of{event_kind::handshake_completed});
+}
+
+TEST_CASE_METHOD(timed_tunnel, "A peer is down once no handshake came for long "
+                               "enough, and up again with the next one") {
+  connect();
+  CHECK(later(179s).size() == 2);
+  connect(); // from now on it counts
+  CHECK(kinds_in(ups_and_downs(left))
+        == kinds_of{event_kind::handshake_completed});
+  CHECK(later(180s - 1ns).empty());
+  const auto down = later(1ns);
+  REQUIRE(kinds_in(down) == kinds_of{event_kind::peer_down});
+  CHECK(down[0].peer == right.key());
+  CHECK(down[0].peer_name == "beta");
+  CHECK_FALSE(down[0].endpoint);
+  CHECK(down[0].reason == "no handshake for 180 s");
+  CHECK(down[0].when == loop.loop->wall());
+  CHECK(later(1h).empty());
+  connect();
+  CHECK(kinds_in(ups_and_downs(left))
+        == kinds_of{event_kind::handshake_completed, event_kind::peer_up});
+}
+
+TEST_CASE_METHOD(timed_tunnel, "A peer that began the session, and says no "
+                               "more, goes down as any other") {
+  caf::anon_send(b.actor, session_wanted{});
+  CHECK(exchange(home, b, a) == types{initiation, response, transport});
+  CHECK(later(180s - 1ns).size() == 2);
+  CHECK(kinds_in(later(1ns)) == kinds_of{event_kind::peer_down});
+}
+
+TEST_CASE_METHOD(timed_tunnel, "A peer goes down 180 s after its handshake "
+                               "also while the link is down") {
+  connect();
+  caf::anon_send(a.actor, change_identity{left.self, false});
+  CHECK(later(180s - 1ns).size() == 2);
+  CHECK(kinds_in(later(1ns)) == kinds_of{event_kind::peer_down});
+}
+
+TEST_CASE_METHOD(timed_tunnel, "The successor of a peer that was up goes down "
+                               "when that one would have") {
+  connect();
+  later(100s);
+  home.end(a.actor);
+  const auto last = left.registry.take<session_ended>().back();
+  begin(last);
+  CHECK(later(80s - 1ns).empty());
+  CHECK(kinds_in(later(1ns)) == kinds_of{event_kind::peer_down});
+  // Also if that is over before there is one.
+  begin(last);
+  CHECK(kinds_in(later(0s)) == kinds_of{event_kind::peer_down});
 }
 
 TEST_CASE_METHOD(tunnel, "What a peer leaves to its successor is there before "

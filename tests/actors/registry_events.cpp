@@ -89,6 +89,37 @@ TEST_CASE_METHOD(registered, "A peer that failed is started again alone, as it "
         == (us.indices->generation(index) + 1) % 4096);
 }
 
+TEST_CASE_METHOD(registered, "A peer that failed while it was up is still up, "
+                             "and one that was removed comes up again") {
+  node there(home, loop.loop, 2);
+  there.allow({{"10.0.0.1/32", 9}});
+  const tunnel_end far{there, there.spawn_peer(home, 9, us.as_peer())};
+  auto update = with(there.key(), {"10.0.0.2/32"});
+  update.set(&peer_config::endpoint, there.address);
+  const auto meet = [&] {
+    us.allowed = snapshot;
+    const tunnel_end near{us, actor_of("10.0.0.2")};
+    caf::anon_send(near.actor, session_wanted{});
+    exchange(home, near, far);
+    return kinds_in(ups_and_downs(us));
+  };
+  using kinds_of = std::vector<event_kind>;
+  const kinds_of comes_up{event_kind::handshake_completed, event_kind::peer_up};
+  apply({update});
+  CHECK(meet() == comes_up);
+  caf::anon_send_exit(actor_of("10.0.0.2"),
+                      caf::exit_reason::unhandled_exception);
+  home.advance(1s);
+  snapshot = reader.next<routes_changed>().snapshot;
+  CHECK(status_of(there.key()).restarts == 1);
+  CHECK(meet() == kinds_of{event_kind::handshake_completed});
+  home.advance(1s);
+  apply({without(there.key())});
+  CHECK(kinds_in(ups_and_downs(us)).empty());
+  apply({update});
+  CHECK(meet() == comes_up);
+}
+
 TEST_CASE_METHOD(registered, "A host name is looked up, and its peer is told") {
   auto update = with(first, {"10.0.0.1/32"});
   const host_endpoint host{"beta.example.net", 51820};
