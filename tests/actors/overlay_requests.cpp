@@ -124,6 +124,7 @@ TEST_CASE_METHOD(from_file, "Who waits for a file that does not answer is told "
                             "so, and it is read anew once it does") {
   ask(reload_config{});
   REQUIRE(eventually([&] { return file.reads() == 1; }));
+  one.status(); // the overlay has set its deadline
   clock->advance(20s - 1ns);
   one.status();
   CHECK(answers->count<caf::error>() == 0);
