@@ -641,7 +641,11 @@ TEST_CASE_METHOD(ported, "A port that is changed before the strangers' port "
   const auto strangers = home.spawn<stranger_port>(loop.loop, early);
   caf::anon_send(strangers, gate_started{gate.handle()});
   stranger sender;
-  sender.send(handshake(1, 148), at);
+  // What comes before it knows the gate is dropped.
+  CHECK(eventually([&] {
+    sender.send(handshake(1, 148), at);
+    return gate.count<incoming_handshakes>() > 0;
+  }));
   CHECK(gate.next<incoming_handshakes>().from == strangers);
 }
 
