@@ -120,7 +120,7 @@ private:
   using port_taken = std::function<void(std::uint16_t port)>;
   /// The sockets of all lanes, beginning with this one: they share the port of
   /// the first.  If one refuses, the step has failed.
-  void rebind_lanes(const rebind& to, port_taken done, std::size_t number = 0);
+  void rebind_lanes(const rebind& to, port_taken bound, std::size_t number = 0);
   void change_sockets();
   void change_mark();
   void change_host();

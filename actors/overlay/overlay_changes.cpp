@@ -139,17 +139,17 @@ void overlay::check_peers() {
       [this](const caf::error& reason) { step_failed(reason); });
 }
 
-void overlay::rebind_lanes(const rebind& to, port_taken done,
+void overlay::rebind_lanes(const rebind& to, port_taken bound,
                            std::size_t number) {
   request(lanes_[number].socket, caf::infinite, to)
     .then(
-      [this, next = to, done = std::move(done),
+      [this, next = to, bound = std::move(bound),
        number](std::uint16_t port) mutable {
         next.listen.port = port;
         if (number + 1 < lanes_.size())
-          rebind_lanes(next, std::move(done), number + 1);
+          rebind_lanes(next, std::move(bound), number + 1);
         else
-          done(port);
+          bound(port);
       },
       [this, number](const caf::error& reason) {
         auto former = rebind{options_.config.interface.listen, fwmark_};
