@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace weft {
 
@@ -98,14 +99,12 @@ public:
   /// Room for a group of packets.
   class read_buffers {
   public:
-    read_buffers()
-      : memory_(
-        std::make_unique_for_overwrite<std::byte[]>(group_size * max_read)) {
+    read_buffers() : memory_(group_size * max_read) {
     }
 
   private:
     friend class tun_device;
-    std::unique_ptr<std::byte[]> memory_;
+    std::vector<std::byte> memory_;
     std::array<read_result, group_size> results_;
   };
 

@@ -48,21 +48,22 @@ reconfiguration::reconfiguration(device_settings former,
     wanted.private_key = *update.private_key;
 
   const auto& now = former_.interface;
-  steps_.clear();
-  if (needs_sockets(former_, wanted_, port_asked))
-    steps_.push_back(step::sockets);
-  else if (wanted.fwmark != now.fwmark)
-    steps_.push_back(step::mark);
-  if (!same_on_host(now, wanted))
-    steps_.push_back(step::host);
-  if (wanted.private_key != now.private_key)
-    steps_.push_back(step::identity);
-  if (!update.peers.empty() || update.replace_peers) {
-    // The registry looks for itself when it is the only one.
-    if (!steps_.empty())
-      steps_.insert(steps_.begin(), step::check_peers);
-    steps_.push_back(step::peers);
-  }
+  const auto sockets = needs_sockets(former_, wanted_, port_asked);
+  const auto mark = !sockets && wanted.fwmark != now.fwmark;
+  const auto host = !same_on_host(now, wanted);
+  const auto key = wanted.private_key != now.private_key;
+  const auto peers = !update.peers.empty() || update.replace_peers;
+  const auto add = [this](step what, bool is_needed) {
+    if (is_needed)
+      steps_.push_back(what);
+  };
+  // The registry looks for itself when it is the only one.
+  add(step::check_peers, peers && (sockets || mark || host || key));
+  add(step::sockets, sockets);
+  add(step::mark, mark);
+  add(step::host, host);
+  add(step::identity, key);
+  add(step::peers, peers);
   over_ = steps_.empty();
   // What takes no step is in force at once.
   if (over_)

@@ -131,8 +131,10 @@ std::optional<field_error> find_mistake(overlay_options& options) {
     = std::holds_alternative<make_tun_device>(options.device) ? name.find("%d")
                                                               : name.npos;
   const auto given = name;
-  if (template_at != name.npos)
-    name.replace(template_at, 2, "0");
+  if (template_at != name.npos) {
+    name.erase(template_at, 1);
+    name[template_at] = '0';
+  }
   auto mistake = validate(options.config);
   name = given;
   return mistake;

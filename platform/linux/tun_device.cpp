@@ -255,7 +255,7 @@ tun_device::read_result tun_device::read(byte_span buffer) const {
 
 std::span<const tun_device::read_result>
 tun_device::read_some(read_buffers& into) const {
-  into.results_[0] = read({into.memory_.get(), max_read});
+  into.results_[0] = read({into.memory_.data(), max_read});
   return into.results_;
 }
 

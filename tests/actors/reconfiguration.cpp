@@ -183,6 +183,31 @@ TEST_CASE("What cannot be taken back is told of, and the rest is taken back") {
   CHECK(plan.in_force() == left);
 }
 
+TEST_CASE("A mark that was changed alone is taken back, or told of") {
+  auto wanted = former_settings().interface;
+  wanted.fwmark = 8;
+  wanted.mtu = 1400;
+  device_update update;
+  update.fwmark = 8;
+  reconfiguration plan{former_settings(), update, &wanted, true};
+  world world;
+  world.fails = step::host;
+  SECTION("taken back") {
+    world.run(plan);
+    CHECK(world.made == std::vector{step::mark, step::mark});
+    CHECK(world.settings == former_settings());
+    CHECK_FALSE(plan.half_done());
+  }
+  SECTION("told of") {
+    world.stays_made = step::mark;
+    world.run(plan);
+    CHECK(plan.half_done());
+    CHECK(plan.reason()->message
+          == "not allowed; and the mark 8 stays: no way back");
+    CHECK(world.settings.interface.fwmark == 8);
+  }
+}
+
 TEST_CASE("A change has the steps that it needs") {
   auto now = former_settings();
   device_update update;
