@@ -74,7 +74,7 @@ public:
     noise_hash hash{};
     private_key ephemeral;
   };
-  explicit noise_initiator(const state& from) : state_(from) {
+  explicit noise_initiator(const state& from) : state_(from) { // NOLINT
   }
   const state& save() const {
     return state_;

@@ -20,7 +20,7 @@ public:
   struct state {
     secret<key_size> key;
   };
-  explicit receiver_index_codec(const state& from) : state_(from) {
+  explicit receiver_index_codec(const state& from) : state_(from) { // NOLINT
   }
   const state& save() const {
     return state_;
