@@ -448,7 +448,7 @@ control:
         def visit(count):
             visitors = harness.Process(self, [sys.executable, __file__, "visit", self.folder, self.name, str(count)],
                                        self.right)
-            harness.wait_until(lambda: visitors.code is not None, "they have come and gone", 240)
+            harness.wait_until(lambda: visitors.code is not None, "they have come and gone", 600)
             self.assertEqual(visitors.code, 0, visitors.output())
         visit(400)  # what is made at the first time stays
         self.weft("alice", "status")
