@@ -126,6 +126,19 @@ TEST_CASE("Chains of several peers leave with one message, in their order, and "
   CHECK(outbox.add({incoming_ptr{new incoming_batch(1)}, 0, {}}).chains);
 }
 
+TEST_CASE("What is in a message that nobody takes ends with it") {
+  const auto pool = std::make_shared<incoming_pool>(1);
+  host_outbox outbox;
+  for (int i = 0; i < 3; ++i) {
+    auto batch = pool->acquire();
+    REQUIRE(batch);
+    const auto message = outbox.add({std::move(batch), 0, {}});
+    CHECK(message.chains->size() == 1);
+    CHECK_FALSE(pool->acquire());
+  }
+  CHECK(pool->acquire());
+}
+
 TEST_CASE("A peer hears how many of its packets the host refused, and only "
           "then") {
   writing one;
