@@ -5,6 +5,7 @@
 #include "config/node_config.hpp"
 #include "protocol/base/time.hpp"
 #include "protocol/tunnel/drop_reason.hpp"
+#include "protocol/tunnel/peer_health.hpp"
 
 #include <array>
 
@@ -16,10 +17,21 @@ struct drop_count {
   std::uint64_t packets = 0;
 };
 
+/// How a peer is, as protocol/tunnel/peer_health.hpp has it.
+struct peer_state {
+  peer_word word = peer_word::disabled;
+  std::string reason; ///< a sentence without a full stop; empty: there is none
+  wall_time since{};
+  std::uint32_t tries = 0; ///< initiations in a row that nobody has answered
+
+  bool operator==(const peer_state&) const = default;
+};
+
 struct peer_status {
   std::string name;
   weft::public_key public_key;
   weft::preshared_key preshared_key; ///< filled for UAPI only
+  peer_state state;
   std::optional<weft::endpoint> endpoint;
   std::string endpoint_host; ///< `HOST:PORT` as configured, if a name
   std::vector<ip_prefix> allowed_ips;
@@ -39,9 +51,12 @@ std::vector<drop_count> to_counts(const drop_counters& drops, bool all);
 
 struct device_status {
   std::string interface;
-  weft::private_key private_key; ///< filled for UAPI only
-  weft::public_key public_key;   ///< zero: no key is set
-  endpoint listen;               ///< as configured
+  std::string version;              ///< of the program
+  wall_time started{};              ///< the overlay, not its sessions
+  std::vector<ip_prefix> addresses; ///< as configured, with their host bits
+  weft::private_key private_key;    ///< filled for UAPI only
+  weft::public_key public_key;      ///< zero: no key is set
+  endpoint listen;                  ///< as configured
   std::uint16_t listen_port = 0;
   std::uint32_t fwmark = 0;
   std::uint32_t mtu = 0;

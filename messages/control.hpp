@@ -12,7 +12,7 @@
 namespace weft {
 
 /// Of this file's messages, and of how they travel.  Both ends must agree.
-inline constexpr std::uint32_t control_version = 3;
+inline constexpr std::uint32_t control_version = 4;
 
 /// Messages and answers are no longer than this when serialized.
 inline constexpr std::size_t max_control_size = std::size_t{4} << 20;

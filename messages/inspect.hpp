@@ -289,11 +289,21 @@ typename Inspector::result_type inspect(Inspector& f, drop_count& x) {
   return f(caf::meta::type_name("weft::drop_count"), x.reason, x.packets);
 }
 
+constexpr peer_word last_of(peer_word) {
+  return peer_word::disabled;
+}
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, peer_state& x) {
+  return f(caf::meta::type_name("weft::peer_state"), packed(x.word), x.reason,
+           packed(x.since), x.tries);
+}
+
 /// Without its secret.
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, peer_status& x) {
   return f(caf::meta::type_name("weft::peer_status"), x.name, x.public_key,
-           packed(x.endpoint), x.endpoint_host, x.allowed_ips,
+           x.state, packed(x.endpoint), x.endpoint_host, x.allowed_ips,
            packed(x.persistent_keepalive), packed(x.last_handshake),
            packed(x.session_age), x.rx_bytes, x.tx_bytes, x.rx_packets,
            x.tx_packets, x.restarts, x.drops);
@@ -302,9 +312,10 @@ typename Inspector::result_type inspect(Inspector& f, peer_status& x) {
 /// Without its secret.
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, device_status& x) {
-  return f(caf::meta::type_name("weft::device_status"), x.interface,
-           x.public_key, x.listen, x.listen_port, x.fwmark, x.mtu, x.peers,
-           x.drops, x.next_peer, x.remote_control);
+  return f(caf::meta::type_name("weft::device_status"), x.interface, x.version,
+           packed(x.started), x.addresses, x.public_key, x.listen,
+           x.listen_port, x.fwmark, x.mtu, x.peers, x.drops, x.next_peer,
+           x.remote_control);
 }
 
 } // namespace weft

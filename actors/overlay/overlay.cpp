@@ -26,7 +26,7 @@ overlay::overlay(caf::actor_config& config, io_loop_ptr loop,
   : hosted(config, std::move(loop)), options_(std::move(options)),
     resources_(std::move(resources)), port_(resources_->sockets.port()),
     fwmark_(options_.config.interface.fwmark),
-    mtu_(options_.config.interface.mtu),
+    mtu_(options_.config.interface.mtu), started_(this->loop().moment().wall),
     link_up_(!resources_->link || resources_->link->is_up()) {
   indices_
     = std::make_shared<const receiver_index_codec>(this->loop().random());

@@ -173,6 +173,7 @@ private:
   std::uint16_t port_;
   std::uint32_t fwmark_;
   std::uint32_t mtu_;
+  wall_time started_;
   bool link_up_;
   std::string remote_control_;         ///< as in device_status
   std::deque<waiting_change> changes_; ///< the first is being applied

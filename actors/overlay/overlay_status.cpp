@@ -98,6 +98,9 @@ void overlay::start_reports() {
 device_status overlay::own_status(bool secrets) {
   device_status status;
   status.interface = resources_->interface;
+  status.version = WEFT_VERSION;
+  status.started = started_;
+  status.addresses = options_.config.interface.addresses;
   if (self_) {
     status.public_key = self_->public_static();
     if (secrets)

@@ -234,12 +234,26 @@ void peer::drop_lost(const routes& now) {
   });
 }
 
+peer_state peer::state() const {
+  peer_state result;
+  result.word = health_.word();
+  if (health_.reason())
+    result.reason = to_string(*health_.reason());
+  const auto at = loop().moment();
+  result.since = at.wall
+                 - std::chrono::duration_cast<wall_time::duration>(
+                   at.now - health_.since());
+  result.tries = session_.unanswered();
+  return result;
+}
+
 peer_report peer::report(const report_request& request) const {
   peer_report result;
   result.slot = slot_;
   auto& status = result.status;
   status.name = name_;
   status.public_key = session_.key();
+  status.state = state();
   if (request.secrets)
     status.preshared_key = session_.psk();
   if (session_.path())

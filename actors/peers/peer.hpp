@@ -55,6 +55,7 @@ private:
   void configure(const endpoint& where, const instant& at);
   /// Drops what waits for a session, and is for prefixes of others `now`.
   void drop_lost(const routes& now);
+  peer_state state() const;
   peer_report report(const report_request& request) const;
   /// Sends and arms what the session wants, to be called after each event.
   void follow_up(const instant& at);

@@ -105,6 +105,10 @@ TEST_CASE("A status arrives without secrets") {
   peer.endpoint = *parse_endpoint("192.0.2.1:1");
   peer.last_handshake = wall_time{1'700'000'000s};
   peer.session_age = 9s;
+  peer.state = {peer_word::failing, "no answer", wall_time{1'700'000'001s}, 7};
+  status.version = "1.2";
+  status.started = wall_time{1'600'000'000s};
+  status.addresses = {*parse_ip_prefix("10.0.0.1/24")};
   peer.drops = {{"no_route", 3}};
   const auto got = there_and_back(home, status);
   CHECK(got.private_key.is_zero());
@@ -113,6 +117,10 @@ TEST_CASE("A status arrives without secrets") {
   CHECK(got.peers[0].endpoint == peer.endpoint);
   CHECK(got.peers[0].last_handshake == peer.last_handshake);
   CHECK(got.peers[0].session_age == 9s);
+  CHECK(got.peers[0].state == peer.state);
+  CHECK(got.version == status.version);
+  CHECK(got.started == status.started);
+  CHECK(got.addresses == status.addresses);
   CHECK(got.peers[0].drops.at(0).packets == 3);
   CHECK_FALSE(got.peers[1].endpoint);
   CHECK_FALSE(got.peers[1].last_handshake);

@@ -19,6 +19,9 @@ inline device_status example_device() {
   using namespace std::chrono_literals;
   device_status device;
   device.interface = "weft0";
+  device.version = "1.2.3";
+  device.started = example_now - 48h;
+  device.addresses = {*parse_ip_prefix("10.0.0.1/24")};
   device.public_key = example_key(0x11);
   std::ranges::fill(device.private_key.bytes(), std::byte{0xAA});
   device.listen_port = 51820;
@@ -30,6 +33,7 @@ inline device_status example_device() {
   beta.name = "beta";
   beta.public_key = example_key(0x22);
   std::ranges::fill(beta.preshared_key.bytes(), std::byte{0xBB});
+  beta.state = {peer_word::failing, "no answer", example_now - 90s, 18};
   beta.endpoint = parse_endpoint("192.0.2.7:51820");
   beta.endpoint_host = "beta.example.net:51820";
   beta.allowed_ips

@@ -13,6 +13,9 @@ TEST_CASE("the JSON states everything about a device of weft") {
   const auto all = json::parse(format_json({device}));
   const auto expected = json::parse(R"([{
     "interface": "weft0",
+    "version": "1.2.3",
+    "started": 1699827200,
+    "addresses": ["10.0.0.1/24"],
     "public_key": "ERERERERERERERERERERERERERERERERERERERERERE=",
     "listen_port": 51820,
     "fwmark": 51820,
@@ -22,6 +25,10 @@ TEST_CASE("the JSON states everything about a device of weft") {
     "peers": [{
       "name": "beta",
       "public_key": "IiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiI=",
+      "state": "failing",
+      "reason": "no answer",
+      "state_since": 1699999910,
+      "tries": 18,
       "endpoint": "192.0.2.7:51820",
       "endpoint_host": "beta.example.net:51820",
       "allowed_ips": ["10.0.0.2/32", "fd00::2/128"],
@@ -37,6 +44,10 @@ TEST_CASE("the JSON states everything about a device of weft") {
     }, {
       "name": null,
       "public_key": "MzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzM=",
+      "state": "disabled",
+      "reason": null,
+      "state_since": 0,
+      "tries": 0,
       "endpoint": null,
       "endpoint_host": null,
       "allowed_ips": [],

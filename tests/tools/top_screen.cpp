@@ -95,15 +95,15 @@ TEST_CASE("the state of a peer is the age of its last handshake") {
     if (age)
       device.peers[0].last_handshake = example_now - *age;
     const auto summary = summarize(nullptr, sample_of(device));
-    CHECK(summary.up == (summary.peers[0].state == peer_state::up ? 1 : 0));
+    CHECK(summary.up == (summary.peers[0].state == liveness::up ? 1 : 0));
     return summary.peers[0].state;
   };
-  CHECK(state_of(std::nullopt) == peer_state::never);
-  CHECK(state_of(0s) == peer_state::up);
-  CHECK(state_of(-1h) == peer_state::up); // a clock was set back
-  CHECK(state_of(179s) == peer_state::up);
-  CHECK(state_of(180s) == peer_state::down);
-  CHECK(state_of(24h) == peer_state::down);
+  CHECK(state_of(std::nullopt) == liveness::never);
+  CHECK(state_of(0s) == liveness::up);
+  CHECK(state_of(-1h) == liveness::up); // a clock was set back
+  CHECK(state_of(179s) == liveness::up);
+  CHECK(state_of(180s) == liveness::down);
+  CHECK(state_of(24h) == liveness::down);
 }
 
 TEST_CASE("peers are sorted by rate, then by totals, then by name") {

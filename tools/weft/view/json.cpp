@@ -23,11 +23,20 @@ json to_json(const std::vector<drop_count>& drops) {
   return out;
 }
 
+std::int64_t seconds_since_epoch(wall_time when) {
+  return std::chrono::floor<std::chrono::seconds>(when.time_since_epoch())
+    .count();
+}
+
 json to_json(const peer_status& peer) {
   json out;
   out[name_of<&peer_config::name>()]
     = peer.name.empty() ? json() : json(peer.name);
   out[name_of<&peer_config::public_key>()] = to_string(peer.public_key);
+  out["state"] = to_string(peer.state.word);
+  out["reason"] = null_if_empty(peer.state.reason);
+  out["state_since"] = seconds_since_epoch(peer.state.since);
+  out["tries"] = peer.state.tries;
   out[name_of<&peer_config::endpoint>()]
     = peer.endpoint ? json(to_string(*peer.endpoint)) : json();
   out["endpoint_host"]
@@ -39,9 +48,7 @@ json to_json(const peer_status& peer) {
     = peer.persistent_keepalive.count();
   out["last_handshake"] = json();
   if (peer.last_handshake)
-    out["last_handshake"] = std::chrono::floor<std::chrono::seconds>(
-                              peer.last_handshake->time_since_epoch())
-                              .count();
+    out["last_handshake"] = seconds_since_epoch(*peer.last_handshake);
   out["rx_bytes"] = peer.rx_bytes;
   out["tx_bytes"] = peer.tx_bytes;
   out["rx_packets"] = peer.rx_packets;
@@ -56,6 +63,11 @@ json to_json(const peer_status& peer) {
 json to_json(const device_status& status) {
   json out;
   out["interface"] = status.interface;
+  out["version"] = status.version;
+  out["started"] = seconds_since_epoch(status.started);
+  out["addresses"] = json::array();
+  for (const auto& address : status.addresses)
+    out["addresses"].push_back(to_string(address));
   out["public_key"]
     = status.public_key.is_zero() ? json() : json(to_string(status.public_key));
   out["listen_port"] = status.listen_port;

@@ -62,8 +62,7 @@ top_peer summarize(const peer_status& peer, wall_time now) {
     const auto age = std::chrono::floor<std::chrono::seconds>(
       now - std::min(*peer.last_handshake, now));
     out.age = age;
-    out.state
-      = age < limits::reject_after_time ? peer_state::up : peer_state::down;
+    out.state = age < limits::reject_after_time ? liveness::up : liveness::down;
   }
   return out;
 }
@@ -153,13 +152,13 @@ header_of(const top_summary& summary, std::string_view note) {
 
 } // namespace
 
-std::string_view to_string(peer_state state) {
+std::string_view to_string(liveness state) {
   switch (state) {
-    case peer_state::never:
+    case liveness::never:
       return "never";
-    case peer_state::up:
+    case liveness::up:
       return "up";
-    case peer_state::down:
+    case liveness::down:
       break;
   }
   return "down";
@@ -190,7 +189,7 @@ top_summary summarize(const top_sample* former, const top_sample& latest) {
       one.amount.tx_rate
         = per_second(increase(found->second->tx_bytes, peer.tx_bytes), elapsed);
     }
-    out.up += one.state == peer_state::up ? 1 : 0;
+    out.up += one.state == liveness::up ? 1 : 0;
     out.amount.rx_bytes += one.amount.rx_bytes;
     out.amount.tx_bytes += one.amount.tx_bytes;
     out.amount.rx_rate += one.amount.rx_rate;

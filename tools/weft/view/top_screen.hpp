@@ -13,13 +13,13 @@
 
 namespace weft {
 
-enum class peer_state : std::uint8_t {
+enum class liveness : std::uint8_t {
   never, ///< no handshake yet
   up,    ///< one within the last 180 s
   down,  ///< none within the last 180 s (paper, 6.1)
 };
 
-std::string_view to_string(peer_state state);
+std::string_view to_string(liveness state);
 
 struct traffic {
   std::uint64_t rx_bytes = 0;
@@ -33,7 +33,7 @@ struct top_peer {
   std::string name;
   weft::public_key public_key;
   std::string endpoint; ///< empty: none
-  peer_state state = peer_state::never;
+  liveness state = liveness::never;
   std::optional<std::chrono::seconds> age; ///< of the last handshake
   traffic amount;
 };
