@@ -12,8 +12,10 @@ bool is_tcp_super_packet(const offload_header& header) {
 
 } // namespace
 
-packet_router::packet_router(std::uint32_t mtu)
-  : mtu_(mtu), pool_(std::make_shared<outgoing_pool>(pool_size)) {
+packet_router::packet_router(std::uint32_t mtu,
+                             std::function<void(const_byte_span)> nobody)
+  : mtu_(mtu), nobody_(std::move(nobody)),
+    pool_(std::make_shared<outgoing_pool>(pool_size)) {
 }
 
 bool packet_router::route(const offload_header& header, byte_span packet) {
@@ -21,8 +23,11 @@ bool packet_router::route(const offload_header& header, byte_span packet) {
   if (!view)
     return drop(drop_reason::malformed_packet, packet);
   const auto slot = find_slot(view->destination);
-  if (!slot)
+  if (!slot) {
+    if (nobody_)
+      nobody_(packet);
     return drop(drop_reason::no_route, packet);
+  }
   if (thinning_ && share_.is_used_up(*slot) && !is_tcp_super_packet(header))
     return drop(drop_reason::queue_full, packet);
   share_.take(*slot);

@@ -16,8 +16,10 @@ public:
   /// Batches on their way to the network.
   static constexpr std::size_t pool_size = 16;
 
-  /// `mtu` bounds the padding.
-  explicit packet_router(std::uint32_t mtu);
+  /// `mtu` bounds the padding.  `nobody` is told of packets that no peer takes;
+  /// it may be null.
+  explicit packet_router(std::uint32_t mtu,
+                         std::function<void(const_byte_span)> nobody = nullptr);
 
   /// Called, on any thread, when there is room after there was none.
   void on_room(std::function<void()> wake) {
@@ -82,6 +84,7 @@ private:
   void send(open_batch& open);
 
   std::uint32_t mtu_;
+  std::function<void(const_byte_span)> nobody_;
   std::shared_ptr<outgoing_pool> pool_;
   outgoing_ptr spare_; ///< so that a packet that was taken has a place
   std::array<open_batch, 4> open_;

@@ -1,6 +1,7 @@
 // Outgoing packets, step by step:
 //  1. read a group of packets, or of super-packets of up to 64 KiB of one flow;
-//  2. find the peer whose allowed IPs hold its destination;
+//  2. find the peer whose allowed IPs hold its destination, or tell the host
+//     that there is none;
 //  3. split it into that peer's batch, each segment where it will be sealed;
 //  4. when a batch is full, or nothing more is there to be read, send it to
 //     the peer.
@@ -24,7 +25,8 @@ tun_reader::tun_reader(caf::actor_config& config, io_loop_ptr loop,
                        std::shared_ptr<const tun_device> tun, std::uint32_t mtu,
                        std::function<void()> lost)
   : hosted(config, std::move(loop)), tun_(std::move(tun)),
-    lost_(std::move(lost)), router_(mtu) {
+    lost_(std::move(lost)),
+    router_(mtu, [this](const_byte_span packet) { answer(packet); }) {
 }
 
 tun_reader::behavior_type tun_reader::make_behavior() {
@@ -102,6 +104,13 @@ bool tun_reader::take(const tun_device::read_result& packet) {
       return false;
   }
   return false;
+}
+
+void tun_reader::answer(const_byte_span packet) {
+  const auto made = answers_.answer(packet, loop().now());
+  const const_byte_span whole{made};
+  if (!made.empty())
+    std::ignore = tun_->write({}, {&whole, 1}); // nobody waits for it
 }
 
 void tun_reader::starve() {

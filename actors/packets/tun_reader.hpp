@@ -6,6 +6,7 @@
 #include "messages/overlay.hpp"
 #include "messages/tun_reader.hpp"
 #include "platform/tun_device.hpp"
+#include "protocol/packets/icmp_unreachable.hpp"
 
 #include <functional>
 
@@ -32,6 +33,8 @@ private:
   bool read_up_to(std::size_t limit);
   /// Whether there may be more.
   bool take(const tun_device::read_result& packet);
+  /// Tells the host that a packet of it has nobody to go to.
+  void answer(const_byte_span packet);
   void starve();
   void stop_reading();
 
@@ -39,6 +42,7 @@ private:
   std::function<void()> lost_;
   tun_device::read_buffers buffers_;
   packet_router router_;
+  unreachable_answers answers_;
   bool reading_ = false;
   std::size_t full_passes_ = 0; ///< in a row
 };

@@ -5,7 +5,12 @@
 #include "tests/platform/support.hpp"
 #include "tests/protocol/support.hpp"
 
+#include <arpa/inet.h>
 #include <net/if.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <cerrno>
 
 using namespace weft;
 using namespace weft::test;
@@ -218,4 +223,21 @@ TEST_CASE("A device that is deleted is reported once, and then left alone") {
   CHECK(one.loop.falls_asleep());
   CHECK(one.lost.count<bool>() == 0);
   one.drops(drop_reason::no_route); // it still answers
+}
+
+TEST_CASE("Who connects to an address that no peer has hears so at once") {
+  if (!can_make_networks())
+    return;
+  reading one;
+  const file_descriptor caller{::socket(AF_INET, SOCK_STREAM, 0)};
+  REQUIRE(caller);
+  sockaddr_in nobody{};
+  nobody.sin_family = AF_INET;
+  nobody.sin_port = htons(80);
+  nobody.sin_addr.s_addr = inet_addr("10.9.0.99");
+  CHECK(::connect(caller.get(), reinterpret_cast<const sockaddr*>(&nobody),
+                  sizeof nobody)
+        == -1);
+  CHECK(errno == EHOSTUNREACH);
+  CHECK(one.drops(drop_reason::no_route) == 1);
 }

@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 """Allowed IPs decide where packets go and whose packets are let in."""
 
+import errno
 import re
+import socket
 
 import harness
 
@@ -80,6 +82,24 @@ class CryptokeyRouting:
         self.assertEqual(left.peer(right).handshake, handshake)
         self.assertGreaterEqual(left.counters(right)[0], received + 6 * 128)
         self.assertGreaterEqual(left.counters(right)[1], sent + 6 * 128)
+
+
+@harness.for_each_program
+class Unreachable:
+    def assert_refused_at_once(self, home, address, family):
+        caller = harness.in_namespace(home, lambda: socket.socket(family, socket.SOCK_STREAM))
+        self.addCleanup(caller.close)
+        caller.settimeout(60)  # Linux tries for two minutes if it hears nothing
+        with self.assertRaises(OSError) as refused:
+            caller.connect((address, 80))
+        self.assertEqual(refused.exception.errno, errno.EHOSTUNREACH)
+
+    def test_who_calls_an_address_that_no_peer_has_hears_so_at_once(self):
+        left, right = self.tunnel()
+        self.assert_refused_at_once(left.home, "10.77.0.9", socket.AF_INET)
+        self.assert_refused_at_once(left.home, "fd77::9", socket.AF_INET6)
+        self.assertEqual(right.counters(left)[0], 0, "the peer hears nothing of it")
+        self.assert_pings(left.home, "10.77.0.2", 2)
 
 
 @harness.for_each_program
