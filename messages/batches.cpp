@@ -9,7 +9,7 @@ incoming_batch::incoming_batch()
 }
 
 incoming_batch::incoming_batch(std::size_t size)
-  : size_(size), memory_(std::make_unique_for_overwrite<std::byte[]>(size)) {
+  : size_(size), memory_(allocate_untouched(size)) {
 }
 
 } // namespace weft

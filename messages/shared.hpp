@@ -47,7 +47,7 @@ struct source_lost {};
 struct batch_available {};
 
 struct cookie_reply {
-  cookie_reply_message message;
+  cookie_reply_message message{};
   network_path path;
 };
 

@@ -7,7 +7,8 @@
 namespace weft {
 
 result<std::shared_ptr<io_loop>>
-io_loop::start(caf::actor_system& system, std::string name, loop_sources from) {
+io_loop::start(caf::actor_system& system, const std::string& name,
+               loop_sources from) {
   auto events = poller::open();
   if (!events)
     return tl::unexpected(events.error());

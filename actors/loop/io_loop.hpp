@@ -37,7 +37,8 @@ public:
   /// Starts a loop with a thread of its own, which `system` waits for at its
   /// end.
   static result<std::shared_ptr<io_loop>>
-  start(caf::actor_system& system, std::string name, loop_sources from = {});
+  start(caf::actor_system& system, const std::string& name,
+        loop_sources from = {});
 
   /// A loop that has no thread yet.
   io_loop(caf::actor_system& system, poller events, loop_sources from);

@@ -61,8 +61,8 @@ struct static_pair {
   create(const identity& self, const public_key& peer);
 
   public_key peer;
-  shared_secret static_static;  ///< DH(own static, peer's static)
-  noise_hash peer_initial_hash; ///< initial_hash() of the peer's identity
+  shared_secret static_static;    ///< DH(own static, peer's static)
+  noise_hash peer_initial_hash{}; ///< initial_hash() of the peer's identity
 };
 
 /// The initiator between its initiation and the response.

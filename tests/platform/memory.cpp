@@ -38,8 +38,8 @@ TEST_CASE("Memory that was freed goes back to the system when it is released") {
   return; // there is nothing to be said of it
 #else
   constexpr std::size_t block = 2000;
-  constexpr std::size_t count = 32'000; // 64 MB
-  std::vector<std::unique_ptr<std::byte[]>> blocks;
+  constexpr std::size_t count = 32'000;             // 64 MB
+  std::vector<std::unique_ptr<std::byte[]>> blocks; // NOLINT(*-avoid-c-arrays)
   blocks.reserve(count);
   for (std::size_t i = 0; i < count; ++i)
     blocks.push_back(std::make_unique<std::byte[]>(block));

@@ -205,7 +205,7 @@ bool dialer::ask() {
 }
 
 bool dialer::listen() {
-  std::array<char, server_hello::size> buffer;
+  std::array<char, server_hello::size> buffer{};
   while (answer_.size() < server_hello::size) {
     const auto got = connection_->read(
       std::span(buffer).first(server_hello::size - answer_.size()));

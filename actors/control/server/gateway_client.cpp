@@ -74,7 +74,7 @@ bool gateway_client::shake_hands() {
 }
 
 bool gateway_client::listen() {
-  std::array<char, client_hello::size> buffer;
+  std::array<char, client_hello::size> buffer{};
   while (heard_.size() < client_hello::size) {
     const auto got = connection_->read(
       std::span(buffer).first(client_hello::size - heard_.size()));
