@@ -1,7 +1,9 @@
 #include "config/validate.hpp"
 
 #include "config/control_checks.hpp"
+#include "config/interface_checks.hpp"
 #include "config/peer_checks.hpp"
+
 namespace weft {
 
 namespace {
@@ -50,6 +52,8 @@ std::optional<field_error> validate(const patch<peer_config>& change) {
 std::optional<field_error> validate(const node_config& config) {
   if (auto error = check_fields(config.interface, "interface"))
     return error;
+  if (auto reason = check_ipv6_mtu(config.interface))
+    return field_error{"interface.mtu", std::move(*reason)};
   const auto label
     = [](std::size_t i) { return "peers[" + std::to_string(i) + "]"; };
   std::vector<peer_places> places(config.peers.size());

@@ -1,4 +1,5 @@
 #include "config/control_checks.hpp"
+#include "config/interface_checks.hpp"
 #include "config/strings.hpp"
 #include "config/yaml_reader.hpp"
 
@@ -110,6 +111,10 @@ void yaml_reader::read_interface(const yaml_node& section, const path& at) {
   read_map(section, &at, section_keys<interface_config>(), draft);
   if (section.kind != yaml_kind::map)
     return;
+  if (const auto* mtu = draft.value_of(&interface_config::mtu)) {
+    if (auto reason = check_ipv6_mtu(config_.interface))
+      complain(*mtu, path{&at, "mtu", 0}, std::move(*reason));
+  }
   constexpr auto number = number_of(&interface_config::private_key);
   const auto* const in_text = draft.values.at(number);
   const auto* const in_file = draft.files.at(number);

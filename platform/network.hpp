@@ -14,8 +14,8 @@ namespace weft {
 class tun_device;
 
 /// Changes links, addresses and routes of the network namespace that it was
-/// opened in.  To add what exists already, or to remove what is gone already,
-/// is no error.  Errors name the address and the interface.
+/// opened in.  To add what exists already (false: it did), or to remove what is
+/// gone already, is no error.  Errors name the address and the interface.
 class network_configurator {
 public:
   static result<network_configurator> open();
@@ -23,12 +23,12 @@ public:
   result<void> set_mtu(int interface_index, std::uint32_t mtu);
   result<void> set_up(int interface_index, bool up);
   /// Adds an address with its prefix length (and so the connected route).
-  result<void> add_address(int interface_index, const ip_prefix& address);
+  result<bool> add_address(int interface_index, const ip_prefix& address);
   result<void> remove_address(int interface_index, const ip_prefix& address);
   /// Adds a link-scope route for `network` (its host bits do not matter) into
   /// the interface, in the main table.  The same route through another
   /// interface is an error (EEXIST).
-  result<void> add_route(int interface_index, const ip_prefix& network);
+  result<bool> add_route(int interface_index, const ip_prefix& network);
   /// Removes a route that add_route() made; the one that comes with an address
   /// stays.
   result<void> remove_route(int interface_index, const ip_prefix& network);

@@ -3,6 +3,7 @@
 #include "platform/network.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <functional>
 
 namespace weft {
@@ -40,6 +41,12 @@ private:
   std::vector<entry> steps_;
 };
 
+result<void> only_error(result<bool> done) {
+  if (!done)
+    return tl::unexpected(std::move(done.error()));
+  return {};
+}
+
 /// What is in `a` and not in `b`.
 std::vector<ip_prefix>
 without(const std::vector<ip_prefix>& a, const std::vector<ip_prefix>& b) {
@@ -53,18 +60,25 @@ without(const std::vector<ip_prefix>& a, const std::vector<ip_prefix>& b) {
 
 } // namespace
 
-result<void>
-add_cluster_routes(const interface_config& config, const tun_device& tun) {
-  if (config.cluster_networks.empty())
-    return {};
+link_repair repair_link(const interface_config& config, const tun_device& tun) {
+  link_repair repair;
   auto network = network_configurator::open();
-  if (!network)
-    return tl::unexpected(network.error());
-  for (const auto& prefix : config.cluster_networks) {
-    if (auto done = network->add_route(tun.interface_index(), prefix); !done)
-      return done;
+  if (!network) {
+    repair.failures.push_back(std::move(network.error().message));
+    return repair;
   }
-  return {};
+  const auto note = [&](result<bool> added, const std::string& what) {
+    if (added && *added)
+      repair.put_back.push_back(what);
+    else if (!added && added.error().code != ENETDOWN) // its time will come
+      repair.failures.push_back(std::move(added.error().message));
+  };
+  const auto index = tun.interface_index();
+  for (const auto& address : config.addresses)
+    note(network->add_address(index, address), "address " + to_string(address));
+  for (const auto& prefix : config.cluster_networks)
+    note(network->add_route(index, prefix), "route " + to_string(prefix));
+  return repair;
 }
 
 result<void>
@@ -77,11 +91,15 @@ set_up_link(const interface_config& config, const tun_device& tun) {
     return done;
   for (const auto& address : config.addresses) {
     if (auto done = network->add_address(index, address); !done)
-      return done;
+      return tl::unexpected(std::move(done.error()));
   }
   if (auto done = network->set_up(index, true); !done)
     return done;
-  return add_cluster_routes(config, tun);
+  for (const auto& prefix : config.cluster_networks) {
+    if (auto done = network->add_route(index, prefix); !done)
+      return tl::unexpected(std::move(done.error()));
+  }
+  return {};
 }
 
 result<std::vector<std::string>>
@@ -107,33 +125,40 @@ change_link(const interface_config& from, const interface_config& to,
   for (const auto& address : without(to.addresses, from.addresses))
     add(
       "addresses", to_string(address) + " added",
-      [&host, index, address] { return host.add_address(index, address); },
+      [&host, index, address] {
+        return only_error(host.add_address(index, address));
+      },
       [&host, index, address] { return host.remove_address(index, address); });
   for (const auto& prefix : without(to.cluster_networks, from.cluster_networks))
     add(
       "cluster_networks", to_string(prefix) + " added",
-      [&host, index, prefix] { return host.add_route(index, prefix); },
+      [&host, index, prefix] {
+        return only_error(host.add_route(index, prefix));
+      },
       [&host, index, prefix] { return host.remove_route(index, prefix); });
   for (const auto& prefix : without(from.cluster_networks, to.cluster_networks))
     add(
       "cluster_networks", to_string(prefix) + " removed",
       [&host, index, prefix] { return host.remove_route(index, prefix); },
-      [&host, index, prefix] { return host.add_route(index, prefix); });
-  const auto removed = without(from.addresses, to.addresses);
-  for (const auto& address : removed)
+      [&host, index, prefix] {
+        return only_error(host.add_route(index, prefix));
+      });
+  for (const auto& address : without(from.addresses, to.addresses))
     add(
       "addresses", to_string(address) + " removed",
       [&host, index, address] { return host.remove_address(index, address); },
-      [&host, index, address] { return host.add_address(index, address); });
+      [&host, index, address] {
+        return only_error(host.add_address(index, address));
+      });
   auto notes = changes.run();
   // With an address the kernel removes those of the same network that were
-  // added after it.
-  if (removed.empty() && notes)
+  // added after it, and the routes that came with it.
+  if (!notes) {
+    repair_link(from, tun);
     return notes;
-  for (const auto& address : notes ? to.addresses : from.addresses) {
-    if (auto kept = host.add_address(index, address); notes && !kept)
-      notes->push_back("interface.addresses: " + kept.error().message);
   }
+  for (auto& failure : repair_link(to, tun).failures)
+    notes->push_back("interface: " + std::move(failure));
   return notes;
 }
 

@@ -218,26 +218,62 @@ void overlay::link_changed() {
         return;
       case link_event::kind::mtu_changed:
         set_mtu(event.mtu);
+        repair_host_by_turns(); // below 1280 bytes there is no IPv6
         break;
       case link_event::kind::up:
       case link_event::kind::down:
-        link_up_ = event.what == link_event::kind::up;
-        if (link_up_)
-          restore_routes();
-        tell_identity();
+        set_link_up(event.what == link_event::kind::up);
         break;
     }
   }
 }
 
-void overlay::restore_routes() {
-  // The kernel forgets them when the link goes down.
-  if (!options_.configure_link)
+void overlay::set_link_up(bool up) {
+  link_up_ = up;
+  if (up && options_.configure_link) {
+    // The kernel has forgotten routes, and what is of IPv6.
+    const auto repair
+      = repair_link(options_.config.interface, *resources_->tun);
+    for (const auto& failure : repair.failures)
+      options_.log->warn("{}", failure);
+  }
+  tell_identity();
+}
+
+void overlay::repair_host_by_turns() {
+  if (repairs_.has(loop().now()))
+    repair_host();
+  else if (!repair_later_)
+    repair_later_ = call_at(repairs_.available(), [this] {
+      repair_later_ = {};
+      repair_host();
+    });
+}
+
+void overlay::repair_host() {
+  if (!options_.configure_link || !resources_->link || !link_up_)
     return;
-  const auto added
-    = add_cluster_routes(options_.config.interface, *resources_->tun);
-  if (!added)
-    options_.log->warn("{}", added.error().message);
+  const auto repair = repair_link(options_.config.interface, *resources_->tun);
+  if (repair.failures != repair_failures_) {
+    repair_failures_ = repair.failures;
+    for (const auto& failure : repair_failures_)
+      options_.log->warn("{}", failure);
+  }
+  if (repair.put_back.empty())
+    return;
+  for (const auto& what : repair.put_back)
+    options_.log->warn("{} had lost the {}: it was put back",
+                       resources_->interface, what);
+  const auto now = loop().now();
+  const bool is_first = repairs_.is_full(now);
+  repairs_.take(now);
+  if (is_first)
+    fight_told_ = false;
+  if (repairs_.has(now) || std::exchange(fight_told_, true))
+    return;
+  options_.log->warn("another program changes {} again and again: from now on, "
+                     "what it takes away is put back once in 10 s",
+                     resources_->interface);
 }
 
 void overlay::set_mtu(std::uint32_t mtu) {
@@ -255,6 +291,7 @@ void overlay::routes_changed_somehow() {
   // Changes come in groups: deal with a group at once.
   routes_settle_ = call_at(loop().now() + 100ms, [this] {
     routes_settle_ = {};
+    repair_host_by_turns();
     send(registry_, source_lost{});
   });
 }

@@ -11,6 +11,7 @@
 #include "platform/udp_socket.hpp"
 #include "platform/unix_socket.hpp"
 #include "platform/vm_generation.hpp"
+#include "protocol/base/token_bucket.hpp"
 
 #include <deque>
 
@@ -60,7 +61,12 @@ private:
   tun_reader_actor spawn_reader();
   void watch_link();
   void link_changed();
-  void restore_routes();
+  /// Has the host's interface be as configured, and says what it had lost.
+  void repair_host();
+  /// The same, but seldom: whoever takes it away and we must not fight for
+  /// ever.
+  void repair_host_by_turns();
+  void set_link_up(bool up);
   void set_mtu(std::uint32_t mtu);
   void routes_changed_somehow();
   void interface_ended(const std::string& why);
@@ -189,6 +195,10 @@ private:
   monitor_handler route_handler_;
   monitor_handler machine_handler_;
   deadline_id routes_settle_;
+  deadline_id repair_later_;
+  std::vector<std::string> repair_failures_; ///< that were told
+  token_bucket repairs_{5, std::chrono::seconds{10}};
+  bool fight_told_ = false;
   std::vector<lane> lanes_;
   stranger_port_actor strangers_;
   handshake_gate_actor gate_;

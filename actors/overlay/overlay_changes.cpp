@@ -256,8 +256,10 @@ void overlay::end_change() {
     finish_change(make_error(why->code, why->message, why->field));
     return;
   }
-  if (change.whole)
+  if (change.whole) {
+    repair_host();
     adopt_rest(*change.whole);
+  }
   finish_change({});
 }
 

@@ -148,17 +148,17 @@ result<void> network_configurator::set_up(int interface_index, bool up) {
   });
 }
 
-result<void> network_configurator::add_address(int interface_index,
+result<bool> network_configurator::add_address(int interface_index,
                                                const ip_prefix& address) {
   auto change = address_request(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL,
                                 interface_index, address);
-  return tolerate(netlink::execute(fd_.get(), change,
-                                   [&] {
-                                     return "Cannot add the address "
-                                            + to_string(address) + " to "
-                                            + name_of(interface_index);
-                                   }),
-                  EEXIST);
+  auto done = netlink::execute(fd_.get(), change, [&] {
+    return "Cannot add the address " + to_string(address) + " to "
+           + name_of(interface_index);
+  });
+  if (!done && done.error().code != EEXIST)
+    return tl::unexpected(std::move(done.error()));
+  return done.has_value();
 }
 
 result<void> network_configurator::remove_address(int interface_index,
@@ -173,7 +173,7 @@ result<void> network_configurator::remove_address(int interface_index,
                   EADDRNOTAVAIL);
 }
 
-result<void>
+result<bool>
 network_configurator::add_route(int interface_index, const ip_prefix& network) {
   const auto target = network.network();
   auto change = route_request(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL,
@@ -182,18 +182,20 @@ network_configurator::add_route(int interface_index, const ip_prefix& network) {
     return "Cannot add the route " + to_string(target) + " through "
            + name_of(interface_index);
   });
-  if (done || done.error().code != EEXIST)
-    return done;
+  if (done)
+    return true;
+  if (done.error().code != EEXIST)
+    return tl::unexpected(std::move(done.error()));
   // Fine if it leads here already, perhaps together with an address.
   auto here = has_route(interface_index, target);
   if (!here)
     return tl::unexpected(here.error());
   if (*here)
-    return {};
+    return false;
   done.error().message += ". It leads through another interface (ip route show "
                           + to_string(target)
                           + "): remove that route, or narrow the allowed IPs";
-  return done;
+  return tl::unexpected(std::move(done.error()));
 }
 
 result<bool>

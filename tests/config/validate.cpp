@@ -51,6 +51,16 @@ TEST_CASE("A good configuration is fine, with a private key or without") {
 TEST_CASE("Every key of a struct is checked as a file's is") {
   CHECK(wrong([](auto& c) { c.interface.name = "a b"; }) == "interface.name");
   CHECK(wrong([](auto& c) { c.interface.mtu = 100; }) == "interface.mtu");
+  CHECK(wrong([](auto& c) {
+          c.interface.mtu = 1279;
+          c.interface.cluster_networks = {*parse_ip_prefix("fd00::/8")};
+        })
+        == "interface.mtu");
+  CHECK(wrong([](auto& c) {
+          c.interface.mtu = 1279;
+          c.interface.addresses = {*parse_ip_prefix("10.0.0.1/24")};
+          c.interface.cluster_networks = {};
+        }).empty());
   CHECK(wrong([](auto& c) { c.interface.socket_folder = "run"; })
         == "interface.socket_folder");
   CHECK(wrong([](auto& c) {

@@ -29,6 +29,10 @@ TEST_CASE("An error names the file, the line, the column and the key") {
   CHECK_THAT(interface_errors("mtu: 575"),
              Equals("a.yaml:3:8: interface.mtu: '575' is no MTU; 576-65535 is "
                     "expected\n"));
+  CHECK_THAT(interface_errors("mtu: 1279\n  addresses: ['fd00::1/64']"),
+             Equals("a.yaml:3:8: interface.mtu: 1279 is too small for IPv6, "
+                    "which needs 1280 bytes; raise it, or take the IPv6 "
+                    "addresses and networks out\n"));
 }
 
 TEST_CASE("All errors of a file are reported at once, in their order") {

@@ -37,11 +37,14 @@ class Node:
             peer["endpoint"] = endpoint
         self.peers.append(peer)
 
+    def addresses(self):
+        return [f"10.200.{self.number}.1/24", f"fd00:200:{self.number}::1/64"]
+
     def write(self, **settings):
         """Writes the file, with these keys of `interface` from now on."""
         self.settings.update(settings)
         interface = {"name": self.name, "private_key_file": f"{self.name}.key", "listen": 51820,
-                     "addresses": [f"10.200.{self.number}.1/24", f"fd00:200:{self.number}::1/64"],
+                     "addresses": self.addresses(),
                      "cluster_networks": ["10.200.0.0/16", "fd00:200::/32"], **self.settings}
         # JSON is YAML
         self.test.text_file(f"{self.name}.yaml", f"interface: {json.dumps(interface)}\n"
