@@ -110,7 +110,7 @@ using peer_actor = caf::typed_actor<
   // what the session's timers asked for
   caf::reacts_to<deadline_passed>,
   // it looks for its local address again
-  caf::reacts_to<source_lost>,
+  caf::reacts_to<source_lost>, caf::reacts_to<host_routes_changed>,
   // from the registry: begin, and be another.  Of a patch all counts but its
   // verb and its allowed IPs.
   caf::reacts_to<peer_published>,

@@ -93,7 +93,7 @@ using registry_actor = caf::typed_actor<
   caf::reacts_to<endpoint_resolved>, caf::reacts_to<endpoint_not_found>,
   caf::reacts_to<endpoint_unanswered>,
   // peers that have ended, and paths that may have failed
-  caf::reacts_to<session_ended>, caf::reacts_to<source_lost>,
+  caf::reacts_to<session_ended>, caf::reacts_to<host_routes_changed>,
   // questions
   caf::replies_to<check_handshake>::with<bool>,
   caf::replies_to<configuration_request>::with<peer_configurations>,

@@ -39,9 +39,12 @@ struct change_identity {
   }
 };
 
-/// udp_port -> peer, or overlay -> registry -> peers: the local address of a
-/// path may not be right any more.
+/// udp_port -> peer: the local address of its path does not exist any more.
 struct source_lost {};
+
+/// overlay -> registry -> peers: routes or addresses of the host have changed.
+/// Is the local address of the path still the right one?
+struct host_routes_changed {};
 
 /// Whoever waits for free batches: the TUN reader and the UDP socket.
 struct batch_available {};
@@ -85,6 +88,7 @@ struct drop_report {
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::routes_changed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::change_identity)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::source_lost)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::host_routes_changed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::batch_available)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::send_cookie_replies)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::handshakes_processed)

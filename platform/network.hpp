@@ -60,6 +60,11 @@ std::optional<bool>
 leads_into_tunnel(const ip_address& destination, const ip_address& source,
                   std::uint32_t fwmark);
 
+/// Whether the local address of a path, which has one, is still right: it is an
+/// address of this host, and datagrams with `fwmark` leave by the interface
+/// that the peer's came in by.  False also if the kernel could not be asked.
+bool source_holds(const network_path& path, std::uint32_t fwmark);
+
 /// Tells that routes, rules or addresses changed: what find_route() said, and
 /// sticky source addresses, may be out of date.  Non-blocking.
 class route_monitor {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "messages/host_writer.hpp"
+#include "protocol/base/token_bucket.hpp"
 #include "protocol/tunnel/loop_guard.hpp"
 #include "protocol/tunnel/receiver_index.hpp"
 #include "protocol/tunnel/staging.hpp"
@@ -17,9 +18,14 @@ struct workspace {
   using tunnel_probe = std::function<std::optional<bool>(const network_path&,
                                                          std::uint32_t fwmark)>;
 
+  /// Whether the local address of a path, which it has, is still right for such
+  /// datagrams.
+  using source_probe
+    = std::function<bool(const network_path&, std::uint32_t fwmark)>;
+
   explicit workspace(std::shared_ptr<const receiver_index_codec> codec,
-                     tunnel_probe probe = {})
-    : indices(std::move(codec)) {
+                     tunnel_probe probe = {}, source_probe holds = {})
+    : indices(std::move(codec)), source_holds_(std::move(holds)) {
     if (probe)
       leads_into_tunnel = loop_guard::limited(
         [this, probe = std::move(probe)](const network_path& path) {
@@ -30,11 +36,22 @@ struct workspace {
   workspace& operator=(const workspace&) = delete;
   ~workspace() = default;
 
+  /// As the probe says.  The answer takes time: of many who ask at once, some
+  /// hear that it does not, and look for another address.
+  bool source_holds(const network_path& path, time_point now) {
+    return source_holds_ && source_probes_.take(now)
+           && source_holds_(path, fwmark);
+  }
+
   std::shared_ptr<const receiver_index_codec> indices;
   staging_budget staging;
   host_outbox for_host;
   std::uint32_t fwmark = 0; ///< of the lane's sockets; udp_port keeps it right
   loop_guard::probe leads_into_tunnel;
+
+private:
+  source_probe source_holds_;
+  token_bucket source_probes_{256, std::chrono::milliseconds{10}};
 };
 
 using workspace_ptr = std::shared_ptr<workspace>;

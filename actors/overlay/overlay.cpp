@@ -143,7 +143,7 @@ void overlay::spawn_lane() {
   };
   lane made;
   made.loop = resources_->packet_loop;
-  made.space = std::make_shared<workspace>(indices_, probe);
+  made.space = std::make_shared<workspace>(indices_, probe, source_holds);
   made.timer = system().spawn<timer>(made.loop);
   made.socket = system().spawn<udp_port>(made.loop, made.space,
                                          std::move(resources_->sockets),
@@ -292,7 +292,7 @@ void overlay::routes_changed_somehow() {
   routes_settle_ = call_at(loop().now() + 100ms, [this] {
     routes_settle_ = {};
     repair_host_by_turns();
-    send(registry_, source_lost{});
+    send(registry_, host_routes_changed{});
   });
 }
 

@@ -58,6 +58,7 @@ peer::behavior_type peer::make_behavior() {
       arm(health_.up_until());
     },
     [this](const source_lost&) { session_.forget_source(); },
+    [this](const host_routes_changed&) { check_source(); },
     [this](const session_wanted&) {
       const auto moment = loop().moment();
       wake(moment);
@@ -197,6 +198,12 @@ void peer::begin() {
 void peer::wake(const instant& at) {
   if (turns_.configured())
     session_.wake(*turns_.configured(), at);
+}
+
+void peer::check_source() {
+  const auto& path = session_.path();
+  if (path && path->local && !space_->source_holds(*path, loop().now()))
+    session_.forget_source();
 }
 
 void peer::change(const patch<peer_config>& changes) {

@@ -66,7 +66,7 @@ registry::behavior_type registry::make_behavior() {
       try_another_address(unanswered);
     },
     [this](const session_ended& ended) { remember(ended); },
-    [this](const source_lost&) { forget_sources(); },
+    [this](const host_routes_changed&) { tell_of_host_routes(); },
     [this](const check_handshake& asked) { return handshake_since(asked); },
     [this](const configuration_request&) { return configuration(); },
     [this](const report_request& request) { return report(request); },

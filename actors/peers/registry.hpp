@@ -122,7 +122,7 @@ private:
   void peer_ended(const caf::down_msg& down);
   bool removed_peer_ended(const caf::actor_addr& who);
   void start_again(slot_number slot, const public_key& key);
-  void forget_sources();
+  void tell_of_host_routes();
 
   // registry_names.cpp: endpoints that are host names
   /// Looks the configured endpoint up if it is a name.

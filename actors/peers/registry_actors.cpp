@@ -100,10 +100,10 @@ void registry::start_again(slot_number slot, const public_key& key) {
   publish();
 }
 
-void registry::forget_sources() {
+void registry::tell_of_host_routes() {
   for (const auto& seat : seats_) {
     if (seat.actor)
-      send(seat.actor, source_lost{});
+      send(seat.actor, host_routes_changed{});
   }
 }
 

@@ -308,4 +308,13 @@ leads_into_tunnel(const ip_address& destination, const ip_address& source,
   return link->is_tun || link->kind == "wireguard";
 }
 
+bool source_holds(const network_path& path, std::uint32_t fwmark) {
+  const auto& from = *path.local;
+  const auto leaves = find_route(path.remote.address, from.address, fwmark);
+  return leaves
+         && (from.interface_index == 0
+             || leaves->interface_index
+                  == static_cast<int>(from.interface_index));
+}
+
 } // namespace weft

@@ -158,6 +158,29 @@ TEST_CASE_METHOD(tunnel, "Replies leave from the address that was sent to, "
   CHECK(b.sent(home).at(0).path == network_path{left.address, std::nullopt});
 }
 
+TEST_CASE_METHOD(tunnel, "When routes of the host change, the address that was "
+                         "sent to stays as long as it is right") {
+  bool holds = true;
+  right.space = std::make_shared<workspace>(
+    right.indices, workspace::tunnel_probe{},
+    [&](const network_path& path, std::uint32_t) {
+      CHECK(path == network_path{left.address, right.local});
+      return holds;
+    });
+  right.local = source_address{endpoint_of("192.0.2.200:1").address, 3};
+  const tunnel_end other{right, right.spawn_peer(home, 9, left.as_peer())};
+  send(a, {udp_packet(1, 2, 50)});
+  exchange(home, a, other);
+  for (const auto& [answer, local] :
+       {std::pair{true, right.local},
+        std::pair{false, decltype(right.local){}}}) {
+    holds = answer;
+    caf::anon_send(other.actor, host_routes_changed{});
+    send(other, {udp_packet(2, 1, 2)});
+    CHECK(other.sent(home).at(0).path == network_path{left.address, local});
+  }
+}
+
 TEST_CASE_METHOD(tunnel, "A session that is wanted is started unless there is "
                          "one") {
   caf::anon_send(a.actor, session_wanted{});

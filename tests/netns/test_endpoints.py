@@ -158,6 +158,24 @@ class SourceAddresses:
             self.assertEqual(self.seen(hosts[1]), {new})
             self.assertIn(new, left.peer(right).endpoint)
 
+    def test_the_source_stays_when_routes_change_that_have_nothing_to_do_with_it(self):
+        hosts = self.hosts()
+        hosts[1].add_address("10.90.0.20/24", "net0")
+        hosts[1].add_address("fd90::20/64", "net0")
+        left, right = self.tunnel(hosts=hosts)
+        for number, address in enumerate(("10.90.0.20", "fd90::20")):
+            left.set("peer", right.public_key, "endpoint", f"[{address}]:51822" if ":" in address
+                     else f"{address}:51822")
+            self.assert_pings(hosts[0], "10.77.0.2", 2)
+            self.sources(hosts[1])
+            hosts[1].ip("link", "add", f"other{number}", "type", "bridge")
+            hosts[1].ip("link", "set", f"other{number}", "up")
+            hosts[1].add_address(f"203.0.113.{number}/32", f"other{number}")
+            # the node hears of it and lets a group of changes settle; each ping may be the first one after
+            for _ in range(5):
+                self.assert_pings(hosts[1], "10.77.0.1", 1)
+            self.assertEqual(self.seen(hosts[1]), {address}, "source of the requests")
+
     def test_a_source_address_does_not_survive_a_switch_of_the_family(self):
         left, right = self.tunnel(both_endpoints=True)
         self.assert_pings(left.home, "10.77.0.2", 2)

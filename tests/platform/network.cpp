@@ -51,8 +51,8 @@ TEST_CASE("an address is added with its connected route, once, and removed") {
   const auto link = make_link("link0");
   auto network = configurator();
   const auto what = prefix(text);
-  CHECK(network.add_address(link, what));
-  CHECK(network.add_address(link, what));
+  CHECK(network.add_address(link, what) == true);
+  CHECK(network.add_address(link, what) == false); // it was there
   const auto family = std::string{what.address.is_v4() ? "-4" : "-6"};
   const auto shows_address
     = "ip " + family + " addr show link0 | grep -qF '" + text + "'";
@@ -137,15 +137,15 @@ TEST_CASE("errors of the network name the address, the interface and the "
   CHECK_THAT(done.error().message,
              Catch::Contains("link0") && Catch::Contains("70000")
                && Catch::Contains("(")); // with the kernel's explanation
-  done = network.add_address(4711, prefix("10.7.0.1/24"));
-  REQUIRE_FALSE(done);
-  CHECK(done.error().code == ENODEV);
-  CHECK_THAT(done.error().message,
+  auto added = network.add_address(4711, prefix("10.7.0.1/24"));
+  REQUIRE_FALSE(added);
+  CHECK(added.error().code == ENODEV);
+  CHECK_THAT(added.error().message,
              Catch::Contains("10.7.0.1/24") && Catch::Contains("4711"));
   REQUIRE(network.set_up(link, false));
-  done = network.add_route(link, prefix("10.8.0.0/16"));
-  REQUIRE_FALSE(done);
-  CHECK_THAT(done.error().message,
+  added = network.add_route(link, prefix("10.8.0.0/16"));
+  REQUIRE_FALSE(added);
+  CHECK_THAT(added.error().message,
              Catch::Contains("10.8.0.0/16") && Catch::Contains("link0"));
   CHECK_FALSE(network.mtu(4711));
 }
@@ -201,6 +201,37 @@ TEST_CASE("the route to an address says where from and through which "
   const auto none = find_route(address("2001:db8::1"));
   REQUIRE_FALSE(none);
   CHECK_THAT(none.error().message, Catch::Contains("2001:db8::1"));
+}
+
+TEST_CASE("a local address is right as long as it is one and its datagrams "
+          "leave by the interface that the peer's came in by") {
+  if (!can_make_networks())
+    return;
+  const network_namespace here;
+  const auto first = make_link("link0");
+  const auto second = make_link("link1");
+  auto network = configurator();
+  for (const auto* text : {"10.7.0.1/24", "10.7.0.11/24"})
+    REQUIRE(network.add_address(first, prefix(text)));
+  REQUIRE(network.add_address(second, prefix("10.8.0.1/24")));
+  run("ip rule add fwmark 7 table 99");
+  run("ip route add 10.7.0.0/24 dev link1 table 99");
+  const auto holds
+    = [](const char* local, int interface, std::uint32_t mark = 0) {
+        network_path path{{address("10.7.0.2"), 1, 0}, source_address{}};
+        path.local->address = address(local);
+        path.local->interface_index = static_cast<std::uint32_t>(interface);
+        return source_holds(path, mark);
+      };
+  CHECK(holds("10.7.0.1", first));
+  CHECK(holds("10.7.0.11", first));
+  CHECK(holds("10.7.0.11", 0)); // it is not known
+  CHECK(holds("10.8.0.1", first));
+  CHECK_FALSE(holds("10.7.0.1", second));
+  CHECK_FALSE(holds("10.7.0.1", first, 7));
+  CHECK(holds("10.7.0.1", second, 7));
+  run("ip addr del 10.7.0.11/24 dev link0");
+  CHECK_FALSE(holds("10.7.0.11", first));
 }
 
 TEST_CASE("changes of routes, rules and addresses are noticed") {
