@@ -42,9 +42,13 @@ std::string_view to_string(event_kind kind) {
     case event_kind::interface_lost:
       return "interface_lost";
     case event_kind::events_lost:
+      return "events_lost";
+    case event_kind::peer_state_changed:
+      return "peer_state_changed";
+    case event_kind::peer_trouble:
       break;
   }
-  return "events_lost";
+  return "peer_trouble";
 }
 
 const request_traits* find_request(std::string_view type) {

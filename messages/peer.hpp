@@ -56,6 +56,12 @@ struct answer_received {
 /// handshake_gate -> peer: start a handshake, if there is no session.
 struct session_wanted {};
 
+/// handshake_gate -> peer: a handshake message for another key than ours came
+/// from its configured address, or says so.
+struct wrong_key_claimed {
+  endpoint from;
+};
+
 /// timer -> peer: the deadline that it asked for has passed.
 struct deadline_passed {};
 
@@ -89,6 +95,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::packets_refused)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::initiation_received)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::answer_received)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::session_wanted)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::wrong_key_claimed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::deadline_passed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::peer_published)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::endpoint_found)
@@ -106,7 +113,7 @@ using peer_actor = caf::typed_actor<
   caf::reacts_to<incoming_datagrams>, caf::reacts_to<packets_refused>,
   // handshakes, once the gate has found them worth their cost
   caf::reacts_to<initiation_received>, caf::reacts_to<answer_received>,
-  caf::reacts_to<session_wanted>,
+  caf::reacts_to<session_wanted>, caf::reacts_to<wrong_key_claimed>,
   // what the session's timers asked for
   caf::reacts_to<deadline_passed>,
   // it looks for its local address again

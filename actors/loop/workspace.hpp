@@ -1,6 +1,7 @@
 // What the peers of one lane share.  Used on that lane's thread only.
 #pragma once
 
+#include "actors/loop/detail_log.hpp"
 #include "messages/host_writer.hpp"
 #include "protocol/base/token_bucket.hpp"
 #include "protocol/tunnel/loop_guard.hpp"
@@ -48,6 +49,7 @@ struct workspace {
   host_outbox for_host;
   std::uint32_t fwmark = 0; ///< of the lane's sockets; udp_port keeps it right
   loop_guard::probe leads_into_tunnel;
+  std::shared_ptr<detail_log> lines; ///< null: none are wanted
 
 private:
   source_probe source_holds_;

@@ -1,11 +1,28 @@
 #include "actors/overlay/event_hub.hpp"
 
+#include "actors/loop/detail_log.hpp"
 #include "messages/errors.hpp"
 
 #include <algorithm>
 #include <cerrno>
 
 namespace weft {
+
+namespace {
+
+spdlog::level::level_enum level_of(event_kind kind) {
+  switch (kind) {
+    case event_kind::peer_trouble:
+      return spdlog::level::warn;
+    case event_kind::peer_up:
+    case event_kind::peer_down:
+      return spdlog::level::info;
+    default:
+      return spdlog::level::debug;
+  }
+}
+
+} // namespace
 
 event_hub::event_hub(caf::actor_config& config, io_loop_ptr loop,
                      std::string interface, std::shared_ptr<spdlog::logger> log)
@@ -62,17 +79,27 @@ void event_hub::remove(const caf::actor_addr& subscriber) {
   demonitor(subscriber);
 }
 
+bool event_hub::may_tell(const overlay_event& event) {
+  if (event.kind != event_kind::peer_trouble)
+    return true;
+  if (!trouble_lines_.take(loop().now())) {
+    ++untold_troubles_;
+    return false;
+  }
+  if (const auto untold = std::exchange(untold_troubles_, 0); untold > 0)
+    log_->warn("{} more troubles of peers: `weft peers` shows them", untold);
+  return true;
+}
+
 /// What is about a peer; the rest is logged where it happens.
 void event_hub::log(const overlay_event& event) {
   if (event.peer == public_key{})
     return;
-  const auto is_news
-    = event.kind == event_kind::peer_up || event.kind == event_kind::peer_down;
-  const auto level = is_news ? spdlog::level::info : spdlog::level::debug;
-  if (!log_->should_log(level))
+  const auto level = level_of(event.kind);
+  if (!log_->should_log(level) || !may_tell(event))
     return;
-  const auto name
-    = event.peer_name.empty() ? to_string(event.peer) : event.peer_name;
+  const auto name = event.peer_name.empty() ? shortened(to_string(event.peer))
+                                            : event.peer_name;
   auto text = std::string{to_string(event.kind)} + ": " + name;
   if (event.endpoint)
     text += " at " + to_string(*event.endpoint);
@@ -175,6 +202,8 @@ bool event_hub::comes_too_late(const overlay_event& event) const {
     case event_kind::endpoint_changed:
     case event_kind::handshake_completed:
     case event_kind::handshake_failed:
+    case event_kind::peer_state_changed:
+    case event_kind::peer_trouble:
       return !peers_.contains(event.peer);
     default:
       return false;

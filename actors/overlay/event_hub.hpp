@@ -5,6 +5,7 @@
 
 #include "actors/loop/io_loop.hpp"
 #include "messages/event_hub.hpp"
+#include "protocol/base/token_bucket.hpp"
 
 #include <spdlog/logger.h>
 
@@ -32,6 +33,11 @@ public:
   /// What a subscriber has to answer a batch.
   static constexpr std::chrono::seconds patience{10};
 
+  /// Lines in the log about troubles of peers: so many, then one in each such
+  /// time.
+  static constexpr unsigned trouble_burst = 32;
+  static constexpr std::chrono::seconds trouble_interval{10};
+
   event_hub(caf::actor_config& config, io_loop_ptr loop, std::string interface,
             std::shared_ptr<spdlog::logger> log);
 
@@ -53,6 +59,8 @@ private:
   void remove(const caf::actor_addr& subscriber);
   void happened(const overlay_event& event);
   void log(const overlay_event& event);
+  /// Whether there is room for a line about this trouble.
+  bool may_tell(const overlay_event& event);
   void publish(const overlay_event& event);
   void send_batch(subscription& to);
   void
@@ -67,6 +75,8 @@ private:
   std::uint64_t last_number_ = 0;
   std::size_t waiting_in_all_ = 0;
   std::unordered_set<public_key> peers_; ///< added, and not removed
+  token_bucket trouble_lines_{trouble_burst, trouble_interval};
+  std::uint64_t untold_troubles_ = 0;
 };
 
 } // namespace weft

@@ -110,15 +110,17 @@ void overlay::spawn_actors() {
     if (resources_->tun)
       supervise(each.writer, "host_writer");
   }
-  strangers_ = home.spawn<stranger_port>(resources_->handshake_loop,
-                                         lanes_.front().socket);
+  strangers_ = home.spawn<stranger_port>(
+    resources_->handshake_loop, lanes_.front().socket,
+    std::make_shared<detail_log>(options_.log, resources_->handshake_loop));
   supervise(strangers_, "stranger_port");
   std::vector<handshake_source_actor> sources{strangers_};
   for (const auto& each : lanes_)
     sources.push_back(each.socket);
   gate_
     = home.spawn<handshake_gate>(resources_->handshake_loop, std::move(sources),
-                                 indices_, change_identity{self_, link_up_});
+                                 indices_, change_identity{self_, link_up_},
+                                 options_.log);
   supervise(gate_, "handshake_gate");
   events_ = home.spawn<event_hub>(control, resources_->interface, options_.log);
   supervise(events_, "event_hub");
@@ -144,6 +146,7 @@ void overlay::spawn_lane() {
   lane made;
   made.loop = resources_->packet_loop;
   made.space = std::make_shared<workspace>(indices_, probe, source_holds);
+  made.space->lines = std::make_shared<detail_log>(options_.log, made.loop);
   made.timer = system().spawn<timer>(made.loop);
   made.socket = system().spawn<udp_port>(made.loop, made.space,
                                          std::move(resources_->sockets),
@@ -151,7 +154,7 @@ void overlay::spawn_lane() {
                                          fwmark_, options_.offload,
                                          std::move(resources_->strangers));
   if (resources_->tun) {
-    made.reader = spawn_reader();
+    made.reader = spawn_reader(made.space->lines);
     made.writer
       = system().spawn<host_writer>(made.loop, sink_into(resources_->tun));
   } else {
@@ -161,7 +164,7 @@ void overlay::spawn_lane() {
   lanes_.push_back(std::move(made));
 }
 
-tun_reader_actor overlay::spawn_reader() {
+tun_reader_actor overlay::spawn_reader(std::shared_ptr<detail_log> lines) {
   const auto me = caf::actor_cast<overlay_root_actor>(this);
   return system().spawn<tun_reader>(
     resources_->packet_loop, resources_->tun, mtu_,
@@ -169,7 +172,8 @@ tun_reader_actor overlay::spawn_reader() {
       if (auto self = weak.lock())
         caf::anon_send(caf::actor_cast<overlay_root_actor>(self),
                        interface_lost{"its device is gone"});
-    });
+    },
+    std::move(lines));
 }
 
 void overlay::watch_link() {

@@ -58,7 +58,7 @@ private:
 
   void spawn_actors();
   void spawn_lane();
-  tun_reader_actor spawn_reader();
+  tun_reader_actor spawn_reader(std::shared_ptr<detail_log> lines);
   void watch_link();
   void link_changed();
   /// Has the host's interface be as configured, and says what it had lost.

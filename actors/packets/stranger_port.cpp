@@ -5,11 +5,14 @@
 namespace weft {
 
 stranger_port::stranger_port(caf::actor_config& config, io_loop_ptr loop,
-                             udp_port_actor peers_port)
+                             udp_port_actor peers_port,
+                             std::shared_ptr<detail_log> lines)
   : hosted(config, std::move(loop)), peers_port_(std::move(peers_port)),
+    drop_lines_(std::move(lines), {}),
     pool_(std::make_shared<incoming_pool>(1)) {
   v4_.port = this;
   v6_.port = this;
+  sorter_.drops().watched_by(&drop_lines_);
 }
 
 stranger_port::behavior_type stranger_port::make_behavior() {

@@ -2,6 +2,7 @@
 // transport messages from senders that we never sent anything to.
 #pragma once
 
+#include "actors/loop/detail_log.hpp"
 #include "actors/loop/io_loop.hpp"
 #include "actors/packets/datagram_sorter.hpp"
 #include "messages/stranger_port.hpp"
@@ -20,8 +21,10 @@ public:
   /// Transport messages that may be on their way to peers at a time.
   static constexpr std::size_t max_transport = 64;
 
+  /// `lines` tell of drops; null: none do.
   stranger_port(caf::actor_config& config, io_loop_ptr loop,
-                udp_port_actor peers_port);
+                udp_port_actor peers_port,
+                std::shared_ptr<detail_log> lines = nullptr);
 
   behavior_type make_behavior() override;
   void on_exit() override;
@@ -47,6 +50,7 @@ private:
   udp_port_actor peers_port_;
   family_handler v4_;
   family_handler v6_;
+  drop_log drop_lines_;
   datagram_sorter sorter_;
   /// Of one batch: while peers have it, more transport messages are dropped.
   std::shared_ptr<incoming_pool> pool_;

@@ -23,10 +23,12 @@ constexpr std::size_t max_thinned = 1024;
 
 tun_reader::tun_reader(caf::actor_config& config, io_loop_ptr loop,
                        std::shared_ptr<const tun_device> tun, std::uint32_t mtu,
-                       std::function<void()> lost)
+                       std::function<void()> lost,
+                       std::shared_ptr<detail_log> lines)
   : hosted(config, std::move(loop)), tun_(std::move(tun)),
-    lost_(std::move(lost)),
+    lost_(std::move(lost)), drop_lines_(std::move(lines), {}),
     router_(mtu, [this](const_byte_span packet) { answer(packet); }) {
+  router_.drops().watched_by(&drop_lines_);
 }
 
 tun_reader::behavior_type tun_reader::make_behavior() {

@@ -1,6 +1,7 @@
 // The TUN reader: packets from the host, routed to their peers in batches.
 #pragma once
 
+#include "actors/loop/detail_log.hpp"
 #include "actors/loop/io_loop.hpp"
 #include "actors/packets/packet_router.hpp"
 #include "messages/overlay.hpp"
@@ -15,10 +16,12 @@ namespace weft {
 class tun_reader : public hosted<tun_reader_actor::base>,
                    private descriptor_handler {
 public:
-  /// `lost` is called when the device is gone for good.
+  /// `lost` is called when the device is gone for good.  `lines` tell of drops;
+  /// null: none do.
   tun_reader(caf::actor_config& config, io_loop_ptr loop,
              std::shared_ptr<const tun_device> tun, std::uint32_t mtu,
-             std::function<void()> lost);
+             std::function<void()> lost,
+             std::shared_ptr<detail_log> lines = nullptr);
 
   behavior_type make_behavior() override;
   void on_exit() override;
@@ -41,6 +44,7 @@ private:
   std::shared_ptr<const tun_device> tun_;
   std::function<void()> lost_;
   tun_device::read_buffers buffers_;
+  drop_log drop_lines_;
   packet_router router_;
   unreachable_answers answers_;
   bool reading_ = false;

@@ -28,6 +28,8 @@ udp_port::udp_port(caf::actor_config& config, io_loop_ptr loop,
       *loop, send_drops_, [this] { watch(); }, [this] { fail(); }) {
   v4_.port = this;
   v6_.port = this;
+  sorter_.drops().watched_by(&drop_lines_);
+  send_drops_.watched_by(&drop_lines_);
   use(std::move(sockets), std::move(strangers));
 }
 

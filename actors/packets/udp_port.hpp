@@ -60,6 +60,7 @@ private:
   void note_mark(std::uint32_t mark);
 
   workspace_ptr space_;
+  drop_log drop_lines_{space_->lines, {}};
   family_handler v4_;
   family_handler v6_;
   endpoint listen_; ///< with the port in use

@@ -16,6 +16,10 @@ constexpr std::size_t work_at_a_time = 2;
 /// A peer is woken this often at the most.  It begins one handshake in 5 s.
 constexpr auto min_wake_interval = 200ms;
 
+/// A peer hears this often at the most that somebody uses a wrong key: as often
+/// as it would repeat an initiation.
+constexpr auto min_warn_interval = limits::rekey_timeout;
+
 drop_context context_of(const handshake_message& message) {
   return {message.view(), &message.path.remote};
 }
@@ -25,9 +29,13 @@ drop_context context_of(const handshake_message& message) {
 handshake_gate::handshake_gate(
   caf::actor_config& config, io_loop_ptr loop,
   std::vector<handshake_source_actor> sources,
-  std::shared_ptr<const receiver_index_codec> indices, change_identity us)
-  : hosted(config, std::move(loop)), sources_(std::move(sources)),
-    indices_(std::move(indices)), limiter_(this->loop().random()) {
+  std::shared_ptr<const receiver_index_codec> indices, change_identity us,
+  std::shared_ptr<spdlog::logger> log)
+  : hosted(config, loop), sources_(std::move(sources)),
+    indices_(std::move(indices)), limiter_(this->loop().random()),
+    log_(std::move(log)),
+    drop_lines_(std::make_shared<detail_log>(log_, std::move(loop)), {}) {
+  drops_.watched_by(&drop_lines_);
   set_identity(us.speaker());
 }
 
@@ -86,7 +94,7 @@ void handshake_gate::change_entry(const peer_entry& entry) {
   }
   if (!entry.actor)
     return;
-  peers_.emplace(entry.key, known_peer{entry, std::nullopt});
+  peers_.emplace(entry.key, known_peer{entry, {}, {}});
   if (entry.configured_endpoint)
     by_endpoint_.emplace(*entry.configured_endpoint, entry.key);
 }
@@ -105,6 +113,35 @@ void handshake_gate::wake_peers_at(const endpoint& remote, time_point now) {
     peer.woken = now;
     send(peer.entry.actor, session_wanted{});
   }
+}
+
+void handshake_gate::tell_wrong_key(const endpoint& from, time_point now) {
+  // At any port: a peer behind NAT speaks from another one than it listens at.
+  auto place = by_endpoint_.lower_bound(endpoint{from.address, 0, 0});
+  auto is_peer = false;
+  for (; place != by_endpoint_.end() && place->first.address == from.address;
+       ++place) {
+    is_peer = true;
+    auto& peer = peers_.at(place->second);
+    if (peer.warned && now - *peer.warned < min_warn_interval)
+      continue;
+    peer.warned = now;
+    send(peer.entry.actor, wrong_key_claimed{from});
+  }
+  if (is_peer)
+    return;
+  if (const auto due = strangers_.uses_wrong_key(from, now))
+    log_->info("{} handshake message(s) for another public key than ours, the "
+               "last from {} (claimed)",
+               due->messages, to_string(due->last));
+}
+
+void handshake_gate::tell_stranger(const public_key& key,
+                                   const endpoint& from) {
+  if (strangers_.knocks(key, from, loop().now()))
+    log_->info("a stranger with the key {} (claimed) asks for a handshake from "
+               "{}: add the peer, if it is one",
+               shortened(to_string(key)), to_string(from));
 }
 
 bool handshake_gate::is_under_load(time_point now) {
@@ -143,6 +180,7 @@ void handshake_gate::check(const handshake_message& message, time_point now) {
   const auto verdict = checker_->check(message.view(), source, now);
   if (verdict == cookie_checker::verdict::invalid_mac) {
     drops_.dropped(drop_reason::invalid_mac, 1, context_of(message));
+    tell_wrong_key(source, now);
     return;
   }
   if (is_under_load(now)) {
@@ -195,6 +233,7 @@ void handshake_gate::pass_initiation(const handshake_message& message) {
   const auto found = peers_.find(claim->initiator());
   if (found == peers_.end()) {
     drops_.dropped(drop_reason::unknown_peer, 1, context_of(message));
+    tell_stranger(claim->initiator(), message.path.remote);
     return;
   }
   send(found->second.entry.actor,

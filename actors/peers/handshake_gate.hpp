@@ -1,7 +1,9 @@
 // The handshake gate: what a stranger can send costs it, and nobody else.
 #pragma once
 
+#include "actors/loop/detail_log.hpp"
 #include "actors/loop/io_loop.hpp"
+#include "actors/peers/strangers.hpp"
 #include "messages/handshake_gate.hpp"
 #include "messages/routes.hpp"
 #include "protocol/base/token_bucket.hpp"
@@ -30,7 +32,7 @@ public:
   handshake_gate(caf::actor_config& config, io_loop_ptr loop,
                  std::vector<handshake_source_actor> sources,
                  std::shared_ptr<const receiver_index_codec> indices,
-                 change_identity us);
+                 change_identity us, std::shared_ptr<spdlog::logger> log);
 
   behavior_type make_behavior() override;
   void on_exit() override;
@@ -39,6 +41,7 @@ private:
   struct known_peer {
     peer_entry entry;
     std::optional<time_point> woken;
+    std::optional<time_point> warned; ///< that somebody uses a wrong key
   };
 
   /// The answers of each kind that may reach a peer.  Nobody has proved
@@ -51,6 +54,9 @@ private:
 
   void change_entry(const peer_entry& entry);
   void wake_peers_at(const endpoint& remote, time_point now);
+  /// A message from there is for another key than ours.
+  void tell_wrong_key(const endpoint& from, time_point now);
+  void tell_stranger(const public_key& key, const endpoint& from);
   void set_identity(std::shared_ptr<const identity> self);
   bool is_under_load(time_point now);
   void look_at(const incoming_handshakes& incoming);
@@ -75,6 +81,9 @@ private:
   std::multimap<endpoint, public_key> by_endpoint_; ///< configured ones
   routes_ptr routes_;
   std::unordered_map<std::uint32_t, answer_budget> answers_; ///< by slot
+  std::shared_ptr<spdlog::logger> log_;
+  strangers strangers_;
+  drop_log drop_lines_;
   drop_counters drops_;
 };
 

@@ -11,6 +11,7 @@ peer::peer(caf::actor_config& config, io_loop_ptr loop, workspace_ptr space,
     endpoint_host_(host_text(wanted.endpoint)),
     session_lost_(former.memory.session_lost),
     initial_keepalive_(wanted.persistent_keepalive),
+    drop_lines_(space_->lines, {}),
     session_(self, wanted.public_key, *space_->indices, slot,
              former.memory.generation, this->loop().random(), &space_->staging,
              &space_->leads_into_tunnel),
@@ -22,11 +23,13 @@ peer::peer(caf::actor_config& config, io_loop_ptr loop, workspace_ptr space,
     session_.set_endpoint(*found);
   session_.resume(former.memory);
   turns_.configure(found);
+  drop_lines_.rename(line_start());
+  session_.drops_watched_by(&drop_lines_);
   if (session_.path())
     told_.remote = session_.path()->remote;
   const auto now = this->loop().now();
   health_.identity_changed(self != nullptr, now);
-  health_.endpoint_known(session_.path().has_value(), now);
+  health_.endpoint_known(told_.remote, now);
 }
 
 peer::behavior_type peer::make_behavior() {
@@ -39,15 +42,26 @@ peer::behavior_type peer::make_behavior() {
     },
     [this](const initiation_received& message) {
       const auto moment = loop().moment();
+      log_handshake("received from", message_type::initiation,
+                    message.path.remote);
       session_.receive(*message.claim, message.path, moment);
       follow_up(moment);
+      note_handshake(message.path.remote, moment);
     },
     [this](const answer_received& answer) {
       const auto moment = loop().moment();
       auto message = answer.message;
-      session_.receive(byte_span{message.bytes}.first(message.size),
-                       message.path, moment);
+      const auto bytes = byte_span{message.bytes}.first(message.size);
+      if (const auto type = wire::classify(bytes))
+        log_handshake("received from", *type, message.path.remote);
+      session_.receive(bytes, message.path, moment);
       follow_up(moment);
+      note_handshake(message.path.remote, moment);
+    },
+    [this](const wrong_key_claimed& seen) {
+      const auto moment = loop().moment();
+      health_.found(trouble::wrong_key_used{seen.from}, moment.now);
+      tell_health(moment);
     },
     [this](const deadline_passed&) {
       const auto moment = loop().moment();
@@ -55,7 +69,7 @@ peer::behavior_type peer::make_behavior() {
       session_.handle_deadlines(moment);
       follow_up(moment);
       tell_silence(moment);
-      arm(health_.up_until());
+      arm(health_.next_deadline());
     },
     [this](const source_lost&) { session_.forget_source(); },
     [this](const host_routes_changed&) { check_source(); },
@@ -126,6 +140,10 @@ void peer::open(incoming_datagrams& datagrams) {
   if (first != incoming_batch::end)
     pass_to_host({std::move(batch), first, caf::actor_cast<peer_actor>(this)});
   follow_up(at);
+  if (const auto source = std::exchange(refused_source_, std::nullopt)) {
+    health_.found(trouble::source_refused{*source}, at.now);
+    tell_health(at);
+  }
 }
 
 void peer::pass_to_host(incoming_chain chain) {
@@ -171,11 +189,12 @@ std::uint16_t peer::open_chain(incoming_batch& batch, std::uint16_t first,
 byte_span peer::accept(byte_span packet, const routes& allowed) {
   const auto view = parse_ip_packet(packet);
   if (!view) {
-    session_.count_drop(drop_reason::malformed_inner);
+    session_.count_drop(drop_reason::malformed_inner, 1, {packet});
     return {};
   }
   if (allowed.slot_of(view->source) != slot_) {
-    session_.count_drop(drop_reason::wrong_source);
+    session_.count_drop(drop_reason::wrong_source, 1, {packet});
+    refused_source_ = view->source;
     return {};
   }
   return packet.first(view->length);
@@ -190,7 +209,7 @@ void peer::begin() {
   if (std::exchange(session_lost_, false))
     session_.initiate_handshake(at);
   follow_up(at);
-  arm(health_.up_until()); // of the actor before
+  arm(health_.next_deadline()); // of the actor before
 }
 
 /// May be called as often as strangers like: no handshake begins while there is
@@ -208,8 +227,10 @@ void peer::check_source() {
 
 void peer::change(const patch<peer_config>& changes) {
   const auto at = loop().moment();
-  if (const auto* name = changes.find(&peer_config::name))
+  if (const auto* name = changes.find(&peer_config::name)) {
     name_ = *name;
+    drop_lines_.rename(line_start());
+  }
   if (const auto* key = changes.find(&peer_config::preshared_key))
     session_.set_preshared_key(*key);
   if (const auto* where = changes.find(&peer_config::endpoint)) {
@@ -230,6 +251,7 @@ void peer::change(const patch<peer_config>& changes) {
 
 void peer::configure(const endpoint& where, const instant& at) {
   turns_.configure(where);
+  swings_.redirected(where);
   session_.redirect(where, at);
   initiations_changed(at); // it has had no time to answer
 }
@@ -244,9 +266,9 @@ void peer::drop_lost(const routes& now) {
 peer_state peer::state() const {
   peer_state result;
   result.word = health_.word();
-  if (health_.reason())
-    result.reason = to_string(*health_.reason());
   const auto at = loop().moment();
+  if (const auto reason = health_.reason(at.now))
+    result.reason = to_string(*reason);
   result.since = at.wall
                  - std::chrono::duration_cast<wall_time::duration>(
                    at.now - health_.since());
@@ -284,6 +306,7 @@ void peer::follow_up(const instant& at) {
     // Rare and small: not worth a buffer of the pool.
     outgoing_ptr batch{new outgoing_batch(session_.transmit_size())};
     session_.poll_transmit(batch->datagrams, at);
+    log_sent_handshakes(batch->datagrams);
     if (!batch->datagrams.empty())
       send_out(std::move(batch));
   }
@@ -299,72 +322,6 @@ void peer::arm(const std::optional<time_point>& when) {
   armed_ = when;
   send(neighbours_.timer,
        arm_deadline{slot_, when, caf::actor_cast<peer_actor>(this)});
-}
-
-// -- events ------------------------------------------------------------------
-
-void peer::tell_events(const instant& at) {
-  const auto& path = session_.path();
-  if (path && told_.remote != path->remote) {
-    told_.remote = path->remote;
-    health_.endpoint_known(true, at.now);
-    tell(event_kind::endpoint_changed, at);
-  }
-  if (told_.handshake != session_.last_handshake()) {
-    told_.handshake = session_.last_handshake();
-    handshake_completed(at);
-  }
-  if (told_.given_up != session_.handshakes_given_up()) {
-    told_.given_up = session_.handshakes_given_up();
-    health_.handshake_given_up(at.now);
-    tell(event_kind::handshake_failed, at, to_string(peer_trouble::no_answer));
-  }
-  if (initiations_changed(at)) {
-    if (told_.unanswered > 1 && !endpoint_host_.empty()) {
-      send(neighbours_.registry, endpoint_unanswered{session_.key()});
-    } else if (told_.unanswered > 1 && session_.path()) {
-      // For the next repetition: an answer to this one must find its handshake.
-      if (const auto next = turns_.next(session_.path()->remote))
-        session_.set_endpoint(*next);
-    }
-  }
-}
-
-void peer::handshake_completed(const instant& at) {
-  const auto was_up = health_.is_up();
-  health_.handshake_completed(at.now);
-  tell(event_kind::handshake_completed, at);
-  if (!was_up)
-    tell(event_kind::peer_up, at);
-  arm(health_.up_until());
-}
-
-void peer::tell_silence(const instant& at) {
-  const auto was_up = health_.is_up();
-  health_.handle_deadline(at.now);
-  if (was_up && !health_.is_up())
-    tell(event_kind::peer_down, at, to_string(peer_trouble::no_handshake));
-}
-
-bool peer::initiations_changed(const instant& at) {
-  if (told_.unanswered == session_.unanswered())
-    return false;
-  told_.unanswered = session_.unanswered();
-  if (told_.unanswered > 0)
-    health_.handshake_begun(at.now);
-  return true;
-}
-
-void peer::tell(event_kind kind, const instant& at, std::string reason) {
-  overlay_event event;
-  event.kind = kind;
-  event.when = at.wall;
-  event.peer = session_.key();
-  event.peer_name = name_;
-  if (kind != event_kind::peer_down) // nobody knows where it is
-    event.endpoint = told_.remote;
-  event.reason = std::move(reason);
-  send(neighbours_.events, std::move(event));
 }
 
 } // namespace weft

@@ -9,6 +9,7 @@
 #include "messages/routes.hpp"
 #include "messages/timer.hpp"
 #include "messages/udp_port.hpp"
+#include "protocol/tunnel/endpoint_swings.hpp"
 #include "protocol/tunnel/endpoint_turns.hpp"
 #include "protocol/tunnel/peer_health.hpp"
 #include "protocol/tunnel/peer_session.hpp"
@@ -71,6 +72,19 @@ private:
   void tell_silence(const instant& at);
   /// Whether more of them were sent, or one was answered, since the last time.
   bool initiations_changed(const instant& at);
+  /// Notes if something authentic came since the last time.
+  void hear(const instant& at);
+  void endpoint_moved(const endpoint& to, const instant& at);
+  /// After a handshake message: what it says of the peer's health.
+  void note_handshake(const endpoint& from, const instant& at);
+  /// Tells of the word and the reason, if they are news.
+  void tell_health(const instant& at);
+  /// How the peer's lines in the log begin.
+  std::string line_start() const;
+  /// A line at `debug` about a handshake message.
+  void log_handshake(std::string_view what, message_type type,
+                     const endpoint& where) const;
+  void log_sent_handshakes(const datagram_buffer& sent) const;
   void tell(event_kind kind, const instant& at, std::string reason = {});
 
   workspace_ptr space_;
@@ -83,15 +97,21 @@ private:
   /// Until the peer is published: the keepalive that it will begin with.
   std::optional<std::chrono::seconds> initial_keepalive_;
   endpoint_turns turns_;
+  endpoint_swings swings_;
+  drop_log drop_lines_;
   peer_session session_;
   peer_health health_;
   std::optional<time_point> armed_;
+  std::optional<ip_address> refused_source_; ///< of a packet in this chain
 
   /// What has been told of the session.
   struct {
     std::optional<wall_time> handshake;
     std::optional<endpoint> remote;
     unsigned unanswered = 0;
+    std::uint64_t received = 0; ///< packets, when that was looked at last
+    bool failing = false;
+    unsigned unused_answers = 0;
     std::uint64_t given_up = 0;
   } told_;
 };

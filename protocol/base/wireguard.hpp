@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string_view>
 
 namespace weft {
 
@@ -54,6 +55,20 @@ enum class message_type : std::uint8_t {
   cookie_reply = 3,
   transport = 4,
 };
+
+constexpr std::string_view to_string(message_type type) {
+  switch (type) {
+    case message_type::initiation:
+      return "initiation";
+    case message_type::response:
+      return "response";
+    case message_type::cookie_reply:
+      return "cookie reply";
+    case message_type::transport:
+      break;
+  }
+  return "transport message";
+}
 
 namespace wire {
 

@@ -73,13 +73,39 @@ struct drop_context {
   const endpoint* remote = nullptr; ///< where it came from, or was to go
 };
 
-/// A count for each reason.
+/// Sees each drop while it is counted.
+class drop_watcher {
+public:
+  virtual void dropped(drop_reason reason, std::uint64_t packets,
+                       const drop_context& context)
+    = 0;
+
+protected:
+  ~drop_watcher() = default;
+};
+
+/// A count for each reason.  A copy has the counts, and nobody watches it.
 class drop_counters {
 public:
+  drop_counters() = default;
+  drop_counters(const drop_counters& other) : counts_(other.counts_) {
+  }
+  drop_counters& operator=(const drop_counters& other) {
+    counts_ = other.counts_;
+    return *this;
+  }
+  ~drop_counters() = default;
+
+  /// Null: nobody.  The watcher must outlive the counters.
+  void watched_by(drop_watcher* watcher) {
+    watcher_ = watcher;
+  }
   /// `packets` of them, of which `context` shows one.
   void dropped(drop_reason reason, std::uint64_t packets = 1,
-               const drop_context& /*context*/ = {}) {
+               const drop_context& context = {}) {
     counts_[static_cast<std::size_t>(reason)] += packets;
+    if (watcher_ != nullptr)
+      watcher_->dropped(reason, packets, context);
   }
   void add(const drop_counters& other) {
     for (std::size_t i = 0; i < counts_.size(); ++i)
@@ -91,6 +117,7 @@ public:
 
 private:
   std::array<std::uint64_t, drop_reason_count> counts_{};
+  drop_watcher* watcher_ = nullptr;
 };
 
 } // namespace weft

@@ -172,6 +172,11 @@ tai64n to_tai64n(wall_time wall) {
   return label;
 }
 
+std::chrono::seconds seconds_of(const tai64n& label) {
+  return std::chrono::seconds{
+    static_cast<std::int64_t>(load_be<std::uint64_t>(label.data()))};
+}
+
 identity::identity(const private_key& key)
   : private_(key), public_(derive_public_key(key)),
     initial_hash_(initial_hash_of(public_)) {

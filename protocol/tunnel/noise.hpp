@@ -25,6 +25,9 @@ using tai64n = byte_array<wire::timestamp_size>;
 /// about the host (as the kernel does).
 tai64n to_tai64n(wall_time wall);
 
+/// A label's whole seconds.  Only differences mean anything.
+std::chrono::seconds seconds_of(const tai64n& label);
+
 /// Our static key pair with what follows from it.
 class identity {
 public:

@@ -15,6 +15,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <utility>
 
 namespace weft {
 
@@ -146,6 +147,16 @@ public:
   unsigned unanswered() const {
     return values_.unanswered;
   }
+  /// Initiations of the peer that were answered since the last handshake was
+  /// completed.
+  unsigned unused_answers() const {
+    return values_.unused_answers;
+  }
+  /// Where the last message came from that was refused although it may be the
+  /// peer's, and why; once.
+  std::optional<handshake_refusal> take_refusal() {
+    return std::exchange(refusal_, std::nullopt);
+  }
   /// Handshakes that nobody answered for 90 s.
   std::uint64_t handshakes_given_up() const {
     return values_.given_up;
@@ -163,6 +174,10 @@ public:
   }
   const drop_counters& drops() const {
     return values_.drops;
+  }
+  /// Null: nobody.  The watcher must outlive the session.
+  void drops_watched_by(drop_watcher* watcher) {
+    values_.drops.watched_by(watcher);
   }
 
   /// All that it is, but its identity and what else it was created with.
@@ -223,6 +238,7 @@ private:
   const receiver_index_codec& indices_;
   random_source& random_;
   std::optional<static_pair> statics_; ///< nothing: no handshake is possible
+  std::optional<handshake_refusal> refusal_;
 
   // What save() gives out.
   session_values values_;

@@ -193,8 +193,13 @@ void peer_session::receive(const noise_claim& claim, const network_path& from,
   if (responder->timestamp() <= values_.newest_timestamp) {
     values_.drops.dropped(drop_reason::replayed_handshake, 1,
                           {{}, &from.remote});
+    refusal_ = {handshake_refusal::cause::older_stamp, from.remote,
+                ++values_.older_stamps,
+                seconds_of(values_.newest_timestamp)
+                  - seconds_of(responder->timestamp())};
     return;
   }
+  values_.older_stamps = 0;
   values_.newest_timestamp = responder->timestamp();
   values_.last_accepted = at.now;
   values_.received.bytes += wire::initiation_size;
@@ -211,6 +216,7 @@ void peer_session::accept_initiation(const noise_responder& responder,
   const auto keys = responder.respond(values_.psk, index, random_, message);
   if (!keys)
     return;
+  ++values_.unused_answers;
   stamper_.stamp(message, at.now);
   values_.outbox.push_back(to_vector(message));
   values_.sent.bytes += message.size();
@@ -243,6 +249,7 @@ void peer_session::handle_response(const_byte_span message,
     values_.pending->forgeries.take(at.now);
     values_.drops.dropped(drop_reason::invalid_handshake, 1,
                           {message, &from.remote});
+    refusal_ = {handshake_refusal::cause::answer_not_opened, from.remote};
     return;
   }
   const auto remote
@@ -295,6 +302,7 @@ void peer_session::handshake_completed(const instant& at) {
   values_.deadlines.cancel(deadline::retransmit_handshake);
   values_.attempts = 0;
   values_.unanswered = 0;
+  values_.unused_answers = 0;
   values_.final_rekey_sent = false;
   values_.last_handshake = at.wall;
 }

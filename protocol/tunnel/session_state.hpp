@@ -30,6 +30,19 @@ struct pending_initiation {
   token_bucket forgeries = forged_answers; ///< responses that may be wrong
 };
 
+/// What the last handshake message says of the peer, although it came to
+/// nothing.
+struct handshake_refusal {
+  enum class cause : std::uint8_t {
+    answer_not_opened, ///< to our initiation: forged, or with another psk
+    older_stamp, ///< than the newest: replayed, or of a clock that is late
+  };
+  cause why{};
+  endpoint from;
+  unsigned in_a_row = 1;          ///< of older stamps
+  std::chrono::seconds behind{0}; ///< the newest stamp
+};
+
 struct session_traffic {
   std::uint64_t bytes = 0; ///< of UDP payload, handshakes included
   std::uint64_t packets = 0;
@@ -57,6 +70,8 @@ struct session_values {
   unsigned attempts = 0;
   unsigned unanswered = 0; ///< as attempts, but for all initiations
   std::uint64_t given_up = 0;
+  unsigned unused_answers = 0; ///< of ours since the last handshake
+  unsigned older_stamps = 0;   ///< since the last initiation that was accepted
   bool final_rekey_sent = false; ///< shortly before the session expires
   std::optional<wall_time> last_handshake;
 

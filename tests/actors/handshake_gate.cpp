@@ -3,6 +3,7 @@
 #include "messages/errors.hpp"
 #include "messages/udp_port.hpp"
 #include "platform/clock.hpp"
+#include "tests/actors/line_sink.hpp"
 #include "tests/actors/support.hpp"
 #include "tests/protocol/support.hpp"
 
@@ -92,7 +93,8 @@ struct gated {
     return home.spawn<handshake_gate>(
       loop.loop,
       std::vector<handshake_source_actor>{socket.handle(), strangers.handle()},
-      indices, change_identity{self, true});
+      indices, change_identity{self, true},
+      std::make_shared<spdlog::logger>("test", lines));
   }
 
   /// Hands messages to the gate and waits until it has dealt with them; each
@@ -153,6 +155,7 @@ struct gated {
   using numbers = std::vector<std::uint32_t>;
   const endpoint filler = from_host(250);
 
+  std::shared_ptr<line_sink> lines = std::make_shared<line_sink>();
   world home{run_by::hand};
   test_loop loop = home.start_loop();
   deterministic_random random{11};
@@ -220,6 +223,38 @@ TEST_CASE_METHOD(gated, "An initiation of an unknown key is counted") {
   pass({message_of(stranger.initiation())});
   CHECK(drops(drop_reason::unknown_peer) == 1);
   CHECK(reached<initiation_received>().empty());
+}
+
+TEST_CASE_METHOD(gated, "A stranger is told of with key and address, once a "
+                        "minute") {
+  initiator stranger(5, self->public_static());
+  const auto key = to_string(stranger.key());
+  for (int i = 0; i < 3; ++i)
+    pass({message_of(stranger.initiation(), from_host(77))});
+  CHECK(lines->count("a stranger with the key " + key.substr(0, 8)
+                     + "... (claimed) asks for a handshake from "
+                       "192.0.2.77:51820")
+        == 1);
+  CHECK(lines->count(key) == 0);
+}
+
+TEST_CASE_METHOD(gated, "Who uses a wrong key for this node is told of in one "
+                        "line, but at a peer's address that peer hears it") {
+  initiator mistaken(6, callers[1]->key());
+  for (int i = 0; i < 3; ++i)
+    pass({message_of(mistaken.initiation(), from_host(77))});
+  CHECK(lines->count("1 handshake message(s) for another public key than ours, "
+                     "the last from 192.0.2.77:51820 (claimed)")
+        == 1);
+  CHECK(reached<wrong_key_claimed>().empty());
+  peer_entries_changed changed;
+  changed.entries.push_back(
+    {callers[2]->key(), peers[2]->handle(), from_host(77, 9)});
+  caf::anon_send(gate, changed);
+  for (int i = 0; i < 3; ++i)
+    pass({message_of(mistaken.initiation(), from_host(77))});
+  CHECK(reached<wrong_key_claimed>() == numbers{2});
+  CHECK(lines->count("another public key") == 1);
 }
 
 TEST_CASE_METHOD(gated, "A peer that was removed or replaced is not reached") {
