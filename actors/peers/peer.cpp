@@ -26,7 +26,7 @@ peer::peer(caf::actor_config& config, io_loop_ptr loop, workspace_ptr space,
     told_.remote = session_.path()->remote;
   const auto now = this->loop().now();
   health_.identity_changed(self != nullptr, now);
-  health_.endpoint_known(session_.path().has_value(), now);
+  health_.endpoint_known(told_.remote, now);
 }
 
 peer::behavior_type peer::make_behavior() {
@@ -55,7 +55,7 @@ peer::behavior_type peer::make_behavior() {
       session_.handle_deadlines(moment);
       follow_up(moment);
       tell_silence(moment);
-      arm(health_.up_until());
+      arm(health_.next_deadline());
     },
     [this](const source_lost&) { session_.forget_source(); },
     [this](const session_wanted&) {
@@ -189,7 +189,7 @@ void peer::begin() {
   if (std::exchange(session_lost_, false))
     session_.initiate_handshake(at);
   follow_up(at);
-  arm(health_.up_until()); // of the actor before
+  arm(health_.next_deadline()); // of the actor before
 }
 
 /// May be called as often as strangers like: no handshake begins while there is
@@ -237,9 +237,9 @@ void peer::drop_lost(const routes& now) {
 peer_state peer::state() const {
   peer_state result;
   result.word = health_.word();
-  if (health_.reason())
-    result.reason = to_string(*health_.reason());
   const auto at = loop().moment();
+  if (const auto reason = health_.reason(at.now))
+    result.reason = to_string(*reason);
   result.since = at.wall
                  - std::chrono::duration_cast<wall_time::duration>(
                    at.now - health_.since());
@@ -300,7 +300,7 @@ void peer::tell_events(const instant& at) {
   const auto& path = session_.path();
   if (path && told_.remote != path->remote) {
     told_.remote = path->remote;
-    health_.endpoint_known(true, at.now);
+    health_.endpoint_known(told_.remote, at.now);
     tell(event_kind::endpoint_changed, at);
   }
   if (told_.handshake != session_.last_handshake()) {
@@ -310,7 +310,9 @@ void peer::tell_events(const instant& at) {
   if (told_.given_up != session_.handshakes_given_up()) {
     told_.given_up = session_.handshakes_given_up();
     health_.handshake_given_up(at.now);
-    tell(event_kind::handshake_failed, at, to_string(peer_trouble::no_answer));
+    const auto reason = health_.reason(at.now);
+    tell(event_kind::handshake_failed, at, reason ? to_string(*reason) : "");
+    arm(health_.next_deadline());
   }
   if (initiations_changed(at)) {
     if (told_.unanswered > 1 && !endpoint_host_.empty()) {
@@ -329,22 +331,27 @@ void peer::handshake_completed(const instant& at) {
   tell(event_kind::handshake_completed, at);
   if (!was_up)
     tell(event_kind::peer_up, at);
-  arm(health_.up_until());
+  arm(health_.next_deadline());
 }
 
 void peer::tell_silence(const instant& at) {
   const auto was_up = health_.is_up();
   health_.handle_deadline(at.now);
   if (was_up && !health_.is_up())
-    tell(event_kind::peer_down, at, to_string(peer_trouble::no_handshake));
+    tell(event_kind::peer_down, at, to_string(trouble::no_handshake{}));
 }
 
 bool peer::initiations_changed(const instant& at) {
   if (told_.unanswered == session_.unanswered())
     return false;
   told_.unanswered = session_.unanswered();
-  if (told_.unanswered > 0)
-    health_.handshake_begun(at.now);
+  if (told_.unanswered > 0) {
+    if (told_.received != session_.received().packets) {
+      told_.received = session_.received().packets;
+      health_.heard(at.now);
+    }
+    health_.handshake_begun(session_.path()->remote, told_.unanswered, at.now);
+  }
   return true;
 }
 

@@ -90,6 +90,7 @@ private:
     std::optional<wall_time> handshake;
     std::optional<endpoint> remote;
     unsigned unanswered = 0;
+    std::uint64_t received = 0; ///< packets, when the last of them was sent
     std::uint64_t given_up = 0;
   } told_;
 };
