@@ -63,6 +63,12 @@ peer::behavior_type peer::make_behavior() {
       wake(moment);
       follow_up(moment);
     },
+    [this](const handshake_wanted&) {
+      const auto moment = loop().moment();
+      session_.initiate_handshake(moment);
+      follow_up(moment);
+    },
+    [this](const path_failed& failure) { note_failure(failure); },
     [this](const peer_published&) { begin(); },
     [this](const patch<peer_config>& changes) -> caf::result<void> {
       change(changes);
@@ -197,6 +203,15 @@ void peer::begin() {
 void peer::wake(const instant& at) {
   if (turns_.configured())
     session_.wake(*turns_.configured(), at);
+}
+
+void peer::note_failure(const path_failed& failure) {
+  const auto at = loop().moment();
+  if (!failure.initiation)
+    health_.send_error(failure.code, failure.where, at.now);
+  else if (session_.awaits_answer(*failure.initiation))
+    health_.network_error(failure.code, failure.where, at.now);
+  follow_up(at);
 }
 
 void peer::change(const patch<peer_config>& changes) {

@@ -51,6 +51,8 @@ private:
   byte_span accept(byte_span packet, const routes& allowed);
   void begin();
   void wake(const instant& at);
+  /// Of an ICMP message that counts, or a send that failed.
+  void note_failure(const path_failed& failure);
   void change(const patch<peer_config>& changes);
   void configure(const endpoint& where, const instant& at);
   /// Drops what waits for a session, and is for prefixes of others `now`.

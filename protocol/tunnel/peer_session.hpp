@@ -146,6 +146,10 @@ public:
   unsigned unanswered() const {
     return values_.unanswered;
   }
+  /// Whether the last initiation has this index, and nobody has answered it.
+  bool awaits_answer(std::uint32_t index) const {
+    return values_.pending && values_.pending->index == index;
+  }
   /// Handshakes that nobody answered for 90 s.
   std::uint64_t handshakes_given_up() const {
     return values_.given_up;
