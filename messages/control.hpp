@@ -90,6 +90,13 @@ struct set_log_level {
 /// Ends the overlay: its interface and its sockets are removed.
 struct shut_down {};
 
+/// Begins a handshake with a peer, also if there is a session, but not within
+/// 5 s of the last one.  An unknown peer is an error.  What came of it, the
+/// peer's status says.
+struct begin_handshake {
+  public_key peer;
+};
+
 // -- answers -----------------------------------------------------------------
 
 /// What a request has changed.
@@ -202,6 +209,8 @@ inline constexpr std::tuple request_table{
     {"weft::unsubscribe", control_role::view, answer_size::small,
      streaming::yes}},
   request_row<shut_down, void>{{"weft::shut_down"}},
+  request_row<begin_handshake, void, &begin_handshake::peer>{
+    {"weft::begin_handshake"}},
 };
 
 /// A type that the table has a row for.

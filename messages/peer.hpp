@@ -62,6 +62,9 @@ struct wrong_key_claimed {
   endpoint from;
 };
 
+/// registry -> peer: start a handshake, also if there is a session.
+struct handshake_wanted {};
+
 /// timer -> peer: the deadline that it asked for has passed.
 struct deadline_passed {};
 
@@ -81,6 +84,16 @@ struct prefixes_lost {
   routes_ptr snapshot;
 };
 
+/// udp_port or stranger_port -> peer: the network refused a datagram to it.
+/// Told once a second for each endpoint.
+struct path_failed {
+  int code = 0; ///< errno
+  endpoint where;
+  /// By an ICMP message, which quotes an initiation with this index.  Nothing:
+  /// this host refused to send it.
+  std::optional<std::uint32_t> initiation;
+};
+
 struct peer_report {
   std::uint32_t slot = 0;
   peer_status status;
@@ -96,10 +109,12 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::initiation_received)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::answer_received)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::session_wanted)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::wrong_key_claimed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::handshake_wanted)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::deadline_passed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::peer_published)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::endpoint_found)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::prefixes_lost)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::path_failed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::peer_report)
 
 namespace weft {
@@ -113,11 +128,13 @@ using peer_actor = caf::typed_actor<
   caf::reacts_to<incoming_datagrams>, caf::reacts_to<packets_refused>,
   // handshakes, once the gate has found them worth their cost
   caf::reacts_to<initiation_received>, caf::reacts_to<answer_received>,
-  caf::reacts_to<session_wanted>, caf::reacts_to<wrong_key_claimed>,
+  caf::reacts_to<session_wanted>, caf::reacts_to<handshake_wanted>,
+  caf::reacts_to<wrong_key_claimed>,
   // what the session's timers asked for
   caf::reacts_to<deadline_passed>,
-  // it looks for its local address again
+  // it looks for its local address again; it knows why nobody answers
   caf::reacts_to<source_lost>, caf::reacts_to<host_routes_changed>,
+  caf::reacts_to<path_failed>,
   // from the registry: begin, and be another.  Of a patch all counts but its
   // verb and its allowed IPs.
   caf::reacts_to<peer_published>,

@@ -94,6 +94,8 @@ using registry_actor = caf::typed_actor<
   caf::reacts_to<endpoint_unanswered>,
   // peers that have ended, and paths that may have failed
   caf::reacts_to<session_ended>, caf::reacts_to<host_routes_changed>,
+  // for whoever looks into what is wrong
+  caf::replies_to<begin_handshake>::with<void>,
   // questions
   caf::replies_to<check_handshake>::with<bool>,
   caf::replies_to<configuration_request>::with<peer_configurations>,

@@ -12,8 +12,14 @@
 
 namespace weft {
 
-/// What a descriptor is watched for.
-enum class interest : std::uint8_t { none = 0, read = 1, write = 2, both = 3 };
+/// What a descriptor is watched for: each of the others means errors as well.
+enum class interest : std::uint8_t {
+  none = 0,
+  read = 1,
+  write = 2,
+  both = 3,
+  errors = 4
+};
 
 /// An epoll set with an eventfd to wake it and a timerfd on CLOCK_BOOTTIME.
 class poller {

@@ -7,6 +7,7 @@
 #include "protocol/packets/datagram_buffer.hpp"
 #include "protocol/packets/receive_memory.hpp"
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -30,6 +31,17 @@ struct addressed_datagram {
   const_byte_span bytes;
   endpoint remote;
   std::optional<source_address> local;
+};
+
+/// What the network said of a datagram that was sent before.  Anybody can forge
+/// the ICMP message that says so.
+struct network_error {
+  int code = 0;         ///< errno
+  bool by_icmp = false; ///< false: this host found it out itself
+  endpoint remote;      ///< where the datagram was sent
+  /// How the datagram began, as far as it was quoted.
+  std::array<std::byte, 8> quoted{};
+  std::size_t quoted_size = 0;
 };
 
 /// One address family's socket.  Non-blocking.
@@ -95,9 +107,20 @@ public:
   /// appends them to `out`.  Truncated messages are left out and counted,
   /// empty ones are left out: `ok` may come with nothing new in `out`.  Errors
   /// that the network reports for earlier sends (ECONNREFUSED and the like) do
-  /// not end reception.
+  /// not end reception: see may_have_errors().
   io_status receive(byte_span memory, std::size_t max_count,
                     std::vector<received_datagrams>& out);
+
+  /// Whether a call met an error of an earlier datagram, or found nothing to
+  /// receive though the socket was ready: then receive_errors() may yield some.
+  bool may_have_errors() const {
+    return may_have_errors_;
+  }
+  /// Appends what the network said of datagrams of this port: max_errors at
+  /// most, the rest is there the next time.  Each comes to any one of the
+  /// port's sockets, whichever sent the datagram.
+  void receive_errors(std::vector<network_error>& out);
+  static constexpr std::size_t max_errors = 64;
 
   struct send_result {
     io_status status = io_status::ok; ///< failed: see code; the rest was tried
@@ -105,7 +128,9 @@ public:
                             ///< to send, which is the buffer's size unless the
                             ///< status is would_block: go on from here
     std::size_t failed = 0; ///< datagrams before `sent` that were given up
-    int code = 0;           ///< errno of the last failure
+    std::size_t crowded_out = 0; ///< of these, for want of room in the queue of
+                                 ///< the outgoing link
+    int code = 0;                ///< errno of the last failure
     bool source_was_invalid = false; ///< forget `source`: it does not exist or
                                      ///< is of the other family
   };
@@ -119,6 +144,8 @@ public:
   /// checksums in hardware (EIO), else for this call (EINVAL, EMSGSIZE: the
   /// route's MTU is too small).  The routing tables alone choose the outgoing
   /// interface; `source.interface_index` counts for link-local addresses only.
+  /// An error that may be an earlier datagram's, to somebody else, counts only
+  /// when it comes again at once.
   send_result
   send(const datagram_buffer& batch, std::size_t first, const endpoint& remote,
        const std::optional<source_address>& source);
@@ -150,6 +177,7 @@ private:
   bool gso_ = false;
   bool gro_ = false;
   std::uint64_t truncated_ = 0;
+  bool may_have_errors_ = false;
   struct message_arena; ///< headers, control messages and vectors, reused
   struct arena_deleter {
     void operator()(message_arena*) const;

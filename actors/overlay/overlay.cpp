@@ -66,6 +66,7 @@ overlay::behavior_type overlay::make_behavior() {
       return change_allowed_ip(asked.peer, asked.prefix, true);
     },
     [this](const check_handshake& asked) { return delegate(registry_, asked); },
+    [this](const begin_handshake& asked) { return delegate(registry_, asked); },
     [this](const generate_keys&) {
       key_pair keys;
       keys.secret = generate_private_key(loop().random());

@@ -1,5 +1,7 @@
 #include "actors/packets/send_queues.hpp"
 
+#include <cerrno>
+
 namespace weft {
 
 namespace {
@@ -14,10 +16,11 @@ constexpr std::size_t max_detoured = 4096;
 } // namespace
 
 send_queues::send_queues(io_loop& loop, drop_counters& drops,
+                         network_errors& errors,
                          std::function<void()> waiting_changed,
                          std::function<void()> failed)
-  : loop_(loop), drops_(drops), waiting_changed_(std::move(waiting_changed)),
-    failed_(std::move(failed)) {
+  : loop_(loop), drops_(drops), errors_(errors),
+    waiting_changed_(std::move(waiting_changed)), failed_(std::move(failed)) {
   v4_.main.queues = this;
   v6_.main.queues = this;
 }
@@ -96,6 +99,7 @@ void send_queues::send(outgoing_datagrams& datagrams) {
   auto& way = remote.address.is_v4() ? v4_ : v6_;
   if (way.main.socket == nullptr) {
     drops_.dropped(drop_reason::send_failed, datagrams.batch->datagrams.size());
+    errors_.send_failed(datagrams.peer, remote, EAFNOSUPPORT, loop_.now());
     return;
   }
   auto* by = &queue_for(way, remote);
@@ -143,6 +147,7 @@ send_queues::queue* send_queues::free_detour(family& way) {
       made->queues = this;
       made->own = std::move(*opened);
       made->socket = &*made->own;
+      watch(*made);
       way.detours.push_back(std::move(made));
       return way.detours.back().get();
     }
@@ -170,6 +175,7 @@ void send_queues::replace_main(family& way) {
     loop_.forget(way.main.own->descriptor());
   way.main.own = std::move(*opened);
   way.main.socket = &*way.main.own;
+  watch(way.main);
 }
 
 bool send_queues::try_send(queue& by, waiting_batch& waiting) {
@@ -179,7 +185,11 @@ bool send_queues::try_send(queue& by, waiting_batch& waiting) {
   waiting.sent = result.sent;
   if (result.source_was_invalid && waiting.datagrams.peer)
     caf::anon_send(waiting.datagrams.peer, source_lost{});
-  drops_.dropped(drop_reason::send_failed, result.failed);
+  drops_.dropped(drop_reason::send_failed, result.failed - result.crowded_out);
+  drops_.dropped(drop_reason::send_overload, result.crowded_out);
+  if (result.failed > result.crowded_out)
+    errors_.send_failed(waiting.datagrams.peer, path.remote, result.code,
+                        loop_.now());
   return result.status != udp_socket::io_status::would_block;
 }
 
@@ -210,7 +220,7 @@ void send_queues::watch(queue& by) {
     waiting_changed_();
     return;
   }
-  const auto wanted = by.waiting.empty() ? interest::none : interest::write;
+  const auto wanted = by.waiting.empty() ? interest::errors : interest::write;
   if (!loop_.watch(by.own->descriptor(), wanted, &by))
     drop_waiting(by); // nobody would say that there is room
 }
@@ -222,7 +232,9 @@ void send_queues::send_waiting(queue& by) {
     watch(by);
 }
 
-void send_queues::queue::ready(bool, bool writable) {
+void send_queues::queue::ready(bool readable, bool writable) {
+  if (readable)
+    queues->errors_.read(*socket, queues->loop_.now());
   if (writable)
     queues->send_waiting(*this);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "actors/loop/io_loop.hpp"
+#include "actors/packets/network_errors.hpp"
 #include "messages/udp_port.hpp"
 #include "platform/udp_socket.hpp"
 
@@ -27,8 +28,9 @@ public:
   /// For each family.  When all are in use, they are shared.
   static constexpr std::size_t max_detours = 8;
 
-  /// `waiting_changed` is called when waits_for() may have changed.
-  send_queues(io_loop& loop, drop_counters& drops,
+  /// `waiting_changed` is called when waits_for() may have changed.  `errors`
+  /// tells peers of what was not sent.
+  send_queues(io_loop& loop, drop_counters& drops, network_errors& errors,
               std::function<void()> waiting_changed,
               std::function<void()> failed);
   send_queues(const send_queues&) = delete;
@@ -69,6 +71,7 @@ private:
     udp_socket* socket = nullptr; ///< own or the receiving one
     std::deque<waiting_batch> waiting;
 
+    /// What was opened for sending receives nothing: `readable` means errors.
     void ready(bool readable, bool writable) override;
     void failed() override {
       queues->failed_();
@@ -95,6 +98,7 @@ private:
 
   io_loop& loop_;
   drop_counters& drops_;
+  network_errors& errors_;
   std::function<void()> waiting_changed_;
   std::function<void()> failed_;
   bool divided_ = false;

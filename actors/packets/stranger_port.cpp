@@ -28,6 +28,7 @@ stranger_port::behavior_type stranger_port::make_behavior() {
     [this](const send_cookie_replies& wanted) { reply(wanted); },
     [this](const handshakes_processed& count) { sorter_.processed(count); },
     [this](routes_changed& changed) -> caf::result<void> {
+      errors_.set_routes(changed.snapshot);
       sorter_.set_routes(std::move(changed.snapshot));
       return caf::unit;
     },
@@ -54,6 +55,7 @@ stranger_port::behavior_type stranger_port::make_behavior() {
 void stranger_port::on_exit() {
   close();
   sorter_.clear();
+  errors_.clear();
   own_.reset();
   peers_port_ = nullptr;
 }
@@ -108,6 +110,8 @@ void stranger_port::receive_from(udp_socket& socket) {
   received_.clear();
   std::ignore
     = socket.receive(batch->memory(), udp_socket::max_messages, received_);
+  if (socket.may_have_errors())
+    errors_.read(socket, loop().now());
   sorter_.sort(received_, std::move(batch), max);
 }
 

@@ -5,6 +5,7 @@
 #include "actors/loop/detail_log.hpp"
 #include "actors/loop/io_loop.hpp"
 #include "actors/packets/datagram_sorter.hpp"
+#include "actors/packets/network_errors.hpp"
 #include "messages/stranger_port.hpp"
 #include "messages/udp_port.hpp"
 
@@ -52,6 +53,7 @@ private:
   family_handler v6_;
   drop_log drop_lines_;
   datagram_sorter sorter_;
+  network_errors errors_;
   /// Of one batch: while peers have it, more transport messages are dropped.
   std::shared_ptr<incoming_pool> pool_;
   incoming_ptr own_; ///< receives meanwhile

@@ -25,7 +25,7 @@ udp_port::udp_port(caf::actor_config& config, io_loop_ptr loop,
     fwmark_(fwmark), offload_(offload),
     pool_(std::make_shared<incoming_pool>(pool_size)),
     queues_(
-      *loop, send_drops_, [this] { watch(); }, [this] { fail(); }) {
+      *loop, send_drops_, errors_, [this] { watch(); }, [this] { fail(); }) {
   v4_.port = this;
   v6_.port = this;
   sorter_.drops().watched_by(&drop_lines_);
@@ -46,6 +46,7 @@ udp_port::behavior_type udp_port::make_behavior() {
     [this](const handshakes_processed& count) { sorter_.processed(count); },
     [this](routes_changed& changed) -> caf::result<void> {
       sorter_.set_routes(changed.snapshot);
+      errors_.set_routes(changed.snapshot);
       if (!stranger_port_)
         return caf::unit;
       return delegate(stranger_port_, std::move(changed)); // answers for both
@@ -88,6 +89,7 @@ void udp_port::on_exit() {
   close();
   pool_->on_available(nullptr);
   sorter_.clear();
+  errors_.clear();
   stranger_port_ = nullptr;
   strangers_.reset();
 }
@@ -153,6 +155,8 @@ void udp_port::receive_from(udp_socket& socket) {
   }
   received_.clear();
   std::ignore = socket.receive(batch->memory(), messages_, received_);
+  if (socket.may_have_errors())
+    errors_.read(socket, loop().now());
   std::size_t bytes = 0;
   for (const auto& received : received_)
     bytes += received.bytes.size();

@@ -77,6 +77,7 @@ private:
   datagram_sorter sorter_;
 
   drop_counters send_drops_;
+  network_errors errors_;
   send_queues queues_;
   known_endpoints known_{udp_socket::max_known};
   std::optional<endpoint> last_remote_;

@@ -78,6 +78,12 @@ peer::behavior_type peer::make_behavior() {
       wake(moment);
       follow_up(moment);
     },
+    [this](const handshake_wanted&) {
+      const auto moment = loop().moment();
+      session_.initiate_handshake(moment);
+      follow_up(moment);
+    },
+    [this](const path_failed& failure) { note_failure(failure); },
     [this](const peer_published&) { begin(); },
     [this](const patch<peer_config>& changes) -> caf::result<void> {
       change(changes);
@@ -223,6 +229,15 @@ void peer::check_source() {
   const auto& path = session_.path();
   if (path && path->local && !space_->source_holds(*path, loop().now()))
     session_.forget_source();
+}
+
+void peer::note_failure(const path_failed& failure) {
+  const auto at = loop().moment();
+  if (!failure.initiation)
+    health_.send_error(failure.code, failure.where, at.now);
+  else if (session_.awaits_answer(*failure.initiation))
+    health_.network_error(failure.code, failure.where, at.now);
+  follow_up(at);
 }
 
 void peer::change(const patch<peer_config>& changes) {

@@ -54,6 +54,8 @@ private:
   void wake(const instant& at);
   /// Has the host choose the local address again unless it is still right.
   void check_source();
+  /// Of an ICMP message that counts, or a send that failed.
+  void note_failure(const path_failed& failure);
   void change(const patch<peer_config>& changes);
   void configure(const endpoint& where, const instant& at);
   /// Drops what waits for a session, and is for prefixes of others `now`.

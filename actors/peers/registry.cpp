@@ -67,6 +67,7 @@ registry::behavior_type registry::make_behavior() {
     },
     [this](const session_ended& ended) { remember(ended); },
     [this](const host_routes_changed&) { tell_of_host_routes(); },
+    [this](const begin_handshake& asked) { return start_handshake(asked); },
     [this](const check_handshake& asked) { return handshake_since(asked); },
     [this](const configuration_request&) { return configuration(); },
     [this](const report_request& request) { return report(request); },

@@ -51,6 +51,8 @@ private:
     /// Its name is being looked up, or will be again.  One of the two at most.
     bool looking_up = false;
     std::optional<time_point> look_up_again{};
+    /// Why it was not found the last time; empty: it was, or was not tried.
+    std::string not_found{};
   };
 
   using changes_promise = caf::typed_response_promise<config_changes>;
@@ -132,6 +134,8 @@ private:
   void resolve_again(const public_key& key, const host_endpoint& host,
                      std::chrono::seconds retry_after);
   void try_another_address(const endpoint_unanswered& unanswered);
+  /// Adds why the name of its endpoint was not found, if that is in the way.
+  void explain_name(slot_number slot, peer_status& status) const;
   /// The peer that still wants this name, if it does.
   std::optional<slot_number>
   slot_wanting(const public_key& key, const host_endpoint& host) const;
@@ -157,6 +161,7 @@ private:
   struct collection;
   caf::result<registry_report> report(const report_request& request);
   void ask_next_peer(const std::shared_ptr<collection>& all);
+  caf::result<void> start_handshake(const begin_handshake& asked);
   caf::result<bool> handshake_since(const check_handshake& asked);
   peer_configurations configuration() const;
 

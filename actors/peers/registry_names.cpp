@@ -15,6 +15,7 @@ void registry::resolve(slot_number slot) {
   const auto* host = where ? std::get_if<host_endpoint>(&*where) : nullptr;
   seat.looking_up = host != nullptr;
   seat.look_up_again.reset();
+  seat.not_found.clear();
   if (host != nullptr)
     send(neighbours_.resolver,
          resolve_endpoint{config.public_key, *host,
@@ -36,6 +37,7 @@ void registry::lookup_failed(const endpoint_not_found& failure) {
     return;
   auto& seat = seats_[*slot];
   seat.looking_up = false;
+  seat.not_found = failure.reason;
   if (seat.look_up_again)
     return;
   const auto delay = failure.retry_after;
@@ -70,6 +72,7 @@ void registry::set_resolved(const endpoint_resolved& resolved) {
   auto& seat = seats_[*slot];
   seat.looking_up = false;
   seat.look_up_again.reset();
+  seat.not_found.clear();
   // The addresses have their turns: the one after that which was tried last.
   const auto& found = resolved.found;
   const auto former = directory_.at(*slot).address;
@@ -90,6 +93,21 @@ void registry::try_another_address(const endpoint_unanswered& unanswered) {
   const auto slot = directory_.slot_of(unanswered.peer);
   if (slot && !seats_[*slot].looking_up && !seats_[*slot].look_up_again)
     resolve(*slot);
+}
+
+/// A peer that has an address, and says what is wrong with it, knows better.
+void registry::explain_name(slot_number slot, peer_status& status) const {
+  const auto& seat = seats_[slot];
+  if (seat.not_found.empty() || status.state.word == peer_word::up
+      || (status.endpoint && !status.state.reason.empty()))
+    return;
+  auto& reason = status.state.reason;
+  reason = "not resolved: " + seat.not_found;
+  if (seat.look_up_again) {
+    const auto left = std::chrono::ceil<std::chrono::seconds>(
+      std::max<duration>(*seat.look_up_again - loop().now(), {}));
+    reason += ", next try in " + std::to_string(left.count()) + " s";
+  }
 }
 
 } // namespace weft

@@ -19,11 +19,26 @@ peer_configurations registry::configuration() const {
   return result;
 }
 
+namespace {
+
+caf::error no_such_peer(const public_key& key) {
+  return make_error(ENOENT, "there is no peer " + to_string(key), "peer");
+}
+
+} // namespace
+
+caf::result<void> registry::start_handshake(const begin_handshake& asked) {
+  const auto slot = directory_.slot_of(asked.peer);
+  if (!slot)
+    return no_such_peer(asked.peer);
+  send(seats_[*slot].actor, handshake_wanted{});
+  return caf::unit;
+}
+
 caf::result<bool> registry::handshake_since(const check_handshake& asked) {
   const auto slot = directory_.slot_of(asked.peer);
   if (!slot)
-    return make_error(ENOENT, "there is no peer " + to_string(asked.peer),
-                      "peer");
+    return no_such_peer(asked.peer);
   auto promise = make_response_promise<caf::typed_response_promise<bool>>();
   request(seats_[*slot].actor, caf::infinite, report_request{})
     .then(
@@ -95,7 +110,9 @@ void registry::ask_next_peer(const std::shared_ptr<collection>& all) {
   };
   request(all->from[number], caf::infinite, all->asked)
     .then(
-      [all, number, answered](peer_report& report) {
+      [this, all, number, answered](peer_report& report) {
+        if (directory_.slot_of(report.status.public_key) == report.slot)
+          explain_name(report.slot, report.status);
         auto& place = all->report.peers[number];
         report.status.drops = to_counts(report.drops, false);
         report.status.allowed_ips = std::move(place.allowed_ips);

@@ -1,8 +1,8 @@
 // Sending a batch:
 // 1. gather runs of equal datagrams into messages (message_builder);
 // 2. hand many messages to the kernel with one call (transmit);
-// 3. after a failure decide what to do without: GSO, the source, or the
-//    datagram (overcome).
+// 3. after a failure that comes again (may_be_of_another) decide what to do
+//    without: GSO, the source, or the datagram (overcome).
 #include "platform/linux/udp_arena.hpp"
 #include "platform/udp_socket.hpp"
 
@@ -79,6 +79,18 @@ bool may_mean_source(int code) {
   return code == EINVAL || code == ENETUNREACH || code == EADDRNOTAVAIL
          || code == EHOSTUNREACH || code == ENODEV || code == ENXIO;
 }
+
+/// Whether `code` may be what an ICMP message said of an earlier datagram: the
+/// kernel gives it to the socket's next call, whoever that sends to.
+bool may_be_of_another(int code) {
+  return code == ECONNREFUSED || code == EHOSTUNREACH || code == ENETUNREACH
+         || code == EHOSTDOWN || code == ENONET || code == ENOPROTOOPT
+         || code == EPROTO || code == EOPNOTSUPP || code == EACCES
+         || code == EMSGSIZE;
+}
+/// More than one, since the next such error may come meanwhile: somebody who
+/// forges 10,000 a second must not cost others a datagram.
+constexpr int max_repetitions = 4;
 
 /// What one send call tries with, which failures reduce.
 struct attempt {
@@ -195,6 +207,7 @@ std::size_t udp_socket::send(std::span<const addressed_datagram> datagrams) {
   while (!datagrams.empty()) {
     const auto built = fill_addressed(messages, remotes, datagrams, family_);
     std::size_t at = 0;
+    int repetitions = 0;
     while (at < built) {
       const auto done = ::sendmmsg(fd_.get(), &messages.headers[at],
                                    static_cast<unsigned>(built - at),
@@ -202,10 +215,15 @@ std::size_t udp_socket::send(std::span<const addressed_datagram> datagrams) {
       if (done > 0) {
         at += static_cast<std::size_t>(done);
         went += static_cast<std::size_t>(done);
+        repetitions = 0;
       } else if (errno == EAGAIN) {
         return went;
+      } else if (may_be_of_another(errno) && repetitions < max_repetitions) {
+        ++repetitions;
+        may_have_errors_ = true;
       } else if (errno != EINTR) {
         ++at; // this one alone is lost
+        repetitions = 0;
       }
     }
     datagrams = datagrams.subspan(built);
@@ -220,8 +238,10 @@ udp_socket::transmit(const_byte_span memory, std::span<const slice> slices,
   send_result outcome;
   outcome.sent = first;
   if (remote.address.family != family_) {
-    outcome = {io_status::failed, slices.size(), slices.size() - first,
-               EAFNOSUPPORT, false};
+    outcome.status = io_status::failed;
+    outcome.sent = slices.size();
+    outcome.failed = slices.size() - first;
+    outcome.code = EAFNOSUPPORT;
     return outcome;
   }
   socket_address to{remote};
@@ -232,6 +252,7 @@ udp_socket::transmit(const_byte_span memory, std::span<const slice> slices,
     outcome.source_was_invalid = source.has_value();
   auto& messages = arena_->sent;
   const message_builder builder{memory, slices, to};
+  int repetitions = 0;
 
   while (outcome.sent < slices.size()) {
     const auto built = builder.build(messages, outcome.sent, trying);
@@ -244,6 +265,7 @@ udp_socket::transmit(const_byte_span memory, std::span<const slice> slices,
       // What was refused with the source went out without it.
       outcome.source_was_invalid
         = outcome.source_was_invalid || trying.dropped_source;
+      repetitions = 0;
       continue;
     }
     const int code = errno;
@@ -253,8 +275,18 @@ udp_socket::transmit(const_byte_span memory, std::span<const slice> slices,
       outcome.status = io_status::would_block;
       return outcome;
     }
+    // A GSO message that is too long for the route loses nothing by "too big".
+    if (may_be_of_another(code) && repetitions < max_repetitions
+        && !(code == EMSGSIZE && messages.counts[0] > 1)) {
+      ++repetitions;
+      may_have_errors_ = true;
+      continue;
+    }
+    repetitions = 0;
     if (overcome(trying, gso_, code, messages.counts[0]))
       continue;
+    if (code == ENOBUFS)
+      outcome.crowded_out += messages.counts[0];
     outcome.code = code;
     outcome.failed += messages.counts[0];
     outcome.sent += messages.counts[0];
@@ -275,7 +307,7 @@ udp_socket::send_result
 udp_socket::send(const_byte_span datagram, const endpoint& remote,
                  const std::optional<source_address>& source) {
   if (datagram.size() > 65535)
-    return {io_status::failed, 1, 1, EMSGSIZE, false};
+    return {io_status::failed, 1, 1, 0, EMSGSIZE, false};
   const slice whole{0, static_cast<std::uint16_t>(datagram.size())};
   return transmit(datagram, {&whole, 1}, 0, remote, source);
 }

@@ -27,13 +27,16 @@ void set_buffers(int fd, const udp_socket::options& wanted) {
 }
 
 /// The options without which the socket is of no use.  Outer packets may be
-/// fragmented on their way, as the kernel's WireGuard lets them be.
+/// fragmented on their way, as the kernel's WireGuard lets them be.  What the
+/// network says of them is kept (udp_errors.cpp).
 bool set_required_options(int fd, ip_family family) {
   if (family == ip_family::v4)
     return set_option(fd, SOL_IP, IP_PKTINFO, 1)
+           && set_option(fd, SOL_IP, IP_RECVERR, 1)
            && set_option(fd, SOL_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT);
   return set_option(fd, SOL_IPV6, IPV6_V6ONLY, 1)
          && set_option(fd, SOL_IPV6, IPV6_RECVPKTINFO, 1)
+         && set_option(fd, SOL_IPV6, IPV6_RECVERR, 1)
          && set_option(fd, SOL_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT);
 }
 
@@ -186,6 +189,7 @@ udp_socket::receive(byte_span memory, std::size_t max_count,
   for (int attempt = 0; attempt < max_attempts && got < 0; ++attempt) {
     got = ::recvmmsg(fd_.get(), arena.headers.data(),
                      static_cast<unsigned>(count), MSG_DONTWAIT, nullptr);
+    may_have_errors_ = may_have_errors_ || got < 0;
     if (got < 0 && errno == EAGAIN)
       return io_status::would_block;
   }

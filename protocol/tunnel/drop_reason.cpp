@@ -32,7 +32,7 @@ constexpr std::array<drop_row, drop_reason_count> rows{{
    "refused by the host's network stack",
    "Look at routes and firewall of this host."},
   {reason::send_overload, "send_overload", side::host,
-   "the socket's buffer stayed full",
+   "the socket's buffer stayed full, or the link's queue was",
    "Give the node more of the machine, or send less."},
   {reason::malformed_message, "malformed_message", side::network,
    "no WireGuard message",

@@ -89,9 +89,10 @@ void peer_health::network_error(int error, const endpoint& address,
     found(trouble::refused_by_network{error, address}, now);
 }
 
-void peer_health::send_error(int error, time_point now) {
-  if (word_ != peer_word::up && endpoint_)
-    found(trouble::not_sent{error, *endpoint_}, now);
+void peer_health::send_error(int error, const endpoint& address,
+                             time_point now) {
+  if (word_ != peer_word::up)
+    found(trouble::not_sent{error, address}, now);
 }
 
 void peer_health::found(const peer_trouble& what, time_point now) {

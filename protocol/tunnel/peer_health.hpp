@@ -63,8 +63,8 @@ public:
   void answered(const endpoint& to, unsigned unused, time_point now);
   /// An ICMP error with this errno came for what was sent to `address`.
   void network_error(int error, const endpoint& address, time_point now);
-  /// The host refused with this errno to send to the peer.
-  void send_error(int error, time_point now);
+  /// The host refused with this errno to send to `address`.
+  void send_error(int error, const endpoint& address, time_point now);
   /// This was seen, and explains how the peer is.
   void found(const peer_trouble& what, time_point now);
 

@@ -157,6 +157,10 @@ public:
   std::optional<handshake_refusal> take_refusal() {
     return std::exchange(refusal_, std::nullopt);
   }
+  /// Whether the last initiation has this index, and nobody has answered it.
+  bool awaits_answer(std::uint32_t index) const {
+    return values_.pending && values_.pending->index == index;
+  }
   /// Handshakes that nobody answered for 90 s.
   std::uint64_t handshakes_given_up() const {
     return values_.given_up;

@@ -43,6 +43,12 @@ std::string error_text(int error) {
          + std::to_string(error) + ")";
 }
 
+bool lacks_ipv6(const trouble::not_sent& found) {
+  return !found.at.address.is_v4()
+         && (found.error == ENETUNREACH || found.error == EAFNOSUPPORT
+             || found.error == EADDRNOTAVAIL);
+}
+
 struct in_words {
   std::string operator()(const trouble::no_endpoint&) const {
     return "its endpoint is not known: it has to begin, or be given one";
@@ -63,7 +69,11 @@ struct in_words {
   }
   std::string operator()(const trouble::not_sent& found) const {
     return "cannot send to " + to_string(found.at) + ": "
-           + error_text(found.error) + std::string{advice_for(found.error)};
+           + error_text(found.error)
+           + std::string{lacks_ipv6(found)
+                           ? ": no IPv6 here, or no route to that address; "
+                             "give the peer an IPv4 endpoint"
+                           : advice_for(found.error)};
   }
   std::string operator()(const trouble::answer_not_opened& found) const {
     return "the answer from " + to_string(found.from)

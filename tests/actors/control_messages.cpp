@@ -166,6 +166,7 @@ TEST_CASE("Bytes behind a request are refused") {
   CHECK(refused(generate_keys{}));
   CHECK(refused(set_log_level{}));
   CHECK(refused(shut_down{}));
+  CHECK(refused(begin_handshake{}));
   CHECK(refused(subscribe{}));
   CHECK(refused(unsubscribe{}));
 }

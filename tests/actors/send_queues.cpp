@@ -45,7 +45,7 @@ struct queueing {
     }
     loop.run([&] {
       queues.emplace(
-        *loop.loop, drops, [this] { watch(); }, [] {});
+        *loop.loop, drops, errors, [this] { watch(); }, [] {});
       queues->use(&*sockets.v4, nullptr, divided);
     });
   }
@@ -108,6 +108,7 @@ struct queueing {
   udp_sockets sockets = open();
   udp_sockets strangers;
   drop_counters drops;
+  network_errors errors;
   writable_handler writable;
   std::optional<send_queues> queues;
   world home;

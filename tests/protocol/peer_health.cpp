@@ -224,7 +224,7 @@ TEST_CASE_METHOD(healthy, "An error of the network explains why a peer does "
   CHECK(says("refused at 192.0.2.7:51820"));
   completes_handshake();
   health.network_error(ECONNREFUSED, home, now);
-  health.send_error(ENETUNREACH, now);
+  health.send_error(ENETUNREACH, home, now);
   CHECK(health.word() == peer_word::up);
   CHECK_FALSE(health.reason(now));
 }
@@ -244,9 +244,13 @@ TEST_CASE_METHOD(healthy, "An error of the network counts if it is about where "
 TEST_CASE_METHOD(healthy, "A send that this host refuses is told with its "
                           "errno and address") {
   tries();
-  health.send_error(ENETUNREACH, now);
+  health.send_error(ENETUNREACH, home, now);
   CHECK(says("cannot send to 192.0.2.7:51820: "));
   CHECK(says("(errno 101)"));
+  CHECK_FALSE(says("IPv6"));
+  health.send_error(ENETUNREACH, at("[2001:db8::7]:51820"), now);
+  CHECK(says("cannot send to [2001:db8::7]:51820: "));
+  CHECK(says("no IPv6 here"));
 }
 
 TEST_CASE_METHOD(healthy, "What was seen is forgotten after 180 s, or with the "

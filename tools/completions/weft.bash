@@ -47,7 +47,7 @@ _weft() {
 
   if ((COMP_CWORD == 1)); then
     words='genkey pubkey genpsk check import export status peers watch top peer
-      allow apply reload log-level shutdown context pki --help --version'
+      allow apply reload log-level shutdown context pki explain --help --version'
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
     return
   fi
@@ -75,6 +75,7 @@ _weft() {
     watch) options="$node --count" ;;
     top) options="$node --interval --once" ;;
     apply) options=$node files=yes ;;
+    explain) options="$node --other" values=_weft_peers ;;
     log-level) options=$node words='trace debug info warn error off' ;;
     'peer add') options="$node $peer" ;;
     'peer set') options="$node $peer" values=_weft_peers ;;
@@ -89,7 +90,7 @@ _weft() {
 
   case $previous in
     -i | --interface) values=_weft_interfaces options='' words='' files='' ;;
-    --context) values=_weft_contexts options='' words='' files='' ;;
+    --context | --other) values=_weft_contexts options='' words='' files='' ;;
     --role) values='' options='' words='operator viewer node' files='' ;;
     --certificate | --key | --ca | --revocations | --preshared-key-file | \
       --output | -o | --socket-folder | --folder) values='' options='' words='' files=yes ;;

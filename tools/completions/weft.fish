@@ -70,13 +70,14 @@ complete -c weft -n $first -a log-level -d 'Change how much the daemon logs'
 complete -c weft -n $first -a shutdown -d 'End the daemon'
 complete -c weft -n $first -a context -d 'Nodes to control from here'
 complete -c weft -n $first -a pki -d 'Certificates for remote control'
+complete -c weft -n $first -a explain -d 'Say what is wrong with a peer'
 complete -c weft -n '__weft_begins peer' -a 'add set remove'
 complete -c weft -n '__weft_begins allow' -a 'add remove'
 complete -c weft -n '__weft_begins context' -a 'list use'
 complete -c weft -n '__weft_begins pki' -a 'init issue revoke list'
 
 # Which node they are for.
-for command in status peers watch top apply reload log-level shutdown \
+for command in status peers watch top apply reload log-level shutdown explain \
     'peer add' 'peer set' 'peer remove' 'allow add' 'allow remove'
     set -l here "__weft_is $command"
     complete -c weft -n $here -s i -l interface -x -a '(__weft_interfaces)'
@@ -103,7 +104,8 @@ complete -c weft -n '__weft_is watch' -l count -x -d 'End after so many events'
 complete -c weft -n '__weft_is top' -l interval -x -d Seconds
 complete -c weft -n '__weft_is top' -l once -d 'Print one screen'
 complete -c weft -n '__weft_begins log-level' -a 'trace debug info warn error off'
-for command in 'peer set' 'peer remove' 'allow add' 'allow remove'
+complete -c weft -n '__weft_is explain' -l other -x -a '(__weft_contexts)'
+for command in explain 'peer set' 'peer remove' 'allow add' 'allow remove'
     complete -c weft -n "__weft_begins $command" -a '(__weft_peers)'
 end
 for command in 'peer add' 'peer set'

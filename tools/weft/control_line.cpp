@@ -2,12 +2,14 @@
 #include "platform/terminal.hpp"
 #include "tools/weft/command_line.hpp"
 #include "tools/weft/commands/control_commands.hpp"
+#include "tools/weft/commands/explain.hpp"
 #include "tools/weft/places/connection.hpp"
 #include "tools/weft/places/requests.hpp"
 #include "tools/weft/view/status.hpp"
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 
@@ -25,6 +27,7 @@ struct control_arguments {
   top_options top;
   bool once = false;
   bool verbose = false;
+  std::string other; ///< where the node at the other end is
 };
 
 using arguments_ptr = std::shared_ptr<control_arguments>;
@@ -102,6 +105,53 @@ int run_top(const control_arguments& given, const streams& io) {
     io);
 }
 
+/// Where the node at the other end may be: at the context, or with the
+/// interface on this host, that was given, else at the context that is called
+/// as the peer is.  Nothing: there is none.
+std::optional<connection_options>
+find_other(const control_arguments& given, const peer_status& peer) {
+  constexpr std::chrono::seconds patience{3};
+  connection_options there;
+  there.socket_folder = given.connection.socket_folder;
+  there.contexts_file = given.connection.contexts_file;
+  there.timeout = std::min(given.connection.timeout, patience);
+  const auto& name = given.other.empty() ? peer.name : given.other;
+  const auto contexts
+    = load_contexts(there.contexts_file.empty() ? default_contexts_path()
+                                                : there.contexts_file);
+  if (!name.empty() && contexts && contexts->find(name) != nullptr) {
+    there.socket_folder.clear();
+    there.context = name;
+  } else if (!given.other.empty()) {
+    there.interface = given.other;
+  } else {
+    return std::nullopt;
+  }
+  return there;
+}
+
+int run_explain(const control_arguments& given, const streams& io) {
+  const auto& options = given.connection;
+  const auto place = find_node(options);
+  if (!place)
+    return report(place.error(), options.json, io);
+  connections all;
+  explain_options wanted;
+  wanted.peer = given.peer.peer;
+  wanted.is_here = std::holds_alternative<local_node>(*place);
+  wanted.other
+    = [&](const peer_status& peer) -> std::optional<outcome<device_status>> {
+    const auto there = find_other(given, peer);
+    if (!there)
+      return std::nullopt;
+    const auto other = find_node(*there);
+    if (!other)
+      return tl::unexpected(other.error());
+    return ask_status(all.prepare(*other, *there));
+  };
+  return explain_peer(wanted, all.prepare(*place, options), io);
+}
+
 /// Declares the commands.
 class control_line {
 public:
@@ -142,6 +192,17 @@ public:
       ->check(CLI::Range(0.1, 3600.0));
     top.add_flag("--once", all_->once,
                  "Print one screen, with all peers, for a pipe or a file");
+  }
+
+  void add_explaining() {
+    auto& explain
+      = add(line_.app(), "explain",
+            "Say what is wrong with a peer, and what to do",
+            [all = all_](const streams& io) { return run_explain(*all, io); });
+    add_peer_name(explain);
+    explain.add_option("--other", all_->other,
+                       "Context of the node at the other end, or its interface "
+                       "on this host (the context called as the peer is)");
   }
 
   void add_peers() {
@@ -304,6 +365,7 @@ void add_control_commands(command_line& line) {
   control.add_peers();
   control.add_node();
   control.add_contexts();
+  control.add_explaining();
 }
 
 } // namespace weft

@@ -3,6 +3,7 @@
 #include "config/values.hpp"
 #include "platform/clock.hpp"
 #include "tools/weft/commands/control_commands.hpp"
+#include "tools/weft/commands/peer_lookup.hpp"
 #include "tools/weft/places/requests.hpp"
 #include "tools/weft/view/control_text.hpp"
 #include "tools/weft/view/status_text.hpp"
@@ -131,7 +132,8 @@ failure no_such_peer(const std::string& name, const device_status& status) {
   return {exit_no_peer, ENOENT, std::move(text), "peer"};
 }
 
-/// The key of a peer that is given by key or by name.
+} // namespace
+
 outcome<public_key>
 find_peer(const std::string& peer, const node_connection& link) {
   if (auto key = read_public_key(peer))
@@ -156,6 +158,8 @@ find_peer(const std::string& peer, const node_connection& link) {
               "peer"));
   return found.front();
 }
+
+namespace {
 
 int print(const outcome<config_changes>& changes, const node_connection& link,
           const streams& io) {

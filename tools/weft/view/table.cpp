@@ -123,7 +123,8 @@ void append_peer_details(std::string& out, const peer_status& peer,
   append_list(out, start, "allows", allowed);
   std::vector<std::string> also;
   if (!peer.endpoint_host.empty())
-    also.push_back("resolved from " + printable(peer.endpoint_host));
+    also.push_back((peer.endpoint ? "resolved from " : "not resolved: ")
+                   + printable(peer.endpoint_host));
   if (peer.persistent_keepalive.count() > 0)
     also.push_back("keepalive every " + format_age(peer.persistent_keepalive));
   if (peer.restarts > 0)

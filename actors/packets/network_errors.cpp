@@ -1,0 +1,57 @@
+#include "actors/packets/network_errors.hpp"
+
+#include "protocol/base/wireguard.hpp"
+
+namespace weft {
+
+namespace {
+
+constexpr auto interval = std::chrono::seconds{1};
+
+/// The sender index of the initiation that is quoted, if it is one.
+std::optional<std::uint32_t> quoted_initiation(const network_error& error) {
+  static_assert(sizeof error.quoted
+                == wire::initiation_sender + sizeof(std::uint32_t));
+  if (error.quoted_size < error.quoted.size()
+      || load_le<std::uint32_t>(error.quoted.data())
+           != static_cast<std::uint32_t>(message_type::initiation))
+    return std::nullopt;
+  return load_le<std::uint32_t>(error.quoted.data() + wire::initiation_sender);
+}
+
+} // namespace
+
+void network_errors::read(udp_socket& socket, time_point now) {
+  read_.clear();
+  socket.receive_errors(read_);
+  for (const auto& error : read_) {
+    const auto index = quoted_initiation(error);
+    if (!error.by_icmp || !index || !routes_)
+      continue;
+    const auto* peer = routes_->peer(routes_->slot_of_index(*index));
+    if (peer != nullptr && is_due(error.remote, now))
+      caf::anon_send(*peer, path_failed{error.code, error.remote, index});
+  }
+}
+
+void network_errors::send_failed(const peer_actor& peer, const endpoint& where,
+                                 int code, time_point now) {
+  if (peer && is_due(where, now))
+    caf::anon_send(peer, path_failed{code, where, std::nullopt});
+}
+
+bool network_errors::is_due(const endpoint& where, time_point now) {
+  if (told_.size() >= max_told)
+    std::erase_if(told_, [&](const auto& entry) {
+      return now - entry.second >= interval;
+    });
+  const auto found = told_.find(where);
+  if (found != told_.end() && now - found->second < interval)
+    return false;
+  if (found == told_.end() && told_.size() >= max_told)
+    return false;
+  told_[where] = now;
+  return true;
+}
+
+} // namespace weft

@@ -1,0 +1,22 @@
+// Links of this network namespace, looked up (rtnetlink).
+#pragma once
+
+#include "platform/error.hpp"
+
+#include <cstdint>
+#include <string>
+
+namespace weft {
+
+struct link_info {
+  int index = 0;
+  std::string name;
+  std::uint32_t mtu = 0;
+  bool up = false;
+};
+
+/// No such link: the error's code is ENODEV.
+result<link_info> find_link(const std::string& name);
+result<link_info> find_link(int index);
+
+} // namespace weft

@@ -1,0 +1,32 @@
+#include "platform/links.hpp"
+
+#include "platform/linux/netlink.hpp"
+
+#include <net/if.h>
+
+namespace weft {
+
+namespace {
+
+result<link_info> look_up(const std::string& name, int index) {
+  auto fd = netlink::open(0, true);
+  if (!fd)
+    return tl::unexpected(fd.error());
+  auto found = netlink::find_link(fd->get(), name, index);
+  if (!found)
+    return tl::unexpected(found.error());
+  return link_info{found->index, std::move(found->name), found->mtu,
+                   (found->flags & IFF_UP) != 0};
+}
+
+} // namespace
+
+result<link_info> find_link(const std::string& name) {
+  return look_up(name, 0);
+}
+
+result<link_info> find_link(int index) {
+  return look_up({}, index);
+}
+
+} // namespace weft

@@ -1,0 +1,65 @@
+// What the registry adds to the state of a peer, and does to find out more.
+#include "messages/errors.hpp"
+#include "tests/actors/registered.hpp"
+
+#include <cerrno>
+
+using namespace weft;
+using namespace weft::test;
+
+namespace {
+
+const auto key = key_number(1);
+const host_endpoint host{"beta.example.net", 51820};
+
+/// Its one peer has an endpoint that is a name.
+struct named : registered {
+  named() {
+    auto update = with(key, {"10.0.0.1/32"});
+    update.set(&peer_config::endpoint, host);
+    apply({update});
+    names.next<resolve_endpoint>();
+  }
+  std::string reason() {
+    return status_of(key).state.reason;
+  }
+};
+
+} // namespace
+
+TEST_CASE_METHOD(named, "A peer whose name is not found says so, with the "
+                        "reason and when it is looked up again") {
+  CHECK(reason().find("not resolved") == std::string::npos);
+  caf::anon_send(list, endpoint_not_found{key, host, 8s, "no such host"});
+  CHECK(status_of(key).state.word == peer_word::waiting);
+  CHECK(reason() == "not resolved: no such host, next try in 8 s");
+  home.advance(5s);
+  CHECK(reason() == "not resolved: no such host, next try in 3 s");
+  home.advance(3s);
+  CHECK(reason() == "not resolved: no such host");
+  caf::anon_send(
+    list, endpoint_resolved{key, host, {endpoint_of("203.0.113.1:51820")}});
+  CHECK(reason().empty());
+}
+
+TEST_CASE_METHOD(named, "A name that is no longer wanted explains nothing") {
+  caf::anon_send(list, endpoint_not_found{key, host, 8s, "no such host"});
+  auto update = with(key);
+  update.set(&peer_config::endpoint, endpoint_of("192.0.2.4:4"));
+  apply({update});
+  CHECK(reason().empty());
+}
+
+TEST_CASE_METHOD(named, "A handshake is begun with a peer that is known") {
+  CHECK_FALSE(home.command(list, begin_handshake{key}));
+  const auto error = home.command(list, begin_handshake{key_number(2)});
+  CHECK(error_code(error) == ENOENT);
+  caf::anon_send(
+    list, endpoint_resolved{key, host, {endpoint_of("203.0.113.1:51820")}});
+  CHECK_FALSE(home.command(list, begin_handshake{key}));
+  status_of(key);
+  us.socket.settle();
+  const auto sent = us.socket.take<outgoing_datagrams>();
+  REQUIRE(sent.size() == 1);
+  CHECK(types_in(sent[0]) == std::vector{message_type::initiation});
+}

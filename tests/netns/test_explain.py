@@ -1,0 +1,145 @@
+#!/usr/bin/python3
+"""`weft explain`: the mistakes that operators made, and the sentence that names each."""
+
+import json
+
+import harness
+import nodes
+
+
+class Explain(harness.NetnsTest):
+    """Two nodes, of which the left one asks; each test makes one mistake before they start, or after."""
+
+    def setUp(self):
+        super().setUp()
+        self.left, self.right = nodes.pair(self, start=False)
+        self.mine, self.theirs = self.left.peers[0], self.right.peers[0]
+
+    def start(self):
+        for node in (self.left, self.right):
+            node.start()
+
+    def talk(self):
+        harness.Process(self, ["ping", "-n", "-q", "-i", "0.2", nodes.address_of(self.right)], self.left.home)
+
+    def explain(self, *more, node=None, peer="node2", code=1):
+        return json.loads((node or self.left).weft("explain", peer, "--json", *more, code=code, timeout=30))
+
+    def assert_concludes(self, *words, seconds=15, **how):
+        """Within the time that is promised; an explanation takes 6 s if nobody answers."""
+        last = None
+
+        def concludes():
+            nonlocal last
+            last = self.explain(**how)["conclusion"]
+            return all(word in last for word in words)
+        try:
+            harness.wait_until(concludes, f"{words}", seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; the last conclusion: {last}") from None
+
+    def test_of_nodes_without_a_mistake_all_is_well(self):
+        self.start()
+        found = self.explain(code=0)
+        self.assertEqual(found["conclusion"], "node2 answers, and nothing is wrong")
+        self.assertTrue(found["tried"] and found["answered"] and found["well"])
+        self.assertEqual(self.explain("--other", self.right.name, code=0)["findings"], [])
+        text = self.left.weft("explain", "node2")
+        self.assertTrue(text.endswith("\n\nnode2 answers, and nothing is wrong.\n"), text)
+        self.left.weft("explain", "node9", code=5)
+
+    def test_a_wrong_key_of_the_peer(self):
+        self.mine["public_key"] = harness.pubkey(harness.genkey())
+        self.start()
+        self.assert_concludes("no answer from 10.90.0.2:51820")
+        found = self.explain("--other", self.right.name)
+        self.assertIn("but its own is " + self.right.public_key, found["conclusion"])
+
+    def test_a_peer_that_does_not_know_us(self):
+        self.right.peers.clear()
+        self.start()
+        self.assert_concludes("no answer from 10.90.0.2:51820")
+        found = self.explain("--other", self.right.name)
+        self.assertIn("on the other side: node2 does not know this node: add the key " + self.left.public_key,
+                      found["conclusion"])
+
+    def test_a_firewall_that_drops_there(self):
+        self.start()
+        self.right.home.nft("add table inet test", "add chain inet test in { type filter hook input priority 0; }",
+                            "add rule inet test in udp dport 51820 drop")
+        self.talk()
+        self.assert_concludes("no answer from 10.90.0.2:51820")
+
+    def test_a_firewall_that_drops_here(self):
+        self.left.home.nft("add table inet test", "add chain inet test out { type filter hook output priority 0; }",
+                           "add rule inet test out udp dport 51820 drop")
+        self.start()
+        self.assert_concludes("on this side: nftables' chain inet test out refuses UDP to port 51820")
+
+    def test_a_wrong_port(self):
+        self.mine["endpoint"] = "10.90.0.2:51999"
+        self.theirs.pop("endpoint")
+        self.start()
+        self.assert_concludes("on the other side: node2: refused at 10.90.0.2:51999")
+        found = self.explain("--other", self.right.name)
+        self.assertIn("we send to port 51999, and node2 listens on 51820", found["conclusion"])
+
+    def test_allowed_ips_that_lack_an_address(self):
+        self.theirs["allowed_ips"] = ["10.200.77.0/24", "fd00:200:1::/48"]
+        self.start()
+        found = self.explain("--other", self.right.name)
+        self.assertIn("on the other side: the allowed IPs of this node at node2 lack 10.200.1.1", found["conclusion"])
+
+    def test_no_route_into_the_tunnel(self):
+        self.left.write(cluster_networks=["fd00:200::/32"])
+        self.start()
+        self.assert_concludes("on this side: no route leads 10.200.2.0/24 into " + self.left.name, "cluster_networks")
+
+    def test_an_endpoint_behind_its_own_tunnel(self):
+        self.left.write(cluster_networks=["10.200.0.0/16", "fd00:200::/32", "10.90.0.2/32"])
+        self.start()
+        self.assert_concludes("on this side: the route to 10.90.0.2", "leads into the tunnel itself")
+
+    def test_an_ipv6_endpoint_without_ipv6(self):
+        self.mine["endpoint"] = "[2001:db8::7]:51820"
+        self.theirs.pop("endpoint")
+        self.start()
+        self.assert_concludes("on this side: this host has no route to 2001:db8::7")
+
+    def test_a_name_that_is_not_found(self):
+        self.mine["endpoint"] = "nobody.invalid:51820"
+        self.theirs.pop("endpoint")
+        self.start()
+        self.assert_concludes("on this side: node2: not resolved: ")
+
+    def test_nobody_at_the_address(self):
+        self.mine["endpoint"] = "10.90.0.77:51820"
+        self.theirs.pop("endpoint")
+        self.start()
+        self.assert_concludes("errno 113", "at 10.90.0.77:51820")
+
+    def test_one_tunnel_address_on_both_sides(self):
+        self.right.write(addresses=["10.200.1.1/24", "fd00:200:2::1/64"])
+        self.start()
+        found = self.explain("--other", self.right.name)
+        self.assertIn("on both sides: 10.200.1.1 is the address of both", found["conclusion"])
+
+    def test_a_way_that_large_packets_do_not_pass(self):
+        self.start()
+        self.right.home.nft("add table inet test", "add chain inet test in { type filter hook input priority 0; }",
+                            "add rule inet test in udp length > 1440 drop")
+        found = self.explain("--other", self.right.name)
+        self.assertIn("between the two: packets of 1420 bytes do not come back from 10.200.2.1", found["conclusion"])
+        self.assertIn("set mtu to 1380", found["conclusion"])
+
+    def test_an_mtu_that_the_way_below_does_not_carry(self):
+        self.left.home.ip("link", "set", "net0", "mtu", "1400")
+        self.right.home.ip("link", "set", "net0", "mtu", "1400")
+        self.start()
+        found = self.explain(code=0)
+        self.assertIn("net0 (1400)", found["findings"][0]["text"])
+        self.assertTrue(found["findings"][0]["hint"])
+
+
+if __name__ == "__main__":
+    harness.main()

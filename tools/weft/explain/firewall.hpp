@@ -1,0 +1,26 @@
+// Which rules of nftables refuse the datagrams of a peer.
+#pragma once
+
+#include "tools/weft/explain/facts.hpp"
+
+#include <cstdint>
+#include <string_view>
+
+namespace weft {
+
+/// The UDP ports of both ends.
+struct port_pair {
+  std::uint16_t ours = 0;
+  std::uint16_t theirs = 0;
+};
+
+/// Reads what `nft -j list ruleset` printed.  Only rules of chains that the
+/// kernel itself calls for what comes in and goes out are looked at, and only
+/// those that name one of the two ports; what other conditions a rule has is
+/// not.
+firewall_facts read_nftables(std::string_view json, const port_pair& ports);
+
+/// The same for this host.
+firewall_facts ask_nftables(const port_pair& ports);
+
+} // namespace weft

@@ -1,0 +1,336 @@
+// The order of the checks is that of their weight: what keeps handshakes from
+// being sent, what keeps them from being answered, what keeps packets from
+// passing a session, and then what may be a trouble one day.
+#include "tools/weft/explain/judge.hpp"
+
+#include "tools/weft/view/format.hpp"
+#include "tools/weft/view/status_text.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+namespace weft {
+
+namespace {
+
+/// What the header of an outer packet and those of its message take at most.
+constexpr std::uint32_t overhead = 80;
+
+/// What IPv6 needs in the tunnel.
+constexpr std::uint32_t least_mtu = 1280;
+
+struct examination {
+  const peer_facts& facts;
+  const peer_status& peer = facts.peer;
+  std::string label = peer_label(peer);
+  std::vector<finding> found{};
+
+  void fault(side where, std::string text) {
+    found.push_back({where, std::move(text)});
+  }
+  void hint(side where, std::string text) {
+    found.push_back({where, std::move(text), true});
+  }
+  bool is_well() const {
+    return facts.answered || (!facts.tried && peer.state.word == peer_word::up);
+  }
+};
+
+bool is_host(const ip_prefix& prefix) {
+  return prefix.length == prefix.address.bits();
+}
+
+bool covers(const std::vector<ip_prefix>& prefixes, const ip_address& address) {
+  return std::any_of(prefixes.begin(), prefixes.end(), [&](const auto& prefix) {
+    return prefix.contains(address);
+  });
+}
+
+// -- what keeps handshakes from being sent -----------------------------------
+
+void look_at_node(examination& now) {
+  const auto& node = now.facts.node;
+  if (node.public_key.is_zero())
+    now.fault(side::here, "the node has no private key: give it one");
+  else if (now.facts.host && !now.facts.host->link_up)
+    now.fault(side::here, "the link "
+                            + node.interface + " is down: ip link set "
+                            + node.interface + " up");
+}
+
+void look_at_endpoint(examination& now) {
+  if (!now.facts.host || !now.facts.host->to_endpoint || !now.peer.endpoint)
+    return;
+  const auto& route = *now.facts.host->to_endpoint;
+  const auto where = to_string(now.peer.endpoint->address);
+  if (route.error != 0)
+    now.fault(side::here, "this host has no route to " + where + " ("
+                            + std::strerror(route.error)
+                            + "): add one, or give the peer an endpoint that "
+                              "can be reached");
+  else if (route.link == now.facts.node.interface)
+    now.fault(side::here, "the route to " + where + ", where " + now.label
+                            + " is, leads into the tunnel itself (" + route.link
+                            + "): take the address out of cluster_networks and "
+                              "routes, or set fwmark and a rule for it");
+}
+
+// -- what keeps them from being answered -------------------------------------
+
+void look_at_keys(examination& now) {
+  if (!now.facts.other)
+    return;
+  const auto& there = *now.facts.other;
+  if (there.node.public_key != now.peer.public_key)
+    now.fault(side::here, "we know " + now.label + " by the key "
+                            + to_string(now.peer.public_key)
+                            + ", but its own is "
+                            + to_string(there.node.public_key)
+                            + ": one of the two is wrong");
+  if (!there.about)
+    now.fault(side::there, now.label + " does not know this node: add the key "
+                             + to_string(now.facts.node.public_key) + " there");
+}
+
+void look_at_port(examination& now) {
+  if (!now.facts.other || now.is_well() || !now.peer.endpoint)
+    return;
+  const auto listens = now.facts.other->node.listen_port;
+  const auto asked = now.peer.endpoint->port;
+  if (listens != asked)
+    now.fault(side::between,
+              "we send to port " + std::to_string(asked) + ", and " + now.label
+                + " listens on " + std::to_string(listens)
+                + ": unless something between forwards one to the other, mend "
+                  "the endpoint");
+}
+
+void look_at_firewall(examination& now) {
+  if (!now.facts.host)
+    return;
+  for (const auto& refusal : now.facts.host->firewall.refusals) {
+    if (now.is_well())
+      now.hint(side::here, refusal);
+    else
+      now.fault(side::here, refusal);
+  }
+}
+
+void look_at_state(examination& now) {
+  const auto& reason = now.peer.state.reason;
+  if (!reason.empty())
+    now.fault(side_of(reason), now.label + ": " + reason);
+  if (now.facts.other && now.facts.other->about) {
+    const auto& theirs = now.facts.other->about->state.reason;
+    // What is here for them is there for us.
+    const auto where = side_of(theirs);
+    if (!theirs.empty())
+      now.fault(where == side::here    ? side::there
+                : where == side::there ? side::here
+                                       : where,
+                now.label + " says of this node: " + theirs);
+  }
+  if (now.is_well() || !now.found.empty())
+    return;
+  if (now.peer.endpoint)
+    now.fault(
+      side::between,
+      "no answer from " + to_string(*now.peer.endpoint)
+        + " within "
+          "the time that was waited: is the other side running, does it "
+          "know our key, do we know its own, and does a firewall let UDP "
+          "through?");
+  else
+    now.fault(side::between,
+              "nobody knows where " + now.label
+                + " is: give it an endpoint, or wait until it begins");
+}
+
+// -- what keeps packets from passing -----------------------------------------
+
+void look_at_addresses(examination& now) {
+  std::vector<ip_address> ours;
+  for (const auto& own : now.facts.node.addresses)
+    ours.push_back(own.address);
+  const auto is_ours = [&](const ip_address& address) {
+    return std::find(ours.begin(), ours.end(), address) != ours.end();
+  };
+  const auto same = [&](const ip_address& address) {
+    now.fault(side::both, to_string(address) + " is the address of both "
+                            + now.facts.node.interface + " and " + now.label
+                            + ": give each side its own");
+  };
+  if (now.facts.other) {
+    for (const auto& theirs : now.facts.other->node.addresses)
+      if (is_ours(theirs.address))
+        same(theirs.address);
+  } else {
+    for (const auto& allowed : now.peer.allowed_ips)
+      if (is_host(allowed) && is_ours(allowed.address))
+        same(allowed.address);
+  }
+}
+
+void look_at_allowed_ips(examination& now) {
+  const auto& allowed = now.peer.allowed_ips;
+  if (allowed.empty())
+    now.fault(side::here, now.label
+                            + " has no allowed IPs: nothing is sent to it, and "
+                              "all that it sends is refused");
+  if (!now.facts.other)
+    return;
+  const auto& there = *now.facts.other;
+  for (const auto& theirs : there.node.addresses)
+    if (!covers(allowed, theirs.address))
+      now.fault(side::here, "the allowed IPs of " + now.label + " lack "
+                              + to_string(theirs.address)
+                              + ", which it sends from: add it");
+  if (!there.about)
+    return;
+  for (const auto& own : now.facts.node.addresses)
+    if (!covers(there.about->allowed_ips, own.address))
+      now.fault(side::there, "the allowed IPs of this node at " + now.label
+                               + " lack " + to_string(own.address)
+                               + ", which we send from: add it there");
+}
+
+void look_at_routes(examination& now) {
+  if (!now.facts.host)
+    return;
+  const auto& interface = now.facts.node.interface;
+  for (const auto& [prefix, route] : now.facts.host->to_allowed) {
+    if (route.error == 0 && route.link == interface)
+      continue;
+    now.fault(side::here, "no route leads " + to_string(prefix) + " into "
+                            + interface + " ("
+                            + (route.error != 0 ? std::strerror(route.error)
+                                                : "it goes to " + route.link)
+                            + "): add it to cluster_networks");
+  }
+}
+
+void look_at_echo(examination& now) {
+  if (!now.facts.host || !now.facts.host->echo)
+    return;
+  const auto& echo = *now.facts.host->echo;
+  const auto mtu = now.facts.node.mtu;
+  if (!echo.answers)
+    now.hint(side::there, to_string(echo.from)
+                            + " in the tunnel answers no echo request: does "
+                            + now.label
+                            + " have our addresses in its allowed IPs, and "
+                              "does its firewall let ICMP pass?");
+  else if (echo.largest < mtu)
+    now.fault(side::between,
+              "packets of " + std::to_string(mtu)
+                + " bytes do not come back "
+                  "from "
+                + to_string(echo.from)
+                + ", and smaller ones do: set "
+                  "mtu to "
+                + std::to_string(std::max(echo.largest, least_mtu))
+                + " on both sides");
+}
+
+// -- what may be a trouble ---------------------------------------------------
+
+void look_at_clock(examination& now) {
+  if (!now.peer.last_handshake || *now.peer.last_handshake <= now.facts.now)
+    return;
+  const auto by = std::chrono::ceil<std::chrono::seconds>(
+    *now.peer.last_handshake - now.facts.now);
+  if (by > std::chrono::seconds{5})
+    now.hint(side::here, "the clock is " + format_age(by)
+                           + " behind the last handshake: set it, or other "
+                             "nodes may refuse this one's after a restart");
+}
+
+void look_at_mtu(examination& now) {
+  if (!now.facts.host || !now.facts.host->to_endpoint)
+    return;
+  const auto& route = *now.facts.host->to_endpoint;
+  const auto mtu = now.facts.node.mtu;
+  if (route.error == 0
+      && route.link != now.facts.node.interface && mtu + overhead > route.mtu
+      && route.mtu > overhead)
+    now.hint(side::here,
+             "an MTU of " + std::to_string(mtu)
+               + " in the tunnel makes packets "
+                 "that "
+               + route.link + " (" + std::to_string(route.mtu)
+               + ") sends in fragments, which some networks drop: set mtu to "
+               + std::to_string(route.mtu - overhead));
+}
+
+} // namespace
+
+std::string_view to_string(side where) {
+  switch (where) {
+    case side::here:
+      return "on this side";
+    case side::there:
+      return "on the other side";
+    case side::between:
+      return "between the two";
+    case side::both:
+      return "on both sides";
+  }
+  return "unknown";
+}
+
+std::string_view name_of(side where) {
+  switch (where) {
+    case side::here:
+      return "here";
+    case side::there:
+      return "there";
+    case side::between:
+      return "between";
+    case side::both:
+      return "both";
+  }
+  return "unknown";
+}
+
+side side_of(std::string_view reason) {
+  // The words of protocol/tunnel/peer_trouble.cpp; a test has them all.
+  struct clue {
+    std::string_view words;
+    side where;
+  };
+  static constexpr std::array clues{
+    clue{"cannot send to ", side::here},
+    clue{"not resolved: ", side::here},
+    clue{" in its tunnel are refused", side::here},
+    clue{"refused at ", side::there},
+    clue{"uses a wrong public key", side::there},
+    clue{"two machines", side::there},
+    clue{"preshared keys", side::both},
+  };
+  for (const auto& one : clues)
+    if (reason.find(one.words) != std::string_view::npos)
+      return one.where;
+  return side::between;
+}
+
+std::vector<finding> judge(const peer_facts& facts) {
+  examination now{facts};
+  look_at_node(now);
+  look_at_endpoint(now);
+  look_at_keys(now);
+  look_at_port(now);
+  look_at_firewall(now);
+  look_at_state(now);
+  look_at_addresses(now);
+  look_at_allowed_ips(now);
+  look_at_routes(now);
+  look_at_echo(now);
+  look_at_clock(now);
+  look_at_mtu(now);
+  std::stable_partition(now.found.begin(), now.found.end(),
+                        [](const finding& one) { return !one.hint; });
+  return std::move(now.found);
+}
+
+} // namespace weft
