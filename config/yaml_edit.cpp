@@ -284,13 +284,13 @@ edit_yaml(const std::string& path, const file_source& files,
   edit.text = std::move(*changed);
   edit.keys = changes.take_keys();
   file_digest after;
-  const auto again
-    = load_yaml(path, after.watching(with_changes(path, fixed, edit)));
+  auto again = load_yaml(path, after.watching(with_changes(path, fixed, edit)));
   if (!again || normal(*again) != normal(wanted))
     return tl::unexpected(path
                           + ": it is written in a way that cannot be changed "
                             "without loss; write the change into it yourself");
   edit.edited = after.text();
+  edit.after = std::move(*again);
   return edit;
 }
 

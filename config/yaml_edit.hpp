@@ -26,6 +26,7 @@ struct yaml_edit {
   std::string digest; ///< of the file that was read
   std::string edited; ///< the digest it will have
   node_config before; ///< what it says
+  node_config after;  ///< what it will say
 };
 
 /// Whether a file of this name is there already, beside the configuration.
