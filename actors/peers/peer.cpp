@@ -302,6 +302,7 @@ void peer::tell_events(const instant& at) {
     told_.remote = path->remote;
     health_.endpoint_known(true, at.now);
     tell(event_kind::endpoint_changed, at);
+    note();
   }
   if (told_.handshake != session_.last_handshake()) {
     told_.handshake = session_.last_handshake();
@@ -327,6 +328,7 @@ void peer::handshake_completed(const instant& at) {
   const auto was_up = health_.is_up();
   health_.handshake_completed(at.now);
   tell(event_kind::handshake_completed, at);
+  note();
   if (!was_up)
     tell(event_kind::peer_up, at);
   arm(health_.up_until());
@@ -358,6 +360,10 @@ void peer::tell(event_kind kind, const instant& at, std::string reason) {
     event.endpoint = told_.remote;
   event.reason = std::move(reason);
   send(neighbours_.events, std::move(event));
+}
+
+void peer::note() {
+  send(neighbours_.registry, session_noted{session_.memory()});
 }
 
 } // namespace weft

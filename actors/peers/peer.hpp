@@ -70,6 +70,8 @@ private:
   /// Whether more of them were sent, or one was answered, since the last time.
   bool initiations_changed(const instant& at);
   void tell(event_kind kind, const instant& at, std::string reason = {});
+  /// For the next process, should this one end.
+  void note();
 
   workspace_ptr space_;
   peer_neighbours neighbours_;
