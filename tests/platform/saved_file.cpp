@@ -3,6 +3,7 @@
 #include "platform/kept_file.hpp"
 #include "tests/platform/support.hpp"
 
+#include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -99,31 +100,39 @@ TEST_CASE("a file that changed since it was opened is not saved") {
 
 TEST_CASE("a file that something is mounted on, or of a read-only file system, "
           "is not written, and the reason is said") {
-  if (::geteuid() != 0 || ::unshare(CLONE_NEWNS) != 0
-      || ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
+  const temporary_folder folder;
+  const auto& place = folder.path();
+  const auto path = place + "/node.yaml";
+  write_file(path, "old");
+  write_file(place + "/other", "other");
+  const auto mount = [](const std::string& what, const std::string& where,
+                        unsigned long flags) {
+    return ::mount(what.c_str(), where.c_str(), nullptr, flags, nullptr) == 0;
+  };
+  bool mounted = false;
+  std::string over_mount;
+  std::string read_only;
+  // A thread may have mounts of its own.
+  std::jthread{[&] {
+    mounted = ::unshare(CLONE_FS | CLONE_NEWNS) == 0
+              && mount("none", "/", MS_REC | MS_PRIVATE)
+              && mount(place + "/other", path, MS_BIND);
+    if (!mounted)
+      return;
+    over_mount = save(path, "new");
+    mounted = ::umount(path.c_str()) == 0 && mount(place, place, MS_BIND)
+              && mount("none", place, MS_REMOUNT | MS_BIND | MS_RDONLY);
+    read_only = save(path, "new");
+  }}.join();
+  if (::geteuid() != 0) {
     WARN("skipped: it takes a mount namespace");
     return;
   }
-  const temporary_folder folder;
-  const auto path = folder.path() + "/node.yaml";
-  write_file(path, "old");
-  write_file(folder.path() + "/other", "other");
-  REQUIRE(::mount((folder.path() + "/other").c_str(), path.c_str(), nullptr,
-                  MS_BIND, nullptr)
-          == 0);
-  CHECK_THAT(save(path, "new"), Contains("bind mount"));
-  CHECK(text_of(path) == "other");
-  REQUIRE(::umount(path.c_str()) == 0);
-
-  REQUIRE(::mount(folder.path().c_str(), folder.path().c_str(), nullptr,
-                  MS_BIND, nullptr)
-          == 0);
-  REQUIRE(::mount("none", folder.path().c_str(), nullptr,
-                  MS_REMOUNT | MS_BIND | MS_RDONLY, nullptr)
-          == 0);
-  CHECK_THAT(save(path, "new"), Contains("read-only"));
+  REQUIRE(mounted);
+  CHECK_THAT(over_mount, Contains("bind mount"));
+  CHECK_THAT(read_only, Contains("read-only"));
   CHECK(text_of(path) == "old");
-  REQUIRE(::umount(folder.path().c_str()) == 0);
+  CHECK(text_of(place + "/other") == "other");
 }
 
 TEST_CASE("those who save at the same time come one after the other") {
