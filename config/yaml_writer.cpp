@@ -1,5 +1,5 @@
-#include "config/fields.hpp"
 #include "config/yaml.hpp"
+#include "config/yaml_values.hpp"
 #include "protocol/base/wipe.hpp"
 
 #include <utility>
@@ -8,40 +8,14 @@ namespace weft {
 
 namespace {
 
-/// In double quotes (YAML 1.2 section 7.3.1).
-std::string in_quotes(std::string_view text) {
-  std::string out = "\"";
-  for (char c : text) {
-    if (c == '"' || c == '\\')
-      out += '\\';
-    out += c;
-  }
-  return out + '"';
-}
-
-std::string list_of(const std::vector<ip_prefix>& prefixes) {
-  std::string out;
-  for (const auto& prefix : prefixes)
-    out += (out.empty() ? "[" : ", ") + in_quotes(to_string(prefix));
-  return out.empty() ? "[]" : out + "]";
-}
-
 /// As YAML reads it again.
 template <class Section, class Value>
 void write_value(std::string& out, const field<Section, Value>& row,
                  const Value& value) {
-  constexpr bool is_plain
-    = std::is_same_v<
-        Value,
-        public_key> || std::is_same_v<Value, std::uint32_t> || std::is_same_v<Value, std::chrono::seconds>;
-  if constexpr (std::is_same_v<Value, prefix_list>)
-    out += list_of(value);
-  else if (!row.file_name.empty())
+  if constexpr (is_secret_key<Value>)
     append_secret(out, row.print(value));
-  else if constexpr (is_plain)
-    out += row.print(value) + std::string{row.unit};
   else
-    out += in_quotes(row.print(value));
+    out += yaml_value(row, value);
 }
 
 void write_interface(std::string& out, const interface_config& interface) {
@@ -69,7 +43,7 @@ void write_peer(std::string& out, const peer_config& peer) {
 void write_control(std::string& out, const control_config& control) {
   const auto write = [&](const char* key, const std::string& value) {
     if (!value.empty())
-      out += std::string{"  "} + key + ": " + in_quotes(value) + "\n";
+      out += std::string{"  "} + key + ": " + yaml_quoted(value) + "\n";
   };
   out += "control:\n";
   write("socket_folder", control.socket_folder);
@@ -82,8 +56,8 @@ void write_control(std::string& out, const control_config& control) {
   if (!control.roles.empty())
     out += "  roles:\n";
   for (const auto& [name, role] : control.roles)
-    out
-      += "    " + in_quotes(name) + ": " + std::string{to_string(role)} + "\n";
+    out += "    " + yaml_quoted(name) + ": " + std::string{to_string(role)}
+           + "\n";
 }
 
 } // namespace

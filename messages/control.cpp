@@ -72,6 +72,7 @@ void configure(caf::actor_system_config& config) {
   // What answers are made of, and events.
   config.add_message_type<device_status>("weft::device_status")
     .add_message_type<config_changes>("weft::config_changes")
+    .add_message_type<node_configuration>("weft::node_configuration")
     .add_message_type<key_pair>("weft::key_pair")
     .add_message_type<event_batch>("weft::event_batch");
 }

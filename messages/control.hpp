@@ -34,10 +34,19 @@ struct get_status {
 /// private key of zeros leaves the key as it is.
 struct apply_config {
   node_config config;
+  /// Change nothing, and answer with what would change.
+  bool dry_run = false;
+  /// If not 0: take it back after this time, unless confirm_config comes.
+  std::chrono::seconds confirm_within{0};
 };
 
 /// Reads the configuration file again, and applies it.
-struct reload_config {};
+struct reload_config {
+  /// Change nothing, and answer with what would change.
+  bool dry_run = false;
+  /// Only if the file is not as it was read or saved last.
+  bool if_changed = false;
+};
 
 /// Adds a peer.  One that is known is updated to be as `peer` says.
 struct add_peer {
@@ -97,6 +106,30 @@ struct begin_handshake {
   public_key peer;
 };
 
+/// Answered with a node_configuration of some peers, from the place where an
+/// earlier answer's `next_peer` ended (0: from the first one).
+struct get_configuration {
+  static constexpr std::uint32_t most = 2000;
+  static constexpr std::uint32_t most_prefixes = 50'000;
+  std::uint32_t first_peer = 0;
+};
+
+/// From whoever is about to save the file: what its digest will be.  A watched
+/// file that has it is not read again.
+struct expect_file {
+  std::string digest;
+};
+
+/// What waits for a confirmation (apply_config) stays.  Who asked for it cannot
+/// confirm it over the same connection.
+struct confirm_config {};
+
+/// Ends what is known of a peer beyond its configuration, and begins with it
+/// anew: endpoint, session, newest handshake.  An unknown peer is an error.
+struct reset_peer {
+  public_key peer;
+};
+
 // -- answers -----------------------------------------------------------------
 
 /// What a request has changed.
@@ -108,6 +141,20 @@ struct config_changes {
   std::vector<std::string> notes;
 
   bool operator==(const config_changes&) const = default;
+};
+
+/// What a node is configured to be, by its file and by commands, without its
+/// secrets.  What it has learnt is not in it: endpoints, ports, addresses of
+/// names.
+struct node_configuration {
+  node_config config;
+  std::vector<public_key> with_preshared_key; ///< of its peers
+  std::string file; ///< that it was started from; empty: none
+  /// Of that (config/file_digest.hpp): as it was read, and as somebody was
+  /// about to save it (expect_file).
+  std::vector<std::string> digests;
+  std::uint64_t changes = 0;   ///< that were made so far
+  std::uint32_t next_peer = 0; ///< where the next answer begins; 0: nowhere
 };
 
 struct key_pair {
@@ -182,9 +229,11 @@ inline constexpr std::tuple request_table{
   request_row<get_status, device_status, &get_status::first_peer,
               &get_status::max_peers>{
     {"weft::get_status", control_role::view, answer_size::large}},
-  request_row<apply_config, config_changes, &apply_config::config>{
+  request_row<apply_config, config_changes, &apply_config::config,
+              &apply_config::dry_run, &apply_config::confirm_within>{
     {"weft::apply_config"}},
-  request_row<reload_config, config_changes>{{"weft::reload_config"}},
+  request_row<reload_config, config_changes, &reload_config::dry_run,
+              &reload_config::if_changed>{{"weft::reload_config"}},
   request_row<add_peer, config_changes, &add_peer::peer>{{"weft::add_peer"}},
   request_row<update_peer, config_changes, &update_peer::update>{
     {"weft::update_peer"}},
@@ -211,6 +260,13 @@ inline constexpr std::tuple request_table{
   request_row<shut_down, void>{{"weft::shut_down"}},
   request_row<begin_handshake, void, &begin_handshake::peer>{
     {"weft::begin_handshake"}},
+  request_row<get_configuration, node_configuration,
+              &get_configuration::first_peer>{
+    {"weft::get_configuration", control_role::operate, answer_size::large}},
+  request_row<expect_file, void, &expect_file::digest>{{"weft::expect_file"}},
+  request_row<confirm_config, void>{{"weft::confirm_config"}},
+  request_row<reset_peer, config_changes, &reset_peer::peer>{
+    {"weft::reset_peer"}},
 };
 
 /// A type that the table has a row for.
@@ -230,6 +286,11 @@ template <class I>
 typename I::result_type inspect(I& f, config_changes& x) {
   return f(caf::meta::type_name("weft::config_changes"), x.peers_added,
            x.peers_changed, x.peers_removed, x.notes);
+}
+template <class I>
+typename I::result_type inspect(I& f, node_configuration& x) {
+  return f(caf::meta::type_name("weft::node_configuration"), x.config,
+           x.with_preshared_key, x.file, x.digests, x.changes, x.next_peer);
 }
 template <class I>
 typename I::result_type inspect(I& f, key_pair& x) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "config/device_update.hpp"
+#include "config/file_config.hpp"
 #include "messages/control.hpp"
 #include "messages/registry.hpp"
 
@@ -22,7 +23,7 @@ struct remote_control_changed {
 
 /// A thread -> overlay: the configuration file, or all that is wrong with it.
 struct config_read {
-  tl::expected<node_config, std::string> config;
+  tl::expected<file_config, std::string> file;
 };
 
 /// This machine goes on from a snapshot that others may go on from, too: what

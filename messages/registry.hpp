@@ -44,6 +44,11 @@ struct session_ended {
   std::optional<time_point> up_until; ///< of its peer_health
 };
 
+/// peer -> registry: it was heard from elsewhere, or a session began.
+struct session_noted {
+  session_memory memory;
+};
+
 /// resolver -> registry: one address or more, the preferred one first.
 struct endpoint_resolved {
   weft::public_key peer;
@@ -74,6 +79,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::change_existing_peer)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::check_update)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::go_on_changing)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::session_ended)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::session_noted)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::endpoint_resolved)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::endpoint_not_found)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::endpoint_unanswered)
@@ -96,6 +102,9 @@ using registry_actor = caf::typed_actor<
   caf::reacts_to<session_ended>, caf::reacts_to<host_routes_changed>,
   // for whoever looks into what is wrong
   caf::replies_to<begin_handshake>::with<void>,
+  // what is to outlive the process
+  caf::reacts_to<session_noted>,
+  caf::replies_to<reset_peer>::with<config_changes>,
   // questions
   caf::replies_to<check_handshake>::with<bool>,
   caf::replies_to<configuration_request>::with<peer_configurations>,

@@ -22,6 +22,7 @@ struct arguments {
   bool foreground = false;
   std::string user;
   bool filter_system_calls = false;
+  std::string state_folder;
 };
 
 /// The levels that wireguard-go knows by LOG_LEVEL.
@@ -35,9 +36,11 @@ log_level level_from_environment() {
   return text == "error" ? log_level::error : log_level::info;
 }
 
-daemon_options options_for(const arguments& args, node_config config) {
+daemon_options options_for(const arguments& args, file_config read) {
   daemon_options options;
-  options.config = std::move(config);
+  options.config = std::move(read.config);
+  options.file_digest = std::move(read.digest);
+  options.state_folder = args.state_folder;
   options.configure_link = !args.config_file.empty();
   options.file = args.config_file;
   options.user = args.user;
@@ -56,22 +59,21 @@ int run_from_file(const arguments& args) {
     trust_owner(*user);
   }
   std::vector<std::string> warnings;
-  auto config
-    = load_yaml(args.config_file, private_key_rule::required, &warnings);
+  auto read = load_yaml_with_digest(args.config_file, &warnings);
   for (const auto& warning : warnings)
     std::cerr << "weftd: warning: " << warning << '\n';
-  if (!config) {
-    for (const auto& error : config.error())
+  if (!read) {
+    for (const auto& error : read.error())
       std::cerr << to_string(error) << '\n';
     return exit_mistaken;
   }
   if (args.check) {
-    std::cout << args.config_file << ": fine, " << config->peers.size()
+    std::cout << args.config_file << ": fine, " << read->config.peers.size()
               << " peers\n";
     return exit_fine;
   }
   close_inherited_descriptors(); // the file may have been one of them
-  return run_daemon(options_for(args, std::move(*config)), nullptr);
+  return run_daemon(options_for(args, std::move(*read)), nullptr);
 }
 
 int run_drop_in(const arguments& args) {
@@ -85,13 +87,13 @@ int run_drop_in(const arguments& args) {
     return exit_mistaken;
   }
   if (args.foreground)
-    return run_daemon(options_for(args, std::move(config)), nullptr);
+    return run_daemon(options_for(args, {std::move(config), {}}), nullptr);
   auto parent = background::enter();
   if (!parent) {
     std::cerr << "weftd: " << parent.error().message << '\n';
     return exit_failure;
   }
-  return run_daemon(options_for(args, std::move(config)), &*parent);
+  return run_daemon(options_for(args, {std::move(config), {}}), &*parent);
 }
 
 } // namespace
@@ -119,6 +121,10 @@ int main(int argc, char** argv) {
   app.add_option("--user", args.user,
                  "act as this user once the file was read; needs folders of "
                  "its own for the sockets");
+  app.add_option("--state-folder", args.state_folder,
+                 "where peers' last endpoints are kept over a restart, in a "
+                 "folder for each interface ($STATE_DIRECTORY, or "
+                 "/var/lib/weft); none: nowhere");
   app.add_flag("--seccomp", args.filter_system_calls,
                "let the kernel refuse system calls that weftd does not use");
   try {

@@ -1,5 +1,6 @@
 #include "actors/overlay/config_files.hpp"
 
+#include "config/file_digest.hpp"
 #include "config/strings.hpp"
 
 #include <cerrno>
@@ -58,6 +59,17 @@ tl::expected<node_config, config_errors>
 load_yaml(const std::string& path, private_key_rule rule,
           std::vector<std::string>* warnings, pipe_patience patience) {
   return load_yaml(path, host_files(patience), rule, warnings);
+}
+
+tl::expected<file_config, config_errors>
+load_yaml_with_digest(const std::string& path,
+                      std::vector<std::string>* warnings) {
+  file_digest digest;
+  auto config = load_yaml(path, digest.watching(host_files()),
+                          private_key_rule::required, warnings);
+  if (!config)
+    return tl::unexpected(std::move(config.error()));
+  return file_config{std::move(*config), digest.text()};
 }
 
 tl::expected<node_config, config_errors>

@@ -2,6 +2,7 @@
 // reads them.
 #pragma once
 
+#include "config/file_config.hpp"
 #include "config/file_source.hpp"
 #include "config/values.hpp"
 #include "config/yaml.hpp"
@@ -31,6 +32,11 @@ load_yaml(const std::string& path,
           private_key_rule rule = private_key_rule::required,
           std::vector<std::string>* warnings = nullptr,
           pipe_patience patience = short_patience);
+
+/// The same, with the digest of all that was read.
+tl::expected<file_config, config_errors>
+load_yaml_with_digest(const std::string& path,
+                      std::vector<std::string>* warnings = nullptr);
 
 /// The same for text; `path` is for messages and for relative file names.
 tl::expected<node_config, config_errors>

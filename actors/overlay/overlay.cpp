@@ -4,6 +4,7 @@
 #include "actors/loop/timer.hpp"
 #include "actors/overlay/event_hub.hpp"
 #include "actors/overlay/log_level.hpp"
+#include "actors/overlay/state_keeper.hpp"
 #include "actors/overlay/uapi_server.hpp"
 #include "actors/packets/host_writer.hpp"
 #include "actors/packets/stranger_port.hpp"
@@ -48,8 +49,8 @@ overlay::behavior_type overlay::make_behavior() {
                      std::min(asked.max_peers, get_status::most),
                      get_status::most_prefixes});
     },
-    [this](const apply_config& asked) { return apply_all(asked.config); },
-    [this](const reload_config&) { return reload(); },
+    [this](const apply_config& asked) { return apply_all(asked); },
+    [this](const reload_config& asked) { return reload(asked); },
     [this](const add_peer& asked) { return add(asked.peer); },
     [this](const update_peer& asked) { return change(asked.update); },
     [this](const remove_peer& asked) { return remove(asked.peer); },
@@ -90,6 +91,10 @@ overlay::behavior_type overlay::make_behavior() {
       quit(caf::exit_reason::user_shutdown);
       return caf::unit;
     },
+    [this](const get_configuration& asked) { return configuration(asked); },
+    [this](const expect_file& asked) { return expect(asked); },
+    [this](const confirm_config&) { return confirm(); },
+    [this](const reset_peer& asked) { return delegate(registry_, asked); },
   };
 }
 
@@ -127,9 +132,18 @@ void overlay::spawn_actors() {
   supervise(events_, "event_hub");
   resolver_ = home.spawn<resolver>(control);
   supervise(resolver_, "resolver");
-  registry_ = home.spawn<registry>(
-    control, lanes_, registry_neighbours{gate_, resolver_, events_}, indices_,
-    change_identity{self_, link_up_}, options_.log);
+  auto& state = options_.state;
+  auto remembered = state.remembered;
+  if (state.write) {
+    keeper_ = home.spawn<state_keeper>(control, std::move(state), options_.log);
+    supervise(keeper_, "state_keeper");
+  }
+  registry_
+    = home.spawn<registry>(control, lanes_,
+                           registry_neighbours{gate_, resolver_, events_,
+                                               keeper_, std::move(remembered)},
+                           indices_, change_identity{self_, link_up_},
+                           options_.log);
   supervise(registry_, "registry");
   if (resources_->uapi) {
     const auto me = caf::actor_cast<overlay_root_actor>(this);
@@ -349,13 +363,14 @@ void overlay::on_exit() {
   }
   lanes_.clear();
   stop(events_);
-  reload_.wanted = false;
+  stop(keeper_);
+  reload_.wanted = reload_state::aim::nothing;
   const auto ended = make_error(ESHUTDOWN, "the overlay has ended");
   for (auto& change : std::exchange(changes_, {}))
     change.answer(ended, {});
   for (auto* asked : {&reload_.present, &reload_.next}) {
-    for (auto& answer : std::exchange(*asked, {}))
-      answer(ended, {});
+    for (auto& each : std::exchange(*asked, {}))
+      each.answer(ended, {});
   }
   for (const auto& round : std::exchange(rounds_, {})) {
     for (auto* asked : {&round->present, &round->waiting}) {

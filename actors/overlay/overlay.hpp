@@ -87,6 +87,9 @@ private:
     device_update update;
     std::optional<node_config> whole; ///< `update` is to be found out
     bool must_exist = false;          ///< the peer of `update`
+    bool dry_run = false;             ///< say what would change, no more
+    bool is_trial = false;            ///< of `trial_`
+    bool takes_back = false;          ///< what was on trial
     change_answer answer;
     config_changes changes; ///< so far
     reconfiguration plan;
@@ -98,7 +101,7 @@ private:
   static constexpr std::size_t most_weight = std::size_t{1} << 20;
 
   caf::result<void> apply(const device_update& update);
-  caf::result<config_changes> apply_all(const node_config& wanted);
+  caf::result<config_changes> apply_all(const apply_config& asked);
   static caf::error to_error(field_error&& what);
   caf::error refused(caf::error reason) const;
   caf::result<config_changes> add(const peer_config& peer);
@@ -108,6 +111,8 @@ private:
   change_allowed_ip(const public_key& peer, const ip_prefix& prefix,
                     bool remove);
   caf::result<config_changes> schedule(waiting_change change);
+  caf::result<node_configuration> configuration(const get_configuration& asked);
+  caf::result<void> expect(const expect_file& asked);
   void enqueue_change(waiting_change change);
   void tell_event(event_kind kind, std::string reason);
   void remote_control_changes(const std::string& why_closed);
@@ -116,6 +121,7 @@ private:
 
   void start_change();
   void find_difference(peer_configurations&& peers);
+  void foresee(const node_config& current);
   device_settings settings_in_force() const;
   void plan_change();
   void next_step();
@@ -141,18 +147,50 @@ private:
   /// Reading the configuration file again: one reading at a time, and one more
   /// for all who ask meanwhile.
   struct reload_state {
-    bool wanted = false;             ///< once the present one is done
-    std::vector<change_answer> next; ///< those who wait for that
-    bool under_way = false;          ///< reading, or applying what was read
-    std::vector<change_answer> present;
+    /// What those want together who asked: the last one that is wanted.
+    enum class aim { nothing, dry_run, if_changed, always };
+    struct asker {
+      bool dry_run = false;
+      change_answer answer;
+    };
+
+    aim wanted = aim::nothing; ///< once the present one is done
+    std::vector<asker> next;   ///< those who wait for that
+    bool under_way = false;    ///< reading, or applying what was read
+    aim present_aim = aim::nothing;
+    std::vector<asker> present;
     deadline_id patience_ends;
     bool overdue = false; ///< nobody waits for it any more
   };
-  caf::result<config_changes> reload();
+  caf::result<config_changes> reload(const reload_config& asked);
   void start_reload();
   void config_was_read(config_read& read);
   void config_is_overdue();
+  waiting_change change_to(const node_config& read) const;
+  void foresee_reload(const node_config& read);
   void finish_reload(const caf::error& reason, const config_changes& changes);
+
+  // -- overlay_trial.cpp --
+
+  /// A configuration that is taken back unless somebody confirms it.  Until
+  /// then nobody changes anything else.
+  struct trial {
+    std::chrono::seconds within{};
+    time_point until{};
+    deadline_id ends;
+    caf::actor_addr asked_by; ///< who cannot confirm it
+    node_config former;       ///< with its secrets; known once it is made
+    bool made = false;
+    bool taken_back = false;   ///< or about to be
+    bool reload_after = false; ///< the file changed meanwhile
+  };
+  caf::error begin_trial(std::chrono::seconds within);
+  caf::error on_trial() const;
+  void trial_made(const caf::error& reason, config_changes& changes);
+  void trial_ends();
+  void take_back();
+  void end_trial();
+  caf::result<void> confirm();
 
   // -- overlay_status.cpp --
 
@@ -184,6 +222,9 @@ private:
   std::string remote_control_;         ///< as in device_status
   std::deque<waiting_change> changes_; ///< the first is being applied
   std::size_t changes_weight_ = 0;
+  std::uint64_t changes_made_ = 0;
+  std::string expected_digest_;  ///< of the file, once it is saved
+  std::unique_ptr<trial> trial_; ///< null: none
   reload_state reload_;
   off_loop threads_;
   std::deque<round_ptr> rounds_;
@@ -204,6 +245,7 @@ private:
   handshake_gate_actor gate_;
   resolver_actor resolver_;
   event_hub_actor events_;
+  state_keeper_actor keeper_;
   registry_actor registry_;
   uapi_actor uapi_;
   std::vector<std::pair<caf::actor_addr, std::string>> parts_;

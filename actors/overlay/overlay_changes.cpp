@@ -4,6 +4,7 @@
 #include "actors/overlay/log_level.hpp"
 #include "actors/overlay/overlay.hpp"
 #include "config/difference.hpp"
+#include "config/foresight.hpp"
 #include "config/validate.hpp"
 #include "messages/errors.hpp"
 
@@ -59,10 +60,30 @@ void overlay::find_difference(peer_configurations&& peers) {
   }
   change.update = weft::difference(current, wanted);
   change.update.origin = peer_origin::file;
+  if (change.dry_run)
+    return foresee(current);
+  if (change.is_trial && trial_)
+    trial_->former = std::move(current);
   if (change.update.private_key)
     change.changes.notes.emplace_back(
       "interface.private_key: changed, so that all sessions begin anew");
   plan_change();
+}
+
+/// The end of a dry run: what would change, if the registry could change it.
+void overlay::foresee(const node_config& current) {
+  auto& change = changes_.front();
+  auto foreseen = foresee_changes(current, *change.whole);
+  change.changes.peers_added = foreseen.peers_added;
+  change.changes.peers_changed = foreseen.peers_changed;
+  change.changes.peers_removed = foreseen.peers_removed;
+  auto& notes = change.changes.notes;
+  notes.insert(notes.begin(), foreseen.sentences.begin(),
+               foreseen.sentences.end());
+  auto update = std::make_shared<device_update>(std::move(change.update));
+  request(registry_, caf::infinite, check_update{std::move(update)})
+    .then([this] { finish_change({}); },
+          [this](caf::error& reason) { finish_change(std::move(reason)); });
 }
 
 device_settings overlay::settings_in_force() const {
@@ -288,9 +309,13 @@ void overlay::finish_change(caf::error reason) {
   changes_weight_ -= change.weight;
   if (change.plan.half_done())
     options_.log->error("a change was made in part: {}", error_message(reason));
+  if (!reason && !change.dry_run)
+    ++changes_made_;
   if (change.whole) {
     change.whole->interface.private_key.wipe();
-    if (reason && !change.plan.half_done()) {
+    if (change.dry_run) {
+      // Nobody has to know.
+    } else if (reason && !change.plan.half_done()) {
       reason = refused(std::move(reason));
     } else if (!reason) {
       const auto text = summary(change.changes);
@@ -298,6 +323,8 @@ void overlay::finish_change(caf::error reason) {
       tell_event(event_kind::config_applied, text);
     }
   }
+  if (change.is_trial)
+    trial_made(reason, change.changes);
   change.answer(std::move(reason), std::move(change.changes));
   if (!changes_.empty())
     start_change();

@@ -65,6 +65,9 @@ caf::result<void> overlay::apply(const device_update& update) {
 }
 
 void overlay::enqueue_change(waiting_change change) {
+  const bool belongs_to_trial = change.is_trial || change.takes_back;
+  if (trial_ && !belongs_to_trial && !change.dry_run)
+    return change.answer(on_trial(), {});
   change.weight = weight_of(change.update, change.whole);
   if (!changes_.empty()
       && (changes_.size() >= most_changes
@@ -73,6 +76,8 @@ void overlay::enqueue_change(waiting_change change) {
                                     "was changed; try again later");
     if (change.whole)
       reason = refused(std::move(reason));
+    if (change.is_trial)
+      end_trial();
     change.answer(std::move(reason), {});
     return;
   }
@@ -82,13 +87,62 @@ void overlay::enqueue_change(waiting_change change) {
     start_change();
 }
 
-caf::result<config_changes> overlay::apply_all(const node_config& wanted) {
+caf::result<config_changes> overlay::apply_all(const apply_config& asked) {
   waiting_change change;
-  change.whole = wanted;
+  change.whole = asked.config;
   change.whole->control = options_.config.control; // not in a message
+  change.dry_run = asked.dry_run;
   if (auto mistake = validate(*change.whole))
     return refused(to_error(std::move(*mistake)));
+  if (asked.confirm_within.count() != 0 && !asked.dry_run) {
+    if (auto reason = begin_trial(asked.confirm_within))
+      return reason;
+    change.is_trial = true;
+  }
   return schedule(std::move(change));
+}
+
+caf::result<node_configuration>
+overlay::configuration(const get_configuration& asked) {
+  auto promise
+    = make_response_promise<caf::typed_response_promise<node_configuration>>();
+  request(registry_, caf::infinite, configuration_request{})
+    .then(
+      [this, promise, asked](peer_configurations& known) mutable {
+        node_configuration answer;
+        answer.config.interface = settings_in_force().interface;
+        answer.config.interface.private_key.wipe();
+        answer.config.log = options_.config.log;
+        answer.file = options_.file;
+        answer.digests = {options_.file_digest, expected_digest_};
+        answer.changes = changes_made_;
+        std::size_t prefixes = 0;
+        auto next = asked.first_peer;
+        for (; next < known.peers.size()
+               && answer.config.peers.size() < get_configuration::most
+               && prefixes < get_configuration::most_prefixes;
+             ++next) {
+          auto& peer = known.peers[next];
+          prefixes += peer.allowed_ips.size();
+          if (!peer.preshared_key.is_zero())
+            answer.with_preshared_key.push_back(peer.public_key);
+          peer.preshared_key.wipe();
+          answer.config.peers.push_back(std::move(peer));
+        }
+        answer.next_peer = next < known.peers.size() ? next : 0;
+        promise.deliver(std::move(answer));
+      },
+      [promise](caf::error& reason) mutable {
+        promise.deliver(std::move(reason));
+      });
+  return promise;
+}
+
+caf::result<void> overlay::expect(const expect_file& asked) {
+  if (trial_)
+    return on_trial();
+  expected_digest_ = asked.digest;
+  return caf::unit;
 }
 
 caf::error overlay::to_error(field_error&& what) {

@@ -5,6 +5,7 @@
 #include "config/validate.hpp"
 #include "messages/errors.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <exception>
 #include <sstream>
@@ -29,10 +30,9 @@ caf::error still_reading() {
 config_read read_and_check(const decltype(overlay_options::read_config)& read) {
   try {
     config_read result{read()};
-    if (result.config) {
-      if (auto mistake = validate(*result.config))
-        result.config
-          = tl::unexpected{mistake->field + ": " + mistake->message};
+    if (result.file) {
+      if (auto mistake = validate(result.file->config))
+        result.file = tl::unexpected{mistake->field + ": " + mistake->message};
     }
     return result;
   } catch (const std::exception& error) {
@@ -42,7 +42,8 @@ config_read read_and_check(const decltype(overlay_options::read_config)& read) {
 
 } // namespace
 
-caf::result<config_changes> overlay::reload() {
+caf::result<config_changes> overlay::reload(const reload_config& asked) {
+  using aim = reload_state::aim;
   if (!options_.read_config)
     return refused(make_error(
       ENOTSUP, "this overlay was not started from a file: send it the "
@@ -51,18 +52,26 @@ caf::result<config_changes> overlay::reload() {
     return still_reading();
   if (reload_.next.size() == most_reloads)
     return make_error(EBUSY, "too many wait for the configuration to be read");
-  reload_.wanted = true;
+  if (trial_ && !asked.dry_run) {
+    trial_->reload_after = true;
+    return refused(on_trial());
+  }
+  const auto wants = asked.dry_run      ? aim::dry_run
+                     : asked.if_changed ? aim::if_changed
+                                        : aim::always;
+  reload_.wanted = std::max(reload_.wanted, wants);
   auto promise = make_response_promise<changes_promise>();
   if (promise.pending())
-    reload_.next.push_back(answer_to(promise));
+    reload_.next.push_back({asked.dry_run, answer_to(promise)});
   start_reload();
   return promise;
 }
 
 void overlay::start_reload() {
-  if (!reload_.wanted || reload_.under_way)
+  using aim = reload_state::aim;
+  if (reload_.wanted == aim::nothing || reload_.under_way)
     return;
-  reload_.wanted = false;
+  reload_.present_aim = std::exchange(reload_.wanted, aim::nothing);
   reload_.under_way = true;
   reload_.present = std::exchange(reload_.next, {});
   const auto me = caf::actor_cast<overlay_root_actor>(this);
@@ -84,10 +93,10 @@ void overlay::config_is_overdue() {
                       "being read after {} s; does its file system answer?",
                       reading_patience.count());
   for (auto* asked : {&reload_.present, &reload_.next}) {
-    for (auto& answer : std::exchange(*asked, {}))
-      answer(still_reading(), {});
+    for (auto& each : std::exchange(*asked, {}))
+      each.answer(still_reading(), {});
   }
-  reload_.wanted = false;
+  reload_.wanted = reload_state::aim::nothing;
 }
 
 void overlay::config_was_read(config_read& read) {
@@ -95,26 +104,63 @@ void overlay::config_was_read(config_read& read) {
   if (std::exchange(reload_.overdue, false)) {
     // What was read may be old by now.
     options_.log->warn("the configuration file answers again: it is read anew");
-    reload_.wanted = true;
+    reload_.wanted = reload_state::aim::always;
     finish_reload({}, {});
     return;
   }
-  if (!read.config) {
-    std::istringstream mistakes(read.config.error());
+  if (!read.file) {
+    std::istringstream mistakes(read.file.error());
     for (std::string line; std::getline(mistakes, line);)
       options_.log->error("the configuration stays as it was: {}", line);
-    finish_reload(make_error(EINVAL, read.config.error(), "file"), {});
+    finish_reload(make_error(EINVAL, read.file.error(), "file"), {});
     return;
   }
+  auto& [config, digest] = *read.file;
+  foresee_reload(config);
+  const auto aim = reload_.present_aim;
+  const bool is_known
+    = !digest.empty()
+      && (digest == options_.file_digest || digest == expected_digest_);
+  if (aim == reload_state::aim::dry_run
+      || (aim == reload_state::aim::if_changed && is_known))
+    return finish_reload({}, {});
+  auto change = change_to(config);
+  change.answer = [this, read_digest = digest](const caf::error& reason,
+                                               const config_changes& changes) {
+    if (!reason)
+      options_.file_digest = read_digest;
+    finish_reload(reason, changes);
+  };
+  enqueue_change(std::move(change));
+}
+
+overlay::waiting_change overlay::change_to(const node_config& read) const {
   waiting_change change;
   auto& notes = change.changes.notes;
-  if (read.config->control != options_.config.control)
+  if (read.control != options_.config.control)
     notes.emplace_back("control: stays as it is until weftd is restarted");
-  if (read.config->reload != options_.config.reload)
+  if (read.reload != options_.config.reload)
     notes.emplace_back("reload: stays as it is until weftd is restarted");
-  change.whole = std::move(*read.config);
-  change.answer = [this](const caf::error& reason, config_changes changes) {
-    finish_reload(reason, changes);
+  change.whole = read;
+  return change;
+}
+
+/// Answers those who only want to know what would change.
+void overlay::foresee_reload(const node_config& read) {
+  std::vector<change_answer> curious;
+  std::erase_if(reload_.present, [&](auto& each) {
+    if (each.dry_run)
+      curious.push_back(std::move(each.answer));
+    return each.dry_run;
+  });
+  if (curious.empty())
+    return;
+  auto change = change_to(read);
+  change.dry_run = true;
+  change.answer = [curious = std::move(curious)](
+                    const caf::error& reason, const config_changes& changes) {
+    for (const auto& answer : curious)
+      answer(reason, changes);
   };
   enqueue_change(std::move(change));
 }
@@ -122,8 +168,8 @@ void overlay::config_was_read(config_read& read) {
 void overlay::finish_reload(const caf::error& reason,
                             const config_changes& changes) {
   reload_.under_way = false;
-  for (auto& answer : std::exchange(reload_.present, {}))
-    answer(reason, changes);
+  for (auto& each : std::exchange(reload_.present, {}))
+    each.answer(reason, changes);
   start_reload();
 }
 

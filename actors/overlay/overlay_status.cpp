@@ -21,7 +21,7 @@ constexpr auto report_interval = 250ms;
 
 /// A report may begin when the work of those before has been shared out up to
 /// this far ahead.
-constexpr auto most_ahead = 1s;
+constexpr auto most_paid_ahead = 1s;
 
 /// Far more than a report takes, so that reports take a few percent of a loop.
 constexpr auto price_of_report = 1ms;
@@ -71,7 +71,7 @@ void overlay::start_reports() {
       collect_report(round);
       continue;
     }
-    auto due = std::max<time_point>(now, reports_paid_ - most_ahead);
+    auto due = std::max<time_point>(now, reports_paid_ - most_paid_ahead);
     if (round->began)
       due = std::max<time_point>(due, *round->began + report_interval);
     if (due > now)

@@ -2,7 +2,8 @@
 #pragma once
 
 #include "actors/loop/loop_sources.hpp"
-#include "config/node_config.hpp"
+#include "config/file_config.hpp"
+#include "config/node_memory.hpp"
 #include "messages/control.hpp"
 #include "messages/packet_port.hpp"
 #include "platform/error.hpp"
@@ -38,6 +39,16 @@ struct use_packet_port {
   packet_consumer consumer; ///< may be null, and be set later
 };
 
+/// What outlives the overlay, for the next one.  Nothing is kept without
+/// `write`.
+struct state_options {
+  node_memory remembered;
+  /// Called on a thread of its own; the failure is logged.
+  std::function<result<void>(const std::string& text)> write;
+  /// The overlay ends, and this is still to be written.
+  std::function<void(std::string text)> leave;
+};
+
 struct overlay_options {
   node_config config;
   /// Where packets come from and go to.
@@ -52,7 +63,10 @@ struct overlay_options {
   /// What reload_config reads: a configuration, or all that is wrong with it.
   /// Null: there is nothing to be read again.  Called on a thread of its own,
   /// which may still be busy with it when the overlay has ended.
-  std::function<tl::expected<node_config, std::string>()> read_config;
+  std::function<tl::expected<file_config, std::string>()> read_config;
+  std::string file; ///< its name, for whoever saves; empty: there is none
+  std::string file_digest; ///< of what `config` was read from
+  state_options state;
   std::shared_ptr<spdlog::logger> log; ///< null: nothing is logged
   loop_sources sources;
 };

@@ -339,4 +339,8 @@ void peer::arm(const std::optional<time_point>& when) {
        arm_deadline{slot_, when, caf::actor_cast<peer_actor>(this)});
 }
 
+void peer::note() {
+  send(neighbours_.registry, session_noted{session_.memory()});
+}
+
 } // namespace weft

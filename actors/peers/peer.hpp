@@ -88,6 +88,8 @@ private:
                      const endpoint& where) const;
   void log_sent_handshakes(const datagram_buffer& sent) const;
   void tell(event_kind kind, const instant& at, std::string reason = {});
+  /// For the next process, should this one end.
+  void note();
 
   workspace_ptr space_;
   peer_neighbours neighbours_;

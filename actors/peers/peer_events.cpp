@@ -11,6 +11,7 @@ void peer::tell_events(const instant& at) {
     health_.endpoint_known(told_.remote, at.now);
     tell(event_kind::endpoint_changed, at);
     endpoint_moved(path->remote, at);
+    note();
   }
   if (told_.handshake != session_.last_handshake()) {
     told_.handshake = session_.last_handshake();
@@ -42,6 +43,7 @@ void peer::handshake_completed(const instant& at) {
   health_.handshake_completed(at.now);
   told_.unused_answers = 0;
   tell(event_kind::handshake_completed, at);
+  note();
   if (!was_up)
     tell(event_kind::peer_up, at);
   tell_health(at);

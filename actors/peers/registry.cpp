@@ -68,6 +68,8 @@ registry::behavior_type registry::make_behavior() {
     [this](const session_ended& ended) { remember(ended); },
     [this](const host_routes_changed&) { tell_of_host_routes(); },
     [this](const begin_handshake& asked) { return start_handshake(asked); },
+    [this](const session_noted& noted) { note(noted); },
+    [this](const reset_peer& asked) { return reset(asked.peer); },
     [this](const check_handshake& asked) { return handshake_since(asked); },
     [this](const configuration_request&) { return configuration(); },
     [this](const report_request& request) { return report(request); },
@@ -206,7 +208,7 @@ void registry::add_peer(const patch<peer_config>& change, peer_origin origin,
   if (seats_.size() <= slot)
     seats_.resize(slot + 1);
   auto& seat = seats_[slot];
-  seat.last = {};
+  seat.last = recall(slot);
   // Not the indices of the slot's former peer again.
   seat.last.memory.generation = directory_.generation(slot);
   spawn_peer(slot);
@@ -263,6 +265,8 @@ bool registry::change_allowed_ips(slot_number slot,
 void registry::remove_peer(slot_number slot) {
   const auto key = directory_.at(slot).config.public_key;
   tell_event(event_kind::peer_removed, slot);
+  if (neighbours_.keeper)
+    send(neighbours_.keeper, peer_forgotten{key});
   new_entries_.entries.push_back({key, {}, {}});
   end_peer(slot, directory_.remove(slot));
 }

@@ -6,10 +6,12 @@
 #include "actors/loop/lane.hpp"
 #include "actors/peers/peer.hpp"
 #include "actors/peers/peer_directory.hpp"
+#include "config/node_memory.hpp"
 #include "messages/overlay.hpp"
 #include "messages/registry.hpp"
 #include "messages/resolver.hpp"
 #include "messages/routes.hpp"
+#include "messages/state_keeper.hpp"
 
 #include <spdlog/logger.h>
 
@@ -24,6 +26,8 @@ struct registry_neighbours {
   handshake_gate_actor gate;
   resolver_actor resolver;
   event_hub_actor events;
+  state_keeper_actor keeper{}; ///< null: nothing outlives the process
+  node_memory remembered{};    ///< by a process before this one
 };
 
 class registry : public hosted<registry_actor::base> {
@@ -125,6 +129,11 @@ private:
   bool removed_peer_ended(const caf::actor_addr& who);
   void start_again(slot_number slot, const public_key& key);
   void tell_of_host_routes();
+
+  // registry_memory.cpp: what outlives the process
+  session_ended recall(slot_number slot);
+  void note(const session_noted& noted);
+  caf::result<config_changes> reset(const public_key& peer);
 
   // registry_names.cpp: endpoints that are host names
   /// Looks the configured endpoint up if it is a name.

@@ -167,6 +167,10 @@ TEST_CASE("Bytes behind a request are refused") {
   CHECK(refused(set_log_level{}));
   CHECK(refused(shut_down{}));
   CHECK(refused(begin_handshake{}));
+  CHECK(refused(get_configuration{}));
+  CHECK(refused(expect_file{}));
+  CHECK(refused(confirm_config{}));
+  CHECK(refused(reset_peer{}));
   CHECK(refused(subscribe{}));
   CHECK(refused(unsubscribe{}));
 }

@@ -29,11 +29,11 @@ public:
   auto reader(node_config config) const {
     return
       [state = state_,
-       config = std::move(config)]() -> tl::expected<node_config, std::string> {
+       config = std::move(config)]() -> tl::expected<file_config, std::string> {
         std::unique_lock lock(state->mutex);
         ++state->reads;
         state->changed.wait(lock, [&] { return state->answers; });
-        return config;
+        return file_config{config, {}};
       };
   }
   void answer() {
@@ -211,11 +211,11 @@ TEST_CASE("A reload for which there is no room is told to the log") {
   std::promise<overlay_root_actor> root;
   one.options.read_config
     = [config = one.options.config, root = root.get_future().share()]()
-    -> tl::expected<node_config, std::string> {
+    -> tl::expected<file_config, std::string> {
     // Before what is read comes to the overlay, others fill its queue.
     for (int i = 0; i < 20'000; ++i)
       caf::anon_send(root.get(), remove_peer{});
-    return config;
+    return file_config{config, {}};
   };
   one.start({});
   root.set_value(root_of(one));

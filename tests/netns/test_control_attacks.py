@@ -28,7 +28,7 @@ NAMED_RECEIVER, SELECT_CONNECTION = 1, 2
 REQUEST, RESPONSE = 1 << 60, 1 << 63
 REQUESTS = ("get_status", "check_handshake", "subscribe", "unsubscribe", "apply_config", "reload_config", "add_peer",
             "update_peer", "remove_peer", "set_endpoint", "add_allowed_ip", "remove_allowed_ip", "generate_keys",
-            "set_log_level", "begin_handshake")
+            "set_log_level", "begin_handshake", "get_configuration", "expect_file", "confirm_config", "reset_peer")
 
 
 def header(operation, length, flags=0, data=0, source=0, destination=0):

@@ -47,7 +47,7 @@ _weft() {
 
   if ((COMP_CWORD == 1)); then
     words='genkey pubkey genpsk check import export status peers watch top peer
-      allow apply reload log-level shutdown context pki explain --help --version'
+      allow apply confirm reload save log-level shutdown context pki explain --help --version'
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
     return
   fi
@@ -55,7 +55,7 @@ _weft() {
     peer | allow | context | pki)
       if ((COMP_CWORD == 2)); then
         case $command in
-          peer) words='add set remove' ;;
+          peer) words='add set remove reset' ;;
           allow) words='add remove' ;;
           context) words='list use' ;;
           pki) words='init issue revoke list' ;;
@@ -68,19 +68,23 @@ _weft() {
   esac
 
   case $command in
-    check | export) files=yes ;;
+    check) files=yes ;;
+    export) options="$node --running --keys" files=yes ;;
     import) options='--output' files=yes ;;
     status) options="$node --verbose" values=_weft_interfaces ;;
-    peers | reload | shutdown) options=$node ;;
+    peers | confirm | shutdown) options=$node ;;
+    reload | save) options="$node --dry-run" ;;
     watch) options="$node --count" ;;
     top) options="$node --interval --once" ;;
-    apply) options=$node files=yes ;;
+    apply) options="$node --dry-run --confirm --save" files=yes ;;
     explain) options="$node --other" values=_weft_peers ;;
     log-level) options=$node words='trace debug info warn error off' ;;
-    'peer add') options="$node $peer" ;;
-    'peer set') options="$node $peer" values=_weft_peers ;;
-    'peer remove') options=$node values=_weft_peers ;;
-    'allow add' | 'allow remove') options=$node values=_weft_peers ;;
+    'peer add') options="$node $peer --save" ;;
+    'peer set') options="$node $peer --save" values=_weft_peers ;;
+    'peer reset') options=$node values=_weft_peers ;;
+    'peer remove' | 'allow add' | 'allow remove')
+      options="$node --save" values=_weft_peers
+      ;;
     'context list') options='--json' ;;
     'context use') options='--json' values='_weft_contexts' ;;
     'pki init') options='--folder --json --name' ;;
@@ -95,7 +99,7 @@ _weft() {
     --certificate | --key | --ca | --revocations | --preshared-key-file | \
       --output | -o | --socket-folder | --folder) values='' options='' words='' files=yes ;;
     --at | --server-name | --timeout | --count | --interval | --name | \
-      --endpoint | --allowed-ip | --keepalive | --host | --days) return ;;
+      --endpoint | --allowed-ip | --keepalive | --host | --days | --confirm) return ;;
   esac
   if [[ $current == -* ]]; then
     mapfile -t COMPREPLY < <(compgen -W "$options --help" -- "$current")

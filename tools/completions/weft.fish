@@ -57,7 +57,7 @@ complete -c weft -n $first -a pubkey -d 'Print the public key of a private key'
 complete -c weft -n $first -a genpsk -d 'Print a new preshared key'
 complete -c weft -n $first -a check -d 'Check a configuration file'
 complete -c weft -n $first -a import -d 'Print a wg-quick file as YAML'
-complete -c weft -n $first -a export -d 'Print a YAML file for wg-quick'
+complete -c weft -n $first -a export -d 'Print a YAML file for wg-quick, or what runs'
 complete -c weft -n $first -a status -d 'Show interfaces and their peers'
 complete -c weft -n $first -a peers -d 'Show a line for each peer'
 complete -c weft -n $first -a watch -d 'Print what happens'
@@ -65,20 +65,22 @@ complete -c weft -n $first -a top -d 'Show what the peers transfer'
 complete -c weft -n $first -a peer -d 'Add, change and remove peers'
 complete -c weft -n $first -a allow -d 'Add and remove allowed IPs'
 complete -c weft -n $first -a apply -d 'Apply a configuration file'
+complete -c weft -n $first -a confirm -d 'Keep what was applied on trial'
+complete -c weft -n $first -a save -d 'Write what commands changed to the file'
 complete -c weft -n $first -a reload -d 'Make the daemon read its file again'
 complete -c weft -n $first -a log-level -d 'Change how much the daemon logs'
 complete -c weft -n $first -a shutdown -d 'End the daemon'
 complete -c weft -n $first -a context -d 'Nodes to control from here'
 complete -c weft -n $first -a pki -d 'Certificates for remote control'
 complete -c weft -n $first -a explain -d 'Say what is wrong with a peer'
-complete -c weft -n '__weft_begins peer' -a 'add set remove'
+complete -c weft -n '__weft_begins peer' -a 'add set remove reset'
 complete -c weft -n '__weft_begins allow' -a 'add remove'
 complete -c weft -n '__weft_begins context' -a 'list use'
 complete -c weft -n '__weft_begins pki' -a 'init issue revoke list'
 
 # Which node they are for.
-for command in status peers watch top apply reload log-level shutdown explain \
-    'peer add' 'peer set' 'peer remove' 'allow add' 'allow remove'
+for command in status peers watch top apply confirm reload save export log-level shutdown explain \
+    'peer add' 'peer set' 'peer remove' 'peer reset' 'allow add' 'allow remove'
     set -l here "__weft_is $command"
     complete -c weft -n $here -s i -l interface -x -a '(__weft_interfaces)'
     complete -c weft -n $here -l socket-folder -r -F
@@ -97,6 +99,15 @@ end
 for command in check import export apply
     complete -c weft -n "__weft_is $command" -F
 end
+for command in apply reload save
+    complete -c weft -n "__weft_is $command" -l dry-run -d 'Say what would change'
+end
+for command in apply 'peer add' 'peer set' 'peer remove' 'allow add' 'allow remove'
+    complete -c weft -n "__weft_is $command" -l save -d 'Write it to the file, too'
+end
+complete -c weft -n '__weft_is apply' -l confirm -x -d 'Take it back after this time'
+complete -c weft -n '__weft_is export' -l running -d 'What runs, as YAML'
+complete -c weft -n '__weft_is export' -l keys -d 'With its keys'
 complete -c weft -n '__weft_is import' -s o -l output -r -F
 complete -c weft -n '__weft_begins status' -a '(__weft_interfaces)'
 complete -c weft -n '__weft_is status' -s v -l verbose -d 'Tell more'
@@ -105,7 +116,7 @@ complete -c weft -n '__weft_is top' -l interval -x -d Seconds
 complete -c weft -n '__weft_is top' -l once -d 'Print one screen'
 complete -c weft -n '__weft_begins log-level' -a 'trace debug info warn error off'
 complete -c weft -n '__weft_is explain' -l other -x -a '(__weft_contexts)'
-for command in explain 'peer set' 'peer remove' 'allow add' 'allow remove'
+for command in explain 'peer set' 'peer remove' 'peer reset' 'allow add' 'allow remove'
     complete -c weft -n "__weft_begins $command" -a '(__weft_peers)'
 end
 for command in 'peer add' 'peer set'

@@ -78,10 +78,6 @@ void command_line::add_config_commands() {
     ->required();
   import.add_option("-o,--output", output_,
                     "Write to this new file, for its owner only (0600)");
-  add_to(app_, "export", "Print a YAML file for wg-quick, with its keys",
-         [this](const streams& io) { return export_config(file_, io); })
-    .add_option("FILE", file_, "Configuration (YAML)")
-    ->required();
 }
 
 void command_line::add_pki_commands() {

@@ -23,6 +23,10 @@ struct control_arguments {
   peer_options peer;
   std::vector<std::string> prefixes;
   std::string text; ///< the argument of its own
+  apply_options apply;
+  bool save = false;
+  bool running = false;
+  bool keys = false;
   watch_options watch;
   top_options top;
   bool once = false;
@@ -41,8 +45,28 @@ int run_on_node(const control_arguments& given, const node_command& action,
   const auto place = find_node(options);
   if (!place)
     return report(place.error(), options.json, io);
+  if (given.save && std::holds_alternative<remote_node>(*place))
+    return report(mistake("--save writes the node's file on its own host: run "
+                          "the command there, or leave --save out"),
+                  options.json, io);
   connections all;
-  return action(given, all.prepare(*place, options), io);
+  auto link = all.prepare(*place, options);
+  link.save = given.save;
+  return action(given, link, io);
+}
+
+int run_export(const control_arguments& given, const streams& io) {
+  if (given.running == !given.text.empty())
+    return report(mistake("give either FILE, to have it in wg-quick's format, "
+                          "or --running, to have what runs as YAML"),
+                  given.connection.json, io);
+  if (!given.running)
+    return export_config(given.text, io);
+  return run_on_node(
+    given,
+    [](const control_arguments& all, const node_connection& link,
+       const streams& where) { return export_running(all.keys, link, where); },
+    io);
 }
 
 int run_status(const control_arguments& given, const streams& io) {
@@ -213,12 +237,14 @@ public:
          const streams& io) { return add_peer_as(all.peer, link, io); });
     added.add_option("KEY", all_->peer.peer, "Its public key")->required();
     add_peer_options(added);
+    add_save(added);
     auto& changed = add_on_node(
       peer, "set", "Change what the options say of a peer, and nothing else",
       [](const control_arguments& all, const node_connection& link,
          const streams& io) { return change_peer(all.peer, link, io); });
     add_peer_name(changed);
     add_peer_options(changed);
+    add_save(changed);
     auto& removed
       = add_on_node(peer, "remove", "Remove a peer",
                     [](const control_arguments& all,
@@ -226,6 +252,14 @@ public:
                       return remove_peer_called(all.peer.peer, link, io);
                     });
     add_peer_name(removed);
+    add_save(removed);
+    add_peer_name(add_on_node(
+      peer, "reset",
+      "Forget where a peer was and its newest handshake, and begin anew",
+      [](const control_arguments& all, const node_connection& link,
+         const streams& io) {
+        return reset_peer_called(all.peer.peer, link, io);
+      }));
 
     auto& allow
       = line_.add_group("allow", "Add and remove the allowed IPs of a peer");
@@ -234,18 +268,27 @@ public:
   }
 
   void add_node() {
-    add_on_node(line_.app(), "apply",
-                "Check a configuration file here, and apply it there",
-                [](const control_arguments& all, const node_connection& link,
-                   const streams& io) {
-                  return apply_file(all.text, link, io);
-                })
-      .add_option("FILE", all_->text, "Configuration (YAML)")
-      ->required();
-    add_on_node(line_.app(), "reload",
-                "Make the daemon read its configuration file again",
-                [](const control_arguments&, const node_connection& link,
-                   const streams& io) { return reload(link, io); });
+    add_apply();
+    auto& reloaded = add_on_node(
+      line_.app(), "reload",
+      "Make the daemon read its configuration file again",
+      [](const control_arguments& all, const node_connection& link,
+         const streams& io) { return reload(all.apply.dry_run, link, io); });
+    add_dry_run(reloaded);
+    auto& saved = add_on_node(
+      line_.app(), "save", "Write what commands changed to the node's file",
+      [](const control_arguments& all, const node_connection& link,
+         const streams& io) { return save(all.apply.dry_run, link, io); });
+    add_dry_run(saved);
+    auto& exported
+      = add(line_.app(), "export",
+            "Print a file for wg-quick, or the running node as YAML",
+            [all = all_](const streams& io) { return run_export(*all, io); });
+    exported.add_option("FILE", all_->text,
+                        "Configuration (YAML), printed with its keys");
+    exported.add_flag("--running", all_->running,
+                      "What the node is configured to be just now");
+    exported.add_flag("--keys", all_->keys, "With --running: its keys, too");
     add_on_node(line_.app(), "log-level", "Change how much the daemon logs",
                 [](const control_arguments& all, const node_connection& link,
                    const streams& io) {
@@ -278,6 +321,39 @@ public:
   }
 
 private:
+  void add_apply() {
+    auto& applied = add_on_node(
+      line_.app(), "apply",
+      "Check a configuration file here, and apply it there",
+      [](const control_arguments& all, const node_connection& link,
+         const streams& io) { return apply_file(all.apply, link, io); });
+    applied.add_option("FILE", all_->apply.file, "Configuration (YAML)")
+      ->required();
+    applied.add_option_function<std::string>(
+      "--confirm",
+      [all = all_](const std::string& text) {
+        const auto read = read_keepalive(text);
+        if (!read || read->count() == 0)
+          throw CLI::ValidationError("--confirm", read ? "1s to 1h is expected"
+                                                       : read.error());
+        all->apply.confirm_within = *read;
+      },
+      "Take it back after this time (60s) unless 'weft confirm' comes");
+    add_dry_run(applied);
+    add_save(applied);
+    add_on_node(line_.app(), "confirm", "Keep what was applied with --confirm",
+                [](const control_arguments&, const node_connection& link,
+                   const streams& io) { return confirm(link, io); });
+  }
+  void add_dry_run(CLI::App& to) {
+    to.add_flag("--dry-run", all_->apply.dry_run,
+                "Say what would change, and change nothing");
+  }
+  void add_save(CLI::App& to) {
+    to.add_flag(
+      "--save", all_->save,
+      "Then write it to the node's file, with all that was not saved");
+  }
   CLI::App& add(CLI::App& above, const std::string& name,
                 const std::string& description, command_line::command action) {
     auto& added = line_.add_to(above, name, description, std::move(action));
@@ -351,6 +427,7 @@ private:
                     });
     add_peer_name(added);
     added.add_option("PREFIX", all_->prefixes, "ADDRESS/LENGTH")->required();
+    add_save(added);
   }
 
   command_line& line_;

@@ -7,6 +7,7 @@
 #include "platform/clock.hpp"
 #include "platform/epoll.hpp"
 #include "platform/file_watch.hpp"
+#include "platform/kept_file.hpp"
 #include "platform/privileges.hpp"
 #include "platform/thread.hpp"
 #include "tools/exit_codes.hpp"
@@ -15,6 +16,7 @@
 #include <atomic>
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
 #include <iostream>
 
 namespace weft {
@@ -44,10 +46,10 @@ constexpr auto pause_before_retry = 1s;
 constexpr int most_retries = 5;
 
 /// Reads the file again, as weftd did when it started.
-tl::expected<node_config, std::string>
+tl::expected<file_config, std::string>
 read_again(const std::string& file, spdlog::logger& log) {
   std::vector<std::string> warnings;
-  auto config = load_yaml(file, private_key_rule::required, &warnings);
+  auto config = load_yaml_with_digest(file, &warnings);
   for (const auto& warning : warnings)
     log.warn("{}", warning);
   if (config)
@@ -59,7 +61,7 @@ read_again(const std::string& file, spdlog::logger& log) {
 }
 
 /// For what outlives the process.
-std::string state_folder() {
+std::string default_state_folder() {
   // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody changes the environment
   const char* given = std::getenv("STATE_DIRECTORY");
   const std::string all = given == nullptr ? "" : given;
@@ -81,10 +83,37 @@ control_of(const control_config& config, const std::string& interface,
   tls_access access;
   access.listen = {*config.listen};
   access.files = {config.certificate, config.key, config.ca, config.revocations,
-                  state_folder() + '/' + interface + ".revocations"};
+                  default_state_folder() + '/' + interface + ".revocations"};
   access.roles = config.roles;
   options.tls = std::move(access);
   return options;
+}
+
+/// What an earlier process knew of its peers, and where this one leaves what it
+/// knows.  Nothing if there is no place for it.
+std::shared_ptr<kept_file>
+recall(const std::string& wanted, const std::string& interface,
+       state_options& into, spdlog::logger& log) {
+  if (wanted == "none")
+    return nullptr;
+  const auto folder = wanted.empty() ? default_state_folder() : wanted;
+  const auto kept = kept_file::open(folder + '/' + interface, "peers");
+  if (!kept) {
+    log.warn("nothing is remembered over a restart: {}", kept.error().message);
+    return nullptr;
+  }
+  const auto& file = *kept;
+  const auto text = file->read(max_memory_size + 1);
+  auto memory = text ? parse_memory(*text, wall_now())
+                     : tl::unexpected(text.error().message);
+  if (memory)
+    into.remembered = std::move(*memory);
+  else if (!text || !text->empty())
+    log.warn("{} is ignored, and written anew: {}", file->path(),
+             memory.error());
+  into.write = [file](const std::string& news) { return file->write(news); };
+  into.leave = [file](std::string news) { file->leave(std::move(news)); };
+  return file;
 }
 
 /// What it takes to run this configuration, and to take up changes to it.
@@ -153,7 +182,7 @@ public:
   }
 
   /// The signal that asks to end, or 0 when the overlay ended by itself.
-  int wait(const std::function<void()>& reload) {
+  int wait(const std::function<void(bool if_changed)>& reload) {
     for (;;) {
       if (ended_)
         return 0;
@@ -172,10 +201,10 @@ public:
         events_.set_deadline(reload_at_);
       }
       if (hang_up_ || (reload_at_ && *reload_at_ <= now)) {
-        hang_up_ = false;
+        const bool if_changed = !std::exchange(hang_up_, false);
         reload_at_.reset();
         events_.set_deadline(std::nullopt);
-        reload();
+        reload(if_changed);
       }
     }
   }
@@ -250,9 +279,15 @@ int run_daemon(daemon_options options, background* parent) {
   overlay.config = std::move(options.config);
   overlay.configure_link = options.configure_link;
   overlay.log = log;
-  if (!options.file.empty())
+  std::shared_ptr<kept_file> kept;
+  if (!options.file.empty()) {
     overlay.read_config
       = [file = options.file, log] { return read_again(file, *log); };
+    overlay.file = std::filesystem::absolute(options.file).string();
+    overlay.file_digest = options.file_digest;
+    kept = recall(options.state_folder, overlay.config.interface.name,
+                  overlay.state, *log);
+  }
   auto running = start_overlay(system, std::move(overlay));
   if (!running) {
     log->critical("{}", running.error().message);
@@ -289,9 +324,9 @@ int run_daemon(daemon_options options, background* parent) {
     log->flush(); // standard error may be gone afterwards
     parent->ready();
   }
-  const auto reload = [&] {
+  const auto reload = [&](bool if_changed) {
     // The overlay logs what comes of it.
-    caf::anon_send(running->actor, reload_config{});
+    caf::anon_send(running->actor, reload_config{false, if_changed});
   };
   if (const auto signal = (*waiting)->wait(reload); signal != 0) {
     log->info("shutting down on {}", signal == SIGINT ? "SIGINT" : "SIGTERM");
@@ -301,6 +336,10 @@ int run_daemon(daemon_options options, background* parent) {
   }
   running->actor = nullptr;
   system.await_all_actors_done();
+  if (kept) {
+    if (const auto done = kept->write_left(); !done)
+      log->warn("{}", done.error().message);
+  }
   log->info("interface {} is gone", running->interface);
   return (*waiting)->failed() ? exit_failure : exit_fine;
 }

@@ -9,7 +9,11 @@ namespace weft {
 struct daemon_options {
   node_config config;
   bool configure_link = true;
-  std::string file; ///< that `config` was read from; empty: none
+  std::string file;        ///< that `config` was read from; empty: none
+  std::string file_digest; ///< of that
+  /// For what outlives the process, in a folder for each interface; empty:
+  /// $STATE_DIRECTORY, else /var/lib/weft; `none`: nothing does.
+  std::string state_folder;
   std::string user; ///< to act as; empty: as whom it was started
   bool filter_system_calls = false;
 };

@@ -49,6 +49,10 @@ int change_peer(const peer_options& options, const node_connection& link,
 int remove_peer_called(const std::string& peer, const node_connection& link,
                        const streams& io);
 
+/// Forgets what was learnt of a peer, and begins with it anew.
+int reset_peer_called(const std::string& peer, const node_connection& link,
+                      const streams& io);
+
 /// Adds allowed IPs to a peer, or takes them away: all or none of them.
 int change_allowed_ips(const std::string& peer,
                        const std::vector<std::string>& prefixes, bool remove,
@@ -56,10 +60,28 @@ int change_allowed_ips(const std::string& peer,
 
 // -- the node ----------------------------------------------------------------
 
+struct apply_options {
+  std::string file;
+  bool dry_run = false;
+  std::chrono::seconds confirm_within{0}; ///< 0: it stays without
+};
+
 /// Checks a file here, and applies it there.
-int apply_file(const std::string& path, const node_connection& link,
+int apply_file(const apply_options& options, const node_connection& link,
                const streams& io);
-int reload(const node_connection& link, const streams& io);
+/// Keeps what was applied on trial.
+int confirm(const node_connection& link, const streams& io);
+int reload(bool dry_run, const node_connection& link, const streams& io);
+
+/// Prints what was changed, and saves it if `link` says so.
+int print_changes(outcome<config_changes> changes, const node_connection& link,
+                  const streams& io);
+/// Has the file of the node say what runs, and says what that has changed.
+outcome<config_changes> save_running(const node_connection& link, bool dry_run);
+int save(bool dry_run, const node_connection& link, const streams& io);
+/// Prints the running configuration as YAML.
+int export_running(bool with_keys, const node_connection& link,
+                   const streams& io);
 int change_log_level(const std::string& level, const node_connection& link,
                      const streams& io);
 int shut_down_node(const node_connection& link, const streams& io);

@@ -2,7 +2,6 @@
 #include "config/values.hpp"
 #include "tools/weft/commands/control_commands.hpp"
 #include "tools/weft/places/requests.hpp"
-#include "tools/weft/view/control_text.hpp"
 #include "tools/weft/view/json_text.hpp"
 
 #include <nlohmann/json.hpp>
@@ -12,14 +11,6 @@
 namespace weft {
 
 namespace {
-
-int print(const outcome<config_changes>& changes, const node_connection& link,
-          const streams& io) {
-  if (!changes)
-    return report(changes.error(), link.json, io);
-  io.out << format_changes(*changes, link.json);
-  return exit_fine;
-}
 
 /// For requests that are answered with nothing: `key: value`.
 int print(const outcome<void>& answer, const std::string& key,
@@ -39,10 +30,14 @@ int print(const outcome<void>& answer, const std::string& key,
 
 } // namespace
 
-int apply_file(const std::string& path, const node_connection& link,
+int apply_file(const apply_options& options, const node_connection& link,
                const streams& io) {
-  auto config
-    = load_yaml(path, private_key_rule::optional, nullptr, std::nullopt);
+  if (options.confirm_within.count() > 0 && link.save)
+    return report(mistake("what is on trial cannot be saved: run 'weft save' "
+                          "once it is confirmed"),
+                  link.json, io);
+  auto config = load_yaml(options.file, private_key_rule::optional, nullptr,
+                          std::nullopt);
   if (!config) {
     for (const auto& error : config.error()) {
       if (link.json)
@@ -52,12 +47,15 @@ int apply_file(const std::string& path, const node_connection& link,
     }
     return exit_mistaken;
   }
-  return print(ask<config_changes>(link, apply_config{std::move(*config)}),
-               link, io);
+  return print_changes(
+    ask<config_changes>(link, apply_config{std::move(*config), options.dry_run,
+                                           options.confirm_within}),
+    link, io);
 }
 
-int reload(const node_connection& link, const streams& io) {
-  return print(ask<config_changes>(link, reload_config{}), link, io);
+int reload(bool dry_run, const node_connection& link, const streams& io) {
+  return print_changes(ask<config_changes>(link, reload_config{dry_run, false}),
+                       link, io);
 }
 
 int change_log_level(const std::string& level, const node_connection& link,

@@ -159,18 +159,6 @@ find_peer(const std::string& peer, const node_connection& link) {
   return found.front();
 }
 
-namespace {
-
-int print(const outcome<config_changes>& changes, const node_connection& link,
-          const streams& io) {
-  if (!changes)
-    return report(changes.error(), link.json, io);
-  io.out << format_changes(*changes, link.json);
-  return exit_fine;
-}
-
-} // namespace
-
 int list_peers(const node_connection& link, const streams& io) {
   auto status = ask_status(link);
   if (!status)
@@ -195,7 +183,8 @@ int add_peer_as(const peer_options& options, const node_connection& link,
   peer.public_key = *key;
   for (const auto& allowed : update->allowed_ips)
     peer.allowed_ips.push_back(allowed.prefix);
-  return print(ask<config_changes>(link, add_peer{std::move(peer)}), link, io);
+  return print_changes(ask<config_changes>(link, add_peer{std::move(peer)}),
+                       link, io);
 }
 
 int change_peer(const peer_options& options, const node_connection& link,
@@ -209,8 +198,8 @@ int change_peer(const peer_options& options, const node_connection& link,
   if (!key)
     return report(key.error(), link.json, io);
   update->public_key = *key;
-  return print(ask<config_changes>(link, update_peer{std::move(*update)}), link,
-               io);
+  return print_changes(
+    ask<config_changes>(link, update_peer{std::move(*update)}), link, io);
 }
 
 int remove_peer_called(const std::string& peer, const node_connection& link,
@@ -218,7 +207,7 @@ int remove_peer_called(const std::string& peer, const node_connection& link,
   const auto key = find_peer(peer, link);
   if (!key)
     return report(key.error(), link.json, io);
-  return print(ask<config_changes>(link, remove_peer{*key}), link, io);
+  return print_changes(ask<config_changes>(link, remove_peer{*key}), link, io);
 }
 
 int change_allowed_ips(const std::string& peer,
@@ -231,7 +220,7 @@ int change_allowed_ips(const std::string& peer,
   if (!key)
     return report(key.error(), link.json, io);
   if (read->size() == 1)
-    return print(
+    return print_changes(
       remove ? ask<config_changes>(link, remove_allowed_ip{*key, read->front()})
              : ask<config_changes>(link, add_allowed_ip{*key, read->front()}),
       link, io);
@@ -239,8 +228,23 @@ int change_allowed_ips(const std::string& peer,
   update.public_key = *key;
   for (const auto& prefix : *read)
     update.allowed_ips.push_back({prefix, remove});
-  return print(ask<config_changes>(link, update_peer{std::move(update)}), link,
-               io);
+  return print_changes(
+    ask<config_changes>(link, update_peer{std::move(update)}), link, io);
+}
+
+int reset_peer_called(const std::string& peer, const node_connection& link,
+                      const streams& io) {
+  const auto key = find_peer(peer, link);
+  if (!key)
+    return report(key.error(), link.json, io);
+  const auto done = ask<config_changes>(link, reset_peer{*key});
+  if (!done)
+    return report(done.error(), link.json, io);
+  config_changes changes;
+  changes.notes.push_back("what was known of " + peer
+                          + " is forgotten: a session begins anew");
+  io.out << format_changes(changes, link.json);
+  return exit_fine;
 }
 
 } // namespace weft

@@ -89,6 +89,7 @@ node_connection connections::prepare(const node_place& place,
                        }};
   made.timeout = options.timeout;
   made.json = options.json;
+  made.is_local = std::holds_alternative<local_node>(place);
   return made;
 }
 

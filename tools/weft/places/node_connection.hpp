@@ -52,6 +52,8 @@ public:
 
   std::chrono::milliseconds timeout{10'000}; ///< for each request
   bool json = false;                         ///< how answers are printed
+  bool is_local = false;                     ///< the node is on this host
+  bool save = false; ///< what is changed goes to the node's file, too
 
 private:
   caf::actor_system* system_;

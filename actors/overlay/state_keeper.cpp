@@ -1,0 +1,92 @@
+#include "actors/overlay/state_keeper.hpp"
+
+#include <algorithm>
+#include <system_error>
+
+namespace weft {
+
+state_keeper::state_keeper(caf::actor_config& config, io_loop_ptr loop,
+                           state_options state,
+                           std::shared_ptr<spdlog::logger> log)
+  : hosted(config, std::move(loop)), state_(std::move(state)),
+    log_(std::move(log)) {
+}
+
+state_keeper::behavior_type state_keeper::make_behavior() {
+  return {
+    [this](const peer_noted& noted) { note(noted); },
+    [this](const peer_forgotten& forgotten) {
+      if (state_.remembered.peers.erase(forgotten.peer) == 0)
+        return;
+      changed_ = true;
+      schedule();
+    },
+    [this](const state_written& done) { written(done.failure); },
+  };
+}
+
+void state_keeper::on_exit() {
+  threads_.close();
+  if ((changed_ || writing_) && state_.leave)
+    state_.leave(format_memory(state_.remembered));
+}
+
+void state_keeper::note(const peer_noted& noted) {
+  auto& [self, last_stamp, peers] = state_.remembered;
+  if (self != noted.self) // with another key we are somebody else
+    state_.remembered = {noted.self, {}, {}};
+  last_stamp = std::max(last_stamp, noted.memory.last_stamp);
+  if (peers.size() >= most_remembered && !peers.contains(noted.peer))
+    return;
+  const auto now = loop().moment().wall;
+  auto& peer = peers[noted.peer];
+  peer.endpoint = noted.memory.remote;
+  peer.configured = noted.configured;
+  peer.newest_initiation = noted.memory.newest_initiation;
+  if (is_too_far_ahead(peer.newest_initiation, now))
+    peer.newest_initiation = {};
+  peer.had_session = noted.memory.session_lost;
+  peer.noted = std::chrono::floor<std::chrono::seconds>(now);
+  changed_ = true;
+  schedule();
+}
+
+void state_keeper::schedule() {
+  if (!changed_ || waiting_ || writing_)
+    return;
+  waiting_ = true;
+  auto when = loop().now() + settling;
+  if (last_write_)
+    when = std::max(when, *last_write_ + between_writes);
+  call_at(when, [this] { write(); });
+}
+
+void state_keeper::write() {
+  waiting_ = false;
+  changed_ = false;
+  writing_ = true;
+  last_write_ = loop().now();
+  const auto me = caf::actor_cast<state_keeper_actor>(this);
+  try {
+    threads_.run("weft-state", me,
+                 [write = state_.write,
+                  text = format_memory(state_.remembered)] {
+                   const auto done = write(text);
+                   return state_written{done ? "" : done.error().message};
+                 });
+  } catch (const std::system_error& error) {
+    written(std::string{"there is no thread to write it: "} + error.what());
+  }
+}
+
+void state_keeper::written(const std::string& failure) {
+  writing_ = false;
+  if (!failure.empty()) {
+    changed_ = true; // is tried again
+    log_->warn("what peers were last known by is not kept for a restart: {}",
+               failure);
+  }
+  schedule();
+}
+
+} // namespace weft

@@ -1,0 +1,208 @@
+// Configurations that are only looked at, and those on trial.
+#include "messages/errors.hpp"
+#include "messages/overlay.hpp"
+#include "tests/actors/embedded.hpp"
+#include "tests/actors/line_sink.hpp"
+
+#include <cerrno>
+
+using namespace weft;
+using namespace weft::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+peer_config peer_called(const std::string& name) {
+  peer_config peer;
+  peer.name = name;
+  peer.public_key.bytes[0] = std::byte(name.front());
+  return peer;
+}
+
+/// An overlay from a file with the peer `alpha`, and a clock that is turned by
+/// hand.
+struct tried {
+  tried() {
+    one.options.log = std::make_shared<spdlog::logger>("test", lines);
+    one.options.sources.clock = clock;
+    one.options.config.peers = {peer_called("alpha")};
+    file = one.options.config;
+    one.options.file = "/etc/weft/x.yaml";
+    one.options.file_digest = "first";
+    one.options.read_config
+      = [this]() -> tl::expected<file_config, std::string> {
+      ++reads;
+      return file_config{file, digest};
+    };
+    wanted = one.options.config;
+    wanted.peers = {peer_called("beta")};
+    wanted.interface.private_key.wipe();
+    one.start({});
+  }
+
+  tl::expected<config_changes, caf::error> apply(std::chrono::seconds within) {
+    return home.try_ask<config_changes>(one.running.actor,
+                                        apply_config{wanted, false, within});
+  }
+  std::vector<std::string> names() {
+    std::vector<std::string> all;
+    const auto got
+      = home.ask<node_configuration>(one.running.actor, get_configuration{});
+    for (const auto& peer : got.config.peers)
+      all.push_back(peer.name);
+    return all;
+  }
+  /// Over another connection than the rest.
+  caf::error confirm() {
+    caf::scoped_actor other{home.system()};
+    caf::error failure;
+    other->request(one.running.actor, patience, confirm_config{})
+      .receive([] {}, [&](caf::error& why) { failure = std::move(why); });
+    return failure;
+  }
+  int code_of(const caf::error& error) const {
+    return error ? error_code(error) : 0;
+  }
+
+  std::shared_ptr<line_sink> lines = std::make_shared<line_sink>();
+  std::shared_ptr<manual_clock> clock = std::make_shared<manual_clock>();
+  deterministic_random random{61};
+  node_config file;
+  std::string digest = "first";
+  std::atomic<int> reads{0};
+  world home;
+  embedded_overlay one{home, random, 1};
+  node_config wanted;
+};
+
+using words = std::vector<std::string>;
+
+} // namespace
+
+TEST_CASE_METHOD(tried, "A dry run says what would change, and changes "
+                        "nothing") {
+  wanted.interface.mtu = 1300;
+  const auto changes
+    = home.ask<config_changes>(one.running.actor, apply_config{wanted, true});
+  CHECK(changes.peers_added == 1);
+  CHECK(changes.peers_removed == 1);
+  CHECK(changes.notes.at(0) == "interface.mtu: 1420 -> 1300");
+  CHECK(names() == words{"alpha"});
+  file = wanted;
+  file.interface.private_key = generate_private_key(random);
+  const auto reload
+    = home.ask<config_changes>(one.running.actor, reload_config{true, false});
+  CHECK(reload.peers_added == 1);
+  CHECK(reload.notes.at(0) == "interface.private_key: changes");
+  CHECK(names() == words{"alpha"});
+  CHECK(lines->count("configuration applied") == 0);
+}
+
+TEST_CASE_METHOD(tried, "What nobody confirms in time is taken back, and until "
+                        "then nobody changes anything else") {
+  const auto changes = apply(60s);
+  REQUIRE(changes);
+  CHECK(changes->notes.back().find("60 s") != std::string::npos);
+  CHECK(names() == words{"beta"});
+  const auto add = home.try_ask<config_changes>(one.running.actor,
+                                                add_peer{peer_called("gamma")});
+  CHECK(code_of(add.error()) == EBUSY);
+  const auto again = apply(60s);
+  CHECK(code_of(again.error()) == EBUSY);
+  const auto reload
+    = home.try_ask<config_changes>(one.running.actor, reload_config{});
+  CHECK(code_of(reload.error()) == EBUSY);
+  CHECK(code_of(home.command(one.running.actor, expect_file{"x"})) == EBUSY);
+  clock->advance(60s - 1ns);
+  CHECK(names() == words{"beta"});
+  clock->advance(1ns);
+  CHECK(eventually([&] { return names() == words{"alpha"}; }));
+  CHECK(lines->count("taken back: nobody confirmed it within 60 s") == 1);
+  CHECK(eventually([&] {
+    return home
+      .try_ask<config_changes>(one.running.actor,
+                               add_peer{peer_called("gamma")})
+      .has_value();
+  }));
+}
+
+TEST_CASE_METHOD(tried, "What somebody confirms over another connection "
+                        "stays") {
+  CHECK(code_of(confirm()) == EINVAL); // there is nothing
+  REQUIRE(apply(60s));
+  const auto same = home.command(one.running.actor, confirm_config{});
+  CHECK(code_of(same) == EINVAL);
+  CHECK_FALSE(confirm());
+  clock->advance(120s);
+  CHECK(names() == words{"beta"});
+  CHECK(code_of(confirm()) == EINVAL);
+}
+
+TEST_CASE_METHOD(tried, "A change that fails is not on trial") {
+  wanted.peers = {peer_called("beta"), peer_called("beta")};
+  wanted.peers[1].public_key.bytes[1] = std::byte{1};
+  CHECK_FALSE(apply(60s));
+  CHECK(names() == words{"alpha"});
+  CHECK(home.try_ask<config_changes>(one.running.actor,
+                                     add_peer{peer_called("gamma")}));
+  clock->advance(120s);
+  CHECK(names() == words{"alpha", "gamma"});
+  CHECK(code_of(apply(2h).error()) == EINVAL);
+}
+
+TEST_CASE_METHOD(tried,
+                 "A file that changed while another configuration was on "
+                 "trial is read afterwards") {
+  REQUIRE(apply(60s));
+  file.peers.push_back(peer_called("delta"));
+  digest = "second";
+  caf::anon_send(one.running.actor, reload_config{false, true});
+  CHECK(eventually([&] { return lines->count("is on trial") == 1; }));
+  CHECK(reads == 0);
+  CHECK_FALSE(confirm());
+  CHECK(eventually([&] { return names() == words{"alpha", "delta"}; }));
+}
+
+TEST_CASE_METHOD(tried,
+                 "A watched file is not applied again if it is as it was "
+                 "read or saved") {
+  home.ask<config_changes>(one.running.actor, add_peer{peer_called("gamma")});
+  const auto look = [&] {
+    return home.ask<config_changes>(one.running.actor,
+                                    reload_config{false, true});
+  };
+  look();
+  CHECK(names() == words{"alpha", "gamma"});
+  digest = "second";
+  REQUIRE_FALSE(home.command(one.running.actor, expect_file{"second"}));
+  look();
+  CHECK(names() == words{"alpha", "gamma"});
+  digest = "third";
+  CHECK(look().peers_removed == 1);
+  CHECK(names() == words{"alpha"});
+  // Whoever asks for it gets it in any case.
+  home.ask<config_changes>(one.running.actor, add_peer{peer_called("gamma")});
+  CHECK(
+    home.ask<config_changes>(one.running.actor, reload_config{}).peers_removed
+    == 1);
+}
+
+TEST_CASE_METHOD(tried, "A configuration is told with its file, by pages, and "
+                        "without secrets") {
+  auto secret = peer_called("secret");
+  secret.preshared_key = preshared_key{generate_private_key(random).bytes()};
+  home.ask<config_changes>(one.running.actor, add_peer{secret});
+  const auto got
+    = home.ask<node_configuration>(one.running.actor, get_configuration{});
+  CHECK(got.file == "/etc/weft/x.yaml");
+  CHECK(got.digests.at(0) == "first");
+  CHECK(got.changes == 2); // the peers of its file, too
+  CHECK(got.config.interface.private_key.is_zero());
+  REQUIRE(got.config.peers.size() == 2);
+  CHECK(got.config.peers[1].preshared_key.is_zero());
+  CHECK(got.with_preshared_key == std::vector{secret.public_key});
+  const auto rest
+    = home.ask<node_configuration>(one.running.actor, get_configuration{1});
+  CHECK(rest.config.peers.size() == 1);
+  CHECK(rest.next_peer == 0);
+}
