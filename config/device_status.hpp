@@ -66,6 +66,8 @@ struct device_status {
   /// Control over the network: `open`, or `closed: ` and why;
   /// empty: none is configured.
   std::string remote_control;
+  std::vector<ip_prefix> routes; ///< into the tunnel, as configured
+  bool link_up = true;           ///< the interface
 };
 
 } // namespace weft

@@ -315,7 +315,7 @@ typename Inspector::result_type inspect(Inspector& f, device_status& x) {
   return f(caf::meta::type_name("weft::device_status"), x.interface, x.version,
            packed(x.started), x.addresses, x.public_key, x.listen,
            x.listen_port, x.fwmark, x.mtu, x.peers, x.drops, x.next_peer,
-           x.remote_control);
+           x.remote_control, x.routes, x.link_up);
 }
 
 } // namespace weft

@@ -92,6 +92,8 @@ public:
 
   /// Why an operation failed: a clause that completes "Connection lost: ...".
   const std::string& failure() const;
+  /// Whether it failed because the other side does not take our certificate.
+  bool was_refused() const;
 
 private:
   friend class tls_context;

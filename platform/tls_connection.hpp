@@ -18,7 +18,8 @@ struct connection {
   side peer = side::server;
   std::string host; ///< whom the peer should be; empty: whoever
   ssl_handle ssl;
-  std::string failure; ///< empty: none yet
+  std::string failure;  ///< empty: none yet
+  bool refused = false; ///< the other side does not take our certificate
 };
 
 } // namespace weft::tls

@@ -72,6 +72,24 @@ describe_certificate(int verdict, side role, const std::string& host) {
   }
 }
 
+bool is_refusal() {
+  const auto error = ERR_peek_last_error();
+  if (ERR_GET_LIB(error) != ERR_LIB_SSL)
+    return false;
+  switch (ERR_GET_REASON(error) - SSL_AD_REASON_OFFSET) {
+    case SSL_AD_CERTIFICATE_EXPIRED:
+    case SSL_AD_CERTIFICATE_REVOKED:
+    case SSL_AD_UNKNOWN_CA:
+    case SSL_AD_UNSUPPORTED_CERTIFICATE:
+    case SSL_AD_BAD_CERTIFICATE:
+    case SSL_AD_CERTIFICATE_UNKNOWN:
+    case SSL_AD_CERTIFICATE_REQUIRED:
+      return true;
+    default:
+      return false;
+  }
+}
+
 std::string
 describe_failure(const SSL* connection, side peer, const std::string& host) {
   const auto error = ERR_peek_last_error();

@@ -17,4 +17,8 @@ describe_certificate(int verdict, side role, const std::string& host);
 std::string
 describe_failure(const SSL* connection, side peer, const std::string& host);
 
+/// Whether OpenSSL's error queue, which stays as it is, says that the other
+/// side does not take our certificate.
+bool is_refusal();
+
 } // namespace weft::tls

@@ -103,8 +103,10 @@ tls_result attempt(tls::connection& on, Operation operation) {
   ERR_clear_error();
   tls_result done;
   done.status = status_of(on.ssl.get(), operation(on.ssl.get(), &done.bytes));
-  if (done.status == tls_status::failed)
-    on.failure = tls::describe_failure(on.ssl.get(), on.peer, on.host);
+  if (done.status != tls_status::failed)
+    return done;
+  on.refused = tls::is_refusal();
+  on.failure = tls::describe_failure(on.ssl.get(), on.peer, on.host);
   return done;
 }
 
@@ -186,6 +188,10 @@ tls_peer tls_stream::peer() const {
 
 const std::string& tls_stream::failure() const {
   return connection_->failure;
+}
+
+bool tls_stream::was_refused() const {
+  return connection_->refused;
 }
 
 } // namespace weft

@@ -128,6 +128,7 @@ private:
   void step_done();
   void step_failed(const caf::error& reason);
   void note(std::string text);
+  void note_unrouted();
   void check_peers();
   using port_taken = std::function<void(std::uint16_t port)>;
   /// The sockets of all lanes, beginning with this one: they share the port of

@@ -6,6 +6,7 @@
 #include "config/difference.hpp"
 #include "config/foresight.hpp"
 #include "config/validate.hpp"
+#include "config/warnings.hpp"
 #include "messages/errors.hpp"
 
 #include <memory>
@@ -147,7 +148,23 @@ void overlay::note(std::string text) {
     change.changes.notes.push_back(std::move(text));
 }
 
+/// Who asks for allowed IPs is told where the host sends nothing to them.
+void overlay::note_unrouted() {
+  const auto& change = changes_.front();
+  if (change.whole || !options_.configure_link)
+    return; // of a file, `weft check` tells; else the routes are not ours
+  constexpr std::size_t most = 5;
+  std::vector<ip_prefix> added;
+  for (const auto& peer : change.update.peers)
+    for (const auto& [prefix, remove] : peer.allowed_ips)
+      if (!remove && added.size() < most)
+        added.push_back(prefix);
+  for (auto& sentence : find_unrouted(options_.config.interface, added))
+    note(std::move(sentence));
+}
+
 void overlay::check_peers() {
+  note_unrouted();
   // Many peers are not copied.  It is ours again when the registry answers.
   auto lent
     = std::make_shared<device_update>(std::move(changes_.front().update));

@@ -115,6 +115,8 @@ device_status overlay::own_status(bool secrets) {
   }
   status.mtu = mtu_;
   status.remote_control = remote_control_;
+  status.routes = options_.config.interface.cluster_networks;
+  status.link_up = link_up_;
   return status;
 }
 

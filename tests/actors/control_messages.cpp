@@ -109,6 +109,8 @@ TEST_CASE("A status arrives without secrets") {
   status.version = "1.2";
   status.started = wall_time{1'600'000'000s};
   status.addresses = {*parse_ip_prefix("10.0.0.1/24")};
+  status.routes = {*parse_ip_prefix("10.0.0.0/8")};
+  status.link_up = false;
   peer.drops = {{"no_route", 3}};
   const auto got = there_and_back(home, status);
   CHECK(got.private_key.is_zero());
@@ -121,6 +123,8 @@ TEST_CASE("A status arrives without secrets") {
   CHECK(got.version == status.version);
   CHECK(got.started == status.started);
   CHECK(got.addresses == status.addresses);
+  CHECK(got.routes == status.routes);
+  CHECK_FALSE(got.link_up);
   CHECK(got.peers[0].drops.at(0).packets == 3);
   CHECK_FALSE(got.peers[1].endpoint);
   CHECK_FALSE(got.peers[1].last_handshake);

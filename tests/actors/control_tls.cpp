@@ -198,6 +198,9 @@ TEST_CASE("A certificate that is revoked ends its connection, and opens no "
   CHECK_FALSE(states->next<connection_state>().connected);
   CHECK(remote.server.report().revoked == 1);
   CHECK(client.command(alice, set_log_level{log_level::warn}));
+  const auto refused = states->next<connection_state>();
+  CHECK(refused.certificate_refused);
+  CHECK_FALSE(refused.gave_up);
   CHECK_FALSE(client.command(bob, set_log_level{log_level::warn}));
   CHECK(remote.server.report().operators == 1);
 }

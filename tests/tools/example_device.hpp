@@ -22,6 +22,7 @@ inline device_status example_device() {
   device.version = "1.2.3";
   device.started = example_now - 48h;
   device.addresses = {*parse_ip_prefix("10.0.0.1/24")};
+  device.routes = {*parse_ip_prefix("10.0.0.0/16")};
   device.public_key = example_key(0x11);
   std::ranges::fill(device.private_key.bytes(), std::byte{0xAA});
   device.listen_port = 51820;

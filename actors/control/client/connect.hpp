@@ -44,6 +44,9 @@ struct connection_state {
   std::string reason;                     ///< a sentence
   /// There will be no other attempt, see connect_options::retry_refused.
   bool gave_up = false;
+  /// The daemon does not take the certificate.  There will be other attempts,
+  /// as another one may take its place.
+  bool certificate_refused = false;
 };
 
 } // namespace weft

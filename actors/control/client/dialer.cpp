@@ -167,8 +167,12 @@ bool dialer::is_done(const channel_result& result) {
     case channel_result::status::failed:
       break;
   }
-  fail(EACCES,
-       "No secure connection to " + name_ + ": " + connection_->failure());
+  const auto reason
+    = "No secure connection to " + name_ + ": " + connection_->failure();
+  if (connection_->was_refused())
+    finish(tl::unexpected(dial_failure{EACCES, reason, false, true}));
+  else
+    fail(EACCES, reason);
   return false;
 }
 

@@ -18,8 +18,9 @@ namespace weft {
 /// Why a daemon was not reached.
 struct dial_failure {
   int code = 0;
-  std::string reason;    ///< a sentence, with the remedy
-  bool is_final = false; ///< trying again changes nothing
+  std::string reason;      ///< a sentence, with the remedy
+  bool is_final = false;   ///< trying again changes nothing
+  bool is_refusal = false; ///< of our certificate
 };
 
 class dialer final : private descriptor_handler {

@@ -162,6 +162,7 @@ void control_link::met(const caf::strong_actor_ptr& facade) {
   stage_ = stage::connected;
   pause_ = options_.first_pause;
   state_.connected = true;
+  state_.certificate_refused = false;
   state_.code = 0;
   state_.reason.clear();
   tell_watcher();
@@ -185,6 +186,7 @@ void control_link::not_reached(const dial_failure& failure) {
   state_.connected = false;
   state_.code = failure.code;
   state_.reason = failure.reason;
+  state_.certificate_refused = failure.is_refusal;
   state_.gave_up = failure.is_final && !options_.retry_refused;
   if (state_.gave_up)
     stage_ = stage::refused;
@@ -197,6 +199,7 @@ void control_link::not_reached(const dial_failure& failure) {
 void control_link::lost(const std::string& why) {
   hang_up();
   const auto was_connected = std::exchange(state_.connected, false);
+  state_.certificate_refused = false;
   state_.code = ENOTCONN;
   state_.reason = "The connection to " + name_ + " was lost: " + why;
   pause();

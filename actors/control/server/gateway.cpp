@@ -106,9 +106,12 @@ gateway::reply(admission result, int code, std::string text) const {
 
 namespace {
 
-/// Of its coming and going: each local command connects.
+/// Of its coming and going: each local command connects, and so does whatever
+/// looks at the node from elsewhere every few seconds.
 spdlog::level::level_enum level_for(const gateway_client& client) {
-  return client.tls() != nullptr ? spdlog::level::info : spdlog::level::debug;
+  const bool may_change = client.tls() != nullptr
+                          && client.known().who->role == control_role::operate;
+  return may_change ? spdlog::level::info : spdlog::level::debug;
 }
 
 } // namespace

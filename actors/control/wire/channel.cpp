@@ -68,6 +68,11 @@ std::string channel::failure() const {
   return "it was closed by the other end";
 }
 
+bool channel::was_refused() const {
+  const auto* stream = tls();
+  return stream != nullptr && stream->was_refused();
+}
+
 void channel::end() {
   if (auto* stream = std::get_if<tls_stream>(&stream_))
     std::ignore = stream->shutdown();

@@ -38,6 +38,8 @@ public:
   channel_result write(std::string_view bytes);
   /// A clause that completes "Connection lost: ".
   std::string failure() const;
+  /// Whether it failed because the other end does not take our certificate.
+  bool was_refused() const;
   /// Null for a plain socket.
   const tls_stream* tls() const {
     return std::get_if<tls_stream>(&stream_);

@@ -44,7 +44,8 @@ connection_watcher::behavior_type tell(const connection_told& told) {
       if (!state.connected)
         news.trouble
           = failure{exit_code_of(state.code), state.code, state.reason};
-      news.gave_up = state.gave_up;
+      // A command does not wait for another certificate.
+      news.gave_up = state.gave_up || state.certificate_refused;
       told(news);
     },
   };

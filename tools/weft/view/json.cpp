@@ -23,6 +23,13 @@ json to_json(const std::vector<drop_count>& drops) {
   return out;
 }
 
+json to_json(const std::vector<ip_prefix>& prefixes) {
+  auto out = json::array();
+  for (const auto& prefix : prefixes)
+    out.push_back(to_string(prefix));
+  return out;
+}
+
 std::int64_t seconds_since_epoch(wall_time when) {
   return std::chrono::floor<std::chrono::seconds>(when.time_since_epoch())
     .count();
@@ -41,9 +48,7 @@ json to_json(const peer_status& peer) {
     = peer.endpoint ? json(to_string(*peer.endpoint)) : json();
   out["endpoint_host"]
     = peer.endpoint_host.empty() ? json() : json(peer.endpoint_host);
-  out[name_of<&peer_config::allowed_ips>()] = json::array();
-  for (const auto& prefix : peer.allowed_ips)
-    out[name_of<&peer_config::allowed_ips>()].push_back(to_string(prefix));
+  out[name_of<&peer_config::allowed_ips>()] = to_json(peer.allowed_ips);
   out[name_of<&peer_config::persistent_keepalive>()]
     = peer.persistent_keepalive.count();
   out["last_handshake"] = json();
@@ -65,9 +70,9 @@ json to_json(const device_status& status) {
   out["interface"] = status.interface;
   out["version"] = status.version;
   out["started"] = seconds_since_epoch(status.started);
-  out["addresses"] = json::array();
-  for (const auto& address : status.addresses)
-    out["addresses"].push_back(to_string(address));
+  out["link"] = status.link_up ? "up" : "down";
+  out["addresses"] = to_json(status.addresses);
+  out["routes"] = to_json(status.routes);
   out["public_key"]
     = status.public_key.is_zero() ? json() : json(to_string(status.public_key));
   out["listen_port"] = status.listen_port;

@@ -1,0 +1,199 @@
+#include "config/warnings.hpp"
+
+#include "config/fields.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace weft {
+
+namespace {
+
+/// Networks that nobody has an address in.
+struct special_network {
+  std::string_view prefix;
+  std::string_view what;
+};
+
+constexpr std::array<special_network, 6> special_networks{{
+  {"224.0.0.0/4", "a multicast address"},
+  {"ff00::/8", "a multicast address"},
+  {"127.0.0.0/8", "a loopback address"},
+  {"::1/128", "a loopback address"},
+  {"0.0.0.0/8", "an address of no host"},
+  {"::/128", "an address of no host"},
+}};
+
+template <auto Member>
+std::string key_of(const std::string& section) {
+  return section + '.' + std::string{row_of<Member>().name};
+}
+
+std::string at(const std::string& list, std::size_t index) {
+  return list + '[' + std::to_string(index) + ']';
+}
+
+std::string peer_at(std::size_t index) {
+  return at("peers", index);
+}
+
+bool lies_in(const ip_prefix& inner, const ip_prefix& outer) {
+  return inner.address.family == outer.address.family
+         && inner.length >= outer.length && outer.contains(inner.address);
+}
+
+/// What the kernel sends into the tunnel.
+std::vector<ip_prefix> routes_of(const interface_config& interface) {
+  auto routes = interface.cluster_networks;
+  for (const auto& address : interface.addresses)
+    routes.push_back(address.network());
+  return routes;
+}
+
+/// The half of a network with the other value in the bit behind its length.
+std::array<ip_prefix, 2> halves_of(const ip_prefix& whole) {
+  std::array<ip_prefix, 2> halves{whole, whole};
+  for (auto& half : halves)
+    ++half.length;
+  auto& byte = halves[1].address.bytes.at(whole.length / 8U);
+  byte |= std::byte{0x80} >> (whole.length % 8U);
+  return halves;
+}
+
+bool is_routed(const ip_prefix& prefix, std::span<const ip_prefix> routes) {
+  const auto holds
+    = [&](const ip_prefix& route) { return lies_in(prefix, route); };
+  if (std::any_of(routes.begin(), routes.end(), holds))
+    return true;
+  // Several routes may lead to it together.
+  std::vector<ip_prefix> within;
+  for (const auto& route : routes)
+    if (lies_in(route, prefix))
+      within.push_back(route);
+  if (within.size() < 2)
+    return false;
+  const auto halves = halves_of(prefix);
+  return is_routed(halves[0], within) && is_routed(halves[1], within);
+}
+
+class finder {
+public:
+  explicit finder(const node_config& config)
+    : config_(config), routes_(routes_of(config.interface)) {
+  }
+
+  std::vector<field_error> find() {
+    check_addresses();
+    check_default_routes();
+    for (std::size_t i = 0; i < config_.peers.size(); ++i) {
+      check_endpoint(config_.peers[i], peer_at(i));
+      check_allowed_ips(config_.peers[i], peer_at(i));
+    }
+    return std::move(found_);
+  }
+
+private:
+  void warn(std::string field, std::string message) {
+    found_.push_back({std::move(field), std::move(message)});
+  }
+
+  void check_addresses() {
+    const auto key = key_of<&interface_config::addresses>("interface");
+    const auto& own = config_.interface.addresses;
+    for (std::size_t i = 0; i < own.size(); ++i)
+      for (const auto& [prefix, what] : special_networks)
+        if (parse_ip_prefix(prefix)->contains(own[i].address))
+          warn(at(key, i), to_string(own[i].address) + " is "
+                             + std::string{what}
+                             + "; an address of this node is expected");
+  }
+
+  void check_default_routes() {
+    const auto key = key_of<&interface_config::cluster_networks>("interface");
+    const auto& networks = config_.interface.cluster_networks;
+    for (std::size_t i = 0; i < networks.size(); ++i)
+      if (networks[i].length == 0)
+        warn(at(key, i),
+             to_string(networks[i])
+               + " is a default route: a host that has one refuses another, "
+                 "and the tunnel's own packets would go into the tunnel; name "
+                 "the networks of the overlay, or run wg-quick, which starts "
+                 "weftd and does what a default route takes");
+  }
+
+  /// Handshakes to it would go into the tunnel that they are to make.
+  void check_endpoint(const peer_config& peer, const std::string& section) {
+    const auto where = numeric_of(peer.endpoint);
+    if (!where)
+      return;
+    for (const auto& route : routes_) {
+      if (!route.contains(where->address))
+        continue;
+      warn(key_of<&peer_config::endpoint>(section),
+           to_string(where->address) + " lies in " + to_string(route)
+             + ", which is routed into the tunnel, so that its packets would "
+               "never leave the host; an address outside of cluster_networks "
+               "and of the interface's own networks is expected");
+      return;
+    }
+  }
+
+  void check_allowed_ips(const peer_config& peer, const std::string& section) {
+    const auto key = key_of<&peer_config::allowed_ips>(section);
+    for (std::size_t i = 0; i < peer.allowed_ips.size(); ++i) {
+      const auto& allowed = peer.allowed_ips[i];
+      for (auto& sentence :
+           find_unrouted(config_.interface, std::span{&allowed, 1}))
+        warn(at(key, i), std::move(sentence));
+      check_own_address(allowed, at(key, i));
+    }
+  }
+
+  /// A hub stands for the whole network that this node has an address in, but
+  /// nobody for a part of it with that address.
+  void check_own_address(const ip_prefix& allowed, const std::string& field) {
+    for (const auto& own : config_.interface.addresses) {
+      const bool is_part
+        = allowed.length > own.length || allowed.length == own.address.bits();
+      if (is_part && allowed.contains(own.address))
+        warn(field, to_string(allowed) + " holds " + to_string(own.address)
+                      + ", which is this node's own address: what comes from "
+                        "there cannot be answered; an address of the peer is "
+                        "expected");
+    }
+  }
+
+  const node_config& config_;
+  std::vector<ip_prefix> routes_;
+  std::vector<field_error> found_;
+};
+
+} // namespace
+
+std::vector<field_error> find_warnings(const node_config& config) {
+  return finder{config}.find();
+}
+
+std::vector<std::string> find_unrouted(const interface_config& interface,
+                                       std::span<const ip_prefix> prefixes) {
+  const auto routes = routes_of(interface);
+  std::vector<std::string> sentences;
+  for (const auto& prefix : prefixes) {
+    if (is_routed(prefix, routes))
+      continue;
+    const auto part
+      = std::find_if(routes.begin(), routes.end(),
+                     [&](const auto& route) { return lies_in(route, prefix); });
+    if (part == routes.end())
+      sentences.push_back("no route leads to " + to_string(prefix)
+                          + ": add it to interface.cluster_networks");
+    else if (prefix.length > 0) // of the whole Internet, a part is meant
+      sentences.push_back("of " + to_string(prefix) + " a route leads to "
+                          + to_string(*part)
+                          + " only: add the rest to "
+                            "interface.cluster_networks");
+  }
+  return sentences;
+}
+
+} // namespace weft
