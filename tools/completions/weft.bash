@@ -41,7 +41,8 @@ _weft() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
   local node='--interface --socket-folder --context --at --certificate --key
     --ca --revocations --server-name --timeout --json'
-  local peer='--name --endpoint --allowed-ip --keepalive --preshared-key-file'
+  local peer='--name --endpoint --allowed-ip --allowed-ips --keepalive
+    --persistent-keepalive --preshared-key-file'
   local command=${COMP_WORDS[1]} words='' values='' files='' options=''
   COMPREPLY=()
 
@@ -68,12 +69,14 @@ _weft() {
   esac
 
   case $command in
-    check | export) files=yes ;;
+    genkey | pubkey | genpsk) options='--json' ;;
+    check) options='--strict --json' files=yes ;;
+    export) files=yes ;;
     import) options='--output' files=yes ;;
     status) options="$node --verbose" values=_weft_interfaces ;;
-    peers | reload | shutdown) options=$node ;;
-    watch) options="$node --count" ;;
-    top) options="$node --interval --once" ;;
+    peers | reload | shutdown) options=$node values=_weft_interfaces ;;
+    watch) options="$node --count" values=_weft_interfaces ;;
+    top) options="$node --interval --once" values=_weft_interfaces ;;
     apply) options=$node files=yes ;;
     log-level) options=$node words='trace debug info warn error off' ;;
     'peer add') options="$node $peer" ;;
@@ -94,7 +97,8 @@ _weft() {
     --certificate | --key | --ca | --revocations | --preshared-key-file | \
       --output | -o | --socket-folder | --folder) values='' options='' words='' files=yes ;;
     --at | --server-name | --timeout | --count | --interval | --name | \
-      --endpoint | --allowed-ip | --keepalive | --host | --days) return ;;
+      --endpoint | --allowed-ip | --allowed-ips | --keepalive | \
+      --persistent-keepalive | --host | --days) return ;;
   esac
   if [[ $current == -* ]]; then
     mapfile -t COMPREPLY < <(compgen -W "$options --help" -- "$current")
