@@ -38,7 +38,7 @@ control:
   key: pki/node.key
   ca: pki/ca.pem
   revocations: pki/crl.pem
-log: {level: debug}
+log: {{level: debug}}
 """)
         self.daemon = self.start()
         self.far = harness.Device(self, "weftd", self.right)
