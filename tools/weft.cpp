@@ -3,6 +3,7 @@
 #include "platform/process.hpp"
 #include "tools/weft/command_line.hpp"
 #include "tools/weft/secret_output.hpp"
+#include "tools/weft/view/live_screen.hpp"
 
 #include <cerrno>
 #include <iostream>
@@ -13,8 +14,10 @@ int main(int argc, char** argv) try {
   complete_standard_descriptors();
   forbid_core_dumps(); // it reads and makes keys
   command_line line;
-  const auto code = line.run(
-    argc, argv, {std::cin, std::cout, std::cerr, standard_output_is_public()});
+  const auto code
+    = line.run(argc, argv,
+               {std::cin, std::cout, std::cerr, standard_output_is_public(),
+                standard_output_columns()});
   errno = 0;
   if (!std::cout.flush()) {
     std::cerr << "weft: cannot write to standard output";

@@ -1,5 +1,6 @@
 // weftd: one node of the overlay, from a YAML file, or as a drop-in for
 // wireguard-go that wg(8) configures.
+#include "actors/overlay/config_check.hpp"
 #include "actors/overlay/config_files.hpp"
 #include "platform/files.hpp"
 #include "platform/privileges.hpp"
@@ -19,6 +20,7 @@ struct arguments {
   std::string config_file;
   std::string interface;
   bool check = false;
+  bool strict = false;
   bool foreground = false;
   std::string user;
   bool filter_system_calls = false;
@@ -48,6 +50,20 @@ daemon_options options_for(const arguments& args, file_config read) {
   return options;
 }
 
+/// Says what is to be said of the file, and no more.
+int check_only(const arguments& args) {
+  const auto checked = check_file(args.config_file);
+  for (const auto& mistake : checked.mistakes)
+    std::cerr << to_string(mistake) << '\n';
+  for (const auto& warning : checked.warnings)
+    std::cerr << warning_text(warning) << '\n';
+  if (!checked.is_fine(args.strict))
+    return exit_mistaken;
+  std::cout << args.config_file << ": fine, " << checked.config->peers.size()
+            << " peers\n";
+  return exit_fine;
+}
+
 int run_from_file(const arguments& args) {
   protect_memory(); // before keys are read
   if (!args.user.empty()) {
@@ -58,6 +74,8 @@ int run_from_file(const arguments& args) {
     }
     trust_owner(*user);
   }
+  if (args.check)
+    return check_only(args);
   std::vector<std::string> warnings;
   auto read = load_yaml_with_digest(args.config_file, &warnings);
   for (const auto& warning : warnings)
@@ -66,11 +84,6 @@ int run_from_file(const arguments& args) {
     for (const auto& error : read.error())
       std::cerr << to_string(error) << '\n';
     return exit_mistaken;
-  }
-  if (args.check) {
-    std::cout << args.config_file << ": fine, " << read->config.peers.size()
-              << " peers\n";
-    return exit_fine;
   }
   close_inherited_descriptors(); // the file may have been one of them
   return run_daemon(options_for(args, std::move(*read)), nullptr);
@@ -109,7 +122,10 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", "weftd " WEFT_VERSION);
   auto* file = app.add_option("-c,--config", args.config_file,
                               "run from this YAML file, in the foreground");
-  app.add_flag("--check", args.check, "only validate the file")->needs(file);
+  auto* check = app.add_flag("--check", args.check, "only validate the file");
+  check->needs(file);
+  app.add_flag("--strict", args.strict, "with --check: warnings are mistakes")
+    ->needs(check);
   auto* name
     = app.add_option("interface", args.interface,
                      "make this interface, to be configured with wg(8)");
@@ -130,7 +146,11 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? exit_fine : exit_mistaken;
+    if (error.get_exit_code() == 0)
+      return app.exit(error); // help, or the version
+    std::cerr << "weftd: " << error.what()
+              << "; weftd --help lists what there is\n";
+    return exit_mistaken;
   }
   if (!args.config_file.empty())
     return run_from_file(args);

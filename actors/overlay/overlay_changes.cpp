@@ -102,6 +102,7 @@ void overlay::plan_change() {
     = reconfiguration(settings_in_force(), change.update,
                       change.whole ? &change.whole->interface : nullptr,
                       sets_link);
+  note_unrouted();
   next_step();
 }
 
@@ -164,7 +165,6 @@ void overlay::note_unrouted() {
 }
 
 void overlay::check_peers() {
-  note_unrouted();
   // Many peers are not copied.  It is ours again when the registry answers.
   auto lent
     = std::make_shared<device_update>(std::move(changes_.front().update));

@@ -38,6 +38,7 @@ control:
   key: pki/node.key
   ca: pki/ca.pem
   revocations: pki/crl.pem
+log: {{level: debug}}
 """)
         self.daemon = self.start()
         self.far = harness.Device(self, "weftd", self.right)
@@ -129,7 +130,8 @@ control:
         self.pki("revoke", "dash")
         self.logged("revoked")
         self.assertIn("revoked", self.weft("dash", "status", code=4))
-        watch.terminate()
+        self.assertEqual(watch.wait(20), 4, "a watcher that is not let in again gives up")
+        self.assertIn("revoked", watch.output())
         self.weft("alice", "status")
 
     def test_what_changed_while_files_cannot_be_read_is_in_force_soon_after(self):

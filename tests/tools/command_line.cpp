@@ -111,7 +111,7 @@ TEST_CASE("every command that steers a node says how to get there") {
 TEST_CASE("wrong usage exits with 2, as JSON if that was asked for") {
   CHECK(run({"pear"}).code == exit_mistaken);
   CHECK(run({"pear"}).err
-        == "weft: there is no command 'pear'; weft --help lists them\n");
+        == "weft: there is no command 'pear'; did you mean 'weft peer'?\n");
   CHECK(run({"p\x1B[2J"}).err.find('\x1B') == std::string::npos);
   CHECK(run({"peer"}).code == exit_mistaken);
   CHECK(run({"peers", "--loud"}).code == exit_mistaken);
@@ -123,6 +123,82 @@ TEST_CASE("wrong usage exits with 2, as JSON if that was asked for") {
   CHECK_THAT(
     json::parse(wrong.err).at("error").at("message").get<std::string>(),
     Contains("--loud"));
+}
+
+TEST_CASE("a wrong word is answered with what may have been meant") {
+  const auto says
+    = [](const std::vector<std::string>& words, const std::string& text) {
+        const auto wrong = run(words);
+        CHECK(wrong.code == exit_mistaken);
+        CHECK(wrong.out.empty());
+        CHECK(wrong.err == "weft: " + text + "\n");
+      };
+  says({"statsu"}, "there is no command 'statsu'; did you mean 'weft status'?");
+  says({"peer", "delete", "n1"}, "there is no command 'delete' of 'weft peer'; "
+                                 "did you mean 'weft peer remove'?");
+  says({"allow", "rm"}, "there is no command 'rm' of 'weft allow'; did you "
+                        "mean 'weft allow remove'?");
+  says({"peer", "list"}, "there is no command 'list' of 'weft peer'; did you "
+                         "mean 'weft peers'?");
+  says({"stop"}, "there is no command 'stop'; did you mean 'weft shutdown'?");
+  says({"zzzzzzzzz"},
+       "there is no command 'zzzzzzzzz'; weft --help lists them");
+  says({"-v"}, "there is no option '-v' of 'weft'; did you mean '--version'?");
+  says({"peer", "set", "b", "--allowed-ipz", "10.0.0.0/8"},
+       "there is no option '--allowed-ipz' of 'weft peer set'; did you mean "
+       "'--allowed-ip'?");
+  says({"peer", "add", key, "--preshared-key", "x"},
+       "there is no option '--preshared-key' of 'weft peer add'; did you mean "
+       "'--preshared-key-file'?");
+  says({"reload", "-x"}, "there is no option '-x' of 'weft reload'; 'weft "
+                         "reload --help' lists them");
+}
+
+TEST_CASE("what is missing or too much is said with the command's usage") {
+  const auto says
+    = [](const std::vector<std::string>& words, const std::string& text) {
+        const auto wrong = run(words);
+        CHECK(wrong.code == exit_mistaken);
+        CHECK(wrong.err == "weft: " + text + "\n");
+      };
+  says({}, "a command is missing: weft --help lists them");
+  says({"peer"},
+       "a command is missing: weft peer add, set or remove is expected");
+  says({"peer", "remove"}, "PEER is missing: weft peer remove PEER");
+  says({"allow", "add", "beta"},
+       "PREFIX is missing: weft allow add PEER PREFIX...");
+  says({"status", "a", "b"},
+       "there are more arguments than 'weft status' takes: weft status [NAME]");
+  says({"genkey", "a"},
+       "there are more arguments than 'weft genkey' takes: weft genkey");
+  says({"top", "--interval"},
+       "--interval needs a value; 'weft top --help' says which");
+  says({"top", "--interval", "abc"},
+       "--interval: 'abc' cannot be used; a number of seconds from 0.1 to 3600 "
+       "is expected");
+  says({"watch", "--count", "1.5"},
+       "--count: '1.5' cannot be used; a number of events from 1 to 1000000000 "
+       "is expected");
+  says({"pki", "issue", "a", "--days", "0"},
+       "--days: '0' cannot be used; a number of days from 1 to 3650 is "
+       "expected");
+  says({"peers", "wg0", "-i", "wg1"},
+       "--interface: there are two interfaces, 'wg1' and 'wg0'; one is "
+       "expected");
+  CHECK(json::parse(run({"top", "--interval", "x", "--json"}).err)
+          .at("error")
+          .at("code")
+        == "EINVAL");
+}
+
+TEST_CASE("keys are printed as JSON if that is asked for") {
+  const auto made = run({"genkey", "--json"});
+  CHECK(json::parse(made.out).at("private_key").get<std::string>().size()
+        == 44);
+  CHECK(json::parse(run({"genpsk", "--json"}).out).contains("preshared_key"));
+  const auto wrong = run({"pubkey", "--json"});
+  CHECK(wrong.code == exit_failure);
+  CHECK(json::parse(wrong.err).at("error").at("code") == "EINVAL");
 }
 
 TEST_CASE("a socket that is not there exits with 3 and says what to do") {
@@ -189,6 +265,36 @@ TEST_CASE("commands reach a node through its gateway") {
   CHECK(node.script->all<shut_down>().size() == 1);
 
   CHECK(node.run_here({"peer", "remove", "nobody"}).code == exit_no_peer);
+}
+
+TEST_CASE("options stand where one likes, and are called as in the file") {
+  const served_node node;
+  const std::vector<std::string> place{"--socket-folder", node.folder.path()};
+  const auto early = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), place.begin(), place.end());
+    return run(words);
+  };
+  CHECK(early({"--json", "peers"}).out.front() == '[');
+  CHECK(early({"-v", "status", "weft0"}).out.find("sent 4000")
+        != std::string::npos);
+  CHECK(early({"peer", "--timeout=5", "remove", "beta"}).code == exit_fine);
+  CHECK(early({"-iweft0", "peers"}).code == exit_fine);
+  CHECK(early({"status", "-vi", "weft0"}).code == exit_fine);
+  CHECK(early({"peers", "weft0", "-i", "weft0"}).code == exit_fine);
+  CHECK(early({"status", "-i", "weft0"}).code == exit_fine);
+  CHECK(early({"--count", "1", "peers"}).code == exit_mistaken);
+  CHECK(run({"--help", "peers"}).out == run({"peers", "--help"}).out);
+
+  CHECK(early({"peer", "set", "beta", "--allowed-ips", "10.0.0.0/8",
+               "--persistent_keepalive=25s"})
+          .code
+        == exit_fine);
+  const auto update = node.script->all<update_peer>().at(0).update;
+  CHECK(update.allowed_ips.size() == 1);
+  CHECK(*update.find(&peer_config::persistent_keepalive)
+        == std::chrono::seconds{25});
+  // Behind two dashes there are arguments only.
+  CHECK(early({"peer", "remove", "--", "--json"}).code == exit_no_peer);
 }
 
 TEST_CASE("apply sends a file's keys to the node and prints none of them") {

@@ -33,8 +33,8 @@ Endpoint = 192.0.2.7:51820
 TEST_CASE("genkey prints one clamped key that differs each time") {
   console first;
   console second;
-  REQUIRE(generate_key(first.io()) == exit_fine);
-  REQUIRE(generate_key(second.io()) == exit_fine);
+  REQUIRE(generate_key(false, first.io()) == exit_fine);
+  REQUIRE(generate_key(false, second.io()) == exit_fine);
   CHECK(first.out.str() != second.out.str());
   CHECK(first.err.str().empty());
   auto text = first.out.str();
@@ -51,8 +51,8 @@ TEST_CASE("genkey prints one clamped key that differs each time") {
 TEST_CASE("genpsk prints 32 random bytes") {
   console first;
   console second;
-  REQUIRE(generate_preshared_key(first.io()) == exit_fine);
-  REQUIRE(generate_preshared_key(second.io()) == exit_fine);
+  REQUIRE(generate_preshared_key(false, first.io()) == exit_fine);
+  REQUIRE(generate_preshared_key(false, second.io()) == exit_fine);
   CHECK(first.out.str() != second.out.str());
   auto text = first.out.str();
   REQUIRE(text.size() == 45);
@@ -65,7 +65,7 @@ TEST_CASE("keys that go to a public file are warned of") {
   for (auto* command : {generate_key, generate_preshared_key}) {
     console terminal;
     terminal.out_is_public = true;
-    CHECK(command(terminal.io()) == exit_fine);
+    CHECK(command(false, terminal.io()) == exit_fine);
     CHECK_THAT(terminal.err.str(), Contains("umask 077"));
     CHECK(terminal.out.str().size() == 45);
   }
@@ -74,7 +74,7 @@ TEST_CASE("keys that go to a public file are warned of") {
 TEST_CASE("pubkey prints the public key of RFC 7748's example") {
   for (const auto* end : {"", "\n", " \r\n\n"}) {
     console terminal(std::string(alice_private) + end);
-    CHECK(print_public_key(terminal.io()) == exit_fine);
+    CHECK(print_public_key(false, terminal.io()) == exit_fine);
     CHECK(terminal.out.str() == std::string(alice_public) + "\n");
     CHECK(terminal.err.str().empty());
   }
@@ -83,7 +83,7 @@ TEST_CASE("pubkey prints the public key of RFC 7748's example") {
 TEST_CASE("pubkey says what is wrong with its input") {
   const auto refuses = [](const std::string& input, const std::string& why) {
     console terminal(input);
-    CHECK(print_public_key(terminal.io()) == exit_failure);
+    CHECK(print_public_key(false, terminal.io()) == exit_failure);
     CHECK(terminal.out.str().empty());
     CHECK_THAT(terminal.err.str(), Contains(why));
   };
@@ -99,7 +99,7 @@ TEST_CASE("pubkey says what is wrong with its input") {
 
 TEST_CASE("pubkey never repeats what it was given") {
   console terminal("dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LC!=");
-  print_public_key(terminal.io());
+  print_public_key(false, terminal.io());
   CHECK(terminal.err.str().find("dwdtCn") == std::string::npos);
 }
 
@@ -155,34 +155,6 @@ TEST_CASE("import of a file that is not there or is wrong exits with 2") {
   CHECK(import_config(path, "", wrong.io()) == exit_mistaken);
   CHECK_THAT(wrong.err.str(), Contains("wg7.conf:2"));
   CHECK(wrong.out.str().empty());
-}
-
-TEST_CASE("check sums up a file that is fine in one line") {
-  const temporary_folder folder;
-  const auto source = folder.write("wg7.conf", wg_conf);
-  const auto yaml = folder.path() + "/wg7.yaml";
-  console ignored;
-  REQUIRE(import_config(source, yaml, ignored.io()) == exit_fine);
-  console terminal;
-  CHECK(check_config(yaml, terminal.io()) == exit_fine);
-  CHECK(terminal.out.str()
-        == yaml + ": fine: wg7 listens on [::]:51820, 1 peer, 2 allowed IPs\n");
-  CHECK(terminal.err.str().empty());
-}
-
-TEST_CASE("check prints every mistake and exits with 2") {
-  const temporary_folder folder;
-  const auto path = folder.write("bad.yaml", "interface:\n"
-                                             "  private_key: short\n"
-                                             "  mtu: many\n"
-                                             "peers:\n"
-                                             "  - public_key: 5\n");
-  console terminal;
-  CHECK(check_config(path, terminal.io()) == exit_mistaken);
-  CHECK(terminal.out.str().empty());
-  CHECK_THAT(terminal.err.str(), Contains("bad.yaml:2:")
-                                   && Contains("bad.yaml:3:")
-                                   && Contains("bad.yaml:5:"));
 }
 
 TEST_CASE("export prints what import reads") {

@@ -94,6 +94,21 @@ bool includes(const words& all, const words& wanted) {
 
 } // namespace
 
+TEST_CASE("the manual page has every command and every option") {
+  auto page = temporary_folder::read(folder + "../../docs/man/weft.1");
+  std::erase(page, '\\');
+  for (const auto& command : known_commands()) {
+    INFO(command.name);
+    const auto synopsis = "\n.B weft " + command.name + '\n';
+    if (command.commands.empty())
+      CHECK(page.find(synopsis) != std::string::npos);
+    for (const auto& option : command.options) {
+      INFO(option);
+      CHECK(page.find(option) != std::string::npos);
+    }
+  }
+}
+
 TEST_CASE("bash completes every command and every option") {
   for (const auto& command : known_commands()) {
     const auto line = command.name.empty() ? std::string{"weft "}

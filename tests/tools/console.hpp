@@ -13,11 +13,12 @@ struct console {
   std::ostringstream out;
   std::ostringstream err;
   bool out_is_public = false;
+  std::optional<std::size_t> columns;
 
   explicit console(const std::string& input = "") : in(input) {
   }
   streams io() {
-    return {in, out, err, out_is_public};
+    return {in, out, err, out_is_public, columns};
   }
 };
 

@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include <cerrno>
+#include <set>
 #include <sstream>
 
 using namespace weft;
@@ -154,6 +155,7 @@ TEST_CASE("the errno of an answer decides on the exit code") {
   CHECK(exit_of(ENOENT, "peer") == exit_no_peer);
   CHECK(exit_of(ENOENT) == exit_mistaken);
   CHECK(exit_of(EINVAL, "peer.name") == exit_mistaken);
+  CHECK(exit_of(EEXIST, "peer.name") == exit_mistaken);
   for (const auto code : {ENOTCONN, ECONNREFUSED, ECONNRESET, ETIMEDOUT,
                           EHOSTUNREACH, EPROTO, EPROTONOSUPPORT, ENODEV})
     CHECK(exit_of(code) == exit_unreachable);
@@ -169,21 +171,24 @@ TEST_CASE("an answer that does not come says how long was waited for it") {
 
 // -- one line a peer ---------------------------------------------------------
 
-TEST_CASE("peers are shown in a line each") {
+TEST_CASE("peers are shown in a line each, with what stands in their way") {
   auto device = example_device();
   sort_peers(device);
-  CHECK(format_peers(device, example_now)
-        == "PEER         HANDSHAKE  RECEIVED      SENT  ENDPOINT\n"
-           "beta         1m4s ago   1.50 KiB  4.76 MiB  192.0.2.7:51820\n"
-           "MzMzMzMz...  never           0 B       0 B  -\n");
+  CHECK(format_peers(device, example_now, 200)
+        == "PEER         STATE     SINCE  HANDSHAKE  RECEIVED      SENT  "
+           "ENDPOINT         TROUBLE\n"
+           "beta         failing   1m30s  1m4s ago   1.50 KiB  4.76 MiB  "
+           "192.0.2.7:51820  no answer, 18 tries\n"
+           "MzMzMzMz...  disabled  -      never           0 B       0 B  -\n");
 }
 
 TEST_CASE("no peers are a line of titles") {
   CHECK(format_peers({}, example_now)
-        == "PEER  HANDSHAKE  RECEIVED  SENT  ENDPOINT\n");
+        == "PEER  STATE  SINCE  HANDSHAKE  RECEIVED  SENT  ENDPOINT  "
+           "TROUBLE\n");
 }
 
-TEST_CASE("the widest names and endpoints fit 80 columns in a line each") {
+TEST_CASE("the widest peers keep all columns, on a terminal in a line each") {
   device_status device;
   peer_status peer;
   peer.name = std::string(64, 'n');
@@ -191,18 +196,38 @@ TEST_CASE("the widest names and endpoints fit 80 columns in a line each") {
     = parse_endpoint("[2001:db8:1111:2222:3333:4444:5555:6666]:51820");
   peer.last_handshake = example_now - (99 * 24h + 23h);
   peer.rx_bytes = 1023 * 1024;
+  peer.state = {peer_word::connecting, std::string(200, 'r'),
+                example_now - (99 * 24h + 23h), 12345};
   device.peers.assign(1000, peer);
   const auto text = format_peers(device, example_now);
   CHECK(widest_line(text) == 80);
   CHECK(count_lines(text) == 1001);
-  CHECK(text.find("[2001:db8:1111:2222:3333:4444:5555:6666]:51820\n")
-        != std::string::npos);
-  CHECK(text.find("nnnn..  99d23h ago") != std::string::npos);
-  CHECK(text.find("1023 KiB") == std::string::npos);
-  // With more room there is more to see.
-  const auto wide = format_peers(device, example_now, 200);
-  CHECK(wide.find(peer.name) != std::string::npos);
-  CHECK(wide.find("1023 KiB") != std::string::npos);
+  for (const auto* cell : {"nnnnn..nnnnn", "connecting", "99d23h ago",
+                           "1023 KiB", "  SENT", "[2001:"})
+    CHECK(text.find(cell) != std::string::npos);
+  // A pipe gets all of it.
+  const auto whole = format_peers(device, example_now, width_for({}));
+  CHECK(count_lines(whole) == 1001);
+  CHECK(whole.find(peer.name) != std::string::npos);
+  CHECK(whole.find(to_string(*peer.endpoint)) != std::string::npos);
+  CHECK(whole.find(peer.state.reason + ", 12345 tries\n") != std::string::npos);
+}
+
+TEST_CASE("names that are cut do not look alike") {
+  device_status device;
+  for (const auto* site : {"amsterdam", "rotterdam"}) {
+    auto& peer = device.peers.emplace_back();
+    peer.name = std::string("customer-network-") + site + "-gateway-number-1";
+    peer.last_handshake = example_now - (99 * 24h + 23h);
+    peer.endpoint
+      = parse_endpoint("[2001:db8:1111:2222:3333:4444:5555:6666]:51820");
+  }
+  const auto text = format_peers(device, example_now);
+  std::istringstream lines(text);
+  std::set<std::string> labels;
+  for (std::string line; std::getline(lines, line);)
+    labels.insert(line.substr(0, line.find(' ')));
+  CHECK(labels.size() == 3);
 }
 
 TEST_CASE("a peer's name cannot steer the terminal in its line") {

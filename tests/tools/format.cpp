@@ -84,6 +84,14 @@ TEST_CASE("texts are shortened to a width, at the end or in the middle") {
         == "\xC3\xBC..\xC3\xBC");
 }
 
+TEST_CASE("different texts stay different where they are cut") {
+  CHECK(width_apart({}, 4) == 4);
+  CHECK(width_apart({"one", "two", "one"}, 4) == 4);
+  // ab..gh would be both of them.
+  CHECK(width_apart({"abcdefgh", "abcxefgh"}, 6) == 8);
+  CHECK(width_apart({"a-long-name-1", "a-long-name-2"}, 8) == 8);
+}
+
 TEST_CASE("one thing is singular, none and several are plural") {
   CHECK(format_count(0, "peer") == "0 peers");
   CHECK(format_count(1, "peer") == "1 peer");

@@ -203,8 +203,37 @@ TEST_CASE("a name that two peers have is refused") {
   for (auto& peer : node.script->status.peers)
     peer.name = "twin";
   CHECK(remove_peer_called("twin", node.link(), node.io()) == exit_mistaken);
-  CHECK_THAT(node.err.str(), Contains("several peers are called 'twin'"));
+  CHECK_THAT(node.err.str(), Contains("'twin' is the name of several"));
   CHECK(node.script->all<remove_peer>().empty());
+}
+
+TEST_CASE("the beginning of a key means its peer, as screens show it") {
+  fixture node;
+  const auto silent = example_key(0x33);
+  for (const auto* text : {"MzMzMzMz...", "MzMzMzMz", "MzMz"}) {
+    INFO(text);
+    CHECK(remove_peer_called(text, node.link(), node.io()) == exit_fine);
+    CHECK(node.script->all<remove_peer>().back().peer == silent);
+  }
+  SECTION("unless it is too short, or nobody's") {
+    for (const auto* text : {"MzM", "Mz...", "AAAA", "MzMzMzMz...x"})
+      CHECK(remove_peer_called(text, node.link(), node.io()) == exit_no_peer);
+  }
+  SECTION("unless it is of several") {
+    auto& other = node.script->status.peers.emplace_back();
+    other.public_key = silent;
+    other.public_key.bytes.back() = std::byte{0};
+    CHECK(remove_peer_called("MzMzMzMz...", node.link(), node.io())
+          == exit_mistaken);
+    CHECK_THAT(node.err.str(), Contains("begins several keys")
+                                 && Contains(to_string(silent))
+                                 && Contains(to_string(other.public_key)));
+  }
+  SECTION("unless it is another one's name") {
+    node.script->status.peers[1].name = "MzMz";
+    CHECK(remove_peer_called("MzMz", node.link(), node.io()) == exit_fine);
+    CHECK(node.script->all<remove_peer>().back().peer == example_key(0x22));
+  }
 }
 
 TEST_CASE(
@@ -309,7 +338,7 @@ TEST_CASE("peers prints a line for each peer, sorted by name") {
   REQUIRE(list_peers(node.link(), node.io()) == exit_fine);
   const auto text = node.out.str();
   CHECK(text.find("\nbeta ") < text.find("\nMzMzMzMz... "));
-  CHECK_THAT(text, Contains("192.0.2.7:51820\n"));
+  CHECK_THAT(text, Contains("192.0.2.7:51820  no answer, 18 tries\n"));
 }
 
 TEST_CASE("nothing that peers prints is a secret") {

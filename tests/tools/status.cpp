@@ -104,6 +104,25 @@ TEST_CASE("status with more to tell has sessions and the peers' drops") {
                           && Contains("sent 4000 packets"));
 }
 
+TEST_CASE("status wraps for a terminal, and nothing in a pipe") {
+  control_sockets sockets;
+  auto device = example_device();
+  device.peers[1].endpoint
+    = parse_endpoint("[2001:db8:1111:2222:3333:4444:5555:6666]:51820");
+  sockets.add("weft0", device);
+  console terminal;
+  terminal.columns = 80;
+  const auto ask
+    = [&](const node_place&) { return weft::outcome<device_status>{device}; };
+  const auto options = sockets.options("weft0");
+  CHECK(show_status(options, ask, terminal.io()) == exit_fine);
+  CHECK_THAT(terminal.out.str(), Contains("]:51820\n"));
+  const auto piped = sockets.status("weft0").out;
+  CHECK_THAT(piped, Contains("]:51820  "));
+  CHECK_THAT(piped, Contains("beta.example.net:51820, keepalive every 25s, "
+                             "restarted 1 time\n"));
+}
+
 TEST_CASE("status passes on that a node refuses") {
   control_sockets sockets;
   sockets.add("weft0",
@@ -119,9 +138,14 @@ TEST_CASE("status passes on that a node refuses") {
   SECTION("and the others are shown all the same") {
     sockets.add("weft1");
     const auto all = sockets.status("");
-    CHECK(all.code == exit_failure);
+    CHECK(all.code == exit_forbidden);
     CHECK_THAT(all.err, Contains("not you"));
     CHECK_THAT(all.out, Contains("weft1\n"));
+  }
+  SECTION("and several reasons have the code of none of them") {
+    sockets.add("weft1",
+                tl::unexpected(failure{exit_unreachable, ENOTCONN, "gone"}));
+    CHECK(sockets.status("").code == exit_failure);
   }
 }
 

@@ -34,16 +34,23 @@ TEST_CASE("the table shows a device and its peers in aligned columns") {
   sort_peers(device);
   const std::string expected
     = "weft0\n"
+      "  state       link up, 0 of 2 peers up, running for 2d, version 1.2.3\n"
       "  public key  ERERERERERERERERERERERERERERERERERERERERERE=\n"
+      "  addresses   10.0.0.1/24\n"
+      "  routes      10.0.0.0/16\n"
       "  settings    port 51820, MTU 1420, firewall mark 0xca6c, 2 peers\n"
       "  dropped     no_route 12, replayed 3\n"
       "\n"
-      "  PEER         ENDPOINT         HANDSHAKE   RECEIVED      SENT\n"
-      "  beta         192.0.2.7:51820  1m4s ago    1.50 KiB  4.76 MiB\n"
+      "  PEER         STATE     ENDPOINT         HANDSHAKE   RECEIVED      "
+      "SENT\n"
+      "  beta         failing   192.0.2.7:51820  1m4s ago    1.50 KiB  4.76 "
+      "MiB\n"
+      "               state   failing for 1m30s: no answer, 18 tries\n"
       "               allows  10.0.0.2/32, fd00::2/128\n"
       "               also    resolved from beta.example.net:51820,\n"
       "                       keepalive every 25s, restarted 1 time\n"
-      "  MzMzMzMz...  -                never            0 B       0 B\n"
+      "  MzMzMzMz...  disabled  -                never            0 B       0 "
+      "B\n"
       "               allows  nothing\n";
   CHECK(format_table(device, example_now) == expected);
 }
@@ -53,7 +60,7 @@ TEST_CASE("the table tells sessions, packets and each peer's drops if asked") {
   sort_peers(device);
   device.peers[0].session_age = 61s;
   device.peers[0].drops = {{"replayed", 3}, {"bad_source", 0}, {"stale", 1}};
-  const auto table = format_table(device, example_now, true);
+  const auto table = format_table(device, example_now, {true});
   check_fits(table);
   CHECK(table.find("               more    received 3 packets, sent 4000 "
                    "packets,\n"
@@ -69,6 +76,7 @@ TEST_CASE("the table of a bare device says what is missing") {
   device.interface = "wg0";
   CHECK(format_table(device, example_now)
         == "wg0\n"
+           "  state       link up\n"
            "  public key  none\n"
            "  settings    port none, 0 peers\n");
 }
@@ -117,6 +125,33 @@ TEST_CASE("a cell that is too wide moves the rest of its row to a new line") {
   CHECK(line_with(table, "MzMz").find("never") == std::string::npos);
   CHECK(line_with(table, "never").find("never")
         == line_with(table, "HANDSHAKE").find("HANDSHAKE"));
+}
+
+TEST_CASE("the state of a peer is told in words where there is more to tell") {
+  const auto words_of = [](peer_state state, bool verbose) {
+    device_status device;
+    device.peers.resize(1);
+    device.peers[0].state = std::move(state);
+    return line_with(format_table(device, example_now, {verbose}),
+                     "     state   ");
+  };
+  const auto since = example_now - 2h;
+  CHECK(words_of({peer_word::up, "", since, 0}, false).empty());
+  CHECK_THAT(words_of({peer_word::up, "", since, 0}, true),
+             Catch::EndsWith("state   up for 2h"));
+  CHECK_THAT(words_of({peer_word::connecting, "", since, 1}, false),
+             Catch::EndsWith("state   connecting for 2h: 1 try"));
+  CHECK_THAT(words_of({peer_word::failing, "a\x1B", {}, 0}, false),
+             Catch::EndsWith("state   failing: a?"));
+  CHECK_THAT(words_of({peer_word::idle, "x", example_now + 1h, 2}, false),
+             Catch::EndsWith("state   idle for 0s: x, 2 tries"));
+}
+
+TEST_CASE("a link that is down says so") {
+  auto device = example_device();
+  device.link_up = false;
+  CHECK_THAT(format_table(device, example_now),
+             Catch::Contains("state       link down, 0 of 2"));
 }
 
 TEST_CASE("a handshake after now is not shown as an age") {

@@ -41,7 +41,8 @@ _weft() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
   local node='--interface --socket-folder --context --at --certificate --key
     --ca --revocations --server-name --timeout --json'
-  local peer='--name --endpoint --allowed-ip --keepalive --preshared-key-file'
+  local peer='--name --endpoint --allowed-ip --allowed-ips --keepalive
+    --persistent-keepalive --preshared-key-file'
   local command=${COMP_WORDS[1]} words='' values='' files='' options=''
   COMPREPLY=()
 
@@ -68,14 +69,17 @@ _weft() {
   esac
 
   case $command in
-    check) files=yes ;;
+    genkey | pubkey | genpsk) options='--json' ;;
+    check) options='--strict --json' files=yes ;;
     export) options="$node --running --keys" files=yes ;;
     import) options='--output' files=yes ;;
     status) options="$node --verbose" values=_weft_interfaces ;;
-    peers | confirm | shutdown) options=$node ;;
-    reload | save) options="$node --dry-run" ;;
-    watch) options="$node --count" ;;
-    top) options="$node --interval --once" ;;
+    peers | shutdown) options=$node values=_weft_interfaces ;;
+    confirm) options=$node ;;
+    reload) options="$node --dry-run" values=_weft_interfaces ;;
+    save) options="$node --dry-run" ;;
+    watch) options="$node --count" values=_weft_interfaces ;;
+    top) options="$node --interval --once" values=_weft_interfaces ;;
     apply) options="$node --dry-run --confirm --save" files=yes ;;
     explain) options="$node --other" values=_weft_peers ;;
     log-level) options=$node words='trace debug info warn error off' ;;
@@ -99,7 +103,8 @@ _weft() {
     --certificate | --key | --ca | --revocations | --preshared-key-file | \
       --output | -o | --socket-folder | --folder) values='' options='' words='' files=yes ;;
     --at | --server-name | --timeout | --count | --interval | --name | \
-      --endpoint | --allowed-ip | --keepalive | --host | --days | --confirm) return ;;
+      --endpoint | --allowed-ip | --allowed-ips | --keepalive | \
+      --persistent-keepalive | --host | --days | --confirm) return ;;
   esac
   if [[ $current == -* ]]; then
     mapfile -t COMPREPLY < <(compgen -W "$options --help" -- "$current")

@@ -109,7 +109,13 @@ complete -c weft -n '__weft_is apply' -l confirm -x -d 'Take it back after this 
 complete -c weft -n '__weft_is export' -l running -d 'What runs, as YAML'
 complete -c weft -n '__weft_is export' -l keys -d 'With its keys'
 complete -c weft -n '__weft_is import' -s o -l output -r -F
-complete -c weft -n '__weft_begins status' -a '(__weft_interfaces)'
+for command in genkey pubkey genpsk check
+    complete -c weft -n "__weft_is $command" -l json -d 'Print JSON'
+end
+complete -c weft -n '__weft_is check' -l strict -d 'Take warnings for mistakes'
+for command in status peers watch top reload shutdown
+    complete -c weft -n "__weft_begins $command" -a '(__weft_interfaces)'
+end
 complete -c weft -n '__weft_is status' -s v -l verbose -d 'Tell more'
 complete -c weft -n '__weft_is watch' -l count -x -d 'End after so many events'
 complete -c weft -n '__weft_is top' -l interval -x -d Seconds
@@ -124,7 +130,9 @@ for command in 'peer add' 'peer set'
     complete -c weft -n $here -l name -x
     complete -c weft -n $here -l endpoint -x -d HOST:PORT
     complete -c weft -n $here -l allowed-ip -x -d ADDRESS/LENGTH
+    complete -c weft -n $here -l allowed-ips -x -d ADDRESS/LENGTH
     complete -c weft -n $here -l keepalive -x
+    complete -c weft -n $here -l persistent-keepalive -x
     complete -c weft -n $here -l preshared-key-file -r -F
 end
 complete -c weft -n '__weft_is context' -l json -d 'Print JSON'

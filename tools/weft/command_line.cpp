@@ -1,11 +1,10 @@
 #include "tools/weft/command_line.hpp"
 
 #include "tools/weft/failure.hpp"
-#include "tools/weft/view/format.hpp"
+#include "tools/weft/usage.hpp"
 
 #include <algorithm>
 #include <ostream>
-#include <span>
 
 namespace weft {
 
@@ -16,20 +15,12 @@ void add_version(CLI::App& app) {
                        "Print the version and exit");
 }
 
-bool knows(CLI::App& app, const std::string& name) {
-  return !app
-            .get_subcommands(
-              [&](CLI::App* one) { return one->get_name() == name; })
-            .empty();
-}
-
 } // namespace
 
 command_line::command_line()
   : app_("Keys, configuration files, and control of weft, an encrypted overlay "
          "network",
          "weft") {
-  app_.require_subcommand(1);
   app_.set_help_flag("-h,--help", "Print this help and exit");
   add_version(app_);
   app_.footer("Exit codes: 0 fine, 1 failure at run time, 2 wrong usage or "
@@ -53,22 +44,36 @@ CLI::App& command_line::add_group(const std::string& name,
                                   const std::string& description) {
   auto& group = *app_.add_subcommand(name, description);
   add_version(group);
-  group.require_subcommand(1);
   return group;
 }
 
+void command_line::add_json(CLI::App& to) {
+  to.add_flag("--json", json_, "Print JSON, errors too");
+}
+
 void command_line::add_key_commands() {
-  add_to(app_, "genkey", "Print a new private key", generate_key);
-  add_to(app_, "pubkey", "Print the public key of the private key on stdin",
-         print_public_key);
-  add_to(app_, "genpsk", "Print a new preshared key", generate_preshared_key);
+  const auto add_key
+    = [this](const std::string& name, const std::string& description,
+             int (*action)(bool json, const streams&)) {
+        add_json(add_to(app_, name, description, [=, this](const streams& io) {
+          return action(json_, io);
+        }));
+      };
+  add_key("genkey", "Print a new private key", generate_key);
+  add_key("pubkey", "Print the public key of the private key on stdin",
+          print_public_key);
+  add_key("genpsk", "Print a new preshared key", generate_preshared_key);
 }
 
 void command_line::add_config_commands() {
-  add_to(app_, "check", "Check a configuration file",
-         [this](const streams& io) { return check_config(file_, io); })
-    .add_option("FILE", file_, "Configuration (YAML)")
-    ->required();
+  auto& check = add_to(app_, "check", "Check a configuration file",
+                       [this](const streams& io) {
+                         return check_config(file_, {strict_, json_}, io);
+                       });
+  check.add_option("FILE", file_, "Configuration (YAML)")->required();
+  check.add_flag("--strict", strict_,
+                 "Take warnings for mistakes: exit with 2");
+  add_json(check);
   auto& import = add_to(
     app_, "import", "Print a wg-quick file as YAML, with its keys",
     [this](const streams& io) { return import_config(file_, output_, io); });
@@ -103,16 +108,15 @@ void command_line::add_pki_commands() {
     ->add_option("--role", pki_.role,
                  "What it is for: operator and viewer are clients, node is a "
                  "server")
-    ->check(CLI::IsMember({"operator", "viewer", "node"}))
     ->capture_default_str();
   issue
     ->add_option("--host", pki_.hosts,
                  "Host name or IP address that a node is reached at, beside "
                  "its name; may be repeated")
     ->allow_extra_args(false);
-  issue->add_option("--days", pki_.days, "How long it holds")
-    ->check(CLI::Range(1, 3650))
-    ->capture_default_str();
+  add_number(*issue,
+             {"--days", "How long it holds (365)", "a number of days", 1, 3650},
+             [this](double days) { pki_.days = static_cast<int>(days); });
   add_pki("revoke", "Revoke all certificates of a name", revoke_certificates)
     ->add_option("NAME", pki_.name, "Whose certificates")
     ->required();
@@ -120,22 +124,20 @@ void command_line::add_pki_commands() {
 }
 
 int command_line::run(int argc, const char* const* argv, const streams& io) {
-  const std::span arguments(argv, static_cast<std::size_t>(argc));
+  const std::vector<std::string> typed(argv + 1, argv + argc);
   const bool json
-    = std::any_of(arguments.begin(), arguments.end(), [](const char* one) {
-        return std::string_view{one} == "--json";
-      });
-  const std::string first = argc > 1 ? arguments[1] : "";
-  if (!first.empty() && first.front() != '-' && !knows(app_, first))
-    return report(
-      mistake("there is no command '" + first + "'; weft --help lists them"),
-      json, io);
+    = std::find(typed.begin(), typed.end(), "--json") != typed.end();
+  auto words = arrange_words(app_, typed);
+  if (!words)
+    return report(words.error(), json, io);
   try {
-    app_.parse(argc, argv);
+    std::reverse(words->begin(), words->end()); // as CLI11 wants them
+    app_.parse(std::move(*words));
   } catch (const CLI::ParseError& error) {
-    if (json && error.get_exit_code() != 0)
-      return report(mistake(error.what()), true, io);
-    return app_.exit(error, io.out, io.err) == 0 ? exit_fine : exit_mistaken;
+    if (error.get_exit_code() != 0)
+      return report(mistake(error.what()), json, io);
+    app_.exit(error, io.out, io.err); // help, or the version
+    return exit_fine;
   }
   return chosen_(io);
 }

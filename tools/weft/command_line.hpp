@@ -31,6 +31,7 @@ public:
   int run(int argc, const char* const* argv, const streams& io);
 
 private:
+  void add_json(CLI::App& to);
   void add_key_commands();
   void add_config_commands();
   void add_pki_commands();
@@ -38,6 +39,8 @@ private:
   CLI::App app_;
   std::string file_;
   std::string output_;
+  bool strict_ = false;
+  bool json_ = false;
   pki_options pki_;
   command chosen_;
 };

@@ -1,10 +1,12 @@
 // The commands that steer running nodes.
+#include "config/strings.hpp"
 #include "platform/terminal.hpp"
 #include "tools/weft/command_line.hpp"
 #include "tools/weft/commands/control_commands.hpp"
 #include "tools/weft/commands/explain.hpp"
 #include "tools/weft/places/connection.hpp"
 #include "tools/weft/places/requests.hpp"
+#include "tools/weft/usage.hpp"
 #include "tools/weft/view/status.hpp"
 
 #include <unistd.h>
@@ -176,6 +178,29 @@ int run_explain(const control_arguments& given, const streams& io) {
   return explain_peer(wanted, all.prepare(*place, options), io);
 }
 
+/// An interface may be given twice, but not two of them.
+void choose_interface(connection_options& options, const std::string& name) {
+  if (!options.interface.empty() && options.interface != name)
+    throw CLI::ValidationError("--interface",
+                               "there are two interfaces, "
+                                 + strings::quote(options.interface) + " and "
+                                 + strings::quote(name) + "; one is expected");
+  options.interface = name;
+}
+
+/// A row's option, and what the file calls the same: `--keepalive` and
+/// `--persistent-keepalive`.
+template <class Row>
+std::string option_names(const Row& row) {
+  std::string names{row.option};
+  auto in_file
+    = "--" + std::string{row.file_name.empty() ? row.name : row.file_name};
+  std::replace(in_file.begin(), in_file.end(), '_', '-');
+  if (!names.empty() && names != in_file)
+    names += ',' + in_file;
+  return names;
+}
+
 /// Declares the commands.
 class control_line {
 public:
@@ -190,30 +215,34 @@ public:
     auto& status
       = add(line_.app(), "status", "Show running interfaces and their peers",
             [all = all_](const streams& io) { return run_status(*all, io); });
-    status.add_option("NAME", all_->connection.interface,
-                      "Interface; all of this host if left out");
+    add_interface(status, "Interface; all of this host if left out");
     status.add_flag("-v,--verbose", all_->verbose,
                     "Also sessions, packets, and what was dropped why");
-    add_on_node(line_.app(), "peers", "Show a line for each peer",
-                [](const control_arguments&, const node_connection& link,
-                   const streams& io) { return list_peers(link, io); });
+    add_interface(
+      add_on_node(line_.app(), "peers", "Show a line for each peer",
+                  [](const control_arguments&, const node_connection& link,
+                     const streams& io) { return list_peers(link, io); }));
     auto& watch
       = add(line_.app(), "watch", "Print what happens, as it happens",
             [all = all_](const streams& io) { return run_watch(*all, io); });
-    watch.add_option("--count", all_->watch.count, "End after so many events")
-      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000'000}));
+    add_interface(watch);
+    add_number(watch,
+               {"--count", "End after so many events", "a number of events", 1,
+                1e9},
+               [all = all_](double events) {
+                 all->watch.count = static_cast<std::uint64_t>(events);
+               });
     auto& top
       = add(line_.app(), "top", "Show what the peers transfer, live",
             [all = all_](const streams& io) { return run_top(*all, io); });
-    top
-      .add_option_function<double>(
-        "--interval",
-        [all = all_](double seconds) {
-          all->top.interval = std::chrono::milliseconds{
-            static_cast<std::int64_t>(seconds * 1000)};
-        },
-        "Seconds between two looks (2)")
-      ->check(CLI::Range(0.1, 3600.0));
+    add_interface(top);
+    add_number(top,
+               {"--interval", "Seconds between two looks (2)",
+                "a number of seconds", 0.1, 3600, false},
+               [all = all_](double seconds) {
+                 all->top.interval = std::chrono::milliseconds{
+                   static_cast<std::int64_t>(seconds * 1000)};
+               });
     top.add_flag("--once", all_->once,
                  "Print one screen, with all peers, for a pipe or a file");
   }
@@ -274,6 +303,7 @@ public:
       "Make the daemon read its configuration file again",
       [](const control_arguments& all, const node_connection& link,
          const streams& io) { return reload(all.apply.dry_run, link, io); });
+    add_interface(reloaded);
     add_dry_run(reloaded);
     auto& saved = add_on_node(
       line_.app(), "save", "Write what commands changed to the node's file",
@@ -296,10 +326,10 @@ public:
                 })
       .add_option("LEVEL", all_->text, "trace, debug, info, warn, error or off")
       ->required();
-    add_on_node(line_.app(), "shutdown",
-                "End the daemon, and with it the interface",
-                [](const control_arguments&, const node_connection& link,
-                   const streams& io) { return shut_down_node(link, io); });
+    add_interface(add_on_node(
+      line_.app(), "shutdown", "End the daemon, and with it the interface",
+      [](const control_arguments&, const node_connection& link,
+         const streams& io) { return shut_down_node(link, io); }));
   }
 
   void add_contexts() {
@@ -375,8 +405,13 @@ private:
       = [&](const char* name, std::string& into, const char* description) {
           to.add_option(name, into, description)->group(place);
         };
-    text("-i,--interface", options.interface,
-         "Interface of this host; not needed if there is one only");
+    to.add_option_function<std::string>(
+        "-i,--interface",
+        [&options](const std::string& name) {
+          choose_interface(options, name);
+        },
+        "Interface of this host; not needed if there is one only")
+      ->group(place);
     text("--socket-folder", options.socket_folder,
          "Folder of the control sockets (/run/weft)");
     text("--context", options.context,
@@ -389,24 +424,35 @@ private:
          "The authority's list of revocations");
     text("--server-name", options.server_name,
          "Name in the node's certificate, if it is not HOST");
-    to.add_option_function<int>(
-        "--timeout",
-        [&options](int seconds) {
-          options.timeout = std::chrono::seconds{seconds};
-        },
-        "Seconds to wait for an answer (10)")
-      ->check(CLI::Range(1, 3600));
+    add_number(to,
+               {"--timeout", "Seconds to wait for an answer (10)",
+                "a number of seconds", 1, 3600},
+               [&options](double seconds) {
+                 options.timeout
+                   = std::chrono::seconds{static_cast<std::int64_t>(seconds)};
+               });
     to.add_flag("--json", options.json, "Print JSON, errors too");
   }
 
+  /// As an argument, too.
+  void add_interface(CLI::App& to, const std::string& description
+                                   = "Interface, as with --interface") {
+    to.add_option_function<std::string>(
+      "NAME",
+      [&options = all_->connection](const std::string& name) {
+        choose_interface(options, name);
+      },
+      description);
+  }
   void add_peer_name(CLI::App& to) {
-    to.add_option("PEER", all_->peer.peer, "Its public key, or its name")
+    to.add_option("PEER", all_->peer.peer,
+                  "Its public key or the beginning of it, or its name")
       ->required();
   }
   void add_peer_options(CLI::App& to) {
     for_each_field<peer_config>([&](const auto& row, auto number) {
       auto& given = all_->peer.options.at(number);
-      const std::string name{row.option};
+      const auto name = option_names(row);
       const std::string help{row.option_help};
       if (name.empty())
         return;

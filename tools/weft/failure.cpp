@@ -38,6 +38,7 @@ int exit_code_of(int code) {
     case EPERM:
     case EACCES:
       return exit_forbidden;
+    case EEXIST: // a name that another peer has
     case EINVAL:
       return exit_mistaken;
     case ECONNABORTED:

@@ -5,6 +5,7 @@
 #include "tools/exit_codes.hpp"
 
 #include <iosfwd>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,17 +19,26 @@ struct streams {
   /// Whether `out` is a regular file that others than its owner's group may
   /// use, which is no place for keys.
   bool out_is_public = false;
+  /// Of the terminal that `out` is; nothing: it is none.
+  std::optional<std::size_t> columns{};
 };
 
 /// Prints a new private key.
-int generate_key(const streams& io);
+int generate_key(bool json, const streams& io);
 /// Prints a new preshared key.
-int generate_preshared_key(const streams& io);
+int generate_preshared_key(bool json, const streams& io);
 /// Reads a private key and prints its public key.
-int print_public_key(const streams& io);
+int print_public_key(bool json, const streams& io);
 
-/// Prints all mistakes in a YAML file, or one line that sums it up.
-int check_config(const std::string& path, const streams& io);
+struct check_options {
+  bool strict = false; ///< warnings are mistakes
+  bool json = false;
+};
+
+/// Prints all mistakes in a YAML file and what should be looked at, or one line
+/// that sums it up.
+int check_config(const std::string& path, const check_options& options,
+                 const streams& io);
 
 /// Converts a wg-quick file to YAML, into `output` (made for its owner only,
 /// never overwritten), or printed if that is empty.

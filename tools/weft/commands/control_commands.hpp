@@ -108,7 +108,7 @@ int show_top_once(const top_options& options, const node_connection& link,
 /// What a live screen waits for, and where it is.
 struct live_input {
   const signal_watch* signals = nullptr; ///< SIGWINCH, SIGTSTP; others end it
-  int keys = -1;                         ///< `q` ends it; -1: there are none
+  int keys = -1;                         ///< see top_view; -1: none
   int screen = -1;                       ///< terminal whose size counts
 };
 

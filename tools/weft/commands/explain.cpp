@@ -7,8 +7,8 @@
 #include "tools/weft/commands/explain.hpp"
 
 #include "platform/clock.hpp"
-#include "tools/weft/commands/peer_lookup.hpp"
 #include "tools/weft/explain/host.hpp"
+#include "tools/weft/places/find_peer.hpp"
 #include "tools/weft/places/requests.hpp"
 #include "tools/weft/view/explain_text.hpp"
 

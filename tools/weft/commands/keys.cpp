@@ -3,8 +3,13 @@
 #include "platform/random.hpp"
 #include "protocol/base/wipe.hpp"
 #include "tools/weft/commands/commands.hpp"
+#include "tools/weft/failure.hpp"
 #include "tools/weft/secret_output.hpp"
+#include "tools/weft/view/json_text.hpp"
 
+#include <nlohmann/json.hpp>
+
+#include <cerrno>
 #include <istream>
 #include <ostream>
 
@@ -24,48 +29,63 @@ std::string read_key_text(std::istream& in) {
   return text;
 }
 
-} // namespace
-
-int generate_key(const streams& io) {
-  warn_if_public(io);
-  system_random random;
-  io.out << to_base64(generate_private_key(random).bytes()) << '\n';
+/// The text of a key alone, or an object that calls it by name.
+int print_key(const std::string& name, const std::string& key, bool json,
+              const streams& io) {
+  if (json) {
+    nlohmann::ordered_json out;
+    out[name] = key;
+    io.out << to_line(out);
+  } else {
+    io.out << key << '\n';
+  }
   return exit_fine;
 }
 
-int generate_preshared_key(const streams& io) {
+/// Standard input is no key.
+int refuse(std::string message, bool json, const streams& io) {
+  return report({exit_failure, EINVAL, std::move(message)}, json, io);
+}
+
+} // namespace
+
+int generate_key(bool json, const streams& io) {
+  warn_if_public(io);
+  system_random random;
+  return print_key("private_key",
+                   to_base64(generate_private_key(random).bytes()), json, io);
+}
+
+int generate_preshared_key(bool json, const streams& io) {
   warn_if_public(io);
   system_random random;
   preshared_key key;
   random.fill(key.bytes());
-  io.out << to_base64(key.bytes()) << '\n';
-  return exit_fine;
+  return print_key("preshared_key", to_base64(key.bytes()), json, io);
 }
 
-int print_public_key(const streams& io) {
+int print_public_key(bool json, const streams& io) {
   auto text = read_key_text(io.in);
   const text_wiper wipes_text(text);
-  if (text.empty()) {
-    io.err << "weft: no private key on standard input: pipe one in, as in "
-              "'weft pubkey < FILE'\n";
-    return exit_failure;
-  }
-  if (text.size() != base64_key_length) {
-    io.err << "weft: a private key has " << base64_key_length
-           << " characters of base64, but standard input has " << text.size()
-           << (text.size() >= 4096 ? " or more\n" : "\n");
-    return exit_failure;
-  }
+  if (text.empty())
+    return refuse("no private key on standard input: pipe one in, as in 'weft "
+                  "pubkey < FILE'",
+                  json, io);
+  const auto expected = std::to_string(base64_key_length);
+  if (text.size() != base64_key_length)
+    return refuse("a private key has " + expected
+                    + " characters of base64, but standard input has "
+                    + std::to_string(text.size())
+                    + (text.size() >= 4096 ? " or more" : ""),
+                  json, io);
   const auto key = from_base64(text);
-  if (!key) {
-    io.err << "weft: standard input is no private key: it must be "
-           << base64_key_length
-           << " characters of base64 (A-Z, a-z, 0-9, + and /, with one = at "
-              "the end)\n";
-    return exit_failure;
-  }
-  io.out << to_string(derive_public_key(private_key{*key})) << '\n';
-  return exit_fine;
+  if (!key)
+    return refuse("standard input is no private key: it must be " + expected
+                    + " characters of base64 (A-Z, a-z, 0-9, + and /, with "
+                      "one = at the end)",
+                  json, io);
+  return print_key("public_key",
+                   to_string(derive_public_key(private_key{*key})), json, io);
 }
 
 } // namespace weft

@@ -3,7 +3,7 @@
 #include "config/values.hpp"
 #include "platform/clock.hpp"
 #include "tools/weft/commands/control_commands.hpp"
-#include "tools/weft/commands/peer_lookup.hpp"
+#include "tools/weft/places/find_peer.hpp"
 #include "tools/weft/places/requests.hpp"
 #include "tools/weft/view/control_text.hpp"
 #include "tools/weft/view/status_text.hpp"
@@ -119,53 +119,16 @@ failure nothing_to_change() {
   return mistake("there is nothing to change: give " + options);
 }
 
-failure no_such_peer(const std::string& name, const device_status& status) {
-  std::vector<std::string_view> names;
-  for (const auto& peer : status.peers)
-    if (!peer.name.empty())
-      names.emplace_back(peer.name);
-  auto text = "there is no peer " + strings::quote(name);
-  if (const auto near = strings::nearest(name, names))
-    text += "; did you mean " + strings::quote(*near) + '?';
-  else
-    text += "; 'weft peers' lists them";
-  return {exit_no_peer, ENOENT, std::move(text), "peer"};
-}
-
 } // namespace
-
-outcome<public_key>
-find_peer(const std::string& peer, const node_connection& link) {
-  if (auto key = read_public_key(peer))
-    return *key;
-  if (!read_peer_name(peer))
-    return tl::unexpected(mistake("a peer is given by its name or by its "
-                                  "public key, 44 characters of base64",
-                                  "peer"));
-  const auto status = ask_status(link);
-  if (!status)
-    return tl::unexpected(status.error());
-  std::vector<public_key> found;
-  for (const auto& one : status->peers)
-    if (one.name == peer)
-      found.push_back(one.public_key);
-  if (found.empty())
-    return tl::unexpected(no_such_peer(peer, *status));
-  if (found.size() > 1)
-    return tl::unexpected(
-      mistake("several peers are called " + strings::quote(peer)
-                + ": give the public key ('weft peers --json' shows them)",
-              "peer"));
-  return found.front();
-}
 
 int list_peers(const node_connection& link, const streams& io) {
   auto status = ask_status(link);
   if (!status)
     return report(status.error(), link.json, io);
   sort_peers(*status);
-  io.out << (link.json ? format_peers_json(*status)
-                       : format_peers(*status, wall_now()));
+  io.out << (link.json
+               ? format_peers_json(*status)
+               : format_peers(*status, wall_now(), width_for(io.columns)));
   return exit_fine;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 #include <utility>
 
 namespace weft {
@@ -101,6 +102,22 @@ std::string shorten_middle(std::string_view text, std::size_t width) {
   const auto rest = width - dots;
   return std::string{first_of(text, rest - rest / 2)} + std::string(dots, '.')
          + std::string{last_of(text, rest / 2)};
+}
+
+std::size_t
+width_apart(const std::vector<std::string>& texts, std::size_t least) {
+  const std::set<std::string_view> different(texts.begin(), texts.end());
+  std::size_t widest = least;
+  for (const auto text : different)
+    widest = std::max(widest, display_width(text));
+  for (auto width = least; width < widest; ++width) {
+    std::set<std::string> shortened;
+    for (const auto text : different)
+      shortened.insert(shorten_middle(text, width));
+    if (shortened.size() == different.size())
+      return width;
+  }
+  return widest;
 }
 
 std::vector<std::string>

@@ -35,6 +35,11 @@ std::string shorten(std::string_view text, std::size_t width);
 /// The same with the dots in the middle, so that both ends can be read.
 std::string shorten_middle(std::string_view text, std::size_t width);
 
+/// The least width from `least` on at which shorten_middle() makes no two
+/// different texts the same.
+std::size_t
+width_apart(const std::vector<std::string>& texts, std::size_t least);
+
 /// `items` separated by commas, in lines of at most `width` columns.  An item
 /// that is wider than that has a line of its own.
 std::vector<std::string>

@@ -3,6 +3,7 @@
 #include "platform/terminal.hpp"
 
 #include <termios.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <ostream>
@@ -48,6 +49,13 @@ struct live_screen::typing {
       ::tcsetattr(fd, TCSANOW, &before);
   }
 };
+
+std::optional<std::size_t> standard_output_columns() {
+  if (::isatty(STDOUT_FILENO) == 0)
+    return std::nullopt;
+  const auto size = size_of_terminal(STDOUT_FILENO);
+  return size ? size->columns : screen_size{}.columns;
+}
 
 live_screen::live_screen(std::ostream& out, int shown, int typed)
   : out_(out), shown_(shown), typing_(std::make_unique<typing>(typed)) {

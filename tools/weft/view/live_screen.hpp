@@ -6,9 +6,13 @@
 
 #include <iosfwd>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 namespace weft {
+
+/// Of the terminal that is standard output; nothing: it is none.
+std::optional<std::size_t> standard_output_columns();
 
 class live_screen {
 public:

@@ -4,6 +4,7 @@
 #include "tools/weft/view/status_text.hpp"
 
 #include <ostream>
+#include <set>
 
 namespace weft {
 
@@ -17,9 +18,10 @@ void print(std::vector<device_status>& devices, const status_options& options,
     io.out << format_json(devices);
     return;
   }
+  const table_options table{options.verbose, width_for(io.columns)};
   const auto* separator = "";
   for (const auto& device : devices) {
-    io.out << separator << format_table(device, wall_now(), options.verbose);
+    io.out << separator << format_table(device, wall_now(), table);
     separator = "\n";
   }
 }
@@ -43,19 +45,19 @@ int show_status(const status_options& options, const status_query& ask,
     io.err << "weft: no interfaces: there are no sockets in "
            << options.socket_folder << '\n';
   std::vector<device_status> devices;
-  auto code = exit_fine;
+  std::set<int> codes; ///< why some could not be shown
   for (const auto& node : *nodes) {
     auto device = ask(node);
     if (device) {
       devices.push_back(std::move(*device));
     } else {
-      code = report(device.error(), options.json, io);
-      if (options.interface.empty())
-        code = exit_failure;
+      codes.insert(report(device.error(), options.json, io));
     }
   }
   print(devices, options, io);
-  return code;
+  if (codes.empty())
+    return exit_fine;
+  return codes.size() == 1 ? *codes.begin() : exit_failure;
 }
 
 int show_remote_status(const remote_node& node, const status_options& options,

@@ -4,13 +4,23 @@
 
 #include "config/device_status.hpp"
 
+#include <algorithm>
+#include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace weft {
 
-/// Columns that the table keeps within.
+/// Columns that tables keep within, unless a terminal has more.
 inline constexpr std::size_t table_width = 80;
+
+/// Of tables for a terminal with so many columns, or (nothing) for a pipe or a
+/// file, where nothing is wrapped or cut.
+inline std::size_t width_for(std::optional<std::size_t> columns) {
+  constexpr auto any = std::numeric_limits<std::size_t>::max();
+  return columns ? std::max(*columns, table_width) : any;
+}
 
 /// Orders peers for people: by name, those without one last and by key.
 void sort_peers(device_status& status);
@@ -24,16 +34,22 @@ inline std::string peer_label(const peer_status& peer) {
 /// The age of a peer's last handshake at `now`: `1m4s ago`.
 std::string handshake_age(const peer_status& peer, wall_time now);
 
-/// The device's own lines, then each peer with endpoint, age of the last
-/// handshake at `now`, bytes in and out, and allowed IPs.  `verbose`: also the
-/// age of the session, packets, and what was dropped why.  Only allowed IPs,
-/// names and endpoints that alone are wider exceed the table's width.
-std::string
-format_table(const device_status& status, wall_time now, bool verbose = false);
+struct table_options {
+  bool verbose = false; ///< also sessions, packets, and what was dropped why
+  std::size_t width = table_width; ///< that or more
+};
+
+/// The device's own lines, then each peer with its state, endpoint, age of the
+/// last handshake at `now`, bytes in and out, what stands in its way, and
+/// allowed IPs.  Only allowed IPs, names and endpoints that alone are wider
+/// exceed the width.
+std::string format_table(const device_status& status, wall_time now,
+                         const table_options& options = {});
 
 /// A line for each peer, in at most `width` columns if that is table_width or
-/// more: name, age of the last handshake, bytes in and out if there is room,
-/// endpoint.  Names that are too long are cut.
+/// more: name, state and since when, age of the last handshake, bytes in and
+/// out, endpoint, what stands in its way.  Endpoints and names that are too
+/// long are cut in the middle, but no two names to the same.
 std::string format_peers(const device_status& status, wall_time now,
                          std::size_t width = table_width);
 

@@ -1,4 +1,5 @@
 #include "tools/weft/view/format.hpp"
+#include "tools/weft/view/state_text.hpp"
 #include "tools/weft/view/status_text.hpp"
 
 #include <algorithm>
@@ -21,8 +22,9 @@ struct column {
   bool right_aligned = false;
 };
 
-using row = std::array<std::string, 5>;
-using columns = std::array<column, 5>;
+constexpr std::size_t column_count = 6;
+using row = std::array<std::string, column_count>;
+using columns = std::array<column, column_count>;
 
 void append_spaces(std::string& out, std::size_t count) {
   out.append(count, ' ');
@@ -50,43 +52,64 @@ void append_row(std::string& out, const columns& layout, const row& cells) {
   out += '\n';
 }
 
-/// `title` and the list beside it, wrapped into the table's width.
-void append_list(std::string& out, std::size_t start, const std::string& title,
-                 const std::vector<std::string>& items) {
-  const auto list_start = start + title.size() + gap;
-  const auto lines = wrap_list(items, table_width - list_start);
-  for (std::size_t i = 0; i < lines.size(); ++i) {
-    append_spaces(out, start);
-    out += i == 0 ? title : std::string(title.size(), ' ');
-    append_spaces(out, gap);
-    out += lines[i] + '\n';
+/// Lists with titles, one below the other.
+struct details {
+  std::string& out;
+  std::size_t start; ///< column of the titles
+  std::size_t width; ///< of the table
+
+  /// `title` and the list beside it, wrapped into the table's width.
+  void append(const std::string& title,
+              const std::vector<std::string>& items) const {
+    const auto list_start = start + title.size() + gap;
+    const auto lines = wrap_list(items, width - list_start);
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+      append_spaces(out, start);
+      out += i == 0 ? title : std::string(title.size(), ' ');
+      append_spaces(out, gap);
+      out += lines[i] + '\n';
+    }
   }
+};
+
+std::vector<std::string> items_of(const std::vector<ip_prefix>& prefixes) {
+  std::vector<std::string> items;
+  items.reserve(prefixes.size());
+  for (const auto& prefix : prefixes)
+    items.push_back(to_string(prefix));
+  return items;
 }
 
 row peer_row(const peer_status& peer, wall_time now) {
-  return {peer_label(peer), peer.endpoint ? to_string(*peer.endpoint) : "-",
-          handshake_age(peer, now), format_bytes(peer.rx_bytes),
+  return {peer_label(peer),
+          std::string{to_string(peer.state.word)},
+          peer.endpoint ? to_string(*peer.endpoint) : "-",
+          handshake_age(peer, now),
+          format_bytes(peer.rx_bytes),
           format_bytes(peer.tx_bytes)};
 }
 
 /// Narrow columns first; the endpoint gets what the label leaves.
-columns lay_out(const std::vector<row>& rows) {
+columns lay_out(const std::vector<row>& rows, std::size_t width) {
   columns layout{{{"PEER", 4, false},
+                  {"STATE", 5, false},
                   {"ENDPOINT", 8, false},
                   {"HANDSHAKE", 10, false},
                   {"RECEIVED", 8, true},
                   {"SENT", 8, true}}};
-  auto& label = layout[0].width;
-  auto& where = layout[1].width;
-  auto free = table_width - indent - gap * (layout.size() - 1) - layout[2].width
-              - layout[3].width - layout[4].width;
-  for (const auto& cells : rows)
-    if (const auto width = display_width(cells[0]); width <= widest_label)
-      label = std::max(label, width);
-  free -= label;
-  for (const auto& cells : rows)
-    if (const auto width = display_width(cells[1]); width <= free)
-      where = std::max(where, width);
+  const auto widen = [&](std::size_t column, std::size_t most) {
+    auto& now = layout.at(column).width;
+    for (const auto& cells : rows)
+      if (const auto cell = display_width(cells.at(column)); cell <= most)
+        now = std::max(now, cell);
+  };
+  const auto& endpoint = layout[2];
+  widen(1, width);
+  widen(0, width == table_width ? widest_label : width);
+  auto taken = indent + gap * (layout.size() - 1);
+  for (const auto& one : layout)
+    taken += &one != &endpoint ? one.width : 0;
+  widen(2, width - std::min(taken, width));
   return layout;
 }
 
@@ -101,26 +124,25 @@ std::vector<std::string> drop_items(const std::vector<drop_count>& drops) {
 }
 
 /// What most of the time nobody wants to know.
-void append_more(std::string& out, const peer_status& peer, std::size_t start) {
+void append_more(const details& below, const peer_status& peer) {
   std::vector<std::string> more{
     "received " + format_count(peer.rx_packets, "packet"),
     "sent " + format_count(peer.tx_packets, "packet"),
     peer.session_age ? "session began " + format_age(*peer.session_age) + " ago"
                      : "no session"};
-  append_list(out, start, "more  ", more);
+  below.append("more  ", more);
   if (const auto drops = drop_items(peer.drops); !drops.empty())
-    append_list(out, start, "drops ", drops);
+    below.append("drops ", drops);
 }
 
-void append_peer_details(std::string& out, const peer_status& peer,
-                         std::size_t start) {
-  std::vector<std::string> allowed;
-  allowed.reserve(peer.allowed_ips.size());
-  for (const auto& prefix : peer.allowed_ips)
-    allowed.push_back(to_string(prefix));
+void append_peer_details(const details& below, const peer_status& peer,
+                         wall_time now, bool verbose) {
+  if (verbose || needs_words(peer.state))
+    below.append("state ", {state_sentence(peer.state, now)});
+  auto allowed = items_of(peer.allowed_ips);
   if (allowed.empty())
     allowed.emplace_back("nothing");
-  append_list(out, start, "allows", allowed);
+  below.append("allows", allowed);
   std::vector<std::string> also;
   if (!peer.endpoint_host.empty())
     also.push_back((peer.endpoint ? "resolved from " : "not resolved: ")
@@ -130,7 +152,7 @@ void append_peer_details(std::string& out, const peer_status& peer,
   if (peer.restarts > 0)
     also.push_back("restarted " + format_count(peer.restarts, "time"));
   if (!also.empty())
-    append_list(out, start, "also  ", also);
+    below.append("also  ", also);
 }
 
 std::string to_hexadecimal(std::uint32_t number) {
@@ -140,11 +162,38 @@ std::string to_hexadecimal(std::uint32_t number) {
   return {digits.data(), end.ptr};
 }
 
-void append_device(std::string& out, const device_status& status) {
-  out += printable(status.interface) + '\n';
-  append_list(out, indent, "public key",
-              {status.public_key.is_zero() ? "none"
-                                           : to_string(status.public_key)});
+/// `link up, 2 of 3 peers up, running for 2d, version 0.1.0`
+std::vector<std::string>
+state_items(const device_status& status, wall_time now) {
+  const auto up = std::count_if(status.peers.begin(), status.peers.end(),
+                                [](const peer_status& peer) {
+                                  return peer.state.word == peer_word::up;
+                                });
+  std::vector<std::string> items{status.link_up ? "link up" : "link down"};
+  if (!status.peers.empty())
+    items.push_back(std::to_string(up) + " of "
+                    + format_count(status.peers.size(), "peer") + " up");
+  if (status.started > wall_time{})
+    items.push_back(
+      "running for "
+      + format_age(std::chrono::duration_cast<std::chrono::seconds>(
+        now - std::min(status.started, now))));
+  if (!status.version.empty())
+    items.push_back("version " + printable(status.version));
+  return items;
+}
+
+void append_device(const details& below, const device_status& status,
+                   wall_time now) {
+  below.out += printable(status.interface) + '\n';
+  below.append("state     ", state_items(status, now));
+  below.append("public key",
+               {status.public_key.is_zero() ? "none"
+                                            : to_string(status.public_key)});
+  if (!status.addresses.empty())
+    below.append("addresses ", items_of(status.addresses));
+  if (!status.routes.empty())
+    below.append("routes    ", items_of(status.routes));
   std::vector<std::string> settings{
     "port "
     + (status.listen_port == 0 ? "none" : std::to_string(status.listen_port))};
@@ -153,11 +202,11 @@ void append_device(std::string& out, const device_status& status) {
   if (status.fwmark != 0)
     settings.push_back("firewall mark 0x" + to_hexadecimal(status.fwmark));
   settings.push_back(format_count(status.peers.size(), "peer"));
-  append_list(out, indent, "settings  ", settings);
+  below.append("settings  ", settings);
   if (!status.remote_control.empty() && status.remote_control != "open")
-    append_list(out, indent, "remote    ", {printable(status.remote_control)});
+    below.append("remote    ", {printable(status.remote_control)});
   if (const auto drops = drop_items(status.drops); !drops.empty())
-    append_list(out, indent, "dropped   ", drops);
+    below.append("dropped   ", drops);
 }
 
 } // namespace
@@ -187,28 +236,28 @@ std::string handshake_age(const peer_status& peer, wall_time now) {
          + " ago";
 }
 
-std::string
-format_table(const device_status& status, wall_time now, bool verbose) {
+std::string format_table(const device_status& status, wall_time now,
+                         const table_options& options) {
   std::string out;
-  append_device(out, status);
+  append_device({out, indent, options.width}, status, now);
   if (status.peers.empty())
     return out;
   std::vector<row> rows;
   rows.reserve(status.peers.size());
   for (const auto& peer : status.peers)
     rows.push_back(peer_row(peer, now));
-  const auto layout = lay_out(rows);
+  const auto layout = lay_out(rows, options.width);
   row titles;
   std::transform(layout.begin(), layout.end(), titles.begin(),
                  [](const column& c) { return c.title; });
   out += '\n';
   append_row(out, layout, titles);
-  const auto details_start = indent + layout[0].width + gap;
+  const details below{out, indent + layout[0].width + gap, options.width};
   for (std::size_t i = 0; i < rows.size(); ++i) {
     append_row(out, layout, rows[i]);
-    append_peer_details(out, status.peers[i], details_start);
-    if (verbose)
-      append_more(out, status.peers[i], details_start);
+    append_peer_details(below, status.peers[i], now, options.verbose);
+    if (options.verbose)
+      append_more(below, status.peers[i]);
   }
   return out;
 }

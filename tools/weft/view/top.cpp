@@ -4,7 +4,7 @@
 #include "tools/weft/commands/control_commands.hpp"
 #include "tools/weft/places/requests.hpp"
 #include "tools/weft/view/live_screen.hpp"
-#include "tools/weft/view/top_screen.hpp"
+#include "tools/weft/view/top_view.hpp"
 
 #include <unistd.h>
 
@@ -167,7 +167,7 @@ private:
     if (latest_)
       screen_.draw(
         format_top(summarize(former_ ? &*former_ : nullptr, *latest_),
-                   screen_.size(), note_));
+                   screen_.size(), view_, note_));
   }
 
   void handle_signal() {
@@ -196,8 +196,16 @@ private:
     const auto keys
       = std::string_view(typed.data(), typed.size())
           .substr(0, static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
-    if (keys.find('q') != keys.npos)
-      over_ = true;
+    switch (view_.type(keys)) {
+      case top_view::wish::quit:
+        over_ = true;
+        break;
+      case top_view::wish::redraw:
+        draw();
+        break;
+      case top_view::wish::nothing:
+        break;
+    }
   }
 
   top_options options_;
@@ -205,6 +213,7 @@ private:
   const signal_watch& signals_;
   int keys_;
   live_screen screen_;
+  top_view view_;
   caf::actor source_;
   std::optional<top_sample> former_;
   std::optional<top_sample> latest_;

@@ -1,5 +1,5 @@
 #include "tools/weft/view/json_text.hpp"
-#include "tools/weft/view/top_screen.hpp"
+#include "tools/weft/view/top_view.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -28,12 +28,15 @@ std::string format_top_json(const top_summary& summary) {
   out["drops"] = summary.drops;
   out["drop_rate"] = summary.drop_rate;
   out["peers"] = json::array();
-  for (const auto& peer : summary.peers) {
+  for (const auto* chosen : top_view{}.choose(summary.peers)) {
+    const auto& peer = *chosen;
     json one;
     one["name"] = null_if_empty(peer.name);
     one["public_key"] = to_string(peer.public_key);
     one["endpoint"] = null_if_empty(peer.endpoint);
-    one["state"] = to_string(peer.state);
+    one["state"] = to_string(peer.state.word);
+    one["reason"] = null_if_empty(peer.state.reason);
+    one["tries"] = peer.state.tries;
     one["handshake_age"] = peer.age ? json(peer.age->count()) : json();
     add(one, peer.amount);
     out["peers"].push_back(std::move(one));

@@ -13,13 +13,7 @@
 
 namespace weft {
 
-enum class liveness : std::uint8_t {
-  never, ///< no handshake yet
-  up,    ///< one within the last 180 s
-  down,  ///< none within the last 180 s (paper, 6.1)
-};
-
-std::string_view to_string(liveness state);
+class top_view;
 
 struct traffic {
   std::uint64_t rx_bytes = 0;
@@ -33,7 +27,7 @@ struct top_peer {
   std::string name;
   weft::public_key public_key;
   std::string endpoint; ///< empty: none
-  liveness state = liveness::never;
+  peer_state state;
   std::optional<std::chrono::seconds> age; ///< of the last handshake
   traffic amount;
 };
@@ -46,7 +40,7 @@ struct top_summary {
   traffic amount;              ///< of all peers
   std::uint64_t drops = 0;     ///< packets
   std::uint64_t drop_rate = 0; ///< packets a second
-  std::vector<top_peer> peers; ///< busiest first
+  std::vector<top_peer> peers; ///< in the node's order
 };
 
 /// A node's status, and when it came.
@@ -67,8 +61,11 @@ struct screen_size {
 /// The screen, without escape codes: lines of at most `size.columns` columns,
 /// each with its end, at most `size.rows` of them.  `note` is for the header,
 /// such as why the figures are old.  Narrower than 60 columns, lines are cut.
+/// `view` is what is to be seen of the peers, and learns how many that are.
 std::string format_top(const top_summary& summary, screen_size size,
-                       std::string_view note = {});
+                       top_view& view, std::string_view note = {});
+/// The busiest peers.
+std::string format_top(const top_summary& summary, screen_size size);
 
 /// All of it as JSON, in one line.
 std::string format_top_json(const top_summary& summary);
