@@ -124,6 +124,14 @@ class Explain(harness.NetnsTest):
         found = self.explain("--other", self.right.name)
         self.assertIn("on both sides: 10.200.1.1 is the address of both", found["conclusion"])
 
+    def test_a_way_that_large_packets_do_not_pass(self):
+        self.start()
+        self.right.home.nft("add table inet test", "add chain inet test in { type filter hook input priority 0; }",
+                            "add rule inet test in udp length > 1440 drop")
+        found = self.explain("--other", self.right.name)
+        self.assertIn("between the two: packets of 1420 bytes do not come back from 10.200.2.1", found["conclusion"])
+        self.assertIn("set mtu to 1380", found["conclusion"])
+
     def test_an_mtu_that_the_way_below_does_not_carry(self):
         self.left.home.ip("link", "set", "net0", "mtu", "1400")
         self.right.home.ip("link", "set", "net0", "mtu", "1400")

@@ -8,6 +8,7 @@
 #include "example_overlay.hpp"
 #include "tests/catch.hpp"
 #include "tools/weft/explain/firewall.hpp"
+#include "tools/weft/explain/host.hpp"
 #include "tools/weft/explain/judge.hpp"
 #include "tools/weft/view/explain_text.hpp"
 
@@ -167,6 +168,34 @@ TEST_CASE_METHOD(sound, "Explained: an MTU that the way below does not carry") {
   CHECK(is_well(found));
   CHECK_THAT(found[0].text,
              Contains("ppp0 (1480)") && Contains("set mtu to 1400"));
+}
+
+TEST_CASE_METHOD(sound, "Explained: a way that large packets do not pass") {
+  const auto from = net("10.0.0.2/32").address;
+  facts.host->echo = echo_facts{from, true, 1420};
+  CHECK(judge(facts).empty());
+  facts.host->echo->largest = 1340;
+  CHECK_THAT(says(), Contains("between the two: packets of 1420 bytes do not "
+                              "come back from 10.0.0.2")
+                       && Contains("set mtu to 1340 on both sides"));
+  facts.host->echo->largest = 100;
+  CHECK_THAT(says(), Contains("set mtu to 1280 on both sides"));
+  facts.host->echo = echo_facts{from, false, 0};
+  const auto found = judge(facts);
+  REQUIRE(found.size() == 1);
+  CHECK(is_well(found)); // its firewall may want it so
+  CHECK_THAT(found[0].text, Contains("10.0.0.2 in the tunnel answers no echo "
+                                     "request"));
+}
+
+TEST_CASE("Who is asked for an echo has an address of his own in the tunnel") {
+  peer_status peer;
+  peer.allowed_ips = {net("10.1.0.0/16"), net("10.0.0.2/32")};
+  CHECK(address_of(peer, {}) == net("10.0.0.2/32").address);
+  CHECK(address_of(peer, {net("10.9.0.1/24"), net("10.1.0.7/24")})
+        == net("10.1.0.7/32").address);
+  peer.allowed_ips.pop_back();
+  CHECK_FALSE(address_of(peer, {}));
 }
 
 TEST_CASE_METHOD(sound, "Explained: two machines with one key") {

@@ -1,7 +1,8 @@
 // Step by step:
 // 1. the node's status, and the peer's (look);
 // 2. a handshake, and whether it is answered (try_handshake);
-// 3. the status once more, this host, and the node at the other end;
+// 3. the status once more, the node at the other end, and this host; with a
+//    session, packets through it;
 // 4. what all that comes to (judge), and its text.
 #include "tools/weft/commands/explain.hpp"
 
@@ -106,6 +107,18 @@ void look_at_other(const explain_options& options, peer_facts& facts) {
   facts.other = std::move(other);
 }
 
+/// With a session, packets through it as well.
+void look_at_this_side(peer_facts& facts) {
+  facts.host = look_at_host(facts.node, facts.peer);
+  if (!facts.host || !facts.answered)
+    return;
+  const auto to
+    = address_of(facts.peer, facts.other ? facts.other->node.addresses
+                                         : std::vector<ip_prefix>{});
+  if (to)
+    facts.host->echo = try_echo(*to, facts.node.mtu);
+}
+
 outcome<peer_facts>
 gather(const explain_options& options, const node_connection& link) {
   const auto key = find_peer(options.peer, link);
@@ -119,9 +132,9 @@ gather(const explain_options& options, const node_connection& link) {
     done = look(link, *key, facts);
   if (!done)
     return tl::unexpected(done.error());
-  if (options.is_here)
-    facts.host = look_at_host(facts.node, facts.peer);
   look_at_other(options, facts);
+  if (options.is_here)
+    look_at_this_side(facts);
   return facts;
 }
 

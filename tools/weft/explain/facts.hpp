@@ -3,6 +3,7 @@
 
 #include "config/device_status.hpp"
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
@@ -24,12 +25,20 @@ struct firewall_facts {
   std::vector<std::string> refusals; ///< a sentence for each rule that does so
 };
 
+/// Which packets come back through the tunnel.
+struct echo_facts {
+  ip_address from;           ///< who was asked to send them back
+  bool answers = false;      ///< small ones
+  std::uint32_t largest = 0; ///< bytes of the largest, of some that were tried
+};
+
 /// Of the host that the node is on.
 struct host_facts {
   bool link_up = false;
   std::optional<route_facts> to_endpoint; ///< nothing: none is known
   std::vector<std::pair<ip_prefix, route_facts>> to_allowed;
   firewall_facts firewall;
+  std::optional<echo_facts> echo{}; ///< nothing: nobody was asked
 };
 
 /// What the node at the other end says.

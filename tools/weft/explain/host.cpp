@@ -1,10 +1,12 @@
 #include "tools/weft/explain/host.hpp"
 
+#include "platform/echo.hpp"
 #include "platform/links.hpp"
 #include "platform/network.hpp"
 #include "tools/weft/explain/firewall.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace weft {
 
@@ -55,6 +57,49 @@ look_at_host(const device_status& node, const peer_status& peer) {
   }
   facts.firewall = ask_nftables(
     {node.listen_port, peer.endpoint ? peer.endpoint->port : std::uint16_t{0}});
+  return facts;
+}
+
+std::optional<ip_address>
+address_of(const peer_status& peer, const std::vector<ip_prefix>& known) {
+  const auto is_allowed = [&](const ip_prefix& own) {
+    return std::any_of(peer.allowed_ips.begin(), peer.allowed_ips.end(),
+                       [&](const ip_prefix& allowed) {
+                         return allowed.contains(own.address);
+                       });
+  };
+  for (const auto& own : known)
+    if (is_allowed(own))
+      return own.address;
+  for (const auto& allowed : peer.allowed_ips)
+    if (allowed.length == allowed.address.bits())
+      return allowed.address;
+  return std::nullopt;
+}
+
+std::optional<echo_facts> try_echo(const ip_address& to, std::uint32_t mtu) {
+  constexpr std::uint32_t few = 100;
+  constexpr std::array<std::uint32_t, 3> smaller{1380, 1340, 1280};
+  constexpr std::chrono::milliseconds patience{1000};
+  const auto answers = answers_echo(to, few, patience);
+  if (!answers)
+    return std::nullopt;
+  echo_facts facts{to, *answers, 0};
+  if (!facts.answers)
+    return facts;
+  facts.largest = few;
+  const auto passes = [&](std::uint32_t size) {
+    const auto answered = answers_echo(to, size, patience);
+    if (answered && *answered)
+      facts.largest = size;
+    return facts.largest == size;
+  };
+  if (passes(mtu))
+    return facts;
+  std::ignore
+    = std::any_of(smaller.begin(), smaller.end(), [&](std::uint32_t size) {
+        return size < mtu && passes(size);
+      });
   return facts;
 }
 

@@ -3,7 +3,9 @@
 
 #include "tools/weft/explain/facts.hpp"
 
+#include <cstdint>
 #include <optional>
+#include <vector>
 
 namespace weft {
 
@@ -13,5 +15,15 @@ inline constexpr std::size_t most_routes = 64;
 /// Nothing: the node's interface is not in this network namespace.
 std::optional<host_facts>
 look_at_host(const device_status& node, const peer_status& peer);
+
+/// An address in the tunnel that is the peer's own: one of `known`, which the
+/// node at the other end has, or an allowed IP that is no network.
+std::optional<ip_address>
+address_of(const peer_status& peer, const std::vector<ip_prefix>& known);
+
+/// Sends packets to `to` and looks which of them come back: of few bytes, of
+/// `mtu`, and if that does not, some sizes in between.  Takes up to 4 s.
+/// Nothing: this process may not, or has no route.
+std::optional<echo_facts> try_echo(const ip_address& to, std::uint32_t mtu);
 
 } // namespace weft

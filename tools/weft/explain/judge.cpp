@@ -17,6 +17,9 @@ namespace {
 /// What the header of an outer packet and those of its message take at most.
 constexpr std::uint32_t overhead = 80;
 
+/// What IPv6 needs in the tunnel.
+constexpr std::uint32_t least_mtu = 1280;
+
 struct examination {
   const peer_facts& facts;
   const peer_status& peer = facts.peer;
@@ -207,6 +210,29 @@ void look_at_routes(examination& now) {
   }
 }
 
+void look_at_echo(examination& now) {
+  if (!now.facts.host || !now.facts.host->echo)
+    return;
+  const auto& echo = *now.facts.host->echo;
+  const auto mtu = now.facts.node.mtu;
+  if (!echo.answers)
+    now.hint(side::there, to_string(echo.from)
+                            + " in the tunnel answers no echo request: does "
+                            + now.label
+                            + " have our addresses in its allowed IPs, and "
+                              "does its firewall let ICMP pass?");
+  else if (echo.largest < mtu)
+    now.fault(side::between,
+              "packets of " + std::to_string(mtu)
+                + " bytes do not come back "
+                  "from "
+                + to_string(echo.from)
+                + ", and smaller ones do: set "
+                  "mtu to "
+                + std::to_string(std::max(echo.largest, least_mtu))
+                + " on both sides");
+}
+
 // -- what may be a trouble ---------------------------------------------------
 
 void look_at_clock(examination& now) {
@@ -299,6 +325,7 @@ std::vector<finding> judge(const peer_facts& facts) {
   look_at_addresses(now);
   look_at_allowed_ips(now);
   look_at_routes(now);
+  look_at_echo(now);
   look_at_clock(now);
   look_at_mtu(now);
   std::stable_partition(now.found.begin(), now.found.end(),

@@ -45,6 +45,13 @@ std::string firewall_text(const firewall_facts& firewall) {
   return format_count(firewall.refusals.size(), "rule") + " in the way";
 }
 
+std::string echo_text(const echo_facts& echo) {
+  if (!echo.answers)
+    return "none from " + to_string(echo.from);
+  return "from " + to_string(echo.from) + ", of up to "
+         + std::to_string(echo.largest) + " bytes";
+}
+
 std::string other_text(const peer_facts& facts) {
   const auto& other = facts.other;
   if (!other)
@@ -70,6 +77,8 @@ void add_host(std::string& out, const peer_facts& facts) {
   for (const auto& [prefix, route] : host.to_allowed)
     add_line(out, "route", "to " + to_string(prefix) + ' ' + route_text(route));
   add_line(out, "firewall", firewall_text(host.firewall));
+  if (host.echo)
+    add_line(out, "echo", echo_text(*host.echo));
 }
 
 } // namespace
