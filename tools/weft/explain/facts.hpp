@@ -38,7 +38,7 @@ struct host_facts {
   std::optional<route_facts> to_endpoint; ///< nothing: none is known
   std::vector<std::pair<ip_prefix, route_facts>> to_allowed;
   firewall_facts firewall;
-  std::optional<echo_facts> echo; ///< nothing: nobody was asked
+  std::optional<echo_facts> echo{}; ///< nothing: nobody was asked
 };
 
 /// What the node at the other end says.
