@@ -86,6 +86,7 @@ caf::result<config_changes> overlay::apply_all(const node_config& wanted) {
   waiting_change change;
   change.whole = wanted;
   change.whole->control = options_.config.control; // not in a message
+  change.whole->metrics = options_.config.metrics;
   if (auto mistake = validate(*change.whole))
     return refused(to_error(std::move(*mistake)));
   return schedule(std::move(change));

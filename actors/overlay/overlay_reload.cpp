@@ -112,6 +112,8 @@ void overlay::config_was_read(config_read& read) {
     notes.emplace_back("control: stays as it is until weftd is restarted");
   if (read.config->reload != options_.config.reload)
     notes.emplace_back("reload: stays as it is until weftd is restarted");
+  if (read.config->metrics != options_.config.metrics)
+    notes.emplace_back("metrics: stay as they are until weftd is restarted");
   change.whole = std::move(*read.config);
   change.answer = [this](const caf::error& reason, config_changes changes) {
     finish_reload(reason, changes);
