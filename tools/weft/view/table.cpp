@@ -1,3 +1,4 @@
+#include "tools/weft/view/access_text.hpp"
 #include "tools/weft/view/format.hpp"
 #include "tools/weft/view/status_text.hpp"
 
@@ -139,7 +140,8 @@ std::string to_hexadecimal(std::uint32_t number) {
   return {digits.data(), end.ptr};
 }
 
-void append_device(std::string& out, const device_status& status) {
+void append_device(std::string& out, const device_status& status,
+                   wall_time now) {
   out += printable(status.interface) + '\n';
   append_list(out, indent, "public key",
               {status.public_key.is_zero() ? "none"
@@ -155,6 +157,8 @@ void append_device(std::string& out, const device_status& status) {
   append_list(out, indent, "settings  ", settings);
   if (!status.remote_control.empty() && status.remote_control != "open")
     append_list(out, indent, "remote    ", {printable(status.remote_control)});
+  for (const auto& trouble : access_troubles(status.access, now))
+    append_list(out, indent, "access    ", {trouble});
   if (const auto drops = drop_items(status.drops); !drops.empty())
     append_list(out, indent, "dropped   ", drops);
 }
@@ -189,7 +193,7 @@ std::string handshake_age(const peer_status& peer, wall_time now) {
 std::string
 format_table(const device_status& status, wall_time now, bool verbose) {
   std::string out;
-  append_device(out, status);
+  append_device(out, status, now);
   if (status.peers.empty())
     return out;
   std::vector<row> rows;
