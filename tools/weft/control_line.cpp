@@ -1,4 +1,5 @@
 // The commands that steer running nodes.
+#include "platform/clock.hpp"
 #include "platform/terminal.hpp"
 #include "tools/weft/command_line.hpp"
 #include "tools/weft/commands/control_commands.hpp"
@@ -38,6 +39,7 @@ int run_on_node(const control_arguments& given, const node_command& action,
   const auto place = find_node(options);
   if (!place)
     return report(place.error(), options.json, io);
+  warn_of_own_end(*place, wall_now(), io.err);
   connections all;
   return action(given, all.prepare(*place, options), io);
 }
@@ -57,8 +59,10 @@ int run_status(const control_arguments& given, const streams& io) {
   const auto remote = find_remote(options);
   if (!remote)
     return report(remote.error(), options.json, io);
-  if (*remote)
+  if (*remote) {
+    warn_of_own_end(**remote, wall_now(), io.err);
     return show_remote_status(**remote, shown, ask, io);
+  }
   return show_status(shown, ask, io);
 }
 
@@ -72,6 +76,7 @@ int run_watch(const control_arguments& given, const streams& io) {
   const auto signals = signal_watch::open();
   if (!signals)
     return report(to_failure(signals.error()), options.json, io);
+  warn_of_own_end(*place, wall_now(), io.err);
   connections all;
   return watch_events(given.watch, all.prepare(*place, options), io,
                       signals->descriptor());
