@@ -12,6 +12,12 @@ install(FILES docs/configuration.md docs/control.md docs/operations.md
 install(FILES tools/packaging/node.yaml
         DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples COMPONENT runtime)
 
+# What Prometheus and Grafana are given.
+install(FILES tools/prometheus/alerts.yml
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/weft/prometheus COMPONENT runtime)
+install(FILES tools/grafana/weft.json
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/weft/grafana COMPONENT runtime)
+
 # The manuals, compressed as Debian wants them.
 find_program(GZIP_PROGRAM gzip REQUIRED)
 mark_as_advanced(GZIP_PROGRAM)
@@ -60,9 +66,11 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/weft@.service
 
 install(TARGETS ${weft_libraries} EXPORT weftTargets
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development)
+install(TARGETS weft_metrics EXPORT weftMetricsTargets
+        ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development)
 # `cmake --install --strip` and packages: without the debug information, which
 # is most of an archive, as CMake itself strips programs only.
-set(archives ${weft_libraries})
+set(archives ${weft_libraries} weft_metrics)
 list(REMOVE_ITEM archives weft_library)
 list(TRANSFORM archives
      REPLACE "(.+)" "\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_LIBDIR}/lib\\1.a")
@@ -96,8 +104,10 @@ if(PROJECT_VERSION_MAJOR EQUAL 0)
 endif()
 write_basic_package_version_file(weftConfigVersion.cmake
   COMPATIBILITY ${compatibility})
-install(EXPORT weftTargets NAMESPACE weft:: DESTINATION ${package_folder}
-        COMPONENT development)
+foreach(targets IN ITEMS weftTargets weftMetricsTargets)
+  install(EXPORT ${targets} NAMESPACE weft:: DESTINATION ${package_folder}
+          COMPONENT development)
+endforeach()
 install(FILES
   ${CMAKE_CURRENT_BINARY_DIR}/weftConfig.cmake
   ${CMAKE_CURRENT_BINARY_DIR}/weftConfigVersion.cmake

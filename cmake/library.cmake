@@ -21,3 +21,8 @@ foreach(layer IN ITEMS protocol config platform messages actors)
   list(APPEND weft_libraries weft_${layer})
   set_target_properties(weft_${layer} PROPERTIES EXPORT_NAME ${layer})
 endforeach()
+
+# Metrics need an HTTP library, so they are asked for by name:
+# find_package(weft COMPONENTS metrics), weft::metrics.
+add_library(weft::metrics ALIAS weft_metrics)
+set_target_properties(weft_metrics PROPERTIES EXPORT_NAME metrics)

@@ -54,7 +54,7 @@ set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_NAME weft)
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_SECTION net)
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_SHLIBDEPS ON)
-set(CPACK_DEBIAN_RUNTIME_PACKAGE_SUGGESTS wireguard-tools)
+set(CPACK_DEBIAN_RUNTIME_PACKAGE_SUGGESTS "wireguard-tools, prometheus")
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_CONTROL_EXTRA
     ${packaging}/postinst ${packaging}/prerm ${packaging}/postrm)
 set(CPACK_COMPONENT_RUNTIME_DESCRIPTION
@@ -76,7 +76,9 @@ if(IPSecMB_FOUND)
   list(APPEND development_depends libipsec-mb-dev)
 endif()
 list(JOIN development_depends ", " CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS)
-set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SUGGESTS "cmake, pkg-config")
+# libmicrohttpd-dev is for those who serve metrics.
+set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SUGGESTS
+    "cmake, pkg-config, libmicrohttpd-dev")
 set(CPACK_COMPONENT_DEVELOPMENT_DESCRIPTION
 "encrypted overlay network as a library (development files)
 weft moves IP packets between hosts and containers through encrypted tunnels

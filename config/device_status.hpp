@@ -49,6 +49,44 @@ struct peer_status {
 /// All reasons, or those that applied.
 std::vector<drop_count> to_counts(const drop_counters& drops, bool all);
 
+/// How often events of a kind happened.
+struct event_count {
+  std::string event;
+  std::uint64_t count = 0;
+
+  bool operator==(const event_count&) const = default;
+};
+
+/// A pool of batches, which bounds the packets that are under way.
+struct pool_use {
+  std::string pool;
+  std::uint64_t size = 0;
+  std::uint64_t used = 0;
+  std::uint64_t exhausted = 0; ///< how often none was left, and reading paused
+
+  bool operator==(const pool_use&) const = default;
+};
+
+/// A certificate that access over the network depends on.
+struct certificate_status {
+  std::string file; ///< its key in the section `control`
+  std::string name;
+  wall_time not_after{};
+
+  bool operator==(const certificate_status&) const = default;
+};
+
+/// Who steers the node from outside of its process, and how that is secured.
+struct access_report {
+  std::uint64_t operators = 0; ///< that are there
+  std::uint64_t viewers = 0;   ///< that are there
+  std::vector<certificate_status> certificates;
+  /// Why files that were changed are not in force; empty: they are.
+  std::string refused;
+
+  bool operator==(const access_report&) const = default;
+};
+
 struct device_status {
   std::string interface;
   std::string version;              ///< of the program
@@ -68,6 +106,11 @@ struct device_status {
   std::string remote_control;
   std::vector<ip_prefix> routes; ///< into the tunnel, as configured
   bool link_up = true;           ///< the interface
+  std::vector<event_count> events; ///< since the start, of all kinds
+  std::uint64_t events_lost = 0;   ///< that subscribers were too slow for
+  std::vector<pool_use> pools;
+  std::uint64_t send_queue = 0; ///< batches that wait for room in a socket
+  access_report access;
 };
 
 } // namespace weft

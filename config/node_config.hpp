@@ -94,6 +94,15 @@ struct control_config {
   bool operator==(const control_config&) const = default;
 };
 
+/// Where the node's metrics are read; nowhere, if neither is given.
+struct metrics_config {
+  std::optional<endpoint> listen; ///< for HTTP over TCP
+  std::string socket;             ///< file of a Unix socket; empty: none
+  bool peers = true;              ///< those of each peer as well
+
+  bool operator==(const metrics_config&) const = default;
+};
+
 /// When the file is read again.
 enum class reload_mode { manual, watch };
 
@@ -105,6 +114,7 @@ struct node_config {
   log_config log;
   control_config control;
   reload_mode reload = reload_mode::manual;
+  metrics_config metrics;
 
   bool operator==(const node_config&) const = default;
 };

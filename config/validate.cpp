@@ -2,6 +2,7 @@
 
 #include "config/control_checks.hpp"
 #include "config/interface_checks.hpp"
+#include "config/metrics_checks.hpp"
 #include "config/peer_checks.hpp"
 
 namespace weft {
@@ -68,6 +69,10 @@ std::optional<field_error> validate(const node_config& config) {
     if (!first)
       first = {key.empty() ? "control" : "control." + std::string{key},
                std::move(message)};
+  });
+  check_metrics(config, [&](std::string_view key, std::string message) {
+    if (!first)
+      first = {"metrics." + std::string{key}, std::move(message)};
   });
   if (first)
     return first;

@@ -262,13 +262,34 @@ value_or_message<std::string> read_group(std::string_view text) {
                       "and '.' are expected"};
 }
 
-value_or_message<endpoint> read_control_listen(std::string_view text) {
+namespace {
+
+/// One that clients know.
+value_or_message<endpoint>
+read_known_port(std::string_view text, std::string_view example) {
   auto where = read_listen(text);
   if (where && where->port == 0)
     return unexpected{quote(text)
                       + " has no port; one is expected that clients know, "
-                        "such as 0.0.0.0:7447"};
+                        "such as "
+                      + std::string{example}};
   return where;
+}
+
+} // namespace
+
+value_or_message<endpoint> read_control_listen(std::string_view text) {
+  return read_known_port(text, "0.0.0.0:7447");
+}
+
+value_or_message<endpoint> read_metrics_listen(std::string_view text) {
+  return read_known_port(text, "127.0.0.1:9586");
+}
+
+value_or_message<bool> read_switch(std::string_view text) {
+  if (text == "true" || text == "false")
+    return text == "true";
+  return unexpected{quote(text) + " is no answer; true or false is expected"};
 }
 
 std::optional<std::string> check_socket_folder(std::string_view folder) {
@@ -279,6 +300,16 @@ std::optional<std::string> check_socket_folder(std::string_view folder) {
   if (folder.size() > longest || has_control_characters(folder))
     return "it cannot hold sockets; a folder is expected whose name has at "
            "most 86 bytes";
+  return std::nullopt;
+}
+
+std::optional<std::string> check_socket_path(std::string_view path) {
+  constexpr std::size_t longest = 107; // and the zero
+  if (path.empty() || path.front() != '/' || path.back() == '/')
+    return "it must be the absolute path of a file, as in "
+           "/run/weft/weft0.metrics";
+  if (path.size() > longest || has_control_characters(path))
+    return "it cannot be a socket; a name of at most 107 bytes is expected";
   return std::nullopt;
 }
 

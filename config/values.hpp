@@ -58,6 +58,10 @@ value_or_message<std::string> read_group(std::string_view text);
 
 /// `ADDRESS:PORT`; the port is not 0.
 value_or_message<endpoint> read_control_listen(std::string_view text);
+value_or_message<endpoint> read_metrics_listen(std::string_view text);
+
+/// `true` or `false`
+value_or_message<bool> read_switch(std::string_view text);
 
 /// The key in a file that nobody but its owner can read.  `name` is as written
 /// in the configuration, relative to `folder`.
@@ -68,5 +72,9 @@ read_key_file(std::string_view name, const std::filesystem::path& folder,
 /// What is wrong with the folder of a socket, which is an absolute path by
 /// now; or nothing.
 std::optional<std::string> check_socket_folder(std::string_view folder);
+
+/// What is wrong with the file of a socket, which is an absolute path by now;
+/// or nothing.
+std::optional<std::string> check_socket_path(std::string_view path);
 
 } // namespace weft

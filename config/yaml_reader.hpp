@@ -74,6 +74,7 @@ private:
   static std::span<const known_key<node_config>> document_keys();
   static std::span<const known_key<log_config>> log_keys();
   static std::span<const known_key<control_config>> control_keys();
+  static std::span<const known_key<metrics_config>> metrics_keys();
   template <class Section>
   static std::span<const known_key<section_draft<Section>>> section_keys();
 
@@ -133,6 +134,9 @@ private:
                    const yaml_node* key_file, secret<key_size>& into);
   void check_all_peers();
   void check_control_section();
+  void
+  read_metrics(const yaml_node& section, const path& at, metrics_config& into);
+  void check_metrics_section();
 
   const yaml_tree& tree_;
   const surroundings& around_;
@@ -142,6 +146,7 @@ private:
   node_config config_;
   std::vector<peer_places> peers_;
   text_place control_place_; ///< of its section
+  text_place metrics_place_; ///< of its section
   bool has_interface_ = false;
   bool holds_secrets_ = false; ///< keys stand in the document itself
   error_list errors_;

@@ -11,7 +11,7 @@ std::span<const yaml_reader::known_key<node_config>>
 yaml_reader::document_keys() {
   using self = yaml_reader;
   using node = const yaml_node;
-  static constexpr std::array<known_key<node_config>, 5> keys{{
+  static constexpr std::array<known_key<node_config>, 6> keys{{
     {"interface", [](self& me, node& value, const path& at,
                      node_config&) { me.read_interface(value, at); }},
     {"peers", [](self& me, node& value, const path& at,
@@ -29,6 +29,10 @@ yaml_reader::document_keys() {
      [](self& me, node& value, const path& at, node_config& config) {
        me.read_value(value, at, "manual or watch", read_reload_mode,
                      config.reload);
+     }},
+    {"metrics",
+     [](self& me, node& value, const path& at, node_config& config) {
+       me.read_metrics(value, at, config.metrics);
      }},
   }};
   return keys;

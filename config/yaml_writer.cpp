@@ -60,6 +60,16 @@ void write_control(std::string& out, const control_config& control) {
            + "\n";
 }
 
+void write_metrics(std::string& out, const metrics_config& metrics) {
+  out += "metrics:\n";
+  if (metrics.listen)
+    out += "  listen: " + in_quotes(to_string(*metrics.listen)) + "\n";
+  if (!metrics.socket.empty())
+    out += "  socket: " + in_quotes(metrics.socket) + "\n";
+  if (metrics.peers != metrics_config{}.peers)
+    out += std::string{"  peers: "} + (metrics.peers ? "true" : "false") + "\n";
+}
+
 } // namespace
 
 std::string format_yaml(const node_config& config) {
@@ -82,6 +92,8 @@ std::string format_yaml(const node_config& config) {
     write_control(out, config.control);
   if (config.reload != reload_mode{})
     out += "reload: " + std::string{to_string(config.reload)} + "\n";
+  if (config.metrics != metrics_config{})
+    write_metrics(out, config.metrics);
   return out;
 }
 

@@ -87,10 +87,25 @@ public:
         return lend(number);
       }
       starved_.store(true);
-      if (free_.load() == 0)
+      if (free_.load() == 0) {
+        ++exhausted_;
         return nullptr;
+      }
       starved_.store(false);
     }
+  }
+
+  // -- for reports, by the thread that acquires --
+
+  std::size_t size() const {
+    return items_.size();
+  }
+  std::size_t used() const {
+    return size() - static_cast<std::size_t>(std::popcount(free_.load()));
+  }
+  /// How often acquire() found none.
+  std::uint64_t exhausted() const {
+    return exhausted_;
   }
 
   /// A buffer in any case: one outside the pool if all are lent out.
@@ -133,6 +148,7 @@ private:
   std::vector<std::unique_ptr<T>> items_;
   std::atomic<std::uint64_t> free_;
   std::atomic<bool> starved_{false};
+  std::uint64_t exhausted_ = 0;
   std::mutex wake_mutex_;
   std::function<void()> wake_;
 };

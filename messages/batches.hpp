@@ -1,6 +1,7 @@
 // The two kinds of batches, which are what the packet actors send each other.
 #pragma once
 
+#include "config/device_status.hpp"
 #include "messages/batch_pool.hpp"
 #include "protocol/base/ip.hpp"
 #include "protocol/packets/datagram_buffer.hpp"
@@ -82,6 +83,12 @@ private:
 };
 
 using incoming_pool = batch_pool<incoming_batch>;
+
+/// For a report, under this name.
+template <class T>
+pool_use use_of(const batch_pool<T>& pool, std::string name) {
+  return {std::move(name), pool.size(), pool.used(), pool.exhausted()};
+}
 using incoming_ptr = incoming_pool::pointer;
 
 } // namespace weft

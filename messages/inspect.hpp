@@ -211,8 +211,9 @@ typename Inspector::result_type inspect(Inspector& f, log_config& x) {
            packed(x.format));
 }
 
-/// Without `control` and `reload`: they say who may send this, and when the
-/// file is read again, which is for whoever has the file.
+/// Without `control`, `reload` and `metrics`: they say who may send this, when
+/// the file is read again, and who may watch, which is for whoever has the
+/// file.
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, node_config& x) {
   return f(caf::meta::type_name("weft::node_config"), x.interface, x.peers,
@@ -309,13 +310,37 @@ typename Inspector::result_type inspect(Inspector& f, peer_status& x) {
            x.tx_packets, x.restarts, x.drops);
 }
 
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, event_count& x) {
+  return f(caf::meta::type_name("weft::event_count"), x.event, x.count);
+}
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, pool_use& x) {
+  return f(caf::meta::type_name("weft::pool_use"), x.pool, x.size, x.used,
+           x.exhausted);
+}
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, certificate_status& x) {
+  return f(caf::meta::type_name("weft::certificate_status"), x.file, x.name,
+           packed(x.not_after));
+}
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, access_report& x) {
+  return f(caf::meta::type_name("weft::access_report"), x.operators, x.viewers,
+           x.certificates, x.refused);
+}
+
 /// Without its secret.
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, device_status& x) {
   return f(caf::meta::type_name("weft::device_status"), x.interface, x.version,
            packed(x.started), x.addresses, x.public_key, x.listen,
            x.listen_port, x.fwmark, x.mtu, x.peers, x.drops, x.next_peer,
-           x.remote_control, x.routes, x.link_up);
+           x.remote_control, x.routes, x.link_up, x.events, x.events_lost,
+           x.pools, x.send_queue, x.access);
 }
 
 } // namespace weft

@@ -21,6 +21,11 @@ struct remote_control_changed {
   std::string why_closed; ///< empty: it is open
 };
 
+/// gateway -> overlay: who steers the node now, and how that is secured.
+struct access_changed {
+  access_report report;
+};
+
 /// A thread -> overlay: the configuration file, or all that is wrong with it.
 struct config_read {
   tl::expected<file_config, std::string> file;
@@ -34,6 +39,7 @@ struct machine_cloned {};
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::interface_lost)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::remote_control_changed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::access_changed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::config_read)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::machine_cloned)
 
@@ -46,7 +52,7 @@ using overlay_root_actor = overlay_actor::extend<
   caf::replies_to<report_request>::with<device_status>,
   // what happens to the host and to remote control
   caf::reacts_to<interface_lost>, caf::reacts_to<remote_control_changed>,
-  caf::reacts_to<machine_cloned>,
+  caf::reacts_to<access_changed>, caf::reacts_to<machine_cloned>,
   // the file that a reload reads
   caf::reacts_to<config_read>>;
 

@@ -42,6 +42,7 @@ struct go_on_changing {};
 struct session_ended {
   session_memory memory;
   std::optional<time_point> up_until; ///< of its peer_health
+  drop_counters drops;                ///< that it has counted
 };
 
 /// peer -> registry: it was heard from elsewhere, or a session began.

@@ -3,6 +3,7 @@
 // by direction and noun, commands by verb and noun, facts in the past tense.
 #pragma once
 
+#include "config/device_status.hpp"
 #include "protocol/base/ip.hpp"
 #include "protocol/tunnel/cookie.hpp"
 #include "protocol/tunnel/drop_reason.hpp"
@@ -12,6 +13,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace weft {
@@ -81,6 +83,8 @@ struct report_request {
 /// What an actor has counted.
 struct drop_report {
   drop_counters drops;
+  std::optional<pool_use> pool; ///< that it reads into
+  std::uint64_t send_queue = 0; ///< batches that wait for room in a socket
 };
 
 } // namespace weft

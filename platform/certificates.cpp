@@ -208,6 +208,25 @@ big_number next_number(std::string_view former, wall_time from) {
 
 } // namespace
 
+result<certificate_info> read_certificate(std::string_view text) {
+  const auto chain = x509::parse_certificates(text, "The certificate");
+  if (!chain)
+    return tl::unexpected(chain.error());
+  return x509::info_of(chain->front().get());
+}
+
+std::optional<std::string> ends_soon(wall_time not_after, wall_time now) {
+  if (not_after - now >= renewal_notice)
+    return {};
+  if (not_after <= now)
+    return "has expired";
+  const auto days
+    = std::chrono::floor<std::chrono::days>(not_after - now).count();
+  return days < 1
+           ? "ends within a day"
+           : "ends in " + std::to_string(days) + (days == 1 ? " day" : " days");
+}
+
 bool is_certificate_name(std::string_view name) {
   return !name.empty() && name.size() <= 64 && name.front() != '.'
          && std::all_of(name.begin(), name.end(), [](char c) {

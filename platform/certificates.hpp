@@ -27,7 +27,19 @@ struct certificate_info {
   std::string fingerprint;          ///< SHA-256 of it, 64 hexadecimal digits
   wall_time not_before{};
   wall_time not_after{};
+  /// DNS names and IP addresses among its subject's alternative names.
+  std::vector<std::string> hosts{};
 };
+
+/// What the first certificate of a PEM text says.
+result<certificate_info> read_certificate(std::string_view text);
+
+/// Before a certificate ends, there is this long to renew it.
+inline constexpr std::chrono::hours renewal_notice{24 * 30};
+
+/// `ends in 12 days`, `ends within a day` or `has expired`, from the time of
+/// the notice on; before: nothing.
+std::optional<std::string> ends_soon(wall_time not_after, wall_time now);
 
 /// When a certificate holds, in whole seconds.
 struct validity {

@@ -34,6 +34,12 @@ struct tls_finding {
 std::vector<tls_finding>
 check_server_files(const tls_files& files, wall_time now);
 
+/// What a client should be told of its own certificate at `now`: a clause with
+/// the remedy.  Nothing: there is time, or it cannot be read, which whoever
+/// uses it says.
+std::optional<std::string>
+own_certificate_ends_soon(const tls_files& files, wall_time now);
+
 enum class tls_status : std::uint8_t {
   done,
   wants_read,  ///< call again when the socket can be read
@@ -144,8 +150,12 @@ public:
   std::optional<std::string>
   objection_to(const tls_stream& stream, wall_time now) const;
 
-  /// The own certificate, such as for a warning before it expires.
+  /// The own certificate, and the authority's that ends first, such as for a
+  /// warning before they expire.
   const certificate_info& own() const;
+  const certificate_info& authority() const;
+  /// Why files that were changed are not in force; empty: they are.
+  const std::string& refused() const;
 
 private:
   struct state;

@@ -1,4 +1,5 @@
 // What is wrong with the files of a TLS context, before it is needed.
+#include "platform/files.hpp"
 #include "platform/tls_credentials.hpp"
 
 #include <cerrno>
@@ -7,11 +8,8 @@ namespace weft {
 
 namespace {
 
-constexpr std::chrono::hours notice{24 * 30};
-
-std::string days_until(wall_time end, wall_time now) {
-  const auto days = std::chrono::floor<std::chrono::days>(end - now).count();
-  return days < 1 ? "within a day" : "in " + std::to_string(days) + " days";
+std::string renewal_of(const std::string& name) {
+  return "'weft pki renew " + name + "' makes another one";
 }
 
 tls_finding find(std::string tls_files::*file, const system_error& error) {
@@ -45,13 +43,30 @@ check_server_files(const tls_files& files, wall_time now) {
       = own.error().message.find(files.key) != std::string::npos;
     found.push_back(
       find(is_key ? &tls_files::key : &tls_files::certificate, own.error()));
-  } else if (own->info.not_after - now < notice) {
+  } else if (const auto soon = ends_soon(own->info.not_after, now)) {
     found.push_back({&tls_files::certificate, false,
-                     "The certificate " + files.certificate + " ends "
-                       + days_until(own->info.not_after, now)
-                       + ": 'weft pki issue' renews it"});
+                     "The certificate " + files.certificate + ' ' + *soon + ": "
+                       + renewal_of(own->info.name)});
   }
+  if (const auto soon = ends_soon(trusted->authority.not_after, now))
+    found.push_back({&tls_files::authority, false,
+                     "The authority " + files.authority + ' ' + *soon
+                       + ", and all its certificates with it: make another one "
+                         "('weft pki init')"});
   return found;
+}
+
+std::optional<std::string>
+own_certificate_ends_soon(const tls_files& files, wall_time now) {
+  const auto text = load_file(files.certificate, file_privacy::any);
+  if (!text)
+    return {};
+  const auto own = read_certificate(text->view());
+  const auto soon = own ? ends_soon(own->not_after, now) : std::nullopt;
+  if (!soon)
+    return {};
+  return "the certificate " + files.certificate + ' ' + *soon + ": "
+         + renewal_of(own->name);
 }
 
 } // namespace weft

@@ -309,4 +309,12 @@ const certificate_info& tls_context::own() const {
   return state_->own.info;
 }
 
+const certificate_info& tls_context::authority() const {
+  return state_->trusted.authority;
+}
+
+const std::string& tls_context::refused() const {
+  return state_->mistakes;
+}
+
 } // namespace weft

@@ -146,7 +146,7 @@ result<trust> load_trust(const tls_files& files, const list_numbers& newest) {
     text->view(), "The authority's certificate " + files.authority);
   if (!authorities)
     return tl::unexpected(authorities.error());
-  trust loaded{x509::store{X509_STORE_new()}, {}};
+  trust loaded{x509::store{X509_STORE_new()}, {}, {}};
   if (!loaded.store)
     return tl::unexpected(x509::failure("Cannot keep certificates"));
   for (const auto& one : *authorities) {
@@ -156,6 +156,10 @@ result<trust> load_trust(const tls_files& files, const list_numbers& newest) {
                   + files.authority + " is no authority's",
                 "It is the file ca.pem of 'weft pki' that belongs here"));
     X509_STORE_add_cert(loaded.store.get(), one.get());
+    auto info = x509::info_of(one.get());
+    if (loaded.authority.serial.empty()
+        || info.not_after < loaded.authority.not_after)
+      loaded.authority = std::move(info);
   }
   if (!files.revocations.empty()) {
     auto added

@@ -50,7 +50,8 @@ result<void> keep_numbers(const std::string& file, const list_numbers& numbers);
 /// Whom the owner believes: authorities and their revocations.
 struct trust {
   x509::store store;
-  list_numbers numbers; ///< of those authorities; none without lists
+  list_numbers numbers;       ///< of those authorities; none without lists
+  certificate_info authority; ///< the one that ends first
 };
 
 /// Lists that are older than `newest` says are refused.

@@ -1,14 +1,17 @@
 #include "platform/x509.hpp"
 
+#include "protocol/base/ip.hpp"
 #include "protocol/base/text.hpp"
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/x509v3.h>
 
 #include <algorithm>
 #include <array>
 #include <ctime>
 #include <limits>
+#include <span>
 
 namespace weft::x509 {
 
@@ -162,6 +165,35 @@ result<key> parse_key(std::string_view pem, const std::string& what) {
   return tl::unexpected(failure(what + " is no private key in PEM"));
 }
 
+namespace {
+
+/// Names and addresses that it is for; others are left out.
+std::vector<std::string> hosts_of(const X509* of) {
+  using names = handle<GENERAL_NAMES, GENERAL_NAMES_free>;
+  const names all{static_cast<GENERAL_NAMES*>(
+    X509_get_ext_d2i(of, NID_subject_alt_name, nullptr, nullptr))};
+  std::vector<std::string> hosts;
+  for (int i = 0; all && i < sk_GENERAL_NAME_num(all.get()); ++i) {
+    int kind = 0;
+    const auto* value = static_cast<const ASN1_STRING*>(
+      GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(all.get(), i), &kind));
+    if (kind != GEN_DNS && kind != GEN_IPADD)
+      continue;
+    const std::span bytes{ASN1_STRING_get0_data(value),
+                          static_cast<std::size_t>(ASN1_STRING_length(value))};
+    const auto* first = std::as_bytes(bytes).data();
+    if (kind == GEN_DNS)
+      hosts.emplace_back(bytes.begin(), bytes.end());
+    else if (bytes.size() == 4)
+      hosts.push_back(to_string(ip_address::from_v4(first)));
+    else if (bytes.size() == 16)
+      hosts.push_back(to_string(ip_address::from_v6(first)));
+  }
+  return hosts;
+}
+
+} // namespace
+
 certificate_info info_of(const X509* of) {
   const auto* subject = X509_get_subject_name(of);
   const int name = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
@@ -173,6 +205,7 @@ certificate_info info_of(const X509* of) {
   info.fingerprint = fingerprint_of(of);
   info.not_before = time_of(X509_get0_notBefore(of));
   info.not_after = time_of(X509_get0_notAfter(of));
+  info.hosts = hosts_of(of);
   return info;
 }
 

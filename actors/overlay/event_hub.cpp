@@ -40,6 +40,7 @@ event_hub::behavior_type event_hub::make_behavior() {
         remove(request.subscriber.address());
       return caf::unit;
     },
+    [this](const report_request&) { return report(); },
   };
 }
 
@@ -182,6 +183,8 @@ void event_hub::give_up(const caf::actor_addr& subscriber,
   const auto found = subscriptions_.find(subscriber);
   if (found == subscriptions_.end())
     return;
+  lost_ += found->second.waiting.size();
+  ++counts_.at(static_cast<std::size_t>(event_kind::events_lost));
   overlay_event notice;
   notice.kind = event_kind::events_lost;
   notice.when = loop().wall();
@@ -219,9 +222,19 @@ void event_hub::happened(const overlay_event& what) {
   event.interface = interface_;
   if (event.when == wall_time{})
     event.when = loop().wall();
+  ++counts_.at(static_cast<std::size_t>(event.kind));
   publish(event);
   if (event.kind == event_kind::peer_removed)
     peers_.erase(event.peer);
+}
+
+event_report event_hub::report() const {
+  event_report made;
+  made.lost = lost_;
+  for (std::size_t i = 0; i < counts_.size(); ++i)
+    made.counts.push_back(
+      {std::string{to_string(static_cast<event_kind>(i))}, counts_.at(i)});
+  return made;
 }
 
 } // namespace weft

@@ -9,6 +9,7 @@
 
 #include <spdlog/logger.h>
 
+#include <array>
 #include <deque>
 #include <map>
 #include <memory>
@@ -68,12 +69,17 @@ private:
   void give_up(const caf::actor_addr& subscriber, const std::string& why);
   /// Whether it is about a peer that has been removed meanwhile.
   bool comes_too_late(const overlay_event& event) const;
+  event_report report() const;
 
   std::string interface_;
   std::shared_ptr<spdlog::logger> log_;
   subscriptions subscriptions_;
   std::uint64_t last_number_ = 0;
   std::size_t waiting_in_all_ = 0;
+  /// By kind.
+  std::array<std::uint64_t, static_cast<std::size_t>(last_of(event_kind{})) + 1>
+    counts_{};
+  std::uint64_t lost_ = 0;               ///< that subscribers were too slow for
   std::unordered_set<public_key> peers_; ///< added, and not removed
   token_bucket trouble_lines_{trouble_burst, trouble_interval};
   std::uint64_t untold_troubles_ = 0;

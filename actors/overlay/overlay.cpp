@@ -85,6 +85,7 @@ overlay::behavior_type overlay::make_behavior() {
     [this](const remote_control_changed& news) {
       remote_control_changes(news.why_closed);
     },
+    [this](access_changed& news) { access_ = std::move(news.report); },
     [this](config_read& read) { config_was_read(read); },
     [this](const machine_cloned&) { begin_sessions_anew(); },
     [this](const shut_down&) -> caf::result<void> {

@@ -221,6 +221,7 @@ private:
   wall_time started_;
   bool link_up_;
   std::string remote_control_;         ///< as in device_status
+  access_report access_;               ///< as in device_status
   std::deque<waiting_change> changes_; ///< the first is being applied
   std::size_t changes_weight_ = 0;
   std::uint64_t changes_made_ = 0;

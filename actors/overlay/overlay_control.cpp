@@ -91,6 +91,7 @@ caf::result<config_changes> overlay::apply_all(const apply_config& asked) {
   waiting_change change;
   change.whole = asked.config;
   change.whole->control = options_.config.control; // not in a message
+  change.whole->metrics = options_.config.metrics;
   change.dry_run = asked.dry_run;
   if (auto mistake = validate(*change.whole))
     return refused(to_error(std::move(*mistake)));

@@ -141,6 +141,8 @@ overlay::waiting_change overlay::change_to(const node_config& read) const {
     notes.emplace_back("control: stays as it is until weftd is restarted");
   if (read.reload != options_.config.reload)
     notes.emplace_back("reload: stays as it is until weftd is restarted");
+  if (read.metrics != options_.config.metrics)
+    notes.emplace_back("metrics: stay as they are until weftd is restarted");
   change.whole = read;
   return change;
 }

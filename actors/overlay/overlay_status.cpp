@@ -117,6 +117,7 @@ device_status overlay::own_status(bool secrets) {
   status.remote_control = remote_control_;
   status.routes = options_.config.interface.cluster_networks;
   status.link_up = link_up_;
+  status.access = access_;
   return status;
 }
 
@@ -152,15 +153,26 @@ void overlay::collect_report(const round_ptr& round) {
   };
   auto add_drops = [all, collected](const drop_report& report) {
     all->drops.add(report.drops);
+    if (report.pool)
+      all->status.pools.push_back(*report.pool);
+    all->status.send_queue += report.send_queue;
     collected();
   };
-  all->missing = 3 + 2 * lanes_.size();
+  all->missing = 4 + 2 * lanes_.size();
   for (const auto& each : lanes_) {
     request(each.reader, caf::infinite, asked).then(add_drops, failed);
     request(each.socket, caf::infinite, asked).then(add_drops, failed);
   }
   request(strangers_, caf::infinite, asked).then(add_drops, failed);
   request(gate_, caf::infinite, asked).then(add_drops, failed);
+  request(events_, caf::infinite, asked)
+    .then(
+      [all, collected](event_report& report) {
+        all->status.events = std::move(report.counts);
+        all->status.events_lost = report.lost;
+        collected();
+      },
+      failed);
   request(registry_, caf::infinite, asked)
     .then(
       [all, collected](registry_report& report) {

@@ -33,7 +33,7 @@ packet_port::behavior_type packet_port::make_behavior() {
     },
     [this](const mtu_changed& changed) { router_.set_mtu(changed.mtu); },
     [this](const batch_available&) { pass_on(); },
-    [this](const report_request&) { return drop_report{router_.drops()}; },
+    [this](const report_request&) { return router_.report(); },
     [this](const incoming_packets& packets) {
       for (const auto& chain : *packets.chains)
         gather(chain);

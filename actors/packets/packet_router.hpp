@@ -38,6 +38,9 @@ public:
   drop_counters& drops() {
     return drops_;
   }
+  drop_report report() const {
+    return {drops_, use_of(*pool_, "outgoing"), 0};
+  }
 
   /// To be called before each run of route() calls that flush() ends.
   void begin_pass() {

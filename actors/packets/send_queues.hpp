@@ -59,6 +59,8 @@ public:
   std::size_t detours() const {
     return v4_.detours.size() + v6_.detours.size();
   }
+  /// Batches that wait for room in any buffer.
+  std::size_t waiting_in_all() const;
 
 private:
   struct waiting_batch {
@@ -90,7 +92,6 @@ private:
   queue* free_detour(family& way);
   void replace_main(family& way);
   bool try_send(queue& by, waiting_batch& waiting);
-  std::size_t waiting_in_all() const;
   void drop_waiting(queue& by);
   void keep(queue& by, waiting_batch&& waiting);
   void send_waiting(queue& by);

@@ -84,7 +84,7 @@ void stranger_port::close() {
 }
 
 drop_report stranger_port::report() const {
-  auto report = drop_report{sorter_.drops()};
+  auto report = drop_report{sorter_.drops(), {}, 0};
   for (const auto* family : {&v4_, &v6_}) {
     if (family->socket)
       report.drops.dropped(drop_reason::oversized, family->socket->truncated());

@@ -48,7 +48,7 @@ tun_reader::behavior_type tun_reader::make_behavior() {
       if (reading_)
         std::ignore = loop().watch(tun_->descriptor(), interest::read, this);
     },
-    [this](const report_request&) { return drop_report{router_.drops()}; },
+    [this](const report_request&) { return router_.report(); },
   };
 }
 

@@ -76,7 +76,8 @@ udp_port::behavior_type udp_port::make_behavior() {
 }
 
 drop_report udp_port::report() const {
-  auto report = drop_report{sorter_.drops()};
+  auto report = drop_report{sorter_.drops(), use_of(*pool_, "incoming"),
+                            queues_.waiting_in_all()};
   report.drops.add(send_drops_);
   for (const auto* family : {&v4_, &v6_}) {
     if (family->socket)

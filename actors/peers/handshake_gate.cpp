@@ -58,7 +58,9 @@ handshake_gate::behavior_type handshake_gate::make_behavior() {
       return caf::unit;
     },
     [this](const work_due&) { work(); },
-    [this](const report_request&) { return drop_report{drops_}; },
+    [this](const report_request&) {
+      return drop_report{drops_, {}, 0};
+    },
   };
 }
 

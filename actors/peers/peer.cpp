@@ -114,7 +114,8 @@ void peer::on_exit() {
   // CAF sends it before the down message, in whose turn it is read.
   if (neighbours_.registry)
     send(neighbours_.registry,
-         session_ended{session_.memory(), health_.up_until()});
+         session_ended{session_.memory(), health_.up_until(),
+                       session_.drops()});
   session_.set_identity(nullptr); // wipes all keys now
   session_.set_preshared_key({});
   if (neighbours_.timer)

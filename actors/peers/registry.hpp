@@ -182,6 +182,7 @@ private:
 
   peer_directory directory_;
   std::vector<peer_seat> seats_; ///< by slot
+  drop_counters ended_drops_;    ///< of peers that have ended
   std::unordered_map<caf::actor_addr, slot_number> by_address_;
   peer_table table_;
   peer_entries_changed new_entries_;           ///< since the last publication

@@ -65,6 +65,7 @@ bool registry::removed_peer_ended(const caf::actor_addr& who) {
 
 /// What a peer leaves behind comes before the news that it has ended.
 void registry::remember(const session_ended& ended) {
+  ended_drops_.add(ended.drops);
   const auto who = caf::actor_cast<caf::actor_addr>(current_sender());
   if (const auto live = by_address_.find(who); live != by_address_.end())
     seats_[live->second].last = ended;

@@ -67,6 +67,7 @@ struct registry::collection {
 caf::result<registry_report> registry::report(const report_request& request) {
   auto all = std::make_shared<collection>();
   all->asked = request;
+  all->report.drops = ended_drops_;
   all->promise
     = make_response_promise<caf::typed_response_promise<registry_report>>();
   std::size_t prefixes = 0;

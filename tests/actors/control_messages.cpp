@@ -112,6 +112,12 @@ TEST_CASE("A status arrives without secrets") {
   status.routes = {*parse_ip_prefix("10.0.0.0/8")};
   status.link_up = false;
   peer.drops = {{"no_route", 3}};
+  status.events = {{"peer_up", 4}};
+  status.events_lost = 5;
+  status.pools = {{"incoming", 4, 1, 9}};
+  status.send_queue = 2;
+  status.access
+    = {1, 2, {{"ca", "weft", wall_time{1'800'000'000s}}}, "it is older"};
   const auto got = there_and_back(home, status);
   CHECK(got.private_key.is_zero());
   REQUIRE(got.peers.size() == 2);
@@ -126,6 +132,11 @@ TEST_CASE("A status arrives without secrets") {
   CHECK(got.routes == status.routes);
   CHECK_FALSE(got.link_up);
   CHECK(got.peers[0].drops.at(0).packets == 3);
+  CHECK(got.events == status.events);
+  CHECK(got.events_lost == 5);
+  CHECK(got.pools == status.pools);
+  CHECK(got.send_queue == 2);
+  CHECK(got.access == status.access);
   CHECK_FALSE(got.peers[1].endpoint);
   CHECK_FALSE(got.peers[1].last_handshake);
 }

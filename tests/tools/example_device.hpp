@@ -30,6 +30,12 @@ inline device_status example_device() {
   device.fwmark = 0xCA6C;
   device.drops = {{"no_route", 12}, {"bad_source", 0}, {"replayed", 3}};
 
+  device.events = {{"peer_up", 3}, {"peer_down", 0}};
+  device.events_lost = 5;
+  device.pools = {{"incoming", 4, 1, 9}};
+  device.send_queue = 2;
+  device.access = {1, 2, {{"certificate", "n1", example_now + 288 * 24h}}, ""};
+
   peer_status beta;
   beta.name = "beta";
   beta.public_key = example_key(0x22);

@@ -23,7 +23,17 @@ TEST_CASE("the JSON states everything about a device of weft") {
     "fwmark": 51820,
     "mtu": 1420,
     "remote_control": null,
+    "access": {
+      "operators": 1,
+      "viewers": 2,
+      "refused": null,
+      "certificates": {"certificate": {"name": "n1", "not_after": 1724883200}}
+    },
     "drops": {"no_route": 12, "bad_source": 0, "replayed": 3},
+    "events": {"peer_up": 3, "peer_down": 0},
+    "events_lost": 5,
+    "pools": {"incoming": {"size": 4, "used": 1, "exhausted": 9}},
+    "send_queue": 2,
     "peers": [{
       "name": "beta",
       "public_key": "IiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiI=",

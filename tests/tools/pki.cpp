@@ -104,12 +104,12 @@ TEST_CASE("init never replaces an authority") {
   office hq;
   REQUIRE(hq.run(make_authority) == exit_fine);
   const auto key = hq.text_of("ca.key");
-  CHECK(hq.run(make_authority) == exit_failure);
+  CHECK(hq.run(make_authority) == exit_mistaken);
   CHECK_THAT(hq.err, Contains("ca.key is there already"));
   CHECK(hq.text_of("ca.key") == key);
   // Nor where the key is kept elsewhere.
   std::filesystem::remove(hq.path("ca.key"));
-  CHECK(hq.run(make_authority) == exit_failure);
+  CHECK(hq.run(make_authority) == exit_mistaken);
   CHECK_FALSE(std::filesystem::exists(hq.path("ca.key")));
 }
 
@@ -166,6 +166,81 @@ TEST_CASE("issuing again renews, with a new key and serial number") {
   CHECK_THAT(hq.err, Contains("as operator too"));
 }
 
+TEST_CASE("renewing keeps the role") {
+  office hq;
+  REQUIRE(hq.run(make_authority) == exit_fine);
+  for (const auto* role : {"operator", "viewer"}) {
+    REQUIRE(hq.issue(role, role) == exit_fine);
+    const auto before = hq.info_of(role);
+    hq.options.role.clear();
+    REQUIRE(hq.run(renew_certificate, role) == exit_fine);
+    CHECK(hq.info_of(role).role == before.role);
+    CHECK(hq.info_of(role).serial != before.serial);
+    CHECK(tls_context::client(hq.files(role)));
+  }
+}
+
+TEST_CASE("renewing keeps the hosts of a node") {
+  office hq;
+  REQUIRE(hq.run(make_authority) == exit_fine);
+  hq.options.hosts = {"10.1.2.3", "fd00::7", "gw.example.org"};
+  REQUIRE(hq.issue("gw", "node") == exit_fine);
+  const auto before = hq.info_of("gw").hosts;
+  CHECK(
+    before
+    == std::vector<std::string>{"gw", "10.1.2.3", "fd00::7", "gw.example.org"});
+  hq.options.hosts.clear();
+  hq.options.role.clear();
+  REQUIRE(hq.run(renew_certificate, "gw") == exit_fine);
+  CHECK(hq.info_of("gw").hosts == before);
+  CHECK(hq.info_of("gw").role == control_role::node);
+}
+
+TEST_CASE("what was never issued, or was revoked, is not renewed") {
+  office hq;
+  REQUIRE(hq.run(make_authority) == exit_fine);
+  REQUIRE(hq.issue("alice", "viewer") == exit_fine);
+  CHECK(hq.run(renew_certificate, "alcie") == exit_mistaken);
+  CHECK_THAT(hq.err, Contains("'alcie'") && Contains("alice"));
+  REQUIRE(hq.run(revoke_certificates, "alice") == exit_fine);
+  CHECK(hq.run(renew_certificate, "alice") == exit_mistaken);
+}
+
+TEST_CASE("a node whose certificate is gone is not renewed without its hosts") {
+  office hq;
+  REQUIRE(hq.run(make_authority) == exit_fine);
+  REQUIRE(hq.issue("gw", "node") == exit_fine);
+  std::filesystem::remove(hq.path("gw.pem"));
+  CHECK(hq.run(renew_certificate, "gw") == exit_mistaken);
+  CHECK_THAT(hq.err, Contains("--host"));
+}
+
+TEST_CASE("issuing again does not change a role that nobody has named") {
+  office hq;
+  REQUIRE(hq.run(make_authority) == exit_fine);
+  REQUIRE(hq.issue("bob", "viewer") == exit_fine);
+  CHECK(hq.issue("bob", "") == exit_mistaken);
+  CHECK_THAT(hq.err, Contains("as viewer") && Contains("weft pki renew bob")
+                       && Contains("--role"));
+  CHECK(read_index(hq.options.folder)->size() == 1);
+  CHECK(hq.issue("bob", "operator") == exit_fine);
+  CHECK(hq.issue("bob", "") == exit_fine);
+}
+
+TEST_CASE("issuing again does not forget hosts in silence") {
+  office hq;
+  REQUIRE(hq.run(make_authority) == exit_fine);
+  hq.options.hosts = {"10.1.2.3"};
+  REQUIRE(hq.issue("gw", "node") == exit_fine);
+  hq.options.hosts.clear();
+  CHECK(hq.issue("gw", "node") == exit_mistaken);
+  CHECK_THAT(hq.err, Contains("10.1.2.3") && Contains("weft pki renew gw"));
+  hq.options.hosts = {"gw.example.org"};
+  CHECK(hq.issue("gw", "node") == exit_fine);
+  CHECK(hq.info_of("gw").hosts
+        == std::vector<std::string>{"gw", "gw.example.org"});
+}
+
 TEST_CASE("issue refuses names and hosts that are none, and makes nothing") {
   office hq;
   REQUIRE(hq.run(make_authority) == exit_fine);
@@ -188,11 +263,11 @@ TEST_CASE("issue refuses names and hosts that are none, and makes nothing") {
 
 TEST_CASE("commands without an authority say how to make one") {
   office hq;
-  CHECK(hq.issue("alice", "operator") == exit_failure);
+  CHECK(hq.issue("alice", "operator") == exit_mistaken);
   CHECK_THAT(hq.err, Contains("weft pki init --folder " + hq.options.folder));
-  CHECK(hq.run(revoke_certificates, "alice") == exit_failure);
+  CHECK(hq.run(revoke_certificates, "alice") == exit_mistaken);
   CHECK_THAT(hq.err, Contains("weft pki init"));
-  CHECK(hq.run(list_certificates) == exit_failure);
+  CHECK(hq.run(list_certificates) == exit_mistaken);
   CHECK_THAT(hq.err, Contains("weft pki init"));
   CHECK_FALSE(std::filesystem::exists(hq.options.folder));
 }
@@ -233,11 +308,11 @@ TEST_CASE("revoking twice is no error, and restores a list that was lost") {
 TEST_CASE("revoking an unknown name lists those that are known") {
   office hq;
   REQUIRE(hq.run(make_authority) == exit_fine);
-  CHECK(hq.run(revoke_certificates, "alice") == exit_failure);
+  CHECK(hq.run(revoke_certificates, "alice") == exit_mistaken);
   CHECK_THAT(hq.err, Contains("nothing was issued"));
   for (const auto* name : {"bob", "alice", "bob"})
     REQUIRE(hq.issue(name, "viewer") == exit_fine);
-  CHECK(hq.run(revoke_certificates, "alcie") == exit_failure);
+  CHECK(hq.run(revoke_certificates, "alcie") == exit_mistaken);
   CHECK_THAT(hq.err, Contains("'alcie'") && Contains(": alice, bob\n"));
 }
 
@@ -397,7 +472,7 @@ TEST_CASE("an authority that was cut off while it was made is made by the next "
   CHECK(hq.issue("alice", "operator") == exit_fine);
   CHECK(tls_context::client(hq.files("alice")));
   // And what is complete is not made anew.
-  CHECK(hq.run(make_authority) == exit_failure);
+  CHECK(hq.run(make_authority) == exit_mistaken);
   CHECK_THAT(hq.err, Contains("is there already"));
 }
 

@@ -59,7 +59,7 @@ _weft() {
           peer) words='add set remove reset' ;;
           allow) words='add remove' ;;
           context) words='list use' ;;
-          pki) words='init issue revoke list' ;;
+          pki) words='init issue renew revoke list' ;;
         esac
         mapfile -t COMPREPLY < <(compgen -W "$words --help" -- "$current")
         return
@@ -93,6 +93,7 @@ _weft() {
     'context use') options='--json' values='_weft_contexts' ;;
     'pki init') options='--folder --json --name' ;;
     'pki issue') options='--folder --json --role --host --days' ;;
+    'pki renew') options='--folder --json --days' ;;
     'pki revoke' | 'pki list') options='--folder --json' ;;
   esac
 

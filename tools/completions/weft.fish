@@ -76,7 +76,7 @@ complete -c weft -n $first -a explain -d 'Say what is wrong with a peer'
 complete -c weft -n '__weft_begins peer' -a 'add set remove reset'
 complete -c weft -n '__weft_begins allow' -a 'add remove'
 complete -c weft -n '__weft_begins context' -a 'list use'
-complete -c weft -n '__weft_begins pki' -a 'init issue revoke list'
+complete -c weft -n '__weft_begins pki' -a 'init issue renew revoke list'
 
 # Which node they are for.
 for command in status peers watch top apply confirm reload save export log-level shutdown explain \
@@ -143,3 +143,4 @@ complete -c weft -n '__weft_is pki init' -l name -x
 complete -c weft -n '__weft_is pki issue' -l role -x -a 'operator viewer node'
 complete -c weft -n '__weft_is pki issue' -l host -x
 complete -c weft -n '__weft_is pki issue' -l days -x
+complete -c weft -n '__weft_is pki renew' -l days -x

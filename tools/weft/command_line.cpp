@@ -101,22 +101,27 @@ void command_line::add_pki_commands() {
   };
   add_pki("init", "Make an authority, which signs certificates", make_authority)
     ->add_option("--name", pki_.name, "What it is called (weft)");
-  auto* issue = add_pki("issue", "Make or renew a certificate and its key",
-                        issue_certificate);
+  auto* issue
+    = add_pki("issue", "Make a certificate and its key", issue_certificate);
   issue->add_option("NAME", pki_.name, "Whose certificate")->required();
   issue
     ->add_option("--role", pki_.role,
-                 "What it is for: operator and viewer are clients, node is a "
-                 "server")
-    ->capture_default_str();
+                 "What it is for: operator (the default) and viewer are "
+                 "clients, node is a server");
   issue
     ->add_option("--host", pki_.hosts,
                  "Host name or IP address that a node is reached at, beside "
                  "its name; may be repeated")
     ->allow_extra_args(false);
-  add_number(*issue,
-             {"--days", "How long it holds (365)", "a number of days", 1, 3650},
-             [this](double days) { pki_.days = static_cast<int>(days); });
+  auto* renew
+    = add_pki("renew",
+              "Make another certificate, with the role and hosts of the last",
+              renew_certificate);
+  renew->add_option("NAME", pki_.name, "Whose certificate")->required();
+  for (auto* each : {issue, renew})
+    add_number(*each,
+               {"--days", "How long it holds (365)", "a number of days", 1, 3650},
+               [this](double days) { pki_.days = static_cast<int>(days); });
   add_pki("revoke", "Revoke all certificates of a name", revoke_certificates)
     ->add_option("NAME", pki_.name, "Whose certificates")
     ->required();

@@ -1,5 +1,6 @@
 // The commands that steer running nodes.
 #include "config/strings.hpp"
+#include "platform/clock.hpp"
 #include "platform/terminal.hpp"
 #include "tools/weft/command_line.hpp"
 #include "tools/weft/commands/control_commands.hpp"
@@ -51,6 +52,7 @@ int run_on_node(const control_arguments& given, const node_command& action,
     return report(mistake("--save writes the node's file on its own host: run "
                           "the command there, or leave --save out"),
                   options.json, io);
+  warn_of_own_end(*place, wall_now(), io.err);
   connections all;
   auto link = all.prepare(*place, options);
   link.save = given.save;
@@ -86,8 +88,10 @@ int run_status(const control_arguments& given, const streams& io) {
   const auto remote = find_remote(options);
   if (!remote)
     return report(remote.error(), options.json, io);
-  if (*remote)
+  if (*remote) {
+    warn_of_own_end(**remote, wall_now(), io.err);
     return show_remote_status(**remote, shown, ask, io);
+  }
   return show_status(shown, ask, io);
 }
 
@@ -101,6 +105,7 @@ int run_watch(const control_arguments& given, const streams& io) {
   const auto signals = signal_watch::open();
   if (!signals)
     return report(to_failure(signals.error()), options.json, io);
+  warn_of_own_end(*place, wall_now(), io.err);
   connections all;
   return watch_events(given.watch, all.prepare(*place, options), io,
                       signals->descriptor());

@@ -1,6 +1,7 @@
 #include "tools/weftd/daemon.hpp"
 
 #include "actors/control/server/gateway.hpp"
+#include "actors/metrics/start_metrics.hpp"
 #include "actors/overlay/config_files.hpp"
 #include "actors/overlay/start_overlay.hpp"
 #include "platform/accounts.hpp"
@@ -36,7 +37,7 @@ public:
 using namespace std::chrono_literals;
 
 /// CAF's own and one for each loop.
-constexpr std::size_t least_threads = 8;
+constexpr std::size_t least_threads = 9;
 
 /// A file that changes is read once it has rested for this long.
 constexpr auto rest_before_reload = 200ms;
@@ -116,20 +117,33 @@ recall(const std::string& wanted, const std::string& interface,
   return file;
 }
 
+/// Nothing, if nobody is to read metrics.
+std::optional<metrics_options>
+metrics_of(const node_config& config, std::shared_ptr<spdlog::logger> log) {
+  if (!config.metrics.listen && config.metrics.socket.empty())
+    return {};
+  metrics_options options;
+  options.config = config.metrics;
+  options.socket_group = config.control.group;
+  options.log = std::move(log);
+  return options;
+}
+
 /// What it takes to run this configuration, and to take up changes to it.
 privilege_options privileges_for(const daemon_options& options) {
-  constexpr std::uint16_t first_open_port = 1024;
+  const auto is_low = [](const std::optional<endpoint>& where) {
+    constexpr std::uint16_t first_open_port = 1024;
+    return where && where->port > 0 && where->port < first_open_port;
+  };
   const auto& interface = options.config.interface;
   const auto& control = options.config.control;
   privilege_options needed;
   needed.user = options.user;
   needed.filter_system_calls = options.filter_system_calls;
   // wg(8) tells a drop-in its port later on.
-  needed.low_ports
-    = options.file.empty()
-      || (interface.listen.port > 0 && interface.listen.port < first_open_port)
-      || (control.listen && control.listen->port > 0
-          && control.listen->port < first_open_port);
+  needed.low_ports = options.file.empty() || is_low(interface.listen)
+                     || is_low(control.listen)
+                     || is_low(options.config.metrics.listen);
   for (const auto& file : {options.file, control.certificate, control.key,
                            control.ca, control.revocations}) {
     if (!file.empty())
@@ -275,6 +289,7 @@ int run_daemon(daemon_options options, background* parent) {
   const auto peers = options.config.peers.size();
   const auto watches_file = options.config.reload == reload_mode::watch;
   const auto control = options.config.control;
+  auto metrics = metrics_of(options.config, log);
   overlay_options overlay;
   overlay.config = std::move(options.config);
   overlay.configure_link = options.configure_link;
@@ -311,6 +326,14 @@ int run_daemon(daemon_options options, background* parent) {
         log->critical("control: the gateway failed: nobody can steer this node "
                       "until weftd is restarted");
     });
+  }
+  metrics_actor served;
+  if (metrics) {
+    auto started = start_metrics(system, running->actor, std::move(*metrics));
+    if (started)
+      served = std::move(*started);
+    else
+      log->error("{}", started.error().message);
   }
   if (watches_file) {
     if (auto watched = (*waiting)->watch_file(options.file); !watched)

@@ -17,6 +17,25 @@ caf::error explain(caf::error& reason) {
   return std::move(reason);
 }
 
+/// As in a line of the log: the beginning of its key.
+std::string peer_text(const public_key& key) {
+  constexpr std::size_t shown = 8;
+  return " " + to_string(key).substr(0, shown) + "...";
+}
+
+/// Which peer a request is about; empty: none.
+template <class Request>
+std::string subject_of(const Request& asked) {
+  if constexpr (std::is_same_v<Request, add_peer>)
+    return peer_text(asked.peer.public_key);
+  else if constexpr (std::is_same_v<Request, update_peer>)
+    return peer_text(asked.update.public_key);
+  else if constexpr (requires { asked.peer; })
+    return peer_text(asked.peer);
+  else
+    return {};
+}
+
 } // namespace
 
 caf::error role_refusal(const std::string& who, control_role role,
@@ -115,8 +134,8 @@ auto facade::handler(const Row& row) {
       if (who_.role != row.needed)
         return refuse(row);
       if (who_.account->lines.allows(commons_->clock->now()))
-        commons_->log->info("control: {} at {} asks: {}", who_.name,
-                            who_.address, row.name());
+        commons_->log->info("control: {} at {} asks: {}{}", who_.name,
+                            who_.address, row.name(), subject_of(message));
     }
     if constexpr (std::is_same_v<request_type, subscribe>)
       return subscribe_remote(message.subscriber);

@@ -162,6 +162,7 @@ gateway::receive(const gateway_client& client, const client_hello& said) {
   ++counted_.accepted;
   tell_of(client, level_for(client), "control: {} came in as {} from {}",
           who.name, to_string(role), who.address);
+  alarm_.set(loop().now()); // the overlay is told that it is there
   frame_filter::settings rules{role, session->facade->id(), (*system)->node(),
                                who.account};
   gateway_client::reception made;
@@ -234,6 +235,7 @@ void gateway::check() {
   check_certificates(now);
   tell_of_lines(now);
   check_remote_listeners(now);
+  tell_of_access();
   if (leaving_at_) {
     if (now >= *leaving_at_ || is_quiet()) {
       for (const auto& [number, client] : clients_)
@@ -324,6 +326,27 @@ void gateway::say_farewell() {
   opened_->local.reset();
   opened_->remote.clear();
   alarm_.set(loop().now());
+}
+
+void gateway::tell_of_access() {
+  access_report present;
+  present.operators = supervisors_[0].clients();
+  present.viewers = supervisors_[1].clients();
+  if (const auto& tls = opened_->tls) {
+    const auto add = [&](const char* file, const certificate_info& info) {
+      present.certificates.push_back({file, info.name, info.not_after});
+    };
+    add("certificate", tls->own());
+    add("ca", tls->authority());
+    present.refused = tls->refused();
+  }
+  for (const auto& line : reminder_.due(present.certificates, loop().wall()))
+    options_.log->warn("control: {}", line);
+  if (access_ == present)
+    return;
+  access_ = present;
+  caf::anon_send(caf::actor_cast<overlay_root_actor>(overlay_),
+                 access_changed{std::move(present)});
 }
 
 bool gateway::is_quiet() const {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "actors/control/alarm.hpp"
+#include "actors/control/server/expiry_reminder.hpp"
 #include "actors/control/server/gateway_client.hpp"
 #include "actors/control/server/line_limit.hpp"
 #include "actors/control/server/listener.hpp"
@@ -144,6 +145,9 @@ private:
   void check_remote_listeners(time_point now);
   void tell_of_remote_listeners();
   void tell_warnings();
+  /// Tells the overlay who is there and which certificates hold, if that has
+  /// changed, and the log of those that end soon.
+  void tell_of_access();
   void accept_locally(file_descriptor connection);
   void accept_remotely(tcp_listener::connection connection);
   void add(channel connection, gateway_client::arrival known);
@@ -187,6 +191,8 @@ private:
   time_point reopen_at_{};
   std::optional<time_point> leaving_at_; ///< it shuts down, then at the latest
   gateway_report counted_;
+  std::optional<access_report> access_; ///< that was told
+  expiry_reminder reminder_;
   line_limit refusals_{10, std::chrono::seconds{1}};
   std::map<std::string, std::shared_ptr<client_account>> accounts_;
   alarm_clock alarm_;

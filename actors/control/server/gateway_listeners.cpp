@@ -110,6 +110,7 @@ void gateway::open_listeners() {
     return;
   watch_remote_listeners();
   tell_of_remote_listeners();
+  tell_of_access();
   const auto now = loop().now();
   reopen_at_ = now + options_.limits.reopen;
   alarm_.set(now + options_.limits.certificates);

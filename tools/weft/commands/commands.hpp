@@ -52,7 +52,7 @@ int export_config(const std::string& path, const streams& io);
 struct pki_options {
   std::string folder; ///< empty: default_pki_folder()
   std::string name;   ///< whose certificate; of init: the authority's name
-  std::string role = "operator";
+  std::string role;   ///< empty: operator, unless the name has another one
   std::vector<std::string> hosts;
   int days = 365;
   bool json = false;
@@ -63,8 +63,10 @@ std::string default_pki_folder();
 
 /// Makes an authority.
 int make_authority(const pki_options& options, const streams& io);
-/// Makes, or renews, a certificate and its key.
+/// Makes a certificate and its key.
 int issue_certificate(const pki_options& options, const streams& io);
+/// Makes another one with the role and the hosts of the name's newest one.
+int renew_certificate(const pki_options& options, const streams& io);
 /// Revokes the certificates of a name.
 int revoke_certificates(const pki_options& options, const streams& io);
 /// Prints what was issued.

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdlib>
 #include <ostream>
 
@@ -23,10 +24,23 @@ std::string folder_of(const pki_options& options) {
   return options.folder.empty() ? default_pki_folder() : options.folder;
 }
 
-int fail(const streams& io, const std::string& message,
-         int code = exit_failure) {
+int fail(const streams& io, const std::string& message, int code) {
   io.err << "weft: " << message << '\n';
   return code;
+}
+
+/// What is not there, or is there already, was named by mistake.
+int fail(const streams& io, const system_error& error) {
+  switch (error.code) {
+    case ENOENT:
+    case EEXIST:
+      return fail(io, error.message, exit_mistaken);
+    case EPERM:
+    case EACCES:
+      return fail(io, error.message, exit_forbidden);
+    default:
+      return fail(io, error.message, exit_failure);
+  }
 }
 
 /// `2027-11-22`
@@ -121,6 +135,66 @@ void warn_of_other_roles(const std::vector<issued_entry>& entries,
   }
 }
 
+certificate_request request_of(const pki_options& options, control_role role,
+                               std::vector<std::string> hosts) {
+  const auto now = wall_now();
+  return {options.name,
+          role,
+          std::move(hosts),
+          {now - clock_allowance, now + std::chrono::hours{24} * options.days}};
+}
+
+std::optional<std::string>
+mistake_in_names(const certificate_request& request) {
+  if (const auto mistake = mistake_in(request))
+    return printable(*mistake);
+  if (is_reserved_name(request.name))
+    return "the authority's own files are called '" + request.name
+           + "': choose another name";
+  return {};
+}
+
+/// What a new certificate would lose, or let its owner do, without that anybody
+/// has asked for it.
+std::optional<std::string>
+forgets(const pki_options& options, const certificate_request& request,
+        const pki_folder::possession& former) {
+  const auto renewal = "'weft pki renew " + request.name + "' keeps ";
+  if (options.role.empty() && request.role != former.role)
+    return request.name + " has a certificate as "
+           + std::string{to_string(former.role)} + ": " + renewal
+           + "that, and --role changes it";
+  if (request.role != control_role::node || former.role != request.role
+      || !options.hosts.empty() || !former.hosts || former.hosts->empty())
+    return {};
+  std::string hosts;
+  for (const auto& host : *former.hosts)
+    hosts += (hosts.empty() ? "" : ", ") + printable(host);
+  return request.name + " is found at " + hosts + " as well: " + renewal
+         + "that, and --host changes it";
+}
+
+int make(pki_folder& folder, const certificate_request& request,
+         const pki_options& options, const streams& io) {
+  const auto made = folder.issue(request);
+  if (!made)
+    return fail(io, made.error());
+  const auto now = wall_now();
+  warn_of_other_roles(folder.issued(), *made, now, io.err);
+  const auto base = folder_of(options) + '/' + made->name;
+  if (options.json) {
+    auto out = to_json(*made, now);
+    out["certificate"] = base + ".pem";
+    out["key"] = base + ".key";
+    print(out, io.out);
+    return exit_fine;
+  }
+  io.out << made->name << ": " << to_string(made->role) << " until "
+         << format_date(made->not_after) << "\ncertificate: " << base
+         << ".pem\nkey: " << base << ".key\n";
+  return exit_fine;
+}
+
 } // namespace
 
 std::string default_pki_folder() {
@@ -140,7 +214,7 @@ int make_authority(const pki_options& options, const streams& io) {
     = options.name.empty() ? default_authority_name : options.name;
   const auto made = make_pki_folder(folder, name, wall_now());
   if (!made)
-    return fail(io, made.error().message);
+    return fail(io, made.error());
   if (options.json) {
     json out;
     out["folder"] = folder;
@@ -158,58 +232,65 @@ int make_authority(const pki_options& options, const streams& io) {
 }
 
 int issue_certificate(const pki_options& options, const streams& io) {
-  const auto role = parse_control_role(options.role);
+  const auto role = options.role.empty() ? control_role::operate
+                                         : parse_control_role(options.role);
   if (!role)
     return fail(io,
                 "there is no role '" + printable(options.role)
                   + "': it is operator, viewer or node",
                 exit_mistaken);
-  const auto now = wall_now();
-  const certificate_request request{
-    options.name,
-    *role,
-    options.hosts,
-    {now - clock_allowance, now + std::chrono::hours{24} * options.days}};
-  if (const auto mistake = mistake_in(request))
-    return fail(io, printable(*mistake), exit_mistaken);
-  if (is_reserved_name(options.name))
-    return fail(io,
-                "the authority's own files are called '" + options.name
-                  + "': choose another name",
-                exit_mistaken);
-  const auto path = folder_of(options);
-  auto folder = pki_folder::open(path);
+  const auto request = request_of(options, *role, options.hosts);
+  if (const auto mistake = mistake_in_names(request))
+    return fail(io, *mistake, exit_mistaken);
+  auto folder = pki_folder::open(folder_of(options));
   if (!folder)
-    return fail(io, folder.error().message);
-  const auto made = folder->issue(request);
-  if (!made)
-    return fail(io, made.error().message);
-  warn_of_other_roles(folder->issued(), *made, now, io.err);
-  const auto base = path + '/' + options.name;
-  if (options.json) {
-    auto out = to_json(*made, now);
-    out["certificate"] = base + ".pem";
-    out["key"] = base + ".key";
-    print(out, io.out);
-    return exit_fine;
+    return fail(io, folder.error());
+  if (const auto former = folder->possession_of(options.name)) {
+    if (const auto why = forgets(options, request, *former))
+      return fail(io, *why, exit_mistaken);
   }
-  io.out << options.name << ": " << to_string(*role) << " until "
-         << format_date(made->not_after) << "\ncertificate: " << base
-         << ".pem\nkey: " << base << ".key\n";
-  return exit_fine;
+  return make(*folder, request, options, io);
+}
+
+int renew_certificate(const pki_options& options, const streams& io) {
+  auto folder = pki_folder::open(folder_of(options));
+  if (!folder)
+    return fail(io, folder.error());
+  const auto name = printable(options.name);
+  const auto former = folder->possession_of(options.name);
+  if (!former)
+    return fail(io,
+                "there is no certificate of '" + name
+                  + "' that was not revoked: 'weft pki issue' makes one; "
+                  + known_names(folder->issued()),
+                exit_mistaken);
+  if (former->role == control_role::node && !former->hosts)
+    return fail(io,
+                "the certificate " + name
+                  + ".pem is not in the folder, so that nobody knows which "
+                    "hosts it was for: make one with 'weft pki issue "
+                  + name + " --role node --host ...'",
+                exit_mistaken);
+  const auto is_node = former->role == control_role::node;
+  return make(*folder,
+              request_of(options, former->role,
+                         is_node ? *former->hosts : std::vector<std::string>{}),
+              options, io);
 }
 
 int revoke_certificates(const pki_options& options, const streams& io) {
   const auto now = wall_now();
   auto folder = pki_folder::open(folder_of(options));
   if (!folder)
-    return fail(io, folder.error().message);
+    return fail(io, folder.error());
   const auto done = folder->revoke(options.name, now);
   if (!done)
-    return fail(io, done.error().message);
+    return fail(io, done.error());
   if (!done->known)
-    return fail(io, "no certificate was issued to '" + printable(options.name)
-                      + "'; " + known_names(folder->issued()));
+    return fail(io,
+                "no certificate was issued to '" + printable(options.name)
+                  + "'; " + known_names(folder->issued()),
+                exit_mistaken);
   if (options.json) {
     print(to_json(done->revoked, now), io.out);
     return exit_fine;
@@ -227,7 +308,7 @@ int revoke_certificates(const pki_options& options, const streams& io) {
 int list_certificates(const pki_options& options, const streams& io) {
   auto entries = read_index(folder_of(options));
   if (!entries)
-    return fail(io, entries.error().message);
+    return fail(io, entries.error());
   std::stable_sort(entries->begin(), entries->end(),
                    [](const auto& a, const auto& b) {
                      return a.name < b.name;

@@ -274,6 +274,26 @@ result<issued_entry> pki_folder::issue(const certificate_request& request) {
   return issued_.back();
 }
 
+std::optional<pki_folder::possession>
+pki_folder::possession_of(const std::string& name) const {
+  const auto newest = std::find_if(issued_.rbegin(), issued_.rend(),
+                                   [&](const issued_entry& one) {
+                                     return one.name == name && !one.revoked;
+                                   });
+  if (newest == issued_.rend())
+    return {};
+  possession found{newest->role, {}};
+  const auto text = load_file(in(path_, name + ".pem"), file_privacy::any);
+  if (!text)
+    return found;
+  auto info = read_certificate(text->view());
+  if (!info || info->serial != newest->serial)
+    return found;
+  std::erase(info->hosts, name);
+  found.hosts = std::move(info->hosts);
+  return found;
+}
+
 result<pki_folder::outcome>
 pki_folder::revoke(const std::string& name, wall_time now) {
   outcome done;

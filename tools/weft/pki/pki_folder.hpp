@@ -61,6 +61,15 @@ public:
   /// Makes NAME.pem and NAME.key, in the place of former ones.
   result<issued_entry> issue(const certificate_request& request);
 
+  /// What a name has: its newest certificate that was not revoked.
+  struct possession {
+    control_role role = control_role::operate;
+    /// That a node's certificate is for, beside its name.  Nothing: it is not
+    /// in the folder any more.
+    std::optional<std::vector<std::string>> hosts;
+  };
+  std::optional<possession> possession_of(const std::string& name) const;
+
   struct outcome {
     std::vector<issued_entry> revoked; ///< by this call
     bool known = false;                ///< whether the name was ever issued

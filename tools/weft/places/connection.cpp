@@ -1,11 +1,14 @@
 #include "tools/weft/places/connection.hpp"
 
 #include "actors/control/client/connect.hpp"
+#include "platform/tls.hpp"
+#include "protocol/base/text.hpp"
 
 #include <caf/all.hpp>
 #include <caf/io/all.hpp>
 
 #include <cerrno>
+#include <ostream>
 
 namespace weft {
 
@@ -78,6 +81,15 @@ struct connections::parts {
 
 connections::connections() = default;
 connections::~connections() = default;
+
+void warn_of_own_end(const node_place& place, wall_time now,
+                     std::ostream& err) {
+  if (!std::holds_alternative<remote_node>(place))
+    return;
+  const auto target = std::get<remote_target>(to_target(place));
+  if (const auto soon = own_certificate_ends_soon(target.files, now))
+    err << "weft: warning: " << printable(*soon) << '\n';
+}
 
 node_connection connections::prepare(const node_place& place,
                                      const connection_options& options) {

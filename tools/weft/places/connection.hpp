@@ -1,9 +1,11 @@
 // The connections of a command: the only place that knows how they are made.
 #pragma once
 
+#include "protocol/base/time.hpp"
 #include "tools/weft/places/node_connection.hpp"
 #include "tools/weft/places/target.hpp"
 
+#include <iosfwd>
 #include <memory>
 
 namespace weft {
@@ -25,5 +27,8 @@ private:
   struct parts;
   std::unique_ptr<parts> parts_;
 };
+
+/// Says if the certificate that a node elsewhere is to be shown ends soon.
+void warn_of_own_end(const node_place& place, wall_time now, std::ostream& err);
 
 } // namespace weft

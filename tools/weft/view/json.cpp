@@ -65,6 +65,33 @@ json to_json(const peer_status& peer) {
   return out;
 }
 
+json to_json(const std::vector<event_count>& events) {
+  auto out = json::object();
+  for (const auto& each : events)
+    out[each.event] = each.count;
+  return out;
+}
+
+json to_json(const std::vector<pool_use>& pools) {
+  auto out = json::object();
+  for (const auto& each : pools)
+    out[each.pool] = {
+      {"size", each.size}, {"used", each.used}, {"exhausted", each.exhausted}};
+  return out;
+}
+
+json to_json(const access_report& access) {
+  json out;
+  out["operators"] = access.operators;
+  out["viewers"] = access.viewers;
+  out["refused"] = null_if_empty(access.refused);
+  out["certificates"] = json::object();
+  for (const auto& each : access.certificates)
+    out["certificates"][each.file] = {
+      {"name", each.name}, {"not_after", seconds_since_epoch(each.not_after)}};
+  return out;
+}
+
 json to_json(const device_status& status) {
   json out;
   out["interface"] = status.interface;
@@ -79,7 +106,12 @@ json to_json(const device_status& status) {
   out["fwmark"] = status.fwmark;
   out["mtu"] = status.mtu;
   out["remote_control"] = null_if_empty(status.remote_control);
+  out["access"] = to_json(status.access);
   out["drops"] = to_json(status.drops);
+  out["events"] = to_json(status.events);
+  out["events_lost"] = status.events_lost;
+  out["pools"] = to_json(status.pools);
+  out["send_queue"] = status.send_queue;
   out["peers"] = json::array();
   for (const auto& peer : status.peers)
     out["peers"].push_back(to_json(peer));

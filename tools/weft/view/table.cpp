@@ -1,3 +1,4 @@
+#include "tools/weft/view/access_text.hpp"
 #include "tools/weft/view/format.hpp"
 #include "tools/weft/view/state_text.hpp"
 #include "tools/weft/view/status_text.hpp"
@@ -205,6 +206,8 @@ void append_device(const details& below, const device_status& status,
   below.append("settings  ", settings);
   if (!status.remote_control.empty() && status.remote_control != "open")
     below.append("remote    ", {printable(status.remote_control)});
+  for (const auto& trouble : access_troubles(status.access, now))
+    below.append("access    ", {trouble});
   if (const auto drops = drop_items(status.drops); !drops.empty())
     below.append("dropped   ", drops);
 }
