@@ -63,9 +63,9 @@ void write_control(std::string& out, const control_config& control) {
 void write_metrics(std::string& out, const metrics_config& metrics) {
   out += "metrics:\n";
   if (metrics.listen)
-    out += "  listen: " + in_quotes(to_string(*metrics.listen)) + "\n";
+    out += "  listen: " + yaml_quoted(to_string(*metrics.listen)) + "\n";
   if (!metrics.socket.empty())
-    out += "  socket: " + in_quotes(metrics.socket) + "\n";
+    out += "  socket: " + yaml_quoted(metrics.socket) + "\n";
   if (metrics.peers != metrics_config{}.peers)
     out += std::string{"  peers: "} + (metrics.peers ? "true" : "false") + "\n";
 }
