@@ -45,10 +45,10 @@ std::string_view to_string(event_kind kind) {
       return "events_lost";
     case event_kind::peer_state_changed:
       return "peer_state_changed";
-    case event_kind::peer_trouble:
+    case event_kind::peer_troubled:
       break;
   }
-  return "peer_trouble";
+  return "peer_troubled";
 }
 
 const request_traits* find_request(std::string_view type) {

@@ -180,13 +180,13 @@ enum class event_kind : std::uint8_t {
   events_lost,           ///< the subscriber was too slow: its subscription ends
   peer_state_changed,    ///< it fails now, or fails no more: `reason` begins
                          ///< with the word
-  peer_trouble,          ///< `reason` says what stands in its way
+  peer_troubled,         ///< `reason` says what stands in its way
 };
 
 std::string_view to_string(event_kind kind);
 
 constexpr event_kind last_of(event_kind) {
-  return event_kind::peer_trouble;
+  return event_kind::peer_troubled;
 }
 
 struct overlay_event {

@@ -12,7 +12,7 @@ namespace {
 
 spdlog::level::level_enum level_of(event_kind kind) {
   switch (kind) {
-    case event_kind::peer_trouble:
+    case event_kind::peer_troubled:
       return spdlog::level::warn;
     case event_kind::peer_up:
     case event_kind::peer_down:
@@ -81,7 +81,7 @@ void event_hub::remove(const caf::actor_addr& subscriber) {
 }
 
 bool event_hub::may_tell(const overlay_event& event) {
-  if (event.kind != event_kind::peer_trouble)
+  if (event.kind != event_kind::peer_troubled)
     return true;
   if (!trouble_lines_.take(loop().now())) {
     ++untold_troubles_;
@@ -206,7 +206,7 @@ bool event_hub::comes_too_late(const overlay_event& event) const {
     case event_kind::handshake_completed:
     case event_kind::handshake_failed:
     case event_kind::peer_state_changed:
-    case event_kind::peer_trouble:
+    case event_kind::peer_troubled:
       return !peers_.contains(event.peer);
     default:
       return false;

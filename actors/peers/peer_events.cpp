@@ -115,7 +115,7 @@ void peer::tell_health(const instant& at) {
     tell(event_kind::peer_state_changed, at, std::move(text));
   }
   if (const auto news = health_.take_news(at.now))
-    tell(event_kind::peer_trouble, at, to_string(*news));
+    tell(event_kind::peer_troubled, at, to_string(*news));
 }
 
 // -- lines in the log --------------------------------------------------------

@@ -106,20 +106,20 @@ TEST_CASE("What happens to a peer is in the log") {
 TEST_CASE("Troubles of peers are warnings, a bounded number of them, and what "
           "was left out is counted") {
   hubbed here;
-  auto event = event_of(event_kind::peer_trouble);
+  auto event = event_of(event_kind::peer_troubled);
   event.reason = "no answer";
   const auto most = event_hub::trouble_burst;
   for (unsigned i = 0; i < 2 * most; ++i)
     caf::anon_send(here.hub, event);
   event.peer_name.clear();
   here.events(2 * most);
-  CHECK(here.lines->count("peer_trouble: peer 1: no answer") == most);
+  CHECK(here.lines->count("peer_troubled: peer 1: no answer") == most);
   here.home.advance(event_hub::trouble_interval);
   caf::anon_send(here.hub, event);
   here.events(1);
   CHECK(here.lines->count("32 more troubles of peers") == 1);
   const auto key = to_string(key_of(1));
-  CHECK(here.lines->count("peer_trouble: " + key.substr(0, 8) + "...: no")
+  CHECK(here.lines->count("peer_troubled: " + key.substr(0, 8) + "...: no")
         == 1);
 }
 
@@ -155,7 +155,7 @@ TEST_CASE("What happens to a peer while it is removed is not told") {
   for (const auto late :
        {event_kind::handshake_completed, event_kind::handshake_failed,
         event_kind::endpoint_changed, event_kind::peer_up,
-        event_kind::peer_state_changed, event_kind::peer_trouble,
+        event_kind::peer_state_changed, event_kind::peer_troubled,
         event_kind::peer_down})
     here.happens(late);
   here.happens(event_kind::handshake_completed, 2);

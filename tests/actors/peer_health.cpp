@@ -105,7 +105,7 @@ TEST_CASE_METHOD(watched_tunnel, "A peer to which traffic goes steadily, and "
   auto events = told(a);
   REQUIRE(
     kinds_in(events)
-    == kinds_of{event_kind::peer_state_changed, event_kind::peer_trouble});
+    == kinds_of{event_kind::peer_state_changed, event_kind::peer_troubled});
   CHECK(events[0].reason.find("failing: no answer from 192.0.2.2:51820") == 0);
   CHECK(events[1].reason.find("no answer from 192.0.2.2:51820, 3 tries") == 0);
   CHECK(events[1].peer_name == "beta");
@@ -141,7 +141,7 @@ TEST_CASE_METHOD(watched_tunnel, "A peer that is up and falls silent fails "
   steady_to_nobody(30s);
   CHECK(state(a).word == peer_word::failing);
   CHECK(kinds_in(told(a))
-        == kinds_of{event_kind::peer_state_changed, event_kind::peer_trouble});
+        == kinds_of{event_kind::peer_state_changed, event_kind::peer_troubled});
 }
 
 TEST_CASE_METHOD(watched_tunnel, "Where preshared keys differ both sides say "
@@ -153,7 +153,7 @@ TEST_CASE_METHOD(watched_tunnel, "Where preshared keys differ both sides say "
   steady_to_b(3s);
   CHECK(says(a, "the answer from 192.0.2.2:51820 cannot be opened: the "
                 "preshared keys differ, or one side has none"));
-  CHECK(kinds_in(told(a)) == kinds_of{event_kind::peer_trouble});
+  CHECK(kinds_in(told(a)) == kinds_of{event_kind::peer_troubled});
   steady_to_b(12s);
   CHECK(state(a).word == peer_word::failing);
   CHECK(state(b).word == peer_word::failing);
@@ -177,7 +177,7 @@ TEST_CASE_METHOD(watched_tunnel, "A peer that renews its session again and "
   for (const auto* end : {&a, &b}) {
     for (const auto& event : told(*end)) {
       CHECK(event.kind != event_kind::peer_state_changed);
-      CHECK(event.kind != event_kind::peer_trouble);
+      CHECK(event.kind != event_kind::peer_troubled);
     }
   }
 }
@@ -192,7 +192,7 @@ TEST_CASE_METHOD(watched_tunnel, "A refused source is told with its address, "
   CHECK(state(b).word == peer_word::up);
   CHECK(says(b, "packets from 10.0.0.7 in its tunnel are refused"));
   const auto events = told(b);
-  REQUIRE(kinds_in(events) == kinds_of{event_kind::peer_trouble});
+  REQUIRE(kinds_in(events) == kinds_of{event_kind::peer_troubled});
   CHECK(events[0].reason.find("packets from 10.0.0.7") == 0);
 }
 
@@ -212,7 +212,7 @@ TEST_CASE_METHOD(watched_tunnel, "Two machines with one key are told of with "
   CHECK(says(b, "192.0.2.1:51820"));
   std::size_t troubles = 0;
   for (const auto& event : told(b))
-    troubles += event.kind == event_kind::peer_trouble;
+    troubles += event.kind == event_kind::peer_troubled;
   CHECK(troubles == 1);
 }
 
@@ -229,7 +229,7 @@ TEST_CASE_METHOD(watched_tunnel, "A clock that was set back is told of by who "
   CHECK(says(b, "its handshakes from 192.0.2.1:51820 are 35"));
   CHECK(says(b, " s older than one before: set its clock"));
   CHECK(state(b).word == peer_word::up); // anybody can send old ones again
-  CHECK(kinds_in(told(b)) == kinds_of{event_kind::peer_trouble});
+  CHECK(kinds_in(told(b)) == kinds_of{event_kind::peer_troubled});
 }
 
 TEST_CASE_METHOD(watched_tunnel, "A wrong key that is used where the peer is "
@@ -237,7 +237,7 @@ TEST_CASE_METHOD(watched_tunnel, "A wrong key that is used where the peer is "
   caf::anon_send(b.actor, wrong_key_claimed{left.address});
   CHECK(state(b).word == peer_word::idle);
   CHECK(says(b, "192.0.2.1:51820 (claimed) uses a wrong public key"));
-  CHECK(kinds_in(told(b)) == kinds_of{event_kind::peer_trouble});
+  CHECK(kinds_in(told(b)) == kinds_of{event_kind::peer_troubled});
 }
 
 TEST_CASE_METHOD(watched_tunnel,

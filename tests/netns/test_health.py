@@ -44,7 +44,7 @@ class Mistakes(harness.NetnsTest):
         right.home.nft("table ip t { chain c { type filter hook input priority 0; udp dport 51820 drop; }; }")
         self.start()
         answer = "no answer from 10.90.0.2:51820, 3 tries"
-        self.assert_said(left, line=f"peer_trouble: node2 at 10.90.0.2:51820: {answer}", state="failing",
+        self.assert_said(left, line=f"peer_troubled: node2 at 10.90.0.2:51820: {answer}", state="failing",
                          reason="no answer from 10.90.0.2:51820")
         self.assertGreaterEqual(left.peer(right)["tries"], 3)
         right.home.nft("delete table ip t")

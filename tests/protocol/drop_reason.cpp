@@ -65,3 +65,30 @@ TEST_CASE("Drops are counted by their reasons, with or without a context") {
   CHECK(counters[drop_reason::no_route] == 3);
   CHECK(counters[drop_reason::replayed] == 0);
 }
+
+TEST_CASE("Who watches drops sees each with its context, and copies of the "
+          "counts are not watched") {
+  struct witness final : drop_watcher {
+    void dropped(drop_reason reason, std::uint64_t packets,
+                 const drop_context& context) override {
+      seen.push_back(std::string{to_string(reason)} + ' '
+                     + std::to_string(packets) + ' '
+                     + std::to_string(context.bytes.size()));
+    }
+    std::vector<std::string> seen;
+  };
+  witness watcher;
+  const byte_array<3> bytes{};
+  drop_counters counters;
+  counters.watched_by(&watcher);
+  counters.dropped(drop_reason::no_route, 2, {bytes, nullptr});
+  auto copy = counters;
+  copy.dropped(drop_reason::no_route);
+  CHECK(copy[drop_reason::no_route] == 3);
+  // What is assigned takes the counts, and keeps its watcher.
+  counters = drop_counters{};
+  counters.dropped(drop_reason::replayed);
+  CHECK(counters[drop_reason::no_route] == 0);
+  CHECK(watcher.seen
+        == std::vector<std::string>{"no_route 2 3", "replayed 1 0"});
+}

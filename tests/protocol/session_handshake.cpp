@@ -137,6 +137,12 @@ TEST_CASE_METHOD(pair_network, "An initiation that was overtaken by a newer "
   run_for(2s);
   CHECK(count(message_type::response, b) == 1);
   CHECK(session(b).drops()[drop_reason::replayed_handshake] == 1);
+  const auto refused = session(b).take_refusal();
+  REQUIRE(refused);
+  CHECK(refused->why == handshake_refusal::cause::older_stamp);
+  CHECK(refused->from == (*this)[a].address);
+  CHECK(refused->in_a_row == 1);
+  CHECK(refused->behind == 1s);
 }
 
 TEST_CASE_METHOD(pair_network, "A flood of authentic initiations is answered "

@@ -46,6 +46,25 @@ TEST_CASE_METHOD(psk_network, "With a preshared key on one side only there is "
   CHECK_FALSE(session(b).last_handshake());
 }
 
+TEST_CASE_METHOD(psk_network, "Where preshared keys differ the initiator sees "
+                              "answers that it cannot open, and the responder "
+                              "that they are not used") {
+  set(b, first);
+  send_packet(a);
+  run_for(11s);
+  const auto refused = session(a).take_refusal();
+  REQUIRE(refused);
+  CHECK(refused->why == handshake_refusal::cause::answer_not_opened);
+  CHECK(refused->from == (*this)[b].address);
+  CHECK_FALSE(session(a).take_refusal());
+  CHECK(session(b).unused_answers() == 3);
+  CHECK_FALSE(session(b).take_refusal());
+  set(b, {});
+  run_for(6s);
+  CHECK(received(b) == numbers{1});
+  CHECK(session(b).unused_answers() == 0);
+}
+
 TEST_CASE_METHOD(psk_network, "Different preshared keys make no session") {
   set(a, first);
   set(b, second);
