@@ -43,7 +43,7 @@ void udp_socket::receive_errors(std::vector<network_error>& out) {
     network_error error;
     iovec vector{error.quoted.data(), error.quoted.size()};
     socket_address remote;
-    error_memory control;
+    error_memory control{};
     msghdr header{};
     header.msg_name = remote.data();
     header.msg_namelen = socket_address::capacity();

@@ -61,7 +61,7 @@ def error(context):
 
 
 #: Of messages/control.hpp.
-CONTROL_VERSION = 3
+CONTROL_VERSION = 4
 
 
 def hello(node=b"", version=CONTROL_VERSION):
