@@ -48,8 +48,8 @@ parse_yaml(std::string_view text, const std::string& path,
            const file_source& files,
            private_key_rule rule = private_key_rule::required);
 
-/// A node's configuration as YAML that parse_yaml() reads.  Keys are in it:
-/// write it only where its owner alone can read.
+/// A node's configuration as YAML that parse_yaml() reads.  Keys are in it,
+/// those that are not zero: write it only where its owner alone can read.
 std::string format_yaml(const node_config& config);
 
 } // namespace weft

@@ -21,6 +21,10 @@ void write_value(std::string& out, const field<Section, Value>& row,
 void write_interface(std::string& out, const interface_config& interface) {
   out += "interface:\n";
   for_each_field<interface_config>([&](const auto& row, auto) {
+    if constexpr (is_secret_key<value_of<decltype(row)>>) {
+      if ((interface.*row.member).is_zero())
+        return; // of a node that keeps its own
+    }
     out += "  " + std::string{row.name} + ": ";
     write_value(out, row, interface.*row.member);
     out += '\n';

@@ -191,6 +191,9 @@ class Kept(harness.NetnsTest):
         self.assertIn('name: "gamma"', without)
         self.assertIn("Without the preshared keys of 1 peer", without)
         self.assertNotIn(open(secret).read().strip(), without)
+        self.text_file("without.yaml", without)
+        self.assertIn("peer 'gamma': preshared_key: is removed",
+                      node.weft("apply", f"{self.folder}/without.yaml", "--dry-run"))
         with_keys = node.weft("export", "--running", "--keys")
         self.assertIn(open(secret).read().strip(), with_keys)
         exported = self.text_file("exported.yaml", with_keys)

@@ -92,8 +92,12 @@ TEST_CASE("every command that steers a node says how to get there") {
                                              {"peer", "remove"},
                                              {"allow", "add"},
                                              {"allow", "remove"},
+                                             {"peer", "reset"},
                                              {"apply"},
+                                             {"confirm"},
                                              {"reload"},
+                                             {"save"},
+                                             {"export"},
                                              {"log-level"},
                                              {"shutdown"}}) {
     auto asked = words;
@@ -310,6 +314,30 @@ TEST_CASE("apply sends a file's keys to the node and prints none of them") {
   const auto sent = node.script->all<apply_config>().at(0).config;
   CHECK(to_base64(sent.interface.private_key.bytes())
         != to_base64(private_key{}.bytes()));
+}
+
+TEST_CASE("what needs another command or another place is said at once") {
+  const served_node node;
+  const auto path
+    = node.folder.write("weft0.yaml",
+                        "interface: {private_key: "
+                        "dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCo=}\n");
+  const auto mistaken = [&](std::vector<std::string> words) {
+    const auto told = node.run_here(std::move(words));
+    CHECK(told.code == exit_mistaken);
+    return told.err;
+  };
+  CHECK_THAT(mistaken({"apply", path, "--confirm", "off"}),
+             Contains("1s to 1h"));
+  CHECK_THAT(mistaken({"apply", path, "--confirm", "9s", "--save"}),
+             Contains("on trial cannot be saved"));
+  CHECK_THAT(mistaken({"export"}), Contains("--running"));
+  CHECK_THAT(mistaken({"export", path, "--running"}), Contains("--running"));
+  CHECK(node.script->requests.empty());
+  CHECK_THAT(run({"peer", "remove", key, "--save", "--at", "gw.example:7",
+                  "--certificate", "c", "--key", "k", "--ca", "a"})
+               .err,
+             Contains("on its own host"));
 }
 
 TEST_CASE("watch prints the events of a node behind its gateway") {

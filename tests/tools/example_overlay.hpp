@@ -24,8 +24,10 @@ struct overlay_script {
   device_status status;    ///< with all peers: pages are made of it
   std::size_t page = 1000; ///< peers on one of them
   config_changes changes;  ///< the answer to all that changes something
-  caf::error refusal;      ///< if it is an error: the answer to everything
-  bool silent = false;     ///< there is no answer
+  /// With all peers: pages have `page` of them.
+  node_configuration configuration;
+  caf::error refusal;  ///< if it is an error: the answer to everything
+  bool silent = false; ///< there is no answer
   std::vector<caf::response_promise> unanswered; ///< if so
 
   template <class T>
@@ -55,11 +57,32 @@ page_of(const overlay_script& script, const get_status& asked) {
   return page;
 }
 
+inline node_configuration
+page_of(const overlay_script& script, const get_configuration& asked) {
+  auto page = script.configuration;
+  auto& peers = page.config.peers;
+  const auto all = peers.size();
+  const auto begin = std::min<std::size_t>(asked.first_peer, all);
+  const auto end = std::min(begin + script.page, all);
+  peers.erase(peers.begin() + static_cast<std::ptrdiff_t>(end), peers.end());
+  peers.erase(peers.begin(),
+              peers.begin() + static_cast<std::ptrdiff_t>(begin));
+  std::erase_if(page.with_preshared_key, [&](const public_key& key) {
+    return std::none_of(peers.begin(), peers.end(), [&](const auto& peer) {
+      return peer.public_key == key;
+    });
+  });
+  page.next_peer = end < all ? static_cast<std::uint32_t>(end) : 0;
+  return page;
+}
+
 /// What the script has for a request.
 template <class Answer, class Request>
 caf::result<Answer>
 scripted_answer(const overlay_script& script, const Request& asked) {
-  if constexpr (std::is_same_v<Request, get_status>)
+  if constexpr (std::is_same_v<
+                  Request,
+                  get_status> || std::is_same_v<Request, get_configuration>)
     return page_of(script, asked);
   else if constexpr (std::is_same_v<Answer, config_changes>)
     return script.changes;

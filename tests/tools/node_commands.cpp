@@ -14,6 +14,7 @@
 #include <cerrno>
 
 using namespace weft;
+using namespace std::chrono_literals;
 using Catch::Contains;
 using nlohmann::json;
 
@@ -36,7 +37,7 @@ TEST_CASE("apply sends the whole configuration of a file") {
   fixture node;
   node.script->changes = {1, 0, 2, {"interface.mtu: 1380"}};
   const auto path = folder.write("weft7.yaml", yaml);
-  REQUIRE(apply_file(path, node.link(), node.io()) == exit_fine);
+  REQUIRE(apply_file({path}, node.link(), node.io()) == exit_fine);
   CHECK(node.out.str() == "1 peer added, 2 removed\ninterface.mtu: 1380\n");
   const auto sent = node.script->all<apply_config>();
   REQUIRE(sent.size() == 1);
@@ -50,7 +51,7 @@ TEST_CASE("apply needs no private key: the node keeps its own") {
   const temporary_folder folder;
   fixture node;
   const auto path = folder.write("weft7.yaml", "interface: {name: weft7}\n");
-  REQUIRE(apply_file(path, node.link(), node.io()) == exit_fine);
+  REQUIRE(apply_file({path}, node.link(), node.io()) == exit_fine);
   const auto sent = node.script->all<apply_config>();
   REQUIRE(sent.size() == 1);
   CHECK(sent[0].config.interface.private_key.is_zero());
@@ -62,31 +63,45 @@ TEST_CASE("apply of a file with mistakes says all of them and sends nothing") {
   const auto path = folder.write("bad.yaml", "interface:\n"
                                              "  private_key: short\n"
                                              "  mtu: many\n");
-  CHECK(apply_file(path, node.link(), node.io()) == exit_mistaken);
+  CHECK(apply_file({path}, node.link(), node.io()) == exit_mistaken);
   CHECK_THAT(node.err.str(),
              Contains("bad.yaml:2:") && Contains("bad.yaml:3:"));
   node.err.str("");
-  CHECK(apply_file(path, node.link(true), node.io()) == exit_mistaken);
+  CHECK(apply_file({path}, node.link(true), node.io()) == exit_mistaken);
   std::istringstream lines(node.err.str());
   std::vector<std::string> fields;
   for (std::string line; std::getline(lines, line);)
     fields.push_back(json::parse(line).at("error").at("field"));
   CHECK(fields
         == std::vector<std::string>{"interface.private_key", "interface.mtu"});
-  CHECK(apply_file(folder.path() + "/absent", node.link(), node.io())
+  CHECK(apply_file({folder.path() + "/absent"}, node.link(), node.io())
         == exit_mistaken);
   CHECK(node.script->requests.empty());
+}
+
+TEST_CASE("apply says whether it is a dry run, and how long it is on trial") {
+  fixture node;
+  const temporary_folder folder;
+  const auto path = folder.write("n.yaml", "interface: {name: weft7}\n");
+  REQUIRE(apply_file({path, true, 60s}, node.link(), node.io()) == exit_fine);
+  const auto sent = node.script->all<apply_config>().at(0);
+  CHECK(sent.dry_run);
+  CHECK(sent.confirm_within == 60s);
+  REQUIRE(reload(true, node.link(), node.io()) == exit_fine);
+  CHECK(node.script->all<reload_config>().at(0).dry_run);
+  CHECK(confirm(node.link(), node.io()) == exit_fine);
+  CHECK(node.script->all<confirm_config>().size() == 1);
 }
 
 TEST_CASE("reload prints what has changed, or every line of what is wrong") {
   fixture node;
   node.script->changes = {0, 1, 0, {}};
-  CHECK(reload(node.link(), node.io()) == exit_fine);
+  CHECK(reload(false, node.link(), node.io()) == exit_fine);
   CHECK(node.out.str() == "1 peer changed\n");
   CHECK(node.script->all<reload_config>().size() == 1);
   node.script->refusal
     = make_error(EINVAL, "a.yaml:1:1: x\na.yaml:2:1: y", "file");
-  CHECK(reload(node.link(), node.io()) == exit_mistaken);
+  CHECK(reload(false, node.link(), node.io()) == exit_mistaken);
   CHECK(node.err.str() == "weft: a.yaml:1:1: x\na.yaml:2:1: y\n");
 }
 

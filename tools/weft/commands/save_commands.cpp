@@ -9,6 +9,7 @@
 #include "tools/weft/places/running_node.hpp"
 #include "tools/weft/secret_output.hpp"
 #include "tools/weft/view/control_text.hpp"
+#include "tools/weft/view/format.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -167,8 +168,8 @@ int export_running(bool with_keys, const node_connection& link,
       return report(added.error(), link.json, io);
     warn_if_public(io);
   } else if (const auto count = running->with_preshared_key.size(); count > 0) {
-    io.out << "# Without the preshared keys of " << count
-           << " peers: 'weft apply' of this file would remove them.\n"
+    io.out << "# Without the preshared keys of " << format_count(count, "peer")
+           << ": 'weft apply' of this file would remove them.\n"
               "# Name their files (preshared_key_file), or export with "
               "--keys.\n";
   }
