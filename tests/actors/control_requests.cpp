@@ -223,8 +223,9 @@ TEST_CASE_METHOD(connected, "The log has who asked for what") {
   CHECK_FALSE(server.log->count("asks: get_status"));
 }
 
-TEST_CASE_METHOD(connected, "The log has which peer was meant, by the beginning "
-                            "of its key") {
+TEST_CASE_METHOD(connected,
+                 "The log has which peer was meant, by the beginning "
+                 "of its key") {
   public_key key;
   key.bytes.fill(std::byte{7});
   change(remove_peer{key});
