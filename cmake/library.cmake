@@ -26,3 +26,6 @@ endforeach()
 # find_package(weft COMPONENTS metrics), weft::metrics.
 add_library(weft::metrics ALIAS weft_metrics)
 set_target_properties(weft_metrics PROPERTIES EXPORT_NAME metrics)
+target_link_libraries(weft_metrics INTERFACE weft_library)
+file(CONFIGURE OUTPUT include/weft/metrics.hpp
+     CONTENT "#include \"actors/metrics/start_metrics.hpp\" // IWYU pragma: export\n")

@@ -92,8 +92,8 @@ http_server::~http_server() {
     return;
   loop_.forget(descriptor_);
   // The library wants nobody to be suspended any more.
-  for (auto& [connection, client] : clients_) {
-    if (client.at == stage::waits)
+  for (auto& [connection, one] : clients_) {
+    if (one.at == stage::waits)
       MHD_resume_connection(connection);
   }
   MHD_stop_daemon(daemon_);
@@ -124,9 +124,9 @@ void http_server::came(MHD_Connection* connection) {
 /// Called when a request's head is there, and again once it is resumed.
 bool http_server::respond(MHD_Connection* connection, std::string_view method,
                           std::string_view path) {
-  auto& client = clients_.at(connection);
-  if (client.answer)
-    return queue(connection, *client.answer);
+  auto& one = clients_.at(connection);
+  if (one.answer)
+    return queue(connection, *one.answer);
   if (path != path_)
     return queue(connection, {MHD_HTTP_NOT_FOUND, "text/plain; charset=utf-8",
                               "There is " + path_ + " alone.\n"});
@@ -135,7 +135,7 @@ bool http_server::respond(MHD_Connection* connection, std::string_view method,
                  {MHD_HTTP_METHOD_NOT_ALLOWED, "text/plain; charset=utf-8",
                   "It can be read, and that is all.\n"},
                  "GET, HEAD");
-  client.at = stage::waits;
+  one.at = stage::waits;
   MHD_suspend_connection(connection);
   owner_.asked();
   return true;
@@ -144,12 +144,12 @@ bool http_server::respond(MHD_Connection* connection, std::string_view method,
 void http_server::answer(http_answer what) {
   const auto shared = std::make_shared<const http_answer>(std::move(what));
   const auto until = loop_.now() + limits_.patience;
-  for (auto& [connection, client] : clients_) {
-    if (client.at != stage::waits)
+  for (auto& [connection, one] : clients_) {
+    if (one.at != stage::waits)
       continue;
-    client.at = stage::is_answered;
-    client.answer = shared;
-    client.until = until;
+    one.at = stage::is_answered;
+    one.answer = shared;
+    one.until = until;
     MHD_resume_connection(connection);
   }
   alarm_.set(until);
@@ -158,13 +158,13 @@ void http_server::answer(http_answer what) {
 
 void http_server::cut_off_slow() {
   const auto now = loop_.now();
-  for (auto& [connection, client] : clients_) {
-    if (client.at == stage::waits)
+  for (auto& [connection, one] : clients_) {
+    if (one.at == stage::waits)
       continue;
-    if (client.until <= now)
-      ::shutdown(client.descriptor, SHUT_RDWR); // the library notices
+    if (one.until <= now)
+      ::shutdown(one.descriptor, SHUT_RDWR); // the library notices
     else
-      alarm_.set(client.until);
+      alarm_.set(one.until);
   }
   run();
 }

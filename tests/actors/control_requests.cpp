@@ -223,6 +223,25 @@ TEST_CASE_METHOD(connected, "The log has who asked for what") {
   CHECK_FALSE(server.log->count("asks: get_status"));
 }
 
+TEST_CASE_METHOD(connected,
+                 "The log has which peer was meant, by the beginning "
+                 "of its key") {
+  public_key key;
+  key.bytes.fill(std::byte{7});
+  change(remove_peer{key});
+  CHECK(server.logs("asks: remove_peer BwcHBwcH..."));
+  peer_config added;
+  added.public_key = key;
+  added.name = "a\nforged line";
+  std::ignore = client.try_ask<config_changes>(remote, add_peer{added});
+  CHECK(server.logs("asks: add_peer BwcHBwcH..."));
+  CHECK_FALSE(server.log->count("forged line"));
+  patch<peer_config> update;
+  update.public_key = key;
+  change(update_peer{update});
+  CHECK(server.logs("asks: update_peer BwcHBwcH..."));
+}
+
 TEST_CASE_METHOD(connected, "Two programs are served at a time, and one that "
                             "ends leaves nothing behind") {
   {

@@ -76,7 +76,7 @@ public:
   std::shared_ptr<line_sink> log = std::make_shared<line_sink>();
   gateway_options options;
   world home;
-  fake<overlay_actor> overlay{home};
+  fake<overlay_root_actor> overlay{home};
   gateway_actor gateway;
 };
 

@@ -12,7 +12,7 @@ import time
 import harness
 
 
-class Control(harness.NetnsTest):
+class Steered(harness.NetnsTest):
     """A daemon on the left, steered from the right, where its peer is."""
 
     PORT = 7447
@@ -92,6 +92,8 @@ log: {{level: debug}}
     def logged(self, text):
         harness.wait_until(lambda: text in self.daemon.output(), f"the daemon logs {text!r}")
 
+
+class Control(Steered):
     def test_a_peer_comes_and_goes_from_another_host(self):
         watch = harness.Process(self, [harness.WEFT, "watch", "--json", *self.as_user("dash")], self.right)
         self.logged("dash")

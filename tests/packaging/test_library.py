@@ -46,6 +46,7 @@ class Library(support.FolderTest):
                       "find_package leaves the module path alone")
         run("cmake", "--build", build, timeout=500, env=self.environment)
         self.assert_runs(f"{build}/consumer", "an overlay ran")
+        self.assertNotIn("microhttpd", run("ldd", f"{build}/consumer").stdout, "metrics were not asked for")
         with open(f"{build}/compile_commands.json") as file:
             command = json.load(file)[0]["command"]
         flags = [word for word in shlex.split(command) if word.startswith(("-W", "-f", "-D", "-O"))]
@@ -53,6 +54,12 @@ class Library(support.FolderTest):
         self.assertEqual([f for f in flags if not f.startswith(("-DSPDLOG", "-DFMT"))], ["-O3", "-DNDEBUG"],
                          "weft's own warnings and definitions stay at home")
         self.assertNotIn(ROOT, command.replace(HERE, ""), "nothing is taken from the sources")
+
+    def test_a_cmake_project_asks_for_metrics_by_name(self):
+        build, _ = self.configure(f"{HERE}/consumer", "-DWANTED=COMPONENTS;metrics")
+        run("cmake", "--build", build, timeout=500, env=self.environment)
+        self.assertIn("microhttpd", run("ldd", f"{build}/consumer").stdout)
+        self.assert_runs(f"{build}/consumer", "its metrics are served")
 
     def test_a_compiler_with_the_flags_of_pkg_config_builds_the_example(self):
         example = f"{ROOT}/tools/examples/embedded_service.cpp"

@@ -33,7 +33,8 @@ class Packages(support.FolderTest):
         for path in ("/usr/sbin/weftd", "/usr/bin/weft", "/usr/lib/systemd/system/weft@.service",
                      "/usr/share/man/man1/weft.1.gz", "/usr/share/man/man8/weftd.8.gz",
                      "/usr/share/doc/weft/examples/node.yaml", "/usr/share/doc/weft/copyright",
-                     "/usr/share/doc/weft/changelog.Debian.gz", "/usr/share/doc/weft/operations.md"):
+                     "/usr/share/doc/weft/changelog.Debian.gz", "/usr/share/doc/weft/operations.md",
+                     "/usr/share/weft/prometheus/alerts.yml", "/usr/share/weft/grafana/weft.json"):
             self.assertIn(path, files)
         self.assertEqual(files["/etc/weft/"], ["drwx------", "root/root"])
         self.assertFalse(any(path.startswith("/etc/weft/") and path != "/etc/weft/" for path in files))
@@ -45,6 +46,7 @@ class Packages(support.FolderTest):
     def test_weft_dev_has_what_a_program_needs(self):
         files, libraries = self.files["weft-dev"], f"/usr/lib/{self.multiarch()}"
         for path in ("/usr/include/weft/weft.hpp", "/usr/include/weft/messages/control.hpp",
+                     "/usr/include/weft/metrics.hpp", f"{libraries}/libweft_metrics.a",
                      f"{libraries}/libweft_actors.a", f"{libraries}/libweft_protocol.a",
                      f"{libraries}/cmake/weft/weftConfig.cmake", f"{libraries}/cmake/weft/weftConfigVersion.cmake",
                      f"{libraries}/pkgconfig/weft.pc", "/usr/share/doc/weft-dev/copyright",
@@ -71,7 +73,8 @@ class Packages(support.FolderTest):
             self.assertGreater(len(description), 3)
             self.assertTrue(all(re.match(r" (\.|\S.{1,78})$", line) for line in description), description)
         depends = self.field("weft", "Depends")
-        for library in ("libc6", "libcaf-core0.17", "libsodium23", "libssl3", "libyaml-cpp0.7", "libmnl0"):
+        for library in ("libc6", "libcaf-core0.17", "libsodium23", "libssl3", "libyaml-cpp0.7", "libmnl0",
+                        "libmicrohttpd12"):
             self.assertIn(library, depends, "computed from the programs")
         self.assertNotIn("-dev", depends)
         self.assertIn("libcaf-dev (>= 0.17.6)", self.field("weft-dev", "Depends"))

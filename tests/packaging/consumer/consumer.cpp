@@ -2,6 +2,9 @@
 #include "config/yaml.hpp"
 
 #include <weft/weft.hpp>
+#ifdef WITH_METRICS
+#  include <weft/metrics.hpp>
+#endif
 
 #include <chrono>
 #include <iostream>
@@ -9,6 +12,27 @@
 namespace {
 
 static_assert(own_setting == 7);
+
+#ifdef WITH_METRICS
+bool serves_metrics(caf::actor_system& system,
+                    const weft::overlay_actor& overlay) {
+  weft::metrics_options options;
+  options.config.listen = weft::parse_endpoint("127.0.0.1:0");
+  const auto server = weft::start_metrics(system, overlay, options);
+  if (!server)
+    return false;
+  bool listens = false;
+  caf::scoped_actor self{system};
+  self
+    ->request(*server, std::chrono::seconds{30}, weft::metrics_places_request{})
+    .receive(
+      [&](const weft::metrics_places& places) {
+        listens = places.listen.has_value();
+      },
+      [](const caf::error&) {});
+  return listens;
+}
+#endif
 
 int run(caf::actor_system& system) {
   weft::system_random random;
@@ -33,6 +57,10 @@ int run(caf::actor_system& system) {
       [](const caf::error& why) {
         std::cerr << weft::error_message(why) << '\n';
       });
+#ifdef WITH_METRICS
+  if (serves_metrics(system, started->actor))
+    std::cout << "its metrics are served\n";
+#endif
   caf::anon_send(started->actor, weft::shut_down{});
   // This system has no middleman, which connections need.
   if (weft::connect_overlay(system, weft::local_target{"/nowhere.sock"}))
