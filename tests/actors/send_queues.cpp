@@ -2,9 +2,13 @@
 
 #include "tests/actors/support.hpp"
 #include "tests/platform/support.hpp"
+#include "tests/protocol/support.hpp"
 
 #include <net/if.h>
 #include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
 
 using namespace weft;
 using namespace weft::test;
@@ -164,5 +168,47 @@ TEST_CASE("Once sending has been finished nothing waits, and what had no room "
   sender.loop.run([&] { sender.queues->finish(); });
   CHECK(sender.free_batches() == queueing::pool_size);
   CHECK(sender.overload() > before);
+  CHECK(sender.loop.falls_asleep());
+}
+
+TEST_CASE("What the network says is read from the sockets of detours, too") {
+  if (!can_make_networks())
+    return;
+  const full_way way;
+  const endpoint full{address("10.7.0.2"), 9};
+  queueing sender(true);
+  for (int i = 0; i < 200 && sender.overload() == 0; ++i)
+    REQUIRE(sender.send(full));
+  REQUIRE(sender.loop.run([&] { return sender.queues->detours(); }) == 1);
+  fake<peer_actor> peer{sender.home};
+  deterministic_random random{3};
+  const auto indices = std::make_shared<receiver_index_codec>(random);
+  peer_table table;
+  table.set(0, peer.handle());
+  sender.loop.run([&] {
+    sender.errors.set_routes(
+      std::make_shared<routes>(allowed_ips{}, table, indices));
+  });
+  // The kernel chooses the socket by a hash: half of the four are only sent by,
+  // and nobody reads the others here.
+  constexpr int ways = 64;
+  for (int i = 0; i < ways; ++i) {
+    auto closed = open_udp(ip_family::v4);
+    const auto to = loopback(closed, ip_family::v4);
+    closed = open_udp(ip_family::v4); // another one
+    outgoing_ptr batch{new outgoing_batch};
+    const auto initiation = batch->datagrams.add_message(wire::initiation_size);
+    std::fill(initiation.begin(), initiation.end(), std::byte{0});
+    initiation[0] = std::byte{1};
+    store_le(initiation.data() + wire::initiation_sender,
+             indices->encode(0, 1));
+    sender.loop.run([&] {
+      outgoing_datagrams datagrams{std::move(batch), {to, {}}, peer.handle()};
+      sender.queues->send(datagrams);
+    });
+  }
+  const auto told = peer.next<path_failed>();
+  CHECK(told.code == ECONNREFUSED);
+  CHECK(told.initiation == indices->encode(0, 1));
   CHECK(sender.loop.falls_asleep());
 }
