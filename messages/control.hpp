@@ -99,9 +99,9 @@ struct set_log_level {
 /// Ends the overlay: its interface and its sockets are removed.
 struct shut_down {};
 
-/// Begins a handshake with a peer, also if there is a session, but not within
-/// 5 s of the last one.  An unknown peer is an error.  What came of it, the
-/// peer's status says.
+/// Begins a handshake with a peer, also if there is a session; within 5 s of
+/// the last one, once they are over.  An unknown peer is an error.  What came
+/// of it, the peer's status says.
 struct begin_handshake {
   public_key peer;
 };

@@ -48,6 +48,14 @@ class Explain(harness.NetnsTest):
         self.assertTrue(text.endswith("\n\nnode2 answers, and nothing is wrong.\n"), text)
         self.left.weft("explain", "node9", code=5)
 
+    def test_a_peer_that_has_just_gone(self):
+        self.start()
+        nodes.wait_for_ping(self.left, self.right)
+        self.right.process.kill()
+        found = self.explain()
+        self.assertEqual(found["state"], "up")  # anybody may say that it is gone
+        self.assertIn("no answer from 10.90.0.2:51820", found["conclusion"])
+
     def test_a_wrong_key_of_the_peer(self):
         self.mine["public_key"] = harness.pubkey(harness.genkey())
         self.start()

@@ -7,6 +7,7 @@
 #include "tools/weft/commands/explain.hpp"
 
 #include "platform/clock.hpp"
+#include "protocol/base/wireguard.hpp"
 #include "tools/weft/explain/host.hpp"
 #include "tools/weft/places/find_peer.hpp"
 #include "tools/weft/places/requests.hpp"
@@ -69,18 +70,17 @@ outcome<void> try_handshake(const explain_options& options,
   if (!begun)
     return tl::unexpected(begun.error());
   facts.tried = true;
-  // None is begun within 5 s of the last.
-  if (peer.session_age && *peer.session_age < 5s) {
-    facts.answered = true;
-    return {};
-  }
+  // Within 5 s of the last one it is begun once they are over.
+  const auto later
+    = peer.session_age ? limits::rekey_timeout - *peer.session_age : 0s;
   const auto since = peer.last_handshake
                        ? std::chrono::floor<std::chrono::seconds>(
                            peer.last_handshake->time_since_epoch())
                              .count()
                            + 1
                        : std::int64_t{0};
-  const auto until = std::chrono::steady_clock::now() + options.patience;
+  const auto until = std::chrono::steady_clock::now() + options.patience
+                     + std::max<duration>(later, 0s);
   while (!facts.answered && std::chrono::steady_clock::now() < until) {
     ::poll(nullptr, 0, look_interval);
     const auto is = ask<bool>(link, check_handshake{peer.public_key, since});
