@@ -282,12 +282,15 @@ class Service(unittest.TestCase):
     def test_removal_keeps_what_is_in_etc_weft_and_purging_leaves_nothing(self):
         self.assertIn("d700 /etc/weft", self.files())
         self.start_both()
+        self.wait_for_handshakes("a", "b")
         self.machine.systemctl("enable", "weft@a")
         self.machine.run("dpkg", "--remove", "weft", "weft-dev")
         self.assertEqual(self.machine.run("ip", "-br", "link").stdout.count("\n"), 1, "only lo is left")
         kept = {f"/etc/weft/{name}.{kind}" for name in self.nodes for kind in ("key", "yaml")}
-        self.assertEqual(self.added(), kept | {"/etc/weft", "/var/lib/weft", "/etc/systemd/system/multi-user.target.wants",
-                                       "/etc/systemd/system/multi-user.target.wants/weft@a.service"})
+        remembered = {f"/var/lib/weft/{name}{file}" for name in self.nodes for file in ("", "/peers")}
+        self.assertEqual(self.added(), kept | remembered
+                         | {"/etc/weft", "/var/lib/weft", "/etc/systemd/system/multi-user.target.wants",
+                            "/etc/systemd/system/multi-user.target.wants/weft@a.service"})
         self.machine.run("dpkg", "--purge", "weft", "weft-dev")
         self.assertEqual(self.added(), kept | {"/etc/weft", "/etc/systemd/system/multi-user.target.wants"})
         self.assertEqual(self.gone(), set())
