@@ -96,6 +96,7 @@ void yaml_text::change_items(const yaml_node& map, std::string_view key,
                              const std::set<std::size_t>& removed,
                              const std::vector<yaml_item>& added) {
   std::vector<std::string> in_flow;
+  in_flow.reserve(added.size());
   for (const auto& item : added)
     in_flow.push_back(item.flow());
   const auto entry = entry_of(map, key);
@@ -379,6 +380,7 @@ tl::expected<std::string, std::string> yaml_text::result() {
       continue;
     }
     std::vector<extent> all;
+    all.reserve(entries.size());
     for (const auto& entry : entries)
       all.push_back({begin_of(entry.key), end_of_entry(entry)});
     change_flow(*map, all, changed.removed, changed.added);

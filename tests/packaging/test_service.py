@@ -130,6 +130,19 @@ class Service(unittest.TestCase):
         with open(f"{support.ROOT}/docs/operations.md") as file:
             self.assertIn(f" {MOST_EXPOSURE / 10} ", file.read(), "the documented exposure")
 
+    def test_what_is_saved_and_what_is_remembered_is_there_after_a_restart(self):
+        self.start_both()
+        self.wait_for_handshakes("a", "b")
+        peer = self.machine.run("wg", "show", "a", "peers").stdout.strip()
+        self.machine.run("weft", "peer", "set", peer, "--name", "far", "--save", "-i", "a")
+        text = self.machine.read("/etc/weft/a.yaml")
+        self.assertIn('name: "far"', text)
+        self.assertIn("persistent_keepalive: 1s", text)
+        self.machine.systemctl("restart", "weft@a")
+        self.assertIn("far", self.machine.run("weft", "peers", "-i", "a").stdout)
+        self.assertIn(peer, self.machine.read("/var/lib/weft/a/peers"))
+        self.assertEqual(os.stat(self.machine.path("/var/lib/weft/a")).st_mode & 0o7777, 0o700)
+
     def test_nodes_run_with_one_capability_and_a_system_call_filter(self):
         self.start_both()
         self.wait_for_handshakes("a", "b")
@@ -269,12 +282,15 @@ class Service(unittest.TestCase):
     def test_removal_keeps_what_is_in_etc_weft_and_purging_leaves_nothing(self):
         self.assertIn("d700 /etc/weft", self.files())
         self.start_both()
+        self.wait_for_handshakes("a", "b")
         self.machine.systemctl("enable", "weft@a")
         self.machine.run("dpkg", "--remove", "weft", "weft-dev")
         self.assertEqual(self.machine.run("ip", "-br", "link").stdout.count("\n"), 1, "only lo is left")
         kept = {f"/etc/weft/{name}.{kind}" for name in self.nodes for kind in ("key", "yaml")}
-        self.assertEqual(self.added(), kept | {"/etc/weft", "/var/lib/weft", "/etc/systemd/system/multi-user.target.wants",
-                                       "/etc/systemd/system/multi-user.target.wants/weft@a.service"})
+        remembered = {f"/var/lib/weft/{name}{file}" for name in self.nodes for file in ("", "/peers")}
+        self.assertEqual(self.added(), kept | remembered
+                         | {"/etc/weft", "/var/lib/weft", "/etc/systemd/system/multi-user.target.wants",
+                            "/etc/systemd/system/multi-user.target.wants/weft@a.service"})
         self.machine.run("dpkg", "--purge", "weft", "weft-dev")
         self.assertEqual(self.added(), kept | {"/etc/weft", "/etc/systemd/system/multi-user.target.wants"})
         self.assertEqual(self.gone(), set())
