@@ -71,8 +71,8 @@ _weft() {
   case $command in
     genkey | pubkey | genpsk) options='--json' ;;
     check) options='--strict --json' files=yes ;;
-    export) files=yes ;;
-    import) options='--output' files=yes ;;
+    export) options='--json' files=yes ;;
+    import) options='--output --json' files=yes ;;
     status) options="$node --verbose" values=_weft_interfaces ;;
     peers | reload | shutdown) options=$node values=_weft_interfaces ;;
     watch) options="$node --count" values=_weft_interfaces ;;

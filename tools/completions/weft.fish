@@ -97,7 +97,7 @@ for command in check import export apply
     complete -c weft -n "__weft_is $command" -F
 end
 complete -c weft -n '__weft_is import' -s o -l output -r -F
-for command in genkey pubkey genpsk check
+for command in genkey pubkey genpsk check import export
     complete -c weft -n "__weft_is $command" -l json -d 'Print JSON'
 end
 complete -c weft -n '__weft_is check' -l strict -d 'Take warnings for mistakes'
