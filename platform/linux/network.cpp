@@ -194,7 +194,11 @@ network_configurator::add_route(int interface_index, const ip_prefix& network) {
     return false;
   done.error().message += ". It leads through another interface (ip route show "
                           + to_string(target)
-                          + "): remove that route, or narrow the allowed IPs";
+                          + "): remove that route, or narrow "
+                            "interface.cluster_networks";
+  if (target.length == 0)
+    done.error().message += ". For a default route start wg-quick, which "
+                            "starts weftd";
   return tl::unexpected(std::move(done.error()));
 }
 

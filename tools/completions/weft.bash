@@ -72,7 +72,7 @@ _weft() {
     genkey | pubkey | genpsk) options='--json' ;;
     check) options='--strict --json' files=yes ;;
     export) options="$node --running --keys" files=yes ;;
-    import) options='--output' files=yes ;;
+    import) options='--output --json' files=yes ;;
     status) options="$node --verbose" values=_weft_interfaces ;;
     peers | shutdown) options=$node values=_weft_interfaces ;;
     confirm) options=$node ;;

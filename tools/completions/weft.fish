@@ -109,7 +109,7 @@ complete -c weft -n '__weft_is apply' -l confirm -x -d 'Take it back after this 
 complete -c weft -n '__weft_is export' -l running -d 'What runs, as YAML'
 complete -c weft -n '__weft_is export' -l keys -d 'With its keys'
 complete -c weft -n '__weft_is import' -s o -l output -r -F
-for command in genkey pubkey genpsk check
+for command in genkey pubkey genpsk check import export
     complete -c weft -n "__weft_is $command" -l json -d 'Print JSON'
 end
 complete -c weft -n '__weft_is check' -l strict -d 'Take warnings for mistakes'

@@ -51,6 +51,10 @@ void command_line::add_json(CLI::App& to) {
   to.add_flag("--json", json_, "Print JSON, errors too");
 }
 
+void command_line::add_errors(CLI::App& to) {
+  to.add_flag("--json", json_, "Print errors as JSON");
+}
+
 void command_line::add_key_commands() {
   const auto add_key
     = [this](const std::string& name, const std::string& description,
@@ -74,15 +78,18 @@ void command_line::add_config_commands() {
   check.add_flag("--strict", strict_,
                  "Take warnings for mistakes: exit with 2");
   add_json(check);
-  auto& import = add_to(
-    app_, "import", "Print a wg-quick file as YAML, with its keys",
-    [this](const streams& io) { return import_config(file_, output_, io); });
+  auto& import
+    = add_to(app_, "import", "Print a wg-quick file as YAML, with its keys",
+             [this](const streams& io) {
+               return import_config(file_, output_, json_, io);
+             });
   import
     .add_option("WG_CONF", file_,
                 "File in wg-quick's format; its name is the interface's")
     ->required();
   import.add_option("-o,--output", output_,
                     "Write to this new file, for its owner only (0600)");
+  add_errors(import);
 }
 
 void command_line::add_pki_commands() {

@@ -32,6 +32,8 @@ public:
 
 private:
   void add_json(CLI::App& to);
+  /// For what prints a file.
+  void add_errors(CLI::App& to);
   void add_key_commands();
   void add_config_commands();
   void add_pki_commands();

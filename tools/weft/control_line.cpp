@@ -65,7 +65,7 @@ int run_export(const control_arguments& given, const streams& io) {
                           "or --running, to have what runs as YAML"),
                   given.connection.json, io);
   if (!given.running)
-    return export_config(given.text, io);
+    return export_config(given.text, given.connection.json, io);
   return run_on_node(
     given,
     [](const control_arguments& all, const node_connection& link,

@@ -42,11 +42,11 @@ int check_config(const std::string& path, const check_options& options,
 
 /// Converts a wg-quick file to YAML, into `output` (made for its owner only,
 /// never overwritten), or printed if that is empty.
-int import_config(const std::string& path, const std::string& output,
+int import_config(const std::string& path, const std::string& output, bool json,
                   const streams& io);
 
 /// Prints a YAML file in wg-quick's format.
-int export_config(const std::string& path, const streams& io);
+int export_config(const std::string& path, bool json, const streams& io);
 
 /// For the commands that deal with the certificates of remote control.
 struct pki_options {

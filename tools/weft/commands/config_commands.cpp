@@ -3,7 +3,11 @@
 #include "platform/resolve.hpp"
 #include "protocol/base/wipe.hpp"
 #include "tools/weft/commands/commands.hpp"
+#include "tools/weft/failure.hpp"
 #include "tools/weft/secret_output.hpp"
+#include "tools/weft/view/json_text.hpp"
+
+#include <nlohmann/json.hpp>
 
 #include <array>
 #include <cerrno>
@@ -15,9 +19,29 @@ namespace weft {
 
 namespace {
 
-void print(const config_errors& errors, const char* prefix, std::ostream& err) {
-  for (const auto& error : errors)
-    err << prefix << to_string(error) << '\n';
+/// Mistakes of a file: a line each.
+int report(const config_errors& errors, bool json, const streams& io) {
+  for (const auto& error : errors) {
+    if (json)
+      report(mistake(to_string(error), error.key), true, io);
+    else
+      io.err << to_string(error) << '\n';
+  }
+  return exit_mistaken;
+}
+
+/// What a conversion leaves out.
+void warn(const config_errors& ignored, bool json, const streams& io) {
+  for (const auto& one : ignored) {
+    if (json) {
+      nlohmann::ordered_json out;
+      out["warning"]["message"] = to_string(one);
+      out["warning"]["field"] = null_if_empty(one.key);
+      io.err << to_line(out);
+    } else {
+      io.err << "warning: " << to_string(one) << '\n';
+    }
+  }
 }
 
 result<std::string> read_file(const std::string& path) {
@@ -39,21 +63,18 @@ result<std::string> read_file(const std::string& path) {
 
 } // namespace
 
-int import_config(const std::string& path, const std::string& output,
+int import_config(const std::string& path, const std::string& output, bool json,
                   const streams& io) {
   auto text = read_file(path);
-  if (!text) {
-    io.err << "weft: " << text.error().message << '\n';
-    return exit_mistaken;
-  }
+  if (!text)
+    return report({exit_mistaken, text.error().code, text.error().message},
+                  json, io);
   const auto imported
     = import_wg_quick(*text, path, std::filesystem::path(path).stem().string(),
                       find_service_port);
-  if (!imported) {
-    print(imported.error(), "", io.err);
-    return exit_mistaken;
-  }
-  print(imported->ignored, "warning: ", io.err);
+  if (!imported)
+    return report(imported.error(), json, io);
+  warn(imported->ignored, json, io);
   auto yaml = format_yaml(imported->config);
   const text_wiper wipes_yaml(yaml);
   if (output.empty()) {
@@ -61,20 +82,17 @@ int import_config(const std::string& path, const std::string& output,
     io.out << yaml;
     return exit_fine;
   }
-  if (auto written = write_secret_file(output, yaml); !written) {
-    io.err << "weft: " << written.error().message << '\n';
-    return exit_failure;
-  }
+  if (auto written = write_secret_file(output, yaml); !written)
+    return report({exit_failure, written.error().code, written.error().message},
+                  json, io);
   return exit_fine;
 }
 
-int export_config(const std::string& path, const streams& io) {
+int export_config(const std::string& path, bool json, const streams& io) {
   const auto config
     = load_yaml(path, private_key_rule::required, nullptr, std::nullopt);
-  if (!config) {
-    print(config.error(), "", io.err);
-    return exit_mistaken;
-  }
+  if (!config)
+    return report(config.error(), json, io);
   warn_if_public(io);
   auto text = export_wg_quick(*config);
   const text_wiper wipes_text(text);

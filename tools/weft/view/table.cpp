@@ -106,7 +106,7 @@ columns lay_out(const std::vector<row>& rows, std::size_t width) {
   };
   const auto& endpoint = layout[2];
   widen(1, width);
-  widen(0, width == table_width ? widest_label : width);
+  widen(0, std::max(widest_label, width / 4));
   auto taken = indent + gap * (layout.size() - 1);
   for (const auto& one : layout)
     taken += &one != &endpoint ? one.width : 0;

@@ -43,8 +43,10 @@ int urgency(peer_word word) {
     - worst_first.begin());
 }
 
-auto name_rank(const top_peer& peer) {
-  return std::forward_as_tuple(peer.name.empty(), peer.name, peer.public_key);
+bool is_before_by_name(const top_peer& a, const top_peer& b) {
+  if (a.name.empty() != b.name.empty())
+    return b.name.empty();
+  return std::tie(a.name, a.public_key) < std::tie(b.name, b.public_key);
 }
 
 auto traffic_rank(const top_peer& peer) {
@@ -70,7 +72,7 @@ bool comes_first(const top_peer& a, const top_peer& b, top_order order) {
     case top_order::name:
       break;
   }
-  return name_rank(a) < name_rank(b);
+  return is_before_by_name(a, b);
 }
 
 /// How a key moves the peers: by how many, 0 for a screenful.
