@@ -104,8 +104,8 @@ struct device_status {
   /// Control over the network: `open`, or `closed: ` and why;
   /// empty: none is configured.
   std::string remote_control;
-  std::vector<ip_prefix> routes; ///< into the tunnel, as configured
-  bool link_up = true;           ///< the interface
+  std::vector<ip_prefix> routes;   ///< into the tunnel, as configured
+  bool link_up = true;             ///< the interface
   std::vector<event_count> events; ///< since the start, of all kinds
   std::uint64_t events_lost = 0;   ///< that subscribers were too slow for
   std::vector<pool_use> pools;

@@ -111,10 +111,9 @@ void command_line::add_pki_commands() {
   auto* issue
     = add_pki("issue", "Make a certificate and its key", issue_certificate);
   issue->add_option("NAME", pki_.name, "Whose certificate")->required();
-  issue
-    ->add_option("--role", pki_.role,
-                 "What it is for: operator (the default) and viewer are "
-                 "clients, node is a server");
+  issue->add_option("--role", pki_.role,
+                    "What it is for: operator (the default) and viewer are "
+                    "clients, node is a server");
   issue
     ->add_option("--host", pki_.hosts,
                  "Host name or IP address that a node is reached at, beside "
@@ -126,9 +125,9 @@ void command_line::add_pki_commands() {
               renew_certificate);
   renew->add_option("NAME", pki_.name, "Whose certificate")->required();
   for (auto* each : {issue, renew})
-    add_number(*each,
-               {"--days", "How long it holds (365)", "a number of days", 1, 3650},
-               [this](double days) { pki_.days = static_cast<int>(days); });
+    add_number(
+      *each, {"--days", "How long it holds (365)", "a number of days", 1, 3650},
+      [this](double days) { pki_.days = static_cast<int>(days); });
   add_pki("revoke", "Revoke all certificates of a name", revoke_certificates)
     ->add_option("NAME", pki_.name, "Whose certificates")
     ->required();
