@@ -238,6 +238,7 @@ void peer::note_failure(const path_failed& failure) {
     health_.send_error(failure.code, failure.where, at.now);
   else if (session_.awaits_answer(*failure.initiation))
     health_.network_error(failure.code, failure.where, at.now);
+  tell_health(at);
   follow_up(at);
 }
 

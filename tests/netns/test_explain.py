@@ -148,6 +148,33 @@ class Explain(harness.NetnsTest):
         self.assertIn("net0 (1400)", found["findings"][0]["text"])
         self.assertTrue(found["findings"][0]["hint"])
 
+    def test_preshared_keys_that_differ(self):
+        self.text_file("psk", harness.genpsk() + "\n")
+        self.mine["preshared_key_file"] = "psk"
+        self.start()
+        self.assert_concludes("the preshared keys differ")
+
+    def test_an_address_that_is_refused(self):
+        self.theirs["allowed_ips"] = ["10.200.77.0/24", "fd00:200:1::/48"]
+        self.start()
+        self.talk()
+        self.assert_concludes("on this side: node1: packets from 10.200.1.1 in its tunnel are refused",
+                              node=self.right, peer="node1")
+
+    def test_two_machines_with_one_key(self):
+        third = nodes.Node(self, self.namespace("t"), 3)
+        self.link(third.home, self.right.home, ["10.91.0.3/24"], ["10.91.0.2/24"], name="net1")
+        third.private_key = self.left.private_key
+        self.text_file(f"{third.name}.key", third.private_key + "\n")
+        third.knows(self.right, "10.91.0.2:51820")
+        third.write(addresses=["10.200.1.3/24"])
+        self.start()
+        third.start()
+        self.talk()
+        harness.Process(self, ["ping", "-n", "-q", "-i", "0.2", nodes.address_of(self.right)], third.home)
+        self.assert_concludes("on the other side: node1: two machines use its key: the endpoint goes to and fro",
+                              node=self.right, peer="node1")
+
 
 if __name__ == "__main__":
     harness.main()
