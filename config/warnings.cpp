@@ -1,6 +1,7 @@
 #include "config/warnings.hpp"
 
 #include "config/fields.hpp"
+#include "config/metrics_checks.hpp"
 
 #include <algorithm>
 #include <array>
@@ -89,6 +90,8 @@ public:
       check_endpoint(config_.peers[i], peer_at(i));
       check_allowed_ips(config_.peers[i], peer_at(i));
     }
+    if (auto message = metrics_warning(config_.metrics))
+      warn("metrics.listen", std::move(*message));
     return std::move(found_);
   }
 

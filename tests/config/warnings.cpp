@@ -135,6 +135,16 @@ TEST_CASE("A default route says what does the same") {
                  && Contains("wg-quick"));
 }
 
+TEST_CASE("Metrics that others than this host can read are warned of") {
+  CHECK_THAT(warning([](node_config& config) {
+               config.metrics.listen = *parse_endpoint("10.0.0.2:9586");
+             }),
+             Contains("metrics.listen: ") && Contains("10.0.0.2:9586"));
+  CHECK(warning([](node_config& config) {
+          config.metrics.listen = *parse_endpoint("127.0.0.1:9586");
+        }).empty());
+}
+
 TEST_CASE("A field has the place of its value, or of what is around it") {
   const auto* text = "interface:\n"
                      "  mtu: 1420\n"
