@@ -158,6 +158,8 @@ class Control(Steered):
         path = f"{self.folder}/pki/node.pem"
         watch = harness.Process(self, [harness.WEFT, "watch", "--json", *self.as_user("alice")], self.right)
         harness.wait_until(lambda: "alice came in" in self.daemon.output(), "alice watches")
+        self.assertIn("info: control: certificate alice came in", self.daemon.output())
+        self.assertIn("debug: control: certificate dash came in", self.daemon.output(), "viewers come often")
         self.pki("issue", "node", "--role", "node", "--host", "10.90.0.1")
         os.rename(path, path + ".away")
         os.mkdir(path)
