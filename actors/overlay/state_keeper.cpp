@@ -21,7 +21,7 @@ state_keeper::behavior_type state_keeper::make_behavior() {
       changed_ = true;
       schedule();
     },
-    [this](const state_written& done) { written(done.failure); },
+    [this](const state_written& end) { written(end.failure); },
   };
 }
 
@@ -71,8 +71,8 @@ void state_keeper::write() {
     threads_.run("weft-state", me,
                  [write = state_.write,
                   text = format_memory(state_.remembered)] {
-                   const auto done = write(text);
-                   return state_written{done ? "" : done.error().message};
+                   const auto kept = write(text);
+                   return state_written{kept ? "" : kept.error().message};
                  });
   } catch (const std::system_error& error) {
     written(std::string{"there is no thread to write it: "} + error.what());
