@@ -285,10 +285,12 @@ edit_yaml(const std::string& path, const file_source& files,
   edit.keys = changes.take_keys();
   file_digest after;
   auto again = load_yaml(path, after.watching(with_changes(path, fixed, edit)));
-  if (!again || normal(*again) != normal(wanted))
+  if (!again || normal(*again) != normal(wanted)) {
+    wipe_text(edit.text);
     return tl::unexpected(path
                           + ": it is written in a way that cannot be changed "
                             "without loss; write the change into it yourself");
+  }
   edit.edited = after.text();
   edit.after = std::move(*again);
   return edit;

@@ -24,8 +24,9 @@ struct yaml_item {
 
 /// Collects changes of one text, which take place together in result().  They
 /// must not overlap: nothing within an item that is removed, and each key once.
-/// What cannot be changed without loss (a comment in the middle of what goes, a
-/// value over several lines) is refused, and then nothing is changed.
+/// What cannot be changed without loss (a comment within a list in brackets, a
+/// value over several lines) is refused, and then nothing is changed.  Comments
+/// in the lines of an item that is removed go with it.
 class yaml_text {
 public:
   /// Both must live as long as this object; `tree` was made from `text`.

@@ -114,10 +114,12 @@ struct get_configuration {
   std::uint32_t first_peer = 0;
 };
 
-/// From whoever is about to save the file: what its digest will be.  A watched
-/// file that has it is not read again.
+/// From whoever saves the file: the digest that it has now, and the one that it
+/// is about to get (once it is saved, the same).  A watched file that has one
+/// of them is not read again.
 struct expect_file {
-  std::string digest;
+  std::string now;
+  std::string next;
 };
 
 /// What waits for a confirmation (apply_config) stays.  Who asked for it cannot
@@ -263,7 +265,8 @@ inline constexpr std::tuple request_table{
   request_row<get_configuration, node_configuration,
               &get_configuration::first_peer>{
     {"weft::get_configuration", control_role::operate, answer_size::large}},
-  request_row<expect_file, void, &expect_file::digest>{{"weft::expect_file"}},
+  request_row<expect_file, void, &expect_file::now, &expect_file::next>{
+    {"weft::expect_file"}},
   request_row<confirm_config, void>{{"weft::confirm_config"}},
   request_row<reset_peer, config_changes, &reset_peer::peer>{
     {"weft::reset_peer"}},

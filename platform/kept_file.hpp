@@ -40,7 +40,9 @@ private:
 
   file_descriptor folder_; ///< holds the lock
   std::string path_;
-  std::mutex mutex_;
+  std::timed_mutex writing_; ///< may be held for as long as the disk takes
+  std::mutex mutex_;         ///< of left_; never while the disk is waited for,
+                             ///< but at the end
   std::optional<std::string> left_;
 };
 

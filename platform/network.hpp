@@ -33,10 +33,13 @@ public:
   /// stays.
   result<void> remove_route(int interface_index, const ip_prefix& network);
   result<std::uint32_t> mtu(int interface_index);
+  /// Its addresses, with their host bits.
+  result<std::vector<ip_prefix>> addresses(int interface_index);
+  /// The networks that the main table leads through it.
+  result<std::vector<ip_prefix>> routes(int interface_index);
 
 private:
   network_configurator() = default;
-  result<bool> has_route(int interface_index, const ip_prefix& network);
   std::string name_of(int interface_index);
   file_descriptor fd_;
 };
@@ -61,8 +64,9 @@ leads_into_tunnel(const ip_address& destination, const ip_address& source,
                   std::uint32_t fwmark);
 
 /// Whether the local address of a path, which has one, is still right: it is an
-/// address of this host, and datagrams with `fwmark` leave by the interface
-/// that the peer's came in by.  False also if the kernel could not be asked.
+/// address of this host (of IPv6 only a send finds that out), and datagrams
+/// with `fwmark` leave by the interface that the peer's came in by.  False also
+/// if the kernel could not be asked.
 bool source_holds(const network_path& path, std::uint32_t fwmark);
 
 /// Tells that routes, rules or addresses changed: what find_route() said, and

@@ -22,8 +22,8 @@ public:
   /// gets the old text or the new one, also after a crash.  Links go on leading
   /// to it; owner, mode and extended attributes stay.  Refused if the file was
   /// changed since open(), and wherever it cannot be replaced: it is never
-  /// written in place.
-  result<void> replace(std::string_view text);
+  /// written in place.  False: it is there, and a power failure may undo that.
+  result<bool> replace(std::string_view text);
 
 private:
   saved_file() = default;

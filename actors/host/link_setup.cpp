@@ -49,11 +49,12 @@ result<void> only_error(result<bool> done) {
 
 /// What is in `a` and not in `b`.
 std::vector<ip_prefix>
-without(const std::vector<ip_prefix>& a, const std::vector<ip_prefix>& b) {
+without(const std::vector<ip_prefix>& a, std::vector<ip_prefix> b) {
+  std::sort(b.begin(), b.end());
   std::vector<ip_prefix> result;
   std::copy_if(a.begin(), a.end(), std::back_inserter(result),
                [&](const ip_prefix& prefix) {
-                 return std::find(b.begin(), b.end(), prefix) == b.end();
+                 return !std::binary_search(b.begin(), b.end(), prefix);
                });
   return result;
 }
@@ -62,21 +63,36 @@ without(const std::vector<ip_prefix>& a, const std::vector<ip_prefix>& b) {
 
 link_repair repair_link(const interface_config& config, const tun_device& tun) {
   link_repair repair;
+  const auto failed = [&](system_error& error) {
+    if (error.code != ENETDOWN) // of routes: their time will come
+      repair.failures.push_back(std::move(error.message));
+  };
+  const auto note = [&](result<bool> added, const std::string& what) {
+    if (!added)
+      failed(added.error());
+    else if (*added)
+      repair.put_back.push_back(what);
+  };
   auto network = network_configurator::open();
   if (!network) {
-    repair.failures.push_back(std::move(network.error().message));
+    failed(network.error());
     return repair;
   }
-  const auto note = [&](result<bool> added, const std::string& what) {
-    if (added && *added)
-      repair.put_back.push_back(what);
-    else if (!added && added.error().code != ENETDOWN) // its time will come
-      repair.failures.push_back(std::move(added.error().message));
-  };
+  // Most of the time nothing is missing, and there may be many.
   const auto index = tun.interface_index();
-  for (const auto& address : config.addresses)
+  auto addresses = network->addresses(index);
+  if (!addresses) {
+    failed(addresses.error());
+    return repair;
+  }
+  for (const auto& address : without(config.addresses, *addresses))
     note(network->add_address(index, address), "address " + to_string(address));
-  for (const auto& prefix : config.cluster_networks)
+  auto routes = network->routes(index); // some come with an address
+  if (!routes) {
+    failed(routes.error());
+    return repair;
+  }
+  for (const auto& prefix : without(config.cluster_networks, *routes))
     note(network->add_route(index, prefix), "route " + to_string(prefix));
   return repair;
 }

@@ -27,7 +27,8 @@ constexpr std::array<metric_family, 21> table{{
    "How often the peer's actor failed and was started again."},
   {"weft_build_info", gauge, "Always 1; the version of the program."},
   {"weft_up", gauge,
-   "Whether the node can speak to peers: 0 if it has no private key."},
+   "Whether the node can speak to peers: 0 if it has no private key, or its "
+   "link is down."},
   {"weft_start_time_seconds", gauge, "UNIX time when the node was started."},
   {"weft_peers", gauge, "Peers in each state."},
   {"weft_dropped_packets_total", counter,
@@ -117,7 +118,7 @@ void node_metrics::add_device(const device_status& status) {
   const auto own = metric_labels{{"interface", interface_}}.text();
   samples_.add(family("weft_build_info"), labels("version", status.version), 1);
   samples_.add(family("weft_up"), own,
-               status.public_key == public_key{} ? 0 : 1);
+               status.public_key == public_key{} || !status.link_up ? 0 : 1);
   samples_.add(family("weft_start_time_seconds"), own,
                seconds_of(status.started));
   for (const auto& [reason, packets] : status.drops)

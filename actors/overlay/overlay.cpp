@@ -21,6 +21,13 @@ namespace weft {
 
 using namespace std::chrono_literals;
 
+namespace {
+
+/// Routes of a host may change all the time, most of which does not concern us.
+constexpr auto between_looks = 1s;
+
+} // namespace
+
 overlay::overlay(caf::actor_config& config, io_loop_ptr loop,
                  overlay_options options,
                  std::shared_ptr<overlay_resources> resources)
@@ -95,7 +102,7 @@ overlay::behavior_type overlay::make_behavior() {
     [this](const get_configuration& asked) { return configuration(asked); },
     [this](const expect_file& asked) { return expect(asked); },
     [this](const confirm_config&) { return confirm(); },
-    [this](const reset_peer& asked) { return delegate(registry_, asked); },
+    [this](const reset_peer& asked) { return reset(asked); },
   };
 }
 
@@ -261,10 +268,13 @@ void overlay::set_link_up(bool up) {
 }
 
 void overlay::repair_host_by_turns() {
-  if (repairs_.has(loop().now()))
+  const auto now = loop().now();
+  const auto due = std::max(repairs_.has(now) ? now : repairs_.available(),
+                            looked_at_host_ + between_looks);
+  if (due <= now)
     repair_host();
   else if (!repair_later_)
-    repair_later_ = call_at(repairs_.available(), [this] {
+    repair_later_ = call_at(due, [this] {
       repair_later_ = {};
       repair_host();
     });
@@ -273,6 +283,7 @@ void overlay::repair_host_by_turns() {
 void overlay::repair_host() {
   if (!options_.configure_link || !resources_->link || !link_up_)
     return;
+  looked_at_host_ = loop().now();
   const auto repair = repair_link(options_.config.interface, *resources_->tun);
   if (repair.failures != repair_failures_) {
     repair_failures_ = repair.failures;

@@ -113,6 +113,7 @@ private:
   caf::result<config_changes> schedule(waiting_change change);
   caf::result<node_configuration> configuration(const get_configuration& asked);
   caf::result<void> expect(const expect_file& asked);
+  caf::result<config_changes> reset(const reset_peer& asked);
   void enqueue_change(waiting_change change);
   void tell_event(event_kind kind, std::string reason);
   void remote_control_changes(const std::string& why_closed);
@@ -240,6 +241,7 @@ private:
   deadline_id routes_settle_;
   deadline_id repair_later_;
   std::vector<std::string> repair_failures_; ///< that were told
+  time_point looked_at_host_{};
   token_bucket repairs_{5, std::chrono::seconds{10}};
   bool fight_told_ = false;
   std::vector<lane> lanes_;

@@ -152,7 +152,7 @@ void overlay::note(std::string text) {
 /// Who asks for allowed IPs is told where the host sends nothing to them.
 void overlay::note_unrouted() {
   const auto& change = changes_.front();
-  if (change.whole || !options_.configure_link)
+  if (change.whole || !options_.configure_link || !resources_->tun)
     return; // of a file, `weft check` tells; else the routes are not ours
   constexpr std::size_t most = 5;
   std::vector<ip_prefix> added;

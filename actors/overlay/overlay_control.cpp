@@ -69,7 +69,7 @@ void overlay::enqueue_change(waiting_change change) {
   if (trial_ && !belongs_to_trial && !change.dry_run)
     return change.answer(on_trial(), {});
   change.weight = weight_of(change.update, change.whole);
-  if (!changes_.empty()
+  if (!changes_.empty() && !change.takes_back
       && (changes_.size() >= most_changes
           || changes_weight_ + change.weight > most_weight)) {
     auto reason = make_error(EBUSY, "too many changes wait already: nothing "
@@ -142,8 +142,16 @@ overlay::configuration(const get_configuration& asked) {
 caf::result<void> overlay::expect(const expect_file& asked) {
   if (trial_)
     return on_trial();
-  expected_digest_ = asked.digest;
+  options_.file_digest = asked.now;
+  expected_digest_ = asked.next;
   return caf::unit;
+}
+
+caf::result<config_changes> overlay::reset(const reset_peer& asked) {
+  if (trial_)
+    return on_trial();
+  ++changes_made_; // the order of the peers
+  return delegate(registry_, asked);
 }
 
 caf::error overlay::to_error(field_error&& what) {

@@ -102,9 +102,15 @@ void overlay::config_is_overdue() {
 void overlay::config_was_read(config_read& read) {
   call_off(reload_.patience_ends);
   if (std::exchange(reload_.overdue, false)) {
-    // What was read may be old by now.
-    options_.log->warn("the configuration file answers again: it is read anew");
-    reload_.wanted = reload_state::aim::always;
+    // What was read may be old by now, and who only asked what would change has
+    // had an answer.
+    using aim = reload_state::aim;
+    reload_.wanted = std::max(reload_.wanted, reload_.present_aim);
+    if (reload_.wanted == aim::dry_run && reload_.next.empty())
+      reload_.wanted = aim::nothing;
+    options_.log->warn("the configuration file answers again{}",
+                       reload_.wanted == aim::nothing ? ""
+                                                      : ": it is read anew");
     finish_reload({}, {});
     return;
   }
@@ -121,14 +127,21 @@ void overlay::config_was_read(config_read& read) {
   const bool is_known
     = !digest.empty()
       && (digest == options_.file_digest || digest == expected_digest_);
-  if (aim == reload_state::aim::dry_run
-      || (aim == reload_state::aim::if_changed && is_known))
+  if (aim == reload_state::aim::dry_run)
     return finish_reload({}, {});
+  if (aim == reload_state::aim::if_changed && is_known) {
+    options_.file_digest = digest; // if it is the announced one, the only one
+    return finish_reload({}, {});
+  }
+  if (trial_)
+    trial_->reload_after = true; // it is refused now
   auto change = change_to(config);
   change.answer = [this, read_digest = digest](const caf::error& reason,
                                                const config_changes& changes) {
-    if (!reason)
+    if (!reason) {
       options_.file_digest = read_digest;
+      expected_digest_.clear();
+    }
     finish_reload(reason, changes);
   };
   enqueue_change(std::move(change));

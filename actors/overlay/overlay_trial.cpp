@@ -12,6 +12,8 @@ namespace {
 
 constexpr std::chrono::seconds shortest_trial{1};
 constexpr std::chrono::seconds longest_trial = std::chrono::hours{1};
+/// To take it back, if something stands in the way.
+constexpr std::chrono::seconds between_attempts{5};
 
 } // namespace
 
@@ -69,10 +71,15 @@ void overlay::take_back() {
   change.takes_back = true;
   change.changes.notes.emplace_back(
     "the configuration before is back: nobody confirmed the new one");
-  change.whole = std::move(trial_->former);
+  change.whole = trial_->former;
   change.whole->control = options_.config.control;
-  change.answer
-    = [this](const caf::error&, const config_changes&) { end_trial(); };
+  change.answer = [this](const caf::error& reason, const config_changes&) {
+    if (!reason)
+      end_trial();
+    else if (error_code(reason) != ESHUTDOWN)
+      trial_->ends
+        = call_at(loop().now() + between_attempts, [this] { take_back(); });
+  };
   enqueue_change(std::move(change));
 }
 

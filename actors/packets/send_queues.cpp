@@ -185,11 +185,14 @@ bool send_queues::try_send(queue& by, waiting_batch& waiting) {
   waiting.sent = result.sent;
   if (result.source_was_invalid && waiting.datagrams.peer)
     caf::anon_send(waiting.datagrams.peer, source_lost{});
-  drops_.dropped(drop_reason::send_failed, result.failed - result.crowded_out);
-  drops_.dropped(drop_reason::send_overload, result.crowded_out);
-  if (result.failed > result.crowded_out)
+  if (result.crowded_out > 0)
+    drops_.dropped(drop_reason::send_overload, result.crowded_out);
+  if (result.failed > result.crowded_out) {
+    drops_.dropped(drop_reason::send_failed,
+                   result.failed - result.crowded_out);
     errors_.send_failed(waiting.datagrams.peer, path.remote, result.code,
                         loop_.now());
+  }
   return result.status != udp_socket::io_status::would_block;
 }
 

@@ -121,8 +121,10 @@ void handshake_gate::tell_wrong_key(const endpoint& from, time_point now) {
   // At any port: a peer behind NAT speaks from another one than it listens at.
   auto place = by_endpoint_.lower_bound(endpoint{from.address, 0, 0});
   auto is_peer = false;
-  for (; place != by_endpoint_.end() && place->first.address == from.address;
-       ++place) {
+  constexpr std::size_t most = 8; // of those behind one NAT
+  for (std::size_t count = 0; count < most && place != by_endpoint_.end()
+                              && place->first.address == from.address;
+       ++place, ++count) {
     is_peer = true;
     auto& peer = peers_.at(place->second);
     if (peer.warned && now - *peer.warned < min_warn_interval)
@@ -143,7 +145,7 @@ void handshake_gate::tell_stranger(const public_key& key,
   if (strangers_.knocks(key, from, loop().now()))
     log_->info("a stranger with the key {} (claimed) asks for a handshake from "
                "{}: add the peer, if it is one",
-               shortened(to_string(key)), to_string(from));
+               to_string(key), to_string(from));
 }
 
 bool handshake_gate::is_under_load(time_point now) {

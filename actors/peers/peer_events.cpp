@@ -11,7 +11,8 @@ void peer::tell_events(const instant& at) {
     health_.endpoint_known(told_.remote, at.now);
     tell(event_kind::endpoint_changed, at);
     endpoint_moved(path->remote, at);
-    note();
+    if (path->local) // it was heard from there, and not only tried
+      note();
   }
   if (told_.handshake != session_.last_handshake()) {
     told_.handshake = session_.last_handshake();

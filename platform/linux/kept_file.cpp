@@ -7,8 +7,16 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 
 namespace weft {
+
+namespace {
+
+/// The end of a process waits so long for a write that is under way.
+constexpr std::chrono::seconds patience{5};
+
+} // namespace
 
 result<std::shared_ptr<kept_file>>
 kept_file::open(const std::string& folder, const std::string& name) {
@@ -39,9 +47,12 @@ result<std::string> kept_file::read(std::size_t most) const {
 }
 
 result<void> kept_file::write(const std::string& text) {
-  const std::lock_guard guard(mutex_);
-  if (left_)
-    return {};
+  const std::lock_guard alone(writing_);
+  {
+    const std::lock_guard guard(mutex_);
+    if (left_)
+      return {};
+  }
   return replace_file(path_, text, 0600);
 }
 
@@ -51,6 +62,10 @@ void kept_file::leave(std::string text) {
 }
 
 result<void> kept_file::write_left() {
+  const std::unique_lock alone(writing_, patience);
+  if (!alone)
+    return tl::unexpected(make_system_error(ETIMEDOUT, "Cannot write " + path_,
+                                            "Its file system does not answer"));
   const std::lock_guard guard(mutex_);
   if (!left_)
     return {};

@@ -5,6 +5,7 @@
 #include <net/if.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 
 namespace weft {
@@ -106,6 +107,29 @@ route_attributes parse_route(const nlmsghdr& message) {
   return state.route;
 }
 
+/// The address that a message about one states, as the interface's own.
+std::optional<ip_address> parse_address(const nlmsghdr& message) {
+  const auto* info
+    = static_cast<const ifaddrmsg*>(mnl_nlmsg_get_payload(&message));
+  struct context {
+    std::optional<ip_address> local; ///< of IPv4; of IPv6 there may be none
+    std::optional<ip_address> other; ///< of IPv4 it may be a peer's
+    std::uint8_t family = 0;
+  } state{{}, {}, info->ifa_family};
+  mnl_attr_parse(
+    &message, sizeof(ifaddrmsg),
+    [](const nlattr* attribute, void* data) -> int {
+      auto& to = *static_cast<context*>(data);
+      if (mnl_attr_get_type(attribute) == IFA_LOCAL)
+        to.local = to_address(attribute, to.family);
+      else if (mnl_attr_get_type(attribute) == IFA_ADDRESS)
+        to.other = to_address(attribute, to.family);
+      return MNL_CB_OK;
+    },
+    &state);
+  return state.local ? state.local : state.other;
+}
+
 } // namespace
 
 result<network_configurator> network_configurator::open() {
@@ -187,10 +211,10 @@ network_configurator::add_route(int interface_index, const ip_prefix& network) {
   if (done.error().code != EEXIST)
     return tl::unexpected(std::move(done.error()));
   // Fine if it leads here already, perhaps together with an address.
-  auto here = has_route(interface_index, target);
+  auto here = routes(interface_index);
   if (!here)
     return tl::unexpected(here.error());
-  if (*here)
+  if (std::ranges::find(*here, target) != here->end())
     return false;
   done.error().message += ". It leads through another interface (ip route show "
                           + to_string(target)
@@ -202,35 +226,59 @@ network_configurator::add_route(int interface_index, const ip_prefix& network) {
   return tl::unexpected(std::move(done.error()));
 }
 
-result<bool>
-network_configurator::has_route(int interface_index, const ip_prefix& network) {
-  netlink::request query{RTM_GETROUTE, NLM_F_DUMP};
-  auto& filter = query.payload<rtmsg>();
-  filter.rtm_family = system_family(network.address);
-  filter.rtm_table = RT_TABLE_MAIN;
-  mnl_attr_put_u32(query.header(), RTA_OIF,
-                   static_cast<std::uint32_t>(interface_index));
-  bool found = false;
+result<std::vector<ip_prefix>>
+network_configurator::addresses(int interface_index) {
+  netlink::request query{RTM_GETADDR, NLM_F_DUMP};
+  auto& filter = query.payload<ifaddrmsg>();
+  filter.ifa_family = AF_UNSPEC;
+  filter.ifa_index = static_cast<std::uint32_t>(interface_index);
+  std::vector<ip_prefix> found;
   auto done = netlink::execute(
-    fd_.get(), query, [] { return std::string{"Cannot list the routes"}; },
+    fd_.get(), query, [] { return std::string{"Cannot list the addresses"}; },
     [&](const nlmsghdr& message) {
-      if (message.nlmsg_type != RTM_NEWROUTE)
+      if (message.nlmsg_type != RTM_NEWADDR)
         return;
       const auto* info
-        = static_cast<const rtmsg*>(mnl_nlmsg_get_payload(&message));
-      const auto route = parse_route(message);
+        = static_cast<const ifaddrmsg*>(mnl_nlmsg_get_payload(&message));
       // Kernels before 5.0 do not filter.
-      auto destination
-        = route.destination.value_or(ip_address{network.address.family, {}});
-      found = found
-              || (route.table == RT_TABLE_MAIN
-                  && route.interface_index
-                       == static_cast<std::uint32_t>(interface_index)
-                  && info->rtm_dst_len == network.length
-                  && destination == network.address);
+      if (info->ifa_index != static_cast<std::uint32_t>(interface_index))
+        return;
+      if (const auto address = parse_address(message))
+        found.push_back({*address, info->ifa_prefixlen});
     });
   if (!done)
     return tl::unexpected(done.error());
+  return found;
+}
+
+result<std::vector<ip_prefix>>
+network_configurator::routes(int interface_index) {
+  std::vector<ip_prefix> found;
+  for (const auto family : {ip_family::v4, ip_family::v6}) {
+    netlink::request query{RTM_GETROUTE, NLM_F_DUMP};
+    auto& filter = query.payload<rtmsg>();
+    filter.rtm_family = system_family(ip_address{family, {}});
+    filter.rtm_table = RT_TABLE_MAIN;
+    mnl_attr_put_u32(query.header(), RTA_OIF,
+                     static_cast<std::uint32_t>(interface_index));
+    auto done = netlink::execute(
+      fd_.get(), query, [] { return std::string{"Cannot list the routes"}; },
+      [&](const nlmsghdr& message) {
+        if (message.nlmsg_type != RTM_NEWROUTE)
+          return;
+        const auto* info
+          = static_cast<const rtmsg*>(mnl_nlmsg_get_payload(&message));
+        const auto route = parse_route(message);
+        // Kernels before 5.0 do not filter.
+        if (route.table == RT_TABLE_MAIN
+            && route.interface_index
+                 == static_cast<std::uint32_t>(interface_index))
+          found.push_back({route.destination.value_or(ip_address{family, {}}),
+                           info->rtm_dst_len});
+      });
+    if (!done)
+      return tl::unexpected(done.error());
+  }
   return found;
 }
 

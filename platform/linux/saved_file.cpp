@@ -60,11 +60,15 @@ bool write_all(int fd, std::string_view text) {
   return ::fsync(fd) == 0;
 }
 
-bool sync_folder_of(const std::string& path) {
+file_descriptor open_folder_of(const std::string& path) {
   const auto folder = std::filesystem::path{path}.parent_path().string();
-  const file_descriptor fd{::open(folder.empty() ? "." : folder.c_str(),
-                                  O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-  return fd && ::fsync(fd.get()) == 0;
+  return file_descriptor{::open(folder.empty() ? "." : folder.c_str(),
+                                O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+}
+
+bool sync_folder_of(const std::string& path) {
+  const auto folder = open_folder_of(path);
+  return folder && ::fsync(folder.get()) == 0;
 }
 
 /// Access lists and labels are among them.
@@ -95,10 +99,11 @@ bool copy_attributes(int from, int to) {
 /// Owner before mode: chown() clears bits of it.
 bool copy_guards(int from, int to) {
   struct stat info {};
-  if (::fstat(from, &info) != 0)
+  struct stat made {}; // in some folders new files have the folder's group
+  if (::fstat(from, &info) != 0 || ::fstat(to, &made) != 0)
     return false;
   const bool is_owners
-    = info.st_uid == ::geteuid() && info.st_gid == ::getegid();
+    = info.st_uid == made.st_uid && info.st_gid == made.st_gid;
   return (is_owners || ::fchown(to, info.st_uid, info.st_gid) == 0)
          && copy_attributes(from, to)
          && ::fchmod(to, info.st_mode & 07777U) == 0;
@@ -141,8 +146,11 @@ result<saved_file> saved_file::open(const std::string& path) {
   }
 }
 
-result<void> saved_file::replace(std::string_view text) {
+result<bool> saved_file::replace(std::string_view text) {
   const std::filesystem::path place{path_};
+  const auto folder = open_folder_of(path_);
+  if (!folder)
+    return cannot_save(path_, errno);
   const auto temporary
     = (place.parent_path() / ("." + place.filename().string() + ".saving"))
         .string();
@@ -154,7 +162,7 @@ result<void> saved_file::replace(std::string_view text) {
     return cannot_save(path_, errno);
   const auto give_up = [&](auto&& failure) {
     ::unlink(temporary.c_str());
-    return result<void>{std::forward<decltype(failure)>(failure)};
+    return result<bool>{std::forward<decltype(failure)>(failure)};
   };
   if (!copy_guards(fd_.get(), made.get()) || !write_all(made.get(), text))
     return give_up(cannot_save(path_, errno));
@@ -162,9 +170,7 @@ result<void> saved_file::replace(std::string_view text) {
     return give_up(changed_meanwhile(path_));
   if (::rename(temporary.c_str(), path_.c_str()) != 0)
     return give_up(cannot_save(path_, errno));
-  if (!sync_folder_of(path_))
-    return cannot_save(path_, errno);
-  return {};
+  return ::fsync(folder.get()) == 0;
 }
 
 result<void> make_secret_file(const std::string& path, std::string_view text) {

@@ -7,6 +7,7 @@
 
 #include <cstring>
 #include <optional>
+#include <tuple>
 
 namespace weft {
 
@@ -35,6 +36,14 @@ std::optional<sock_extended_err> error_in(msghdr& header) {
   return std::nullopt;
 }
 
+/// An error whose message found no room in the queue: a socket that only sends
+/// would count as ready for ever.
+void clear_pending(int fd) {
+  int error = 0;
+  socklen_t size = sizeof error;
+  std::ignore = ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
+}
+
 } // namespace
 
 void udp_socket::receive_errors(std::vector<network_error>& out) {
@@ -53,8 +62,10 @@ void udp_socket::receive_errors(std::vector<network_error>& out) {
     header.msg_controllen = error_memory::capacity;
     const auto length
       = ::recvmsg(fd_.get(), &header, MSG_ERRQUEUE | MSG_DONTWAIT);
-    if (length < 0)
+    if (length < 0) {
+      clear_pending(fd_.get());
       return; // EAGAIN: that was all
+    }
     const auto said = error_in(header);
     if (!said)
       continue;

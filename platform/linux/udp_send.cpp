@@ -282,9 +282,10 @@ udp_socket::transmit(const_byte_span memory, std::span<const slice> slices,
       may_have_errors_ = true;
       continue;
     }
-    repetitions = 0;
-    if (overcome(trying, gso_, code, messages.counts[0]))
+    if (overcome(trying, gso_, code, messages.counts[0])) {
+      repetitions = 0;
       continue;
+    }
     if (code == ENOBUFS)
       outcome.crowded_out += messages.counts[0];
     outcome.code = code;

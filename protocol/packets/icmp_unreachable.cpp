@@ -146,21 +146,22 @@ std::vector<std::byte> make_unreachable(const_byte_span packet) {
 
 std::vector<std::byte>
 unreachable_answers::answer(const_byte_span packet, time_point now) {
-  if (!all_.has(now))
-    return {}; // before anything is built
-  auto made = make_unreachable(packet);
-  if (made.empty() || !may_answer(parse_ip_packet(packet)->source, now))
+  const auto view = parse_ip_packet(packet);
+  if (!view || !all_.has(now))
     return {};
-  return made;
-}
-
-bool unreachable_answers::may_answer(const ip_address& source, time_point now) {
-  // Those that are missing none need no memory: some hundred are left.
+  // Sources that are missing none need no memory: some hundred are left.
   std::erase_if(sources_,
                 [now](const auto& each) { return each.second.is_full(now); });
-  auto& one = sources_.try_emplace(source, 10, std::chrono::milliseconds{100})
-                .first->second;
-  return one.has(now) && all_.take(now) && one.take(now);
+  const auto known = sources_.find(view->source);
+  if (known != sources_.end() && !known->second.has(now))
+    return {};
+  auto made = make_unreachable(packet);
+  if (made.empty())
+    return made;
+  all_.take(now);
+  sources_.try_emplace(view->source, 10, std::chrono::milliseconds{100})
+    .first->second.take(now);
+  return made;
 }
 
 } // namespace weft

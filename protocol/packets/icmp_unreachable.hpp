@@ -26,8 +26,6 @@ public:
   std::vector<std::byte> answer(const_byte_span packet, time_point now);
 
 private:
-  bool may_answer(const ip_address& source, time_point now);
-
   token_bucket all_{100, std::chrono::milliseconds{10}};
   std::map<ip_address, token_bucket> sources_; ///< those answered lately
 };

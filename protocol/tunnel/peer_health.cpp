@@ -36,6 +36,8 @@ std::string_view to_string(peer_word word) {
 
 void peer_health::identity_changed(bool is_there, time_point now) {
   enabled_ = is_there;
+  if (since_ == time_point{})
+    since_ = now; // it begins to exist
   forget_attempts();
   update(now);
 }
@@ -96,9 +98,10 @@ void peer_health::send_error(int error, const endpoint& address,
 }
 
 void peer_health::found(const peer_trouble& what, time_point now) {
-  // What anybody may claim at any time does not hide what was seen.
-  if (std::holds_alternative<trouble::wrong_key_used>(what) && finding_
-      && is_fresh(*finding_, now))
+  // What anybody may claim at any time says nothing of a peer that is up, and
+  // does not hide what was seen.
+  if (std::holds_alternative<trouble::wrong_key_used>(what)
+      && (word_ == peer_word::up || (finding_ && is_fresh(*finding_, now))))
     return;
   finding_ = {what, now};
 }
@@ -158,7 +161,9 @@ std::optional<peer_trouble> peer_health::reason(time_point now) const {
 
 std::optional<peer_trouble> peer_health::take_news(time_point now) {
   auto news = reason(now);
-  if (!news || word_ == peer_word::waiting)
+  // A peer that nobody wants anything of is no trouble.
+  if (!news || word_ == peer_word::waiting
+      || std::holds_alternative<trouble::no_handshake>(*news))
     return std::nullopt;
   auto& told = told_.at(news->index());
   if (told && now - *told < news_interval)

@@ -88,8 +88,8 @@ struct in_words {
   }
   std::string operator()(const trouble::clock_behind& found) const {
     return "its handshakes from " + to_string(found.from) + " are "
-           + seconds_of(found.by)
-           + " older than one before: set its clock, or its key is used by "
+           + std::to_string(found.by.count())
+           + " s older than one before: set its clock, or its key is used by "
              "two machines";
   }
   std::string operator()(const trouble::wrong_key_used& found) const {

@@ -231,11 +231,10 @@ TEST_CASE_METHOD(gated, "A stranger is told of with key and address, once a "
   const auto key = to_string(stranger.key());
   for (int i = 0; i < 3; ++i)
     pass({message_of(stranger.initiation(), from_host(77))});
-  CHECK(lines->count("a stranger with the key " + key.substr(0, 8)
-                     + "... (claimed) asks for a handshake from "
-                       "192.0.2.77:51820")
+  CHECK(lines->count("a stranger with the key "
+                     + key // `weft peer add` takes it
+                     + " (claimed) asks for a handshake from 192.0.2.77:51820")
         == 1);
-  CHECK(lines->count(key) == 0);
 }
 
 TEST_CASE_METHOD(gated, "Who uses a wrong key for this node is told of in one "

@@ -112,7 +112,8 @@ TEST_CASE_METHOD(tried, "What nobody confirms in time is taken back, and until "
   const auto reload
     = home.try_ask<config_changes>(one.running.actor, reload_config{});
   CHECK(code_of(reload.error()) == EBUSY);
-  CHECK(code_of(home.command(one.running.actor, expect_file{"x"})) == EBUSY);
+  CHECK(code_of(home.command(one.running.actor, expect_file{"x", "y"}))
+        == EBUSY);
   clock->advance(60s - 1ns);
   CHECK(names() == words{"beta"});
   clock->advance(1ns);
@@ -174,9 +175,18 @@ TEST_CASE_METHOD(tried,
   look();
   CHECK(names() == words{"alpha", "gamma"});
   digest = "second";
-  REQUIRE_FALSE(home.command(one.running.actor, expect_file{"second"}));
+  REQUIRE_FALSE(
+    home.command(one.running.actor, expect_file{"first", "second"}));
   look();
   CHECK(names() == words{"alpha", "gamma"});
+  // Once it is saved, an older text is news.
+  REQUIRE_FALSE(
+    home.command(one.running.actor, expect_file{"second", "second"}));
+  look();
+  CHECK(names() == words{"alpha", "gamma"});
+  digest = "first";
+  CHECK(look().peers_removed == 1);
+  home.ask<config_changes>(one.running.actor, add_peer{peer_called("gamma")});
   digest = "third";
   CHECK(look().peers_removed == 1);
   CHECK(names() == words{"alpha"});

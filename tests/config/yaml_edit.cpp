@@ -382,7 +382,9 @@ public:
     if (perhaps())
       peer.persistent_keepalive = std::chrono::seconds{below(3) * 20};
     if (perhaps())
-      peer.preshared_key = perhaps() ? preshared_key{} : preshared_key{key(8)};
+      peer.preshared_key = {};
+    else if (perhaps())
+      peer.preshared_key = key(8);
     peer.allowed_ips.clear();
     for (auto left = below(4); left > 0; --left)
       peer.allowed_ips.push_back(prefix("10." + std::to_string(n) + "."

@@ -1,6 +1,7 @@
 // Texts in the place of certificates, keys and lists of revocations: none
 // crashes the readers, and what is read can be told of.
-#include "tests/platform/read_certificate.hpp"
+#include "platform/certificates.hpp"
+#include "platform/x509.hpp"
 
 #include <cstdlib>
 
@@ -8,7 +9,7 @@ extern "C" int
 LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
   // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast)
   const std::string_view text{reinterpret_cast<const char*>(data), size};
-  if (const auto info = weft::test::read_certificate(text)) {
+  if (const auto info = weft::read_certificate(text)) {
     if (info->fingerprint.size() != 64)
       std::abort();
     for (const char c : info->name) {

@@ -66,7 +66,7 @@ class Mistakes(harness.NetnsTest):
         left, right = self.ends()
         right.peers.clear()
         self.start()
-        self.assert_said(right, line=f"a stranger with the key {left.public_key[:8]}... (claimed) asks for a "
+        self.assert_said(right, line=f"a stranger with the key {left.public_key} (claimed) asks for a "
                                      "handshake from 10.90.0.1:51820")
         self.assert_said(left, line="no answer from 10.90.0.2:51820, 3 tries", state="failing")
 

@@ -139,7 +139,6 @@ class Kept(harness.NetnsTest):
             checked = subprocess.run([harness.WEFT, "check", node.file], capture_output=True, text=True, check=False)
             self.assertEqual(checked.returncode, 0, checked.stderr)
             self.assertIn("# and how it runs", node.text())
-        node.weft("reload")
         node.weft("peer", "set", "node2", "--keepalive", "99", "--save")
         self.assertIn("99s", node.text())
 

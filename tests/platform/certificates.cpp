@@ -1,13 +1,11 @@
 #include "platform/certificates.hpp"
 
 #include "tests/catch.hpp"
-#include "tests/platform/read_certificate.hpp"
 
 #include <algorithm>
 
 using namespace weft;
 using Catch::Contains;
-using weft::test::read_certificate;
 
 namespace {
 

@@ -1,5 +1,5 @@
 // Peers that are not weft: OpenSSL with whatever settings, and bare sockets.
-#include "tests/platform/read_certificate.hpp"
+#include "platform/certificates.hpp"
 #include "tests/platform/rework.hpp"
 #include "tests/platform/tls_support.hpp"
 

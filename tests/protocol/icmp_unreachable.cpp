@@ -184,7 +184,7 @@ TEST_CASE("A source gets ten answers a second, and all together a hundred") {
     const auto made = build(packet);
     unsigned answered = 0;
     for (unsigned i = 0; i < sent; ++i)
-      answered += answers.answer(made, now).empty() ? 0 : 1;
+      answered += answers.answer(made, now).empty() ? 0U : 1U;
     return answered;
   };
   const time_point start{1h};

@@ -280,6 +280,9 @@ TEST_CASE_METHOD(healthy, "What anybody may claim does not hide what was "
   health.found(trouble::wrong_key_used{home}, now);
   CHECK(says("192.0.2.7:51820 (claimed) uses a wrong public key"));
   CHECK(health.word() == peer_word::connecting);
+  completes_handshake();
+  health.found(trouble::wrong_key_used{home}, now);
+  CHECK_FALSE(health.reason(now));
 }
 
 TEST_CASE_METHOD(healthy, "A trouble of one kind is news once in ten minutes, "

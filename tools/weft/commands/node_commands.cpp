@@ -36,6 +36,10 @@ int apply_file(const apply_options& options, const node_connection& link,
     return report(mistake("what is on trial cannot be saved: run 'weft save' "
                           "once it is confirmed"),
                   link.json, io);
+  if (options.dry_run && link.save)
+    return report(mistake("a dry run saves nothing: leave --save or --dry-run "
+                          "out"),
+                  link.json, io);
   auto config = load_yaml(options.file, private_key_rule::optional, nullptr,
                           std::nullopt);
   if (!config) {

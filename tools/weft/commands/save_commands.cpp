@@ -85,34 +85,45 @@ make_key_files(const fs::path& folder, const std::vector<new_key_file>& keys) {
   return {};
 }
 
-outcome<void> write_file(const node_connection& link, saved_file& file,
-                         const std::string& path, const yaml_edit& edit) {
+/// A sentence about what was done.
+outcome<std::string>
+write_file(const node_connection& link, saved_file& file,
+           const std::string& path, const yaml_edit& edit) {
   // Beforehand: a watched file is read again as soon as it is there.
-  if (auto told = ask<void>(link, expect_file{edit.edited}); !told)
-    return told;
+  if (auto told = ask<void>(link, expect_file{edit.digest, edit.edited}); !told)
+    return tl::unexpected(std::move(told.error()));
   const auto folder = fs::path{path}.parent_path();
   if (auto made = make_key_files(folder, edit.keys); !made)
     return tl::unexpected(to_failure(made.error()));
-  if (auto replaced = file.replace(edit.text); !replaced) {
+  const auto replaced = file.replace(edit.text);
+  if (!replaced) {
     std::error_code ignored;
     for (const auto& key : edit.keys)
       fs::remove(folder / key.name, ignored);
     return tl::unexpected(to_failure(replaced.error()));
   }
-  return {};
+  // Without it the node only takes the former text for its own as well.
+  std::ignore = ask<void>(link, expect_file{edit.edited, edit.edited});
+  return "saved: " + path
+         + (*replaced ? ""
+                      : ", but a power failure now may undo that: its "
+                        "folder could not be synced");
 }
 
 } // namespace
 
 outcome<config_changes>
 save_running(const node_connection& link, bool dry_run) {
-  const auto running = running_from_file(link);
+  auto running = running_from_file(link);
   if (!running)
     return tl::unexpected(running.error());
-  const auto& path = running->file;
+  const auto path = running->file;
   auto file = saved_file::open(path);
   if (!file)
     return tl::unexpected(to_failure(file.error()));
+  running = running_from_file(link); // others may have saved until now
+  if (!running)
+    return tl::unexpected(running.error());
   auto edit = edit_file(*running);
   if (!edit)
     return tl::unexpected(std::move(edit.error()));
@@ -125,9 +136,10 @@ save_running(const node_connection& link, bool dry_run) {
     return changes;
   }
   if (edit->digest != edit->edited) {
-    if (auto written = write_file(link, *file, path, *edit); !written)
+    auto written = write_file(link, *file, path, *edit);
+    if (!written)
       return tl::unexpected(std::move(written.error()));
-    changes.notes.push_back("saved: " + path);
+    changes.notes.push_back(std::move(*written));
   }
   return changes;
 }
