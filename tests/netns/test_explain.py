@@ -31,7 +31,7 @@ class Explain(harness.NetnsTest):
 
         def concludes():
             nonlocal last
-            last = self.explain(**how)["conclusion"]
+            last = self.explain(code=None, **how)["conclusion"]  # it may be well until the mistake shows
             return all(word in last for word in words)
         try:
             harness.wait_until(concludes, f"{words}", seconds)

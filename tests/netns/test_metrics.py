@@ -149,12 +149,15 @@ class Clients(MetricsTest):
         self.assertLess(time.monotonic() - begin, 15)
 
     def test_whoever_does_not_take_his_answer_is_cut_off(self):
-        node = self.node(3000).start()
+        node = self.node(3000)
+        node.home.sysctl(ipv4__tcp_wmem="4096 16384 65536")  # the kernel takes no whole page off the server's hands
+        node.start()
+        before = node.descriptors()
         slow = self.connect(node)
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         slow.sendall(b"GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n")
-        before = node.descriptors()
-        harness.wait_until(lambda: node.descriptors() < before, "the connection is closed", 30)
+        harness.wait_until(lambda: node.descriptors() > before, "the connection is open", 10)
+        harness.wait_until(lambda: node.descriptors() <= before, "the connection is closed", 30)
         self.assertEqual(self.get(node)[0], "HTTP/1.1 200 OK")
 
     def test_many_idle_clients_delay_a_scrape_by_seconds_at_most(self):

@@ -61,6 +61,16 @@ class Library(support.FolderTest):
         self.assertIn("microhttpd", run("ldd", f"{build}/consumer").stdout)
         self.assert_runs(f"{build}/consumer", "its metrics are served")
 
+    def test_metrics_may_be_missing_if_they_are_optional(self):
+        with open(f"{self.folder}/libmicrohttpd.pc", "w") as file:
+            file.write("Name: none\nDescription: hides the real one\nVersion: 0\nRequires: nobody-has-this\n")
+        with mock.patch.dict(self.environment, PKG_CONFIG_PATH=self.folder):
+            _, optional = self.configure(f"{HERE}/consumer", "-DWANTED=OPTIONAL_COMPONENTS;metrics")
+            _, required = self.configure(f"{HERE}/consumer", "-DWANTED=COMPONENTS;metrics", check=False)
+        self.assertIn("its metrics: FALSE", optional.stdout)
+        self.assertNotEqual(required.returncode, 0)
+        self.assertIn("pkg-config does not find libmicrohttpd", " ".join(required.stdout.split()))
+
     def test_a_compiler_with_the_flags_of_pkg_config_builds_the_example(self):
         example = f"{ROOT}/tools/examples/embedded_service.cpp"
         program = f"{self.folder}/embedded_service"
@@ -102,7 +112,7 @@ class Library(support.FolderTest):
         include = f"{self.prefix}/include/weft"
         found = {os.path.relpath(f"{folder}/{file}", include)
                  for folder, _, files in os.walk(include) for file in files}
-        included = {"weft.hpp"}
+        included = {"weft.hpp", "metrics.hpp"}
         for path in found:
             with open(f"{include}/{path}") as file:
                 text = file.read()

@@ -1,5 +1,5 @@
 // Peers that are not weft: OpenSSL with whatever settings, and bare sockets.
-#include "platform/certificates.hpp"
+#include "platform/x509.hpp"
 #include "tests/platform/rework.hpp"
 #include "tests/platform/tls_support.hpp"
 

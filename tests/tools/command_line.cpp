@@ -145,6 +145,19 @@ TEST_CASE("a wrong word is answered with what may have been meant") {
   says({"peer", "list"}, "there is no command 'list' of 'weft peer'; did you "
                          "mean 'weft peers'?");
   says({"stop"}, "there is no command 'stop'; did you mean 'weft shutdown'?");
+  const auto means = [&](const std::string& word, const std::string& command) {
+    says({word}, "there is no command '" + word + "'; did you mean 'weft "
+                   + command + "'?");
+  };
+  means("delete", "peer remove");
+  means("rm", "peer remove");
+  means("ls", "peers");
+  means("create", "peer add");
+  means("show", "status");
+  says({"pki", "create"}, "there is no command 'create' of 'weft pki'; did you "
+                          "mean 'weft pki issue'?");
+  says({"context", "show"}, "there is no command 'show' of 'weft context'; did "
+                            "you mean 'weft context list'?");
   says({"zzzzzzzzz"},
        "there is no command 'zzzzzzzzz'; weft --help lists them");
   says({"-v"}, "there is no option '-v' of 'weft'; did you mean '--version'?");
@@ -167,7 +180,7 @@ TEST_CASE("what is missing or too much is said with the command's usage") {
       };
   says({}, "a command is missing: weft --help lists them");
   says({"peer"},
-       "a command is missing: weft peer add, set or remove is expected");
+       "a command is missing: weft peer add, set, remove or reset is expected");
   says({"peer", "remove"}, "PEER is missing: weft peer remove PEER");
   says({"allow", "add", "beta"},
        "PREFIX is missing: weft allow add PEER PREFIX...");
@@ -333,6 +346,8 @@ TEST_CASE("what needs another command or another place is said at once") {
              Contains("on trial cannot be saved"));
   CHECK_THAT(mistaken({"export"}), Contains("--running"));
   CHECK_THAT(mistaken({"export", path, "--running"}), Contains("--running"));
+  CHECK_THAT(mistaken({"export", path, "--keys"}),
+             Contains("--keys") && Contains("--running"));
   CHECK(node.script->requests.empty());
   CHECK_THAT(run({"peer", "remove", key, "--save", "--at", "gw.example:7",
                   "--certificate", "c", "--key", "k", "--ca", "a"})

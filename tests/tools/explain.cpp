@@ -14,6 +14,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cerrno>
 
 using namespace weft;
@@ -198,6 +199,51 @@ TEST_CASE("Who is asked for an echo has an address of his own in the tunnel") {
   CHECK_FALSE(address_of(peer, {}));
 }
 
+TEST_CASE("A packet that is lost once is no fault of its size") {
+  const auto to = net("10.0.0.2/32").address;
+  std::vector<std::size_t> sent;
+  std::size_t lost = 0; // of each size
+  std::size_t most = 1420;
+  const auto send = [&](const ip_address&, std::size_t size,
+                        std::chrono::milliseconds) -> result<bool> {
+    sent.push_back(size);
+    const auto tries
+      = static_cast<std::size_t>(std::count(sent.begin(), sent.end(), size));
+    return size <= most && tries > lost;
+  };
+  CHECK(try_echo(to, 1420, send)->largest == 1420);
+  CHECK(sent == std::vector<std::size_t>{100, 1420});
+  sent.clear();
+  lost = 2;
+  CHECK(try_echo(to, 1420, send)->largest == 1420);
+  sent.clear();
+  most = 1380;
+  CHECK(try_echo(to, 1420, send)->largest == 1380);
+  CHECK(std::count(sent.begin(), sent.end(), 1420U) == 3);
+  sent.clear();
+  lost = 3;
+  CHECK_FALSE(try_echo(to, 1420, send)->answers);
+}
+
+TEST_CASE("A default route into the tunnel is missed only by a node that has "
+          "one") {
+  device_status node;
+  node.interface = "lo"; // is everywhere
+  peer_status peer;
+  peer.allowed_ips = {net("0.0.0.0/0"), net("::/0"), net("127.0.0.0/8")};
+  const auto prefixes = [&] {
+    const auto facts = look_at_host(node, peer);
+    REQUIRE(facts);
+    std::vector<ip_prefix> all;
+    for (const auto& [prefix, route] : facts->to_allowed)
+      all.push_back(prefix);
+    return all;
+  };
+  CHECK(prefixes() == std::vector{net("127.0.0.0/8")});
+  node.routes = {net("10.0.0.0/8"), net("::/0")};
+  CHECK(prefixes() == std::vector{net("::/0"), net("127.0.0.0/8")});
+}
+
 TEST_CASE_METHOD(sound, "Explained: two machines with one key") {
   facts.peer.state.reason = to_string(
     trouble::key_shared{at("192.0.2.7:51820"), at("192.0.2.8:51820")});
@@ -324,6 +370,31 @@ TEST_CASE("Rules of nftables are found that refuse a port at the host's own "
   CHECK(count(rule("out", "dport", "51820", "drop")) == 0);
   CHECK(count(rule("out", "dport", "51999", "accept")) == 0);
   CHECK(count(rule("own", "dport", "51999", "drop")) == 0);
+  // Neither what has other conditions, nor what ends a list of exceptions.
+  const auto drop = [&](const std::string& before, const std::string& behind) {
+    return R"({"rule": {"family": "inet", "table": "t", "chain": "in", "expr":
+             [)"
+           + before + R"({"match": {"op": "==", "left": {"payload":
+             {"protocol": "udp", "field": "dport"}}, "right": 51820}}, )"
+           + behind + R"({"drop": null}]}})";
+  };
+  CHECK(count(drop("", R"({"counter": {"packets": 1}}, {"log": null}, )"))
+        == 1);
+  CHECK(count(drop("", R"({"limit": {"rate": 100, "inv": true}}, )")) == 0);
+  CHECK(count(drop(R"({"match": {"op": "==", "left": {"payload": {"protocol":
+                   "ip", "field": "saddr"}}, "right": "192.0.2.1"}}, )",
+                   ""))
+        == 0);
+  const auto dropped = rule("in", "dport", "51820", "drop");
+  CHECK(count(rule("in", "dport", "51820", "accept") + ", " + dropped) == 0);
+  CHECK(count(rule("in", "dport", "51820", "return") + ", " + dropped) == 0);
+  CHECK(count(rule("in", "dport", "53", "accept") + ", " + dropped) == 1);
+  CHECK(count(rule("out", "dport", "51820", "accept") + ", " + dropped) == 1);
+  CHECK(count(dropped + ", " + rule("in", "dport", "51820", "accept")) == 1);
+  CHECK(count(R"({"rule": {"family": "inet", "table": "t", "chain": "in",
+                 "expr": [{"counter": null}, {"accept": null}]}}, )"
+              + dropped)
+        == 0);
   CHECK_FALSE(read_nftables("", {1, 2}).readable);
   CHECK_FALSE(read_nftables("[1]", {1, 2}).readable);
   CHECK_FALSE(read_nftables(R"({"nftables": [{"rule": 7}]})", {1, 2}).readable);

@@ -1,3 +1,4 @@
+#include "platform/certificates.hpp"
 #include "platform/clock.hpp"
 #include "platform/files.hpp"
 #include "platform/random.hpp"
@@ -5,7 +6,6 @@
 #include "protocol/base/keys.hpp"
 #include "temporary_folder.hpp"
 #include "tests/catch.hpp"
-#include "tests/platform/read_certificate.hpp"
 #include "tools/weft/commands/commands.hpp"
 #include "tools/weft/pki/pki_folder.hpp"
 
@@ -61,7 +61,7 @@ struct office {
     return temporary_folder::read(path(file));
   }
   certificate_info info_of(const std::string& name) const {
-    const auto info = test::read_certificate(text_of(name + ".pem"));
+    const auto info = read_certificate(text_of(name + ".pem"));
     if (!info)
       FAIL(info.error().message);
     return *info;
@@ -204,6 +204,33 @@ TEST_CASE("what was never issued, or was revoked, is not renewed") {
   CHECK_THAT(hq.err, Contains("'alcie'") && Contains("alice"));
   REQUIRE(hq.run(revoke_certificates, "alice") == exit_fine);
   CHECK(hq.run(renew_certificate, "alice") == exit_mistaken);
+  CHECK_THAT(hq.err, Contains("alice was revoked") && Contains("pki issue"));
+}
+
+TEST_CASE("a name that was revoked does not get back what it had before") {
+  office hq;
+  REQUIRE(hq.run(make_authority) == exit_fine);
+  const auto now = wall_now();
+  const auto hours = [](int count) { return std::chrono::hours{count}; };
+  const auto issue = [&](control_role role, wall_time end) {
+    auto folder = pki_folder::open(hq.options.folder);
+    REQUIRE(folder);
+    REQUIRE(folder->issue({"alice", role, {}, {now - hours(3), end}}));
+  };
+  // Revoking marks only what has not expired, be it the older or the newer one.
+  const bool is_older = GENERATE(true, false);
+  if (is_older)
+    issue(control_role::operate, now - hours(2));
+  issue(control_role::view, now + hours(2));
+  if (!is_older)
+    issue(control_role::operate, now - hours(2));
+  REQUIRE(hq.run(revoke_certificates, "alice") == exit_fine);
+  CHECK(hq.run(renew_certificate, "alice") == exit_mistaken);
+  CHECK_THAT(hq.err, Contains("alice was revoked"));
+  // What is issued afterwards counts again.
+  REQUIRE(hq.issue("alice", "viewer") == exit_fine);
+  REQUIRE(hq.run(renew_certificate, "alice") == exit_fine);
+  CHECK(hq.info_of("alice").role == control_role::view);
 }
 
 TEST_CASE("a node whose certificate is gone is not renewed without its hosts") {
@@ -390,6 +417,25 @@ TEST_CASE("the other commands speak JSON, too") {
   CHECK(json::parse(hq.out).empty());
 }
 
+TEST_CASE("with --json, errors are objects, too") {
+  office hq;
+  hq.options.json = true;
+  const auto error = [&] {
+    CHECK(hq.out.empty());
+    return json::parse(hq.err).at("error");
+  };
+  CHECK(hq.run(list_certificates) == exit_mistaken);
+  CHECK(error()["code"] == "ENOENT");
+  REQUIRE(hq.run(make_authority) == exit_fine);
+  CHECK(hq.run(make_authority) == exit_mistaken);
+  CHECK(error()["code"] == "EEXIST");
+  CHECK(hq.run(renew_certificate, "alice") == exit_mistaken);
+  CHECK(error()["code"] == "EINVAL");
+  CHECK_THAT(error()["message"].get<std::string>(), Contains("'alice'"));
+  CHECK(hq.issue("alice", "root") == exit_mistaken);
+  CHECK(error()["code"] == "EINVAL");
+}
+
 TEST_CASE("a damaged index is an error that names the line") {
   office hq;
   REQUIRE(hq.run(make_authority) == exit_fine);
@@ -525,7 +571,7 @@ TEST_CASE(
     std::istringstream in;
     std::ostringstream out;
     std::ostringstream err;
-    const auto code = check_config(hq.path("gw.yaml"), {in, out, err});
+    const auto code = check_config(hq.path("gw.yaml"), {}, {in, out, err});
     hq.err = err.str();
     return code;
   };

@@ -64,6 +64,10 @@ int run_export(const control_arguments& given, const streams& io) {
     return report(mistake("give either FILE, to have it in wg-quick's format, "
                           "or --running, to have what runs as YAML"),
                   given.connection.json, io);
+  if (given.keys && !given.running)
+    return report(mistake("--keys belongs to --running: a file is printed with "
+                          "its keys in any case"),
+                  given.connection.json, io);
   if (!given.running)
     return export_config(given.text, given.connection.json, io);
   return run_on_node(

@@ -17,7 +17,8 @@ struct synonym {
   std::string_view command; ///< behind `weft`
 };
 
-constexpr std::array<synonym, 34> synonyms{{
+/// Of several commands for a word the likeliest comes first.
+constexpr std::array<synonym, 33> synonyms{{
   {"delete", "peer remove"}, {"delete", "allow remove"},
   {"del", "peer remove"},    {"del", "allow remove"},
   {"rm", "peer remove"},     {"rm", "allow remove"},
@@ -26,15 +27,15 @@ constexpr std::array<synonym, 34> synonyms{{
   {"edit", "peer set"},      {"update", "peer set"},
   {"modify", "peer set"},    {"list", "peers"},
   {"ls", "peers"},           {"ls", "context list"},
-  {"ls", "pki list"},        {"show", "peers"},
+  {"ls", "pki list"},        {"show", "status"},
   {"show", "context list"},  {"show", "pki list"},
-  {"show", "status"},        {"info", "status"},
-  {"dump", "status"},        {"events", "watch"},
-  {"monitor", "watch"},      {"stop", "shutdown"},
-  {"down", "shutdown"},      {"quit", "shutdown"},
-  {"validate", "check"},     {"verify", "check"},
-  {"switch", "context use"}, {"select", "context use"},
-  {"create", "pki issue"},   {"version", "--version"},
+  {"info", "status"},        {"dump", "status"},
+  {"events", "watch"},       {"monitor", "watch"},
+  {"stop", "shutdown"},      {"down", "shutdown"},
+  {"quit", "shutdown"},      {"validate", "check"},
+  {"verify", "check"},       {"switch", "context use"},
+  {"select", "context use"}, {"create", "pki issue"},
+  {"version", "--version"},
 }};
 
 bool is_flag(const CLI::Option& option) {
@@ -43,6 +44,21 @@ bool is_flag(const CLI::Option& option) {
 
 bool begins_with(std::string_view text, std::string_view beginning) {
   return text.substr(0, beginning.size()) == beginning;
+}
+
+/// What weft calls a command: one of this group (`peer `), else one of no
+/// group; empty: there is no other word for it.
+std::string_view find_synonym(std::string_view word, std::string_view group) {
+  std::string_view ungrouped;
+  for (const auto& [other, command] : synonyms) {
+    if (other != word)
+      continue;
+    if (begins_with(command, group))
+      return command;
+    if (ungrouped.empty() && command.find(' ') == std::string_view::npos)
+      ungrouped = command;
+  }
+  return ungrouped;
 }
 
 bool is_option(std::string_view word) {
@@ -276,15 +292,8 @@ void arranger::no_such_command(const std::string& word) {
   std::string group;
   for (const auto& one : path_)
     group += one + ' ';
-  // What others call it says more than how it is spelt; of several commands
-  // the one that is in this group.
-  std::string meant;
-  for (const auto& [other, command] : synonyms) {
-    const bool is_here = begins_with(command, group);
-    if (other == word && (is_here || meant.empty())
-        && (is_here || command.find(' ') == std::string_view::npos))
-      meant = command;
-  }
+  // What others call it says more than how it is spelt.
+  std::string meant{find_synonym(word, group)};
   if (meant.empty()) {
     std::vector<std::string> names;
     for (const auto* one : commands_of(*command_))

@@ -1,5 +1,6 @@
 #include "platform/clock.hpp"
 #include "tools/weft/commands/commands.hpp"
+#include "tools/weft/failure.hpp"
 #include "tools/weft/pki/pki_folder.hpp"
 #include "tools/weft/view/format.hpp"
 
@@ -24,23 +25,17 @@ std::string folder_of(const pki_options& options) {
   return options.folder.empty() ? default_pki_folder() : options.folder;
 }
 
-int fail(const streams& io, const std::string& message, int code) {
-  io.err << "weft: " << message << '\n';
-  return code;
+int fail(const pki_options& options, std::string message, const streams& io) {
+  return report(mistake(std::move(message)), options.json, io);
 }
 
-/// What is not there, or is there already, was named by mistake.
-int fail(const streams& io, const system_error& error) {
-  switch (error.code) {
-    case ENOENT:
-    case EEXIST:
-      return fail(io, error.message, exit_mistaken);
-    case EPERM:
-    case EACCES:
-      return fail(io, error.message, exit_forbidden);
-    default:
-      return fail(io, error.message, exit_failure);
-  }
+/// What is not there was named by mistake.
+int fail(const pki_options& options, const system_error& error,
+         const streams& io) {
+  auto what = to_failure(error);
+  if (error.code == ENOENT)
+    what.exit = exit_mistaken;
+  return report(what, options.json, io);
 }
 
 /// `2027-11-22`
@@ -122,6 +117,24 @@ std::string known_names(const std::vector<issued_entry>& entries) {
   return text.empty() ? "nothing was issued yet" : "there are: " + text;
 }
 
+std::string never_issued(const std::string& name,
+                         const std::vector<issued_entry>& entries) {
+  return "no certificate was issued to '" + printable(name) + "'; "
+         + known_names(entries);
+}
+
+/// Of a name without a certificate that could be renewed.
+std::string why_not_renewed(const std::string& name,
+                            const std::vector<issued_entry>& entries) {
+  const bool is_known
+    = std::any_of(entries.begin(), entries.end(),
+                  [&](const issued_entry& one) { return one.name == name; });
+  return is_known ? "the newest certificate of " + name
+                      + " was revoked, so that there is nothing to renew: "
+                        "'weft pki issue' makes another one"
+                  : never_issued(name, entries);
+}
+
 /// A renewal changes a role only for the new certificate.
 void warn_of_other_roles(const std::vector<issued_entry>& entries,
                          const issued_entry& made, wall_time now,
@@ -178,7 +191,7 @@ int make(pki_folder& folder, const certificate_request& request,
          const pki_options& options, const streams& io) {
   const auto made = folder.issue(request);
   if (!made)
-    return fail(io, made.error());
+    return fail(options, made.error(), io);
   const auto now = wall_now();
   warn_of_other_roles(folder.issued(), *made, now, io.err);
   const auto base = folder_of(options) + '/' + made->name;
@@ -214,7 +227,7 @@ int make_authority(const pki_options& options, const streams& io) {
     = options.name.empty() ? default_authority_name : options.name;
   const auto made = make_pki_folder(folder, name, wall_now());
   if (!made)
-    return fail(io, made.error());
+    return fail(options, made.error(), io);
   if (options.json) {
     json out;
     out["folder"] = folder;
@@ -235,19 +248,19 @@ int issue_certificate(const pki_options& options, const streams& io) {
   const auto role = options.role.empty() ? control_role::operate
                                          : parse_control_role(options.role);
   if (!role)
-    return fail(io,
+    return fail(options,
                 "there is no role '" + printable(options.role)
                   + "': it is operator, viewer or node",
-                exit_mistaken);
+                io);
   const auto request = request_of(options, *role, options.hosts);
-  if (const auto mistake = mistake_in_names(request))
-    return fail(io, *mistake, exit_mistaken);
+  if (const auto why = mistake_in_names(request))
+    return fail(options, *why, io);
   auto folder = pki_folder::open(folder_of(options));
   if (!folder)
-    return fail(io, folder.error());
+    return fail(options, folder.error(), io);
   if (const auto former = folder->possession_of(options.name)) {
     if (const auto why = forgets(options, request, *former))
-      return fail(io, *why, exit_mistaken);
+      return fail(options, *why, io);
   }
   return make(*folder, request, options, io);
 }
@@ -255,22 +268,18 @@ int issue_certificate(const pki_options& options, const streams& io) {
 int renew_certificate(const pki_options& options, const streams& io) {
   auto folder = pki_folder::open(folder_of(options));
   if (!folder)
-    return fail(io, folder.error());
+    return fail(options, folder.error(), io);
   const auto name = printable(options.name);
   const auto former = folder->possession_of(options.name);
   if (!former)
-    return fail(io,
-                "there is no certificate of '" + name
-                  + "' that was not revoked: 'weft pki issue' makes one; "
-                  + known_names(folder->issued()),
-                exit_mistaken);
+    return fail(options, why_not_renewed(options.name, folder->issued()), io);
   if (former->role == control_role::node && !former->hosts)
-    return fail(io,
+    return fail(options,
                 "the certificate " + name
                   + ".pem is not in the folder, so that nobody knows which "
                     "hosts it was for: make one with 'weft pki issue "
                   + name + " --role node --host ...'",
-                exit_mistaken);
+                io);
   const auto is_node = former->role == control_role::node;
   return make(*folder,
               request_of(options, former->role,
@@ -282,15 +291,12 @@ int revoke_certificates(const pki_options& options, const streams& io) {
   const auto now = wall_now();
   auto folder = pki_folder::open(folder_of(options));
   if (!folder)
-    return fail(io, folder.error());
+    return fail(options, folder.error(), io);
   const auto done = folder->revoke(options.name, now);
   if (!done)
-    return fail(io, done.error());
+    return fail(options, done.error(), io);
   if (!done->known)
-    return fail(io,
-                "no certificate was issued to '" + printable(options.name)
-                  + "'; " + known_names(folder->issued()),
-                exit_mistaken);
+    return fail(options, never_issued(options.name, folder->issued()), io);
   if (options.json) {
     print(to_json(done->revoked, now), io.out);
     return exit_fine;
@@ -308,7 +314,7 @@ int revoke_certificates(const pki_options& options, const streams& io) {
 int list_certificates(const pki_options& options, const streams& io) {
   auto entries = read_index(folder_of(options));
   if (!entries)
-    return fail(io, entries.error());
+    return fail(options, entries.error(), io);
   std::stable_sort(entries->begin(), entries->end(),
                    [](const auto& a, const auto& b) {
                      return a.name < b.name;

@@ -2,8 +2,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
+#include <initializer_list>
 #include <map>
 #include <memory>
 #include <string>
@@ -20,11 +22,17 @@ std::string chain_name(const json& of, const char* chain_key) {
          + of.value(chain_key, "");
 }
 
-bool refuses(const json& expressions) {
-  for (const auto& one : expressions)
-    if (one.contains("drop") || one.contains("reject"))
-      return true;
-  return false;
+using kinds = std::initializer_list<const char*>;
+
+bool is_one_of(const json& expression, kinds wanted) {
+  return std::any_of(wanted.begin(), wanted.end(), [&](const char* kind) {
+    return expression.contains(kind);
+  });
+}
+
+bool has_one_of(const json& expressions, kinds wanted) {
+  return std::any_of(expressions.begin(), expressions.end(),
+                     [&](const json& one) { return is_one_of(one, wanted); });
 }
 
 /// Whether the value of a match is this port, or holds it.
@@ -45,21 +53,39 @@ bool holds(const json& value, std::uint16_t port) {
   return false;
 }
 
-/// Whether a rule asks for UDP datagrams with `port` in `field`.
-bool asks_for(const json& expressions, const char* field, std::uint16_t port) {
+/// Whether an expression asks for UDP datagrams to `port`.
+bool asks_for(const json& expression, std::uint16_t port) {
+  const auto match = expression.find("match");
+  if (match == expression.end() || match->value("op", "") != "==")
+    return false;
+  const auto left = match->value("left", json());
+  if (!left.is_object() || !left.contains("payload"))
+    return false;
+  const auto& of = left.at("payload");
+  return of.value("protocol", "") == "udp" && of.value("field", "") == "dport"
+         && holds(match->value("right", json()), port);
+}
+
+/// Whether a rule refuses all datagrams to `port`: it asks for nothing else.
+bool refuses(const json& expressions, std::uint16_t port) {
+  bool asks = false;
   for (const auto& one : expressions) {
-    const auto match = one.find("match");
-    if (match == one.end() || match->value("op", "") != "==")
-      continue;
-    const auto left = match->value("left", json());
-    if (!left.is_object() || !left.contains("payload"))
-      continue;
-    const auto& of = left.at("payload");
-    if (of.value("protocol", "") == "udp" && of.value("field", "") == field
-        && holds(match->value("right", json()), port))
-      return true;
+    if (asks_for(one, port))
+      asks = true;
+    else if (!is_one_of(one, {"counter", "log", "drop", "reject"}))
+      return false;
   }
-  return false;
+  return asks && has_one_of(expressions, {"drop", "reject"});
+}
+
+/// Whether a rule keeps datagrams to `port`, or some of them, from the rules
+/// behind it.
+bool lets_pass(const json& expressions, std::uint16_t port) {
+  if (!has_one_of(expressions, {"match"}))
+    return has_one_of(expressions, {"accept", "return"});
+  return has_one_of(expressions, {"accept", "return", "jump", "goto"})
+         && std::any_of(expressions.begin(), expressions.end(),
+                        [&](const json& one) { return asks_for(one, port); });
 }
 
 std::string
@@ -69,17 +95,23 @@ refusal(const std::string& chain, bool outward, std::uint16_t port) {
          + ": take the rule away";
 }
 
+struct chain_state {
+  std::string hook;
+  bool lets_pass = false; ///< a rule above the one that is looked at
+};
+
 /// Adds what the rule refuses.
-void look_at(const json& rule, const std::string& hook, const port_pair& ports,
+void look_at(const json& rule, chain_state& chain, const port_pair& ports,
              firewall_facts& into) {
-  const auto expressions = rule.value("expr", json::array());
-  if (!refuses(expressions))
+  const bool outward = chain.hook == "output";
+  if (!outward && chain.hook != "input")
     return;
-  const auto chain = chain_name(rule, "chain");
-  if (hook == "output" && asks_for(expressions, "dport", ports.theirs))
-    into.refusals.push_back(refusal(chain, true, ports.theirs));
-  else if (hook == "input" && asks_for(expressions, "dport", ports.ours))
-    into.refusals.push_back(refusal(chain, false, ports.ours));
+  const auto port = outward ? ports.theirs : ports.ours;
+  const auto expressions = rule.value("expr", json::array());
+  if (lets_pass(expressions, port))
+    chain.lets_pass = true;
+  else if (!chain.lets_pass && refuses(expressions, port))
+    into.refusals.push_back(refusal(chain_name(rule, "chain"), outward, port));
 }
 
 struct pipe_closer {
@@ -99,13 +131,13 @@ firewall_facts read_nftables(std::string_view text, const port_pair& ports) {
     return facts;
   facts.readable = true;
   try {
-    std::map<std::string, std::string> hooks;
+    std::map<std::string, chain_state> chains;
     for (const auto& one : list)
       if (const auto chain = one.find("chain"); chain != one.end())
-        hooks[chain_name(*chain, "name")] = chain->value("hook", "");
+        chains[chain_name(*chain, "name")].hook = chain->value("hook", "");
     for (const auto& one : list)
       if (const auto rule = one.find("rule"); rule != one.end())
-        look_at(*rule, hooks[chain_name(*rule, "chain")], ports, facts);
+        look_at(*rule, chains[chain_name(*rule, "chain")], ports, facts);
   } catch (const json::exception&) {
     return {}; // of a version that says it otherwise
   }

@@ -16,8 +16,8 @@ struct port_pair {
 
 /// Reads what `nft -j list ruleset` printed.  Only rules of chains that the
 /// kernel itself calls for what comes in and goes out are looked at, and only
-/// those that name one of the two ports; what other conditions a rule has is
-/// not.
+/// those count that refuse one of the two ports under no other condition, with
+/// no rule above them that may let it pass.
 firewall_facts read_nftables(std::string_view json, const port_pair& ports);
 
 /// The same for this host.

@@ -1,6 +1,5 @@
 #include "tools/weft/explain/host.hpp"
 
-#include "platform/echo.hpp"
 #include "platform/links.hpp"
 #include "platform/network.hpp"
 #include "tools/weft/explain/firewall.hpp"
@@ -34,6 +33,25 @@ ip_address host_in(const ip_prefix& prefix) {
   return address;
 }
 
+/// Of the whole Internet, a part is meant, unless the node has a default route.
+bool should_lead_here(const ip_prefix& allowed, const device_status& node) {
+  return allowed.length > 0
+         || std::find(node.routes.begin(), node.routes.end(), allowed)
+              != node.routes.end();
+}
+
+/// Whether a packet of this size comes back, one of several: any way may lose
+/// one.
+result<bool>
+comes_back(const ip_address& to, std::size_t size, const echo_sender& send) {
+  constexpr int most_tries = 3;
+  constexpr std::chrono::milliseconds patience{1000};
+  result<bool> answered = false;
+  for (int i = 0; i < most_tries && answered && !*answered; ++i)
+    answered = send(to, size, patience);
+  return answered;
+}
+
 } // namespace
 
 std::optional<host_facts>
@@ -48,6 +66,8 @@ look_at_host(const device_status& node, const peer_status& peer) {
   for (const auto& allowed : peer.allowed_ips) {
     if (facts.to_allowed.size() == most_routes)
       break;
+    if (!should_lead_here(allowed, node))
+      continue;
     const auto host = host_in(allowed);
     const auto is_ours
       = std::any_of(node.addresses.begin(), node.addresses.end(),
@@ -77,11 +97,11 @@ address_of(const peer_status& peer, const std::vector<ip_prefix>& known) {
   return std::nullopt;
 }
 
-std::optional<echo_facts> try_echo(const ip_address& to, std::uint32_t mtu) {
+std::optional<echo_facts>
+try_echo(const ip_address& to, std::uint32_t mtu, const echo_sender& send) {
   constexpr std::uint32_t few = 100;
   constexpr std::array<std::uint32_t, 3> smaller{1380, 1340, 1280};
-  constexpr std::chrono::milliseconds patience{1000};
-  const auto answers = answers_echo(to, few, patience);
+  const auto answers = comes_back(to, few, send);
   if (!answers)
     return std::nullopt;
   echo_facts facts{to, *answers, 0};
@@ -89,7 +109,7 @@ std::optional<echo_facts> try_echo(const ip_address& to, std::uint32_t mtu) {
     return facts;
   facts.largest = few;
   const auto passes = [&](std::uint32_t size) {
-    const auto answered = answers_echo(to, size, patience);
+    const auto answered = comes_back(to, size, send);
     if (answered && *answered)
       facts.largest = size;
     return facts.largest == size;

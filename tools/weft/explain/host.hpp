@@ -1,9 +1,11 @@
 // What this host does with the packets of a peer.
 #pragma once
 
+#include "platform/echo.hpp"
 #include "tools/weft/explain/facts.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -21,9 +23,14 @@ look_at_host(const device_status& node, const peer_status& peer);
 std::optional<ip_address>
 address_of(const peer_status& peer, const std::vector<ip_prefix>& known);
 
+/// What answers_echo() does.
+using echo_sender = std::function<result<bool>(
+  const ip_address& to, std::size_t size, std::chrono::milliseconds)>;
+
 /// Sends packets to `to` and looks which of them come back: of few bytes, of
-/// `mtu`, and if that does not, some sizes in between.  Takes up to 4 s.
-/// Nothing: this process may not, or has no route.
-std::optional<echo_facts> try_echo(const ip_address& to, std::uint32_t mtu);
+/// `mtu`, and if that does not, some sizes in between, each up to three times.
+/// Takes up to 15 s.  Nothing: this process may not, or has no route.
+std::optional<echo_facts> try_echo(const ip_address& to, std::uint32_t mtu,
+                                   const echo_sender& send = answers_echo);
 
 } // namespace weft

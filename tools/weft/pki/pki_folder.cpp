@@ -95,6 +95,17 @@ write_list(const std::string& folder, const certificate_authority& authority,
   return replace_file(in(folder, "crl.pem"), *list, public_mode);
 }
 
+/// Whether an entry, or its name after its end, was revoked: an entry that has
+/// expired is not marked then, but the others of its name are.
+bool was_revoked(const issued_entry& entry,
+                 const std::vector<issued_entry>& all) {
+  return entry.revoked
+         || std::any_of(all.begin(), all.end(), [&](const issued_entry& other) {
+              return other.name == entry.name && other.revoked
+                     && *other.revoked >= entry.not_after;
+            });
+}
+
 std::string make_remedy(const std::string& folder) {
   return "Make an authority first, with 'weft pki init --folder " + folder
          + "', or choose another folder";
@@ -276,11 +287,10 @@ result<issued_entry> pki_folder::issue(const certificate_request& request) {
 
 std::optional<pki_folder::possession>
 pki_folder::possession_of(const std::string& name) const {
-  const auto newest = std::find_if(issued_.rbegin(), issued_.rend(),
-                                   [&](const issued_entry& one) {
-                                     return one.name == name && !one.revoked;
-                                   });
-  if (newest == issued_.rend())
+  const auto newest
+    = std::find_if(issued_.rbegin(), issued_.rend(),
+                   [&](const issued_entry& one) { return one.name == name; });
+  if (newest == issued_.rend() || was_revoked(*newest, issued_))
     return {};
   possession found{newest->role, {}};
   const auto text = load_file(in(path_, name + ".pem"), file_privacy::any);

@@ -61,7 +61,7 @@ public:
   /// Makes NAME.pem and NAME.key, in the place of former ones.
   result<issued_entry> issue(const certificate_request& request);
 
-  /// What a name has: its newest certificate that was not revoked.
+  /// What a name has: its newest certificate, unless that was revoked.
   struct possession {
     control_role role = control_role::operate;
     /// That a node's certificate is for, beside its name.  Nothing: it is not
