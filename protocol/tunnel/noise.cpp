@@ -173,8 +173,9 @@ tai64n to_tai64n(wall_time wall) {
 }
 
 std::chrono::seconds seconds_of(const tai64n& label) {
-  // What a peer sends may be any number: a difference must not overflow.
-  constexpr std::uint64_t most = std::uint64_t{1} << 62;
+  // What a peer sends may be any number: of two that are not negative the
+  // difference does not overflow.
+  constexpr std::uint64_t most = ~std::uint64_t{0} >> 1;
   return std::chrono::seconds{static_cast<std::int64_t>(
     std::min(load_be<std::uint64_t>(label.data()), most))};
 }
