@@ -36,6 +36,19 @@ std::string subject_of(const Request& asked) {
     return {};
 }
 
+/// Whether an operator only looks, as programs do again and again.
+template <class Request>
+bool only_looks(const Request& asked) {
+  if constexpr (std::is_same_v<
+                  Request,
+                  get_configuration> || std::is_same_v<Request, expect_file>)
+    return true;
+  else if constexpr (requires { asked.dry_run; })
+    return asked.dry_run;
+  else
+    return false;
+}
+
 } // namespace
 
 caf::error role_refusal(const std::string& who, control_role role,
@@ -134,8 +147,10 @@ auto facade::handler(const Row& row) {
       if (who_.role != row.needed)
         return refuse(row);
       if (who_.account->lines.allows(commons_->clock->now()))
-        commons_->log->info("control: {} at {} asks: {}{}", who_.name,
-                            who_.address, row.name(), subject_of(message));
+        commons_->log->log(only_looks(message) ? spdlog::level::debug
+                                               : spdlog::level::info,
+                           "control: {} at {} asks: {}{}", who_.name,
+                           who_.address, row.name(), subject_of(message));
     }
     if constexpr (std::is_same_v<request_type, subscribe>)
       return subscribe_remote(message.subscriber);

@@ -57,8 +57,7 @@ outcome<yaml_edit> edit_file(const node_configuration& running) {
       return fs::exists(fs::symlink_status(folder / name, failed));
     });
   if (!edit)
-    return tl::unexpected(
-      failure{exit_failure, 0, "not saved: " + std::move(edit.error())});
+    return tl::unexpected(failure{exit_failure, 0, std::move(edit.error())});
   const auto& known = running.digests;
   if (std::find(known.begin(), known.end(), edit->digest) == known.end())
     return tl::unexpected(file_has_changed(running.file));

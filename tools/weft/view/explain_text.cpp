@@ -123,7 +123,8 @@ format_explanation(const peer_facts& facts, const std::vector<finding>& found) {
   for (const auto& one : found)
     add_line(out, one.hint ? "hint" : "wrong",
              std::string{to_string(one.where)} + ": " + one.text);
-  out += '\n' + printable(conclusion(facts, found)) + ".\n";
+  const auto last = printable(conclusion(facts, found));
+  out += '\n' + last + (last.ends_with('?') ? "\n" : ".\n");
   return out;
 }
 

@@ -24,12 +24,9 @@ std::string state_age(const peer_state& state, wall_time now) {
 }
 
 std::string trouble_text(const peer_state& state) {
-  auto text = printable(state.reason);
-  if (state.tries == 0)
-    return text;
-  const auto tries
-    = std::to_string(state.tries) + (state.tries == 1 ? " try" : " tries");
-  return text.empty() ? tries : text + ", " + tries;
+  if (!state.reason.empty() || state.tries == 0)
+    return printable(state.reason); // which counts them where they matter
+  return std::to_string(state.tries) + (state.tries == 1 ? " try" : " tries");
 }
 
 std::string state_sentence(const peer_state& state, wall_time now) {
