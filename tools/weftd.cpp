@@ -60,7 +60,7 @@ int check_only(const arguments& args) {
   if (!checked.is_fine(args.strict))
     return exit_mistaken;
   std::cout << args.config_file << ": fine, " << checked.config->peers.size()
-            << " peers\n";
+            << (checked.config->peers.size() == 1 ? " peer\n" : " peers\n");
   return exit_fine;
 }
 

@@ -10,7 +10,7 @@ namespace weft {
 namespace {
 
 /// For the lines of a request, and for what is on its way in either direction.
-constexpr std::size_t memory_of_connection = 16 * 1024;
+constexpr std::size_t memory_of_connection = std::size_t{16} << 10;
 
 bool queue(MHD_Connection* connection, const http_answer& what,
            std::string_view allowed = {}) {

@@ -130,7 +130,7 @@ void overlay::spawn_actors() {
   supervise(strangers_, "stranger_port");
   std::vector<handshake_source_actor> sources{strangers_};
   for (const auto& each : lanes_)
-    sources.push_back(each.socket);
+    sources.emplace_back(each.socket);
   gate_
     = home.spawn<handshake_gate>(resources_->handshake_loop, std::move(sources),
                                  indices_, change_identity{self_, link_up_},

@@ -209,7 +209,7 @@ private:
   caf::result<device_status> status(const report_request& request);
   void start_reports();
   void collect_report(const round_ptr& round);
-  void finish_report(const round_ptr& round, caf::message answer);
+  void finish_report(const round_ptr& round, const caf::message& answer);
   device_status own_status(bool secrets);
 
   overlay_options options_;

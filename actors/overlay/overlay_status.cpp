@@ -30,6 +30,14 @@ constexpr auto price_of_peer = 30us;
 /// Requests that may wait.
 constexpr std::size_t most_reports = 1024;
 
+/// What has come so far of a report.
+struct collection {
+  device_status status;
+  drop_counters drops;
+  std::size_t missing = 0;
+  caf::error failure;
+};
+
 } // namespace
 
 caf::result<device_status> overlay::status(const report_request& asked) {
@@ -122,12 +130,6 @@ device_status overlay::own_status(bool secrets) {
 }
 
 void overlay::collect_report(const round_ptr& round) {
-  struct collection {
-    device_status status;
-    drop_counters drops;
-    std::size_t missing = 0;
-    caf::error failure;
-  };
   round->under_way = true;
   round->began = loop().now();
   round->present = std::exchange(round->waiting, {});
@@ -185,7 +187,8 @@ void overlay::collect_report(const round_ptr& round) {
 }
 
 /// All who asked share one answer.
-void overlay::finish_report(const round_ptr& round, caf::message answer) {
+void overlay::finish_report(const round_ptr& round,
+                            const caf::message& answer) {
   round->under_way = false;
   reports_waiting_ -= round->present.size();
   for (auto& promise : std::exchange(round->present, {}))

@@ -21,7 +21,7 @@ void datagram_sorter::sort(std::span<const received_datagrams> received,
   for (const auto& message : received)
     sort_message(message, *batch, max_transport);
   pass_to_gate();
-  pass_chains(std::move(batch));
+  pass_chains(batch);
 }
 
 void datagram_sorter::sort_message(const received_datagrams& received,
@@ -110,7 +110,7 @@ void datagram_sorter::pass_to_gate() {
   unknown_.clear();
 }
 
-void datagram_sorter::pass_chains(incoming_ptr batch) {
+void datagram_sorter::pass_chains(const incoming_ptr& batch) {
   for (const auto& chain : chains_) {
     if (const auto* peer = routes_->peer(chain.slot))
       caf::anon_send(*peer, incoming_datagrams{batch, chain.first, routes_});

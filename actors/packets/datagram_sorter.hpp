@@ -64,7 +64,7 @@ private:
   sort_transport(byte_span datagram, std::uint16_t path, incoming_batch& batch);
   void add_unknown(const endpoint& remote);
   void pass_to_gate();
-  void pass_chains(incoming_ptr batch);
+  void pass_chains(const incoming_ptr& batch);
 
   handshake_gate_actor gate_;
   handshake_source_actor self_;

@@ -20,7 +20,7 @@ std::size_t length_of(const incoming_batch& batch, std::uint16_t first) {
 
 packet_sink sink_into(std::shared_ptr<const tun_device> tun) {
   return {{tun->has_tcp_offload(), tun->has_udp_offload()},
-          [tun](const super_packet& packet) {
+          [tun = std::move(tun)](const super_packet& packet) {
             return tun->write(packet.header, packet.fragments);
           }};
 }

@@ -21,11 +21,12 @@ udp_port::udp_port(caf::actor_config& config, io_loop_ptr loop,
                    workspace_ptr space, udp_sockets sockets, endpoint listen,
                    std::uint32_t fwmark, bool offload,
                    std::shared_ptr<udp_sockets> strangers)
-  : hosted(config, loop), space_(std::move(space)), listen_(listen),
+  : hosted(config, std::move(loop)), space_(std::move(space)), listen_(listen),
     fwmark_(fwmark), offload_(offload),
     pool_(std::make_shared<incoming_pool>(pool_size)),
     queues_(
-      *loop, send_drops_, errors_, [this] { watch(); }, [this] { fail(); }) {
+      this->loop(), send_drops_, errors_, [this] { watch(); },
+      [this] { fail(); }) {
   v4_.port = this;
   v6_.port = this;
   sorter_.drops().watched_by(&drop_lines_);

@@ -29,8 +29,8 @@ drop_context context_of(const handshake_message& message) {
 handshake_gate::handshake_gate(
   caf::actor_config& config, io_loop_ptr loop,
   std::vector<handshake_source_actor> sources,
-  std::shared_ptr<const receiver_index_codec> indices, change_identity us,
-  std::shared_ptr<spdlog::logger> log)
+  std::shared_ptr<const receiver_index_codec> indices,
+  const change_identity& us, std::shared_ptr<spdlog::logger> log)
   : hosted(config, loop), sources_(std::move(sources)),
     indices_(std::move(indices)), limiter_(this->loop().random()),
     log_(std::move(log)),

@@ -32,7 +32,8 @@ public:
   handshake_gate(caf::actor_config& config, io_loop_ptr loop,
                  std::vector<handshake_source_actor> sources,
                  std::shared_ptr<const receiver_index_codec> indices,
-                 change_identity us, std::shared_ptr<spdlog::logger> log);
+                 const change_identity& us,
+                 std::shared_ptr<spdlog::logger> log);
 
   behavior_type make_behavior() override;
   void on_exit() override;

@@ -3,9 +3,11 @@
 namespace weft {
 
 peer::peer(caf::actor_config& config, io_loop_ptr loop, workspace_ptr space,
-           peer_neighbours neighbours, std::shared_ptr<const identity> self,
-           std::uint32_t slot, const session_ended& former,
-           const peer_config& wanted, std::optional<endpoint> found)
+           peer_neighbours neighbours,
+           // NOLINTNEXTLINE(performance-unnecessary-value-param)
+           std::shared_ptr<const identity> self, std::uint32_t slot,
+           const session_ended& former, const peer_config& wanted,
+           std::optional<endpoint> found)
   : hosted(config, std::move(loop)), space_(std::move(space)),
     neighbours_(std::move(neighbours)), slot_(slot), name_(wanted.name),
     endpoint_host_(host_text(wanted.endpoint)),
@@ -32,6 +34,7 @@ peer::peer(caf::actor_config& config, io_loop_ptr loop, workspace_ptr space,
   health_.endpoint_known(told_.remote, now);
 }
 
+// NOLINTNEXTLINE(readability-function-size): an entry for each message
 peer::behavior_type peer::make_behavior() {
   return {
     [this](outgoing_packets& packets) { seal(packets); },

@@ -65,7 +65,8 @@ result<file_descriptor> open_to(const ip_address& to) {
   const auto v4 = to.is_v4();
   file_descriptor fd{::socket(v4 ? AF_INET : AF_INET6, SOCK_RAW | SOCK_CLOEXEC,
                               v4 ? int{IPPROTO_ICMP} : int{IPPROTO_ICMPV6})};
-  const int probe = v4 ? IP_PMTUDISC_PROBE : IPV6_PMTUDISC_PROBE;
+  const int probe = IP_PMTUDISC_PROBE; // the number is that of IPv6, too
+  static_assert(IP_PMTUDISC_PROBE == IPV6_PMTUDISC_PROBE);
   const socket_address address{{to, 0, 0}};
   if (!fd
       || ::setsockopt(fd.get(), v4 ? SOL_IP : SOL_IPV6,

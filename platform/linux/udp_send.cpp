@@ -235,15 +235,11 @@ udp_socket::send_result
 udp_socket::transmit(const_byte_span memory, std::span<const slice> slices,
                      std::size_t first, const endpoint& remote,
                      const std::optional<source_address>& source) {
+  const auto left = slices.size() - first;
+  if (remote.address.family != family_)
+    return {io_status::failed, slices.size(), left, 0, EAFNOSUPPORT, false};
   send_result outcome;
   outcome.sent = first;
-  if (remote.address.family != family_) {
-    outcome.status = io_status::failed;
-    outcome.sent = slices.size();
-    outcome.failed = slices.size() - first;
-    outcome.code = EAFNOSUPPORT;
-    return outcome;
-  }
   socket_address to{remote};
   attempt trying{gso_, nullptr, false};
   if (source && source->address.family == family_)

@@ -7,7 +7,9 @@ namespace weft {
 namespace {
 
 struct hash_key {
-  hash_key() {
+  // Without random numbers there is no going on.
+  // NOLINTNEXTLINE(bugprone-exception-escape)
+  hash_key() noexcept {
     sodium::ensure_ready();
     randombytes_buf(bytes.data(), bytes.size());
   }

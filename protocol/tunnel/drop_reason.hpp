@@ -90,6 +90,7 @@ public:
   drop_counters() = default;
   drop_counters(const drop_counters& other) : counts_(other.counts_) {
   }
+  // NOLINTNEXTLINE(*-self-assignment,cert-oop54-cpp): it changes nothing then
   drop_counters& operator=(const drop_counters& other) {
     counts_ = other.counts_;
     return *this;

@@ -12,6 +12,12 @@ bool ends_with_handshake(const peer_trouble& what) {
          && !std::holds_alternative<trouble::source_refused>(what);
 }
 
+/// Whether a send shows whether it is so still.
+bool is_of_network(const peer_trouble& what) {
+  return std::holds_alternative<trouble::not_sent>(what)
+         || std::holds_alternative<trouble::refused_by_network>(what);
+}
+
 } // namespace
 
 std::string_view to_string(peer_word word) {
@@ -52,6 +58,9 @@ void peer_health::handshake_begun(const endpoint& to, unsigned tries,
                                   time_point now) {
   asked_ = to;
   tries_ = tries;
+  if (finding_ && is_of_network(finding_->what)
+      && now - finding_->when >= 2 * limits::rekey_timeout)
+    finding_.reset(); // the try before met nothing of the kind
   calm_at_.reset();
   attempted(now);
 }
@@ -107,7 +116,13 @@ void peer_health::found(const peer_trouble& what, time_point now) {
 }
 
 bool peer_health::is_fresh(const finding& what, time_point now) {
-  return now - what.when < limits::reject_after_time;
+  // What comes with each packet is seen again at once, if it is so still.
+  constexpr auto of_packets = std::chrono::seconds{30};
+  const duration holds
+    = std::holds_alternative<trouble::source_refused>(what.what)
+        ? duration{of_packets}
+        : duration{limits::reject_after_time};
+  return now - what.when < holds;
 }
 
 void peer_health::attempted(time_point now) {

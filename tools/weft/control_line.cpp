@@ -215,7 +215,8 @@ class control_line {
 public:
   explicit control_line(command_line& line)
     : line_(line), all_(std::make_shared<control_arguments>()) {
-    all_->top.size = {80, 0};
+    constexpr std::size_t whole_lines = 4096; // for pipes
+    all_->top.size = {whole_lines, 0};
     if (const auto size = size_of_terminal(STDOUT_FILENO))
       all_->top.size.columns = size->columns;
   }

@@ -61,8 +61,10 @@ read_again(const std::string& file, spdlog::logger& log) {
   return tl::unexpected{text};
 }
 
-/// For what outlives the process.
-std::string default_state_folder() {
+/// Where what outlives the process goes, if `wanted` does not say it.
+std::string state_folder_of(const std::string& wanted) {
+  if (!wanted.empty() && wanted != "none")
+    return wanted;
   // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody changes the environment
   const char* given = std::getenv("STATE_DIRECTORY");
   const std::string all = given == nullptr ? "" : given;
@@ -73,6 +75,7 @@ std::string default_state_folder() {
 /// Where, and for whom, the overlay can be steered from outside.
 gateway_options
 control_of(const control_config& config, const std::string& interface,
+           const std::string& state_folder,
            std::shared_ptr<spdlog::logger> log) {
   gateway_options options;
   options.interface = interface;
@@ -84,7 +87,7 @@ control_of(const control_config& config, const std::string& interface,
   tls_access access;
   access.listen = {*config.listen};
   access.files = {config.certificate, config.key, config.ca, config.revocations,
-                  default_state_folder() + '/' + interface + ".revocations"};
+                  state_folder + '/' + interface + ".revocations"};
   access.roles = config.roles;
   options.tls = std::move(access);
   return options;
@@ -97,8 +100,8 @@ recall(const std::string& wanted, const std::string& interface,
        state_options& into, spdlog::logger& log) {
   if (wanted == "none")
     return nullptr;
-  const auto folder = wanted.empty() ? default_state_folder() : wanted;
-  const auto kept = kept_file::open(folder + '/' + interface, "peers");
+  const auto folder = state_folder_of(wanted) + '/' + interface;
+  const auto kept = kept_file::open(folder, "peers");
   if (!kept) {
     log.warn("nothing is remembered over a restart: {}", kept.error().message);
     return nullptr;
@@ -309,8 +312,10 @@ int run_daemon(daemon_options options, background* parent) {
     return exit_failure;
   }
   (*waiting)->watch(running->actor);
-  const auto gateway = start_gateway(
-    system, running->actor, control_of(control, running->interface, log));
+  const auto gateway
+    = start_gateway(system, running->actor,
+                    control_of(control, running->interface,
+                               state_folder_of(options.state_folder), log));
   if (!gateway) {
     // The drop-in promises wg(8)'s socket alone.
     if (!options.file.empty()) {

@@ -139,7 +139,7 @@ role_system::start(overlay_actor overlay, std::shared_ptr<spdlog::logger> log,
 }
 
 void role_system::retire(std::unique_ptr<role_system> system,
-                         std::shared_ptr<system_reaper> reaper) {
+                         const std::shared_ptr<system_reaper>& reaper) {
   caf::anon_send_exit(system->canary_, caf::exit_reason::user_shutdown);
   system->canary_ = nullptr;
   // The thread must be the one that lets go of it last.

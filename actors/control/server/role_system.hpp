@@ -48,7 +48,7 @@ public:
 
   /// Ends `system` without waiting for it: one that hangs never ends.
   static void retire(std::unique_ptr<role_system> system,
-                     std::shared_ptr<system_reaper> reaper);
+                     const std::shared_ptr<system_reaper>& reaper);
 
   /// Its node's id, as it is serialized.
   const std::string& node() const {

@@ -15,7 +15,7 @@ constexpr std::size_t interface_size = 16;
 
 template <std::unsigned_integral T>
 void append(std::string& to, T number) {
-  std::array<std::byte, sizeof(T)> bytes;
+  std::array<std::byte, sizeof(T)> bytes{};
   store_be(bytes.data(), number);
   to.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
 }
