@@ -12,12 +12,6 @@ bool ends_with_handshake(const peer_trouble& what) {
          && !std::holds_alternative<trouble::source_refused>(what);
 }
 
-/// Whether a send shows whether it is so still.
-bool is_of_network(const peer_trouble& what) {
-  return std::holds_alternative<trouble::not_sent>(what)
-         || std::holds_alternative<trouble::refused_by_network>(what);
-}
-
 } // namespace
 
 std::string_view to_string(peer_word word) {
@@ -58,9 +52,10 @@ void peer_health::handshake_begun(const endpoint& to, unsigned tries,
                                   time_point now) {
   asked_ = to;
   tries_ = tries;
-  if (finding_ && is_of_network(finding_->what)
+  // This host says so at each send, ICMP at some only.
+  if (finding_ && std::holds_alternative<trouble::not_sent>(finding_->what)
       && now - finding_->when >= 2 * limits::rekey_timeout)
-    finding_.reset(); // the try before met nothing of the kind
+    finding_.reset(); // the try before was sent
   calm_at_.reset();
   attempted(now);
 }

@@ -241,8 +241,8 @@ TEST_CASE_METHOD(healthy, "An error of the network counts if it is about where "
   CHECK(says("(errno 113) at 192.0.2.8:2"));
 }
 
-TEST_CASE_METHOD(healthy, "An error of the network is over when two tries did "
-                          "not meet it") {
+TEST_CASE_METHOD(healthy, "What this host refused to send is no reason any "
+                          "more once it is sent") {
   tries();
   health.send_error(EPERM, home, now);
   CHECK(says("cannot send to"));
