@@ -210,7 +210,7 @@ TEST_CASE("the widest peers keep all columns, on a terminal in a line each") {
   CHECK(count_lines(whole) == 1001);
   CHECK(whole.find(peer.name) != std::string::npos);
   CHECK(whole.find(to_string(*peer.endpoint)) != std::string::npos);
-  CHECK(whole.find(peer.state.reason + ", 12345 tries\n") != std::string::npos);
+  CHECK(whole.find(peer.state.reason + "\n") != std::string::npos);
 }
 
 TEST_CASE("names that are cut do not look alike") {

@@ -404,10 +404,10 @@ TEST_CASE_METHOD(sound, "The text ends with the sentence, and JSON has it") {
   fails_with(trouble::refused_by_network{ECONNREFUSED, at("192.0.2.7:51820")});
   const auto found = judge(facts);
   const auto text = format_explanation(facts, found);
-  CHECK_THAT(text, Contains("state     failing, 4 tries: refused at"));
+  CHECK_THAT(text, Contains("state     failing: refused at"));
   CHECK_THAT(text, Contains("route     to 192.0.2.7 by eth0"));
   CHECK_THAT(text, Contains("other     was not asked"));
-  CHECK_THAT(text, Catch::EndsWith("\n\n" + conclusion(facts, found) + ".\n"));
+  CHECK_THAT(text, Catch::EndsWith("\n\n" + conclusion(facts, found) + "\n"));
   const auto json
     = nlohmann::json::parse(format_explanation_json(facts, found));
   CHECK(json["well"] == false);

@@ -104,7 +104,7 @@ format_explanation(const peer_facts& facts, const std::vector<finding>& found) {
   std::string out;
   add_line(out, "peer", peer_label(peer) + ' ' + to_string(peer.public_key));
   auto state = std::string{to_string(peer.state.word)};
-  if (peer.state.tries > 0)
+  if (peer.state.tries > 0 && peer.state.reason.empty())
     state += ", " + std::to_string(peer.state.tries)
              + (peer.state.tries == 1 ? " try" : " tries");
   if (!peer.state.reason.empty())
