@@ -65,8 +65,7 @@ class Process:
         self.log = tempfile.TemporaryFile("w+", dir=test.folder)
         self._popen = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
                                        preexec_fn=programs.die_with_parent,
-                                       env={**os.environ, "STATE_DIRECTORY": f"{test.folder}/state",
-                                            **(environment or {})})
+                                       env={**os.environ, **(environment or {})})
         test.processes.append(self)
         test.stack.callback(self.kill)
 
@@ -304,6 +303,7 @@ class NetnsTest(unittest.TestCase):
         self.processes = []
         self.folder = tempfile.mkdtemp(prefix=f"weft-test-{os.getpid()}-")
         self.stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
+        os.environ["STATE_DIRECTORY"] = f"{self.folder}/state"  # not this host's own
 
     def _close(self):
         self.stack.close()

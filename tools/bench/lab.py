@@ -115,6 +115,7 @@ class Lab:
         self.stack = contextlib.ExitStack()
         try:
             self.folder = self.stack.enter_context(tempfile.TemporaryDirectory(prefix=PREFIX))
+            os.environ["STATE_DIRECTORY"] = f"{self.folder}/state"  # not this host's own
             self._files = 0
             self.left, self.right = self.hosts = (Host(self, "left"), Host(self, "right"))
             self._join()
