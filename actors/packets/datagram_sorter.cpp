@@ -22,6 +22,7 @@ void datagram_sorter::sort(std::span<const received_datagrams> received,
     sort_message(message, *batch, max_transport);
   pass_to_gate();
   pass_chains(batch);
+  batch.reset(); // it is the peers' now
 }
 
 void datagram_sorter::sort_message(const received_datagrams& received,

@@ -2,15 +2,19 @@
 
 #include "protocol/base/sodium.hpp"
 
+#include <exception>
+
 namespace weft {
 
 namespace {
 
 struct hash_key {
-  // Without random numbers there is no going on.
-  // NOLINTNEXTLINE(bugprone-exception-escape)
   hash_key() noexcept {
-    sodium::ensure_ready();
+    try {
+      sodium::ensure_ready();
+    } catch (const std::exception&) {
+      std::terminate(); // without random numbers there is no going on
+    }
     randombytes_buf(bytes.data(), bytes.size());
   }
   byte_array<crypto_shorthash_KEYBYTES> bytes{};
