@@ -1,5 +1,7 @@
 #include "config/difference.hpp"
 
+#include "config/sorted.hpp"
+
 #include <algorithm>
 #include <unordered_map>
 #include <unordered_set>
@@ -7,12 +9,6 @@
 namespace weft {
 
 namespace {
-
-template <class T>
-std::vector<T> sorted(std::vector<T> values) {
-  std::sort(values.begin(), values.end());
-  return values;
-}
 
 void replace_allowed_ips(patch<peer_config>& change, const peer_config& to) {
   change.replace_allowed_ips = true;

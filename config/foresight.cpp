@@ -1,6 +1,7 @@
 #include "config/foresight.hpp"
 
 #include "config/fields.hpp"
+#include "config/sorted.hpp"
 
 #include <algorithm>
 #include <unordered_map>
@@ -45,11 +46,6 @@ std::string value_change(const field<Section, Value>& row, const Value& from,
     };
     return text(from) + " -> " + text(to);
   }
-}
-
-prefix_list sorted(prefix_list prefixes) {
-  std::sort(prefixes.begin(), prefixes.end());
-  return prefixes;
 }
 
 class foresight {

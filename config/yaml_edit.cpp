@@ -1,6 +1,7 @@
 #include "config/yaml_edit.hpp"
 
 #include "config/file_digest.hpp"
+#include "config/sorted.hpp"
 #include "config/yaml_text.hpp"
 #include "config/yaml_values.hpp"
 #include "protocol/base/text.hpp"
@@ -24,11 +25,6 @@ node_config wanted_of(const node_config& file, const node_config& running) {
   wanted.peers = running.peers;
   wanted.log.level = running.log.level;
   return wanted;
-}
-
-prefix_list sorted(prefix_list prefixes) {
-  std::sort(prefixes.begin(), prefixes.end());
-  return prefixes;
 }
 
 /// Without the orders that mean nothing.

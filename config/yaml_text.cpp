@@ -1,5 +1,7 @@
 #include "config/yaml_text.hpp"
 
+#include "protocol/base/wipe.hpp"
+
 #include <algorithm>
 
 namespace weft {
@@ -398,9 +400,11 @@ tl::expected<std::string, std::string> yaml_text::result() {
   out.reserve(room); // growing would leave copies of keys behind
   offset done = 0;
   for (const auto& one : changes_) {
-    if (one.begin < done && !one.text.empty())
+    if (one.begin < done && !one.text.empty()) {
+      wipe_text(out); // there may be keys in it
       return tl::unexpected(
         std::string{"two changes meet at one place of the file"});
+    }
     if (one.begin > done)
       out += text_.substr(done, one.begin - done);
     out += one.text;

@@ -1,6 +1,7 @@
 #include "platform/files.hpp"
 
 #include "platform/clock.hpp"
+#include "platform/linux/file_writing.hpp"
 #include "platform/linux/ownership.hpp"
 #include "platform/random.hpp"
 
@@ -105,18 +106,6 @@ bool await_text(int fd, const struct stat& info, pipe_patience patience) {
   return ready > 0;
 }
 
-/// Writes all of it, and to the disk.
-bool write_out(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const auto written = ::write(fd, text.data(), text.size());
-    if (written >= 0)
-      text.remove_prefix(static_cast<std::size_t>(written));
-    else if (errno != EINTR)
-      return false;
-  }
-  return ::fsync(fd) == 0;
-}
-
 /// A name beside `path` that nobody guesses.
 std::string temporary_name(const std::string& path) {
   system_random random;
@@ -125,11 +114,6 @@ std::string temporary_name(const std::string& path) {
           / ("." + place.filename().string() + "."
              + std::to_string(random.next_u32()) + ".new"))
     .string();
-}
-
-file_descriptor open_folder(const std::string& path) {
-  return file_descriptor{::open(path.empty() ? "." : path.c_str(),
-                                O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
 }
 
 /// The file that is locked in a folder, made if it is missing; or an invalid
@@ -155,6 +139,22 @@ file_descriptor open_lock(int folder) {
 }
 
 } // namespace
+
+bool write_out(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const auto written = ::write(fd, text.data(), text.size());
+    if (written >= 0)
+      text.remove_prefix(static_cast<std::size_t>(written));
+    else if (errno != EINTR)
+      return false;
+  }
+  return ::fsync(fd) == 0;
+}
+
+file_descriptor open_folder(const std::string& path) {
+  return file_descriptor{::open(path.empty() ? "." : path.c_str(),
+                                O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+}
 
 void trust_owner(uid_t owner) {
   other_owner = owner;

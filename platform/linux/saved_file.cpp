@@ -3,6 +3,7 @@
 #include "platform/saved_file.hpp"
 
 #include "platform/clock.hpp"
+#include "platform/linux/file_writing.hpp"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -49,26 +50,8 @@ tl::unexpected<system_error> changed_meanwhile(const std::string& path) {
                       "Somebody else has changed it meanwhile; try again"));
 }
 
-bool write_all(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const auto written = ::write(fd, text.data(), text.size());
-    if (written >= 0)
-      text.remove_prefix(static_cast<std::size_t>(written));
-    else if (errno != EINTR)
-      return false;
-  }
-  return ::fsync(fd) == 0;
-}
-
 file_descriptor open_folder_of(const std::string& path) {
-  const auto folder = std::filesystem::path{path}.parent_path().string();
-  return file_descriptor{::open(folder.empty() ? "." : folder.c_str(),
-                                O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-}
-
-bool sync_folder_of(const std::string& path) {
-  const auto folder = open_folder_of(path);
-  return folder && ::fsync(folder.get()) == 0;
+  return open_folder(std::filesystem::path{path}.parent_path().string());
 }
 
 /// Access lists and labels are among them.
@@ -164,7 +147,7 @@ result<bool> saved_file::replace(std::string_view text) {
     ::unlink(temporary.c_str());
     return result<bool>{std::forward<decltype(failure)>(failure)};
   };
-  if (!copy_guards(fd_.get(), made.get()) || !write_all(made.get(), text))
+  if (!copy_guards(fd_.get(), made.get()) || !write_out(made.get(), text))
     return give_up(cannot_save(path_, errno));
   if (identify_file(path_) != seen_)
     return give_up(changed_meanwhile(path_));
@@ -178,7 +161,8 @@ result<void> make_secret_file(const std::string& path, std::string_view text) {
     path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)};
   if (!made)
     return cannot_save(path, errno);
-  if (!write_all(made.get(), text) || !sync_folder_of(path)) {
+  const auto folder = open_folder_of(path);
+  if (!folder || !write_out(made.get(), text) || ::fsync(folder.get()) != 0) {
     const auto code = errno;
     ::unlink(path.c_str());
     return cannot_save(path, code);

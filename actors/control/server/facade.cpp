@@ -1,5 +1,7 @@
 #include "actors/control/server/facade.hpp"
 
+#include "actors/loop/detail_log.hpp"
+
 #include <algorithm>
 #include <cerrno>
 
@@ -19,8 +21,7 @@ caf::error explain(caf::error& reason) {
 
 /// As in a line of the log: the beginning of its key.
 std::string peer_text(const public_key& key) {
-  constexpr std::size_t shown = 8;
-  return " " + to_string(key).substr(0, shown) + "...";
+  return ' ' + shortened(to_string(key));
 }
 
 /// Which peer a request is about; empty: none.
