@@ -6,9 +6,11 @@ namespace weft {
 
 namespace {
 
-/// Whether a completed handshake shows that this is over.
+/// Whether a completed handshake shows that this is over.  One that we began
+/// says nothing of the peer's clock.
 bool ends_with_handshake(const peer_trouble& what) {
   return !std::holds_alternative<trouble::key_shared>(what)
+         && !std::holds_alternative<trouble::clock_behind>(what)
          && !std::holds_alternative<trouble::source_refused>(what);
 }
 
