@@ -23,6 +23,9 @@ struct peer_state {
   std::string reason; ///< a sentence without a full stop; empty: there is none
   wall_time since{};
   std::uint32_t tries = 0; ///< initiations in a row that nobody has answered
+  /// What the reason is about, in a word that stays: `no_answer`; empty: there
+  /// is no reason.  (The names of protocol/tunnel/peer_trouble.hpp.)
+  std::string cause;
 
   bool operator==(const peer_state&) const = default;
 };
@@ -44,6 +47,12 @@ struct peer_status {
   std::uint64_t restarts = 0;
   std::optional<std::chrono::seconds> session_age; ///< of the one in use
   std::vector<drop_count> drops;                   ///< without zeros
+  /// Microseconds, as of the last handshake or probe; 0: not known.
+  std::uint32_t round_trip = 0;
+  /// What the network carries to it in one datagram, UDP and IP included; 0:
+  /// not known.
+  std::uint32_t path_mtu = 0;
+  std::uint64_t too_big = 0; ///< ICMP messages that said so
 };
 
 /// All reasons, or those that applied.
@@ -87,6 +96,25 @@ struct access_report {
   bool operator==(const access_report&) const = default;
 };
 
+/// A thing of the host that is to be as configured.
+struct host_item {
+  std::string kind;     ///< `address`, `route`, `rule`, `mtu`, `lock`, `dns`
+  std::string value;    ///< as it should be: `10.200.0.1/24`
+  bool in_place = true; ///< it is so
+  std::string found;    ///< what is there in its place; empty: nothing
+
+  bool operator==(const host_item&) const = default;
+};
+
+/// A thing that the kernel may do for many packets at once.
+struct offload_use {
+  std::string name; ///< `tun`, `udp send`, `udp receive`
+  bool in_use = false;
+  std::string reason; ///< why it is not; empty: it is, or was switched off
+
+  bool operator==(const offload_use&) const = default;
+};
+
 struct device_status {
   std::string interface;
   std::string version;              ///< of the program
@@ -111,6 +139,13 @@ struct device_status {
   std::vector<pool_use> pools;
   std::uint64_t send_queue = 0; ///< batches that wait for room in a socket
   access_report access;
+  std::vector<host_item> host;       ///< what the interface needs of it
+  std::vector<offload_use> offloads; ///< all that there are
+  /// What keeps traffic from leaving beside the tunnel, and how it is lifted;
+  /// empty: nothing does.
+  std::string lock;
+  /// UDP datagrams of the whole host whose checksum was wrong, since the start.
+  std::uint64_t bad_checksums = 0;
 };
 
 } // namespace weft

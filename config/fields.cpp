@@ -1,5 +1,8 @@
 #include "config/fields.hpp"
 
+#include "config/strings.hpp"
+#include "protocol/base/text.hpp"
+
 #include <algorithm>
 
 namespace weft::field_values {
@@ -57,6 +60,33 @@ std::string print(const std::vector<ip_prefix>& prefixes) {
   return out;
 }
 
+std::string print(const std::vector<std::string>& texts) {
+  std::string out;
+  for (const auto& text : texts)
+    out += (out.empty() ? "" : ", ") + text;
+  return out;
+}
+
+std::string print(const bool& answer) {
+  return answer ? "true" : "false";
+}
+
+std::string print(const route_mode& mode) {
+  return std::string{to_string(mode)};
+}
+
+std::string print(const df_mode& mode) {
+  return std::string{to_string(mode)};
+}
+
+std::string print_mtu(const std::uint32_t& mtu) {
+  return mtu == automatic_mtu ? "auto" : print(mtu);
+}
+
+std::string print_table(const std::uint32_t& table) {
+  return table == 0 ? "auto" : print(table);
+}
+
 value_or_message<std::string> read_interface_name(std::string_view text) {
   if (auto reason = weft::check_interface_name(text))
     return tl::unexpected{std::move(*reason)};
@@ -78,7 +108,7 @@ std::optional<std::string> check_folder(const std::string& folder) {
 }
 
 std::optional<std::string> check_mtu(const std::uint32_t& mtu) {
-  return reason_of(read_mtu(std::to_string(mtu)));
+  return reason_of(read_mtu(print_mtu(mtu)));
 }
 
 std::optional<std::string> check_prefixes(const std::vector<ip_prefix>& all) {
@@ -86,6 +116,34 @@ std::optional<std::string> check_prefixes(const std::vector<ip_prefix>& all) {
     return std::nullopt;
   return "a prefix is longer than its address; at most 32 bits are expected "
          "for IPv4, and 128 for IPv6";
+}
+
+std::optional<std::string> check_dns(const std::vector<std::string>& all) {
+  constexpr std::size_t most = 16;
+  if (all.size() > most)
+    return "there are too many; at most 16 servers and domains are expected";
+  for (const auto& one : all) {
+    if (!read_prefix(one) && !is_host_name(one))
+      return strings::quote(one)
+             + " is no server; an IP address, or a domain to search, is "
+               "expected";
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> check_commands(const std::vector<std::string>& all) {
+  constexpr std::size_t most = 32;
+  constexpr std::size_t longest = 4096;
+  if (all.size() > most)
+    return "there are too many; at most 32 commands are expected";
+  for (const auto& one : all) {
+    if (!one.starts_with('/') || one.size() > longest
+        || has_control_characters(one))
+      return strings::quote(one.substr(0, 64))
+             + " is no command; an absolute path and its arguments are "
+               "expected, in one line";
+  }
+  return std::nullopt;
 }
 
 std::optional<std::string> check_peer_name(const std::string& name) {

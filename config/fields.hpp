@@ -18,8 +18,8 @@
 
 namespace weft {
 
-/// A key of `Section`.  Lists of prefixes have no reader of their own: each
-/// format parts them in its own way.
+/// A key of `Section`.  Lists have no reader of their own: each format parts
+/// them in its own way.
 template <class Section, class Value>
 struct field {
   using value_type = Value;
@@ -67,6 +67,12 @@ std::string print(const public_key& key);
 std::string print(const private_key& key);
 std::string print(const preshared_key& key);
 std::string print(const std::vector<ip_prefix>& prefixes); ///< with commas
+std::string print(const std::vector<std::string>& texts);  ///< with commas
+std::string print(const bool& answer);
+std::string print(const route_mode& mode);
+std::string print(const df_mode& mode);
+std::string print_mtu(const std::uint32_t& mtu);
+std::string print_table(const std::uint32_t& table);
 
 value_or_message<std::string> read_interface_name(std::string_view text);
 value_or_message<std::optional<endpoint_config>>
@@ -76,6 +82,8 @@ std::optional<std::string> check_interface_name(const std::string& name);
 std::optional<std::string> check_folder(const std::string& folder);
 std::optional<std::string> check_mtu(const std::uint32_t& mtu);
 std::optional<std::string> check_prefixes(const std::vector<ip_prefix>& all);
+std::optional<std::string> check_dns(const std::vector<std::string>& all);
+std::optional<std::string> check_commands(const std::vector<std::string>& all);
 std::optional<std::string> check_peer_name(const std::string& name);
 std::optional<std::string> check_public_key(const public_key& key);
 std::optional<std::string>
@@ -163,13 +171,14 @@ inline constexpr std::tuple interface_fields{
   field<interface_config, std::uint32_t>{
     .member = &interface_config::mtu,
     .name = "mtu",
-    .expected = "576-65535",
+    .expected = "576-65535 or auto",
     .read = read_mtu,
-    .print = field_values::print,
+    .print = field_values::print_mtu,
     .check = field_values::check_mtu,
     .wg_quick = "MTU",
-    .meaning = "576-65535. Below 1280 the kernel allows no IPv6 on the "
-               "interface.",
+    .meaning = "576-65535, or `auto`: what the routes to the peers have room "
+               "for, and it follows them. Below 1280 the kernel allows no IPv6 "
+               "on the interface.",
     .fallback = "1420",
   },
   field<interface_config, std::string>{
@@ -183,6 +192,108 @@ inline constexpr std::tuple interface_fields{
     .meaning = "Folder for the control socket `NAME.sock` that `wg` uses. At "
                "most 86 bytes.",
     .fallback = "`/var/run/wireguard`",
+  },
+  field<interface_config, route_mode>{
+    .member = &interface_config::routes,
+    .name = "routes",
+    .expected = "auto or manual",
+    .read = read_route_mode,
+    .print = field_values::print,
+    .meaning = "`auto`: every allowed IP of a peer is routed into the tunnel, "
+               "besides `cluster_networks`; one of length 0 as `default_route` "
+               "has it. `manual`: `cluster_networks` alone.",
+    .fallback = "`manual`",
+  },
+  field<interface_config, std::uint32_t>{
+    .member = &interface_config::table,
+    .name = "table",
+    .expected = "a routing table",
+    .read = read_table,
+    .print = field_values::print_table,
+    .meaning = "Number of the routing table that the routes go to: "
+               "1-4294967295, `main`, or `auto`: the main one, and one of "
+               "their own for those of a `default_route`.",
+    .fallback = "`auto`",
+  },
+  field<interface_config, std::uint32_t>{
+    .member = &interface_config::metric,
+    .name = "metric",
+    .expected = "a metric of routes",
+    .read = read_metric,
+    .print = field_values::print,
+    .meaning = "Metric of the routes. 0: the kernel's own.",
+    .fallback = "0",
+  },
+  field<interface_config, std::vector<std::string>>{
+    .member = &interface_config::dns,
+    .name = "dns",
+    .expected = "an address or a domain",
+    .print = field_values::print,
+    .check = field_values::check_dns,
+    .while_running = false,
+    .meaning = "List of DNS servers that the host asks while the node runs, "
+               "and of domains to search.",
+  },
+  field<interface_config, bool>{
+    .member = &interface_config::kill_switch,
+    .name = "kill_switch",
+    .expected = "true or false",
+    .read = read_switch,
+    .print = field_values::print,
+    .meaning = "`true`: nothing leaves the host but through the tunnel, "
+               "whatever becomes of the node, until `weft unlock NAME`.",
+    .fallback = "`false`",
+  },
+  field<interface_config, std::vector<ip_prefix>>{
+    .member = &interface_config::kill_switch_allow,
+    .name = "kill_switch_allow",
+    .expected = "an IP prefix",
+    .print = field_values::print,
+    .check = field_values::check_prefixes,
+    .meaning = "List of networks that may be reached beside the tunnel while "
+               "`kill_switch` holds.",
+  },
+  field<interface_config, bool>{
+    .member = &interface_config::keep_inbound,
+    .name = "keep_inbound",
+    .expected = "true or false",
+    .read = read_switch,
+    .print = field_values::print,
+    .meaning = "`true`: connections that were begun from outside are answered "
+               "over the link that they came in by, also with a "
+               "`default_route` or `kill_switch`.",
+    .fallback = "`true`",
+  },
+  field<interface_config, std::vector<std::string>>{
+    .member = &interface_config::on_up,
+    .name = "on_up",
+    .expected = "a command",
+    .print = field_values::print,
+    .check = field_values::check_commands,
+    .while_running = false,
+    .meaning = "List of commands to be run once the node works: an absolute "
+               "path and arguments, without a shell.",
+  },
+  field<interface_config, std::vector<std::string>>{
+    .member = &interface_config::on_down,
+    .name = "on_down",
+    .expected = "a command",
+    .print = field_values::print,
+    .check = field_values::check_commands,
+    .while_running = false,
+    .meaning = "List of commands to be run when the node has ended, however it "
+               "did.",
+  },
+  field<interface_config, df_mode>{
+    .member = &interface_config::df,
+    .name = "df",
+    .expected = "auto or off",
+    .read = read_df_mode,
+    .print = field_values::print,
+    .meaning = "`auto`: the tunnel's datagrams to a peer may not be parted on "
+               "their way once probes of full size go through; `off`: they "
+               "always may.",
+    .fallback = "`auto`",
   },
 };
 
@@ -272,6 +383,19 @@ inline constexpr std::tuple peer_fields{
                "65535 seconds.",
     .fallback = "off",
   },
+  field<peer_config, bool>{
+    .member = &peer_config::default_route,
+    .name = "default_route",
+    .expected = "true or false",
+    .read = read_switch,
+    .print = field_values::print,
+    .option = "--default-route",
+    .option_help = "true: the whole host's traffic goes to it; or false",
+    .meaning = "`true`: the host's traffic goes to this peer, but for what has "
+               "a route of its own; IPv4, IPv6 or both, as `allowed_ips` has "
+               "`0.0.0.0/0` and `::/0`; both if it has neither.",
+    .fallback = "`false`",
+  },
 };
 
 /// The rows of a section.
@@ -320,6 +444,11 @@ inline constexpr bool is_secret_key
   = std::is_base_of_v<secret<key_size>, Value>;
 
 using prefix_list = std::vector<ip_prefix>;
+using text_list = std::vector<std::string>;
+
+template <class Value>
+inline constexpr bool is_list
+  = std::is_same_v<Value, prefix_list> || std::is_same_v<Value, text_list>;
 
 /// The row of a member.
 template <auto Member>

@@ -55,6 +55,18 @@ std::string_view to_string(reload_mode mode) {
   return mode == reload_mode::watch ? "watch" : "manual";
 }
 
+std::string_view to_string(route_mode mode) {
+  return mode == route_mode::automatic ? "auto" : "manual";
+}
+
+std::string_view to_string(df_mode mode) {
+  return mode == df_mode::automatic ? "auto" : "off";
+}
+
+std::string_view to_string(offload_mode mode) {
+  return mode == offload_mode::automatic ? "auto" : "off";
+}
+
 std::optional<std::string> check_interface_name(std::string_view name) {
   if (name.size() > longest_interface_name)
     return "Interface name " + strings::quote(name)

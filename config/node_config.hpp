@@ -41,6 +41,28 @@ std::string host_text(const std::optional<endpoint_config>& where);
 /// it.  1-15 characters without spaces, '/', ':' and '%'.
 std::optional<std::string> check_interface_name(std::string_view name);
 
+/// Which routes lead into the tunnel.
+enum class route_mode {
+  manual,    ///< to the cluster networks
+  automatic, ///< and to every allowed IP of a peer
+};
+
+/// Whether datagrams of the tunnel may be parted on their way.
+enum class df_mode {
+  automatic, ///< not those that a probe has shown to go through whole
+  off,       ///< any of them
+};
+
+/// A thing that the program uses where it can, or never.
+enum class offload_mode { automatic, off };
+
+std::string_view to_string(route_mode mode);
+std::string_view to_string(df_mode mode);
+std::string_view to_string(offload_mode mode);
+
+/// Of `mtu`: what the paths to the peers have room for.
+inline constexpr std::uint32_t automatic_mtu = 0;
+
 struct interface_config {
   std::string name = "weft0";
   weft::private_key private_key;
@@ -50,6 +72,16 @@ struct interface_config {
   std::uint32_t mtu = 1420;
   std::uint32_t fwmark = 0;
   std::string socket_folder = "/var/run/wireguard";
+  route_mode routes = route_mode::manual;
+  std::uint32_t table = 0;  ///< of the routes; 0: chosen where one is needed
+  std::uint32_t metric = 0; ///< of the routes; 0: the kernel's own
+  std::vector<std::string> dns; ///< servers, and domains to be looked up there
+  bool kill_switch = false;     ///< nothing leaves but through the tunnel
+  std::vector<ip_prefix> kill_switch_allow; ///< but to these
+  bool keep_inbound = true; ///< connections from outside answer on their link
+  std::vector<std::string> on_up;   ///< commands
+  std::vector<std::string> on_down; ///< commands
+  df_mode df = df_mode::automatic;
 
   bool operator==(const interface_config&) const = default;
 };
@@ -61,6 +93,7 @@ struct peer_config {
   std::optional<endpoint_config> endpoint;
   std::vector<ip_prefix> allowed_ips;           ///< host bits cleared
   std::chrono::seconds persistent_keepalive{0}; ///< 0: off; at most 65535
+  bool default_route = false; ///< the whole host's traffic goes to it
 
   bool operator==(const peer_config&) const = default;
 };
@@ -103,6 +136,14 @@ struct metrics_config {
   bool operator==(const metrics_config&) const = default;
 };
 
+/// What the kernel does for many packets at once.
+struct offload_config {
+  offload_mode tun = offload_mode::automatic; ///< of the TUN device
+  offload_mode udp = offload_mode::automatic; ///< of the sockets: GSO, GRO
+
+  bool operator==(const offload_config&) const = default;
+};
+
 /// When the file is read again.
 enum class reload_mode { manual, watch };
 
@@ -115,6 +156,7 @@ struct node_config {
   control_config control;
   reload_mode reload = reload_mode::manual;
   metrics_config metrics;
+  offload_config offloads;
 
   bool operator==(const node_config&) const = default;
 };

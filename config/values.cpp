@@ -184,10 +184,12 @@ value_or_message<std::chrono::seconds> read_keepalive(std::string_view text) {
 }
 
 value_or_message<std::uint32_t> read_mtu(std::string_view text) {
+  if (text == "auto")
+    return automatic_mtu;
   const auto number = strings::parse_decimal(text, 65535);
   if (number && *number >= 576)
     return static_cast<std::uint32_t>(*number);
-  return unexpected{quote(text) + " is no MTU; 576-65535 is expected"};
+  return unexpected{quote(text) + " is no MTU; 576-65535 or auto is expected"};
 }
 
 value_or_message<std::uint32_t> read_fwmark(std::string_view text) {
@@ -290,6 +292,53 @@ value_or_message<bool> read_switch(std::string_view text) {
   if (text == "true" || text == "false")
     return text == "true";
   return unexpected{quote(text) + " is no answer; true or false is expected"};
+}
+
+value_or_message<route_mode> read_route_mode(std::string_view text) {
+  if (text == "auto")
+    return route_mode::automatic;
+  if (text == "manual")
+    return route_mode::manual;
+  return unexpected{quote(text)
+                    + " is no way to route; auto (every allowed IP) or manual "
+                      "(cluster_networks alone) is expected"};
+}
+
+value_or_message<df_mode> read_df_mode(std::string_view text) {
+  if (text == "auto")
+    return df_mode::automatic;
+  if (text == "off")
+    return df_mode::off;
+  return unexpected{quote(text) + " is no answer; auto or off is expected"};
+}
+
+value_or_message<offload_mode> read_offload_mode(std::string_view text) {
+  if (text == "auto")
+    return offload_mode::automatic;
+  if (text == "off")
+    return offload_mode::off;
+  return unexpected{quote(text) + " is no answer; auto or off is expected"};
+}
+
+value_or_message<std::uint32_t> read_table(std::string_view text) {
+  constexpr std::uint32_t main_table = 254; // <linux/rtnetlink.h>
+  if (text == "auto")
+    return 0;
+  if (text == "main")
+    return main_table;
+  const auto number = strings::parse_decimal(text, 0xffffffff);
+  if (number && *number > 0)
+    return static_cast<std::uint32_t>(*number);
+  return unexpected{quote(text)
+                    + " is no routing table; 1-4294967295, main or auto is "
+                      "expected"};
+}
+
+value_or_message<std::uint32_t> read_metric(std::string_view text) {
+  if (const auto number = strings::parse_decimal(text, 0xffffffff))
+    return static_cast<std::uint32_t>(*number);
+  return unexpected{quote(text)
+                    + " is no metric of a route; 0-4294967295 is expected"};
 }
 
 std::optional<std::string> check_socket_folder(std::string_view folder) {

@@ -40,7 +40,7 @@ value_or_message<std::uint16_t> read_port(std::string_view text);
 /// `25s`, `2m`, `1h`, `25` (seconds), `0` or `off`; at most 65535 seconds.
 value_or_message<std::chrono::seconds> read_keepalive(std::string_view text);
 
-/// 576-65535
+/// 576-65535, or `auto` (automatic_mtu)
 value_or_message<std::uint32_t> read_mtu(std::string_view text);
 
 /// Decimal, `0x` and hexadecimal, or `off`.
@@ -62,6 +62,18 @@ value_or_message<endpoint> read_metrics_listen(std::string_view text);
 
 /// `true` or `false`
 value_or_message<bool> read_switch(std::string_view text);
+
+/// `auto` or `manual`
+value_or_message<route_mode> read_route_mode(std::string_view text);
+/// `auto` or `off`
+value_or_message<df_mode> read_df_mode(std::string_view text);
+value_or_message<offload_mode> read_offload_mode(std::string_view text);
+
+/// A routing table: 1-4294967295, `main`, or `auto` (0).
+value_or_message<std::uint32_t> read_table(std::string_view text);
+
+/// 0-4294967295
+value_or_message<std::uint32_t> read_metric(std::string_view text);
 
 /// The key in a file that nobody but its owner can read.  `name` is as written
 /// in the configuration, relative to `folder`.

@@ -176,6 +176,9 @@ void wg_quick_reader::read_row(const field<Section, Value>& row,
       target.push_back(kept);
       note_place(row, from.place);
     });
+  } else if constexpr (std::is_same_v<Value, text_list>) {
+    for (const auto part : strings::split_commas(from.value))
+      target.emplace_back(part);
   } else if constexpr (std::is_same_v<Value, endpoint>) {
     read_value(from, read_port, target.port);
   } else if constexpr (std::is_same_v<Value, std::optional<endpoint_config>>) {

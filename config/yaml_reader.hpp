@@ -75,6 +75,7 @@ private:
   static std::span<const known_key<log_config>> log_keys();
   static std::span<const known_key<control_config>> control_keys();
   static std::span<const known_key<metrics_config>> metrics_keys();
+  static std::span<const known_key<offload_config>> offload_keys();
   template <class Section>
   static std::span<const known_key<section_draft<Section>>> section_keys();
 
@@ -107,6 +108,9 @@ private:
   std::vector<text_place>
   read_prefixes(const yaml_node& list, const path& at, bool keep_host_bits,
                 std::vector<ip_prefix>& into);
+
+  void read_texts(const yaml_node& list, const path& at, std::string_view what,
+                  std::vector<std::string>& into);
 
   template <class Section, class Value>
   void read_row(const field<Section, Value>& row, const yaml_node& value,
@@ -159,7 +163,7 @@ void yaml_reader::read_map(const yaml_node& map, const path* at,
     return complain(map.place, at,
                     "there is " + std::string{describe(map.kind)}
                       + "; a map of 'key: value' lines is expected");
-  std::array<const yaml_node*, 16> seen{};
+  std::array<const yaml_node*, 32> seen{};
   if (keys.size() > seen.size())
     throw std::logic_error("there is no room for so many keys");
   for (const auto& [key, value] : tree_.entries(map))

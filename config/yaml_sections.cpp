@@ -11,7 +11,7 @@ std::span<const yaml_reader::known_key<node_config>>
 yaml_reader::document_keys() {
   using self = yaml_reader;
   using node = const yaml_node;
-  static constexpr std::array<known_key<node_config>, 6> keys{{
+  static constexpr std::array<known_key<node_config>, 7> keys{{
     {"interface", [](self& me, node& value, const path& at,
                      node_config&) { me.read_interface(value, at); }},
     {"peers", [](self& me, node& value, const path& at,
@@ -34,6 +34,11 @@ yaml_reader::document_keys() {
      [](self& me, node& value, const path& at, node_config& config) {
        me.read_metrics(value, at, config.metrics);
      }},
+    {"offloads",
+     [](self& me, node& value, const path& at, node_config& config) {
+       if (value.kind != yaml_kind::null)
+         me.read_map(value, &at, offload_keys(), config.offloads);
+     }},
   }};
   return keys;
 }
@@ -54,6 +59,24 @@ std::span<const yaml_reader::known_key<log_config>> yaml_reader::log_keys() {
   return keys;
 }
 
+std::span<const yaml_reader::known_key<offload_config>>
+yaml_reader::offload_keys() {
+  using self = yaml_reader;
+  using node = const yaml_node;
+  using into = offload_config;
+  static constexpr std::array<known_key<into>, 2> keys{{
+    {"tun",
+     [](self& me, node& value, const path& at, into& offloads) {
+       me.read_value(value, at, "auto or off", read_offload_mode, offloads.tun);
+     }},
+    {"udp",
+     [](self& me, node& value, const path& at, into& offloads) {
+       me.read_value(value, at, "auto or off", read_offload_mode, offloads.udp);
+     }},
+  }};
+  return keys;
+}
+
 template <class Section, class Value>
 void yaml_reader::read_row(const field<Section, Value>& row,
                            const yaml_node& value, const path& at,
@@ -62,6 +85,10 @@ void yaml_reader::read_row(const field<Section, Value>& row,
   if constexpr (std::is_same_v<Value, prefix_list>) {
     into.list_places.at(number_of(row.member))
       = read_prefixes(value, at, row.keeps_host_bits, target);
+  } else if constexpr (std::is_same_v<Value, text_list>) {
+    read_texts(value, at, row.expected, target);
+    if (auto reason = row.check(target))
+      complain(value, at, std::move(*reason));
   } else {
     if constexpr (std::is_same_v<Value, std::string>) {
       if (row.is_folder)
@@ -69,6 +96,25 @@ void yaml_reader::read_row(const field<Section, Value>& row,
     }
     if (row.file_name.empty()) // or else its file may be given as well
       read_value(value, at, row.expected, row.read, target);
+  }
+}
+
+void yaml_reader::read_texts(const yaml_node& list, const path& at,
+                             std::string_view what,
+                             std::vector<std::string>& into) {
+  if (list.kind == yaml_kind::null)
+    return;
+  if (list.kind != yaml_kind::sequence) {
+    if (const auto* text = scalar(list, at, what))
+      into.push_back(*text);
+    return;
+  }
+  std::size_t index = 0;
+  for (const auto* item = tree_.first_child(list); item != nullptr;
+       item = tree_.next(*item)) {
+    const path here{&at, {}, index++};
+    if (const auto* text = scalar(*item, here, what))
+      into.push_back(*text);
   }
 }
 

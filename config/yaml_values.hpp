@@ -28,17 +28,24 @@ inline std::string yaml_list(const std::vector<ip_prefix>& prefixes) {
   return out.empty() ? "[]" : out + "]";
 }
 
+inline std::string yaml_list(const std::vector<std::string>& texts) {
+  std::string out;
+  for (const auto& text : texts)
+    out += (out.empty() ? "[" : ", ") + yaml_quoted(text);
+  return out.empty() ? "[]" : out + "]";
+}
+
 /// Whether it needs no quotation marks.
 template <class Value>
 inline constexpr bool is_plain_in_yaml
   = std::is_same_v<
       Value,
-      public_key> || std::is_same_v<Value, std::uint32_t> || std::is_same_v<Value, std::chrono::seconds>;
+      bool> || std::is_enum_v<Value> || std::is_same_v<Value, public_key> || std::is_same_v<Value, std::uint32_t> || std::is_same_v<Value, std::chrono::seconds>;
 
 /// A value that is no secret, in one line.
 template <class Section, class Value>
 std::string yaml_value(const field<Section, Value>& row, const Value& value) {
-  if constexpr (std::is_same_v<Value, prefix_list>)
+  if constexpr (is_list<Value>)
     return yaml_list(value);
   else if constexpr (is_plain_in_yaml<Value>)
     return row.print(value) + std::string{row.unit};

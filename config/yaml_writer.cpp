@@ -74,6 +74,11 @@ void write_metrics(std::string& out, const metrics_config& metrics) {
     out += std::string{"  peers: "} + (metrics.peers ? "true" : "false") + "\n";
 }
 
+void write_offloads(std::string& out, const offload_config& offloads) {
+  out += "offloads:\n  tun: " + std::string{to_string(offloads.tun)}
+         + "\n  udp: " + std::string{to_string(offloads.udp)} + "\n";
+}
+
 } // namespace
 
 std::string format_yaml(const node_config& config) {
@@ -98,6 +103,8 @@ std::string format_yaml(const node_config& config) {
     out += "reload: " + std::string{to_string(config.reload)} + "\n";
   if (config.metrics != metrics_config{})
     write_metrics(out, config.metrics);
+  if (config.offloads != offload_config{})
+    write_offloads(out, config.offloads);
   return out;
 }
 

@@ -12,7 +12,7 @@
 namespace weft {
 
 /// Of this file's messages, and of how they travel.  Both ends must agree.
-inline constexpr std::uint32_t control_version = 4;
+inline constexpr std::uint32_t control_version = 5;
 
 /// Messages and answers are no longer than this when serialized.
 inline constexpr std::size_t max_control_size = std::size_t{4} << 20;
@@ -38,6 +38,10 @@ struct apply_config {
   bool dry_run = false;
   /// If not 0: take it back after this time, unless confirm_config comes.
   std::chrono::seconds confirm_within{0};
+  /// Also if from then on the host's whole traffic goes another way, or nowhere
+  /// (default_route, kill_switch), which is refused otherwise unless it has to
+  /// be confirmed.
+  bool assured = false;
 };
 
 /// Reads the configuration file again, and applies it.
@@ -46,6 +50,8 @@ struct reload_config {
   bool dry_run = false;
   /// Only if the file is not as it was read or saved last.
   bool if_changed = false;
+  /// As in apply_config.
+  bool assured = false;
 };
 
 /// Adds a peer.  One that is known is updated to be as `peer` says.
@@ -130,6 +136,11 @@ struct confirm_config {};
 /// anew: endpoint, session, newest handshake.  An unknown peer is an error.
 struct reset_peer {
   public_key peer;
+};
+
+/// What the kernel is to do for many packets at once, from now on.
+struct set_offloads {
+  offload_config offloads;
 };
 
 // -- answers -----------------------------------------------------------------
@@ -232,10 +243,11 @@ inline constexpr std::tuple request_table{
               &get_status::max_peers>{
     {"weft::get_status", control_role::view, answer_size::large}},
   request_row<apply_config, config_changes, &apply_config::config,
-              &apply_config::dry_run, &apply_config::confirm_within>{
-    {"weft::apply_config"}},
+              &apply_config::dry_run, &apply_config::confirm_within,
+              &apply_config::assured>{{"weft::apply_config"}},
   request_row<reload_config, config_changes, &reload_config::dry_run,
-              &reload_config::if_changed>{{"weft::reload_config"}},
+              &reload_config::if_changed, &reload_config::assured>{
+    {"weft::reload_config"}},
   request_row<add_peer, config_changes, &add_peer::peer>{{"weft::add_peer"}},
   request_row<update_peer, config_changes, &update_peer::update>{
     {"weft::update_peer"}},
@@ -270,6 +282,8 @@ inline constexpr std::tuple request_table{
   request_row<confirm_config, void>{{"weft::confirm_config"}},
   request_row<reset_peer, config_changes, &reset_peer::peer>{
     {"weft::reset_peer"}},
+  request_row<set_offloads, config_changes, &set_offloads::offloads>{
+    {"weft::set_offloads"}},
 };
 
 /// A type that the table has a row for.

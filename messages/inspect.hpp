@@ -79,6 +79,16 @@ constexpr log_format last_of(log_format) {
   return log_format::json;
 }
 
+constexpr route_mode last_of(route_mode) {
+  return route_mode::automatic;
+}
+constexpr df_mode last_of(df_mode) {
+  return df_mode::off;
+}
+constexpr offload_mode last_of(offload_mode) {
+  return offload_mode::off;
+}
+
 caf::error not_in_enumeration();
 
 // -- types of the standard library -------------------------------------------
@@ -211,13 +221,19 @@ typename Inspector::result_type inspect(Inspector& f, log_config& x) {
            packed(x.format));
 }
 
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, offload_config& x) {
+  return f(caf::meta::type_name("weft::offload_config"), packed(x.tun),
+           packed(x.udp));
+}
+
 /// Without `control`, `reload` and `metrics`: they say who may send this, when
 /// the file is read again, and who may watch, which is for whoever has the
 /// file.
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, node_config& x) {
   return f(caf::meta::type_name("weft::node_config"), x.interface, x.peers,
-           x.log);
+           x.log, x.offloads);
 }
 
 template <class Inspector>
@@ -297,7 +313,7 @@ constexpr peer_word last_of(peer_word) {
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, peer_state& x) {
   return f(caf::meta::type_name("weft::peer_state"), packed(x.word), x.reason,
-           packed(x.since), x.tries);
+           packed(x.since), x.tries, x.cause);
 }
 
 /// Without its secret.
@@ -307,7 +323,8 @@ typename Inspector::result_type inspect(Inspector& f, peer_status& x) {
            x.state, packed(x.endpoint), x.endpoint_host, x.allowed_ips,
            packed(x.persistent_keepalive), packed(x.last_handshake),
            packed(x.session_age), x.rx_bytes, x.tx_bytes, x.rx_packets,
-           x.tx_packets, x.restarts, x.drops);
+           x.tx_packets, x.restarts, x.drops, x.round_trip, x.path_mtu,
+           x.too_big);
 }
 
 template <class Inspector>
@@ -333,6 +350,18 @@ typename Inspector::result_type inspect(Inspector& f, access_report& x) {
            x.certificates, x.refused);
 }
 
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, host_item& x) {
+  return f(caf::meta::type_name("weft::host_item"), x.kind, x.value, x.in_place,
+           x.found);
+}
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, offload_use& x) {
+  return f(caf::meta::type_name("weft::offload_use"), x.name, x.in_use,
+           x.reason);
+}
+
 /// Without its secret.
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, device_status& x) {
@@ -340,7 +369,8 @@ typename Inspector::result_type inspect(Inspector& f, device_status& x) {
            packed(x.started), x.addresses, x.public_key, x.listen,
            x.listen_port, x.fwmark, x.mtu, x.peers, x.drops, x.next_peer,
            x.remote_control, x.routes, x.link_up, x.events, x.events_lost,
-           x.pools, x.send_queue, x.access);
+           x.pools, x.send_queue, x.access, x.host, x.offloads, x.lock,
+           x.bad_checksums);
 }
 
 } // namespace weft

@@ -103,6 +103,9 @@ overlay::behavior_type overlay::make_behavior() {
     [this](const expect_file& asked) { return expect(asked); },
     [this](const confirm_config&) { return confirm(); },
     [this](const reset_peer& asked) { return reset(asked); },
+    [this](const set_offloads& asked) {
+      return change_offloads(asked.offloads);
+    },
   };
 }
 

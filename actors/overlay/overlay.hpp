@@ -114,6 +114,7 @@ private:
   caf::result<node_configuration> configuration(const get_configuration& asked);
   caf::result<void> expect(const expect_file& asked);
   caf::result<config_changes> reset(const reset_peer& asked);
+  caf::result<config_changes> change_offloads(const offload_config& offloads);
   void enqueue_change(waiting_change change);
   void tell_event(event_kind kind, std::string reason);
   void remote_control_changes(const std::string& why_closed);

@@ -147,6 +147,12 @@ caf::result<void> overlay::expect(const expect_file& asked) {
   return caf::unit;
 }
 
+caf::result<config_changes>
+overlay::change_offloads(const offload_config& offloads) {
+  options_.config.offloads = offloads;
+  return config_changes{};
+}
+
 caf::result<config_changes> overlay::reset(const reset_peer& asked) {
   if (trial_)
     return on_trial();

@@ -275,7 +275,8 @@ TEST_CASE("A viewer may look and subscribe, and ask for what the facade "
        {"apply_config", "reload_config", "add_peer", "update_peer",
         "remove_peer", "set_endpoint", "add_allowed_ip", "remove_allowed_ip",
         "generate_keys", "set_log_level", "shut_down", "begin_handshake",
-        "get_configuration", "expect_file", "confirm_config", "reset_peer"})
+        "get_configuration", "expect_file", "confirm_config", "reset_peer",
+        "set_offloads"})
     CHECK(send(type).empty());
   CHECK_FALSE(send("own_message").empty());
 }

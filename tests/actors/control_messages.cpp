@@ -186,6 +186,7 @@ TEST_CASE("Bytes behind a request are refused") {
   CHECK(refused(expect_file{}));
   CHECK(refused(confirm_config{}));
   CHECK(refused(reset_peer{}));
+  CHECK(refused(set_offloads{}));
   CHECK(refused(subscribe{}));
   CHECK(refused(unsubscribe{}));
 }

@@ -227,7 +227,7 @@ TEST_CASE("All errors of a wg-quick file are reported at once") {
                               "wg0.conf:3:12: Interface.Adress: unknown key "
                               "'Adress'; did you mean 'Address'?\n"
                               "wg0.conf:4:7: Interface.MTU: '1' is no MTU; "
-                              "576-65535 is expected\n"
+                              "576-65535 or auto is expected\n"
                               "wg0.conf:5:14: Interface.ListenPort: port "
                               "'65536' is out of range"));
   CHECK_THAT(text, Contains("wg0.conf:6:1: the line is no assignment"));

@@ -26,9 +26,10 @@ TEST_CASE("An error names the file, the line, the column and the key") {
   CHECK(to_string(config_error{"a.yaml", 3, 8, "peers[2].endpoint", "oh"})
         == "a.yaml:3:8: peers[2].endpoint: oh");
   CHECK(to_string(config_error{"a.yaml", 0, 0, "", "oh"}) == "a.yaml: oh");
-  CHECK_THAT(interface_errors("mtu: 575"),
-             Equals("a.yaml:3:8: interface.mtu: '575' is no MTU; 576-65535 is "
-                    "expected\n"));
+  CHECK_THAT(
+    interface_errors("mtu: 575"),
+    Equals("a.yaml:3:8: interface.mtu: '575' is no MTU; 576-65535 or auto is "
+           "expected\n"));
   CHECK_THAT(interface_errors("mtu: 1279\n  addresses: ['fd00::1/64']"),
              Equals("a.yaml:3:8: interface.mtu: 1279 is too small for IPv6, "
                     "which needs 1280 bytes; raise it, or take the IPv6 "
@@ -240,7 +241,7 @@ TEST_CASE("Values of the wrong kind are errors that say what is expected") {
   CHECK_THAT(yaml_errors(interface_text() + "peers: [5, [], ~]\n"),
              Contains("peers[2]: there is nothing; a map"));
   CHECK_THAT(interface_errors("mtu: [1420]"),
-             Contains("there is a list; 576-65535 is expected"));
+             Contains("there is a list; 576-65535 or auto is expected"));
   CHECK_THAT(peer_errors("endpoint:"), Contains("there is nothing"));
   CHECK_THAT(interface_errors("mtu: 65536"), Contains("576-65535"));
   CHECK_THAT(yaml_errors("a string"), Contains("a map of 'key: value' lines"));
