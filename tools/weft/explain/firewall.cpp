@@ -1,13 +1,12 @@
 #include "tools/weft/explain/firewall.hpp"
 
+#include "platform/command.hpp"
+
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
 #include <initializer_list>
 #include <map>
-#include <memory>
 #include <string>
 
 namespace weft {
@@ -114,12 +113,6 @@ void look_at(const json& rule, chain_state& chain, const port_pair& ports,
     into.refusals.push_back(refusal(chain_name(rule, "chain"), outward, port));
 }
 
-struct pipe_closer {
-  void operator()(FILE* pipe) const {
-    ::pclose(pipe);
-  }
-};
-
 } // namespace
 
 firewall_facts read_nftables(std::string_view text, const port_pair& ports) {
@@ -145,21 +138,13 @@ firewall_facts read_nftables(std::string_view text, const port_pair& ports) {
 }
 
 firewall_facts ask_nftables(const port_pair& ports) {
-  // Where root's programs are is not in everybody's path.
-  const std::unique_ptr<FILE, pipe_closer> pipe{
-    ::popen("PATH=$PATH:/usr/sbin:/sbin nft -j list ruleset 2>/dev/null", "r")};
-  if (!pipe)
+  const auto outcome = run_command({.words = {"nft", "-j", "list", "ruleset"},
+                                    .limit = std::chrono::seconds{10},
+                                    .most_output = std::size_t{64} << 20,
+                                    .with_errors = false});
+  if (!outcome || !outcome->succeeded())
     return {};
-  std::string text;
-  std::array<char, 4096> part{};
-  constexpr std::size_t most = std::size_t{64} << 20;
-  while (text.size() < most) {
-    const auto got = std::fread(part.data(), 1, part.size(), pipe.get());
-    if (got == 0)
-      break;
-    text.append(part.data(), got);
-  }
-  return read_nftables(text, ports);
+  return read_nftables(outcome->output, ports);
 }
 
 } // namespace weft
