@@ -1,6 +1,7 @@
 #include "config/node_memory.hpp"
 
 #include "config/strings.hpp"
+#include "protocol/base/unix_time.hpp"
 
 #include <array>
 #include <limits>
@@ -132,7 +133,7 @@ std::string format_memory(const node_memory& memory) {
            + or_none(peer.endpoint ? to_string(*peer.endpoint) : "") + ' '
            + or_none(peer.configured) + ' ' + hex_of(peer.newest_initiation)
            + ' ' + (peer.had_session ? "session" : std::string{none}) + ' '
-           + std::to_string(peer.noted.time_since_epoch() / seconds{1}) + '\n';
+           + std::to_string(seconds_since_epoch(peer.noted)) + '\n';
   return out + std::string{last_line} + '\n';
 }
 

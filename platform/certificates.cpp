@@ -4,6 +4,7 @@
 #include "platform/x509.hpp"
 #include "protocol/base/ip.hpp"
 #include "protocol/base/text.hpp"
+#include "protocol/base/unix_time.hpp"
 
 #include <openssl/bn.h>
 #include <openssl/err.h>
@@ -31,9 +32,7 @@ using extension = x509::handle<X509_EXTENSION, X509_EXTENSION_free>;
 using revoked_entry = x509::handle<X509_REVOKED, X509_REVOKED_free>;
 
 moment to_moment(wall_time time) {
-  const auto seconds
-    = std::chrono::floor<std::chrono::seconds>(time.time_since_epoch());
-  return moment{ASN1_TIME_set(nullptr, std::time_t{seconds.count()})};
+  return moment{ASN1_TIME_set(nullptr, std::time_t{seconds_since_epoch(time)})};
 }
 
 x509::key new_key() {

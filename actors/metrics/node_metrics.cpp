@@ -1,8 +1,9 @@
 #include "actors/metrics/node_metrics.hpp"
 
+#include "protocol/base/unix_time.hpp"
+
 #include <algorithm>
 #include <array>
-#include <chrono>
 
 namespace weft {
 
@@ -74,8 +75,7 @@ constexpr std::array<numbered_word, 6> words{{{peer_word::up, 5},
 
 /// UNIX time; 0 for what was before.
 std::uint64_t seconds_of(wall_time when) {
-  const auto seconds
-    = std::chrono::floor<std::chrono::seconds>(when.time_since_epoch()).count();
+  const auto seconds = seconds_since_epoch(when);
   return seconds < 0 ? 0 : static_cast<std::uint64_t>(seconds);
 }
 

@@ -168,6 +168,8 @@ private:
 
   // registry_reports.cpp: questions
   struct collection;
+  /// The answer to who asks for one.
+  static caf::error no_such_peer(const public_key& key);
   caf::result<registry_report> report(const report_request& request);
   void ask_next_peer(const std::shared_ptr<collection>& all);
   caf::result<void> start_handshake(const begin_handshake& asked);

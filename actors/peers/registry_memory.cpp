@@ -2,10 +2,7 @@
 // and what is learnt goes to the keeper.
 #include "actors/peers/registry.hpp"
 #include "config/difference.hpp"
-#include "messages/errors.hpp"
 #include "protocol/base/wireguard.hpp"
-
-#include <cerrno>
 
 namespace weft {
 
@@ -54,7 +51,7 @@ void registry::note(const session_noted& noted) {
 caf::result<config_changes> registry::reset(const public_key& peer) {
   const auto slot = directory_.slot_of(peer);
   if (!slot)
-    return make_error(ENOENT, "there is no peer " + to_string(peer), "peer");
+    return no_such_peer(peer);
   const auto& known = directory_.at(*slot);
   auto config = known.config;
   config.allowed_ips.assign(known.allowed.begin(), known.allowed.end());

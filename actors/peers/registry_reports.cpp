@@ -1,6 +1,7 @@
 // What the registry tells of the peers.
 #include "actors/peers/registry.hpp"
 #include "messages/errors.hpp"
+#include "protocol/base/unix_time.hpp"
 
 #include <cerrno>
 
@@ -19,13 +20,9 @@ peer_configurations registry::configuration() const {
   return result;
 }
 
-namespace {
-
-caf::error no_such_peer(const public_key& key) {
+caf::error registry::no_such_peer(const public_key& key) {
   return make_error(ENOENT, "there is no peer " + to_string(key), "peer");
 }
-
-} // namespace
 
 caf::result<void> registry::start_handshake(const begin_handshake& asked) {
   const auto slot = directory_.slot_of(asked.peer);
@@ -44,11 +41,7 @@ caf::result<bool> registry::handshake_since(const check_handshake& asked) {
     .then(
       [promise, since = asked.since](const peer_report& report) mutable {
         const auto& last = report.status.last_handshake;
-        promise.deliver(
-          last
-          && std::chrono::floor<std::chrono::seconds>(last->time_since_epoch())
-                 .count()
-               >= since);
+        promise.deliver(last && seconds_since_epoch(*last) >= since);
       },
       [promise](const caf::error&) mutable { promise.deliver(false); });
   return promise;

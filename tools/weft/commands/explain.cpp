@@ -7,6 +7,7 @@
 #include "tools/weft/commands/explain.hpp"
 
 #include "platform/clock.hpp"
+#include "protocol/base/unix_time.hpp"
 #include "protocol/base/wireguard.hpp"
 #include "tools/weft/explain/host.hpp"
 #include "tools/weft/places/find_peer.hpp"
@@ -74,10 +75,7 @@ outcome<void> try_handshake(const explain_options& options,
   const auto later
     = peer.session_age ? limits::rekey_timeout - *peer.session_age : 0s;
   const auto since = peer.last_handshake
-                       ? std::chrono::floor<std::chrono::seconds>(
-                           peer.last_handshake->time_since_epoch())
-                             .count()
-                           + 1
+                       ? seconds_since_epoch(*peer.last_handshake) + 1
                        : std::int64_t{0};
   const auto until = std::chrono::steady_clock::now() + options.patience
                      + std::max<duration>(later, 0s);

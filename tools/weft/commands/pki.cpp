@@ -1,4 +1,5 @@
 #include "platform/clock.hpp"
+#include "protocol/base/unix_time.hpp"
 #include "tools/weft/commands/commands.hpp"
 #include "tools/weft/failure.hpp"
 #include "tools/weft/pki/pki_folder.hpp"
@@ -49,11 +50,6 @@ std::string format_date(wall_time time) {
          + '-' + digits(unsigned{date.day()});
 }
 
-std::int64_t to_seconds(wall_time time) {
-  return std::chrono::floor<std::chrono::seconds>(time.time_since_epoch())
-    .count();
-}
-
 const char* state_of(const issued_entry& entry, wall_time now) {
   if (entry.revoked)
     return "revoked";
@@ -66,8 +62,8 @@ json to_json(const issued_entry& entry, wall_time now) {
   out["role"] = to_string(entry.role);
   out["state"] = state_of(entry, now);
   out["serial"] = entry.serial;
-  out["not_after"] = to_seconds(entry.not_after);
-  out["revoked"] = entry.revoked ? json(to_seconds(*entry.revoked)) : json();
+  out["not_after"] = seconds_since_epoch(entry.not_after);
+  out["revoked"] = entry.revoked ? json(seconds_since_epoch(*entry.revoked)) : json();
   return out;
 }
 
@@ -233,7 +229,7 @@ int make_authority(const pki_options& options, const streams& io) {
     out["folder"] = folder;
     out["name"] = made->name;
     out["fingerprint"] = made->fingerprint;
-    out["not_after"] = to_seconds(made->not_after);
+    out["not_after"] = seconds_since_epoch(made->not_after);
     print(out, io.out);
     return exit_fine;
   }

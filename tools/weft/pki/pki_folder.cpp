@@ -2,6 +2,7 @@
 
 #include "config/strings.hpp"
 #include "platform/files.hpp"
+#include "protocol/base/unix_time.hpp"
 
 #include <algorithm>
 #include <array>
@@ -22,11 +23,6 @@ std::string in(const std::string& folder, const std::string& file) {
   return folder + '/' + file;
 }
 
-std::int64_t to_seconds(wall_time time) {
-  return std::chrono::floor<std::chrono::seconds>(time.time_since_epoch())
-    .count();
-}
-
 std::optional<wall_time> parse_seconds(const std::string& text) {
   constexpr std::uint64_t last = 9'000'000'000; // nanoseconds end in 2262
   const auto seconds = strings::parse_decimal(text, last);
@@ -40,9 +36,9 @@ std::string format_index(const std::vector<issued_entry>& entries) {
   text << "# serial role name end revoked\n";
   for (const auto& one : entries) {
     text << one.serial << ' ' << to_string(one.role) << ' ' << one.name << ' '
-         << to_seconds(one.not_after) << ' ';
+         << seconds_since_epoch(one.not_after) << ' ';
     if (one.revoked)
-      text << to_seconds(*one.revoked) << '\n';
+      text << seconds_since_epoch(*one.revoked) << '\n';
     else
       text << not_revoked << '\n';
   }

@@ -1,4 +1,5 @@
 #include "config/fields.hpp"
+#include "protocol/base/unix_time.hpp"
 #include "tools/weft/view/json_text.hpp"
 #include "tools/weft/view/status_text.hpp"
 
@@ -28,11 +29,6 @@ json to_json(const std::vector<ip_prefix>& prefixes) {
   for (const auto& prefix : prefixes)
     out.push_back(to_string(prefix));
   return out;
-}
-
-std::int64_t seconds_since_epoch(wall_time when) {
-  return std::chrono::floor<std::chrono::seconds>(when.time_since_epoch())
-    .count();
 }
 
 json to_json(const peer_status& peer) {
