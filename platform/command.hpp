@@ -32,8 +32,8 @@ struct command_outcome {
 
 /// Runs the program without a shell and waits for it: with nothing to read, no
 /// descriptor of ours, no signal blocked or ignored, and in a process group of
-/// its own, all of which ends at the limit.  What it leaves running otherwise is
-/// not waited for.  An error only if it cannot be started.
+/// its own, all of which ends at the limit.  What it leaves running otherwise
+/// is not waited for.  An error only if it cannot be started.
 result<command_outcome> run_command(const command& what);
 
 } // namespace weft

@@ -1,5 +1,7 @@
 #include "actors/peers/peer.hpp"
 
+#include "protocol/tunnel/trouble_words.hpp"
+
 namespace weft {
 
 peer::peer(caf::actor_config& config, io_loop_ptr loop, workspace_ptr space,
@@ -150,10 +152,8 @@ void peer::open(incoming_datagrams& datagrams) {
   if (first != incoming_batch::end)
     pass_to_host({std::move(batch), first, caf::actor_cast<peer_actor>(this)});
   follow_up(at);
-  if (const auto source = std::exchange(refused_source_, std::nullopt)) {
-    health_.found(trouble::source_refused{*source}, at.now);
-    tell_health(at);
-  }
+  if (const auto source = std::exchange(refused_source_, std::nullopt))
+    note_refused(*source, at);
 }
 
 void peer::pass_to_host(incoming_chain chain) {
@@ -287,8 +287,11 @@ peer_state peer::state() const {
   peer_state result;
   result.word = health_.word();
   const auto at = loop().moment();
-  if (const auto reason = health_.reason(at.now))
-    result.reason = to_string(*reason);
+  if (const auto reason = health_.reason(at.now)) {
+    result.reason = words_for(*reason);
+    result.cause
+      = is_same_address(*reason) ? cause::same_address : cause_of(*reason);
+  }
   result.since = at.wall
                  - std::chrono::duration_cast<wall_time::duration>(
                    at.now - health_.since());

@@ -90,6 +90,11 @@ private:
   void tell(event_kind kind, const instant& at, std::string reason = {});
   /// For the next process, should this one end.
   void note();
+  /// A packet of the peer's came from an address that it may not use.
+  void note_refused(const ip_address& source, const instant& at);
+  bool is_same_address(const peer_trouble& what) const;
+  /// The sentence, with what is known of this host.
+  std::string words_for(const peer_trouble& what) const;
 
   workspace_ptr space_;
   peer_neighbours neighbours_;
@@ -107,6 +112,12 @@ private:
   peer_health health_;
   std::optional<time_point> armed_;
   std::optional<ip_address> refused_source_; ///< of a packet in this chain
+  /// The refused source that the host was asked about last.
+  struct {
+    ip_address source;
+    bool is_ours = false; ///< the host has it, too
+    std::optional<time_point> when{};
+  } asked_about_;
 
   /// What has been told of the session.
   struct {

@@ -1,6 +1,8 @@
 // What the peer actor tells of its session: events, its health, and lines in
 // the log.
 #include "actors/peers/peer.hpp"
+#include "platform/network.hpp"
+#include "protocol/tunnel/trouble_words.hpp"
 
 namespace weft {
 
@@ -22,7 +24,7 @@ void peer::tell_events(const instant& at) {
     told_.given_up = session_.handshakes_given_up();
     health_.handshake_given_up(at.now);
     const auto reason = health_.reason(at.now);
-    tell(event_kind::handshake_failed, at, reason ? to_string(*reason) : "");
+    tell(event_kind::handshake_failed, at, reason ? words_for(*reason) : "");
     arm(health_.next_deadline());
   }
   if (initiations_changed(at)) {
@@ -112,11 +114,37 @@ void peer::tell_health(const instant& at) {
     told_.failing = fails;
     auto text = std::string{to_string(health_.word())};
     if (reason)
-      text += ": " + to_string(*reason);
+      text += ": " + words_for(*reason);
     tell(event_kind::peer_state_changed, at, std::move(text));
   }
   if (const auto news = health_.take_news(at.now))
-    tell(event_kind::peer_troubled, at, to_string(*news));
+    tell(event_kind::peer_troubled, at, words_for(*news));
+}
+
+void peer::note_refused(const ip_address& source, const instant& at) {
+  constexpr duration pause
+    = std::chrono::seconds{1}; // a peer may send anything
+  auto& [asked, is_ours, when] = asked_about_;
+  if (source != asked && (!when || at.now - *when >= pause)) {
+    // What is for an address of its own, a host sends from that address.
+    const auto way = find_route(source);
+    asked = source;
+    is_ours = way && way->source == source;
+    when = at.now;
+  }
+  health_.found(trouble::source_refused{source}, at.now);
+  tell_health(at);
+}
+
+bool peer::is_same_address(const peer_trouble& what) const {
+  const auto* refused = std::get_if<trouble::source_refused>(&what);
+  return refused != nullptr && asked_about_.is_ours
+         && refused->source == asked_about_.source;
+}
+
+std::string peer::words_for(const peer_trouble& what) const {
+  return is_same_address(what) ? same_address_text(asked_about_.source)
+                               : to_string(what);
 }
 
 // -- lines in the log --------------------------------------------------------

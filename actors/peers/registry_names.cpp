@@ -1,6 +1,7 @@
 // Endpoints that are host names: looked up when they are set, again after a
 // failure, and again when nobody answers.
 #include "actors/peers/registry.hpp"
+#include "protocol/tunnel/trouble_words.hpp"
 
 #include <algorithm>
 
@@ -101,6 +102,7 @@ void registry::explain_name(slot_number slot, peer_status& status) const {
   if (seat.not_found.empty() || status.state.word == peer_word::up
       || (status.endpoint && !status.state.reason.empty()))
     return;
+  status.state.cause = cause::not_resolved;
   auto& reason = status.state.reason;
   reason = "not resolved: " + seat.not_found;
   if (seat.look_up_again) {

@@ -130,8 +130,8 @@ private:
   /// Takes the output meanwhile.
   bool ends_by(time_point deadline) {
     for (;;) {
-      const auto left = std::chrono::ceil<std::chrono::milliseconds>(
-        deadline - boot_now());
+      const auto left
+        = std::chrono::ceil<std::chrono::milliseconds>(deadline - boot_now());
       if (left.count() <= 0)
         return false;
       std::array<pollfd, 2> watched{pollfd{ends_.get(), POLLIN, 0},

@@ -66,11 +66,13 @@ TEST_CASE("A program gets its arguments as they are, and what it shall know") {
 }
 
 TEST_CASE("A program has nothing to read and none of our descriptors") {
-  const file_descriptor ours{::open("/dev/null", O_RDONLY)}; // without O_CLOEXEC
+  const file_descriptor ours{
+    ::open("/dev/null", O_RDONLY)}; // without O_CLOEXEC
   REQUIRE(ours.get() > 2);
   CHECK(outcome_of({.words = {"cat"}}).output.empty());
   // The third is the one that ls reads the folder by.
-  CHECK(outcome_of({.words = {"ls", "/proc/self/fd"}}).output == "0\n1\n2\n3\n");
+  CHECK(outcome_of({.words = {"ls", "/proc/self/fd"}}).output
+        == "0\n1\n2\n3\n");
 }
 
 TEST_CASE("A signal reaches a program though we block and ignore it") {

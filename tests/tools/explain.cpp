@@ -6,6 +6,7 @@
 #include "console.hpp"
 #include "example_device.hpp"
 #include "example_overlay.hpp"
+#include "protocol/tunnel/trouble_words.hpp"
 #include "tests/catch.hpp"
 #include "tools/weft/explain/firewall.hpp"
 #include "tools/weft/explain/host.hpp"
@@ -53,8 +54,14 @@ struct sound {
   }
   void fails_with(const peer_trouble& what) {
     facts.answered = false;
-    facts.peer.state
-      = {peer_word::failing, to_string(what), example_now - 20s, 4};
+    facts.peer.state.word = peer_word::failing;
+    facts.peer.state.since = example_now - 20s;
+    facts.peer.state.tries = 4;
+    troubled(facts.peer.state, what);
+  }
+  static void troubled(peer_state& state, const peer_trouble& what) {
+    state.reason = to_string(what);
+    state.cause = cause_of(what);
   }
   /// The other node, as it has to be.
   other_facts& asks_other() {
@@ -145,8 +152,8 @@ TEST_CASE_METHOD(sound, "Explained: allowed IPs that lack an address") {
   CHECK_THAT(says(), Contains("on this side: the allowed IPs of beta lack "
                               "10.7.0.1"));
   facts.other.reset();
-  facts.peer.state.reason
-    = to_string(trouble::source_refused{parse_ip_address("10.7.0.1").value()});
+  troubled(facts.peer.state,
+           trouble::source_refused{parse_ip_address("10.7.0.1").value()});
   CHECK_THAT(says(), Contains("on this side: beta: packets from 10.7.0.1"));
   facts.peer.allowed_ips.clear();
   facts.peer.state.reason.clear();
@@ -245,8 +252,8 @@ TEST_CASE("A default route into the tunnel is missed only by a node that has "
 }
 
 TEST_CASE_METHOD(sound, "Explained: two machines with one key") {
-  facts.peer.state.reason = to_string(
-    trouble::key_shared{at("192.0.2.7:51820"), at("192.0.2.8:51820")});
+  troubled(facts.peer.state,
+           trouble::key_shared{at("192.0.2.7:51820"), at("192.0.2.8:51820")});
   CHECK_THAT(says(), Contains("on the other side: beta: two machines use its "
                               "key"));
 }
@@ -265,8 +272,11 @@ TEST_CASE_METHOD(sound, "Explained: a name that is not found") {
   facts.peer.endpoint.reset();
   facts.host->to_endpoint.reset();
   facts.tried = facts.answered = false;
-  facts.peer.state = {
-    peer_word::waiting, "not resolved: no such host, next try in 8 s", {}, 0};
+  facts.peer.state = {peer_word::waiting,
+                      "not resolved: no such host, next try in 8 s",
+                      {},
+                      0,
+                      std::string{cause::not_resolved}};
   CHECK_THAT(says(),
              Contains("on this side: beta: not resolved: no such host"));
   facts.peer.state.reason.clear();
@@ -281,6 +291,12 @@ TEST_CASE_METHOD(sound, "Explained: one tunnel address on both sides") {
   CHECK(judge(facts).empty());
   facts.peer.allowed_ips.push_back(net("10.0.0.1/32"));
   CHECK_THAT(says(), Contains("on both sides: 10.0.0.1"));
+  facts.peer.allowed_ips.pop_back();
+  facts.peer.state.reason = same_address_text(net("10.0.0.1/32").address);
+  facts.peer.state.cause = cause::same_address;
+  CHECK_THAT(says(), Contains("on both sides: beta: packets from 10.0.0.1 in "
+                              "its tunnel are refused: this host has that "
+                              "address as well"));
 }
 
 TEST_CASE_METHOD(sound, "Explained: a clock that was set back") {
@@ -290,8 +306,8 @@ TEST_CASE_METHOD(sound, "Explained: a clock that was set back") {
   CHECK(is_well(found));
   CHECK_THAT(found[0].text,
              Contains("the clock is 2h behind the last handshake"));
-  asks_other().about->state.reason
-    = to_string(trouble::clock_behind{at("192.0.2.1:51820"), 7200s});
+  troubled(asks_other().about->state,
+           trouble::clock_behind{at("192.0.2.1:51820"), 7200s});
   CHECK_THAT(says(), Contains("on this side: beta says of this node: ")
                        && Contains("7200 s older"));
 }
@@ -318,7 +334,7 @@ TEST_CASE_METHOD(sound, "What keeps the node from sending comes first") {
 TEST_CASE("Each reason of a peer has its side") {
   const auto where = at("192.0.2.7:51820");
   const auto of
-    = [](const peer_trouble& what) { return side_of(to_string(what)); };
+    = [](const peer_trouble& what) { return side_of(cause_of(what)); };
   CHECK(of(trouble::no_answer{where, 3}) == side::between);
   CHECK(of(trouble::no_handshake{}) == side::between);
   CHECK(of(trouble::no_endpoint{}) == side::between);
@@ -331,6 +347,8 @@ TEST_CASE("Each reason of a peer has its side") {
   CHECK(of(trouble::wrong_key_used{where}) == side::there);
   CHECK(of(trouble::key_shared{where, where}) == side::there);
   CHECK(of(trouble::source_refused{where.address}) == side::here);
+  CHECK(side_of(cause::same_address) == side::both);
+  CHECK(side_of(cause::not_resolved) == side::here);
 }
 
 TEST_CASE("Rules of nftables are found that refuse a port at the host's own "

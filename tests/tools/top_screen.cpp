@@ -232,6 +232,7 @@ TEST_CASE("the screen as JSON has rates, states and ages") {
     "endpoint": "192.0.2.7:51820",
     "state": "failing",
     "reason": "no answer",
+    "cause": "no_answer",
     "tries": 18,
     "handshake_age": 66,
     "rx_bytes": 2536, "tx_bytes": 5000000, "rx_rate": 500, "tx_rate": 0

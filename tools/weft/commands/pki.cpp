@@ -63,7 +63,8 @@ json to_json(const issued_entry& entry, wall_time now) {
   out["state"] = state_of(entry, now);
   out["serial"] = entry.serial;
   out["not_after"] = seconds_since_epoch(entry.not_after);
-  out["revoked"] = entry.revoked ? json(seconds_since_epoch(*entry.revoked)) : json();
+  out["revoked"]
+    = entry.revoked ? json(seconds_since_epoch(*entry.revoked)) : json();
   return out;
 }
 

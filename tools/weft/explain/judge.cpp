@@ -3,6 +3,7 @@
 // passing a session, and then what may be a trouble one day.
 #include "tools/weft/explain/judge.hpp"
 
+#include "protocol/tunnel/trouble_words.hpp"
 #include "tools/weft/view/format.hpp"
 #include "tools/weft/view/status_text.hpp"
 
@@ -118,18 +119,18 @@ void look_at_firewall(examination& now) {
 }
 
 void look_at_state(examination& now) {
-  const auto& reason = now.peer.state.reason;
-  if (!reason.empty())
-    now.fault(side_of(reason), now.label + ": " + reason);
+  const auto& state = now.peer.state;
+  if (!state.reason.empty())
+    now.fault(side_of(state.cause), now.label + ": " + state.reason);
   if (now.facts.other && now.facts.other->about) {
-    const auto& theirs = now.facts.other->about->state.reason;
+    const auto& theirs = now.facts.other->about->state;
     // What is here for them is there for us.
-    const auto where = side_of(theirs);
-    if (!theirs.empty())
+    const auto where = side_of(theirs.cause);
+    if (!theirs.reason.empty())
       now.fault(where == side::here    ? side::there
                 : where == side::there ? side::here
                                        : where,
-                now.label + " says of this node: " + theirs);
+                now.label + " says of this node: " + theirs.reason);
   }
   if (now.is_well() || !now.found.empty())
     return;
@@ -293,25 +294,27 @@ std::string_view name_of(side where) {
   return "unknown";
 }
 
-side side_of(std::string_view reason) {
-  // The words of protocol/tunnel/peer_trouble.cpp; a test has them all.
-  struct clue {
-    std::string_view words;
+side side_of(std::string_view trouble) {
+  struct place {
+    std::string_view trouble;
     side where;
   };
-  static constexpr std::array clues{
-    clue{"cannot send to ", side::here},
-    clue{"not resolved: ", side::here},
-    clue{" in its tunnel are refused", side::here},
-    clue{"refused at ", side::there},
-    clue{"uses a wrong public key", side::there},
-    clue{"two machines", side::there},
-    clue{"preshared keys", side::both},
+  static constexpr std::array places{
+    place{cause::refused, side::there},
+    place{cause::not_sent, side::here},
+    place{cause::answer_not_opened, side::both},
+    place{cause::answers_unused, side::both},
+    place{cause::clock_behind, side::there},
+    place{cause::wrong_key_used, side::there},
+    place{cause::key_shared, side::there},
+    place{cause::source_refused, side::here},
+    place{cause::same_address, side::both},
+    place{cause::not_resolved, side::here},
   };
-  for (const auto& one : clues)
-    if (reason.find(one.words) != std::string_view::npos)
-      return one.where;
-  return side::between;
+  const auto found
+    = std::find_if(places.begin(), places.end(),
+                   [&](const place& one) { return one.trouble == trouble; });
+  return found == places.end() ? side::between : found->where;
 }
 
 std::vector<finding> judge(const peer_facts& facts) {

@@ -30,7 +30,8 @@ struct finding {
 /// All that is found, what explains most first.  Empty: all is well.
 std::vector<finding> judge(const peer_facts& facts);
 
-/// Where the reason that a peer gives for its state is to be looked for.
-side side_of(std::string_view reason);
+/// Where the trouble of a peer with this name
+/// (protocol/tunnel/trouble_words.hpp) is to be looked for.
+side side_of(std::string_view trouble);
 
 } // namespace weft

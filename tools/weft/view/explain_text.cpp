@@ -136,6 +136,7 @@ std::string format_explanation_json(const peer_facts& facts,
   out["name"] = null_if_empty(peer.name);
   out["state"] = to_string(peer.state.word);
   out["reason"] = null_if_empty(peer.state.reason);
+  out["cause"] = null_if_empty(peer.state.cause);
   out["tries"] = peer.state.tries;
   out["endpoint"] = peer.endpoint ? json(to_string(*peer.endpoint)) : json();
   out["tried"] = facts.tried;

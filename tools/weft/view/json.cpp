@@ -38,6 +38,7 @@ json to_json(const peer_status& peer) {
   out[name_of<&peer_config::public_key>()] = to_string(peer.public_key);
   out["state"] = to_string(peer.state.word);
   out["reason"] = null_if_empty(peer.state.reason);
+  out["cause"] = null_if_empty(peer.state.cause);
   out["state_since"] = seconds_since_epoch(peer.state.since);
   out["tries"] = peer.state.tries;
   out[name_of<&peer_config::endpoint>()]

@@ -36,6 +36,7 @@ std::string format_top_json(const top_summary& summary) {
     one["endpoint"] = null_if_empty(peer.endpoint);
     one["state"] = to_string(peer.state.word);
     one["reason"] = null_if_empty(peer.state.reason);
+    one["cause"] = null_if_empty(peer.state.cause);
     one["tries"] = peer.state.tries;
     one["handshake_age"] = peer.age ? json(peer.age->count()) : json();
     add(one, peer.amount);
