@@ -1,5 +1,6 @@
 // What a peer actor tells of its health, in reports, events and the log.
 #include "actors/loop/timer.hpp"
+#include "protocol/tunnel/trouble_words.hpp"
 #include "tests/actors/line_sink.hpp"
 #include "tests/actors/node.hpp"
 
@@ -191,6 +192,7 @@ TEST_CASE_METHOD(watched_tunnel, "A refused source is told with its address, "
   exchange(home, a, b);
   CHECK(state(b).word == peer_word::up);
   CHECK(says(b, "packets from 10.0.0.7 in its tunnel are refused"));
+  CHECK(state(b).cause == cause::source_refused);
   const auto events = told(b);
   REQUIRE(kinds_in(events) == kinds_of{event_kind::peer_troubled});
   CHECK(events[0].reason.find("packets from 10.0.0.7") == 0);

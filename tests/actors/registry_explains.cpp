@@ -1,5 +1,6 @@
 // What the registry adds to the state of a peer, and does to find out more.
 #include "messages/errors.hpp"
+#include "protocol/tunnel/trouble_words.hpp"
 #include "tests/actors/registered.hpp"
 
 #include <cerrno>
@@ -33,6 +34,7 @@ TEST_CASE_METHOD(named, "A peer whose name is not found says so, with the "
   caf::anon_send(list, endpoint_not_found{key, host, 8s, "no such host"});
   CHECK(status_of(key).state.word == peer_word::waiting);
   CHECK(reason() == "not resolved: no such host, next try in 8 s");
+  CHECK(status_of(key).state.cause == cause::not_resolved);
   home.advance(5s);
   CHECK(reason() == "not resolved: no such host, next try in 3 s");
   home.advance(3s);

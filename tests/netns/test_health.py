@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """What operators get wrong between two nodes: each mistake is in the log and in the state of the peer within 15 s."""
 
+import glob
 import time
 
 import harness
@@ -85,6 +86,37 @@ class Mistakes(harness.NetnsTest):
         self.start()
         refused = "packets from 10.200.1.1 in its tunnel are refused"
         self.assert_said(right, line=refused, state="up", reason=refused)
+
+    def test_one_tunnel_address_on_both_sides(self):
+        left, right = self.ends()
+        right.write(addresses=left.addresses())
+        for end in (left, right):
+            end.start()
+        nobody = "10.200.1.9"  # whose packets go to the other side
+        self.traffic = harness.Process(self, ["ping", "-n", "-q", "-i", "0.2", nobody], right.home)
+        self.began = time.monotonic()
+        double = "packets from 10.200.1.1 in its tunnel are refused: this host has that address as well"
+        self.assert_said(left, line=double, state="up", reason=double)
+        self.assertEqual(left.peer(right)["cause"], "same_address")
+        self.assertIn(f"on both sides: node2: {double}", left.weft("explain", "node2", code=1))
+
+    def test_a_clock_that_was_set_back(self):
+        library = glob.glob("/usr/lib/*/faketime/libfaketime.so.1")
+        if not library:
+            self.skipTest("there is no libfaketime")
+        left, right = self.ends()
+        for end in (left, right):
+            end.start()
+        nodes.wait_for_ping(right, left)
+        right.process.kill()
+        # What it remembers of its own stamps would keep them from going back.
+        right.start(environment={"LD_PRELOAD": library[0], "FAKETIME": "-1h", "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+                                 "STATE_DIRECTORY": "/proc/nowhere"})
+        self.traffic = harness.Process(self, ["ping", "-n", "-q", "-i", "0.2", nodes.address_of(left)], right.home)
+        left.logs("s older than one before: set its clock", 60)
+        self.assertEqual(left.peer(right)["cause"], "clock_behind")
+        self.assertIn("on the other side: node2: its handshakes from 10.90.0.2:51820 are",
+                      left.weft("explain", "node2", code=1))
 
     def test_two_machines_with_one_key(self):
         left, right = self.ends()

@@ -131,7 +131,8 @@ TEST_CASE_METHOD(sound, "Explained: a firewall that drops") {
   facts.host->firewall.refusals = {"a rule refuses it: take the rule away"};
   CHECK_THAT(says(), Contains("on this side: a rule refuses it"));
   facts.answered = true;
-  facts.peer.state = {peer_word::up, "", {}, 0};
+  facts.peer.state = {};
+  facts.peer.state.word = peer_word::up;
   CHECK(is_well(judge(facts)));
 }
 
