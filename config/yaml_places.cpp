@@ -7,7 +7,7 @@ namespace weft {
 namespace {
 
 const yaml_node*
-value_of(const yaml_tree& tree, const yaml_node& map, std::string_view key) {
+entry_of(const yaml_tree& tree, const yaml_node& map, std::string_view key) {
   for (const auto& [its_key, value] : tree.entries(map))
     if (its_key.text == key)
       return &value;
@@ -49,7 +49,7 @@ text_place place_of(const yaml_tree& tree, std::string_view field) {
       const auto index = strings::parse_decimal(part, yaml_tree::max_nodes);
       below = index ? item_of(tree, *here, *index) : nullptr;
     } else {
-      below = value_of(tree, *here, part);
+      below = entry_of(tree, *here, part);
     }
     if (below == nullptr)
       break;

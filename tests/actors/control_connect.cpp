@@ -410,16 +410,18 @@ TEST_CASE("A program that lets go of its overlay ends at once") {
     });
   server.start();
   strange_daemon silent{[] { return std::string{}; }};
+  connect_options patient;
+  patient.attempt = 600s;
   const auto before = std::chrono::steady_clock::now();
   {
     program client;
-    auto connected = client.connect(server.target());
+    auto connected = client.connect(server.target(), patient);
     CHECK_FALSE(client.command(connected, set_log_level{log_level::warn}));
-    auto nowhere = client.connect(local_target{"/nowhere"});
-    auto trying = client.connect(silent.target());
+    auto nowhere = client.connect(local_target{"/nowhere"}, patient);
+    auto trying = client.connect(silent.target(), patient);
     caf::anon_send(connected, reload_config{});
   }
-  CHECK(std::chrono::steady_clock::now() - before < 3s);
+  CHECK(std::chrono::steady_clock::now() - before < 60s); // busy machine or not
   CHECK(eventually([&] { return server.report().operators == 0; }));
 }
 

@@ -62,7 +62,7 @@ class Node:
         self.wait_ready()
         return self
 
-    def wait_ready(self, seconds=20):
+    def wait_ready(self, seconds=60):
         def ready():
             if self.process.code is not None:
                 raise AssertionError(f"{self.name} ended with {self.process.code}\n{self.log()}")
@@ -75,7 +75,7 @@ class Node:
     def logs(self, text, seconds=10):
         harness.wait_until(lambda: text in self.log(), f"{self.name} logs {text!r}", seconds)
 
-    def weft(self, *command, code=0, timeout=20):
+    def weft(self, *command, code=0, timeout=60):
         result = self.home.run(harness.WEFT, *command, "-i", self.name, check=False, timeout=timeout)
         if code is not None:
             self.test.assertEqual(result.returncode, code, f"{command}: {result.stdout}{result.stderr}")
@@ -140,5 +140,5 @@ def ping(node, other, count=1, **options):
     return node.home.ping(address_of(other), count, **options)
 
 
-def wait_for_ping(node, other, seconds=15.0, family=4):
+def wait_for_ping(node, other, seconds=60.0, family=4):
     return node.test.wait_for_ping(node.home, address_of(other, family), seconds)

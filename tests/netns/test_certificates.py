@@ -49,10 +49,10 @@ class Certificates(Steered):
             list_of_revocations = file.read()
         self.text_file("pki/crl.pem", "garbage\n")
         self.weft("alice", "status")
-        harness.wait_until(lambda: "not in force" in self.status(), "the status says so", 10)
+        harness.wait_until(lambda: "not in force" in self.status(), "the status says so")
         self.assertIn("crl.pem", json.loads(self.status("--json"))[0]["access"]["refused"])
         self.text_file("pki/crl.pem", list_of_revocations)
-        harness.wait_until(lambda: "not in force" not in self.status(), "the status is well again", 10)
+        harness.wait_until(lambda: "not in force" not in self.status(), "the status is well again")
 
 
 if __name__ == "__main__":

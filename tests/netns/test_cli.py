@@ -56,7 +56,7 @@ class Terminal:
             seen = (seen + self.read(0.2))[-20000:]
             screen = seen.rpartition("\x1b[H")[2]
             return all(word in screen for word in words) and screen
-        return harness.wait_until(complete, f"the screen shows {words}", 20)
+        return harness.wait_until(complete, f"the screen shows {words}")
 
     def output(self):
         """All that it prints until it ends."""
@@ -127,7 +127,7 @@ class CommandLine(harness.NetnsTest):
         top.type("?")
         top.shows("PEER")
         top.type("q")
-        harness.wait_until(lambda: top.read(0.1) is not None and top.process.poll() is not None, "top ends", 20)
+        harness.wait_until(lambda: top.read(0.1) is not None and top.process.poll() is not None, "top ends")
         self.assertEqual(top.process.returncode, 0)
 
     def test_a_peer_without_a_name_is_called_by_what_is_shown(self):

@@ -69,7 +69,7 @@ class CryptokeyRouting:
         right.remove_peer(left)  # removing an absent one succeeds
         right.add_peer(left, ["10.77.0.1/32", "fd77::1/128"], "10.90.0.1:51821")
         # the responder knows the endpoint and starts a session of its own
-        self.wait_for_ping(right.home, "10.77.0.1", 5)
+        self.wait_for_ping(right.home, "10.77.0.1")
 
     def test_updating_a_known_peer_keeps_its_session(self):
         left, right = self.tunnel()

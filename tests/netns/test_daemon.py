@@ -94,7 +94,7 @@ control:
         def up():
             self.assertIsNone(process.code, process.output())
             return "is up" in process.output()
-        harness.wait_until(up, "weftd starts", 30)
+        harness.wait_until(up, "weftd starts")
 
     def weft(self, *arguments, check=True):
         return harness.run(harness.WEFT, *arguments, "--socket-folder", os.path.dirname(self.sockets[1]),
@@ -117,7 +117,7 @@ control:
         """Starts a drop-in in the background and returns its process id."""
         name = name or self.name
         before = set(self.home.processes())
-        self.home.run(harness.WEFTD, name, timeout=20, **options)
+        self.home.run(harness.WEFTD, name, **options)
         pid, = set(self.home.processes()) - before
         return pid
 
@@ -151,7 +151,7 @@ class Start(Daemon):
         for number in range(self.ROUNDS):
             pid = self.drop_in()
             for path in paths:
-                harness.wait_until(lambda path=path: serves(path), f"{path} is served in round {number}", 5)
+                harness.wait_until(lambda path=path: serves(path), f"{path} is served in round {number}")
             os.kill(pid, signal.SIGKILL)
             harness.wait_until(lambda: not self.home.processes() and not self.home.has_link(self.name), "its end")
         for monitor in monitors:
@@ -233,7 +233,7 @@ class Start(Daemon):
         for megabytes in (12, 20, 30, 40, 50, 60, 80, 100, 150, 200, 250, 300, 400, 600):
             daemon = self.start(file=file, wait=False, wrapper=[
                 "sh", "-c", f'ulimit -v {megabytes * 1024} && exec "$@"', "sh"])
-            harness.wait_until(lambda: daemon.code is not None or "is up" in daemon.output(), "a start or an end", 20)
+            harness.wait_until(lambda: daemon.code is not None or "is up" in daemon.output(), "a start or an end")
             code = daemon.terminate() if daemon.code is None else daemon.code
             self.assertIn(code, (0, 1, 127), f"{megabytes} MB: {daemon.output()}")
             if code == 1:

@@ -297,7 +297,7 @@ class NothingLeft(harness.NetnsTest):
         node, _ = nodes.pair(self, start=False)
         for most in (4, 7, 10, 13, 17, 21, 25, 28):
             process = node.launch("prlimit", f"--nofile={most}:{most}")
-            harness.wait_until(lambda: process.code is not None or "is up" in process.output(), "the start ends", 20)
+            harness.wait_until(lambda: process.code is not None or "is up" in process.output(), "the start ends")
             if process.code is None:
                 self.assertEqual(process.terminate(), 0)
             else:
@@ -334,7 +334,7 @@ class NothingLeft(harness.NetnsTest):
         started = 0
         for megabytes in (12, 40, 50, 60, 70, 80, 90, 120, 250, 800):
             process = node.launch("prlimit", f"--as={megabytes << 20}")
-            harness.wait_until(lambda: process.code is not None or "is up" in process.output(), "the start ends", 20)
+            harness.wait_until(lambda: process.code is not None or "is up" in process.output(), "the start ends")
             if process.code is None:
                 started += 1
                 self.assertEqual(process.terminate(), 0)

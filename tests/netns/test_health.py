@@ -49,7 +49,7 @@ class Mistakes(harness.NetnsTest):
                          reason="no answer from 10.90.0.2:51820")
         self.assertGreaterEqual(left.peer(right)["tries"], 3)
         right.home.nft("delete table ip t")
-        harness.wait_until(lambda: left.peer(right)["state"] == "up", "the peer is up again", 15)
+        harness.wait_until(lambda: left.peer(right)["state"] == "up", "the peer is up again")
         self.assertIsNone(left.peer(right)["reason"])
 
     def test_a_wrong_key_of_the_other_side(self):

@@ -32,7 +32,7 @@ class ManyPeers(harness.NetnsTest):
         start = time.monotonic()
         alpha.process = harness.Process(self, [harness.WEFTD, "--config", file], left)
         alpha.wait_ready(60)
-        self.wait_for_ping(left, "10.77.0.2", 30)
+        self.wait_for_ping(left, "10.77.0.2")
         up = time.monotonic() - start
 
         start = time.monotonic()

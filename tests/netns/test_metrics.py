@@ -87,7 +87,7 @@ class Page(MetricsTest):
         path = f"{self.folder}/metrics"
         node.rest = f"metrics: {{socket: {path}}}\n"
         node.start()
-        harness.wait_until(lambda: os.path.exists(path), "the socket is there", 10)
+        harness.wait_until(lambda: os.path.exists(path), "the socket is there")
         self.assertEqual(os.stat(path).st_mode & 0o777, 0o660)
         self.assertEqual(self.get(node, where=path)[0], "HTTP/1.1 200 OK")
         node.process.terminate()
@@ -156,15 +156,15 @@ class Clients(MetricsTest):
         slow = self.connect(node)
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         slow.sendall(b"GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n")
-        harness.wait_until(lambda: node.descriptors() > before, "the connection is open", 10)
-        harness.wait_until(lambda: node.descriptors() <= before, "the connection is closed", 30)
+        harness.wait_until(lambda: node.descriptors() > before, "the connection is open")
+        harness.wait_until(lambda: node.descriptors() <= before, "the connection is closed")
         self.assertEqual(self.get(node)[0], "HTTP/1.1 200 OK")
 
     def test_many_idle_clients_delay_a_scrape_by_seconds_at_most(self):
         node = self.node().start()
         before = node.descriptors()
         idle = [self.connect(node) for _ in range(50)]
-        harness.wait_until(lambda: node.descriptors() >= before + 8, "eight are let in", 10)
+        harness.wait_until(lambda: node.descriptors() >= before + 8, "eight are let in")
         self.assertLess(node.descriptors(), before + 20)
         for each in idle[8:]:
             each.close()

@@ -58,7 +58,7 @@ AllowedIPs = {allowed}
         for host, name in zip(self.hosts_, names):
             self.quick(host, "down", name)
             self.assertFalse(host.has_link(name))
-            harness.wait_until(lambda: not host.processes(), "the end of the program", 3)
+            harness.wait_until(lambda: not host.processes(), "the end of the program")
             self.assertFalse(os.path.exists(f"{harness.SOCKETS}/{name}.sock"))
 
     def test_a_default_route_through_the_tunnel_with_policy_routing(self):

@@ -130,7 +130,7 @@ class Machine:
                 return self.pid and os.readlink(f"/proc/{self.pid}/exe").endswith("/systemd") \
                     and self.systemctl("is-active", "weft-test.target", check=False).returncode == 0
         try:
-            wait_until(booted, "a machine starts", 20)
+            wait_until(booted, "a machine starts")
         except AssertionError as error:
             raise Unavailable(str(error)) from None
         self.run("ip", "link", "set", "lo", "up")

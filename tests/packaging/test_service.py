@@ -113,7 +113,7 @@ class Service(unittest.TestCase):
         def done():
             shown = [self.machine.run("wg", "show", name, "latest-handshakes").stdout.split() for name in names]
             return all(fields and fields[-1] != "0" for fields in shown)
-        wait_until(done, "handshakes", 20)
+        wait_until(done, "handshakes")
 
     def status_fields(self, name):
         with open(self.machine.path(f"/proc/{self.main_pid(name)}/status")) as file:
@@ -246,7 +246,7 @@ class Service(unittest.TestCase):
         self.start_both()
         pid = self.main_pid("a")
         self.machine.systemctl("kill", "--signal=KILL", "weft@a")
-        wait_until(lambda: self.state("a") == "active" and self.main_pid("a") not in (0, pid), "a new process", 15)
+        wait_until(lambda: self.state("a") == "active" and self.main_pid("a") not in (0, pid), "a new process")
         self.wait_for_handshakes("a")
 
     def test_a_mistake_in_the_file_is_not_tried_again(self):

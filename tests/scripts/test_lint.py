@@ -1,0 +1,70 @@
+#!/usr/bin/python3
+"""The linter finds what is planted, also in files that it looks at together."""
+
+import importlib.machinery
+import importlib.util
+import os
+import shutil
+import sys
+import tempfile
+import unittest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+SKIPPED = 77
+FLAGS = ["-std=c++20"]
+GOOD = "int twice(int number) {\n  return 2 * number;\n}\n"
+MISNAMED = "int TwiceAsMuch(int number) {\n  return 2 * number;\n}\n"
+UNINITIALISED = "int some() {\n  int number;\n  return number;\n}\n"
+
+sys.dont_write_bytecode = True
+_loader = importlib.machinery.SourceFileLoader("lint", f"{ROOT}/tools/lint")
+lint = importlib.util.module_from_spec(importlib.util.spec_from_loader("lint", _loader))
+_loader.exec_module(lint)
+
+
+class Planted(unittest.TestCase):
+    def setUp(self):
+        # Below the root, whose .clang-tidy holds, and in a folder whose headers are looked at.
+        os.makedirs(lint.BUILD, exist_ok=True)
+        folder = tempfile.TemporaryDirectory(dir=lint.BUILD, prefix="planted-")
+        self.addCleanup(folder.cleanup)
+        self.folder = f"{folder.name}/tests"
+        os.mkdir(self.folder)
+        lint.BUILD, former = folder.name, lint.BUILD
+        self.addCleanup(setattr, lint, "BUILD", former)
+
+    def look_at(self, *texts):
+        """What is found in files with these texts, as one source."""
+        paths = [f"{self.folder}/{i}.cpp" for i in range(len(texts))]
+        for path, text in zip(paths, texts):
+            with open(path, "w") as file:
+                file.write(text)
+        return "\n".join(lint.findings([lint.check(0, paths, FLAGS)]))
+
+    def test_what_is_good_is_passed_in_silence(self):
+        self.assertEqual(self.look_at(GOOD), "")
+
+    def test_each_file_of_a_group_is_looked_at(self):
+        found = self.look_at(GOOD, MISNAMED, UNINITIALISED)
+        self.assertIn("1.cpp:1:5: error: invalid case style for function 'TwiceAsMuch'", found)
+        self.assertIn("2.cpp:2:7: error: variable 'number' is not initialized", found)
+        self.assertNotIn("0.cpp", found)
+
+    def test_a_group_that_does_not_compile_is_taken_apart(self):
+        found = self.look_at(GOOD, GOOD, MISNAMED)
+        self.assertNotIn("redefinition", found)
+        self.assertIn("'TwiceAsMuch'", found)
+
+    def test_what_does_not_compile_by_itself_is_found(self):
+        self.assertIn("use of undeclared identifier 'absent'", self.look_at("int some() {\n  return absent;\n}\n"))
+
+    def test_the_same_finding_is_told_once(self):
+        told = "/a/tests/x.hpp:1:2: error: something [some-check]\n  a line\n"
+        self.assertEqual(list(lint.findings([told, told])), told.splitlines())
+
+
+if __name__ == "__main__":
+    if not shutil.which("clang-tidy"):
+        print("clang-tidy is not installed: tools/setup installs it")
+        sys.exit(SKIPPED)
+    unittest.main()

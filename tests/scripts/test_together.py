@@ -1,0 +1,60 @@
+#!/usr/bin/python3
+"""Which files are compiled and linted as one."""
+
+import os
+import sys
+import tempfile
+import unittest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, f"{ROOT}/tools/python")
+
+import together  # noqa: E402
+
+COUNTS = "namespace {\n\nint count(int a) {\n  return a;\n}\n\n} // namespace\n"
+
+
+class Groups(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+
+    def groups(self, *texts, kinds=None):
+        """The groups of files with these texts, by their numbers."""
+        paths = [f"{self.folder}/{i}.cpp" for i in range(len(texts))]
+        for path, text in zip(paths, texts):
+            with open(path, "w") as file:
+                file.write(text)
+        found = together.groups_of(dict(zip(paths, kinds or [None] * len(paths))))
+        return [[paths.index(path) for path in group] for group in found]
+
+    def test_files_that_share_nothing_are_one(self):
+        self.assertEqual(self.groups(COUNTS, COUNTS.replace("count", "sum"), "void run() {\n  go();\n}\n"), [[0, 1, 2]])
+
+    def test_the_same_name_in_two_unnamed_namespaces_parts_them(self):
+        self.assertEqual(self.groups(COUNTS, COUNTS), [[0], [1]])
+
+    def test_who_calls_a_function_of_that_name_from_elsewhere_is_apart(self):
+        call = "void run() {\n  count(1);\n}\n"
+        self.assertEqual(self.groups(COUNTS, call), [[0], [1]])
+        self.assertEqual(self.groups(call, COUNTS), [[0], [1]])
+
+    def test_members_comments_and_texts_of_that_name_are_no_calls(self):
+        for text in ("a.count(1)", "a->count(1)", "std::count(1)", "f(); // count(1)", 'f("count(1)")'):
+            self.assertEqual(self.groups(COUNTS, f"void run() {{\n  {text};\n}}\n"), [[0, 1]], text)
+
+    def test_there_is_one_entry_point_and_one_macro_of_a_name(self):
+        for text in ("int main() {}\n", 'extern "C" int\nTestOneInput(int) {}\n', "#define LIMIT 3\n"):
+            self.assertEqual(self.groups(text, text), [[0], [1]], text)
+
+    def test_other_flags_make_another_group(self):
+        self.assertEqual(self.groups("", "", "", kinds=["-O2", "-O0", "-O2"]), [[0, 2], [1]])
+
+    def test_a_group_has_a_size(self):
+        sizes = [len(group) for group in self.groups(*[""] * (together.MOST_TOGETHER + 1))]
+        self.assertEqual(sizes, [together.MOST_TOGETHER, 1])
+
+
+if __name__ == "__main__":
+    unittest.main()
