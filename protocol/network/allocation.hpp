@@ -12,9 +12,12 @@
 
 namespace weft {
 
-/// What is taken of some ranges.  It gives the first free slice of the first
-/// range that has one; what is released rests for a day before somebody else
-/// gets it, so that nobody's packets go to a stranger.
+/// What is taken of some ranges.  It gives the first slice that nobody ever
+/// had, then those that are free again, the longest first: what is released
+/// rests for a day, so that nobody's packets go to a stranger.
+///
+/// What is taken and released decides the answers, and the time that is asked
+/// for: not what was asked before, nor that time goes on.
 class address_pool {
 public:
   static constexpr std::chrono::hours rest{24};
@@ -28,7 +31,7 @@ public:
 
   /// Why somebody cannot have these; nothing: they are free.
   std::optional<refused>
-  find_obstacle(std::span<const ip_prefix> wanted, network_time now);
+  find_obstacle(std::span<const ip_prefix> wanted, network_time now) const;
 
   /// What find_obstacle() has nothing against.
   void take(std::span<const ip_prefix> prefixes);
@@ -39,21 +42,31 @@ private:
   struct range_state {
     ip_prefix range;
     std::uint8_t slice = 0;
-    /// No free slice begins before it; none: no free slice at all.
-    std::optional<ip_address> first_free;
+    /// Every slice before it is taken or rests; none: every slice.
+    std::optional<ip_address> unused;
   };
-  /// First and last address of what is not free.
-  using interval_map = std::map<ip_address, ip_address>;
+  /// What is not unused.
+  struct used {
+    ip_prefix prefix;
+    std::optional<network_time> free_from; ///< none: somebody has it
+    bool is_free(network_time now) const {
+      return free_from && *free_from <= now;
+    }
+  };
+  using used_map = std::map<ip_address, used>; ///< by the first address
 
-  void wake(network_time now);
-  interval_map::const_iterator find_taken(const ip_prefix& prefix) const;
-  std::optional<ip_prefix> first_free_slice(range_state& in) const;
-  accepted<ip_prefix> first_free_slice(ip_family family);
+  used_map::const_iterator find_used(const ip_prefix& prefix) const;
+  bool is_free(const ip_prefix& prefix, network_time now) const;
+  void forget(used_map::const_iterator which);
+  std::optional<ip_prefix> unused_slice(range_state& in) const;
+  std::optional<ip_prefix>
+  rested_slice(const range_state& in, network_time now) const;
+  accepted<ip_prefix> free_slice(ip_family family, network_time now);
   bool has_family(ip_family family) const;
 
   std::vector<range_state> ranges_;
-  interval_map taken_;
-  std::multimap<network_time, ip_prefix> resting_; ///< by when they wake
+  used_map used_;
+  std::multimap<network_time, ip_prefix> resting_; ///< by when they are free
 };
 
 } // namespace weft
