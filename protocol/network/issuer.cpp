@@ -176,8 +176,11 @@ issuer::remove(const member_id& id, network_time now) const {
 }
 
 decision<revocation_list> issuer::list(network_time now) const {
-  revocation_list next{
-    root_.network, next_revocation_number(list_number_, now), now, {}};
+  revocation_list next{root_.network,
+                       self_.name,
+                       next_revocation_number(list_number_, now),
+                       now,
+                       {}};
   for (const auto& [id, member] : members_) {
     // A certificate that has ended by then lets nobody in by itself.
     if (member.removed && member.terms.until > now)

@@ -24,6 +24,7 @@ byte_vector encode(const revocation_list& list) {
     ids.insert(ids.end(), each.bytes.begin(), each.bytes.end());
   return cbor::write(cbor::value{{"!what", std::string{context}},
                                  {"network", cbor::binary(list.network.bytes)},
+                                 {"issuer", list.issuer},
                                  {"number", list.number},
                                  {"issued", terms::seconds(list.issued)},
                                  {"removed", cbor::binary(ids)}});
@@ -37,6 +38,7 @@ accepted<revocation_list> read_revocation_list(const_byte_span bytes) {
   terms::read_context(from, context);
   revocation_list list;
   list.network = from.id<network_id>("network");
+  list.issuer = from.text("issuer", longest_network_word);
   list.number = from.number("number");
   list.issued = from.time("issued");
   const auto ids = from.bytes("removed", most_revocations * member_id::size);

@@ -1,16 +1,18 @@
-// The list of removed members, signed by the issuer hourly and with each
-// removal.
+// The list of removed members, which each issuer signs of those that it let in,
+// hourly and with each removal.
 #pragma once
 
 #include "protocol/network/refusal.hpp"
 #include "protocol/network/signing.hpp"
 
 #include <set>
+#include <string>
 
 namespace weft {
 
 struct revocation_list {
   network_id network;
+  std::string issuer;          ///< its name
   std::uint64_t number = 0;    ///< rises with each list
   network_time issued{};       ///< its age shows whether a directory holds back
   std::set<member_id> removed; ///< whose certificates have not ended by then

@@ -106,7 +106,7 @@ TEST_CASE("Numbers of lists rise, whatever the clock and the journal say") {
 
 TEST_CASE("A list of revocations is read as it was signed") {
   deterministic_random random(9);
-  revocation_list list{network, 17, noon, {}};
+  revocation_list list{network, "first", 17, noon, {}};
   CHECK(read_revocation_list(encode(list)) == list);
   for (int i = 0; i < 1000; ++i)
     list.removed.insert(member_id::draw(random));
