@@ -1,0 +1,414 @@
+#include "protocol/network/issuer.hpp"
+
+#include <algorithm>
+
+namespace weft {
+
+namespace {
+
+refused make(refusal why, std::string what) {
+  return {why, std::move(what)};
+}
+
+tl::unexpected<refused> pass_on(std::optional<refused>&& why) {
+  return tl::unexpected(std::move(*why));
+}
+
+} // namespace
+
+// -- the journal -------------------------------------------------------------
+
+issuer::issuer(root_contents root, issuer_contents self)
+  : root_(std::move(root)), self_(std::move(self)),
+    pool_(self_.ranges, root_.slice_v4, root_.slice_v6) {
+}
+
+accepted<byte_vector>
+issuer::begin(const root_contents& root, const issuer_contents& self,
+              network_time now) {
+  for (const certificate_contents& each :
+       {certificate_contents{root}, certificate_contents{self}}) {
+    if (auto wrong = find_mistake(each))
+      return pass_on(std::move(wrong));
+  }
+  if (auto wrong = find_breach(root, self))
+    return pass_on(std::move(wrong));
+  return journal_chain{}.write({now, journal_begun{root, self}});
+}
+
+accepted<issuer> issuer::from_journal(const_byte_span first_entry) {
+  const auto entry = journal_chain{}.read(first_entry);
+  if (!entry)
+    return tl::unexpected(entry.error());
+  const auto* begun = std::get_if<journal_begun>(&entry->event);
+  if (begun == nullptr)
+    return refuse(refusal::malformed,
+                  "journal entry 1: it does not say whose journal it is");
+  if (auto wrong = find_breach(begun->root, begun->issuer))
+    return pass_on(std::move(wrong));
+  issuer result(begun->root, begun->issuer);
+  result.chain_.append(first_entry);
+  return result;
+}
+
+tl::expected<void, refused> issuer::take_over(const_byte_span bytes) {
+  const auto entry = chain_.read(bytes);
+  if (!entry)
+    return tl::unexpected(entry.error());
+  auto obstacle = std::visit(
+    [&](const auto& each) { return find_obstacle(each, entry->at); },
+    entry->event);
+  if (obstacle) {
+    obstacle->what = "journal entry " + std::to_string(chain_.length() + 1)
+                     + ": " + obstacle->what;
+    return tl::unexpected(std::move(*obstacle));
+  }
+  std::visit([&](const auto& each) { apply(each, entry->at); }, entry->event);
+  chain_.append(bytes);
+  return {};
+}
+
+template <class Answer>
+decision<Answer>
+issuer::decide(Answer answer, journal_event event, network_time now) const {
+  return {std::move(answer), chain_.write({now, std::move(event)})};
+}
+
+// -- decisions ---------------------------------------------------------------
+
+accepted<decision<invitation>>
+issuer::invite(const invitation& terms, network_time now) const {
+  token_invited event{terms};
+  if (auto obstacle = find_obstacle(event, now))
+    return pass_on(std::move(obstacle));
+  return decide(terms, std::move(event), now);
+}
+
+accepted<decision<verifying_key>>
+issuer::withdraw(const verifying_key& token, network_time now) const {
+  if (const auto* known = find_token(token); known && known->withdrawn)
+    return decision<verifying_key>{token, {}};
+  const token_withdrawn event{token};
+  if (auto obstacle = find_obstacle(event, now))
+    return pass_on(std::move(obstacle));
+  return decide(token, event, now);
+}
+
+accepted<decision<certificate_terms>>
+issuer::admit(const join_request& request, const member_id& fresh,
+              network_time now) {
+  if (request.network != root_.network)
+    return refuse(refusal::wrong_network, "the request is for another network");
+  const auto* token = find_token(request.token);
+  if (token == nullptr)
+    return refuse(refusal::unknown_invitation,
+                  "no such token was given out here");
+  if (const auto known = keys_.find(request.key); known != keys_.end()) {
+    const auto& member = members_.at(known->second);
+    if (member.token == request.token
+        && member.terms.key == request.certificate)
+      return decision<certificate_terms>{member.terms, {}};
+  }
+  // Before anything is said of names and slices.
+  if (auto closed = find_closed(*token, now))
+    return pass_on(std::move(closed));
+  member_admitted event{request.token, {}};
+  auto& [contents, key, from, until] = event.terms;
+  contents.network = root_.network;
+  contents.id = fresh;
+  contents.key = request.key;
+  contents.groups = token->terms.groups;
+  contents.prefixes = token->terms.prefixes;
+  contents.revocation = list_number_;
+  contents.allocation = allocations_ + 1;
+  if (!request.name && !token->terms.name)
+    return refuse(refusal::malformed,
+                  "the request has no name, and the invitation none for it");
+  contents.name = request.name ? *request.name : *token->terms.name;
+  key = request.certificate;
+  from = now - certificate_head_start;
+  until = now + certificate_lifetime;
+  if (contents.prefixes.empty()) {
+    auto slices = pool_.find_free(now);
+    if (!slices)
+      return tl::unexpected(std::move(slices.error()));
+    contents.prefixes = std::move(*slices);
+  }
+  std::sort(contents.prefixes.begin(), contents.prefixes.end());
+  if (auto obstacle = find_obstacle(event, now))
+    return pass_on(std::move(obstacle));
+  auto terms = event.terms;
+  return decide(std::move(terms), std::move(event), now);
+}
+
+accepted<decision<certificate_terms>>
+issuer::renew(const member_id& id, const public_key& key,
+              const verifying_key& certificate, network_time now) const {
+  const auto* member = find_member(id);
+  if (member == nullptr)
+    return refuse(refusal::unknown_member, "no such member was let in here");
+  if (member->removed)
+    return refuse(refusal::revoked, "the member was removed");
+  auto terms = member->terms;
+  const bool same_keys = terms.contents.key == key && terms.key == certificate;
+  if (same_keys && now < terms.from + certificate_renewal_age)
+    return decision<certificate_terms>{std::move(terms), {}};
+  terms.contents.key = key;
+  terms.key = certificate;
+  ++terms.contents.generation;
+  terms.contents.revocation = list_number_;
+  terms.from = now - certificate_head_start;
+  terms.until = now + certificate_lifetime;
+  member_renewed event{terms};
+  if (auto obstacle = find_obstacle(event, now))
+    return pass_on(std::move(obstacle));
+  return decide(std::move(terms), std::move(event), now);
+}
+
+accepted<decision<member_id>>
+issuer::remove(const member_id& id, network_time now) const {
+  if (const auto* member = find_member(id); member && member->removed)
+    return decision<member_id>{id, {}};
+  const member_removed event{id};
+  if (auto obstacle = find_obstacle(event, now))
+    return pass_on(std::move(obstacle));
+  return decide(id, event, now);
+}
+
+decision<revocation_list> issuer::list(network_time now) const {
+  revocation_list next{root_.network,
+                       self_.name,
+                       next_revocation_number(list_number_, now),
+                       now,
+                       {}};
+  for (const auto& [id, member] : members_) {
+    // A certificate that has ended by then lets nobody in by itself.
+    if (member.removed && member.terms.until > now)
+      next.removed.insert(id);
+  }
+  const list_issued event{next.number};
+  return decide(std::move(next), event, now);
+}
+
+decision<std::uint64_t> issuer::begin_epoch(network_time now) const {
+  return decide(epoch_ + 1, epoch_begun{epoch_ + 1}, now);
+}
+
+// -- lookups -----------------------------------------------------------------
+
+const issuer::token_state*
+issuer::find_token(const verifying_key& token) const {
+  const auto found = tokens_.find(token);
+  return found == tokens_.end() ? nullptr : &found->second;
+}
+
+const issuer::member_state* issuer::find_member(const member_id& id) const {
+  const auto found = members_.find(id);
+  return found == members_.end() ? nullptr : &found->second;
+}
+
+const issuer::member_state* issuer::find_member(const std::string& name) const {
+  const auto found = names_.find(name);
+  return found == names_.end() ? nullptr : find_member(found->second);
+}
+
+// -- what the journal allows -------------------------------------------------
+
+std::optional<refused>
+issuer::find_obstacle(const journal_begun&, network_time) const {
+  return make(refusal::malformed, "a journal begins once");
+}
+
+std::optional<refused>
+issuer::find_obstacle(const token_invited& event, network_time at) const {
+  const auto& terms = event.terms;
+  if (auto wrong = find_mistake(terms))
+    return wrong;
+  if (terms.network != root_.network)
+    return make(refusal::wrong_network, "it invites into another network");
+  if (tokens_.count(terms.token) != 0)
+    return make(refusal::taken, "the token is known already");
+  if (terms.until <= at)
+    return make(refusal::expired, "the invitation has ended");
+  if (terms.name && names_.count(*terms.name) != 0)
+    return make(refusal::taken, "'" + *terms.name + "' is a member's name");
+  return pool_.find_obstacle(terms.prefixes, at);
+}
+
+std::optional<refused>
+issuer::find_obstacle(const token_withdrawn& event, network_time) const {
+  const auto* known = find_token(event.token);
+  if (known == nullptr)
+    return make(refusal::unknown_invitation,
+                "no such token was given out here");
+  if (known->withdrawn)
+    return make(refusal::withdrawn, "the token was withdrawn before");
+  return std::nullopt;
+}
+
+std::optional<refused>
+issuer::find_closed(const token_state& token, network_time at) const {
+  if (token.withdrawn)
+    return make(refusal::withdrawn, "the token was withdrawn");
+  if (at >= token.terms.until)
+    return make(refusal::expired, "the token has ended; ask for another one");
+  if (token.used >= token.terms.uses)
+    return make(refusal::used_up,
+                "the token has let in as many as it may; ask for another one");
+  return std::nullopt;
+}
+
+std::optional<refused>
+issuer::find_obstacle(const member_admitted& event, network_time at) const {
+  const auto* token = find_token(event.token);
+  if (token == nullptr)
+    return make(refusal::unknown_invitation,
+                "no such token was given out here");
+  if (auto closed = find_closed(*token, at))
+    return closed;
+  const auto& contents = event.terms.contents;
+  if (auto wrong = find_mistake(contents))
+    return wrong;
+  if (auto wrong = find_breach(root_, self_, contents))
+    return wrong;
+  const auto& invited = token->terms;
+  if (contents.groups != invited.groups
+      || (invited.name && contents.name != *invited.name))
+    return make(refusal::not_allowed,
+                invited.name ? "the token is for '" + *invited.name + "'"
+                             : "the token is for other groups");
+  auto prefixes = invited.prefixes;
+  std::sort(prefixes.begin(), prefixes.end());
+  if (!prefixes.empty() && contents.prefixes != prefixes)
+    return make(refusal::not_allowed, "the token is for other prefixes");
+  if (contents.generation != 1 || contents.allocation != allocations_ + 1
+      || contents.revocation != list_number_
+      || members_.count(contents.id) != 0)
+    return make(refusal::malformed, "its numbers are not the next ones");
+  if (auto taken = find_taken(event.terms))
+    return taken;
+  return pool_.find_obstacle(contents.prefixes, at);
+}
+
+std::optional<refused>
+issuer::find_taken(const certificate_terms& terms) const {
+  const auto& contents = terms.contents;
+  const auto is_others = [&](const auto& owners, const auto& what) {
+    const auto found = owners.find(what);
+    return found != owners.end() && found->second != contents.id;
+  };
+  if (is_others(names_, contents.name))
+    return make(refusal::taken, "'" + contents.name
+                                  + "' is another member's name; choose "
+                                    "another one, or remove that member");
+  if (is_others(keys_, contents.key))
+    return make(refusal::taken,
+                "the WireGuard key is another member's; make a new one");
+  if (is_others(certificates_, terms.key))
+    return make(refusal::taken,
+                "the certificate's key is another member's; make a new one");
+  return std::nullopt;
+}
+
+std::optional<refused>
+issuer::find_obstacle(const member_renewed& event, network_time) const {
+  const auto& contents = event.terms.contents;
+  const auto* member = find_member(contents.id);
+  if (member == nullptr)
+    return make(refusal::unknown_member, "no such member was let in here");
+  if (member->removed)
+    return make(refusal::revoked, "the member was removed");
+  auto expected = member->terms.contents;
+  expected.key = contents.key;
+  ++expected.generation;
+  expected.revocation = list_number_;
+  if (contents != expected)
+    return make(refusal::not_allowed,
+                "a renewal changes keys and numbers only");
+  if (auto wrong = find_mistake(contents))
+    return wrong;
+  return find_taken(event.terms);
+}
+
+std::optional<refused>
+issuer::find_obstacle(const member_removed& event, network_time) const {
+  const auto* member = find_member(event.id);
+  if (member == nullptr)
+    return make(refusal::unknown_member, "no such member was let in here");
+  if (member->removed)
+    return make(refusal::revoked, "the member was removed before");
+  return std::nullopt;
+}
+
+std::optional<refused>
+issuer::find_obstacle(const list_issued& event, network_time) const {
+  if (event.number <= list_number_)
+    return make(refusal::stale, "numbers of lists rise");
+  return std::nullopt;
+}
+
+std::optional<refused>
+issuer::find_obstacle(const epoch_begun& event, network_time) const {
+  if (event.epoch != epoch_ + 1)
+    return make(refusal::stale, "epochs follow each other");
+  return std::nullopt;
+}
+
+// -- and what it changes -----------------------------------------------------
+
+void issuer::apply(const journal_begun&, network_time) {
+}
+
+void issuer::apply(const token_invited& event, network_time) {
+  tokens_[event.terms.token].terms = event.terms;
+}
+
+void issuer::apply(const token_withdrawn& event, network_time) {
+  tokens_[event.token].withdrawn = true;
+}
+
+void issuer::apply(const member_admitted& event, network_time) {
+  const auto& contents = event.terms.contents;
+  ++tokens_[event.token].used;
+  members_[contents.id] = {event.terms, event.token, false};
+  remember(event.terms);
+  pool_.take(contents.prefixes);
+  allocations_ = contents.allocation;
+}
+
+void issuer::apply(const member_renewed& event, network_time) {
+  auto& member = members_[event.terms.contents.id];
+  forget(member.terms);
+  member.terms = event.terms;
+  remember(member.terms);
+}
+
+void issuer::apply(const member_removed& event, network_time at) {
+  auto& member = members_[event.id];
+  member.removed = true;
+  forget(member.terms);
+  pool_.release(member.terms.contents.prefixes, at);
+}
+
+void issuer::apply(const list_issued& event, network_time) {
+  list_number_ = event.number;
+}
+
+void issuer::apply(const epoch_begun& event, network_time) {
+  epoch_ = event.epoch;
+}
+
+void issuer::remember(const certificate_terms& terms) {
+  const auto& id = terms.contents.id;
+  names_[terms.contents.name] = id;
+  keys_[terms.contents.key] = id;
+  certificates_[terms.key] = id;
+}
+
+void issuer::forget(const certificate_terms& terms) {
+  names_.erase(terms.contents.name);
+  keys_.erase(terms.contents.key);
+  certificates_.erase(terms.key);
+}
+
+} // namespace weft

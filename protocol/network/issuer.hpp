@@ -1,0 +1,170 @@
+// What an issuer decides: who is let in, with which name and addresses, renewed
+// and removed.  It believes its journal, and of a request what is proven in it;
+// no store and no directory.
+//
+// A decision is an entry of the journal that its caller puts on disk, and which
+// then counts by take_over().  Several may be decided and taken over before
+// they go to disk together: then none of them is answered before, and if the
+// disk fails the issuer is made anew from what is on it.
+#pragma once
+
+#include "protocol/network/allocation.hpp"
+#include "protocol/network/join.hpp"
+#include "protocol/network/journal.hpp"
+#include "protocol/network/revocations.hpp"
+
+#include <map>
+#include <optional>
+#include <unordered_map>
+
+namespace weft {
+
+/// How long a certificate holds, and when it may be renewed.
+inline constexpr std::chrono::hours certificate_lifetime{24 * 90};
+inline constexpr std::chrono::hours certificate_renewal_age{24 * 60};
+/// How far clocks of members may be behind the issuer's.
+inline constexpr std::chrono::minutes certificate_head_start{10};
+
+/// What is asked for and, unless it was so already, the entry that makes it so.
+template <class Answer>
+struct decision {
+  Answer answer;
+  std::optional<byte_vector> entry;
+};
+
+class issuer {
+public:
+  /// A token, and what it was used for.
+  struct token_state {
+    invitation terms;
+    std::uint64_t used = 0;
+    bool withdrawn = false;
+  };
+  struct member_state {
+    certificate_terms terms;
+    verifying_key token; ///< that let it in
+    bool removed = false;
+  };
+
+  /// The first entry of a new journal.
+  static accepted<byte_vector>
+  begin(const root_contents& root, const issuer_contents& self,
+        network_time now);
+  /// With the first entry, which begin() made.
+  static accepted<issuer> from_journal(const_byte_span first_entry);
+
+  /// The next entry of the journal: from disk at the start, or one of those
+  /// below.  An entry that the ones before do not allow is refused, and changes
+  /// nothing.
+  tl::expected<void, refused> take_over(const_byte_span entry);
+
+  /// Lets a token be used.  Not one that is known.
+  accepted<decision<invitation>>
+  invite(const invitation& terms, network_time now) const;
+  /// Takes a token back; members that it let in stay.
+  accepted<decision<verifying_key>>
+  withdraw(const verifying_key& token, network_time now) const;
+
+  /// Lets somebody in whose request check_signatures() has passed.  `fresh` is
+  /// drawn for this call.  The same token and keys get the same answer again,
+  /// also when the token has ended since.
+  accepted<decision<certificate_terms>>
+  admit(const join_request& request, const member_id& fresh, network_time now);
+
+  /// The next certificate of a member, once it is two thirds through with the
+  /// last or has new keys; else the one that it has.
+  accepted<decision<certificate_terms>>
+  renew(const member_id& id, const public_key& key,
+        const verifying_key& certificate, network_time now) const;
+
+  /// Removes a member.  Its token is to be withdrawn, a list to be issued and
+  /// an epoch to be begun as well.
+  accepted<decision<member_id>>
+  remove(const member_id& id, network_time now) const;
+
+  /// The next list of revocations, to be signed.
+  decision<revocation_list> list(network_time now) const;
+
+  /// The next epoch of the preshared secret.
+  decision<std::uint64_t> begin_epoch(network_time now) const;
+
+  // What is so now; lookups give nullptr for what is not known.
+  const root_contents& root() const {
+    return root_;
+  }
+  const issuer_contents& self() const {
+    return self_;
+  }
+  const journal_chain& chain() const {
+    return chain_;
+  }
+  const token_state* find_token(const verifying_key& token) const;
+  const member_state* find_member(const member_id& id) const;
+  const member_state* find_member(const std::string& name) const;
+  /// Of all that were ever let in.
+  const std::map<member_id, member_state>& members() const {
+    return members_;
+  }
+  std::uint64_t epoch() const {
+    return epoch_;
+  }
+  std::uint64_t list_number() const {
+    return list_number_;
+  }
+
+private:
+  issuer(root_contents root, issuer_contents self);
+
+  template <class Answer>
+  decision<Answer>
+  decide(Answer answer, journal_event event, network_time now) const;
+
+  // Why the journal cannot go on with an event.
+  std::optional<refused>
+  find_obstacle(const journal_begun& event, network_time at) const;
+  std::optional<refused>
+  find_obstacle(const token_invited& event, network_time at) const;
+  std::optional<refused>
+  find_obstacle(const token_withdrawn& event, network_time at) const;
+  std::optional<refused>
+  find_obstacle(const member_admitted& event, network_time at) const;
+  std::optional<refused>
+  find_obstacle(const member_renewed& event, network_time at) const;
+  std::optional<refused>
+  find_obstacle(const member_removed& event, network_time at) const;
+  std::optional<refused>
+  find_obstacle(const list_issued& event, network_time at) const;
+  std::optional<refused>
+  find_obstacle(const epoch_begun& event, network_time at) const;
+  std::optional<refused> find_taken(const certificate_terms& terms) const;
+  std::optional<refused>
+  find_closed(const token_state& token, network_time at) const;
+
+  // What an event changes.
+  void apply(const journal_begun& event, network_time at);
+  void apply(const token_invited& event, network_time at);
+  void apply(const token_withdrawn& event, network_time at);
+  void apply(const member_admitted& event, network_time at);
+  void apply(const member_renewed& event, network_time at);
+  void apply(const member_removed& event, network_time at);
+  void apply(const list_issued& event, network_time at);
+  void apply(const epoch_begun& event, network_time at);
+  void remember(const certificate_terms& terms);
+  void forget(const certificate_terms& terms);
+
+  root_contents root_;
+  issuer_contents self_;
+  journal_chain chain_;
+  address_pool pool_;
+  std::unordered_map<verifying_key, token_state> tokens_;
+  std::map<member_id, member_state> members_;
+  // Of those that are not removed.
+  std::map<std::string, member_id> names_;
+  std::unordered_map<public_key, member_id> keys_;
+  std::unordered_map<verifying_key, member_id> certificates_;
+  std::uint64_t allocations_ = 0;
+  std::uint64_t list_number_ = 0;
+  std::uint64_t epoch_ = 0;
+};
+
+} // namespace weft

@@ -1,0 +1,390 @@
+#include "protocol/network/issuer.hpp"
+#include "protocol/network/ranges.hpp"
+#include "tests/catch.hpp"
+#include "tests/protocol/network_support.hpp"
+
+using namespace weft;
+using namespace weft::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// An issuer with a journal in memory.
+struct office {
+  explicit office(const root_contents& root = some_root()) {
+    issuer_contents self{root.network, "first", root.ranges};
+    journal.push_back(issuer::begin(root, self, noon).value());
+    who.emplace(issuer::from_journal(journal.front()).value());
+  }
+
+  template <class Answer>
+  Answer keep(accepted<decision<Answer>> made) {
+    if (!made)
+      throw std::runtime_error(made.error().what);
+    return keep(std::move(*made));
+  }
+  template <class Answer>
+  Answer keep(decision<Answer> made) {
+    if (made.entry) {
+      if (!who->take_over(*made.entry))
+        throw std::logic_error("a decision that is none");
+      journal.push_back(*made.entry);
+    }
+    return made.answer;
+  }
+
+  /// A new token, and who has it.
+  template <std::invocable<invitation&> Change>
+  invitation invite(Change change) {
+    invitation terms;
+    terms.network = who->root().network;
+    terms.token = derive_verifying_key(draw_signing_seed(random));
+    terms.until = now + 1h;
+    change(terms);
+    return keep(who->invite(terms, now));
+  }
+  invitation invite(std::uint64_t uses = 1) {
+    return invite([&](auto& terms) { terms.uses = uses; });
+  }
+  join_request request(const invitation& by, const std::string& name) {
+    return {who->root().network, by.token,
+            derive_public_key(generate_private_key(random)),
+            derive_verifying_key(draw_signing_seed(random)), name};
+  }
+  certificate_terms admit(const join_request& asked) {
+    return keep(who->admit(asked, member_id::draw(random), now));
+  }
+  std::string why_not(const join_request& asked) {
+    const auto made = who->admit(asked, member_id::draw(random), now);
+    return made ? "admitted" : std::string{to_string(made.error().why)};
+  }
+  void remove(const member_id& id) {
+    keep(who->remove(id, now));
+  }
+
+  /// What the journal makes of an issuer that starts again.
+  accepted<issuer> restarted() const {
+    auto made = issuer::from_journal(journal.front());
+    for (std::size_t i = 1; made && i < journal.size(); ++i) {
+      if (auto done = made->take_over(journal[i]); !done)
+        return tl::unexpected(done.error());
+    }
+    return made;
+  }
+
+  deterministic_random random{11};
+  network_time now = noon;
+  std::vector<byte_vector> journal;
+  std::optional<issuer> who;
+};
+
+} // namespace
+
+TEST_CASE("A token lets in who has it, with a slice and a name") {
+  office here;
+  const auto token = here.invite([](auto& terms) { terms.groups = {"web"}; });
+  const auto asked = here.request(token, "beta");
+  const auto terms = here.admit(asked);
+  CHECK(terms.key == asked.certificate);
+  CHECK(terms.from == noon - 10min);
+  CHECK(terms.until == noon + 24h * 90);
+  CHECK(terms.contents.name == "beta");
+  CHECK(terms.contents.key == asked.key);
+  CHECK(terms.contents.groups == std::set<std::string>{"web"});
+  CHECK(terms.contents.generation == 1);
+  CHECK(terms.contents.allocation == 1);
+  CHECK(terms.contents.prefixes
+        == prefixes_of({"10.200.0.0/28", "fd00:200::/64"}));
+  CHECK(here.who->find_member("beta")->terms == terms);
+}
+
+TEST_CASE("A lost answer costs nothing: the same token and keys get it again") {
+  office here;
+  const auto asked = here.request(here.invite(), "beta");
+  const auto terms = here.admit(asked);
+  const auto length = here.journal.size();
+  here.now += 48h; // the token has ended since
+  CHECK(here.admit(asked) == terms);
+  CHECK(here.journal.size() == length);
+  CHECK(here.restarted()->admit(asked, {}, here.now)->answer == terms);
+
+  auto other = asked;
+  other.certificate = derive_verifying_key(draw_signing_seed(here.random));
+  CHECK(here.why_not(other) == "expired");
+  here.remove(terms.contents.id);
+  CHECK(here.why_not(asked) == "expired");
+}
+
+TEST_CASE("A token lets in as many as it may, until its end") {
+  office here;
+  const auto token = here.invite(2);
+  here.admit(here.request(token, "a"));
+  here.admit(here.request(token, "b"));
+  CHECK(here.why_not(here.request(token, "c")) == "used_up");
+  const auto later = here.invite();
+  here.now += 1h;
+  CHECK(here.why_not(here.request(later, "c")) == "expired");
+  auto unknown = token;
+  unknown.token.bytes[0] ^= std::byte{1};
+  CHECK(here.why_not(here.request(unknown, "c")) == "unknown_invitation");
+}
+
+TEST_CASE("A token that was withdrawn lets in nobody else") {
+  office here;
+  const auto token = here.invite(2);
+  here.admit(here.request(token, "a"));
+  here.keep(here.who->withdraw(token.token, here.now));
+  const auto length = here.journal.size();
+  here.keep(here.who->withdraw(token.token, here.now));
+  CHECK(here.journal.size() == length);
+  CHECK(here.why_not(here.request(token, "b")) == "withdrawn");
+  CHECK(here.who->find_member("a") != nullptr);
+  CHECK(here.restarted()->find_token(token.token)->withdrawn);
+}
+
+TEST_CASE("A token is for the name and the prefixes that it names") {
+  office here;
+  const auto token = here.invite([](auto& terms) {
+    terms.name = "gateway";
+    terms.prefixes = prefixes_of({"10.200.64.0/20", "10.200.32.0/24"});
+  });
+  CHECK(here.why_not(here.request(token, "other")) == "not_allowed");
+  auto asked = here.request(token, "");
+  asked.name.reset();
+  const auto terms = here.admit(asked);
+  CHECK(terms.contents.name == "gateway");
+  CHECK(terms.contents.prefixes
+        == prefixes_of({"10.200.32.0/24", "10.200.64.0/20"}));
+
+  const auto refused = [&](auto change) {
+    invitation next;
+    next.network = some_root().network;
+    next.token = derive_verifying_key(draw_signing_seed(here.random));
+    next.until = noon + 1h;
+    change(next);
+    const auto made = here.who->invite(next, here.now);
+    return made ? "invited" : std::string{to_string(made.error().why)};
+  };
+  CHECK(refused([](auto&) {}) == "invited");
+  CHECK(refused([](auto& each) { each.name = "gateway"; }) == "taken");
+  CHECK(
+    refused([](auto& each) { each.prefixes = prefixes_of({"10.200.64.0/28"}); })
+    == "taken");
+  CHECK(
+    refused([](auto& each) { each.prefixes = prefixes_of({"192.168.0.0/24"}); })
+    == "outside_ranges");
+  CHECK(refused([](auto& each) { each.until = noon; }) == "expired");
+  CHECK(refused([&](auto& each) { each.token = token.token; }) == "taken");
+  CHECK(refused([](auto& each) { each.network.bytes[0] ^= std::byte{1}; })
+        == "wrong_network");
+}
+
+TEST_CASE("Names and keys are one member's, until it is removed") {
+  office here;
+  const auto token = here.invite(10);
+  const auto first = here.request(token, "a");
+  const auto terms = here.admit(first);
+  auto next = here.request(token, "a");
+  CHECK(here.why_not(next) == "taken");
+  next.name = "b";
+  next.key = first.key;
+  CHECK(here.why_not(next) == "taken");
+  next = here.request(token, "b");
+  next.certificate = first.certificate;
+  CHECK(here.why_not(next) == "taken");
+  next = here.request(token, "No");
+  CHECK(here.why_not(next) == "malformed");
+  next.name.reset();
+  CHECK(here.why_not(next) == "malformed");
+  next = here.request(token, "b");
+  next.network.bytes[0] ^= std::byte{1};
+  CHECK(here.why_not(next) == "wrong_network");
+
+  here.remove(terms.contents.id);
+  const auto again = here.admit(first);
+  CHECK(again.contents.id != terms.contents.id);
+  CHECK(again.contents.allocation == 2);
+  CHECK(again.contents.prefixes != terms.contents.prefixes); // they rest
+}
+
+TEST_CASE("Certificates are renewed from day 60 on, and when keys change") {
+  office here;
+  const auto asked = here.request(here.invite(), "a");
+  const auto first = here.admit(asked);
+  const auto& id = first.contents.id;
+  const auto renew = [&](const public_key& key) {
+    return here.keep(here.who->renew(id, key, asked.certificate, here.now));
+  };
+  here.now += 24h * 59;
+  CHECK(renew(asked.key) == first);
+  here.now += 24h;
+  here.keep(here.who->list(here.now));
+  const auto second = renew(asked.key);
+  CHECK(second.contents.generation == 2);
+  CHECK(second.contents.revocation == here.who->list_number());
+  CHECK(second.until == here.now + 24h * 90);
+  CHECK(renew(asked.key) == second);
+
+  const auto key = derive_public_key(generate_private_key(here.random));
+  const auto third = renew(key);
+  CHECK(third.contents.generation == 3);
+  CHECK(third.contents.key == key);
+  CHECK(third.contents.prefixes == first.contents.prefixes);
+  // The former key is free again, the new one is not.
+  const auto token = here.invite(2);
+  auto other = here.request(token, "b");
+  other.key = key;
+  CHECK(here.why_not(other) == "taken");
+  other.key = asked.key;
+  const auto stranger = here.admit(other);
+  const auto steal
+    = here.who->renew(id, stranger.contents.key, asked.certificate, here.now);
+  CHECK(steal.error().why == refusal::taken);
+
+  CHECK(here.who->renew({}, key, asked.certificate, here.now).error().why
+        == refusal::unknown_member);
+  here.remove(id);
+  CHECK(here.who->renew(id, key, asked.certificate, here.now).error().why
+        == refusal::revoked);
+}
+
+TEST_CASE("Who is removed stands in each list until its certificate ends") {
+  office here;
+  const auto terms = here.admit(here.request(here.invite(), "a"));
+  CHECK(here.keep(here.who->list(here.now)).removed.empty());
+  here.now += 1h;
+  here.remove(terms.contents.id);
+  const auto length = here.journal.size();
+  here.remove(terms.contents.id);
+  CHECK(here.journal.size() == length);
+  const auto list = here.keep(here.who->list(here.now));
+  CHECK(list.removed == std::set{terms.contents.id});
+  CHECK(list.issued == here.now);
+  const auto next = here.keep(here.who->list(here.now));
+  CHECK(next.number == list.number + 1);
+  here.now = terms.until;
+  CHECK(here.keep(here.who->list(here.now)).removed.empty());
+  CHECK(here.who->remove(member_id{}, here.now).error().why
+        == refusal::unknown_member);
+}
+
+TEST_CASE("Epochs follow each other") {
+  office here;
+  CHECK(here.keep(here.who->begin_epoch(here.now)) == 1);
+  CHECK(here.keep(here.who->begin_epoch(here.now)) == 2);
+  CHECK(here.restarted()->epoch() == 2);
+}
+
+TEST_CASE("Ranges that are used up are an error that says so") {
+  auto root = some_root();
+  root.ranges = prefixes_of({"10.200.0.0/27"});
+  office here(root);
+  const auto token = here.invite(10);
+  const auto first = here.admit(here.request(token, "a"));
+  here.admit(here.request(token, "b"));
+  CHECK(here.why_not(here.request(token, "c")) == "exhausted");
+  here.remove(first.contents.id);
+  CHECK(here.why_not(here.request(token, "c")) == "exhausted");
+  here.now += 25h;
+  const auto later = here.invite();
+  CHECK(here.admit(here.request(later, "c")).contents.prefixes
+        == first.contents.prefixes);
+  CHECK(here.restarted());
+}
+
+TEST_CASE("A journal is believed as a whole or not at all") {
+  office here;
+  const auto token = here.invite(10);
+  const auto first = here.admit(here.request(token, "a"));
+  here.admit(here.request(token, "b"));
+  here.remove(first.contents.id);
+  here.keep(here.who->list(here.now));
+  here.keep(here.who->withdraw(token.token, here.now));
+  CHECK(here.restarted()->chain().head() == here.who->chain().head());
+
+  const auto whole = here.journal;
+  const auto believed = [&] { return here.restarted().has_value(); };
+  for (std::size_t i = 0; i < whole.size(); ++i) {
+    CAPTURE(i);
+    if (i + 1 < whole.size()) {
+      here.journal = whole; // without one of them
+      here.journal.erase(here.journal.begin() + static_cast<std::ptrdiff_t>(i));
+      CHECK_FALSE(believed());
+      here.journal = whole; // in another order
+      std::swap(here.journal[i], here.journal[i + 1]);
+      CHECK_FALSE(believed());
+    }
+    here.journal = whole; // one twice
+    here.journal.insert(here.journal.begin() + static_cast<std::ptrdiff_t>(i),
+                        whole[i]);
+    CHECK_FALSE(believed());
+    if (i + 1 == whole.size())
+      continue; // nothing is fastened to the last one yet
+    for (std::size_t at = 0; at < whole[i].size(); at += 7) {
+      here.journal = whole;
+      here.journal[i][at] ^= std::byte{1};
+      CHECK_FALSE(believed());
+    }
+  }
+}
+
+TEST_CASE("An entry that the ones before do not allow is refused") {
+  office here;
+  const auto token = here.invite(1);
+  const auto terms = here.admit(here.request(token, "a"));
+  const auto other = here.invite(5);
+  const auto refused = [&](const journal_event& event) {
+    const auto entry = here.who->chain().write({here.now, event});
+    const auto done = here.who->take_over(entry);
+    return done ? "taken over" : std::string{to_string(done.error().why)};
+  };
+  auto next = terms;
+  next.contents.id = member_id::draw(here.random);
+  next.contents.allocation = 2;
+  const auto admitted = [&] {
+    return refused(member_admitted{other.token, next});
+  };
+  CHECK(admitted() == "taken");
+  next.contents.name = "b";
+  CHECK(admitted() == "taken");
+  next.contents.key = derive_public_key(generate_private_key(here.random));
+  CHECK(admitted() == "taken");
+  next.key = derive_verifying_key(draw_signing_seed(here.random));
+  CHECK(admitted() == "taken"); // its prefixes
+  next.contents.prefixes = prefixes_of({"192.168.0.0/28"});
+  CHECK(admitted() == "outside_ranges");
+  next.contents.prefixes = prefixes_of({"10.200.1.0/28"});
+  next.contents.allocation = 3;
+  CHECK(admitted() == "malformed");
+  next.contents.allocation = 2;
+  next.contents.groups = {"admins"};
+  CHECK(admitted() == "not_allowed");
+  next.contents.groups.clear();
+  CHECK(refused(member_admitted{token.token, next}) == "used_up");
+  CHECK(refused(journal_begun{some_root(), some_issuer()}) == "malformed");
+  auto renewed = terms;
+  renewed.contents.generation = 2;
+  renewed.contents.prefixes = prefixes_of({"10.200.0.0/16"});
+  CHECK(refused(member_renewed{renewed}) == "not_allowed");
+  CHECK(refused(list_issued{0}) == "stale");
+  CHECK(refused(epoch_begun{2}) == "stale");
+  CHECK(admitted() == "taken over");
+}
+
+TEST_CASE("Two hundred joins at once get two hundred slices") {
+  office here;
+  const auto token = here.invite(200);
+  std::vector<ip_prefix> given;
+  for (int i = 0; i < 200; ++i) {
+    const auto terms
+      = here.admit(here.request(token, "node-" + std::to_string(i)));
+    for (const auto& prefix : terms.contents.prefixes)
+      given.push_back(prefix);
+  }
+  bool apart = true;
+  for (std::size_t i = 0; i < given.size(); ++i)
+    for (std::size_t j = 0; j < i; ++j)
+      apart = apart && !overlaps(given[i], given[j]);
+  CHECK(apart);
+  CHECK(here.restarted()->members().size() == 200);
+}
