@@ -1,5 +1,6 @@
 #include "config/fields.hpp"
 
+#include "config/command_words.hpp"
 #include "config/strings.hpp"
 #include "protocol/base/text.hpp"
 
@@ -123,7 +124,7 @@ std::optional<std::string> check_dns(const std::vector<std::string>& all) {
   if (all.size() > most)
     return "there are too many; at most 16 servers and domains are expected";
   for (const auto& one : all) {
-    if (!read_prefix(one) && !is_host_name(one))
+    if (!parse_ip_address(one) && !is_host_name(one))
       return strings::quote(one)
              + " is no server; an IP address, or a domain to search, is "
                "expected";
@@ -142,6 +143,8 @@ std::optional<std::string> check_commands(const std::vector<std::string>& all) {
       return strings::quote(one.substr(0, 64))
              + " is no command; an absolute path and its arguments are "
                "expected, in one line";
+    if (auto words = split_command(one); !words)
+      return strings::quote(one.substr(0, 64)) + ": " + words.error();
   }
   return std::nullopt;
 }

@@ -179,6 +179,8 @@ std::vector<field_error> find_warnings(const node_config& config) {
 
 std::vector<std::string> find_unrouted(const interface_config& interface,
                                        std::span<const ip_prefix> prefixes) {
+  if (interface.routes == route_mode::automatic)
+    return {};
   const auto routes = routes_of(interface);
   std::vector<std::string> sentences;
   for (const auto& prefix : prefixes) {

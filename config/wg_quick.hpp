@@ -6,15 +6,21 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <string>
+#include <vector>
 
 namespace weft {
 
 struct imported_config {
   node_config config;
-  /// Keys of the file that weft has no equivalent for (PostUp, Table, DNS ...),
-  /// as warnings with their places.
+  /// What was left out (PostUp, SaveConfig ...), as warnings with their places.
   config_errors ignored;
+  std::vector<std::string> commands; ///< that were: `PostUp = COMMAND`
 };
+
+/// Comments for the end of the YAML file that say which commands were left out,
+/// and why; empty if none were.
+std::string comment_on_commands(const imported_config& imported);
 
 /// The UDP port of a service's name, as /etc/services has it.
 using service_port

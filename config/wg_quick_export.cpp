@@ -1,4 +1,6 @@
+#include "config/command_words.hpp"
 #include "config/fields.hpp"
+#include "config/full_tunnel.hpp"
 #include "config/prefix_cover.hpp"
 #include "config/wg_quick.hpp"
 #include "protocol/base/wipe.hpp"
@@ -25,6 +27,18 @@ bool would_route_too_much(const node_config& config) {
     });
 }
 
+/// As one word of a POSIX shell.
+std::string quoted_for_shell(const std::string& word) {
+  constexpr std::string_view plain
+    = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+=:,@";
+  if (!word.empty() && word.find_first_not_of(plain) == word.npos)
+    return word;
+  std::string out = "'";
+  for (const char c : word)
+    out += c == '\'' ? std::string{"'\\''"} : std::string{c};
+  return out + '\'';
+}
+
 /// `Key = VALUE`, if wg-quick knows the key and there is a value.
 template <class Section, class Value>
 void export_key(std::string& out, const field<Section, Value>& row,
@@ -47,16 +61,68 @@ void export_key(std::string& out, const field<interface_config, endpoint>& row,
       += std::string{row.wg_quick} + " = " + std::to_string(listen.port) + "\n";
 }
 
-void export_interface(std::string& out, const node_config& config) {
-  out += "[Interface]\n";
-  for_each_field<interface_config>([&](const auto& row, auto) {
-    export_key(out, row, config.interface.*row.member);
-  });
-  if (would_route_too_much(config))
-    out += "# weft makes no route for some of the allowed IPs.\nTable = off\n";
+/// `PostUp = COMMAND`, for wg-quick's shell.
+void export_commands(std::string& out, std::string_view key,
+                     const std::vector<std::string>& commands) {
+  for (const auto& command : commands) {
+    std::string line;
+    for (const auto& word : split_command(command).value_or(text_list{}))
+      line += (line.empty() ? "" : " ") + quoted_for_shell(word);
+    // It takes what follows a # for a comment, and %i for the interface.
+    const bool is_taken
+      = line.find('#') == line.npos && line.find("%i") == line.npos;
+    out += (is_taken ? "" : "# not for wg-quick: ") + std::string{key} + " = "
+           + line + '\n';
+  }
 }
 
-void export_peer(std::string& out, const peer_config& peer) {
+/// In which table wg-quick is to make routes, if not as it would by itself.
+void export_routes(std::string& out, const node_config& config) {
+  const auto& interface = config.interface;
+  if (interface.table != 0)
+    out += "Table = " + std::to_string(interface.table) + '\n';
+  if (interface.routes == route_mode::automatic
+      || !would_route_too_much(config))
+    return;
+  out += "# weft makes no route for some of the allowed IPs.\n";
+  if (full_tunnel_of(config).any())
+    out += "# wg-quick does, if it makes the default route.\n";
+  else if (interface.table == 0)
+    out += "Table = off\n";
+}
+
+void export_interface(std::string& out, const node_config& config) {
+  const auto& interface = config.interface;
+  out += "[Interface]\n";
+  for_each_field<interface_config>([&](const auto& row, auto) {
+    export_key(out, row, interface.*row.member);
+  });
+  if (!interface.dns.empty())
+    out += "DNS = " + row_of<&interface_config::dns>().print(interface.dns)
+           + '\n';
+  export_routes(out, config);
+  if (interface.kill_switch)
+    out
+      += "# weft lets nothing leave beside the tunnel (kill_switch); wg-quick "
+         "has no key\n# for that.\n";
+  export_commands(out, "PostUp", interface.on_up);
+  export_commands(out, "PostDown", interface.on_down);
+}
+
+/// With the allowed IPs that `default_route` stands for.
+peer_config spelled_out(const peer_config& peer) {
+  auto spelled = peer;
+  const auto is_all
+    = [](const ip_prefix& prefix) { return prefix.length == 0; };
+  if (peer.default_route && std::ranges::none_of(peer.allowed_ips, is_all)) {
+    for (const auto* all : {"0.0.0.0/0", "::/0"})
+      spelled.allowed_ips.push_back(*parse_ip_prefix(all));
+  }
+  return spelled;
+}
+
+void export_peer(std::string& out, const peer_config& given) {
+  const auto peer = spelled_out(given);
   out += "\n[Peer]\n";
   if (!peer.name.empty())
     out += "# Name = " + peer.name + "\n";

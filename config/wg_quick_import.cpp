@@ -7,9 +7,12 @@
 #include "config/values.hpp"
 #include "config/wg_quick.hpp"
 #include "config/wg_quick_values.hpp"
+#include "protocol/base/text.hpp"
 
+#include <algorithm>
 #include <array>
 #include <set>
+#include <sstream>
 
 namespace weft {
 
@@ -18,23 +21,10 @@ namespace {
 using strings::equal_ignoring_case;
 using strings::trim;
 
-/// Keys of wg-quick that weft has no equivalent for, and what to do instead.
-struct foreign_key {
-  std::string_view name;
-  std::string_view advice;
-};
-
-constexpr std::array<foreign_key, 6> foreign_keys{{
-  {"DNS", "weft does not set resolvers; set them with the system's own means"},
-  {"PreUp", "weft runs no commands; start it from the service that runs weftd"},
-  {"PostUp",
-   "weft runs no commands; start it from the service that runs weftd"},
-  {"PreDown",
-   "weft runs no commands; stop it from the service that runs weftd"},
-  {"PostDown",
-   "weft runs no commands; stop it from the service that runs weftd"},
-  {"SaveConfig", "weft does not write its configuration"},
-}};
+/// Commands of wg-quick, which a shell runs as root.  They came with somebody
+/// else's file, and so they are not taken over.
+constexpr std::array<std::string_view, 4> command_keys{"PreUp", "PostUp",
+                                                       "PreDown", "PostDown"};
 
 /// The name in a comment of the form `Name = beta` or `beta`.
 std::string_view name_in(std::string_view comment) {
@@ -87,7 +77,10 @@ private:
   void read_key(std::string_view key, const assignment& from);
   void note_key(std::string_view name, text_place place);
   void unknown_key(std::string_view key, const assignment& from);
-  void read_table(const assignment& from);
+  void read_routing_table(const assignment& from);
+  void read_dns(const assignment& from);
+  void leave_command_out(std::string_view key, const assignment& from);
+  void read_save_config(const assignment& from);
   void name_peer(std::string_view name);
   void finish_peer();
   void finish_interface();
@@ -162,6 +155,7 @@ private:
   bool has_public_key_ = false;
   bool has_private_key_ = false;
   bool routes_wanted_ = true;
+  bool has_mtu_ = false;
 };
 
 template <class Section, class Value>
@@ -208,8 +202,14 @@ void wg_quick_reader::add_keys(std::vector<known_key>& keys) {
 std::vector<wg_quick_reader::known_key> wg_quick_reader::interface_keys() {
   std::vector<known_key> keys;
   add_keys<interface_config>(keys);
-  keys.push_back({"Table", [](wg_quick_reader& me, const assignment& from) {
-                    me.read_table(from);
+  using self = wg_quick_reader;
+  keys.push_back({"Table", [](self& me, const assignment& from) {
+                    me.read_routing_table(from);
+                  }});
+  keys.push_back(
+    {"DNS", [](self& me, const assignment& from) { me.read_dns(from); }});
+  keys.push_back({"SaveConfig", [](self& me, const assignment& from) {
+                    me.read_save_config(from);
                   }});
   return keys;
 }
@@ -361,9 +361,9 @@ void wg_quick_reader::read_key(std::string_view key, const assignment& from) {
     return known.read(*this, from);
   }
   if (section_ == section::interface)
-    for (const auto& foreign : foreign_keys)
-      if (equal_ignoring_case(foreign.name, key))
-        return ignore(from.place, from.path, std::string{foreign.advice});
+    for (const auto& command : command_keys)
+      if (equal_ignoring_case(command, key))
+        return leave_command_out(command, from);
   unknown_key(key, from);
 }
 
@@ -372,6 +372,8 @@ void wg_quick_reader::note_key(std::string_view name, text_place place) {
   if (section_ == section::interface) {
     if (name == row_of<&interface_config::private_key>().wg_quick)
       has_private_key_ = true;
+    else if (name == row_of<&interface_config::mtu>().wg_quick)
+      has_mtu_ = true;
   } else if (name == row_of<&peer_config::public_key>().wg_quick) {
     has_public_key_ = true;
     places_.back().public_key = place;
@@ -390,14 +392,57 @@ void wg_quick_reader::unknown_key(std::string_view key,
              + strings::suggestion(key, names));
 }
 
-void wg_quick_reader::read_table(const assignment& from) {
+void wg_quick_reader::read_routing_table(const assignment& from) {
+  if (equal_ignoring_case(from.value, "off")) {
+    routes_wanted_ = false;
+    return;
+  }
   if (equal_ignoring_case(from.value, "auto"))
     return;
+  if (const auto table = weft::read_table(from.value)) {
+    interface().table = *table;
+    return;
+  }
   routes_wanted_ = false;
-  if (!equal_ignoring_case(from.value, "off"))
+  ignore(from.place, from.path,
+         strings::quote(from.value)
+           + " is no number of a routing table, and weft knows no other names "
+             "but main; no routes are made of the allowed IPs");
+}
+
+/// Servers and domains, parted by commas and blanks.
+void wg_quick_reader::read_dns(const assignment& from) {
+  std::string list{from.value};
+  std::replace(list.begin(), list.end(), ',', ' ');
+  std::istringstream words{list};
+  for (std::string word; words >> word;) {
+    const auto is_known = [&](const std::string& one) {
+      return std::find(interface().dns.begin(), interface().dns.end(), one)
+             != interface().dns.end();
+    };
+    if (!parse_ip_address(word) && !is_host_name(word))
+      complain(from.place, from.path,
+               strings::quote(word)
+                 + " is neither a server nor a domain; an IP address, or a "
+                   "domain to search, is expected");
+    else if (!is_known(word))
+      interface().dns.push_back(std::move(word));
+  }
+}
+
+void wg_quick_reader::leave_command_out(std::string_view key,
+                                        const assignment& from) {
+  result_.commands.push_back(std::string{key} + " = " + printable(from.value));
+  ignore(from.place, from.path,
+         "the command is left out: weft runs none that came with somebody "
+         "else's file; what is needed of it goes into interface.on_up or "
+         "on_down");
+}
+
+void wg_quick_reader::read_save_config(const assignment& from) {
+  if (!equal_ignoring_case(from.value, "false"))
     ignore(from.place, from.path,
-           "weft routes in the main table only; no routes are made of the "
-           "allowed IPs");
+           "weft writes its file only when it is told to: 'weft save'");
 }
 
 void wg_quick_reader::name_peer(std::string_view name) {
@@ -419,29 +464,30 @@ void wg_quick_reader::finish_interface() {
   if (!has_private_key_)
     complain(interface_place_, "Interface.PrivateKey",
              "the key is missing; 'weft genkey' makes one");
+  if (!has_mtu_)
+    interface().mtu = automatic_mtu; // as wg-quick finds it out
 }
 
 /// wg-quick makes a route for each allowed IP that the interface's own
-/// addresses do not lead to.  A default route it makes with a routing table
-/// and rules of its own, which weft does not.
+/// addresses do not lead to; one of length 0 takes rules and a table of its
+/// own, and all of them are in a table that the file names.
 void wg_quick_reader::route_allowed_ips() {
   if (!routes_wanted_)
     return;
   const prefix_cover own{interface().addresses};
   std::vector<ip_prefix> wanted;
-  for (std::size_t i = 0; i < result_.config.peers.size(); ++i) {
-    const auto& prefixes = result_.config.peers[i].allowed_ips;
-    for (std::size_t j = 0; j < prefixes.size(); ++j) {
-      if (prefixes[j].length == 0)
-        ignore(places_[i].allowed_ips[j],
-               "Peer[" + std::to_string(i) + "].AllowedIPs",
-               "weft makes no default route of " + to_string(prefixes[j])
-                 + "; the peer may use it all the same");
-      else if (!own.covers(prefixes[j]))
-        wanted.push_back(prefixes[j]);
+  bool takes_everything = false;
+  for (const auto& peer : result_.config.peers) {
+    for (const auto& prefix : peer.allowed_ips) {
+      takes_everything = takes_everything || prefix.length == 0;
+      if (!own.covers(prefix))
+        wanted.push_back(prefix);
     }
   }
-  interface().cluster_networks = prefix_cover{std::move(wanted)}.prefixes();
+  if (takes_everything || interface().table != 0)
+    interface().routes = route_mode::automatic;
+  else
+    interface().cluster_networks = prefix_cover{std::move(wanted)}.prefixes();
 }
 
 } // namespace
@@ -461,6 +507,24 @@ import_wg_quick(std::string_view text, const std::string& path,
     return tl::unexpected{
       config_errors{{path, 1, 1, "", "the file is UTF-16; save it as UTF-8"}}};
   return wg_quick_reader{path, interface_name, find_port}.read(text);
+}
+
+std::string comment_on_commands(const imported_config& imported) {
+  if (imported.commands.empty())
+    return {};
+  std::string text
+    = "# These commands of the imported file are left out: a shell would have "
+      "run\n"
+      "# them as root, and they came with somebody else's file.  What you need "
+      "of\n"
+      "# them goes into interface.on_up and on_down: absolute paths, no shell "
+      "unless\n"
+      "# it is named, the interface's name in $WEFT_INTERFACE.  What keeps "
+      "packets\n"
+      "# from leaving beside the tunnel is kill_switch: true.\n";
+  for (const auto& command : imported.commands)
+    text += "#   " + command + '\n';
+  return text;
 }
 
 } // namespace weft

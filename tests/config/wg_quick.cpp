@@ -107,30 +107,77 @@ TEST_CASE("Allowed IPs that no address leads to become cluster networks") {
   CHECK(networks("") == expected);
   CHECK(networks("Table = auto\n") == expected);
   CHECK(networks("Table = off\n").empty());
-  CHECK(networks("Table = 1234\n").empty());
 }
 
-TEST_CASE("What weft has no equivalent for is reported with its line") {
-  const auto read = import_good(head("DNS = 10.0.0.1\n"
-                                     "PostUp = iptables -A FORWARD -i %i\n"
+TEST_CASE("A default route or a table of its own has all allowed IPs routed") {
+  const auto interface = [](const std::string& more,
+                            const std::string& allowed) {
+    return import_good(head("Address = 10.200.0.1/24\n" + more)
+                       + peer(1, "AllowedIPs = " + allowed + "\n"))
+      .config.interface;
+  };
+  for (const auto* all : {"0.0.0.0/0, ::/0", "10.9.0.0/16, ::/0"}) {
+    const auto whole = interface("", all);
+    CHECK(whole.routes == route_mode::automatic);
+    CHECK(whole.table == 0);
+    CHECK(whole.cluster_networks.empty());
+    CHECK(interface("Table = off\n", all).routes == route_mode::manual);
+  }
+  const auto own = interface("Table = 1234\n", "10.9.0.0/16");
+  CHECK(own.routes == route_mode::automatic);
+  CHECK(own.table == 1234);
+  CHECK(own.cluster_networks.empty());
+  CHECK(interface("Table = main\n", "0.0.0.0/0").table == 254);
+}
+
+TEST_CASE("Servers and domains of DNS are taken, however they are parted") {
+  const auto dns = [](const std::string& more) {
+    return import_good(head(more)).config.interface.dns;
+  };
+  CHECK(dns("").empty());
+  CHECK(dns("DNS = 10.0.0.1, fd00::1 example.org\nDNS=10.0.0.1,10.0.0.2\n")
+        == std::vector<std::string>{"10.0.0.1", "fd00::1", "example.org",
+                                    "10.0.0.2"});
+  CHECK_THAT(errors_of(head("DNS = 10.0.0.1, 10.0.0.0/8\n")),
+             Equals("wg0.conf:3:7: Interface.DNS: '10.0.0.0/8' is neither a "
+                    "server nor a domain; an IP address, or a domain to "
+                    "search, is expected\n"));
+}
+
+TEST_CASE("Without an MTU it is found out, as wg-quick does") {
+  CHECK(import_good(head()).config.interface.mtu == automatic_mtu);
+  CHECK(import_good(head("Address = fd00::1/64\n")).config.interface.mtu
+        == automatic_mtu);
+}
+
+TEST_CASE("What is left out is reported with its line") {
+  const auto read = import_good(head("PostUp = iptables -A FORWARD -i %i\n"
                                      "preDown = true\n"
                                      "SaveConfig = true\n"
-                                     "Table = 51820\n")
+                                     "Table = vpn\n")
                                 + peer(1, "AllowedIPs = 10.0.0.0/8\n"));
   const auto text = text_of(read.ignored);
-  CHECK(read.ignored.size() == 5);
-  CHECK_THAT(text, StartsWith("wg0.conf:3:7: Interface.DNS: weft does not "));
-  CHECK_THAT(text, Contains("wg0.conf:4:10: Interface.PostUp: weft runs no"));
-  CHECK_THAT(text, Contains("wg0.conf:5:11: Interface.preDown: "));
-  CHECK_THAT(text, Contains("wg0.conf:6:14: Interface.SaveConfig: "));
-  CHECK_THAT(text, Contains("wg0.conf:7:9: Interface.Table: "));
+  CHECK(read.ignored.size() == 4);
+  CHECK_THAT(text, StartsWith("wg0.conf:3:10: Interface.PostUp: the command is "
+                              "left out"));
+  CHECK_THAT(text, Contains("wg0.conf:4:11: Interface.preDown: "));
+  CHECK_THAT(text, Contains("wg0.conf:5:14: Interface.SaveConfig: "));
+  CHECK_THAT(text, Contains("wg0.conf:6:9: Interface.Table: 'vpn' is no "));
+  CHECK(read.config.interface.cluster_networks.empty());
+  CHECK(import_good(head("SaveConfig = false\n")).ignored.empty());
+}
 
-  const auto all = import_good(head() + peer(1, "AllowedIPs = 0.0.0.0/0\n"));
-  CHECK(all.config.interface.cluster_networks.empty());
-  CHECK(all.config.peers.at(0).allowed_ips == std::vector{prefix("0.0.0.0/0")});
-  CHECK_THAT(text_of(all.ignored),
-             Contains("wg0.conf:5:14: Peer[0].AllowedIPs: weft makes no "
-                      "default route"));
+TEST_CASE("Commands of somebody else's file become comments that say why") {
+  CHECK(comment_on_commands(import_good(head())).empty());
+  const auto read = import_good(head("PostUp = echo \x1b[1m\n"
+                                     "postdown = echo %i\n"));
+  CHECK(read.config.interface.on_up.empty());
+  CHECK(read.config.interface.on_down.empty());
+  const auto text = comment_on_commands(read);
+  CHECK_THAT(text, Contains("\n#   PostUp = echo ?[1m\n"
+                            "#   PostDown = echo %i\n"));
+  for (std::size_t at = 0; at < text.size(); at = text.find('\n', at) + 1)
+    CHECK(text[at] == '#');
 }
 
 TEST_CASE("A simple comment above or in a section names the peer") {
@@ -322,6 +369,50 @@ TEST_CASE("An export is what wg-quick reads, and weft reads it back") {
              + "\n"
                "Endpoint = [2001:db8::1]:51820\n");
   CHECK(import_good(text).config == config);
+}
+
+TEST_CASE("An export of a full tunnel is one for wg-quick, too") {
+  node_config config;
+  auto& interface = config.interface;
+  interface.name = "wg0";
+  interface.private_key = key(8);
+  interface.addresses = {prefix("10.64.0.2/32")};
+  interface.mtu = automatic_mtu;
+  interface.routes = route_mode::automatic;
+  interface.dns = {"10.64.0.1", "example.org"};
+  config.peers.resize(1);
+  config.peers[0].public_key = public_of(1);
+  config.peers[0].allowed_ips = {prefix("0.0.0.0/0"), prefix("::/0")};
+  auto text = export_wg_quick(config);
+  CHECK_THAT(text, Contains("\nDNS = 10.64.0.1, example.org\n"));
+  CHECK_THAT(text, !Contains("Table") && !Contains("MTU"));
+  CHECK(import_good(text).config == config);
+
+  interface.table = 77;
+  text = export_wg_quick(config);
+  CHECK_THAT(text, Contains("\nTable = 77\n"));
+  CHECK(import_good(text).config == config);
+
+  interface.table = 0;
+  interface.routes = route_mode::manual;
+  config.peers[0].default_route = true;
+  config.peers[0].allowed_ips.clear();
+  text = export_wg_quick(config);
+  CHECK_THAT(text, Contains("\nAllowedIPs = 0.0.0.0/0, ::/0\n"));
+  CHECK_THAT(text, !Contains("Table"));
+}
+
+TEST_CASE("Commands are exported for wg-quick's shell") {
+  node_config config;
+  config.interface.private_key = key(8);
+  config.interface.on_up = {R"(/bin/echo "it's" $HOME)", "/bin/echo '#'"};
+  config.interface.on_down = {"/bin/true"};
+  config.interface.kill_switch = true;
+  CHECK_THAT(export_wg_quick(config),
+             Contains("# weft lets nothing leave beside the tunnel")
+               && Contains("\nPostUp = /bin/echo 'it'\\''s' '$HOME'\n"
+                           "# not for wg-quick: PostUp = /bin/echo '#'\n"
+                           "PostDown = /bin/true\n"));
 }
 
 TEST_CASE("An export makes no route that weft does not make") {

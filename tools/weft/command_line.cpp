@@ -81,7 +81,7 @@ void command_line::add_config_commands() {
   auto& import
     = add_to(app_, "import", "Print a wg-quick file as YAML, with its keys",
              [this](const streams& io) {
-               return import_config(file_, output_, json_, io);
+               return import_config(file_, {output_, strict_, json_}, io);
              });
   import
     .add_option("WG_CONF", file_,
@@ -89,6 +89,8 @@ void command_line::add_config_commands() {
     ->required();
   import.add_option("-o,--output", output_,
                     "Write to this new file, for its owner only (0600)");
+  import.add_flag("--strict", strict_,
+                  "Take what is left out for a mistake: exit with 2");
   add_errors(import);
 }
 

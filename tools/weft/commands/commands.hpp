@@ -40,9 +40,14 @@ struct check_options {
 int check_config(const std::string& path, const check_options& options,
                  const streams& io);
 
-/// Converts a wg-quick file to YAML, into `output` (made for its owner only,
-/// never overwritten), or printed if that is empty.
-int import_config(const std::string& path, const std::string& output, bool json,
+struct import_options {
+  std::string output;  ///< a new file, for its owner only; empty: printed
+  bool strict = false; ///< to leave anything out is a mistake
+  bool json = false;
+};
+
+/// Converts a wg-quick file to YAML.  No file is overwritten.
+int import_config(const std::string& path, const import_options& options,
                   const streams& io);
 
 /// Prints a YAML file in wg-quick's format.

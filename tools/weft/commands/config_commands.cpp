@@ -61,10 +61,21 @@ result<std::string> read_file(const std::string& path) {
   return text;
 }
 
+/// With its keys.
+std::string to_yaml(const imported_config& imported) {
+  const auto comment = comment_on_commands(imported);
+  auto yaml = format_yaml(imported.config);
+  std::string out;
+  out.reserve(yaml.size() + comment.size());
+  append_secret(out, std::move(yaml));
+  return out += comment;
+}
+
 } // namespace
 
-int import_config(const std::string& path, const std::string& output, bool json,
+int import_config(const std::string& path, const import_options& options,
                   const streams& io) {
+  const auto& [output, strict, json] = options;
   auto text = read_file(path);
   if (!text)
     return report({exit_mistaken, text.error().code, text.error().message},
@@ -75,7 +86,9 @@ int import_config(const std::string& path, const std::string& output, bool json,
   if (!imported)
     return report(imported.error(), json, io);
   warn(imported->ignored, json, io);
-  auto yaml = format_yaml(imported->config);
+  if (strict && !imported->ignored.empty())
+    return exit_mistaken;
+  auto yaml = to_yaml(*imported);
   const text_wiper wipes_yaml(yaml);
   if (output.empty()) {
     warn_if_public(io);
