@@ -80,7 +80,41 @@ public:
     }
   }
 
+  /// Without a /0 of its own, one that all traffic goes to has both.
+  void check_default_routes() const {
+    std::optional<std::size_t> first;
+    for (std::size_t i = 0; i < config_.peers.size(); ++i) {
+      const auto& peer = config_.peers[i];
+      if (!peer.default_route)
+        continue;
+      const auto place = places_[i].default_route;
+      if (first)
+        complain_(i, peer_part::default_route, place,
+                  "all traffic goes to " + where(*first)
+                    + " already; it can go to one peer only");
+      else if (const auto other = other_with_all(i);
+               other && !has_all(peer.allowed_ips))
+        complain_(i, peer_part::default_route, place,
+                  where(*other)
+                    + " has an allowed IP of length 0, so that traffic goes "
+                      "there; take it away there, or list what is to go to "
+                      "this peer in allowed_ips");
+      first = first.value_or(i);
+    }
+  }
+
 private:
+  static bool has_all(const std::vector<ip_prefix>& allowed) {
+    return std::ranges::find(allowed, 0, &ip_prefix::length) != allowed.end();
+  }
+
+  std::optional<std::size_t> other_with_all(std::size_t peer) const {
+    for (std::size_t i = 0; i < config_.peers.size(); ++i)
+      if (i != peer && has_all(config_.peers[i].allowed_ips))
+        return i;
+    return std::nullopt;
+  }
+
   std::string where(std::size_t peer) const {
     const auto line = places_[peer].public_key.line;
     return line == 0 ? label_(peer)
@@ -103,6 +137,7 @@ void check_peers(const node_config& config,
   checker.check_keys();
   checker.check_names();
   checker.check_prefixes();
+  checker.check_default_routes();
 }
 
 } // namespace weft

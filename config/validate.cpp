@@ -29,6 +29,8 @@ std::string_view part_name(peer_part part) {
       return "public_key";
     case peer_part::name:
       return "name";
+    case peer_part::default_route:
+      return "default_route";
     case peer_part::allowed_ips:
       break;
   }

@@ -81,12 +81,22 @@ class finder {
 public:
   explicit finder(const node_config& config)
     : config_(config), routes_(routes_of(config.interface)) {
+    const bool automatic = config.interface.routes == route_mode::automatic;
+    for (const auto& peer : config.peers) {
+      if (peer.default_route)
+        led_ = {*parse_ip_prefix("0.0.0.0/0"), *parse_ip_prefix("::/0")};
+      for (const auto& allowed : peer.allowed_ips)
+        if (automatic && allowed.length > 0)
+          routes_.push_back(allowed);
+    }
   }
 
   std::vector<field_error> find() {
     check_addresses();
     check_default_routes();
+    check_mtu();
     for (std::size_t i = 0; i < config_.peers.size(); ++i) {
+      check_rules(config_.peers[i], peer_at(i));
       check_endpoint(config_.peers[i], peer_at(i));
       check_allowed_ips(config_.peers[i], peer_at(i));
     }
@@ -120,8 +130,34 @@ private:
              to_string(networks[i])
                + " is a default route: a host that has one refuses another, "
                  "and the tunnel's own packets would go into the tunnel; name "
-                 "the networks of the overlay, or run wg-quick, which starts "
-                 "weftd and does what a default route takes");
+                 "the networks of the overlay, and set default_route: true at "
+                 "the peer that all other traffic is to go to");
+  }
+
+  /// What the interface itself needs of IPv6 is checked with it.
+  void check_mtu() {
+    constexpr std::uint32_t least_for_ipv6 = 1280;
+    const auto mtu = config_.interface.mtu;
+    const auto is_v6
+      = [](const ip_prefix& prefix) { return !prefix.address.is_v4(); };
+    if (mtu != automatic_mtu && mtu < least_for_ipv6
+        && (std::any_of(routes_.begin(), routes_.end(), is_v6)
+            || std::any_of(led_.begin(), led_.end(), is_v6)))
+      warn(key_of<&interface_config::mtu>("interface"),
+           std::to_string(mtu)
+             + " is too small for IPv6, so that the peers' IPv6 networks "
+               "cannot be routed into the tunnel; 1280 or more is expected");
+  }
+
+  /// Whoever chooses the table of a default route leads packets to it, too.
+  void check_rules(const peer_config& peer, const std::string& section) {
+    const auto table = config_.interface.table;
+    if (peer.default_route && table != 0)
+      warn(key_of<&peer_config::default_route>(section),
+           "with interface.table the route goes to table "
+             + std::to_string(table)
+             + ", and rules that lead there, and the tunnel's own packets past "
+               "it, are left to you; without that key weft makes them");
   }
 
   /// Handshakes to it would go into the tunnel that they are to make.
@@ -135,8 +171,9 @@ private:
       warn(key_of<&peer_config::endpoint>(section),
            to_string(where->address) + " lies in " + to_string(route)
              + ", which is routed into the tunnel, so that its packets would "
-               "never leave the host; an address outside of cluster_networks "
-               "and of the interface's own networks is expected");
+               "never leave the host; an address outside of cluster_networks, "
+               "of the interface's own networks and of what `routes: auto` "
+               "leads into the tunnel is expected");
       return;
     }
   }
@@ -146,7 +183,7 @@ private:
     for (std::size_t i = 0; i < peer.allowed_ips.size(); ++i) {
       const auto& allowed = peer.allowed_ips[i];
       for (auto& sentence :
-           find_unrouted(config_.interface, std::span{&allowed, 1}))
+           find_unrouted(config_.interface, std::span{&allowed, 1}, led_))
         warn(at(key, i), std::move(sentence));
       check_own_address(allowed, at(key, i));
     }
@@ -167,7 +204,8 @@ private:
   }
 
   const node_config& config_;
-  std::vector<ip_prefix> routes_;
+  std::vector<ip_prefix> routes_; ///< but for default routes
+  std::vector<ip_prefix> led_;    ///< into the tunnel by rules
   std::vector<field_error> found_;
 };
 
@@ -178,11 +216,13 @@ std::vector<field_error> find_warnings(const node_config& config) {
 }
 
 std::vector<std::string> find_unrouted(const interface_config& interface,
-                                       std::span<const ip_prefix> prefixes) {
-  if (interface.routes == route_mode::automatic)
-    return {};
-  const auto routes = routes_of(interface);
+                                       std::span<const ip_prefix> prefixes,
+                                       std::span<const ip_prefix> more) {
   std::vector<std::string> sentences;
+  if (interface.routes == route_mode::automatic)
+    return sentences;
+  auto routes = routes_of(interface);
+  routes.insert(routes.end(), more.begin(), more.end());
   for (const auto& prefix : prefixes) {
     if (is_routed(prefix, routes))
       continue;

@@ -16,9 +16,10 @@ namespace weft {
 std::vector<field_error> find_warnings(const node_config& config);
 
 /// Those of `prefixes` that no route of the interface leads to, or to a part
-/// only: a sentence each.  Its routes are cluster_networks, and the networks of
-/// its own addresses; with `routes: auto` there is one to each allowed IP.
+/// only: a sentence each.  Its routes are cluster_networks, the networks of its
+/// own addresses, and `more`; with automatic routes there is one to each.
 std::vector<std::string> find_unrouted(const interface_config& interface,
-                                       std::span<const ip_prefix> prefixes);
+                                       std::span<const ip_prefix> prefixes,
+                                       std::span<const ip_prefix> more = {});
 
 } // namespace weft

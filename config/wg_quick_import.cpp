@@ -243,8 +243,8 @@ wg_quick_reader::read(std::string_view text) {
   check_peers(result_.config, places_, label,
               [&](std::size_t peer, peer_part part, text_place place,
                   std::string message) {
-                constexpr std::array<std::string_view, 3> keys{
-                  ".PublicKey", ".Name", ".AllowedIPs"};
+                constexpr std::array<std::string_view, 4> keys{
+                  ".PublicKey", ".Name", ".AllowedIPs", ".AllowedIPs"};
                 auto path = label(peer);
                 path += keys.at(static_cast<std::size_t>(part));
                 complain(place, std::move(path), std::move(message));

@@ -280,6 +280,8 @@ void yaml_reader::read_peer(const yaml_node& section, const path& at) {
   places.public_key = key != nullptr ? key->place : section.place;
   if (const auto* name = draft.value_of(&peer_config::name))
     places.name = name->place;
+  if (const auto* all = draft.value_of(&peer_config::default_route))
+    places.default_route = all->place;
   places.allowed_ips
     = std::move(draft.list_places.at(number_of(&peer_config::allowed_ips)));
 }
@@ -290,8 +292,8 @@ void yaml_reader::check_all_peers() {
     [](std::size_t peer) { return "peers[" + std::to_string(peer) + "]"; },
     [&](std::size_t peer, peer_part part, text_place place,
         std::string message) {
-      constexpr std::array<std::string_view, 3> parts{"public_key", "name",
-                                                      "allowed_ips"};
+      constexpr std::array<std::string_view, 4> parts{
+        "public_key", "name", "allowed_ips", "default_route"};
       const path peers{nullptr, "peers", 0};
       const path one{&peers, {}, peer};
       const path here{&one, parts.at(static_cast<std::size_t>(part)), 0};

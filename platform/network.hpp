@@ -1,11 +1,14 @@
-// Links, addresses and routes (rtnetlink), and what happens to them.
+// Links, addresses, routes and rules (rtnetlink), and what happens to them.
 #pragma once
 
 #include "platform/error.hpp"
 #include "platform/file_descriptor.hpp"
+#include "platform/links.hpp"
+#include "platform/routing.hpp"
 #include "protocol/base/ip.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,9 +16,10 @@ namespace weft {
 
 class tun_device;
 
-/// Changes links, addresses and routes of the network namespace that it was
-/// opened in.  To add what exists already (false: it did), or to remove what is
-/// gone already, is no error.  Errors name the address and the interface.
+/// Changes links, addresses, routes and rules of the network namespace that it
+/// was opened in.  To add what exists already (false: it did), or to remove
+/// what is gone already, is no error.  Errors name the address and the
+/// interface.
 class network_configurator {
 public:
   static result<network_configurator> open();
@@ -25,22 +29,33 @@ public:
   /// Adds an address with its prefix length (and so the connected route).
   result<bool> add_address(int interface_index, const ip_prefix& address);
   result<void> remove_address(int interface_index, const ip_prefix& address);
-  /// Adds a link-scope route for `network` (its host bits do not matter) into
-  /// the interface, in the main table.  The same route through another
-  /// interface is an error (EEXIST).
-  result<bool> add_route(int interface_index, const ip_prefix& network);
+  /// Adds a route that leads into the interface (link-scope), or nowhere.  The
+  /// same one through another interface is an error (EEXIST).
+  result<bool> add_route(int interface_index, const host_route& route);
   /// Removes a route that add_route() made; the one that comes with an address
   /// stays.
-  result<void> remove_route(int interface_index, const ip_prefix& network);
-  result<std::uint32_t> mtu(int interface_index);
+  result<void> remove_route(int interface_index, const host_route& route);
+  /// False: the same rule was there, whoever made it.
+  result<bool> add_rule(const routing_rule& rule);
+  /// Removes a rule that has the same protocol, too.
+  result<void> remove_rule(const routing_rule& rule);
+  result<link_info> link(int interface_index);
   /// Its addresses, with their host bits.
   result<std::vector<ip_prefix>> addresses(int interface_index);
-  /// The networks that the main table leads through it.
-  result<std::vector<ip_prefix>> routes(int interface_index);
+  /// Those of a table that lead into the interface.
+  result<std::vector<host_route>>
+  routes(int interface_index, std::uint32_t table = main_table);
+  /// Those of a table that lead nowhere.
+  result<std::vector<host_route>> unreachable_routes(std::uint32_t table);
+  /// Of both families, whoever made them.
+  result<std::vector<routing_rule>> rules();
 
 private:
   network_configurator() = default;
   std::string name_of(int interface_index);
+  /// Of both families; those that lead nowhere if there is no interface.
+  result<std::vector<host_route>>
+  list_routes(std::uint32_t table, std::optional<int> interface_index);
   file_descriptor fd_;
 };
 

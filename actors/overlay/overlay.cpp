@@ -1,6 +1,5 @@
 #include "actors/overlay/overlay.hpp"
 
-#include "actors/host/link_setup.hpp"
 #include "actors/loop/timer.hpp"
 #include "actors/overlay/event_hub.hpp"
 #include "actors/overlay/log_level.hpp"
@@ -21,20 +20,14 @@ namespace weft {
 
 using namespace std::chrono_literals;
 
-namespace {
-
-/// Routes of a host may change all the time, most of which does not concern us.
-constexpr auto between_looks = 1s;
-
-} // namespace
-
 overlay::overlay(caf::actor_config& config, io_loop_ptr loop,
                  overlay_options options,
                  std::shared_ptr<overlay_resources> resources)
   : hosted(config, std::move(loop)), options_(std::move(options)),
     resources_(std::move(resources)), port_(resources_->sockets.port()),
-    fwmark_(options_.config.interface.fwmark),
-    mtu_(options_.config.interface.mtu), started_(this->loop().moment().wall),
+    fwmark_(resources_->fwmark), networks_(std::move(resources_->networks)),
+    mtu_(fixed_mtu(options_.config.interface)),
+    started_(this->loop().moment().wall),
     link_up_(!resources_->link || resources_->link->is_up()) {
   indices_
     = std::make_shared<const receiver_index_codec>(this->loop().random());
@@ -243,12 +236,14 @@ void overlay::link_changed() {
         // It was moved to another network namespace.  A monitor there would
         // keep that namespace alive, so from now on the link counts as up.
         resources_->link.reset();
+        if (resources_->host)
+          resources_->host->let_go();
         link_up_ = true;
         tell_identity();
         return;
       case link_event::kind::mtu_changed:
         set_mtu(event.mtu);
-        repair_host_by_turns(); // below 1280 bytes there is no IPv6
+        repair_host_soon();
         break;
       case link_event::kind::up:
       case link_event::kind::down:
@@ -260,54 +255,16 @@ void overlay::link_changed() {
 
 void overlay::set_link_up(bool up) {
   link_up_ = up;
-  if (up && options_.configure_link) {
+  if (up) {
     // The kernel has forgotten routes, and what is of IPv6.
-    const auto repair
-      = repair_link(options_.config.interface, *resources_->tun);
-    for (const auto& failure : repair.failures)
-      options_.log->warn("{}", failure);
+    repair_limits_.reset();
+    repair_host(false);
+  } else if (resources_->host) {
+    options_.log->warn("{} was set down: nothing passes until it is set up "
+                       "again (ip link set {} up, or weft reload)",
+                       resources_->interface, resources_->interface);
   }
   tell_identity();
-}
-
-void overlay::repair_host_by_turns() {
-  const auto now = loop().now();
-  const auto due = std::max(repairs_.has(now) ? now : repairs_.available(),
-                            looked_at_host_ + between_looks);
-  if (due <= now)
-    repair_host();
-  else if (!repair_later_)
-    repair_later_ = call_at(due, [this] {
-      repair_later_ = {};
-      repair_host();
-    });
-}
-
-void overlay::repair_host() {
-  if (!options_.configure_link || !resources_->link || !link_up_)
-    return;
-  looked_at_host_ = loop().now();
-  const auto repair = repair_link(options_.config.interface, *resources_->tun);
-  if (repair.failures != repair_failures_) {
-    repair_failures_ = repair.failures;
-    for (const auto& failure : repair_failures_)
-      options_.log->warn("{}", failure);
-  }
-  if (repair.put_back.empty())
-    return;
-  for (const auto& what : repair.put_back)
-    options_.log->warn("{} had lost the {}: it was put back",
-                       resources_->interface, what);
-  const auto now = loop().now();
-  const bool is_first = repairs_.is_full(now);
-  repairs_.take(now);
-  if (is_first)
-    fight_told_ = false;
-  if (repairs_.has(now) || std::exchange(fight_told_, true))
-    return;
-  options_.log->warn("another program changes {} again and again: from now on, "
-                     "what it takes away is put back once in 10 s",
-                     resources_->interface);
 }
 
 void overlay::set_mtu(std::uint32_t mtu) {
@@ -322,10 +279,10 @@ void overlay::routes_changed_somehow() {
   enter_loop_context();
   if (!resources_->routes->read() || routes_settle_)
     return;
+  repair_host_soon();
   // Changes come in groups: deal with a group at once.
   routes_settle_ = call_at(loop().now() + 100ms, [this] {
     routes_settle_ = {};
-    repair_host_by_turns();
     send(registry_, host_routes_changed{});
   });
 }
@@ -357,6 +314,7 @@ void overlay::on_exit() {
     loop().forget(resources_->routes->descriptor());
   if (resources_->machine)
     loop().forget(resources_->machine->descriptor());
+  resources_->host.reset();
   threads_.close();
   parts_.clear();
   const auto stop = [this](auto& part) {

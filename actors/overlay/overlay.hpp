@@ -2,6 +2,8 @@
 // device as a whole, supervises, and answers control.
 #pragma once
 
+#include "actors/host/host_keeper.hpp"
+#include "actors/host/repair_limits.hpp"
 #include "actors/loop/off_loop.hpp"
 #include "actors/overlay/reconfiguration.hpp"
 #include "actors/overlay/start_overlay.hpp"
@@ -27,6 +29,9 @@ struct overlay_resources {
   udp_sockets sockets;
   std::shared_ptr<udp_sockets> strangers; ///< null: `sockets` get everything
   std::optional<unix_listener> uapi;
+  std::unique_ptr<host_keeper> host; ///< null: it is not ours to set
+  peer_networks networks;            ///< that it is set for
+  std::uint32_t fwmark = 0;          ///< of the sockets
   std::optional<link_monitor> link;
   std::optional<route_monitor> routes;
   std::optional<vm_generation_watch> machine;
@@ -61,11 +66,6 @@ private:
   tun_reader_actor spawn_reader(std::shared_ptr<detail_log> lines);
   void watch_link();
   void link_changed();
-  /// Has the host's interface be as configured, and says what it had lost.
-  void repair_host();
-  /// The same, but seldom: whoever takes it away and we must not fight for
-  /// ever.
-  void repair_host_by_turns();
   void set_link_up(bool up);
   void set_mtu(std::uint32_t mtu);
   void routes_changed_somehow();
@@ -73,6 +73,32 @@ private:
   void part_ended(const caf::down_msg& down);
   void tell_identity();
   void begin_sessions_anew();
+
+  // -- overlay_host.cpp --
+
+  /// A sentence for each thing that has changed.
+  using host_answer = std::function<void(result<std::vector<std::string>>)>;
+  /// Has the host be as `to` asks for; on failure nothing has changed.
+  void set_host(device_settings to, bool sets_link_up, host_answer answer);
+  /// Has all sockets bear a mark, and goes on.
+  void bear_mark(std::uint32_t mark, std::function<void(caf::error)> go_on);
+  /// Of the tunnel's own datagrams, if that is configured.
+  std::uint32_t mark_in_force(std::uint32_t configured) const;
+  result<std::uint32_t> mark_for(const device_settings& to) const;
+  bool is_full_tunnel_now() const;
+  /// Whether a change of peers may change what the host has to be.
+  bool peers_concern_host(const device_update& update) const;
+  /// After such a change, which ends once the host has followed.
+  void follow_peers();
+  /// Has the host be as planned, and says what it had lost; what others take
+  /// away again and again is left to them unless there was an order.
+  void repair_host(bool by_order);
+  /// Once what is going on has settled.
+  void repair_host_soon();
+  void repair_host_at(time_point when);
+  void tell_repairs(const host_repair& repair, bool by_order);
+  void report_routes(device_status& status) const;
+  void report_host(device_status& status) const;
 
   // -- overlay_control.cpp --
 
@@ -90,6 +116,7 @@ private:
     bool dry_run = false;             ///< say what would change, no more
     bool is_trial = false;            ///< of `trial_`
     bool takes_back = false;          ///< what was on trial
+    bool concerns_host = false;       ///< its peers may
     change_answer answer;
     config_changes changes; ///< so far
     reconfiguration plan;
@@ -134,8 +161,10 @@ private:
   void check_peers();
   using port_taken = std::function<void(std::uint16_t port)>;
   /// The sockets of all lanes, beginning with this one: they share the port of
-  /// the first.  If one refuses, the step has failed.
-  void rebind_lanes(const rebind& to, port_taken bound, std::size_t number = 0);
+  /// the first.  If one refuses, all are as before.
+  using lanes_refused = std::function<void(const caf::error& reason)>;
+  void rebind_lanes(const rebind& to, port_taken bound, lanes_refused refused,
+                    std::size_t number = 0);
   void change_sockets();
   void change_mark();
   void change_host();
@@ -218,7 +247,8 @@ private:
   std::shared_ptr<const receiver_index_codec> indices_;
   std::shared_ptr<const identity> self_;
   std::uint16_t port_;
-  std::uint32_t fwmark_;
+  std::uint32_t fwmark_;   ///< of the sockets: configured, or chosen
+  peer_networks networks_; ///< that the host is set for
   std::uint32_t mtu_;
   wall_time started_;
   bool link_up_;
@@ -241,10 +271,9 @@ private:
   monitor_handler machine_handler_;
   deadline_id routes_settle_;
   deadline_id repair_later_;
+  time_point repair_at_{};                   ///< when that is
   std::vector<std::string> repair_failures_; ///< that were told
-  time_point looked_at_host_{};
-  token_bucket repairs_{5, std::chrono::seconds{10}};
-  bool fight_told_ = false;
+  repair_limits repair_limits_;
   std::vector<lane> lanes_;
   stranger_port_actor strangers_;
   handshake_gate_actor gate_;

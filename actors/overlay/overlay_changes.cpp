@@ -1,6 +1,5 @@
 // Changes to a running overlay, one after the other, each all or nothing:
 // `reconfiguration` says which step comes next, and here the steps are done.
-#include "actors/host/link_setup.hpp"
 #include "actors/overlay/log_level.hpp"
 #include "actors/overlay/overlay.hpp"
 #include "config/difference.hpp"
@@ -88,8 +87,7 @@ void overlay::foresee(const node_config& current) {
 }
 
 device_settings overlay::settings_in_force() const {
-  device_settings settings{options_.config.interface, port_};
-  settings.interface.fwmark = fwmark_;
+  device_settings settings{options_.config.interface, port_, networks_};
   if (self_)
     settings.interface.private_key = self_->private_static();
   return settings;
@@ -98,10 +96,14 @@ device_settings overlay::settings_in_force() const {
 void overlay::plan_change() {
   auto& change = changes_.front();
   const auto sets_link = !resources_->tun || options_.configure_link;
-  change.plan
-    = reconfiguration(settings_in_force(), change.update,
-                      change.whole ? &change.whole->interface : nullptr,
-                      sets_link);
+  if (change.whole)
+    change.plan = reconfiguration(
+      settings_in_force(), change.update, &change.whole->interface, sets_link,
+      networks_of(change.whole->interface, change.whole->peers));
+  else
+    change.plan
+      = reconfiguration(settings_in_force(), change.update, nullptr, sets_link);
+  change.concerns_host = !change.whole && peers_concern_host(change.update);
   note_unrouted();
   next_step();
 }
@@ -160,7 +162,12 @@ void overlay::note_unrouted() {
     for (const auto& [prefix, remove] : peer.allowed_ips)
       if (!remove && added.size() < most)
         added.push_back(prefix);
-  for (auto& sentence : find_unrouted(options_.config.interface, added))
+  std::vector<ip_prefix> led; // by the rules of a full tunnel
+  if (networks_.all_v4)
+    led.push_back({ip_address{ip_family::v4, {}}, 0});
+  if (networks_.all_v6)
+    led.push_back({ip_address{ip_family::v6, {}}, 0});
+  for (auto& sentence : find_unrouted(options_.config.interface, added, led))
     note(std::move(sentence));
 }
 
@@ -178,23 +185,23 @@ void overlay::check_peers() {
 }
 
 void overlay::rebind_lanes(const rebind& to, port_taken bound,
-                           std::size_t number) {
+                           lanes_refused refused, std::size_t number) {
   request(lanes_[number].socket, caf::infinite, to)
     .then(
-      [this, next = to, bound = std::move(bound),
+      [this, next = to, bound = std::move(bound), refused,
        number](std::uint16_t port) mutable {
         next.listen.port = port;
         if (number + 1 < lanes_.size())
-          rebind_lanes(next, std::move(bound), number + 1);
+          rebind_lanes(next, std::move(bound), std::move(refused), number + 1);
         else
           bound(port);
       },
-      [this, number](const caf::error& reason) {
+      [this, refused, number](const caf::error& reason) {
         auto former = rebind{options_.config.interface.listen, fwmark_};
         former.listen.port = port_;
         for (std::size_t i = 0; i < number; ++i)
           caf::anon_send(lanes_[i].socket, former);
-        step_failed(reason);
+        refused(reason);
       });
 }
 
@@ -206,50 +213,55 @@ void overlay::change_sockets() {
     note("interface.listen: " + to_string(listen));
   auto opened = listen;
   opened.port = to.port;
-  rebind_lanes({opened, to.interface.fwmark}, [this](std::uint16_t port) {
-    auto& plan = changes_.front().plan;
-    plan.bound(port);
-    const auto& now = plan.in_force();
-    options_.config.interface.listen = now.interface.listen;
-    port_ = now.port;
-    fwmark_ = now.interface.fwmark;
-    next_step();
-  });
+  const auto mark = mark_in_force(to.interface.fwmark);
+  rebind_lanes(
+    {opened, mark},
+    [this, mark](std::uint16_t port) {
+      auto& plan = changes_.front().plan;
+      plan.bound(port);
+      const auto& now = plan.in_force();
+      options_.config.interface.listen = now.interface.listen;
+      options_.config.interface.fwmark = now.interface.fwmark;
+      port_ = now.port;
+      fwmark_ = mark;
+      next_step();
+    },
+    [this](const caf::error& reason) { step_failed(reason); });
 }
 
 void overlay::change_mark() {
-  const auto mark = changes_.front().plan.to().interface.fwmark;
-  auto here = options_.config.interface.listen;
-  here.port = port_;
-  rebind_lanes({here, mark}, [this, mark](std::uint16_t) {
-    fwmark_ = mark;
-    step_done();
-  });
+  const auto configured = changes_.front().plan.to().interface.fwmark;
+  bear_mark(mark_in_force(configured),
+            [this, configured](const caf::error& reason) {
+              if (reason)
+                return step_failed(reason);
+              options_.config.interface.fwmark = configured;
+              step_done();
+            });
 }
 
 void overlay::change_host() {
   const auto& plan = changes_.front().plan;
   const auto& from = plan.from().interface;
   const auto& to = plan.to().interface;
-  if (resources_->tun) {
-    auto changed = change_link(from, to, *resources_->tun);
-    if (!changed) {
-      step_failed(make_error(changed.error().code,
-                             std::move(changed.error().message), "interface"));
-      return;
-    }
-    for (auto& text : *changed)
-      note(std::move(text));
-  } else if (to.mtu != from.mtu) {
-    note("interface.mtu: " + std::to_string(from.mtu) + " -> "
-         + std::to_string(to.mtu));
+  if (!resources_->host) { // there is a packet port
+    if (to.mtu != from.mtu)
+      note("interface.mtu: " + std::to_string(from.mtu) + " -> "
+           + std::to_string(to.mtu));
+    copy_host_part(to, options_.config.interface);
+    set_mtu(fixed_mtu(to));
+    return step_done();
   }
-  auto& now = options_.config.interface;
-  now.addresses = to.addresses;
-  now.cluster_networks = to.cluster_networks;
-  now.mtu = to.mtu;
-  set_mtu(to.mtu);
-  step_done();
+  set_host(plan.to(), changes_.front().whole.has_value(),
+           [this](result<std::vector<std::string>> notes) {
+             if (!notes)
+               return step_failed(make_error(notes.error().code,
+                                             std::move(notes.error().message),
+                                             "interface"));
+             for (auto& text : *notes)
+               note(std::move(text));
+             step_done();
+           });
 }
 
 void overlay::change_key() {
@@ -294,8 +306,10 @@ void overlay::end_change() {
     finish_change(make_error(why->code, why->message, why->field));
     return;
   }
+  if (change.concerns_host)
+    return follow_peers();
   if (change.whole) {
-    repair_host();
+    repair_host(true);
     adopt_rest(*change.whole);
   }
   finish_change({});

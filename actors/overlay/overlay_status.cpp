@@ -123,7 +123,7 @@ device_status overlay::own_status(bool secrets) {
   }
   status.mtu = mtu_;
   status.remote_control = remote_control_;
-  status.routes = options_.config.interface.cluster_networks;
+  report_routes(status);
   status.link_up = link_up_;
   status.access = access_;
   return status;
@@ -137,6 +137,8 @@ void overlay::collect_report(const round_ptr& round) {
   const auto& asked = round->asked;
   auto all = std::make_shared<collection>();
   all->status = own_status(asked.secrets);
+  if (!asked.secrets && asked.first_peer == 0)
+    report_host(all->status);
   auto collected = [this, all, round] {
     if (--all->missing > 0)
       return;

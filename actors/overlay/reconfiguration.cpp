@@ -15,29 +15,43 @@ bool needs_sockets(const device_settings& from, const device_settings& to,
   return port_asked && (to.port != from.port || to.port == 0);
 }
 
-bool same_on_host(const interface_config& a, const interface_config& b) {
-  return a.mtu == b.mtu && a.addresses == b.addresses
-         && a.cluster_networks == b.cluster_networks;
+bool same_on_host(const device_settings& a, const device_settings& b) {
+  const auto host_part = [](const device_settings& settings) {
+    interface_config part;
+    copy_host_part(settings.interface, part);
+    // The rules of a full tunnel look for the mark.
+    if (is_full_tunnel(part, settings.networks))
+      part.fwmark = settings.interface.fwmark;
+    return part;
+  };
+  return a.networks == b.networks && host_part(a) == host_part(b);
 }
+
+} // namespace
 
 void copy_host_part(const interface_config& from, interface_config& to) {
   to.mtu = from.mtu;
   to.addresses = from.addresses;
   to.cluster_networks = from.cluster_networks;
+  to.routes = from.routes;
+  to.table = from.table;
+  to.metric = from.metric;
+  to.kill_switch = from.kill_switch;
 }
-
-} // namespace
 
 reconfiguration::reconfiguration(device_settings former,
                                  const device_update& update,
-                                 const interface_config* whole, bool sets_link)
+                                 const interface_config* whole, bool sets_link,
+                                 peer_networks networks)
   : former_(std::move(former)), wanted_(former_), in_force_(former_) {
   auto& wanted = wanted_.interface;
   const auto port_asked = update.listen_port.has_value();
   if (whole) {
     wanted.listen = whole->listen;
-    if (sets_link)
+    if (sets_link) {
       copy_host_part(*whole, wanted);
+      wanted_.networks = std::move(networks);
+    }
   } else if (port_asked) {
     wanted.listen.port = *update.listen_port;
   }
@@ -50,7 +64,7 @@ reconfiguration::reconfiguration(device_settings former,
   const auto& now = former_.interface;
   const auto sockets = needs_sockets(former_, wanted_, port_asked);
   const auto mark = !sockets && wanted.fwmark != now.fwmark;
-  const auto host = !same_on_host(now, wanted);
+  const auto host = !same_on_host(former_, wanted_);
   const auto key = wanted.private_key != now.private_key;
   const auto peers = !update.peers.empty() || update.replace_peers;
   const auto add = [this](step what, bool is_needed) {
@@ -88,6 +102,7 @@ void reconfiguration::done() {
       break;
     case step::host:
       copy_host_part(to().interface, in_force_.interface);
+      in_force_.networks = to().networks;
       break;
     case step::identity:
       in_force_.interface.private_key = to().interface.private_key;

@@ -4,6 +4,7 @@
 // went.
 #pragma once
 
+#include "actors/host/host_plan.hpp"
 #include "config/device_update.hpp"
 
 #include <cstdint>
@@ -17,9 +18,13 @@ namespace weft {
 struct device_settings {
   interface_config interface; ///< with its private key; all zero: none
   std::uint16_t port = 0;     ///< in use, or to be asked for; 0: any
+  peer_networks networks{};   ///< what the peers ask of the host
 
   bool operator==(const device_settings&) const = default;
 };
+
+/// Copies what the host has to be set for.
+void copy_host_part(const interface_config& from, interface_config& to);
 
 class reconfiguration {
 public:
@@ -28,7 +33,7 @@ public:
     check_peers, ///< can the registry take the peers?  Changes nothing.
     sockets,     ///< listen where `to()` says, with its mark
     mark,        ///< the same sockets, another mark
-    host,        ///< addresses, routes and MTU
+    host,        ///< all of actors/host/host_plan.hpp
     identity,    ///< the private key
     peers,       ///< the registry makes all of that part or nothing
   };
@@ -41,10 +46,12 @@ public:
 
   /// Nothing is to be done.
   reconfiguration() = default;
-  /// `update` is what differs, of `whole` if that is given.  Addresses, routes
-  /// and MTU follow `whole` only if the link is ours to set.
+  /// `update` is what differs, of `whole` if that is given, whose peers ask for
+  /// `networks` then.  The host follows `whole` only if the link is ours to
+  /// set.
   reconfiguration(device_settings former, const device_update& update,
-                  const interface_config* whole, bool sets_link);
+                  const interface_config* whole, bool sets_link,
+                  peer_networks networks = {});
 
   /// The step to be done now, or taken back.  Nothing: it is over.
   std::optional<step> next() const;

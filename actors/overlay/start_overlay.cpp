@@ -1,11 +1,11 @@
 #include "actors/overlay/start_overlay.hpp"
 
-#include "actors/host/link_setup.hpp"
 #include "actors/overlay/overlay.hpp"
 #include "actors/packets/packet_port.hpp"
 #include "config/difference.hpp"
 #include "config/validate.hpp"
 #include "messages/errors.hpp"
+#include "platform/tun_device.hpp"
 
 #include <cerrno>
 
@@ -35,18 +35,44 @@ result<std::shared_ptr<const tun_device>> open_tun(overlay_options& options) {
   return std::make_shared<const tun_device>(std::move(*tun));
 }
 
+/// What is to be known before the host is set for a TUN device.
+result<void>
+prepare_host(const overlay_options& options, overlay_resources& opened) {
+  const auto& config = options.config.interface;
+  const auto& tun = *opened.tun;
+  if (tun.interface_index() == 0)
+    return tl::unexpected(system_error{
+      ENODEV, "Cannot configure " + tun.name()
+                + ": it is in another network namespace. Configure it "
+                  "there, and have weft leave it as it is"});
+  auto host = host_keeper::open(tun.interface_index(), config.name);
+  if (!host)
+    return tl::unexpected(host.error());
+  opened.host = std::move(*host);
+  for (const auto& what : opened.host->leftovers())
+    options.log->info("{} was killed before: {} is removed", config.name, what);
+  opened.networks = networks_of(config, options.config.peers);
+  if (config.fwmark != 0 || !is_full_tunnel(config, opened.networks))
+    return {};
+  const auto mark = opened.host->find_mark();
+  if (!mark)
+    return tl::unexpected(mark.error());
+  opened.fwmark = *mark;
+  return {};
+}
+
 /// What concerns the link of a TUN device.
 result<void>
 take_link(const overlay_options& options, overlay_resources& opened) {
   const auto& tun = *opened.tun;
-  if (options.configure_link) {
-    if (tun.interface_index() == 0)
-      return tl::unexpected(system_error{
-        ENODEV, "Cannot configure " + tun.name()
-                  + ": it is in another network namespace. Configure it "
-                    "there, and have weft leave it as it is"});
-    if (auto done = set_up_link(options.config.interface, tun); !done)
-      return done;
+  if (opened.host) {
+    const auto& config = options.config.interface;
+    const plan_facts facts{opened.host->place(), fixed_mtu(config),
+                           opened.fwmark};
+    auto done
+      = opened.host->change(make_plan(config, opened.networks, facts), true);
+    if (!done)
+      return tl::unexpected(done.error());
   }
   auto link = link_monitor::open(tun);
   if (!link && tun.interface_index() != 0)
@@ -95,8 +121,13 @@ open_resources(caf::actor_system& system, overlay_options& options) {
     opened->tun = std::move(*tun);
   }
   opened->interface = config.name;
+  opened->fwmark = config.fwmark;
+  if (opened->tun && options.configure_link) {
+    if (auto done = prepare_host(options, *opened); !done)
+      return tl::unexpected(done.error());
+  }
   auto sockets
-    = open_udp_sockets(config.listen, config.fwmark, options.offload);
+    = open_udp_sockets(config.listen, opened->fwmark, options.offload);
   if (!sockets)
     return tl::unexpected(sockets.error());
   opened->sockets = std::move(*sockets);
@@ -183,9 +214,10 @@ start_overlay(caf::actor_system& system, overlay_options options) {
   running.interface = (*resources)->interface;
   running.port = (*resources)->sockets.port();
   if (auto* wanted = std::get_if<use_packet_port>(&options.device)) {
-    const auto port = system.spawn<packet_port>((*resources)->packet_loop,
-                                                options.config.interface.mtu,
-                                                std::move(wanted->consumer));
+    const auto port
+      = system.spawn<packet_port>((*resources)->packet_loop,
+                                  fixed_mtu(options.config.interface),
+                                  std::move(wanted->consumer));
     (*resources)->port = port;
     running.packets = port;
   }

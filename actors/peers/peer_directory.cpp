@@ -3,9 +3,12 @@
 #include "protocol/base/keyed_hash.hpp"
 #include "protocol/tunnel/receiver_index.hpp"
 
+#include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <stdexcept>
 #include <unordered_set>
+#include <utility>
 
 namespace weft {
 
@@ -21,6 +24,12 @@ std::optional<peer_directory::slot_number>
 peer_directory::slot_of(const public_key& key) const {
   const auto found = by_key_.find(key);
   return found == by_key_.end() ? std::nullopt : std::optional{found->second};
+}
+
+std::vector<ip_prefix> peer_directory::entry::stated_allowed_ips() const {
+  std::vector<ip_prefix> stated;
+  std::ranges::set_difference(allowed, implied, std::back_inserter(stated));
+  return stated;
 }
 
 std::string peer_directory::label(slot_number slot) const {
@@ -40,6 +49,12 @@ peer_directory::check(const device_update& update) const {
                    "peer.name: another peer is called '" + *name
                      + "'; choose another name",
                    "peer.name"};
+  if (const auto other = doubled_default_route(update))
+    return refusal{EEXIST,
+                   "peer.default_route: all traffic goes to '" + *other
+                     + "' already, and can go to one peer only; set "
+                       "default_route: false there first",
+                   "peer.default_route"};
   return std::nullopt;
 }
 
@@ -97,6 +112,35 @@ peer_directory::doubled_name(const device_update& update) const {
   return std::nullopt;
 }
 
+/// Whom all traffic would go to besides another one.
+std::optional<std::string>
+peer_directory::doubled_default_route(const device_update& update) const {
+  std::unordered_map<public_key, bool> stated; // whether it is to have it
+  std::size_t wanted = 0;
+  for (const auto& peer : update.peers) {
+    const auto* all = peer.find(&peer_config::default_route);
+    if (all != nullptr || peer.verb == peer_verb::remove) {
+      const bool has = all != nullptr && *all && peer.verb != peer_verb::remove;
+      stated[peer.public_key] = has;
+      wanted += has ? 1 : 0;
+    }
+  }
+  if (wanted == 0)
+    return std::nullopt;
+  for (const auto& [key, slot] : by_key_) {
+    const auto& known = *slots_[slot];
+    if (update.replace_peers && replaces(update.origin, known.origin))
+      continue;
+    if (known.config.default_route && !stated.contains(key))
+      return label(slot);
+  }
+  if (wanted == 1)
+    return std::nullopt;
+  const auto first = std::ranges::find(
+    stated, true, &std::pair<const public_key, bool>::second);
+  return to_string(first->first);
+}
+
 // -- changes -----------------------------------------------------------------
 
 peer_directory::slot_number
@@ -141,6 +185,10 @@ peer_directory::change_allowed_ips(slot_number slot,
   auto& allowed = slots_[slot]->allowed;
   const auto before = allowed;
   prefix_changes changes;
+  for (const auto& prefix : std::exchange(slots_[slot]->implied, {})) {
+    prefixes_.erase(prefix, slot);
+    allowed.erase(prefix);
+  }
   if (change.replace_allowed_ips) {
     for (const auto& prefix : allowed)
       prefixes_.erase(prefix, slot);
@@ -156,6 +204,7 @@ peer_directory::change_allowed_ips(slot_number slot,
     } else if (prefixes_.find(prefix) != slot) {
       if (const auto former = prefixes_.insert(prefix, slot)) {
         slots_[*former]->allowed.erase(prefix);
+        slots_[*former]->implied.erase(prefix);
         changes.losers.insert(*former);
         if (changes.moved.size() < most_notes)
           changes.moved.emplace_back(prefix, *former);
@@ -163,8 +212,29 @@ peer_directory::change_allowed_ips(slot_number slot,
       allowed.insert(prefix);
     }
   }
+  imply_everything(slot);
   changes.any = allowed != before;
+  if (!std::ranges::includes(allowed, before))
+    changes.losers.insert(slot);
   return changes;
+}
+
+/// A peer that all traffic goes to is allowed all addresses, of both families
+/// if its allowed IPs do not say of which.
+void peer_directory::imply_everything(slot_number slot) {
+  auto& known = *slots_[slot];
+  const auto is_all
+    = [](const ip_prefix& prefix) { return prefix.length == 0; };
+  if (!known.config.default_route || std::ranges::any_of(known.allowed, is_all))
+    return;
+  for (const auto family : {ip_family::v4, ip_family::v6}) {
+    const ip_prefix all{ip_address{family, {}}, 0};
+    if (prefixes_.find(all))
+      continue; // another peer has it
+    prefixes_.insert(all, slot);
+    known.allowed.insert(all);
+    known.implied.insert(all);
+  }
 }
 
 void peer_directory::set_address(slot_number slot, const endpoint& address) {

@@ -26,10 +26,14 @@ public:
   struct entry {
     peer_config config;          ///< but for its allowed IPs
     std::set<ip_prefix> allowed; ///< these are they
+    std::set<ip_prefix> implied; ///< of these, what only `default_route` says
     /// Derived from the configured endpoint: its address, or what its name was
     /// found to stand for last.
     std::optional<endpoint> address;
     peer_origin origin = peer_origin::file;
+
+    /// Without what is implied.
+    std::vector<ip_prefix> stated_allowed_ips() const;
   };
 
   /// Why a change cannot be made.
@@ -115,6 +119,9 @@ public:
 private:
   bool has_room_for(const device_update& update) const;
   std::optional<std::string> doubled_name(const device_update& update) const;
+  std::optional<std::string>
+  doubled_default_route(const device_update& update) const;
+  void imply_everything(slot_number slot);
   std::size_t count_kept(const device_update& update) const;
   slot_number take_slot(random_source& random);
 

@@ -54,7 +54,7 @@ caf::result<config_changes> registry::reset(const public_key& peer) {
     return no_such_peer(peer);
   const auto& known = directory_.at(*slot);
   auto config = known.config;
-  config.allowed_ips.assign(known.allowed.begin(), known.allowed.end());
+  config.allowed_ips = known.stated_allowed_ips();
   neighbours_.remembered.peers.erase(peer);
   device_update update;
   update.origin = known.origin;

@@ -15,7 +15,7 @@ peer_configurations registry::configuration() const {
         || !peer_directory::replaces(peer_origin::file, known->origin))
       continue;
     auto& peer = result.peers.emplace_back(known->config);
-    peer.allowed_ips.assign(known->allowed.begin(), known->allowed.end());
+    peer.allowed_ips = known->stated_allowed_ips();
   }
   return result;
 }

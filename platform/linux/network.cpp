@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 
 namespace weft {
@@ -27,20 +28,24 @@ ip_address to_address(const nlattr* from, std::uint8_t family) {
                            : ip_address::from_v6(bytes);
 }
 
-/// A message about a link-scope route through an interface in the main table.
+/// A message about a route.
 netlink::request route_request(std::uint16_t type, std::uint16_t flags,
-                               int interface_index, const ip_prefix& network) {
+                               int interface_index, const host_route& about) {
   netlink::request change{type, flags};
   auto& route = change.payload<rtmsg>();
-  route.rtm_family = system_family(network.address);
-  route.rtm_dst_len = network.length;
-  route.rtm_table = RT_TABLE_MAIN;
+  route.rtm_family = system_family(about.network.address);
+  route.rtm_dst_len = about.network.length;
   route.rtm_protocol = RTPROT_STATIC;
-  route.rtm_scope = RT_SCOPE_LINK;
-  route.rtm_type = RTN_UNICAST;
-  put_address(change.header(), RTA_DST, network.address);
-  mnl_attr_put_u32(change.header(), RTA_OIF,
-                   static_cast<std::uint32_t>(interface_index));
+  route.rtm_scope = about.unreachable ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
+  route.rtm_type = about.unreachable ? RTN_UNREACHABLE : RTN_UNICAST;
+  auto* message = change.header();
+  mnl_attr_put_u32(message, RTA_TABLE, about.table);
+  put_address(message, RTA_DST, about.network.address);
+  if (about.metric != 0)
+    mnl_attr_put_u32(message, RTA_PRIORITY, about.metric);
+  if (!about.unreachable)
+    mnl_attr_put_u32(message, RTA_OIF,
+                     static_cast<std::uint32_t>(interface_index));
   return change;
 }
 
@@ -72,6 +77,7 @@ struct route_attributes {
   std::optional<ip_address> source;
   std::uint32_t interface_index = 0;
   std::uint32_t table = 0;
+  std::uint32_t metric = 0;
 };
 
 route_attributes parse_route(const nlmsghdr& message) {
@@ -97,6 +103,9 @@ route_attributes parse_route(const nlmsghdr& message) {
           break;
         case RTA_TABLE:
           to.route.table = mnl_attr_get_u32(attribute);
+          break;
+        case RTA_PRIORITY:
+          to.route.metric = mnl_attr_get_u32(attribute);
           break;
         default:
           break;
@@ -198,31 +207,35 @@ result<void> network_configurator::remove_address(int interface_index,
 }
 
 result<bool>
-network_configurator::add_route(int interface_index, const ip_prefix& network) {
-  const auto target = network.network();
+network_configurator::add_route(int interface_index, const host_route& route) {
   auto change = route_request(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL,
-                              interface_index, target);
+                              interface_index, route);
   auto done = netlink::execute(fd_.get(), change, [&] {
-    return "Cannot add the route " + to_string(target) + " through "
-           + name_of(interface_index);
+    return "Cannot add the route " + to_string(route)
+           + (route.unreachable ? "" : " through " + name_of(interface_index));
   });
   if (done)
     return true;
-  if (done.error().code != EEXIST)
+  if (done.error().code != EEXIST || route.unreachable)
     return tl::unexpected(std::move(done.error()));
   // Fine if it leads here already, perhaps together with an address.
-  auto here = routes(interface_index);
+  auto here = routes(interface_index, route.table);
   if (!here)
     return tl::unexpected(here.error());
-  if (std::ranges::find(*here, target) != here->end())
+  if (std::ranges::find(*here, route.network, &host_route::network)
+      != here->end())
     return false;
   done.error().message += ". It leads through another interface (ip route show "
-                          + to_string(target)
-                          + "): remove that route, or narrow "
-                            "interface.cluster_networks";
-  if (target.length == 0)
-    done.error().message += ". For a default route start wg-quick, which "
-                            "starts weftd";
+                          "table "
+                          + std::to_string(route.table) + " "
+                          + to_string(route.network)
+                          + "): remove that route, give the tunnel's another "
+                            "interface.metric, or take the network out of "
+                            "interface.cluster_networks and the peers' "
+                            "allowed_ips";
+  if (route.network.length == 0)
+    done.error().message += ". For a default route set default_route: true at "
+                            "the peer";
   return tl::unexpected(std::move(done.error()));
 }
 
@@ -251,16 +264,19 @@ network_configurator::addresses(int interface_index) {
   return found;
 }
 
-result<std::vector<ip_prefix>>
-network_configurator::routes(int interface_index) {
-  std::vector<ip_prefix> found;
+result<std::vector<host_route>>
+network_configurator::list_routes(std::uint32_t table,
+                                  std::optional<int> interface_index) {
+  const auto index = static_cast<std::uint32_t>(interface_index.value_or(0));
+  std::vector<host_route> found;
   for (const auto family : {ip_family::v4, ip_family::v6}) {
     netlink::request query{RTM_GETROUTE, NLM_F_DUMP};
     auto& filter = query.payload<rtmsg>();
     filter.rtm_family = system_family(ip_address{family, {}});
-    filter.rtm_table = RT_TABLE_MAIN;
-    mnl_attr_put_u32(query.header(), RTA_OIF,
-                     static_cast<std::uint32_t>(interface_index));
+    filter.rtm_type = interface_index ? RTN_UNSPEC : RTN_UNREACHABLE;
+    mnl_attr_put_u32(query.header(), RTA_TABLE, table);
+    if (interface_index)
+      mnl_attr_put_u32(query.header(), RTA_OIF, index);
     auto done = netlink::execute(
       fd_.get(), query, [] { return std::string{"Cannot list the routes"}; },
       [&](const nlmsghdr& message) {
@@ -269,37 +285,52 @@ network_configurator::routes(int interface_index) {
         const auto* info
           = static_cast<const rtmsg*>(mnl_nlmsg_get_payload(&message));
         const auto route = parse_route(message);
+        const bool unreachable = info->rtm_type == RTN_UNREACHABLE;
         // Kernels before 5.0 do not filter.
-        if (route.table == RT_TABLE_MAIN
-            && route.interface_index
-                 == static_cast<std::uint32_t>(interface_index))
-          found.push_back({route.destination.value_or(ip_address{family, {}}),
-                           info->rtm_dst_len});
+        if (route.table != table || unreachable == interface_index.has_value()
+            || (interface_index && route.interface_index != index))
+          return;
+        const ip_prefix network{
+          route.destination.value_or(ip_address{family, {}}),
+          info->rtm_dst_len};
+        found.push_back({network, table, route.metric, unreachable});
       });
-    if (!done)
+    // There is no such table, or no IPv6.
+    constexpr std::array none{ENOENT, EAFNOSUPPORT, EOPNOTSUPP};
+    if (!done && std::ranges::find(none, done.error().code) == std::end(none))
       return tl::unexpected(done.error());
   }
   return found;
 }
 
+result<std::vector<host_route>>
+network_configurator::routes(int interface_index, std::uint32_t table) {
+  return list_routes(table, interface_index);
+}
+
+result<std::vector<host_route>>
+network_configurator::unreachable_routes(std::uint32_t table) {
+  return list_routes(table, std::nullopt);
+}
+
 result<void> network_configurator::remove_route(int interface_index,
-                                                const ip_prefix& network) {
-  const auto target = network.network();
-  auto change = route_request(RTM_DELROUTE, 0, interface_index, target);
+                                                const host_route& route) {
+  auto change = route_request(RTM_DELROUTE, 0, interface_index, route);
   return tolerate(netlink::execute(fd_.get(), change,
                                    [&] {
                                      return "Cannot remove the route "
-                                            + to_string(target) + " through "
+                                            + to_string(route) + " through "
                                             + name_of(interface_index);
                                    }),
                   ESRCH);
 }
 
-result<std::uint32_t> network_configurator::mtu(int interface_index) {
-  auto link = netlink::find_link(fd_.get(), {}, interface_index);
-  if (!link)
-    return tl::unexpected(link.error());
-  return link->mtu;
+result<link_info> network_configurator::link(int interface_index) {
+  auto found = netlink::find_link(fd_.get(), {}, interface_index);
+  if (!found)
+    return tl::unexpected(found.error());
+  return link_info{found->index, std::move(found->name), found->mtu,
+                   (found->flags & IFF_UP) != 0};
 }
 
 result<route> find_route(const ip_address& destination,

@@ -133,6 +133,69 @@ TEST_CASE("A prefix has one peer, and who loses it is told") {
   CHECK(peers.find(second)->allowed == std::set{prefix("10.0.3.0/24")});
 }
 
+namespace {
+
+patch<peer_config> gets_all(unsigned number, bool all = true,
+                            const std::vector<std::string>& prefixes = {}) {
+  auto change = put(number, prefixes);
+  change.set(&peer_config::default_route, all);
+  return change;
+}
+
+} // namespace
+
+TEST_CASE("A peer that all traffic goes to is allowed all addresses, as long "
+          "as it has the default route") {
+  const std::set both{prefix("0.0.0.0/0"), prefix("::/0")};
+  directory peers;
+  const auto change = gets_all(1);
+  const auto slot = peers.make(change);
+  const auto& known = peers.at(slot);
+  CHECK(known.allowed == both);
+  CHECK(known.stated_allowed_ips().empty());
+  CHECK(peers.prefixes().find(prefix("::/0")) == slot);
+  // The same again changes nothing.
+  CHECK_FALSE(peers.change_allowed_ips(slot, change).any);
+  // Of which family it is may be said.
+  CHECK(peers.change_allowed_ips(slot, put(1, {"0.0.0.0/0"})).losers
+        == std::set{slot});
+  CHECK(known.allowed == std::set{prefix("0.0.0.0/0")});
+  CHECK_FALSE(peers.prefixes().find(prefix("::/0")));
+  auto less = put(1);
+  less.replace_allowed_ips = true;
+  peers.change_allowed_ips(slot, less);
+  CHECK(known.allowed == both);
+  const auto off = gets_all(1, false);
+  peers.change_keys(slot, off, peer_origin::file);
+  CHECK(peers.change_allowed_ips(slot, off).losers == std::set{slot});
+  CHECK(known.allowed.empty());
+  CHECK(peers.prefixes().size() == 0);
+}
+
+TEST_CASE("What another peer has been given is not implied") {
+  directory peers;
+  const auto other = peers.make(put(2, {"0.0.0.0/0"}));
+  const auto slot = peers.make(gets_all(1));
+  CHECK(peers.at(slot).allowed == std::set{prefix("::/0")});
+  peers.change_allowed_ips(other, put(2, {"::/0"}));
+  CHECK(peers.at(slot).allowed.empty());
+  CHECK(peers.at(slot).implied.empty());
+}
+
+TEST_CASE("All traffic goes to one peer only") {
+  directory peers;
+  peers.make(gets_all(1));
+  CHECK(peers.refusal_of({gets_all(2)}) == EEXIST);
+  CHECK(peers.refusal_of({gets_all(1)}) == 0);
+  CHECK(peers.refusal_of({gets_all(2, false)}) == 0);
+  CHECK(peers.refusal_of({gets_all(1, false), gets_all(2)}) == 0);
+  auto removal = put(1);
+  removal.verb = peer_verb::remove;
+  CHECK(peers.refusal_of({removal, gets_all(2)}) == 0);
+  CHECK(peers.refusal_of({gets_all(2)}, true) == 0);
+  CHECK(peers.refusal_of({gets_all(2), gets_all(3)}, true) == EEXIST);
+}
+
 TEST_CASE("A slot is free once its peer has left, for other indices") {
   directory peers;
   const auto slot = peers.make(put(1, {"10.0.0.0/24"}));

@@ -247,6 +247,40 @@ TEST_CASE("A change has the steps that it needs") {
   CHECK(plan.in_force() == world.settings);
 }
 
+TEST_CASE("The host is set again for what the peers ask of it, and for the "
+          "mark that rules look for") {
+  auto now = former_settings();
+  auto wanted = now.interface;
+  peer_networks networks;
+  device_update update;
+  std::vector<step> steps;
+  SECTION("nothing new") {
+  }
+  SECTION("all traffic") {
+    networks.all_v4 = true;
+    steps = {step::host};
+  }
+  SECTION("other networks") {
+    networks.allowed = {prefix("10.3.0.0/16")};
+    steps = {step::host};
+  }
+  SECTION("routes of another kind") {
+    wanted.routes = route_mode::automatic;
+    steps = {step::host};
+  }
+  SECTION("another mark of a full tunnel") {
+    now.networks.all_v4 = networks.all_v4 = true;
+    update.fwmark = 9;
+    steps = {step::mark, step::host};
+  }
+  reconfiguration plan{now, update, &wanted, true, networks};
+  world world;
+  world.settings = now;
+  world.run(plan);
+  CHECK(world.made == steps);
+  CHECK(plan.in_force().networks == networks);
+}
+
 TEST_CASE("A port that the kernel chose stays when the address changes") {
   auto now = former_settings();
   now.interface.listen.port = 0;

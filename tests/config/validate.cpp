@@ -82,6 +82,20 @@ TEST_CASE("Every key of a struct is checked as a file's is") {
         == "peers[0].persistent_keepalive");
   CHECK(wrong([](auto& c) { c.peers[1].allowed_ips = {prefix("10.0.0.0/8")}; })
         == "peers[1].allowed_ips");
+  CHECK(wrong([](auto& c) {
+          c.peers[0].default_route = c.peers[1].default_route = true;
+        })
+        == "peers[1].default_route");
+  CHECK(wrong([](auto& c) {
+          c.peers[0].default_route = true;
+          c.peers[1].allowed_ips = {prefix("0.0.0.0/0")};
+        })
+        == "peers[0].default_route");
+  CHECK(wrong([](auto& c) {
+          c.peers[0].default_route = true;
+          c.peers[0].allowed_ips = {prefix("::/0")};
+          c.peers[1].allowed_ips = {prefix("0.0.0.0/0")};
+        }).empty());
 }
 
 TEST_CASE("The section control is checked, too") {

@@ -132,7 +132,53 @@ TEST_CASE("A default route says what does the same") {
                  config.interface.cluster_networks = {prefix(all)};
                }),
                Contains("interface.cluster_networks[0]: ")
-                 && Contains("wg-quick"));
+                 && Contains("default_route: true"));
+}
+
+TEST_CASE("Allowed IPs that routes lead to by themselves are not warned of") {
+  const auto with = [](auto edit) {
+    return warning([=](node_config& config) {
+      config.peers[0].allowed_ips = {prefix("172.16.0.0/12")};
+      edit(config);
+    });
+  };
+  CHECK(with([](node_config& config) {
+          config.interface.routes = route_mode::automatic;
+        }).empty());
+  CHECK(with([](node_config& config) {
+          config.peers[0].default_route = true;
+        }).empty());
+}
+
+TEST_CASE("An endpoint in what is routed by itself is warned of, but not for "
+          "a default route") {
+  const auto with = [](const char* allowed) {
+    return warning([=](node_config& config) {
+      config.interface.routes = route_mode::automatic;
+      config.peers[0].allowed_ips = {prefix(allowed)};
+    });
+  };
+  CHECK_THAT(with("192.0.2.0/24"),
+             Contains("peers[0].endpoint: 192.0.2.1 lies in 192.0.2.0/24"));
+  CHECK(with("0.0.0.0/0").empty());
+}
+
+TEST_CASE("An MTU that is too small for what peers have of IPv6 is warned of") {
+  CHECK_THAT(warning([](node_config& config) {
+               config.interface.mtu = 1200;
+               config.interface.addresses = {prefix("10.0.0.2/24")};
+               config.peers[0].allowed_ips.pop_back();
+               config.peers[0].default_route = true;
+             }),
+             Contains("interface.mtu: 1200 is too small for IPv6"));
+}
+
+TEST_CASE("A default route in a table of the operator's is warned of") {
+  CHECK_THAT(warning([](node_config& config) {
+               config.interface.table = 1234;
+               config.peers[0].default_route = true;
+             }),
+             Contains("peers[0].default_route: ") && Contains("table 1234"));
 }
 
 TEST_CASE("Metrics that others than this host can read are warned of") {

@@ -61,9 +61,9 @@ TEST_CASE("an address is added with its connected route, once, and removed") {
   CHECK(succeeds(shows_address));
   CHECK(succeeds(shows_route));
   // The same network as a route of its own is there already.
-  CHECK(network.add_route(link, what));
+  CHECK(network.add_route(link, {what.network()}));
   // And it belongs to the address.
-  CHECK(network.remove_route(link, what));
+  CHECK(network.remove_route(link, {what.network()}));
   CHECK(succeeds(shows_route));
   CHECK(network.remove_address(link, what));
   CHECK(network.remove_address(link, what));
@@ -79,16 +79,16 @@ TEST_CASE("a route leads into its interface, once, and is removed") {
   const auto link = make_link("link0");
   auto network = configurator();
   const auto what = prefix(text);
-  CHECK(network.add_route(link, what));
-  CHECK(network.add_route(link, what));
+  CHECK(network.add_route(link, {what.network()}));
+  CHECK(network.add_route(link, {what.network()}));
   auto inside = what.network().address;
   if (what.length == 0)
     inside = address(inside.is_v4() ? "9.9.9.9" : "2001:db8::9");
   const auto found = find_route(inside);
   REQUIRE(found);
   CHECK(found->interface_index == link);
-  CHECK(network.remove_route(link, what));
-  CHECK(network.remove_route(link, what));
+  CHECK(network.remove_route(link, {what.network()}));
+  CHECK(network.remove_route(link, {what.network()}));
   CHECK_FALSE(find_route(inside));
 }
 
@@ -100,8 +100,8 @@ TEST_CASE("a route that leads elsewhere is an error, and stays") {
   const auto first = make_link("link0");
   const auto second = make_link("link1");
   auto network = configurator();
-  REQUIRE(network.add_route(first, prefix(text)));
-  const auto added = network.add_route(second, prefix(text));
+  REQUIRE(network.add_route(first, {prefix(text)}));
+  const auto added = network.add_route(second, {prefix(text)});
   REQUIRE_FALSE(added);
   CHECK(added.error().code == EEXIST);
   CHECK_THAT(added.error().message, Catch::Contains(text)
@@ -117,8 +117,9 @@ TEST_CASE("an interface's MTU and state are set, and read back") {
   const auto link = make_link("link0");
   auto network = configurator();
   REQUIRE(network.set_mtu(link, 1380));
-  CHECK(network.mtu(link) == 1380U);
+  CHECK(network.link(link)->mtu == 1380U);
   REQUIRE(network.set_up(link, false));
+  CHECK_FALSE(network.link(link)->up);
   CHECK_FALSE(succeeds("ip link show link0 | grep -q '[<,]UP[,>]'"));
   REQUIRE(network.set_up(link, true));
   REQUIRE(network.set_up(link, true));
@@ -143,11 +144,11 @@ TEST_CASE("errors of the network name the address, the interface and the "
   CHECK_THAT(added.error().message,
              Catch::Contains("10.7.0.1/24") && Catch::Contains("4711"));
   REQUIRE(network.set_up(link, false));
-  added = network.add_route(link, prefix("10.8.0.0/16"));
+  added = network.add_route(link, {prefix("10.8.0.0/16")});
   REQUIRE_FALSE(added);
   CHECK_THAT(added.error().message,
              Catch::Contains("10.8.0.0/16") && Catch::Contains("link0"));
-  CHECK_FALSE(network.mtu(4711));
+  CHECK_FALSE(network.link(4711));
 }
 
 TEST_CASE(

@@ -1,0 +1,295 @@
+#include "actors/host/host_keeper.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <functional>
+#include <tuple>
+
+namespace weft {
+
+namespace {
+
+result<void> only_error(result<bool> done) {
+  if (!done)
+    return tl::unexpected(std::move(done.error()));
+  return {};
+}
+
+/// Whether it is that, or can only be had with it.
+bool needs_link_up(const host_need& need) {
+  const auto* route = std::get_if<host_route>(&need);
+  return std::holds_alternative<link_is_up>(need)
+         || (route != nullptr && !route->unreachable);
+}
+
+/// All but the link itself.
+bool is_not_link(const host_need& need) {
+  return !std::holds_alternative<link_is_up>(need);
+}
+
+/// Whether it stays when the interface goes.
+bool outlives_interface(const host_need& need) {
+  const auto* route = std::get_if<host_route>(&need);
+  return std::holds_alternative<routing_rule>(need)
+         || (route != nullptr && route->unreachable);
+}
+
+bool contains(const host_plan& plan, const host_need& need) {
+  return std::ranges::find(plan, need) != plan.end();
+}
+
+bool has_rules(const host_plan& plan) {
+  return std::ranges::any_of(plan, [](const host_need& need) {
+    return std::holds_alternative<routing_rule>(need);
+  });
+}
+
+std::string mtu_of(const host_plan& plan) {
+  const auto found = std::ranges::find_if(plan, [](const host_need& need) {
+    return std::holds_alternative<link_mtu>(need);
+  });
+  return found == plan.end() ? "none" : text_of(*found);
+}
+
+/// Of an item that the configuration asks for now, or no more.
+std::string note_of(const host_need& need, const std::string& what) {
+  if (std::holds_alternative<own_address>(need))
+    return "interface.addresses: " + text_of(need) + " " + what;
+  return std::string{kind_of(need)} + " " + text_of(need) + " " + what;
+}
+
+} // namespace
+
+/// Steps that are taken back if a later one fails.
+class host_keeper::transaction {
+public:
+  using step = std::function<result<void>()>;
+
+  void add(std::string note, step forward, step back) {
+    steps_.push_back({std::move(note), std::move(forward), std::move(back)});
+  }
+
+  result<std::vector<std::string>> run() const {
+    std::vector<std::string> notes;
+    for (std::size_t i = 0; i < steps_.size(); ++i) {
+      if (auto done = steps_[i].forward(); !done) {
+        while (i-- > 0)
+          std::ignore = steps_[i].back();
+        return tl::unexpected(done.error());
+      }
+      notes.push_back(steps_[i].note);
+    }
+    return notes;
+  }
+
+private:
+  struct entry {
+    std::string note;
+    step forward;
+    step back;
+  };
+  std::vector<entry> steps_;
+};
+
+result<std::unique_ptr<host_keeper>>
+host_keeper::open(int interface_index, const std::string& interface) {
+  auto network = network_configurator::open();
+  if (!network)
+    return tl::unexpected(network.error());
+  std::unique_ptr<host_keeper> keeper{
+    new host_keeper(interface_index, std::move(*network))};
+  if (auto done = keeper->sweep(interface); !done)
+    return tl::unexpected(done.error());
+  return keeper;
+}
+
+host_keeper::~host_keeper() {
+  let_go();
+}
+
+result<void> host_keeper::sweep(const std::string& interface) {
+  auto rules = network_.rules();
+  if (!rules)
+    return tl::unexpected(rules.error());
+  place_ = place_of(interface, *rules);
+  auto routes = network_.unreachable_routes(place_.table);
+  if (!routes)
+    return tl::unexpected(routes.error());
+  host_plan left;
+  for (const auto& rule : rules_of(place_, *rules))
+    left.emplace_back(rule);
+  for (const auto& route : *routes)
+    left.emplace_back(route);
+  for (const auto& need : left) {
+    if (auto done = unmake(need, {}); !done)
+      return done;
+    leftovers_.push_back(describe(need));
+  }
+  return {};
+}
+
+result<std::uint32_t> host_keeper::find_mark() {
+  auto rules = network_.rules();
+  if (!rules)
+    return tl::unexpected(rules.error());
+  const auto own = rules_of(place_, *rules);
+  std::erase_if(*rules, [&](const routing_rule& rule) {
+    return std::ranges::find(own, rule) != own.end();
+  });
+  if (const auto mark = choose_mark(*rules); mark != 0)
+    return mark;
+  return tl::unexpected(system_error{
+    EBUSY, "Every firewall mark from 0x1 to 0x7f is in use by a rule (ip rule "
+           "show): set interface.fwmark"});
+}
+
+result<host_state> host_keeper::read(const host_plan& plan) {
+  host_state state;
+  const auto link = network_.link(index_);
+  if (!link)
+    return tl::unexpected(link.error());
+  state.mtu = link->mtu;
+  state.is_up = link->up;
+  auto addresses = network_.addresses(index_);
+  if (!addresses)
+    return tl::unexpected(addresses.error());
+  state.addresses = std::move(*addresses);
+  for (const auto table : tables_of(plan)) {
+    auto routes = network_.routes(index_, table);
+    if (routes && table == place_.table) {
+      const auto nowhere = network_.unreachable_routes(table);
+      if (!nowhere)
+        return tl::unexpected(nowhere.error());
+      routes->insert(routes->end(), nowhere->begin(), nowhere->end());
+    }
+    if (!routes)
+      return tl::unexpected(routes.error());
+    state.routes.insert(state.routes.end(), routes->begin(), routes->end());
+  }
+  if (has_rules(plan)) {
+    auto rules = network_.rules();
+    if (!rules)
+      return tl::unexpected(rules.error());
+    state.rules = std::move(*rules);
+  }
+  state.sort();
+  return state;
+}
+
+result<bool> host_keeper::make(const host_need& need) {
+  if (const auto* mtu = std::get_if<link_mtu>(&need))
+    return network_.set_mtu(index_, mtu->bytes).map([] { return true; });
+  if (std::holds_alternative<link_is_up>(need))
+    return network_.set_up(index_, true).map([] { return true; });
+  if (const auto* own = std::get_if<own_address>(&need))
+    return network_.add_address(index_, own->address);
+  if (const auto* route = std::get_if<host_route>(&need))
+    return network_.add_route(index_, *route);
+  return network_.add_rule(std::get<routing_rule>(need));
+}
+
+result<void>
+host_keeper::unmake(const host_need& need, const host_state& before) {
+  if (std::holds_alternative<link_mtu>(need))
+    return network_.set_mtu(index_, before.mtu);
+  if (std::holds_alternative<link_is_up>(need))
+    return network_.set_up(index_, before.is_up);
+  if (const auto* own = std::get_if<own_address>(&need))
+    return network_.remove_address(index_, own->address);
+  if (const auto* route = std::get_if<host_route>(&need))
+    return network_.remove_route(index_, *route);
+  return network_.remove_rule(std::get<routing_rule>(need));
+}
+
+result<std::vector<std::string>>
+host_keeper::change(host_plan to, bool sets_link_up) {
+  auto all = to;
+  all.insert(all.end(), plan_.begin(), plan_.end());
+  auto before = read(all);
+  if (!before)
+    return tl::unexpected(before.error());
+  transaction changes;
+  // What is new comes first, so that there is always an address.
+  for (const auto& need : to) {
+    if (!lacks(*before, need)
+        || (!sets_link_up && needs_link_up(need) && !before->is_up))
+      continue;
+    auto note = contains(plan_, need) ? describe(need) + " was put back"
+                : std::holds_alternative<link_mtu>(need)
+                  ? "interface.mtu: " + mtu_of(plan_) + " -> " + text_of(need)
+                  : note_of(need, "added");
+    changes.add(
+      std::move(note), [this, need] { return only_error(make(need)); },
+      [this, need, &before] { return unmake(need, *before); });
+  }
+  auto surplus = without(plan_, to);
+  std::ranges::reverse(surplus);
+  for (const auto& need : surplus) {
+    if (std::holds_alternative<link_mtu>(need))
+      continue; // it has another value now
+    changes.add(
+      note_of(need, "removed"),
+      [this, need, &before] { return unmake(need, *before); },
+      [this, need] { return only_error(make(need)); });
+  }
+  auto notes = changes.run();
+  // With an address the kernel removes those of the same network that were
+  // added after it, and the routes that came with it.
+  if (!notes) {
+    put_back(is_not_link);
+    return notes;
+  }
+  plan_ = std::move(to);
+  for (auto& failure : put_back(is_not_link).failures)
+    notes->push_back("interface: " + std::move(failure));
+  return notes;
+}
+
+host_repair host_keeper::put_back(const permission& may) {
+  host_repair repair;
+  const auto state = read(plan_);
+  if (!state) {
+    repair.failures.push_back(state.error().message);
+    return repair;
+  }
+  for (const auto& need : plan_) {
+    if (!lacks(*state, need))
+      continue;
+    if (!may(need)) {
+      repair.refused.push_back(need);
+      continue;
+    }
+    auto made = make(need);
+    if (made && *made)
+      repair.put_back.push_back(need);
+    else if (!made && made.error().code != ENETDOWN) // its time will come
+      repair.failures.push_back(std::move(made.error().message));
+  }
+  return repair;
+}
+
+result<std::vector<host_item>> host_keeper::compare() {
+  const auto state = read(plan_);
+  if (!state)
+    return tl::unexpected(state.error());
+  std::vector<host_item> items;
+  for (const auto& need : plan_) {
+    host_item item{
+      std::string{kind_of(need)}, text_of(need), !lacks(*state, need), {}};
+    if (!item.in_place && std::holds_alternative<link_mtu>(need))
+      item.found = std::to_string(state->mtu);
+    if (!item.in_place && std::holds_alternative<link_is_up>(need))
+      item.found = "down";
+    items.push_back(std::move(item));
+  }
+  return items;
+}
+
+void host_keeper::let_go() {
+  for (auto need = plan_.rbegin(); need != plan_.rend(); ++need)
+    if (outlives_interface(*need))
+      std::ignore = unmake(*need, {});
+  plan_.clear();
+}
+
+} // namespace weft

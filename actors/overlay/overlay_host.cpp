@@ -1,0 +1,236 @@
+// What the overlay has the host be: set at each change, compared whenever
+// something changes there, and put back.
+#include "actors/overlay/overlay.hpp"
+#include "messages/errors.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace weft {
+
+namespace {
+
+bool is_link(const host_need& need) {
+  return std::holds_alternative<link_is_up>(need);
+}
+
+bool is_rule(const host_need& need) {
+  return std::holds_alternative<routing_rule>(need);
+}
+
+/// `the route 10.0.0.0/8, the MTU 1420 and 7 more`
+std::string list_of(const std::vector<host_need>& needs) {
+  constexpr std::size_t most = 4;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(most, needs.size()); ++i)
+    text += (i == 0 ? "" : ", ") + describe(needs[i]);
+  if (needs.size() > most)
+    text += " and " + std::to_string(needs.size() - most) + " more";
+  return text;
+}
+
+} // namespace
+
+// -- changes -----------------------------------------------------------------
+
+bool overlay::is_full_tunnel_now() const {
+  return is_full_tunnel(options_.config.interface, networks_);
+}
+
+std::uint32_t overlay::mark_in_force(std::uint32_t configured) const {
+  // One that was chosen stays; in the place of one that was configured, the
+  // host's step chooses another.
+  const bool is_chosen
+    = is_full_tunnel_now() && options_.config.interface.fwmark == 0;
+  return configured == 0 && is_chosen ? fwmark_ : configured;
+}
+
+result<std::uint32_t> overlay::mark_for(const device_settings& to) const {
+  const auto mark = mark_in_force(to.interface.fwmark);
+  const bool is_needed = is_full_tunnel(to.interface, to.networks);
+  if (to.interface.fwmark != 0 || (is_needed && mark != 0))
+    return mark;
+  return is_needed ? resources_->host->find_mark() : 0U;
+}
+
+void overlay::bear_mark(std::uint32_t mark,
+                        std::function<void(caf::error)> go_on) {
+  if (mark == fwmark_)
+    return go_on({});
+  auto here = options_.config.interface.listen;
+  here.port = port_;
+  rebind_lanes(
+    {here, mark},
+    [this, mark, go_on](std::uint16_t) {
+      fwmark_ = mark;
+      go_on({});
+    },
+    go_on);
+}
+
+void overlay::set_host(device_settings to, bool sets_link_up,
+                       host_answer answer) {
+  const auto mark = mark_for(to);
+  if (!mark)
+    return answer(tl::unexpected(mark.error()));
+  const auto refuse = [](const host_answer& whom, const caf::error& reason) {
+    whom(
+      tl::unexpected(system_error{error_code(reason), error_message(reason)}));
+  };
+  // The sockets bear the mark before there are rules that look for it, and as
+  // long as there are.
+  const auto former = fwmark_;
+  bear_mark(*mark == 0 ? former : *mark, [=, this](const caf::error& reason) {
+    if (reason)
+      return refuse(answer, reason);
+    const plan_facts facts{resources_->host->place(), fixed_mtu(to.interface),
+                           *mark};
+    auto notes = resources_->host->change(
+      make_plan(to.interface, to.networks, facts), sets_link_up);
+    if (!notes)
+      return bear_mark(former,
+                       [answer, notes](const caf::error&) { answer(notes); });
+    if (fwmark_ != former)
+      notes->push_back("the tunnel's datagrams bear the firewall mark "
+                       + std::to_string(fwmark_));
+    copy_host_part(to.interface, options_.config.interface);
+    networks_ = to.networks;
+    set_mtu(facts.mtu);
+    bear_mark(*mark, [=](const caf::error& stays) {
+      return stays ? refuse(answer, stays) : answer(notes);
+    });
+  });
+}
+
+bool overlay::peers_concern_host(const device_update& update) const {
+  if (!resources_->host)
+    return false;
+  return options_.config.interface.routes == route_mode::automatic
+         || networks_.is_full_tunnel()
+         || std::ranges::any_of(update.peers, [](const auto& peer) {
+              return peer.find(&peer_config::default_route) != nullptr;
+            });
+}
+
+void overlay::follow_peers() {
+  const auto followed = [this](const result<std::vector<std::string>>& notes) {
+    if (notes) {
+      for (const auto& text : *notes)
+        note(text);
+    } else {
+      options_.log->warn("{}", notes.error().message);
+      note("the host stays as it is: " + notes.error().message);
+    }
+    finish_change({});
+  };
+  request(registry_, caf::infinite, configuration_request{})
+    .then(
+      [this, followed](const peer_configurations& known) {
+        auto to = settings_in_force();
+        to.networks = networks_of(to.interface, known.peers);
+        if (to.networks == networks_)
+          return finish_change({});
+        set_host(std::move(to), false, followed);
+      },
+      [this](caf::error& reason) { finish_change(std::move(reason)); });
+}
+
+// -- what others change ------------------------------------------------------
+
+void overlay::repair_host_soon() {
+  if (resources_->host)
+    repair_host_at(repair_limits_.next_look(loop().now()));
+}
+
+void overlay::repair_host_at(time_point when) {
+  if (repair_later_ && repair_at_ <= when)
+    return;
+  call_off(repair_later_);
+  repair_at_ = when;
+  repair_later_ = call_at(when, [this] {
+    repair_later_ = {};
+    repair_host(false);
+  });
+}
+
+void overlay::repair_host(bool by_order) {
+  if (!resources_->host || !resources_->link || (!link_up_ && !by_order))
+    return;
+  const auto now = loop().now();
+  if (by_order)
+    repair_limits_.reset();
+  repair_limits_.looked(now);
+  const auto repair = resources_->host->put_back([&](const host_need& need) {
+    return is_link(need) ? by_order : repair_limits_.due(need, now) <= now;
+  });
+  tell_repairs(repair, by_order);
+  std::optional<time_point> next;
+  for (const auto& need : repair.refused)
+    if (!is_link(need))
+      next = std::min(next.value_or(time_point::max()),
+                      repair_limits_.due(need, now));
+  if (next)
+    repair_host_at(*next);
+}
+
+void overlay::tell_repairs(const host_repair& repair, bool by_order) {
+  auto& log = *options_.log;
+  const auto& name = resources_->interface;
+  if (repair.failures != repair_failures_) {
+    repair_failures_ = repair.failures;
+    for (const auto& failure : repair_failures_)
+      log.warn("{}", failure);
+  }
+  std::vector<host_need> left;
+  for (const auto& need : repair.put_back) {
+    log.warn("{} had lost {}: it was put back{}", name, describe(need),
+             is_rule(need) ? " (systemd-networkd removes the rules of others "
+                             "unless networkd.conf has "
+                             "ManageForeignRoutingPolicyRules=no)"
+                           : "");
+    if (repair_limits_.note(need, loop().now()) && !by_order)
+      left.push_back(need);
+  }
+  if (!left.empty())
+    log.warn(
+      "another program changes {} again and again: if it takes away {} "
+      "once more, that is left as it is for {} minutes, or until weft "
+      "reload",
+      name, list_of(left),
+      std::chrono::duration_cast<std::chrono::minutes>(repair_limits::peace)
+        .count());
+}
+
+// -- what is told ------------------------------------------------------------
+
+void overlay::report_routes(device_status& status) const {
+  constexpr std::size_t most_routes = 64;
+  status.routes = options_.config.interface.cluster_networks;
+  const auto add = [&](const ip_prefix& prefix) {
+    if (status.routes.size() < most_routes
+        && std::ranges::find(status.routes, prefix) == status.routes.end())
+      status.routes.push_back(prefix);
+  };
+  if (networks_.all_v4)
+    add({ip_address{ip_family::v4, {}}, 0});
+  if (networks_.all_v6)
+    add({ip_address{ip_family::v6, {}}, 0});
+  std::ranges::for_each(networks_.allowed, add);
+}
+
+void overlay::report_host(device_status& status) const {
+  constexpr std::size_t most_items = 256;
+  if (!resources_->host || !resources_->link)
+    return;
+  auto items = resources_->host->compare();
+  if (!items)
+    return;
+  // What is not as it should be comes first, if there is no room for all.
+  if (items->size() > most_items)
+    std::stable_partition(items->begin(), items->end(),
+                          [](const host_item& item) { return !item.in_place; });
+  items->resize(std::min(items->size(), most_items));
+  status.host = std::move(*items);
+}
+
+} // namespace weft
