@@ -40,6 +40,7 @@ result<void> lock_keeper::remove(table_place& place) {
 }
 
 result<void> lock_keeper::lock(const lock_rules& rules) {
+  lifted_.clear();
   return set(lock_, lock_table(rules.interface), lock_text(rules));
 }
 
@@ -72,6 +73,7 @@ void lock_keeper::repair(table_place& place, lock_repair& into) {
   if (listed && *listed == place->listed)
     return;
   if (listed && listed->empty() && &place == &lock_ && weft_changed_it_) {
+    lifted_ = std::move(place->name);
     place.reset();
     into.lifted = true;
   } else if (auto done = filter_.run(place->text); !done) {
@@ -83,6 +85,10 @@ void lock_keeper::repair(table_place& place, lock_repair& into) {
 
 lock_repair lock_keeper::repair() {
   lock_repair done;
+  if (!lock_ && !lifted_.empty()) {
+    const auto listed = filter_.table(lifted_);
+    done.locked = listed && !listed->empty();
+  }
   repair(lock_, done);
   repair(inbound_, done);
   weft_changed_it_ = false;
@@ -107,6 +113,13 @@ result<bool> is_locked(const std::string& interface) {
   return locked_interfaces().map([&](const auto& names) {
     return std::find(names.begin(), names.end(), interface) != names.end();
   });
+}
+
+result<void> sweep_tables(const std::string& interface) {
+  auto filter = firewall::open();
+  if (!filter)
+    return tl::unexpected(std::move(filter.error()));
+  return filter->remove(inbound_table(interface));
 }
 
 result<void> set_lock(const interface_config& config) {

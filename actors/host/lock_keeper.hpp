@@ -16,6 +16,7 @@ struct lock_repair {
   std::vector<std::string> put_back; ///< names of tables
   std::vector<std::string> failures; ///< why one could not be: sentences
   bool lifted = false; ///< `weft unlock` took the lock away: so it stays
+  bool locked = false; ///< `weft lock` set it again: it is to be renewed
 };
 
 /// The lock stays when this ends; the table of connections from outside goes.
@@ -61,12 +62,16 @@ private:
   firewall filter_;
   firewall_monitor changes_;
   bool weft_changed_it_ = false; ///< since the last repair
+  std::string lifted_;           ///< table that `weft unlock` took away
   table_place lock_;
   table_place inbound_;
 };
 
 /// Whether this host has the lock of an interface, whoever set it.
 result<bool> is_locked(const std::string& interface);
+
+/// Removes what a node that was killed has left, but for its lock.
+result<void> sweep_tables(const std::string& interface);
 
 /// Sets the lock of a node that does not run.
 result<void> set_lock(const interface_config& config);

@@ -35,7 +35,10 @@ overlay::overlay(caf::actor_config& config, io_loop_ptr loop,
     resources_(std::move(resources)), port_(resources_->sockets.port()),
     fwmark_(options_.config.interface.fwmark),
     mtu_(options_.config.interface.mtu), started_(this->loop().moment().wall),
-    link_up_(!resources_->link || resources_->link->is_up()) {
+    link_up_(!resources_->link || resources_->link->is_up()),
+    locks_(can_lock()
+           && (options_.config.interface.kill_switch || options_.keep_lock)),
+    lock_stays_(options_.keep_lock), full_tunnel_(resources_->full_tunnel) {
   indices_
     = std::make_shared<const receiver_index_codec>(this->loop().random());
   const auto& key = options_.config.interface.private_key;
@@ -48,6 +51,7 @@ overlay::overlay(caf::actor_config& config, io_loop_ptr loop,
 overlay::behavior_type overlay::make_behavior() {
   spawn_actors();
   watch_link();
+  watch_firewall();
   return {
     [this](const device_update& update) { return apply(update); },
     [this](const report_request& request) { return status(request); },
@@ -357,6 +361,8 @@ void overlay::on_exit() {
     loop().forget(resources_->routes->descriptor());
   if (resources_->machine)
     loop().forget(resources_->machine->descriptor());
+  if (resources_->lock)
+    loop().forget(resources_->lock->descriptor());
   threads_.close();
   parts_.clear();
   const auto stop = [this](auto& part) {

@@ -2,6 +2,7 @@
 // device as a whole, supervises, and answers control.
 #pragma once
 
+#include "actors/host/lock_keeper.hpp"
 #include "actors/loop/off_loop.hpp"
 #include "actors/overlay/reconfiguration.hpp"
 #include "actors/overlay/start_overlay.hpp"
@@ -30,6 +31,8 @@ struct overlay_resources {
   std::optional<link_monitor> link;
   std::optional<route_monitor> routes;
   std::optional<vm_generation_watch> machine;
+  std::unique_ptr<lock_keeper> lock; ///< null: nothing of it was needed yet
+  bool full_tunnel = false; ///< a peer is the default route
   io_loop_ptr control_loop;
   io_loop_ptr handshake_loop;
   io_loop_ptr packet_loop;
@@ -90,6 +93,7 @@ private:
     bool dry_run = false;             ///< say what would change, no more
     bool is_trial = false;            ///< of `trial_`
     bool takes_back = false;          ///< what was on trial
+    bool assured = false;             ///< as in apply_config
     change_answer answer;
     config_changes changes; ///< so far
     reconfiguration plan;
@@ -138,6 +142,7 @@ private:
   void rebind_lanes(const rebind& to, port_taken bound, std::size_t number = 0);
   void change_sockets();
   void change_mark();
+  void change_lock();
   void change_host();
   void change_key();
   void change_peers();
@@ -161,6 +166,8 @@ private:
     std::vector<asker> next;   ///< those who wait for that
     bool under_way = false;    ///< reading, or applying what was read
     aim present_aim = aim::nothing;
+    bool next_assured = false;    ///< by one of those who asked
+    bool present_assured = false;
     std::vector<asker> present;
     deadline_id patience_ends;
     bool overdue = false; ///< nobody waits for it any more
@@ -194,6 +201,24 @@ private:
   void take_back();
   void end_trial();
   caf::result<void> confirm();
+
+  // -- overlay_lock.cpp --
+
+  bool can_lock() const;
+  bool is_locked() const;
+  result<lock_keeper*> open_lock();
+  void watch_firewall();
+  result<void> set_lock(const interface_config& wanted);
+  result<void> set_inbound(bool wanted);
+  /// As the tunnel's packets are known now.
+  void renew_lock();
+  /// Also if it was lifted by hand.
+  void lock_again();
+  /// Whether the host's whole traffic goes to a peer.
+  void set_full_tunnel(bool is_full);
+  void firewall_changed();
+  void repair_firewall();
+  void report_lock(device_status& status) const;
 
   // -- overlay_status.cpp --
 
@@ -245,6 +270,13 @@ private:
   time_point looked_at_host_{};
   token_bucket repairs_{5, std::chrono::seconds{10}};
   bool fight_told_ = false;
+  monitor_handler firewall_handler_;
+  deadline_id firewall_later_;
+  token_bucket lock_repairs_{5, std::chrono::milliseconds{200}};
+  token_bucket lock_lines_{5, std::chrono::seconds{10}};
+  bool locks_;      ///< until it is lifted by hand
+  bool lock_stays_; ///< though the configuration does not want it any more
+  bool full_tunnel_;
   std::vector<lane> lanes_;
   stranger_port_actor strangers_;
   handshake_gate_actor gate_;

@@ -3,6 +3,7 @@
 #include "actors/host/link_setup.hpp"
 #include "actors/overlay/log_level.hpp"
 #include "actors/overlay/overlay.hpp"
+#include "config/assurance.hpp"
 #include "config/difference.hpp"
 #include "config/foresight.hpp"
 #include "config/validate.hpp"
@@ -63,6 +64,10 @@ void overlay::find_difference(peer_configurations&& peers) {
   change.update.origin = peer_origin::file;
   if (change.dry_run)
     return foresee(current);
+  if (!change.assured && !change.is_trial && !change.takes_back) {
+    if (auto missing = missing_assurance(current, wanted))
+      return finish_change(to_error(std::move(*missing)));
+  }
   if (change.is_trial && trial_)
     trial_->former = std::move(current);
   if (change.update.private_key)
@@ -81,6 +86,10 @@ void overlay::foresee(const node_config& current) {
   auto& notes = change.changes.notes;
   notes.insert(notes.begin(), foreseen.sentences.begin(),
                foreseen.sentences.end());
+  if (!change.assured) {
+    if (const auto missing = missing_assurance(current, *change.whole))
+      notes.push_back(missing->field + ": " + missing->message);
+  }
   auto update = std::make_shared<device_update>(std::move(change.update));
   request(registry_, caf::infinite, check_update{std::move(update)})
     .then([this] { finish_change({}); },
@@ -123,6 +132,8 @@ void overlay::next_step() {
       return change_sockets();
     case step::mark:
       return change_mark();
+    case step::lock:
+      return change_lock();
     case step::host:
       return change_host();
     case step::identity:
@@ -213,6 +224,7 @@ void overlay::change_sockets() {
     options_.config.interface.listen = now.interface.listen;
     port_ = now.port;
     fwmark_ = now.interface.fwmark;
+    renew_lock();
     next_step();
   });
 }
@@ -223,6 +235,7 @@ void overlay::change_mark() {
   here.port = port_;
   rebind_lanes({here, mark}, [this, mark](std::uint16_t) {
     fwmark_ = mark;
+    renew_lock();
     step_done();
   });
 }
@@ -296,6 +309,8 @@ void overlay::end_change() {
   }
   if (change.whole) {
     repair_host();
+    set_full_tunnel(has_default_route(*change.whole));
+    lock_again();
     adopt_rest(*change.whole);
   }
   finish_change({});

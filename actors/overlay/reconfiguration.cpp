@@ -26,6 +26,18 @@ void copy_host_part(const interface_config& from, interface_config& to) {
   to.cluster_networks = from.cluster_networks;
 }
 
+bool same_lock(const interface_config& a, const interface_config& b) {
+  return a.kill_switch == b.kill_switch
+         && a.kill_switch_allow == b.kill_switch_allow
+         && a.keep_inbound == b.keep_inbound;
+}
+
+void copy_lock_part(const interface_config& from, interface_config& to) {
+  to.kill_switch = from.kill_switch;
+  to.kill_switch_allow = from.kill_switch_allow;
+  to.keep_inbound = from.keep_inbound;
+}
+
 } // namespace
 
 reconfiguration::reconfiguration(device_settings former,
@@ -36,8 +48,10 @@ reconfiguration::reconfiguration(device_settings former,
   const auto port_asked = update.listen_port.has_value();
   if (whole) {
     wanted.listen = whole->listen;
-    if (sets_link)
+    if (sets_link) {
       copy_host_part(*whole, wanted);
+      copy_lock_part(*whole, wanted);
+    }
   } else if (port_asked) {
     wanted.listen.port = *update.listen_port;
   }
@@ -50,6 +64,7 @@ reconfiguration::reconfiguration(device_settings former,
   const auto& now = former_.interface;
   const auto sockets = needs_sockets(former_, wanted_, port_asked);
   const auto mark = !sockets && wanted.fwmark != now.fwmark;
+  const auto lock = !same_lock(now, wanted);
   const auto host = !same_on_host(now, wanted);
   const auto key = wanted.private_key != now.private_key;
   const auto peers = !update.peers.empty() || update.replace_peers;
@@ -58,9 +73,10 @@ reconfiguration::reconfiguration(device_settings former,
       steps_.push_back(what);
   };
   // The registry looks for itself when it is the only one.
-  add(step::check_peers, peers && (sockets || mark || host || key));
+  add(step::check_peers, peers && (sockets || mark || lock || host || key));
   add(step::sockets, sockets);
   add(step::mark, mark);
+  add(step::lock, lock);
   add(step::host, host);
   add(step::identity, key);
   add(step::peers, peers);
@@ -85,6 +101,9 @@ void reconfiguration::done() {
       break;
     case step::mark:
       in_force_.interface.fwmark = to().interface.fwmark;
+      break;
+    case step::lock:
+      copy_lock_part(to().interface, in_force_.interface);
       break;
     case step::host:
       copy_host_part(to().interface, in_force_.interface);
@@ -139,6 +158,8 @@ std::string reconfiguration::what_stays(const std::string& why) const {
     case step::mark:
       return "the mark " + std::to_string(in_force_.interface.fwmark)
              + " stays: " + why;
+    case step::lock:
+      return "what may leave beside the tunnel stays as it was changed: " + why;
     case step::host:
       return "what was changed on the host stays: " + why;
     case step::identity:

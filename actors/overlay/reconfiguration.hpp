@@ -28,6 +28,7 @@ public:
     check_peers, ///< can the registry take the peers?  Changes nothing.
     sockets,     ///< listen where `to()` says, with its mark
     mark,        ///< the same sockets, another mark
+    lock,        ///< what may leave beside the tunnel
     host,        ///< addresses, routes and MTU
     identity,    ///< the private key
     peers,       ///< the registry makes all of that part or nothing
@@ -41,8 +42,8 @@ public:
 
   /// Nothing is to be done.
   reconfiguration() = default;
-  /// `update` is what differs, of `whole` if that is given.  Addresses, routes
-  /// and MTU follow `whole` only if the link is ours to set.
+  /// `update` is what differs, of `whole` if that is given.  Addresses, routes,
+  /// MTU and lock follow `whole` only if the link is ours to set.
   reconfiguration(device_settings former, const device_update& update,
                   const interface_config* whole, bool sets_link);
 
