@@ -14,9 +14,10 @@ constexpr const char* how
 } // namespace
 
 bool has_default_route(const node_config& config) {
-  return std::any_of(
-    config.peers.begin(), config.peers.end(),
-    [](const peer_config& peer) { return peer.default_route; });
+  return std::any_of(config.peers.begin(), config.peers.end(),
+                     [](const peer_config& peer) {
+                       return peer.default_route;
+                     });
 }
 
 std::optional<field_error>

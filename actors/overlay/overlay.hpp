@@ -32,7 +32,7 @@ struct overlay_resources {
   std::optional<route_monitor> routes;
   std::optional<vm_generation_watch> machine;
   std::unique_ptr<lock_keeper> lock; ///< null: nothing of it was needed yet
-  bool full_tunnel = false; ///< a peer is the default route
+  bool full_tunnel = false;          ///< a peer is the default route
   io_loop_ptr control_loop;
   io_loop_ptr handshake_loop;
   io_loop_ptr packet_loop;
@@ -166,7 +166,7 @@ private:
     std::vector<asker> next;   ///< those who wait for that
     bool under_way = false;    ///< reading, or applying what was read
     aim present_aim = aim::nothing;
-    bool next_assured = false;    ///< by one of those who asked
+    bool next_assured = false; ///< by one of those who asked
     bool present_assured = false;
     std::vector<asker> present;
     deadline_id patience_ends;

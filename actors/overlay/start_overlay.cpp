@@ -86,8 +86,8 @@ result<void> start_loops(caf::actor_system& system, const loop_sources& from,
 }
 
 /// Before anything else: nothing may leave meanwhile.
-result<void> lock_host(const overlay_options& options,
-                       overlay_resources& opened) {
+result<void>
+lock_host(const overlay_options& options, overlay_resources& opened) {
   const auto& config = options.config.interface;
   if (!config.kill_switch || !options.configure_link
       || std::holds_alternative<use_packet_port>(options.device))

@@ -136,16 +136,18 @@ void command_line::add_pki_commands() {
 }
 
 void command_line::add_lock_commands() {
-  auto& lock = add_to(
-    app_, "lock", "Let nothing leave this host but through a node's tunnel",
-    [this](const streams& io) { return lock_host(lock_, io); });
+  auto& lock
+    = add_to(app_, "lock",
+             "Let nothing leave this host but through a node's tunnel",
+             [this](const streams& io) { return lock_host(lock_, io); });
   lock.add_option("NAME", lock_.name, "The node, of /etc/weft/NAME.yaml")
     ->required();
   lock.add_option("--config", lock_.config_file,
                   "Its file, if it is another one");
-  auto& unlock = add_to(
-    app_, "unlock", "Let traffic leave this host again beside the tunnel",
-    [this](const streams& io) { return unlock_host(lock_, io); });
+  auto& unlock
+    = add_to(app_, "unlock",
+             "Let traffic leave this host again beside the tunnel",
+             [this](const streams& io) { return unlock_host(lock_, io); });
   unlock.add_option("NAME", lock_.name, "The interface that is locked");
   unlock.add_flag("--all", lock_.all, "Lift all locks of this host");
   for (auto* each : {&lock, &unlock})

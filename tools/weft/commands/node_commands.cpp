@@ -53,9 +53,9 @@ int apply_file(const apply_options& options, const node_connection& link,
     return exit_mistaken;
   }
   return print_changes(
-    ask<config_changes>(link, apply_config{std::move(*config), options.dry_run,
-                                           options.confirm_within,
-                                           options.yes}),
+    ask<config_changes>(link,
+                        apply_config{std::move(*config), options.dry_run,
+                                     options.confirm_within, options.yes}),
     link, io);
 }
 
