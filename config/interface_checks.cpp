@@ -1,5 +1,7 @@
 #include "config/interface_checks.hpp"
 
+#include "config/strings.hpp"
+
 #include <algorithm>
 
 namespace weft {
@@ -15,6 +17,16 @@ std::optional<std::string> check_ipv6_mtu(const interface_config& config) {
   return std::to_string(config.mtu)
          + " is too small for IPv6, which needs 1280 bytes; raise it, or take "
            "the IPv6 addresses and networks out";
+}
+
+std::optional<std::string> check_table_name(const interface_config& config) {
+  constexpr std::string_view known
+    = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+  if (config.name.find_first_not_of(known) == std::string::npos)
+    return std::nullopt;
+  return "nftables takes no interface that is called "
+         + strings::quote(config.name)
+         + "; a name of letters, digits, '.', '_' and '-' is expected";
 }
 
 } // namespace weft

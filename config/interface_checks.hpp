@@ -13,4 +13,8 @@ namespace weft {
 /// (RFC 8200, 5).
 std::optional<std::string> check_ipv6_mtu(const interface_config& config);
 
+/// Why tables of nftables cannot be called as this interface is, which a lock
+/// and a default route need: nothing if they can.
+std::optional<std::string> check_table_name(const interface_config& config);
+
 } // namespace weft

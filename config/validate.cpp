@@ -1,5 +1,6 @@
 #include "config/validate.hpp"
 
+#include "config/assurance.hpp"
 #include "config/control_checks.hpp"
 #include "config/interface_checks.hpp"
 #include "config/metrics_checks.hpp"
@@ -57,6 +58,10 @@ std::optional<field_error> validate(const node_config& config) {
     return error;
   if (auto reason = check_ipv6_mtu(config.interface))
     return field_error{"interface.mtu", std::move(*reason)};
+  if (config.interface.kill_switch || has_default_route(config)) {
+    if (auto reason = check_table_name(config.interface))
+      return field_error{"interface.name", std::move(*reason)};
+  }
   const auto label
     = [](std::size_t i) { return "peers[" + std::to_string(i) + "]"; };
   std::vector<peer_places> places(config.peers.size());

@@ -165,6 +165,11 @@ void yaml_reader::read_interface(const yaml_node& section, const path& at) {
     if (auto reason = check_ipv6_mtu(config_.interface))
       complain(*mtu, path{&at, "mtu", 0}, std::move(*reason));
   }
+  const auto* name = draft.value_of(&interface_config::name);
+  if (name != nullptr && config_.interface.kill_switch) {
+    if (auto reason = check_table_name(config_.interface))
+      complain(*name, path{&at, "name", 0}, std::move(*reason));
+  }
   constexpr auto number = number_of(&interface_config::private_key);
   const auto* const in_text = draft.values.at(number);
   const auto* const in_file = draft.files.at(number);

@@ -28,7 +28,10 @@ overlay::overlay(caf::actor_config& config, io_loop_ptr loop,
     fwmark_(resources_->fwmark), networks_(std::move(resources_->networks)),
     mtu_(fixed_mtu(options_.config.interface)),
     started_(this->loop().moment().wall),
-    link_up_(!resources_->link || resources_->link->is_up()) {
+    link_up_(!resources_->link || resources_->link->is_up()),
+    locks_(can_lock()
+           && (options_.config.interface.kill_switch || options_.keep_lock)),
+    lock_stays_(options_.keep_lock) {
   indices_
     = std::make_shared<const receiver_index_codec>(this->loop().random());
   const auto& key = options_.config.interface.private_key;
@@ -41,6 +44,7 @@ overlay::overlay(caf::actor_config& config, io_loop_ptr loop,
 overlay::behavior_type overlay::make_behavior() {
   spawn_actors();
   watch_link();
+  watch_firewall();
   return {
     [this](const device_update& update) { return apply(update); },
     [this](const report_request& request) { return status(request); },
@@ -315,6 +319,8 @@ void overlay::on_exit() {
   if (resources_->machine)
     loop().forget(resources_->machine->descriptor());
   resources_->host.reset();
+  if (resources_->lock)
+    loop().forget(resources_->lock->descriptor());
   threads_.close();
   parts_.clear();
   const auto stop = [this](auto& part) {

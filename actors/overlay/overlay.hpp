@@ -3,6 +3,7 @@
 #pragma once
 
 #include "actors/host/host_keeper.hpp"
+#include "actors/host/lock_keeper.hpp"
 #include "actors/host/repair_limits.hpp"
 #include "actors/loop/off_loop.hpp"
 #include "actors/overlay/reconfiguration.hpp"
@@ -35,6 +36,7 @@ struct overlay_resources {
   std::optional<link_monitor> link;
   std::optional<route_monitor> routes;
   std::optional<vm_generation_watch> machine;
+  std::unique_ptr<lock_keeper> lock; ///< null: nothing of it was needed yet
   io_loop_ptr control_loop;
   io_loop_ptr handshake_loop;
   io_loop_ptr packet_loop;
@@ -117,6 +119,7 @@ private:
     bool is_trial = false;            ///< of `trial_`
     bool takes_back = false;          ///< what was on trial
     bool concerns_host = false;       ///< its peers may
+    bool assured = false;             ///< as in apply_config
     change_answer answer;
     config_changes changes; ///< so far
     reconfiguration plan;
@@ -167,6 +170,7 @@ private:
                     std::size_t number = 0);
   void change_sockets();
   void change_mark();
+  void change_lock();
   void change_host();
   void change_key();
   void change_peers();
@@ -190,6 +194,8 @@ private:
     std::vector<asker> next;   ///< those who wait for that
     bool under_way = false;    ///< reading, or applying what was read
     aim present_aim = aim::nothing;
+    bool next_assured = false; ///< by one of those who asked
+    bool present_assured = false;
     std::vector<asker> present;
     deadline_id patience_ends;
     bool overdue = false; ///< nobody waits for it any more
@@ -223,6 +229,22 @@ private:
   void take_back();
   void end_trial();
   caf::result<void> confirm();
+
+  // -- overlay_lock.cpp --
+
+  bool can_lock() const;
+  bool is_locked() const;
+  result<lock_keeper*> open_lock();
+  void watch_firewall();
+  result<void> set_lock(const interface_config& wanted);
+  result<void> set_inbound(bool wanted);
+  /// As the tunnel's packets are known now.
+  void renew_lock();
+  /// Also if it was lifted by hand.
+  void lock_again();
+  void firewall_changed();
+  void repair_firewall();
+  void report_lock(device_status& status) const;
 
   // -- overlay_status.cpp --
 
@@ -274,6 +296,12 @@ private:
   time_point repair_at_{};                   ///< when that is
   std::vector<std::string> repair_failures_; ///< that were told
   repair_limits repair_limits_;
+  monitor_handler firewall_handler_;
+  deadline_id firewall_later_;
+  token_bucket lock_repairs_{5, std::chrono::milliseconds{200}};
+  token_bucket lock_lines_{5, std::chrono::seconds{10}};
+  bool locks_;      ///< until it is lifted by hand
+  bool lock_stays_; ///< though the configuration does not want it any more
   std::vector<lane> lanes_;
   stranger_port_actor strangers_;
   handshake_gate_actor gate_;

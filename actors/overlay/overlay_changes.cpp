@@ -2,6 +2,7 @@
 // `reconfiguration` says which step comes next, and here the steps are done.
 #include "actors/overlay/log_level.hpp"
 #include "actors/overlay/overlay.hpp"
+#include "config/assurance.hpp"
 #include "config/difference.hpp"
 #include "config/foresight.hpp"
 #include "config/validate.hpp"
@@ -62,6 +63,10 @@ void overlay::find_difference(peer_configurations&& peers) {
   change.update.origin = peer_origin::file;
   if (change.dry_run)
     return foresee(current);
+  if (!change.assured && !change.is_trial && !change.takes_back) {
+    if (auto missing = missing_assurance(current, wanted))
+      return finish_change(to_error(std::move(*missing)));
+  }
   if (change.is_trial && trial_)
     trial_->former = std::move(current);
   if (change.update.private_key)
@@ -80,6 +85,10 @@ void overlay::foresee(const node_config& current) {
   auto& notes = change.changes.notes;
   notes.insert(notes.begin(), foreseen.sentences.begin(),
                foreseen.sentences.end());
+  if (!change.assured) {
+    if (const auto missing = missing_assurance(current, *change.whole))
+      notes.push_back(missing->field + ": " + missing->message);
+  }
   auto update = std::make_shared<device_update>(std::move(change.update));
   request(registry_, caf::infinite, check_update{std::move(update)})
     .then([this] { finish_change({}); },
@@ -125,6 +134,8 @@ void overlay::next_step() {
       return change_sockets();
     case step::mark:
       return change_mark();
+    case step::lock:
+      return change_lock();
     case step::host:
       return change_host();
     case step::identity:
@@ -224,6 +235,7 @@ void overlay::change_sockets() {
       options_.config.interface.fwmark = now.interface.fwmark;
       port_ = now.port;
       fwmark_ = mark;
+      renew_lock();
       next_step();
     },
     [this](const caf::error& reason) { step_failed(reason); });
@@ -310,6 +322,7 @@ void overlay::end_change() {
     return follow_peers();
   if (change.whole) {
     repair_host(true);
+    lock_again();
     adopt_rest(*change.whole);
   }
   finish_change({});

@@ -93,6 +93,7 @@ caf::result<config_changes> overlay::apply_all(const apply_config& asked) {
   change.whole->control = options_.config.control; // not in a message
   change.whole->metrics = options_.config.metrics;
   change.dry_run = asked.dry_run;
+  change.assured = asked.assured;
   if (auto mistake = validate(*change.whole))
     return refused(to_error(std::move(*mistake)));
   if (asked.confirm_within.count() != 0 && !asked.dry_run) {

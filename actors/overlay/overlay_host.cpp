@@ -63,6 +63,7 @@ void overlay::bear_mark(std::uint32_t mark,
     {here, mark},
     [this, mark, go_on](std::uint16_t) {
       fwmark_ = mark;
+      renew_lock();
       go_on({});
     },
     go_on);
@@ -95,6 +96,7 @@ void overlay::set_host(device_settings to, bool sets_link_up,
                        + std::to_string(fwmark_));
     copy_host_part(to.interface, options_.config.interface);
     networks_ = to.networks;
+    renew_lock();
     set_mtu(facts.mtu);
     bear_mark(*mark, [=](const caf::error& stays) {
       return stays ? refuse(answer, stays) : answer(notes);

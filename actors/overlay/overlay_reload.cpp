@@ -60,6 +60,7 @@ caf::result<config_changes> overlay::reload(const reload_config& asked) {
                      : asked.if_changed ? aim::if_changed
                                         : aim::always;
   reload_.wanted = std::max(reload_.wanted, wants);
+  reload_.next_assured = reload_.next_assured || asked.assured;
   auto promise = make_response_promise<changes_promise>();
   if (promise.pending())
     reload_.next.push_back({asked.dry_run, answer_to(promise)});
@@ -72,6 +73,7 @@ void overlay::start_reload() {
   if (reload_.wanted == aim::nothing || reload_.under_way)
     return;
   reload_.present_aim = std::exchange(reload_.wanted, aim::nothing);
+  reload_.present_assured = std::exchange(reload_.next_assured, false);
   reload_.under_way = true;
   reload_.present = std::exchange(reload_.next, {});
   const auto me = caf::actor_cast<overlay_root_actor>(this);
@@ -157,6 +159,7 @@ overlay::waiting_change overlay::change_to(const node_config& read) const {
   if (read.metrics != options_.config.metrics)
     notes.emplace_back("metrics: stay as they are until weftd is restarted");
   change.whole = read;
+  change.assured = reload_.present_assured;
   return change;
 }
 

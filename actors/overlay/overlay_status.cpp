@@ -126,6 +126,7 @@ device_status overlay::own_status(bool secrets) {
   report_routes(status);
   status.link_up = link_up_;
   status.access = access_;
+  report_lock(status);
   return status;
 }
 

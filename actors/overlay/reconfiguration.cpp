@@ -39,6 +39,18 @@ void copy_host_part(const interface_config& from, interface_config& to) {
   to.kill_switch = from.kill_switch;
 }
 
+bool same_lock(const interface_config& a, const interface_config& b) {
+  return a.kill_switch == b.kill_switch
+         && a.kill_switch_allow == b.kill_switch_allow
+         && a.keep_inbound == b.keep_inbound;
+}
+
+void copy_lock_part(const interface_config& from, interface_config& to) {
+  to.kill_switch = from.kill_switch;
+  to.kill_switch_allow = from.kill_switch_allow;
+  to.keep_inbound = from.keep_inbound;
+}
+
 reconfiguration::reconfiguration(device_settings former,
                                  const device_update& update,
                                  const interface_config* whole, bool sets_link,
@@ -50,6 +62,7 @@ reconfiguration::reconfiguration(device_settings former,
     wanted.listen = whole->listen;
     if (sets_link) {
       copy_host_part(*whole, wanted);
+      copy_lock_part(*whole, wanted);
       wanted_.networks = std::move(networks);
     }
   } else if (port_asked) {
@@ -64,6 +77,7 @@ reconfiguration::reconfiguration(device_settings former,
   const auto& now = former_.interface;
   const auto sockets = needs_sockets(former_, wanted_, port_asked);
   const auto mark = !sockets && wanted.fwmark != now.fwmark;
+  const auto lock = !same_lock(now, wanted);
   const auto host = !same_on_host(former_, wanted_);
   const auto key = wanted.private_key != now.private_key;
   const auto peers = !update.peers.empty() || update.replace_peers;
@@ -72,9 +86,10 @@ reconfiguration::reconfiguration(device_settings former,
       steps_.push_back(what);
   };
   // The registry looks for itself when it is the only one.
-  add(step::check_peers, peers && (sockets || mark || host || key));
+  add(step::check_peers, peers && (sockets || mark || lock || host || key));
   add(step::sockets, sockets);
   add(step::mark, mark);
+  add(step::lock, lock);
   add(step::host, host);
   add(step::identity, key);
   add(step::peers, peers);
@@ -99,6 +114,9 @@ void reconfiguration::done() {
       break;
     case step::mark:
       in_force_.interface.fwmark = to().interface.fwmark;
+      break;
+    case step::lock:
+      copy_lock_part(to().interface, in_force_.interface);
       break;
     case step::host:
       copy_host_part(to().interface, in_force_.interface);
@@ -154,6 +172,8 @@ std::string reconfiguration::what_stays(const std::string& why) const {
     case step::mark:
       return "the mark " + std::to_string(in_force_.interface.fwmark)
              + " stays: " + why;
+    case step::lock:
+      return "what may leave beside the tunnel stays as it was changed: " + why;
     case step::host:
       return "what was changed on the host stays: " + why;
     case step::identity:

@@ -33,6 +33,7 @@ public:
     check_peers, ///< can the registry take the peers?  Changes nothing.
     sockets,     ///< listen where `to()` says, with its mark
     mark,        ///< the same sockets, another mark
+    lock,        ///< what may leave beside the tunnel
     host,        ///< all of actors/host/host_plan.hpp
     identity,    ///< the private key
     peers,       ///< the registry makes all of that part or nothing
@@ -47,7 +48,7 @@ public:
   /// Nothing is to be done.
   reconfiguration() = default;
   /// `update` is what differs, of `whole` if that is given, whose peers ask for
-  /// `networks` then.  The host follows `whole` only if the link is ours to
+  /// `networks` then.  Host and lock follow `whole` only if the link is ours to
   /// set.
   reconfiguration(device_settings former, const device_update& update,
                   const interface_config* whole, bool sets_link,

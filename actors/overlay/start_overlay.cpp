@@ -2,6 +2,7 @@
 
 #include "actors/overlay/overlay.hpp"
 #include "actors/packets/packet_port.hpp"
+#include "config/assurance.hpp"
 #include "config/difference.hpp"
 #include "config/validate.hpp"
 #include "messages/errors.hpp"
@@ -110,10 +111,26 @@ result<void> start_loops(caf::actor_system& system, const loop_sources& from,
   return {};
 }
 
+/// Before anything else: nothing may leave meanwhile.
+result<void>
+lock_host(const overlay_options& options, overlay_resources& opened) {
+  const auto& config = options.config.interface;
+  if (!config.kill_switch || !options.configure_link
+      || std::holds_alternative<use_packet_port>(options.device))
+    return {};
+  auto keeper = lock_keeper::open();
+  if (!keeper)
+    return tl::unexpected(keeper.error());
+  opened.lock = std::make_unique<lock_keeper>(std::move(*keeper));
+  return opened.lock->lock(lock_of(config, {}));
+}
+
 result<std::shared_ptr<overlay_resources>>
 open_resources(caf::actor_system& system, overlay_options& options) {
   const auto& config = options.config.interface;
   auto opened = std::make_shared<overlay_resources>();
+  if (auto done = lock_host(options, *opened); !done)
+    return tl::unexpected(done.error());
   if (!std::holds_alternative<use_packet_port>(options.device)) {
     auto tun = open_tun(options);
     if (!tun)

@@ -67,6 +67,7 @@ struct overlay_options {
   std::string file; ///< its name, for whoever saves; empty: there is none
   std::string file_digest; ///< of what `config` was read from
   state_options state;
+  bool keep_lock = false; ///< a lock is on that `config` does not want
   std::shared_ptr<spdlog::logger> log; ///< null: nothing is logged
   loop_sources sources;
 };

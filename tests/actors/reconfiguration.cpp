@@ -37,6 +37,8 @@ interface_config wanted_interface() {
   wanted.cluster_networks = {prefix("10.2.0.0/16")};
   wanted.mtu = 1400;
   wanted.fwmark = 8;
+  wanted.kill_switch = true;
+  wanted.keep_inbound = false;
   wanted.listen.port = 51821;
   return wanted;
 }
@@ -86,6 +88,10 @@ struct world {
       case step::mark:
         now.fwmark = to.interface.fwmark;
         break;
+      case step::lock:
+        now.kill_switch = to.interface.kill_switch;
+        now.keep_inbound = to.interface.keep_inbound;
+        break;
       case step::host:
         now.addresses = to.interface.addresses;
         now.cluster_networks = to.interface.cluster_networks;
@@ -119,7 +125,7 @@ TEST_CASE("A change that nothing stops is made in full, the peers last") {
   world.run(plan);
   CHECK_FALSE(plan.reason());
   CHECK(world.made
-        == std::vector{step::check_peers, step::sockets, step::host,
+        == std::vector{step::check_peers, step::sockets, step::lock, step::host,
                        step::identity, step::peers});
   auto wanted = former_settings();
   wanted.interface = wanted_interface();
@@ -129,8 +135,8 @@ TEST_CASE("A change that nothing stops is made in full, the peers last") {
 }
 
 TEST_CASE("Whichever step of a change fails, all is as it was") {
-  const auto fails = GENERATE(step::check_peers, step::sockets, step::host,
-                              step::identity, step::peers);
+  const auto fails = GENERATE(step::check_peers, step::sockets, step::lock,
+                              step::host, step::identity, step::peers);
   CAPTURE(static_cast<int>(fails));
   auto plan = full_change();
   world world;
@@ -160,6 +166,13 @@ TEST_CASE("What cannot be taken back is told of, and the rest is taken back") {
     left.port = 51821;
     sentence = "not allowed; and the former socket cannot be opened again, so "
                "port 51821 stays in use: no way back";
+  }
+  SECTION("the lock") {
+    world.stays_made = step::lock;
+    left.interface.kill_switch = true;
+    left.interface.keep_inbound = false;
+    sentence = "not allowed; and what may leave beside the tunnel stays as it "
+               "was changed: no way back";
   }
   SECTION("the host") {
     world.stays_made = step::host;

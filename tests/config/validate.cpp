@@ -98,6 +98,21 @@ TEST_CASE("Every key of a struct is checked as a file's is") {
         }).empty());
 }
 
+TEST_CASE("A lock and a default route need a name that nftables takes") {
+  const auto wrong_with = [](const char* name, auto edit) {
+    return wrong([&](auto& c) {
+      c.interface.name = name;
+      edit(c);
+    });
+  };
+  const auto lock = [](auto& c) { c.interface.kill_switch = true; };
+  const auto lead = [](auto& c) { c.peers[0].default_route = true; };
+  CHECK(wrong_with("a\"b", lock) == "interface.name");
+  CHECK(wrong_with("a*", lead) == "interface.name");
+  CHECK(wrong_with("a-b_c.1", lock) == "");
+  CHECK(wrong_with("a*", [](auto&) {}) == "");
+}
+
 TEST_CASE("The section control is checked, too") {
   const auto of_control
     = [](auto edit) { return wrong([&](auto& c) { edit(c.control); }); };

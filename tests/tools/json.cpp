@@ -23,6 +23,7 @@ TEST_CASE("the JSON states everything about a device of weft") {
     "fwmark": 51820,
     "mtu": 1420,
     "remote_control": null,
+    "lock": null,
     "access": {
       "operators": 1,
       "viewers": 2,

@@ -87,7 +87,7 @@ TEST_CASE("apply says whether it is a dry run, and how long it is on trial") {
   const auto sent = node.script->all<apply_config>().at(0);
   CHECK(sent.dry_run);
   CHECK(sent.confirm_within == 60s);
-  REQUIRE(reload(true, node.link(), node.io()) == exit_fine);
+  REQUIRE(reload({"", true}, node.link(), node.io()) == exit_fine);
   CHECK(node.script->all<reload_config>().at(0).dry_run);
   CHECK(confirm(node.link(), node.io()) == exit_fine);
   CHECK(node.script->all<confirm_config>().size() == 1);
@@ -96,12 +96,12 @@ TEST_CASE("apply says whether it is a dry run, and how long it is on trial") {
 TEST_CASE("reload prints what has changed, or every line of what is wrong") {
   fixture node;
   node.script->changes = {0, 1, 0, {}};
-  CHECK(reload(false, node.link(), node.io()) == exit_fine);
+  CHECK(reload({}, node.link(), node.io()) == exit_fine);
   CHECK(node.out.str() == "1 peer changed\n");
   CHECK(node.script->all<reload_config>().size() == 1);
   node.script->refusal
     = make_error(EINVAL, "a.yaml:1:1: x\na.yaml:2:1: y", "file");
-  CHECK(reload(false, node.link(), node.io()) == exit_mistaken);
+  CHECK(reload({}, node.link(), node.io()) == exit_mistaken);
   CHECK(node.err.str() == "weft: a.yaml:1:1: x\na.yaml:2:1: y\n");
 }
 

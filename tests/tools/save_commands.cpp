@@ -81,7 +81,7 @@ TEST_CASE("a change that was made and cannot be saved is told as both") {
   node.script->changes.peers_added = 1;
   auto link = node.local_link();
   link.save = true;
-  CHECK(reload(false, link, node.io()) == exit_failure);
+  CHECK(reload({}, link, node.io()) == exit_failure);
   CHECK_THAT(node.out.str(), Contains("1 peer added"));
   CHECK_THAT(node.err.str(), Contains("is in force, and was not saved"));
 }

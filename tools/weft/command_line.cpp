@@ -30,6 +30,7 @@ command_line::command_line()
   add_config_commands();
   add_control_commands(*this);
   add_pki_commands();
+  add_lock_commands();
 }
 
 CLI::App& command_line::add_to(CLI::App& above, const std::string& name,
@@ -134,6 +135,25 @@ void command_line::add_pki_commands() {
     ->add_option("NAME", pki_.name, "Whose certificates")
     ->required();
   add_pki("list", "Show what was issued", list_certificates);
+}
+
+void command_line::add_lock_commands() {
+  auto& lock
+    = add_to(app_, "lock",
+             "Let nothing leave this host but through a node's tunnel",
+             [this](const streams& io) { return lock_host(lock_, io); });
+  lock.add_option("NAME", lock_.name, "The node, of /etc/weft/NAME.yaml")
+    ->required();
+  lock.add_option("--config", lock_.config_file,
+                  "Its file, if it is another one");
+  auto& unlock
+    = add_to(app_, "unlock",
+             "Let traffic leave this host again beside the tunnel",
+             [this](const streams& io) { return unlock_host(lock_, io); });
+  unlock.add_option("NAME", lock_.name, "The interface that is locked");
+  unlock.add_flag("--all", lock_.all, "Lift all locks of this host");
+  for (auto* each : {&lock, &unlock})
+    each->add_flag("--json", lock_.json, "Print JSON, errors too");
 }
 
 int command_line::run(int argc, const char* const* argv, const streams& io) {

@@ -312,9 +312,10 @@ public:
       line_.app(), "reload",
       "Make the daemon read its configuration file again",
       [](const control_arguments& all, const node_connection& link,
-         const streams& io) { return reload(all.apply.dry_run, link, io); });
+         const streams& io) { return reload(all.apply, link, io); });
     add_interface(reloaded);
     add_dry_run(reloaded);
+    add_assurance(reloaded);
     auto& saved = add_on_node(
       line_.app(), "save", "Write what commands changed to the node's file",
       [](const control_arguments& all, const node_connection& link,
@@ -369,7 +370,15 @@ private:
          const streams& io) { return apply_file(all.apply, link, io); });
     applied.add_option("FILE", all_->apply.file, "Configuration (YAML)")
       ->required();
-    applied.add_option_function<std::string>(
+    add_dry_run(applied);
+    add_assurance(applied);
+    add_save(applied);
+    add_on_node(line_.app(), "confirm", "Keep what was applied with --confirm",
+                [](const control_arguments&, const node_connection& link,
+                   const streams& io) { return confirm(link, io); });
+  }
+  void add_assurance(CLI::App& to) {
+    to.add_option_function<std::string>(
       "--confirm",
       [all = all_](const std::string& text) {
         const auto read = read_keepalive(text);
@@ -379,11 +388,9 @@ private:
         all->apply.confirm_within = *read;
       },
       "Take it back after this time (60s) unless 'weft confirm' comes");
-    add_dry_run(applied);
-    add_save(applied);
-    add_on_node(line_.app(), "confirm", "Keep what was applied with --confirm",
-                [](const control_arguments&, const node_connection& link,
-                   const streams& io) { return confirm(link, io); });
+    to.add_flag("--yes", all_->apply.yes,
+                "Also if it sends this host's whole traffic another way "
+                "(default_route, kill_switch)");
   }
   void add_dry_run(CLI::App& to) {
     to.add_flag("--dry-run", all_->apply.dry_run,

@@ -1,6 +1,7 @@
 #include "tools/weftd/daemon.hpp"
 
 #include "actors/control/server/gateway.hpp"
+#include "actors/host/lock_keeper.hpp"
 #include "actors/metrics/start_metrics.hpp"
 #include "actors/overlay/config_files.hpp"
 #include "actors/overlay/start_overlay.hpp"
@@ -118,6 +119,18 @@ recall(const std::string& wanted, const std::string& interface,
   into.write = [file](const std::string& news) { return file->write(news); };
   into.leave = [file](std::string news) { file->leave(std::move(news)); };
   return file;
+}
+
+/// Whether the host is locked: then nothing leaves it while there is no node,
+/// which is said.
+bool tell_lock(const std::string& interface, spdlog::logger& log) {
+  const auto locked = is_locked(interface);
+  if (!locked || !*locked) // without a packet filter there is no lock
+    return false;
+  log.warn("the lock of {} is on: nothing leaves this host but through the "
+           "tunnel; 'weft unlock {}' lifts it",
+           interface, interface);
+  return true;
 }
 
 /// Nothing, if nobody is to read metrics.
@@ -305,10 +318,14 @@ int run_daemon(daemon_options options, background* parent) {
     overlay.file_digest = options.file_digest;
     kept = recall(options.state_folder, overlay.config.interface.name,
                   overlay.state, *log);
+    std::ignore = sweep_tables(overlay.config.interface.name);
+    overlay.keep_lock = tell_lock(overlay.config.interface.name, *log);
   }
+  const auto interface = overlay.config.interface.name;
   auto running = start_overlay(system, std::move(overlay));
   if (!running) {
     log->critical("{}", running.error().message);
+    tell_lock(interface, *log);
     return exit_failure;
   }
   (*waiting)->watch(running->actor);
@@ -369,6 +386,7 @@ int run_daemon(daemon_options options, background* parent) {
       log->warn("{}", done.error().message);
   }
   log->info("interface {} is gone", running->interface);
+  tell_lock(interface, *log);
   return (*waiting)->failed() ? exit_failure : exit_fine;
 }
 

@@ -64,6 +64,7 @@ struct apply_options {
   std::string file;
   bool dry_run = false;
   std::chrono::seconds confirm_within{0}; ///< 0: it stays without
+  bool yes = false; ///< also if it sends the host's whole traffic another way
 };
 
 /// Checks a file here, and applies it there.
@@ -71,7 +72,9 @@ int apply_file(const apply_options& options, const node_connection& link,
                const streams& io);
 /// Keeps what was applied on trial.
 int confirm(const node_connection& link, const streams& io);
-int reload(bool dry_run, const node_connection& link, const streams& io);
+/// Has the node read its file again, or, on trial, applies it from here.
+int reload(apply_options options, const node_connection& link,
+           const streams& io);
 
 /// Prints what was changed, and saves it if `link` says so.
 int print_changes(outcome<config_changes> changes, const node_connection& link,

@@ -2,6 +2,7 @@
 #include "config/values.hpp"
 #include "tools/weft/commands/control_commands.hpp"
 #include "tools/weft/places/requests.hpp"
+#include "tools/weft/places/running_node.hpp"
 #include "tools/weft/view/json_text.hpp"
 
 #include <nlohmann/json.hpp>
@@ -52,14 +53,31 @@ int apply_file(const apply_options& options, const node_connection& link,
     return exit_mistaken;
   }
   return print_changes(
-    ask<config_changes>(link, apply_config{std::move(*config), options.dry_run,
-                                           options.confirm_within}),
+    ask<config_changes>(link,
+                        apply_config{std::move(*config), options.dry_run,
+                                     options.confirm_within, options.yes}),
     link, io);
 }
 
-int reload(bool dry_run, const node_connection& link, const streams& io) {
-  return print_changes(ask<config_changes>(link, reload_config{dry_run, false}),
-                       link, io);
+int reload(apply_options options, const node_connection& link,
+           const streams& io) {
+  if (options.confirm_within.count() > 0) {
+    if (!link.is_local)
+      return report(mistake("a node's file is put on trial on its own host: "
+                            "run 'weft reload --confirm' there, or 'weft apply "
+                            "FILE --confirm' here"),
+                    link.json, io);
+    auto running = ask_configuration(link);
+    if (!running)
+      return report(running.error(), link.json, io);
+    options.file = running->file;
+    if (!options.file.empty()) // else the node says so itself
+      return apply_file(options, link, io);
+  }
+  return print_changes(
+    ask<config_changes>(link,
+                        reload_config{options.dry_run, false, options.yes}),
+    link, io);
 }
 
 int change_log_level(const std::string& level, const node_connection& link,

@@ -103,6 +103,7 @@ json to_json(const device_status& status) {
   out["fwmark"] = status.fwmark;
   out["mtu"] = status.mtu;
   out["remote_control"] = null_if_empty(status.remote_control);
+  out["lock"] = null_if_empty(status.lock);
   out["access"] = to_json(status.access);
   out["drops"] = to_json(status.drops);
   out["events"] = to_json(status.events);

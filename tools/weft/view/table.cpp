@@ -206,6 +206,8 @@ void append_device(const details& below, const device_status& status,
   below.append("settings  ", settings);
   if (!status.remote_control.empty() && status.remote_control != "open")
     below.append("remote    ", {printable(status.remote_control)});
+  if (!status.lock.empty())
+    below.append("lock      ", {printable(status.lock)});
   for (const auto& trouble : access_troubles(status.access, now))
     below.append("access    ", {trouble});
   if (const auto drops = drop_items(status.drops); !drops.empty())

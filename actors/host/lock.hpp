@@ -1,0 +1,53 @@
+// What of this host's traffic may leave beside the tunnel, as tables of
+// nftables: text, for nft(8)'s language.  Nothing here touches the host.
+//
+// The lock (`kill_switch`) refuses all that leaves by any other interface than
+// the device: by interface and not by route, since a DHCP server can send
+// routes that are more specific; and without an exception for connections that
+// were there before.
+#pragma once
+
+#include "config/node_config.hpp"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace weft {
+
+/// How the tunnel's own packets are known.  Port 0: there are none, as the node
+/// does not run.
+struct tunnel_marks {
+  std::uint32_t mark = 0; ///< of the sockets; 0: the port has to do
+  std::uint16_t port = 0; ///< that they are bound to
+};
+
+struct lock_rules {
+  std::string interface;
+  tunnel_marks tunnel;
+  bool keep_inbound = true;
+  std::vector<ip_prefix> allow; ///< may be reached beside the tunnel
+  std::vector<ip_address> dns;  ///< the only ones to be asked; empty: any
+};
+
+/// What the configuration wants.
+lock_rules lock_of(const interface_config& config, tunnel_marks tunnel);
+
+/// Names of tables.  The interface's is one that validate() lets through.
+std::string lock_table(std::string_view interface);
+std::string inbound_table(std::string_view interface);
+
+/// The interface of a table that lock_table() named; empty: it is another one.
+std::string_view locked_interface(std::string_view table);
+
+/// Commands that put the table of the lock in the place of the one before.
+std::string lock_text(const lock_rules& rules);
+
+/// The same for the table that has connections from outside answered over the
+/// link that they came in by, with a default route into the tunnel: packets of
+/// theirs bear the tunnel's mark, as do those that come in for its port, for
+/// the sake of rp_filter.
+std::string inbound_text(std::string_view interface, tunnel_marks tunnel);
+
+} // namespace weft

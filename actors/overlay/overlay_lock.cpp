@@ -1,0 +1,182 @@
+// What may leave this host beside the tunnel: the lock, and the answers to
+// connections from outside (actors/host/lock.hpp has the rules).
+#include "actors/overlay/overlay.hpp"
+#include "messages/errors.hpp"
+
+#include <utility>
+
+namespace weft {
+
+namespace {
+
+std::string how_to_lift(const std::string& interface) {
+  return "'weft unlock " + interface + "' lifts it";
+}
+
+} // namespace
+
+/// Only where the device is ours, and so are its routes.
+bool overlay::can_lock() const {
+  return options_.configure_link && resources_->tun;
+}
+
+bool overlay::is_locked() const {
+  return resources_->lock && resources_->lock->is_locked();
+}
+
+result<lock_keeper*> overlay::open_lock() {
+  auto& lock = resources_->lock;
+  if (!lock) {
+    auto opened = lock_keeper::open();
+    if (!opened)
+      return tl::unexpected(std::move(opened.error()));
+    lock = std::make_unique<lock_keeper>(std::move(*opened));
+    std::ignore
+      = loop().watch(lock->descriptor(), interest::read, &firewall_handler_);
+  }
+  return lock.get();
+}
+
+/// At the start, once mark and port are known.
+void overlay::watch_firewall() {
+  firewall_handler_.changed = [this] { firewall_changed(); };
+  firewall_handler_.broken = [this] { fail(); };
+  if (resources_->lock)
+    std::ignore = loop().watch(resources_->lock->descriptor(), interest::read,
+                               &firewall_handler_);
+  renew_lock();
+}
+
+result<void> overlay::set_lock(const interface_config& wanted) {
+  if (!locks_)
+    return is_locked() ? resources_->lock->lift() : result<void>{};
+  auto keeper = open_lock();
+  if (!keeper)
+    return tl::unexpected(std::move(keeper.error()));
+  return (*keeper)->lock(lock_of(wanted, {fwmark_, port_}));
+}
+
+result<void> overlay::set_inbound(bool wanted) {
+  if (!can_lock() || (!wanted && !resources_->lock))
+    return {};
+  auto keeper = open_lock();
+  if (!keeper)
+    return tl::unexpected(std::move(keeper.error()));
+  if (!wanted)
+    return (*keeper)->leave_inbound();
+  return (*keeper)->keep_inbound(resources_->interface, {fwmark_, port_});
+}
+
+void overlay::renew_lock() {
+  const auto& config = options_.config.interface;
+  const auto tell = [this](const result<void>& done) {
+    if (!done)
+      options_.log->error("{}", done.error().message);
+  };
+  tell(set_lock(config));
+  tell(set_inbound(config.keep_inbound && fwmark_ != 0
+                   && (is_full_tunnel_now() || locks_)));
+}
+
+void overlay::lock_again() {
+  if (locks_ || !options_.config.interface.kill_switch || !can_lock())
+    return;
+  locks_ = true;
+  renew_lock();
+}
+
+/// A step of a change.
+void overlay::change_lock() {
+  const auto& change = changes_.front();
+  const auto& from = change.plan.from().interface;
+  const auto& to = change.plan.to().interface;
+  const bool undoes = change.plan.takes_back() || change.takes_back;
+  const bool did_lock = locks_;
+  if (to.kill_switch)
+    locks_ = can_lock();
+  else if (undoes && !lock_stays_)
+    locks_ = false;
+  if (auto done = set_lock(to); !done) {
+    locks_ = did_lock;
+    step_failed(make_error(done.error().code, std::move(done.error().message),
+                           "interface.kill_switch"));
+    return;
+  }
+  auto& now = options_.config.interface;
+  now.kill_switch = to.kill_switch;
+  now.kill_switch_allow = to.kill_switch_allow;
+  now.keep_inbound = to.keep_inbound;
+  if (to.kill_switch && !from.kill_switch)
+    note("interface.kill_switch: nothing leaves but through the tunnel; "
+         + how_to_lift(resources_->interface));
+  if (!to.kill_switch && from.kill_switch && locks_) {
+    lock_stays_ = true;
+    note("interface.kill_switch: the lock stays; "
+         + how_to_lift(resources_->interface));
+  }
+  if (to.kill_switch_allow != from.kill_switch_allow)
+    note("interface.kill_switch_allow: changed");
+  if (to.keep_inbound != from.keep_inbound)
+    note(std::string{"interface.keep_inbound: "}
+         + (to.keep_inbound ? "true" : "false"));
+  renew_lock();
+  step_done();
+}
+
+void overlay::firewall_changed() {
+  enter_loop_context();
+  if (!resources_->lock->read() || firewall_later_)
+    return;
+  const auto now = loop().now();
+  if (lock_repairs_.has(now))
+    return repair_firewall();
+  // Whoever takes it away for ever is not fought without a pause.
+  firewall_later_ = call_at(lock_repairs_.available(), [this] {
+    firewall_later_ = {};
+    repair_firewall();
+  });
+}
+
+void overlay::repair_firewall() {
+  const auto now = loop().now();
+  const auto& name = resources_->interface;
+  const auto repair = resources_->lock->repair();
+  if (repair.locked)
+    lock_again();
+  if (repair.lifted) {
+    locks_ = false;
+    lock_stays_ = false;
+    options_.log->warn("the lock of {} was lifted: traffic may leave beside "
+                       "the tunnel until it is locked again (weft lock {}, "
+                       "a reload or a restart with kill_switch)",
+                       name, name);
+    renew_lock();
+  }
+  if (repair.put_back.empty() && repair.failures.empty())
+    return;
+  lock_repairs_.take(now);
+  if (!lock_lines_.take(now))
+    return;
+  for (const auto& table : repair.put_back)
+    options_.log->warn("another program changed the table {} of the host's "
+                       "firewall: it was put back",
+                       table);
+  for (const auto& failure : repair.failures)
+    options_.log->error("{}", failure);
+  if (!lock_lines_.has(now))
+    options_.log->warn("another program changes the host's firewall again and "
+                       "again: what it does to {} is put back without a line "
+                       "each",
+                       name);
+}
+
+void overlay::report_lock(device_status& status) const {
+  const auto& name = resources_->interface;
+  if (is_locked())
+    status.lock
+      = "on: nothing leaves but through the tunnel; " + how_to_lift(name);
+  if (options_.config.interface.kill_switch || is_locked())
+    status.host.push_back({"lock", lock_table(name), is_locked(), {}});
+}
+
+} // namespace weft

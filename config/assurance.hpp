@@ -1,0 +1,20 @@
+// Changes that a mistake in can cut a host off, so that nobody makes them by
+// the way.
+#pragma once
+
+#include "config/validate.hpp"
+
+#include <optional>
+
+namespace weft {
+
+/// Whether the host's whole traffic goes to a peer.
+bool has_default_route(const node_config& config);
+
+/// What of the change from one to the other sends the whole traffic of the host
+/// another way, or nowhere (default_route, kill_switch is switched on), and how
+/// that is assured.  Nothing: it does not.
+std::optional<field_error>
+missing_assurance(const node_config& from, const node_config& to);
+
+} // namespace weft

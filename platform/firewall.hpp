@@ -1,0 +1,58 @@
+// The host's packet filter (nftables): tables of the family inet, each as a
+// whole, and what others do to the filter.
+#pragma once
+
+#include "platform/error.hpp"
+#include "platform/file_descriptor.hpp"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+struct nft_ctx;
+
+namespace weft {
+
+/// Speaks nft(8)'s language to the kernel of the network namespace that it was
+/// opened in.  Changes need CAP_NET_ADMIN.  Errors are in nft's own words.
+class firewall {
+public:
+  static result<firewall> open();
+
+  /// Runs commands: all of them, or on failure none.
+  result<void> run(const std::string& commands);
+  /// The table as nft lists it; empty: there is none.
+  result<std::string> table(const std::string& name);
+  /// The names of all tables.
+  result<std::vector<std::string>> tables();
+  /// Removing a table that is gone succeeds.
+  result<void> remove(const std::string& table);
+
+private:
+  struct context_end {
+    void operator()(nft_ctx* context) const;
+  };
+  firewall() = default;
+  /// What `command` prints.
+  result<std::string> ask(const std::string& command, const char* what);
+
+  std::unique_ptr<nft_ctx, context_end> context_;
+};
+
+/// Tells that the filter was changed, and by whom.  Non-blocking.
+class firewall_monitor {
+public:
+  static result<firewall_monitor> open();
+  int descriptor() const {
+    return fd_.get();
+  }
+  /// The names of the programs (as ps(1) has them) that changed something since
+  /// the last call, one for each change; an empty one if that is not known.
+  std::vector<std::string> read() const;
+
+private:
+  firewall_monitor() = default;
+  file_descriptor fd_;
+};
+
+} // namespace weft

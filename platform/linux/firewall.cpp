@@ -1,0 +1,169 @@
+#include "platform/firewall.hpp"
+
+#include <libmnl/libmnl.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <nftables/libnftables.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <sstream>
+#include <string_view>
+
+namespace weft {
+
+namespace {
+
+/// What nft has to say: the first line, without the place in text that the user
+/// has never seen.
+std::string reason_of(std::string_view printed) {
+  constexpr std::string_view mark = "Error: ";
+  if (const auto at = printed.find(mark); at != std::string_view::npos)
+    printed.remove_prefix(at + mark.size());
+  return std::string{printed.substr(0, printed.find('\n'))};
+}
+
+/// The errno that the kernel answered with, as nft puts it into words.
+int code_of(std::string_view reason) {
+  for (const int code : {EPERM, EACCES, ENOENT, EOPNOTSUPP, ENOBUFS, ENOMEM})
+    if (reason.find(std::strerror(code)) != std::string_view::npos)
+      return code;
+  return EINVAL;
+}
+
+system_error make_error(const char* what, std::string_view printed) {
+  const auto reason = reason_of(printed);
+  system_error error{code_of(reason), std::string{what} + ": " + reason};
+  if (error.code == EPERM)
+    error.message += ". It needs CAP_NET_ADMIN: run it as root";
+  else if (error.code == EOPNOTSUPP)
+    error.message += ". It needs nftables of the kernel: modprobe nf_tables";
+  return error;
+}
+
+} // namespace
+
+void firewall::context_end::operator()(nft_ctx* context) const {
+  ::nft_ctx_free(context);
+}
+
+result<firewall> firewall::open() {
+  firewall made;
+  made.context_.reset(::nft_ctx_new(NFT_CTX_DEFAULT));
+  auto* context = made.context_.get();
+  if (context == nullptr || ::nft_ctx_buffer_output(context) != 0
+      || ::nft_ctx_buffer_error(context) != 0)
+    return tl::unexpected(
+      make_system_error(ENOMEM, "Cannot open the host's packet filter"));
+  ::nft_ctx_output_set_flags(context, NFT_CTX_OUTPUT_STATELESS);
+  return made;
+}
+
+result<std::string>
+firewall::ask(const std::string& command, const char* what) {
+  const auto done = ::nft_run_cmd_from_buffer(context_.get(), command.c_str());
+  std::string printed = ::nft_ctx_get_output_buffer(context_.get());
+  const std::string said = ::nft_ctx_get_error_buffer(context_.get());
+  if (done != 0)
+    return tl::unexpected(make_error(what, said));
+  return printed;
+}
+
+result<void> firewall::run(const std::string& commands) {
+  return ask(commands, "Cannot change the host's packet filter")
+    .map([](const std::string&) {});
+}
+
+result<std::string> firewall::table(const std::string& name) {
+  auto listed
+    = ask("list table inet " + name, "Cannot read the host's packet filter");
+  if (!listed && listed.error().code == ENOENT)
+    return std::string{};
+  return listed;
+}
+
+result<std::vector<std::string>> firewall::tables() {
+  auto listed = ask("list tables inet", "Cannot read the host's packet filter");
+  if (!listed)
+    return tl::unexpected(std::move(listed.error()));
+  std::vector<std::string> names;
+  std::istringstream lines(*listed); // `table inet NAME`
+  for (std::string table, family, name; lines >> table >> family >> name;)
+    names.push_back(name);
+  return names;
+}
+
+result<void> firewall::remove(const std::string& table) {
+  // Who adds what is there changes nothing.
+  return run("add table inet " + table + "\ndelete table inet " + table);
+}
+
+// -- monitor -----------------------------------------------------------------
+
+result<firewall_monitor> firewall_monitor::open() {
+  constexpr auto what = "Cannot watch the host's packet filter";
+  file_descriptor fd{::socket(
+    AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_NETFILTER)};
+  if (!fd)
+    return tl::unexpected(make_system_error(errno, what));
+  sockaddr_nl self{};
+  self.nl_family = AF_NETLINK;
+  self.nl_groups = 1U << (NFNLGRP_NFTABLES - 1);
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast)
+  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&self), sizeof self)
+      != 0)
+    return tl::unexpected(make_system_error(errno, what));
+  firewall_monitor made;
+  made.fd_ = std::move(fd);
+  return made;
+}
+
+namespace {
+
+/// Whoever changed something, at the end of what was changed.
+void add_program(const nlmsghdr& message, std::vector<std::string>& programs) {
+  constexpr auto change_ends = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWGEN;
+  if (message.nlmsg_type != change_ends)
+    return;
+  std::string name;
+  mnl_attr_parse(
+    &message, sizeof(nfgenmsg),
+    [](const nlattr* attribute, void* into) {
+      if (mnl_attr_get_type(attribute) == NFTA_GEN_PROC_NAME
+          && mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) == 0)
+        *static_cast<std::string*>(into) = mnl_attr_get_str(attribute);
+      return MNL_CB_OK;
+    },
+    &name);
+  programs.push_back(std::move(name));
+}
+
+} // namespace
+
+std::vector<std::string> firewall_monitor::read() const {
+  struct alignas(nlmsghdr) {
+    std::array<std::byte, 32768> bytes;
+  } memory; // NOLINT(cppcoreguidelines-pro-type-member-init)
+  std::vector<std::string> programs;
+  for (;;) {
+    const auto got = ::recv(fd_.get(), memory.bytes.data(), memory.bytes.size(),
+                            MSG_DONTWAIT);
+    if (got < 0 && errno == EINTR)
+      continue;
+    if (got < 0 && errno == ENOBUFS) {
+      programs.emplace_back(); // something was changed, whatever it was
+      continue;
+    }
+    if (got <= 0)
+      return programs;
+    auto left = static_cast<int>(got);
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast)
+    for (auto* next = reinterpret_cast<const nlmsghdr*>(memory.bytes.data());
+         mnl_nlmsg_ok(next, left); next = mnl_nlmsg_next(next, &left))
+      add_program(*next, programs);
+  }
+}
+
+} // namespace weft

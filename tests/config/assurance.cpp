@@ -1,0 +1,39 @@
+#include "config/assurance.hpp"
+
+#include "support.hpp"
+#include "tests/catch.hpp"
+
+using namespace weft;
+using namespace weft::test;
+
+namespace {
+
+std::string missing(const node_config& from, const node_config& to) {
+  const auto found = missing_assurance(from, to);
+  if (!found)
+    return "";
+  for (const auto* way : {"--yes", "--confirm", "weft confirm"})
+    CHECK(found->message.find(way) != std::string::npos);
+  return found->field;
+}
+
+} // namespace
+
+TEST_CASE("Who sends the whole traffic another way has to be sure of it") {
+  node_config plain;
+  plain.peers.resize(2);
+  auto locked = plain;
+  locked.interface.kill_switch = true;
+  auto led = plain;
+  led.peers[1].default_route = true;
+  CHECK(missing(plain, locked) == "interface.kill_switch");
+  CHECK(missing(plain, led) == "peers.default_route");
+  CHECK(missing(locked, plain).empty());
+  CHECK(missing(led, plain).empty());
+  CHECK(missing(locked, locked).empty());
+  auto elsewhere = plain;
+  elsewhere.peers[0].default_route = true;
+  CHECK(missing(led, elsewhere).empty());
+  CHECK(has_default_route(led));
+  CHECK_FALSE(has_default_route(locked));
+}

@@ -1,0 +1,66 @@
+#include "platform/firewall.hpp"
+
+#include "tests/platform/support.hpp"
+
+#include <algorithm>
+#include <cerrno>
+
+using namespace weft;
+using namespace weft::test;
+
+namespace {
+
+const std::string table_text = "table inet weft_test-1.x {\n\tchain a {\n"
+                               "\t\ttype filter hook output priority filter; "
+                               "policy accept;\n\t\toifname \"lo\" accept\n\t}"
+                               "\n}\n";
+
+} // namespace
+
+TEST_CASE("a table is set as a whole, listed, and removed") {
+  if (!can_make_networks())
+    return;
+  const network_namespace here;
+  auto filter = firewall::open();
+  REQUIRE(filter);
+  CHECK(filter->table("weft_test-1.x") == std::string{});
+  REQUIRE(filter->run(table_text));
+  CHECK(filter->table("weft_test-1.x") == table_text);
+  CHECK(filter->tables() == std::vector<std::string>{"weft_test-1.x"});
+  REQUIRE(filter->remove("weft_test-1.x"));
+  REQUIRE(filter->remove("weft_test-1.x"));
+  CHECK(filter->tables() == std::vector<std::string>{});
+}
+
+TEST_CASE("of commands that fail none is in force, and nft says why") {
+  if (!can_make_networks())
+    return;
+  const network_namespace here;
+  auto filter = firewall::open();
+  REQUIRE(filter);
+  const auto refused
+    = filter->run("add table inet weft_a\nadd rule inet weft_b c accept");
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().message.find("No such file or directory")
+        != std::string::npos);
+  CHECK(refused.error().code == ENOENT);
+  CHECK(filter->tables() == std::vector<std::string>{});
+  const auto nonsense = filter->run("do nothing");
+  REQUIRE_FALSE(nonsense);
+  CHECK(nonsense.error().message.find("syntax error") != std::string::npos);
+}
+
+TEST_CASE("changes of the filter are told, and whose they are") {
+  if (!can_make_networks())
+    return;
+  const network_namespace here;
+  auto monitor = firewall_monitor::open();
+  REQUIRE(monitor);
+  CHECK(monitor->read().empty());
+  run("nft add table inet weft_test");
+  REQUIRE(await_readable(monitor->descriptor()));
+  CHECK(monitor->read() == std::vector<std::string>{"nft"});
+  run("nft flush ruleset");
+  REQUIRE(await_readable(monitor->descriptor()));
+  CHECK(monitor->read() == std::vector<std::string>{"nft"});
+}
