@@ -14,10 +14,13 @@ constexpr const char* how
 } // namespace
 
 bool has_default_route(const node_config& config) {
-  return std::any_of(config.peers.begin(), config.peers.end(),
-                     [](const peer_config& peer) {
-                       return peer.default_route;
-                     });
+  const auto is_all
+    = [](const ip_prefix& prefix) { return prefix.length == 0; };
+  return std::ranges::any_of(config.peers, [&](const peer_config& peer) {
+    return peer.default_route
+           || (config.interface.routes == route_mode::automatic
+               && std::ranges::any_of(peer.allowed_ips, is_all));
+  });
 }
 
 std::optional<field_error>

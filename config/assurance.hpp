@@ -8,7 +8,7 @@
 
 namespace weft {
 
-/// Whether the host's whole traffic goes to a peer.
+/// Whether the host's whole traffic, of one family at least, goes to a peer.
 bool has_default_route(const node_config& config);
 
 /// What of the change from one to the other sends the whole traffic of the host

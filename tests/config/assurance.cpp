@@ -34,6 +34,11 @@ TEST_CASE("Who sends the whole traffic another way has to be sure of it") {
   auto elsewhere = plain;
   elsewhere.peers[0].default_route = true;
   CHECK(missing(led, elsewhere).empty());
+  auto routed = plain;
+  routed.peers[0].allowed_ips.push_back({{ip_family::v4, {}}, 0});
+  CHECK(missing(plain, routed).empty());
+  routed.interface.routes = route_mode::automatic;
+  CHECK(missing(plain, routed) == "peers.default_route");
   CHECK(has_default_route(led));
   CHECK_FALSE(has_default_route(locked));
 }
