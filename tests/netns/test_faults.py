@@ -126,13 +126,25 @@ class Links(harness.NetnsTest):
         self.assertEqual(node.log().count("again and again"), 1)
         self.assertLessEqual(node.log().count("it was put back"), told + 2)
 
-    def test_an_mtu_that_others_set_is_followed(self):
+    def test_an_mtu_that_others_set_is_followed_where_the_link_is_not_ours_to_set(self):
+        left, right = self.tunnel()
+        self.assert_pings(left.home, "10.77.0.2", 1)
+        for mtu in (1280, 1500, 1420):
+            for end in (left, right):
+                end.home.ip("link", "set", end.name, "mtu", mtu)
+            largest = mtu - 28
+            self.assert_pings(left.home, "10.77.0.2", 3, size=largest)
+            self.assert_pings(left.home, "10.77.0.2", 3, size=largest + 200)  # in fragments
+            self.assertIn(f" mtu {mtu} ", left.home.ip("link", "show", left.name).stdout)
+
+    def test_an_mtu_that_the_file_changes_is_that_of_the_packets(self):
         node, other = nodes.pair(self)
         wait_for_ping(node, other)
         for mtu in (1280, 1500, 1420):
             for end in (node, other):
-                end.home.ip("link", "set", end.name, "mtu", mtu)
-                harness.wait_until(lambda: end.status()["mtu"] == mtu, f"{end.name} sees the MTU {mtu}")
+                end.write(mtu=mtu)
+                end.reload()
+                self.assertEqual(end.status()["mtu"], mtu)
             largest = mtu - 28
             self.assertEqual(ping(node, other, 3, size=largest), 3, f"packets of {mtu} bytes pass")
             self.assertEqual(ping(node, other, 3, size=largest + 200), 3, "larger ones are fragmented before")

@@ -170,6 +170,19 @@ TEST_CASE_METHOD(sound, "Explained: no route leads into the tunnel") {
   CHECK_THAT(says(), Contains("(it goes to eth0)"));
 }
 
+TEST_CASE_METHOD(sound, "Explained: what somebody has taken away") {
+  facts.host->to_allowed[1].second = {0, "eth0", 1500};
+  facts.node.host = {{"address", "10.0.0.1/24", true, ""},
+                     {"route", "10.1.0.0/16", false, ""}};
+  CHECK_THAT(says(), Contains("on this side: the route 10.1.0.0/16 is missing: "
+                              "weft reload puts it back"));
+  facts.node.host = {{"mtu", "1420", false, "1300"}};
+  facts.host->to_allowed[1].second = {0, "weft0", 1420};
+  CHECK_THAT(says(), Contains("the MTU is 1300 instead of 1420"));
+  facts.node.link_up = false;
+  CHECK(judge(facts).empty());
+}
+
 TEST_CASE_METHOD(sound, "Explained: an MTU that the way below does not carry") {
   facts.host->to_endpoint = route_facts{0, "ppp0", 1480};
   const auto found = judge(facts);

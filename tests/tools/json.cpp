@@ -18,6 +18,7 @@ TEST_CASE("the JSON states everything about a device of weft") {
     "link": "up",
     "addresses": ["10.0.0.1/24"],
     "routes": ["10.0.0.0/16"],
+    "host": [],
     "public_key": "ERERERERERERERERERERERERERERERERERERERERERE=",
     "listen_port": 51820,
     "fwmark": 51820,

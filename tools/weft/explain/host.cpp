@@ -27,6 +27,9 @@ route_facts route_to(const ip_address& where, std::uint32_t fwmark) {
 
 /// An address within a prefix that stands for a host.
 ip_address host_in(const ip_prefix& prefix) {
+  if (prefix.length == 0)
+    return *parse_ip_address(prefix.address.is_v4() ? "192.0.2.1"
+                                                    : "2001:db8::1");
   auto address = prefix.network().address;
   if (prefix.length < prefix.address.bits())
     address.bytes.at(address.size() - 1) |= std::byte{1};

@@ -5,6 +5,7 @@
 
 #include "protocol/tunnel/trouble_words.hpp"
 #include "tools/weft/view/format.hpp"
+#include "tools/weft/view/host_text.hpp"
 #include "tools/weft/view/status_text.hpp"
 
 #include <algorithm>
@@ -196,8 +197,28 @@ void look_at_allowed_ips(examination& now) {
                                + ", which we send from: add it there");
 }
 
+/// What the node has set up, and somebody has taken away.
+void look_at_host_items(examination& now) {
+  const auto& node = now.facts.node;
+  if (!node.link_up)
+    return; // what goes with the link comes with it
+  for (const auto& item : node.host)
+    if (!item.in_place)
+      now.fault(side::here,
+                host_trouble(item)
+                  + ": weft reload puts it back; see the log for who or what "
+                    "takes it away");
+}
+
+bool lacks_route(const device_status& node) {
+  return std::any_of(node.host.begin(), node.host.end(),
+                     [](const host_item& item) {
+                       return item.kind == "route" && !item.in_place;
+                     });
+}
+
 void look_at_routes(examination& now) {
-  if (!now.facts.host)
+  if (!now.facts.host || lacks_route(now.facts.node))
     return;
   const auto& interface = now.facts.node.interface;
   for (const auto& [prefix, route] : now.facts.host->to_allowed) {
@@ -327,6 +348,7 @@ std::vector<finding> judge(const peer_facts& facts) {
   look_at_state(now);
   look_at_addresses(now);
   look_at_allowed_ips(now);
+  look_at_host_items(now);
   look_at_routes(now);
   look_at_echo(now);
   look_at_clock(now);

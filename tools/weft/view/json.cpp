@@ -89,6 +89,16 @@ json to_json(const access_report& access) {
   return out;
 }
 
+json to_json(const std::vector<host_item>& items) {
+  auto out = json::array();
+  for (const auto& item : items)
+    out.push_back({{"kind", item.kind},
+                   {"value", item.value},
+                   {"in_place", item.in_place},
+                   {"found", null_if_empty(item.found)}});
+  return out;
+}
+
 json to_json(const device_status& status) {
   json out;
   out["interface"] = status.interface;
@@ -97,6 +107,7 @@ json to_json(const device_status& status) {
   out["link"] = status.link_up ? "up" : "down";
   out["addresses"] = to_json(status.addresses);
   out["routes"] = to_json(status.routes);
+  out["host"] = to_json(status.host);
   out["public_key"]
     = status.public_key.is_zero() ? json() : json(to_string(status.public_key));
   out["listen_port"] = status.listen_port;

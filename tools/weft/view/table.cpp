@@ -1,5 +1,6 @@
 #include "tools/weft/view/access_text.hpp"
 #include "tools/weft/view/format.hpp"
+#include "tools/weft/view/host_text.hpp"
 #include "tools/weft/view/state_text.hpp"
 #include "tools/weft/view/status_text.hpp"
 
@@ -195,6 +196,8 @@ void append_device(const details& below, const device_status& status,
     below.append("addresses ", items_of(status.addresses));
   if (!status.routes.empty())
     below.append("routes    ", items_of(status.routes));
+  for (const auto& line : host_lines(status.host))
+    below.append("host      ", {line});
   std::vector<std::string> settings{
     "port "
     + (status.listen_port == 0 ? "none" : std::to_string(status.listen_port))};

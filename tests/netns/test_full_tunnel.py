@@ -1,0 +1,424 @@
+#!/usr/bin/python3
+"""The whole host goes through the tunnel, and the host stays as it was set."""
+
+import re
+import socket
+import threading
+import time
+
+import harness
+from nodes import Node
+
+OUTSIDE = {4: "198.51.100.1", 6: "2001:db8:ffff::1"}
+
+
+class Underlay(harness.NetnsTest):
+    """A host with two links to a gateway, and behind that a node that the whole Internet is at.
+
+    host 10.90.0.1, 10.91.0.1 -- gateway 10.90.0.254, 10.91.0.254, 203.0.113.254 -- exit 203.0.113.1
+    """
+
+    def setUp(self):
+        super().setUp()
+        self.host, self.gateway, self.outside = (self.namespace(label) for label in "hgx")
+        for number in (0, 1):
+            self.link(self.host, self.gateway, [f"10.9{number}.0.1/24", f"fd9{number}::1/64"],
+                      [f"10.9{number}.0.254/24", f"fd9{number}::fe/64"], name=f"net{number}")
+        self.link(self.outside, self.gateway, ["203.0.113.1/24", "2001:db8:1::1/64"],
+                  ["203.0.113.254/24", "2001:db8:1::fe/64"], peer_name="out0")
+        for family, gateway in (("-4", "203.0.113.254"), ("-6", "2001:db8:1::fe")):
+            self.outside.ip(family, "route", "add", "default", "via", gateway)
+        for address in OUTSIDE.values():
+            self.outside.add_address(address, "lo")
+        self.gateway.ip("route", "add", "198.51.100.0/24", "via", "203.0.113.1")
+        self.gateway.ip("-6", "route", "add", "2001:db8:ffff::/48", "via", "2001:db8:1::1")
+        self.gateway.sysctl(ipv4__ip_forward=1, ipv6__conf__all__forwarding=1)
+        for host in (self.host, self.gateway, self.outside):
+            for link in ("all", "net0", "out0", "net1"):
+                if link == "all" or host.has_link(link):
+                    host.sysctl(**{f"ipv4__conf__{link}__rp_filter": 0})
+        self.use_gateway(0)
+        self.watch()
+        harness.wait_until(self.is_settled, "the host's links have all their addresses")
+        self.exit = Node(self, self.outside, 2)
+        self.node = Node(self, self.host, 1)
+        self.knows_exit(self.node)
+        self.node.write(cluster_networks=[], addresses=["10.200.1.1/24", "fd00:200:1::1/64"])
+
+    def is_settled(self):
+        """The kernel gives links an address of their own some time after they are up."""
+        addresses = self.host.ip("-6", "addr").stdout
+        return "tentative" not in addresses and addresses.count(" fe80::") == 2
+
+    def use_gateway(self, number):
+        self.host.ip("route", "replace", "default", "via", f"10.9{number}.0.254")
+        self.host.ip("-6", "route", "replace", "default", "via", f"fd9{number}::fe")
+
+    def knows_exit(self, node, **more):
+        node.peers = []
+        node.knows(self.exit, "203.0.113.1:51820", **{"allowed_ips": [], "default_route": True, **more})
+        if not any(peer["public_key"] == node.public_key for peer in self.exit.peers):
+            self.exit.knows(node, False)
+
+    def watch(self):
+        """The gateway notes whatever of the host is no datagram of the tunnel."""
+        self.gateway.nft(
+            "add table inet seen", "add set inet seen v4 { type ipv4_addr . inet_proto; flags dynamic; }",
+            "add set inet seen v6 { type ipv6_addr . inet_proto; flags dynamic; }",
+            "add chain inet seen ahead { type filter hook forward priority 0; }",
+            'add rule inet seen ahead iifname "out0" accept',
+            "add rule inet seen ahead udp dport 51820 accept",
+            "add rule inet seen ahead add @v4 { ip daddr . ip protocol }",
+            "add rule inet seen ahead add @v6 { ip6 daddr . meta l4proto }")
+
+    def leaked(self):
+        listing = self.gateway.run("nft", "list", "table", "inet", "seen").stdout
+        return re.findall(r"elements = \{([^}]*)\}", listing)
+
+    def forget_leaks(self):
+        for name in ("v4", "v6"):
+            self.gateway.nft(f"flush set inet seen {name}")
+
+    def routing(self):
+        """All rules and routes of the host, as ip(8) prints them."""
+        return "".join(self.host.ip(*command).stdout for command in (
+            ("rule",), ("-6", "rule"), ("route", "show", "table", "all"), ("-6", "route", "show", "table", "all")))
+
+    def assert_everything_passes(self, families=(4, 6)):
+        for family in families:
+            self.wait_for_ping(self.host, OUTSIDE[family], 30)
+            self.assertTrue(self.sends(OUTSIDE[family]), "TCP passes")
+
+    def sends(self, address):
+        """Whether the node outside gets what is sent to it over TCP."""
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        listener = harness.in_namespace(self.outside, lambda: socket.create_server((address, 0), family=family))
+        client = harness.in_namespace(self.host, lambda: socket.socket(family))
+        with listener, client:
+            client.settimeout(20)
+            client.connect(listener.getsockname()[:2])
+            client.sendall(b"hello")
+            with listener.accept()[0] as connection:
+                connection.settimeout(20)
+                return connection.recv(5) == b"hello"
+
+    def start(self):
+        self.exit.start()
+        self.before = self.routing()
+        self.node.start()
+        self.assert_everything_passes()
+        self.assertEqual(self.leaked(), [])
+
+    def stop(self, node=None):
+        self.assertEqual((node or self.node).process.terminate(), 0)
+
+    def items(self, node=None):
+        """What the status says of the host: (kind, value) and whether it is in place."""
+        return {(item["kind"], item["value"]): item["in_place"] for item in (node or self.node).status()["host"]}
+
+    def missing(self):
+        return {item for item, in_place in self.items().items() if not in_place}
+
+    def rules(self):
+        """(family, priority) of the rules that weft has made."""
+        return [(family, int(line.split(":")[0])) for family in ("-4", "-6")
+                for line in self.host.ip("-d", family, "rule").stdout.splitlines() if "proto 119" in line]
+
+    def wait_for_repair(self, what, seconds=20.0):
+        """Until nothing is missing; prints how long that took."""
+        began = time.monotonic()
+        harness.wait_until(lambda: not self.missing(), f"{what} is put back", seconds)
+        print(f"{what}: back after {time.monotonic() - began:.2f} s")
+
+
+class FullTunnel(Underlay):
+    def test_all_traffic_goes_through_the_tunnel_and_nothing_is_left_after_it(self):
+        self.start()
+        self.assertFalse(self.missing())
+        status = self.node.status()
+        self.assertEqual(status["fwmark"], 1, "a mark was chosen")
+        self.assertEqual(status["routes"], ["0.0.0.0/0", "::/0"])
+        self.assertEqual(status["peers"][0]["allowed_ips"], ["0.0.0.0/0", "::/0"])
+        self.assertEqual(len(self.rules()), 4)
+        # The links of the host itself are not led away.
+        self.assert_pings(self.host, "10.90.0.254", 2)
+        self.stop()
+        self.assertEqual(self.routing(), self.before)
+        self.host.ping(OUTSIDE[4], 1, wait=1)
+        self.assertNotEqual(self.leaked(), [], "the gateway sees what goes past the tunnel")
+
+    def test_allowed_ips_of_all_and_automatic_routes_do_the_same_for_one_family(self):
+        self.knows_exit(self.node, default_route=False, allowed_ips=["0.0.0.0/0"])
+        self.node.write(routes="auto")
+        self.exit.start()
+        self.before = self.routing()
+        self.node.start()
+        self.assert_everything_passes([4])
+        self.assertEqual(self.leaked(), [])
+        self.assertEqual({family for family, _ in self.rules()}, {"-4"})
+        self.stop()
+        self.assertEqual(self.routing(), self.before)
+
+    def test_a_kill_and_a_restart_leave_what_one_start_does(self):
+        self.start()
+        rules, mark = self.rules(), self.node.status()["fwmark"]
+        for _ in range(3):
+            self.node.process.kill()
+            self.assertEqual(self.rules(), rules, "rules outlive the program")
+            self.node.start()
+            self.node.logs("was killed before: the rule ")
+            self.assertEqual(self.rules(), rules)
+            self.assertEqual(self.node.status()["fwmark"], mark)
+            self.forget_leaks()
+            self.assert_everything_passes()
+            self.assertEqual(self.leaked(), [])
+        self.stop()
+        self.assertEqual(self.routing(), self.before)
+
+    def test_two_full_tunnels_of_one_host_let_each_other_alone(self):
+        self.start()
+        alone = self.routing()
+        second = Node(self, self.host, 3)
+        second.write(cluster_networks=[], listen=51821, addresses=["10.200.3.1/24"])
+        self.knows_exit(second)
+        self.exit.write()
+        self.exit.reload()
+        second.start()
+        self.assertEqual(len(self.rules()), 8)
+        self.assertNotEqual(second.status()["fwmark"], self.node.status()["fwmark"])
+        self.stop(second)
+        self.assertEqual(self.routing(), alone)
+        self.assert_everything_passes()
+        second.start()
+        second.process.kill()
+        self.node.weft("reload")
+        self.assertEqual(len(self.rules()), 8, "what another node left behind is its own affair")
+        second.start()
+        self.stop(second)
+        self.assertEqual(self.routing(), alone)
+        self.stop()
+        self.assertEqual(self.routing(), self.before)
+
+    def test_it_is_switched_on_and_off_by_the_file_and_by_command(self):
+        self.knows_exit(self.node, default_route=False, allowed_ips=["10.200.2.0/24"])
+        self.exit.start()
+        self.node.write(cluster_networks=["10.200.0.0/16"])
+        self.node.start()
+        self.before = self.routing()
+        self.knows_exit(self.node)
+        self.node.write()
+        self.node.reload()
+        self.assert_everything_passes()
+        self.assertEqual(self.leaked(), [])
+        self.knows_exit(self.node, default_route=False, allowed_ips=["10.200.2.0/24"])
+        self.node.write()
+        self.node.reload()
+        self.assertEqual(self.routing(), self.before)
+        self.assertEqual(self.node.status()["fwmark"], 0)
+        self.node.weft("peer", "set", "node2", "--default-route", "true")
+        self.assert_everything_passes()
+        self.assertEqual(self.leaked(), [])
+        self.node.weft("peer", "set", "node2", "--default-route", "false")
+        self.assertEqual(self.routing(), self.before)
+        self.assertEqual(self.node.status()["fwmark"], 0)
+
+    def test_a_route_of_the_host_that_is_more_specific_is_left_to_it(self):
+        self.start()
+        self.host.ip("route", "add", "198.51.100.0/25", "via", "10.90.0.254")
+        self.assert_pings(self.host, OUTSIDE[4], 1)
+        self.assertIn(OUTSIDE[4], self.leaked()[0])
+        self.host.ip("route", "del", "198.51.100.0/25")
+        self.forget_leaks()
+        self.assert_everything_passes()
+        self.assertEqual(self.leaked(), [])
+
+    def test_another_mark_port_or_address_keeps_everything_in_the_tunnel(self):
+        self.start()
+        for setting in ({"fwmark": 0x55}, {"listen": 51877}, {"fwmark": 0}, {"addresses": ["10.200.1.7/24"]},
+                        {"table": "auto", "metric": 5}):
+            self.forget_leaks()
+            self.node.write(**setting)
+            self.node.reload()
+            self.assertFalse(self.missing(), setting)
+            self.assert_everything_passes([4])
+            self.assertEqual(self.leaked(), [], setting)
+            status = self.node.status()
+            self.assertEqual(len(self.rules()), 4, setting)
+            self.assertEqual(self.host.ip("-4", "rule").stdout.count(f"fwmark {status['fwmark']:#x} "), 1, setting)
+            harness.wait_until(lambda: self.exit.peer(self.node)["endpoint"] == f"10.90.0.1:{status['listen_port']}",
+                               "the exit hears of the node's port")
+            self.assertEqual(self.node.peer(self.exit)["endpoint"], "203.0.113.1:51820")
+
+    def test_a_default_route_cannot_go_to_two_peers(self):
+        self.node.knows(Node(self, self.host, 4), False, default_route=True)
+        self.node.write()
+        said = self.host.run(harness.WEFT, "check", self.node.file, check=False)
+        self.assertEqual(said.returncode, 2)
+        self.assertIn("default_route", said.stdout + said.stderr)
+        self.node.peers[1]["default_route"] = False
+        self.node.start()
+        said = self.node.weft("peer", "set", "node4", "--default-route", "true", code=None)
+        self.assertIn("all traffic goes to 'node2' already", said)
+
+
+class Repairs(Underlay):
+    def test_what_is_taken_away_is_put_back_one_by_one_and_all_at_once(self):
+        # With the last IPv4 address of a link the kernel removes its routes.
+        self.node.write(cluster_networks=["10.201.0.0/16", "fd00:201::/32"],
+                        addresses=["10.200.1.1/24", "10.202.1.1/24", "fd00:200:1::1/64"])
+        self.exit.peers[0]["allowed_ips"].append("10.202.1.0/24")
+        self.exit.write(cluster_networks=["10.200.0.0/15", "10.202.0.0/16", "fd00:200::/31"])
+        self.start()
+        table = next(value for kind, value in self.items() if kind == "route" and "table" in value)
+        table = re.search(r"table (\d+)", table).group(1)
+        name = self.node.name
+        away = [("addr", "del", "10.200.1.1/24", "dev", name), ("-6", "addr", "del", "fd00:200:1::1/64", "dev", name),
+                ("route", "del", "10.201.0.0/16", "dev", name), ("-6", "route", "del", "fd00:201::/32", "dev", name),
+                ("route", "del", "default", "table", table), ("-6", "route", "del", "default", "table", table),
+                ("link", "set", name, "mtu", "1300"),
+                *((family, "rule", "del", "priority", str(priority)) for family, priority in self.rules())]
+        for command in away:
+            before = self.node.log().count("it was put back")
+            self.host.ip(*command)
+            self.wait_for_repair(" ".join(command))
+            self.assertEqual(self.node.log().count("it was put back"), before + 1, f"one line for {command}")
+        self.assertIn("ManageForeignRoutingPolicyRules=no", self.node.log())
+        # A rule is put back once in five seconds.
+        harness.wait_until(lambda: self.node.status()["link"] == "up", "the node answers")
+        self.node.weft("reload")
+        time.sleep(5.5)
+        for command in away:
+            self.host.ip(*command)
+        self.wait_for_repair("all at once")
+        self.assert_everything_passes()
+
+    def test_who_takes_it_away_for_ever_has_peace_after_five_times(self):
+        self.start()
+        stop = threading.Event()
+
+        def take_away():
+            while not stop.is_set():
+                self.host.ip("addr", "del", "10.200.1.1/24", "dev", self.node.name, check=False)
+                time.sleep(0.02)
+        manager = threading.Thread(target=take_away)
+        manager.start()
+        self.stack.callback(manager.join)
+        self.stack.callback(stop.set)
+        self.node.logs("again and again", 60)
+        harness.wait_until(lambda: ("address", "10.200.1.1/24") in self.missing(), "the address stays away")
+        lost = f"{self.node.name} had lost the address 10.200.1.1/24"
+        time.sleep(3)
+        self.assertEqual(self.node.log().count(lost), 5)
+        self.assertEqual(self.node.log().count("again and again"), 1)
+        self.assertIn("the address 10.200.1.1/24 is missing", self.node.weft("status"))
+        self.assertIn("the address 10.200.1.1/24 is missing", self.node.weft("explain", "node2", code=None))
+        stop.set()
+        manager.join()
+        self.node.weft("reload")
+        self.assertFalse(self.missing())
+        self.assert_everything_passes()
+
+    def test_a_link_that_somebody_sets_down_stays_down_until_it_is_set_up(self):
+        self.start()
+        self.host.ip("link", "set", self.node.name, "down")
+        self.node.logs("was set down")
+        self.assertFalse(self.items()["link", "up"])
+        time.sleep(1.5)
+        self.assertEqual(self.node.status()["link"], "down")
+        self.host.ip("link", "set", self.node.name, "up")
+        self.wait_for_repair("what went with the link")
+        self.assert_everything_passes()
+        self.host.ip("link", "set", self.node.name, "down")
+        harness.wait_until(lambda: self.node.status()["link"] == "down", "the node knows")
+        self.node.reload()
+        self.wait_for_repair("what a reload brings back")
+        self.assert_everything_passes()
+
+
+class AutomaticRoutes(Underlay):
+    def test_routes_follow_the_peers_by_file_and_by_command(self):
+        self.knows_exit(self.node, default_route=False, allowed_ips=["10.200.2.0/24", "10.210.0.0/16"])
+        self.node.write(routes="auto")
+        self.exit.start()
+        self.before = self.routing()
+        self.node.start()
+        routed = lambda: {line.split()[0] for line in
+                          self.host.ip("route", "show", "dev", self.node.name).stdout.splitlines()}
+        own = {"10.200.1.0/24"}
+        self.assertEqual(routed(), own | {"10.200.2.0/24", "10.210.0.0/16"})
+        key = harness.pubkey(harness.genkey())
+        said = self.node.weft("peer", "add", key, "--name", "more", "--allowed-ip", "10.220.0.0/16",
+                              "--allowed-ip", "10.200.1.9")
+        self.assertIn("route 10.220.0.0/16 added", said)
+        self.assertEqual(routed(), own | {"10.200.2.0/24", "10.210.0.0/16", "10.220.0.0/16"})
+        self.node.weft("peer", "remove", "more")
+        self.assertEqual(routed(), own | {"10.200.2.0/24", "10.210.0.0/16"})
+        self.knows_exit(self.node, default_route=False, allowed_ips=["10.200.2.0/24", "10.211.0.0/16"])
+        self.node.write()
+        self.node.reload()
+        self.assertEqual(routed(), own | {"10.200.2.0/24", "10.211.0.0/16"})
+        # One that is taken does not keep the peer away.
+        said = self.node.weft("peer", "add", key, "--allowed-ip", "10.91.0.0/24")
+        self.assertIn("the host stays as it is: Cannot add the route 10.91.0.0/24", said)
+        self.node.weft("peer", "remove", key)
+        self.stop()
+        self.assertEqual(self.routing(), self.before)
+
+    def test_a_table_of_the_operator_gets_the_routes_and_no_rules(self):
+        self.node.write(table=1234, metric=7)
+        self.exit.start()
+        self.before = self.routing()
+        self.node.start()
+        self.assertEqual(self.rules(), [])
+        self.assertIn(f"default dev {self.node.name} proto static scope link metric 7",
+                      self.host.ip("route", "show", "table", "1234").stdout)
+        self.assertEqual(self.node.status()["fwmark"], 0)
+        self.stop()
+        self.assertEqual(self.routing(), self.before)
+
+
+class Moves(Underlay):
+    def test_a_transfer_goes_on_when_gateway_and_address_change(self):
+        self.start()
+        listener = harness.in_namespace(self.outside, lambda: socket.create_server((OUTSIDE[4], 0)))
+        client = harness.in_namespace(self.host, lambda: socket.socket())
+        self.stack.callback(listener.close)
+        self.stack.callback(client.close)
+        client.connect(listener.getsockname())
+        connection = listener.accept()[0]
+        self.stack.callback(connection.close)
+        received = [0]
+
+        def send():
+            try:
+                while True:
+                    client.sendall(bytes(16384))
+                    time.sleep(0.002)
+            except OSError:
+                pass
+
+        def receive():
+            try:
+                while part := connection.recv(1 << 16):
+                    received[0] += len(part)
+            except OSError:
+                pass
+        for job in (send, receive):
+            threading.Thread(target=job, daemon=True).start()
+        harness.wait_until(lambda: received[0] > 1 << 20, "the transfer has begun")
+        for number in (1, 0, 1):
+            self.use_gateway(number)
+            self.host.ip("addr", "flush", "dev", f"net{1 - number}")
+            began, so_far = time.monotonic(), received[0]
+            harness.wait_until(lambda: received[0] > so_far + (1 << 19), "the transfer goes on", 30)
+            print(f"gateway {number}: went on after {time.monotonic() - began:.2f} s")
+            harness.wait_until(lambda: self.exit.peer(self.node)["endpoint"] == f"10.9{number}.0.1:51820",
+                               "the exit answers to the new address", 30)
+            for address in (f"10.9{1 - number}.0.1/24", f"fd9{1 - number}::1/64"):
+                self.host.add_address(address, f"net{1 - number}")
+        self.assertEqual(self.leaked(), [])
+        self.assertNotIn("203.0.113.1", self.routing(), "there is no route to the endpoint alone")
+
+
+if __name__ == "__main__":
+    harness.main()
