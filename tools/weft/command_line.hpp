@@ -2,6 +2,7 @@
 #pragma once
 
 #include "tools/weft/commands/commands.hpp"
+#include "tools/weft/commands/host_commands.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -37,6 +38,7 @@ private:
   void add_key_commands();
   void add_config_commands();
   void add_pki_commands();
+  void add_host_commands();
 
   CLI::App app_;
   std::string file_;
@@ -44,6 +46,7 @@ private:
   bool strict_ = false;
   bool json_ = false;
   pki_options pki_;
+  host_options host_;
   command chosen_;
 };
 
