@@ -53,8 +53,9 @@ else()
   weft_completion(_weft zsh/site-functions)
 endif()
 
-# The unit names the program by its full path, which is known only now.
+# The unit names the programs by their full paths, which are known only now.
 install(CODE "
+  set(WEFT \${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/weft)
   set(WEFTD \${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_SBINDIR}/weftd)
   configure_file(\"${CMAKE_CURRENT_SOURCE_DIR}/tools/packaging/weft@.service.in\"
                  \"${CMAKE_CURRENT_BINARY_DIR}/weft@.service\" @ONLY)"

@@ -25,6 +25,7 @@ struct arguments {
   std::string user;
   bool filter_system_calls = false;
   std::string state_folder;
+  bool no_helper = false;
 };
 
 /// The levels that wireguard-go knows by LOG_LEVEL.
@@ -47,6 +48,7 @@ daemon_options options_for(const arguments& args, file_config read) {
   options.file = args.config_file;
   options.user = args.user;
   options.filter_system_calls = args.filter_system_calls;
+  options.needs_guardian = !args.config_file.empty() && !args.no_helper;
   return options;
 }
 
@@ -143,6 +145,11 @@ int main(int argc, char** argv) {
                  "/var/lib/weft); none: nowhere");
   app.add_flag("--seccomp", args.filter_system_calls,
                "let the kernel refuse system calls that weftd does not use");
+  app
+    .add_flag("--no-helper", args.no_helper,
+              "leave DNS servers, src_valid_mark, on_up and on_down to others: "
+              "a service manager runs weft host up and down")
+    ->needs(file);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -5,6 +5,8 @@
 #include "config/yaml_places.hpp"
 #include "platform/accounts.hpp"
 #include "platform/clock.hpp"
+#include "platform/name_servers.hpp"
+#include "platform/roots_file.hpp"
 #include "platform/tls.hpp"
 #include "protocol/base/wipe.hpp"
 
@@ -63,6 +65,24 @@ void check_group(const control_config& control, const findings& places,
     into.warnings.push_back(places.at("control.group", group.error().message));
 }
 
+/// What a node needs of its host as root.
+void check_host(const interface_config& interface, const std::string& path,
+                const findings& places, checked_config& into) {
+  if (!interface.dns.empty()
+      && find_dns_manager().what == dns_manager::kind::none)
+    into.mistakes.push_back(places.at("interface.dns", no_dns_manager()));
+  const std::array<std::pair<const char*, const std::vector<std::string>*>, 2>
+    lists{{{"interface.on_up", &interface.on_up},
+           {"interface.on_down", &interface.on_down}}};
+  for (const auto& [key, commands] : lists) {
+    if (commands->empty())
+      continue;
+    if (const auto trusted = check_roots_file(path); !trusted)
+      into.warnings.push_back(places.at(key, "the commands will not be run: "
+                                               + trusted.error().message));
+  }
+}
+
 } // namespace
 
 checked_config check_file(const std::string& path, pipe_patience patience) {
@@ -95,6 +115,7 @@ checked_config check_file(const std::string& path, pipe_patience patience) {
     checked.warnings.push_back(places.at(field, std::move(message)));
   check_control_files(config->control, places, checked);
   check_group(config->control, places, checked);
+  check_host(config->interface, path, places, checked);
   const auto by_place = [](const config_error& a, const config_error& b) {
     return std::pair{a.line, a.column} < std::pair{b.line, b.column};
   };

@@ -10,6 +10,7 @@
 #include "actors/overlay/start_overlay.hpp"
 #include "actors/packets/packet_port.hpp"
 #include "actors/peers/registry.hpp"
+#include "config/full_tunnel.hpp"
 #include "platform/network.hpp"
 #include "platform/udp_socket.hpp"
 #include "platform/unix_socket.hpp"
@@ -27,6 +28,7 @@ struct overlay_resources {
   std::string interface;                 ///< its name
   std::shared_ptr<const tun_device> tun; ///< null: there is a packet port
   packet_port_base port;                 ///< null: there is a TUN device
+  full_tunnel whole_traffic;             ///< that goes through the tunnel
   udp_sockets sockets;
   std::shared_ptr<udp_sockets> strangers; ///< null: `sockets` get everything
   std::optional<unix_listener> uapi;
@@ -74,6 +76,10 @@ private:
   void interface_ended(const std::string& why);
   void part_ended(const caf::down_msg& down);
   void tell_identity();
+  /// The host's resolver is of no use where the tunnel is its only way.
+  void choose_way_of_names(const interface_config& interface);
+  /// What nobody sets while the node runs, if it takes that now.
+  void note_missing_source_marks(const node_config& wanted);
   void begin_sessions_anew();
 
   // -- overlay_host.cpp --

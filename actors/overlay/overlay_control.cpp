@@ -25,6 +25,22 @@ std::size_t weight_of(const device_update& update,
   return weight;
 }
 
+/// Commands are run as root, which whoever asks for a change need not be.
+std::optional<field_error>
+find_new_commands(const interface_config& from, const interface_config& to) {
+  const auto refuse = [](std::string_view name) {
+    return field_error{
+      "interface." + std::string{name},
+      "commands come from the node's own file alone, when it starts: change "
+      "them there, and leave them as they are here"};
+  };
+  if (to.on_up != from.on_up)
+    return refuse(row_of<&interface_config::on_up>().name);
+  if (to.on_down != from.on_down)
+    return refuse(row_of<&interface_config::on_down>().name);
+  return std::nullopt;
+}
+
 } // namespace
 
 // -- requests ----------------------------------------------------------------
@@ -94,7 +110,11 @@ caf::result<config_changes> overlay::apply_all(const apply_config& asked) {
   change.whole->metrics = options_.config.metrics;
   change.dry_run = asked.dry_run;
   change.assured = asked.assured;
-  if (auto mistake = validate(*change.whole))
+  auto mistake = validate(*change.whole);
+  if (!mistake)
+    mistake
+      = find_new_commands(options_.config.interface, change.whole->interface);
+  if (mistake)
     return refused(to_error(std::move(*mistake)));
   if (asked.confirm_within.count() != 0 && !asked.dry_run) {
     if (auto reason = begin_trial(asked.confirm_within))

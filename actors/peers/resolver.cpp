@@ -1,6 +1,9 @@
 #include "actors/peers/resolver.hpp"
 
+#include "platform/direct_resolve.hpp"
+#include "platform/name_servers.hpp"
 #include "platform/resolve.hpp"
+#include "protocol/base/text.hpp"
 
 #include <algorithm>
 #include <system_error>
@@ -17,10 +20,13 @@ resolver::behavior_type resolver::make_behavior() {
   return {
     [this](const resolve_endpoint& request) { ask(request); },
     [this](const lookup_finished& result) {
+      if (!result.servers.empty())
+        servers_ = result.servers;
       schedule_.finished(result.host, loop().now());
       answer(result);
       proceed();
     },
+    [this](const lookup_way& way) { way_ = way; },
   };
 }
 
@@ -56,7 +62,7 @@ void resolver::proceed() {
   for (const auto& host : schedule_.begin(now)) {
     try {
       threads_.run("weft-resolve", caf::actor_cast<resolver_actor>(this),
-                   [host, how = how_] { return how(host); });
+                   [host, how = present_way()] { return how(host); });
     } catch (const std::system_error& error) {
       send(caf::actor_cast<resolver_actor>(this),
            lookup_finished{host, {}, error.what()});
@@ -96,6 +102,39 @@ void resolver::answer(const lookup_finished& result) {
                               result.error});
   }
   askers_.erase(found);
+}
+
+resolver::look_up resolver::present_way() const {
+  if (!way_.beside_tunnel)
+    return how_;
+  return [way = way_, servers = servers_](const host_endpoint& host) {
+    return look_up_beside_tunnel(host, way, servers);
+  };
+}
+
+lookup_finished
+resolver::look_up_beside_tunnel(const host_endpoint& host,
+                                const lookup_way& way,
+                                const std::vector<std::string>& last_known) {
+  if (!is_resolvable_name(host.host))
+    return look_up_by_system(host); // an address, for which nobody is asked
+  lookup_finished result{host, {}, {}, find_name_servers()};
+  std::erase_if(result.servers, [&](const std::string& server) {
+    return std::ranges::find(way.within, server) != way.within.end();
+  });
+  if (result.servers.empty())
+    result.servers = last_known;
+  if (result.servers.empty()) {
+    result.error = "this host has no name server but those in the tunnel";
+    return result;
+  }
+  auto found
+    = resolve_host_directly(host.host, host.port, {result.servers, way.mark});
+  if (found)
+    result.found = std::move(*found);
+  if (result.found.empty())
+    result.error = found ? "no address" : found.error().message;
+  return result;
 }
 
 lookup_finished resolver::look_up_by_system(const host_endpoint& host) {

@@ -27,6 +27,10 @@ public:
   void on_exit() override;
 
   static lookup_finished look_up_by_system(const host_endpoint& host);
+  /// `last_known` are asked where the host names none but those in the tunnel.
+  static lookup_finished
+  look_up_beside_tunnel(const host_endpoint& host, const lookup_way& way,
+                        const std::vector<std::string>& last_known);
 
 private:
   /// Who asked for a name, and whether they know that it takes long.
@@ -39,13 +43,16 @@ private:
   static host_key key_of(const host_endpoint& host) {
     return {host.host, host.port};
   }
+  look_up present_way() const;
   void ask(const resolve_endpoint& request);
   void forget(const public_key& peer, const host_endpoint& host);
   void proceed();
   void tell_of_delay(const host_endpoint& host);
   void answer(const lookup_finished& result);
 
-  look_up how_;
+  look_up how_; ///< unless names are looked up beside the tunnel
+  lookup_way way_;
+  std::vector<std::string> servers_; ///< that were asked so last
   lookup_schedule schedule_;
   off_loop threads_;
   std::map<host_key, std::unordered_map<public_key, waiting>> askers_;

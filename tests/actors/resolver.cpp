@@ -1,5 +1,6 @@
 #include "actors/peers/resolver.hpp"
 
+#include "platform/name_servers.hpp"
 #include "tests/actors/support.hpp"
 
 #include <condition_variable>
@@ -179,4 +180,16 @@ TEST_CASE("A resolver may end while it looks something up") {
     caf::anon_send(one.names, one.request(2, known));
     CHECK(one.home.end(one.names) == caf::exit_reason::user_shutdown);
   }
+}
+
+TEST_CASE("Beside the tunnel none of its own servers is asked") {
+  const lookup_way way{true, 0, find_name_servers()};
+  const host_endpoint named{"far.example.net", 51820};
+  const auto lost = resolver::look_up_beside_tunnel(named, way, {});
+  CHECK(lost.host == named);
+  CHECK(lost.found.empty());
+  CHECK(lost.error == "this host has no name server but those in the tunnel");
+  // For an address nobody is asked.
+  CHECK(resolver::look_up_beside_tunnel(known, way, {}).found
+        == std::vector{*parse_endpoint("192.0.2.7:51820")});
 }

@@ -15,11 +15,11 @@ class NameServer:
 
     TYPES = {1: socket.AF_INET, 28: socket.AF_INET6}
 
-    def __init__(self, test, namespace):
+    def __init__(self, test, namespace, address="127.0.0.1"):
         self.addresses = {}  # name -> [address]
         self.asked = 0
         self.socket = harness.in_namespace(namespace, lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-        self.socket.bind(("127.0.0.1", 53))
+        self.socket.bind((address, 53))
         self.thread = threading.Thread(target=self.serve, daemon=True)
         self.thread.start()
         test.stack.callback(self.close)
@@ -69,15 +69,18 @@ class Names(harness.NetnsTest):
         self.stack.callback(harness.remove_netns_folder)
         os.makedirs(folder)
         self.stack.callback(shutil.rmtree, folder)
-        with open(f"{folder}/resolv.conf", "w", encoding="utf-8") as file:
-            file.write("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
+        self.write_servers("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
         self.names = NameServer(self, self.left)
         self.far = harness.Device(self, "weftd", self.right)
         self.far.configure(port=51821, addresses=["10.200.0.2/24"])
         self.key = harness.genkey()
         self.far.set("peer", harness.pubkey(self.key), "allowed-ips", "10.200.0.1/32")
 
-    def start(self, more=""):
+    def write_servers(self, text):
+        with open(f"/etc/netns/{self.left.name}/resolv.conf", "w", encoding="utf-8") as file:
+            file.write(text)
+
+    def start(self, more="", peer="", interface=""):
         self.name = self.interface_name()
         self.text_file("near.key", self.key + "\n")
         self.text_file("near.yaml", f"""interface:
@@ -85,11 +88,13 @@ class Names(harness.NetnsTest):
   private_key_file: near.key
   listen: "[::]:51820"
   addresses: [10.200.0.1/24]
+{interface}
 peers:
   - public_key: {self.far.public_key}
     endpoint: far.example.net:51821
     allowed_ips: [10.200.0.2/32]
     persistent_keepalive: 1s
+{peer}
 {more}""")
         self.daemon = harness.Process(self, [harness.WEFTD, "--config", f"{self.folder}/near.yaml"], self.left)
         harness.wait_until(lambda: "is up" in self.daemon.output(), "weftd starts")
@@ -116,8 +121,7 @@ peers:
         self.assertEqual(self.endpoint(), "10.90.0.2:51821")
 
     def test_names_that_nobody_answers_for_hold_up_none_of_the_others(self):
-        with open(f"/etc/netns/{self.left.name}/resolv.conf", "w", encoding="utf-8") as file:
-            file.write("nameserver 127.0.0.1\noptions timeout:30 attempts:2\n")
+        self.write_servers("nameserver 127.0.0.1\noptions timeout:30 attempts:2\n")
         self.names.addresses["far.example.net"] = ["10.90.0.77"]  # nobody
         self.start("".join(f"  - {{public_key: {harness.pubkey(harness.genkey())}, endpoint: 'silent{i}.test:1'}}\n"
                            for i in range(40)))
@@ -144,6 +148,45 @@ peers:
         self.assert_pings(self.left, "10.200.0.2", 20)
         self.assertEqual(self.endpoint(), "10.90.0.2:51821")
         self.assertEqual(self.names.asked, asked)
+
+    def have_names_beside_the_tunnel(self):
+        """A server of the underlay, which only packets with the mark get to."""
+        self.names.close()
+        self.names = NameServer(self, self.right, "10.90.0.2")
+        self.names.addresses["far.example.net"] = ["10.90.0.2"]
+        self.write_servers("nameserver 10.64.0.1\nnameserver 10.90.0.2\n")
+        self.left.nft("add table ip beside", "add chain ip beside out { type filter hook output priority 0; }",
+                      "add rule ip beside out ip daddr 10.90.0.2 meta mark != 77 reject")
+
+    def test_with_a_full_tunnel_names_are_asked_for_beside_it(self):
+        self.have_names_beside_the_tunnel()
+        self.start(interface="  fwmark: 77\n  dns: [10.64.0.1]", peer="    default_route: true")
+        self.wait_for_ping(self.left, "10.200.0.2", 30)
+        self.assertEqual(self.endpoint(), "10.90.0.2:51821")
+
+    def test_servers_of_the_tunnel_alone_are_not_asked_for_the_way_into_it(self):
+        self.have_names_beside_the_tunnel()
+        self.write_servers("nameserver 10.64.0.1\n")
+        self.start(interface="  fwmark: 77\n  dns: [10.64.0.1]", peer="    default_route: true")
+        harness.wait_until(lambda: "this host has no name server but those in the tunnel" in self.daemon.output(),
+                           "that is told")
+        self.write_servers("nameserver 10.64.0.1\nnameserver 10.90.0.2\n")
+        self.wait_for_ping(self.left, "10.200.0.2", 30)
+
+    def test_without_a_full_tunnel_the_host_resolves_as_it_does(self):
+        self.have_names_beside_the_tunnel()
+        self.start(interface="  fwmark: 77")
+        harness.wait_until(lambda: "far.example.net:51821 not found" in self.daemon.output(), "the failure is logged")
+        self.assertEqual(self.names.asked, 0)
+
+    def test_where_a_peer_was_last_is_tried_before_anybody_is_asked(self):
+        self.have_names_beside_the_tunnel()
+        self.start(interface="  fwmark: 77", peer="    default_route: true")
+        self.wait_for_ping(self.left, "10.200.0.2", 30)
+        self.daemon.terminate()
+        self.names.close()
+        self.daemon = harness.Process(self, [harness.WEFTD, "--config", f"{self.folder}/near.yaml"], self.left)
+        self.wait_for_ping(self.left, "10.200.0.2", 30)
 
 
 if __name__ == "__main__":

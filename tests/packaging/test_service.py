@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """The packages on a machine with systemd: installed, run, upgraded, removed."""
 
+import glob
 import os
 import re
 import shutil
@@ -248,6 +249,60 @@ class Service(unittest.TestCase):
         self.machine.systemctl("kill", "--signal=KILL", "weft@a")
         wait_until(lambda: self.state("a") == "active" and self.main_pid("a") not in (0, pid), "a new process")
         self.wait_for_handshakes("a")
+
+    def add_to_interface(self, name, *lines):
+        path = f"/etc/weft/{name}.yaml"
+        self.machine.write(path, self.machine.read(path).replace(
+            "\n  listen:", "".join(f"\n  {line}" for line in lines) + "\n  listen:"))
+
+    def test_commands_are_run_outside_of_the_sandbox_and_after_sigkill_too(self):
+        self.configure()
+        # Where the node itself can write nothing.
+        for event in ("up", "down"):
+            self.add_to_interface("a", f"on_{event}: [\"/bin/sh -c 'echo $WEFT_INTERFACE $WEFT_EVENT >> /etc/seen'\"]")
+        self.start("a")
+        self.assertEqual(self.machine.read("/etc/seen"), "a up\n", self.log("a"))
+        pid = self.main_pid("a")
+        inside = ("nsenter", f"--target={pid}", "--mount", "--wd=/")
+        self.assertNotIn("weft-host", self.machine.run(*inside, "ls", "/run").stdout)
+        self.machine.systemctl("kill", "--signal=KILL", "weft@a")
+        wait_until(lambda: self.state("a") == "active" and self.main_pid("a") not in (0, pid), "a new process", 30)
+        self.machine.systemctl("stop", "weft@a")
+        self.assertEqual(self.machine.read("/etc/seen"), "a up\na down\n" * 2)
+        self.assertEqual(self.machine.run("find", "/run/weft-host", "-name", "a").stdout, "")
+
+    def test_a_command_that_fails_stops_no_node(self):
+        self.configure()
+        self.add_to_interface("a", "on_up: [/bin/false]")
+        self.start("a")
+        self.assertEqual(self.state("a"), "active")
+        self.assertIn("/bin/false failed with exit code 1", self.log("a"))
+
+    def test_systemd_resolved_asks_the_servers_of_a_node_while_it_runs(self):
+        packages = os.environ.get("WEFT_TEST_PACKAGES", "/var/cache/weft-tests")
+        found = glob.glob(f"{packages}/systemd-resolved_*.deb")
+        if not found:
+            self.skipTest(f"there is no package of systemd-resolved in {packages}; tools/setup downloads it")
+        shutil.copy(found[0], self.machine.path("/tmp/resolved.deb"))
+        # systemd itself may be of another revision.
+        self.machine.run("dpkg", "--install", "--force-depends", "/tmp/resolved.deb")
+        self.machine.systemctl("start", "dbus", "systemd-resolved")
+        self.configure()
+        self.add_to_interface("a", "dns: [10.64.0.1]")
+        self.add_to_interface("b", "dns: [10.64.0.2, corp.example.net]")
+        before = self.machine.read("/etc/resolv.conf")
+        self.start("a", "b")
+
+        def shown(name, what):
+            return self.machine.run("resolvectl", what, name).stdout.split(":", 1)[1].split()
+        self.assertEqual([shown("a", what) for what in ("dns", "domain", "default-route")],
+                         [["10.64.0.1"], ["~."], ["yes"]], self.log("a"))
+        self.assertEqual([shown("b", what) for what in ("dns", "domain", "default-route")],
+                         [["10.64.0.2"], ["corp.example.net"], ["no"]], self.log("b"))
+        self.machine.systemctl("kill", "--signal=KILL", "weft@b")
+        self.machine.systemctl("stop", "weft@a", "weft@b")
+        self.assertNotIn("10.64.0.", self.machine.run("resolvectl", "dns").stdout)
+        self.assertEqual(self.machine.read("/etc/resolv.conf"), before)
 
     def test_a_mistake_in_the_file_is_not_tried_again(self):
         self.configure()

@@ -48,18 +48,19 @@ _weft() {
 
   if ((COMP_CWORD == 1)); then
     words='genkey pubkey genpsk check import export status peers watch top peer
-      allow apply confirm reload save log-level shutdown context pki explain --help --version'
+      allow apply confirm reload save log-level shutdown context pki host explain --help --version'
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
     return
   fi
   case $command in
-    peer | allow | context | pki)
+    peer | allow | context | pki | host)
       if ((COMP_CWORD == 2)); then
         case $command in
           peer) words='add set remove reset' ;;
           allow) words='add remove' ;;
           context) words='list use' ;;
           pki) words='init issue renew revoke list' ;;
+          host) words='up down guard' ;;
         esac
         mapfile -t COMPREPLY < <(compgen -W "$words --help" -- "$current")
         return
@@ -72,7 +73,7 @@ _weft() {
     genkey | pubkey | genpsk) options='--json' ;;
     check) options='--strict --json' files=yes ;;
     export) options="$node --running --keys" files=yes ;;
-    import) options='--output --json' files=yes ;;
+    import) options='--output --strict --json' files=yes ;;
     status) options="$node --verbose" values=_weft_interfaces ;;
     peers | shutdown) options=$node values=_weft_interfaces ;;
     confirm) options=$node ;;
@@ -95,6 +96,7 @@ _weft() {
     'pki issue') options='--folder --json --role --host --days' ;;
     'pki renew') options='--folder --json --days' ;;
     'pki revoke' | 'pki list') options='--folder --json' ;;
+    'host up' | 'host down' | 'host guard') options='--config' ;;
   esac
 
   case $previous in
@@ -102,7 +104,7 @@ _weft() {
     --context | --other) values=_weft_contexts options='' words='' files='' ;;
     --role) values='' options='' words='operator viewer node' files='' ;;
     --certificate | --key | --ca | --revocations | --preshared-key-file | \
-      --output | -o | --socket-folder | --folder) values='' options='' words='' files=yes ;;
+      --output | -o | --socket-folder | --folder | --config) values='' options='' words='' files=yes ;;
     --at | --server-name | --timeout | --count | --interval | --name | \
       --endpoint | --allowed-ip | --allowed-ips | --keepalive | \
       --persistent-keepalive | --host | --days | --confirm) return ;;

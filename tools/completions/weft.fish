@@ -72,11 +72,14 @@ complete -c weft -n $first -a log-level -d 'Change how much the daemon logs'
 complete -c weft -n $first -a shutdown -d 'End the daemon'
 complete -c weft -n $first -a context -d 'Nodes to control from here'
 complete -c weft -n $first -a pki -d 'Certificates for remote control'
+complete -c weft -n $first -a host -d 'What a node needs of its host as root'
 complete -c weft -n $first -a explain -d 'Say what is wrong with a peer'
 complete -c weft -n '__weft_begins peer' -a 'add set remove reset'
 complete -c weft -n '__weft_begins allow' -a 'add remove'
 complete -c weft -n '__weft_begins context' -a 'list use'
 complete -c weft -n '__weft_begins pki' -a 'init issue renew revoke list'
+complete -c weft -n '__weft_begins host' -a 'up down guard'
+complete -c weft -n '__weft_is host' -l config -r -F -d 'Its file'
 
 # Which node they are for.
 for command in status peers watch top apply confirm reload save export log-level shutdown explain \
@@ -113,6 +116,7 @@ for command in genkey pubkey genpsk check import export
     complete -c weft -n "__weft_is $command" -l json -d 'Print JSON'
 end
 complete -c weft -n '__weft_is check' -l strict -d 'Take warnings for mistakes'
+complete -c weft -n '__weft_is import' -l strict -d 'Take what is left out for a mistake'
 for command in status peers watch top reload shutdown
     complete -c weft -n "__weft_begins $command" -a '(__weft_interfaces)'
 end

@@ -31,6 +31,7 @@ command_line::command_line()
   add_control_commands(*this);
   add_pki_commands();
   add_lock_commands();
+  add_host_commands();
 }
 
 CLI::App& command_line::add_to(CLI::App& above, const std::string& name,
@@ -154,6 +155,25 @@ void command_line::add_lock_commands() {
   unlock.add_flag("--all", lock_.all, "Lift all locks of this host");
   for (auto* each : {&lock, &unlock})
     each->add_flag("--json", lock_.json, "Print JSON, errors too");
+}
+
+void command_line::add_host_commands() {
+  auto& host = add_group("host", "What a node needs of its host as root: for "
+                                 "units and weftd");
+  const auto add_host
+    = [&](const std::string& name, const std::string& description,
+          int (*action)(const host_options&, const streams&)) {
+        auto& added
+          = add_to(host, name, description,
+                   [=, this](const streams& io) { return action(host_, io); });
+        added.add_option("NAME", host_.node, "Name of the node")->required();
+        added.add_option("--config", host_.config,
+                         "Its file (/etc/weft/NAME.yaml)");
+      };
+  add_host("up", "Set DNS servers and src_valid_mark, and run on_up", host_up);
+  add_host("down", "Undo it, and run on_down", host_down);
+  add_host("guard", "The one, and at the end of standard input the other",
+           host_guard);
 }
 
 int command_line::run(int argc, const char* const* argv, const streams& io) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "tools/weft/commands/commands.hpp"
+#include "tools/weft/commands/host_commands.hpp"
 #include "tools/weft/commands/lock_commands.hpp"
 
 #include <CLI/CLI.hpp>
@@ -39,6 +40,7 @@ private:
   void add_config_commands();
   void add_pki_commands();
   void add_lock_commands();
+  void add_host_commands();
 
   CLI::App app_;
   std::string file_;
@@ -47,6 +49,7 @@ private:
   bool json_ = false;
   pki_options pki_;
   lock_options lock_;
+  host_options host_;
   command chosen_;
 };
 

@@ -13,6 +13,7 @@
 #include "platform/privileges.hpp"
 #include "platform/thread.hpp"
 #include "tools/exit_codes.hpp"
+#include "tools/weftd/guardian.hpp"
 #include "tools/weftd/logging.hpp"
 
 #include <atomic>
@@ -251,6 +252,13 @@ public:
   bool failed() const {
     return failed_;
   }
+  /// Waits until it has ended, or for another signal.
+  void wait_for_end(const guardian& helper) {
+    if (!events_.watch(helper.descriptor(), interest::read, nullptr))
+      return;
+    while (!helper.has_ended() && next_end_signal() == 0)
+      std::ignore = events_.wait(true);
+  }
 
 private:
   supervisor(signal_watch signals, poller events)
@@ -286,6 +294,11 @@ int run_daemon(daemon_options options, background* parent) {
   auto waiting = supervisor::create();
   protect_memory(); // again, if this is a child in the background
   raise_file_limit();
+  std::vector<std::string> guardian_notes;
+  const auto helper
+    = options.needs_guardian
+        ? guardian::start(options.config, options.file, guardian_notes)
+        : guardian{};
   // Privileges are a thread's: no other has started yet, not even the log's.
   const auto notes = reduce_privileges(privileges_for(options));
   // The log has a thread, too.
@@ -298,8 +311,9 @@ int run_daemon(daemon_options options, background* parent) {
     log->critical("{}", (waiting ? notes.error() : waiting.error()).message);
     return exit_failure;
   }
-  for (const auto& note : *notes)
-    log->warn("{}", note);
+  for (const auto* list : {&*notes, &std::as_const(guardian_notes)})
+    for (const auto& note : *list)
+      log->warn("{}", note);
   actor_config config;
   caf::actor_system system{config};
   const auto peers = options.config.peers.size();
@@ -365,6 +379,7 @@ int run_daemon(daemon_options options, background* parent) {
             running->port, peers);
   tell_failures_no_longer();
   notify_service_manager("READY=1");
+  helper.node_works();
   if (parent != nullptr) {
     log->flush(); // standard error may be gone afterwards
     parent->ready();
@@ -386,6 +401,9 @@ int run_daemon(daemon_options options, background* parent) {
       log->warn("{}", done.error().message);
   }
   log->info("interface {} is gone", running->interface);
+  helper.node_ended();
+  if (helper.is_there())
+    (*waiting)->wait_for_end(helper);
   tell_lock(interface, *log);
   return (*waiting)->failed() ? exit_failure : exit_fine;
 }

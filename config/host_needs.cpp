@@ -1,0 +1,13 @@
+#include "config/host_needs.hpp"
+
+#include "config/full_tunnel.hpp"
+
+namespace weft {
+
+bool needs_root(const node_config& config) {
+  const auto& interface = config.interface;
+  return full_tunnel_of(config).v4 || !interface.dns.empty()
+         || !interface.on_up.empty() || !interface.on_down.empty();
+}
+
+} // namespace weft

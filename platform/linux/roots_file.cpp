@@ -1,0 +1,57 @@
+#include "platform/roots_file.hpp"
+
+#include "platform/linux/ownership.hpp"
+
+#include <cerrno>
+#include <filesystem>
+
+namespace weft {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+result<void> check_part(const fs::path& part, bool may_be_sticky) {
+  struct stat info {};
+  if (::stat(part.c_str(), &info) != 0)
+    return tl::unexpected(
+      make_system_error(errno, "Cannot look at " + part.string()));
+  if (info.st_uid != 0)
+    return tl::unexpected(
+      system_error{EPERM, part.string() + " is not root's; run: chown root "
+                            + part.string()});
+  const bool is_sticky = (info.st_mode & S_ISVTX) != 0;
+  if (is_writable_for_others(info) && !(may_be_sticky && is_sticky))
+    return tl::unexpected(
+      system_error{EPERM, "others than root can write to " + part.string()
+                            + "; run: chmod go-w " + part.string()});
+  return {};
+}
+
+/// The file, its folder, and those above it.
+result<void> check_parts(const fs::path& file) {
+  if (auto fine = check_part(file, false); !fine)
+    return fine;
+  auto folder = file.parent_path();
+  auto fine = check_part(folder, false);
+  while (fine && folder.has_relative_path()) {
+    folder = folder.parent_path();
+    fine = check_part(folder, true);
+  }
+  return fine;
+}
+
+} // namespace
+
+result<void> check_roots_file(const std::string& path) {
+  std::error_code failed;
+  const auto real = fs::canonical(path, failed);
+  if (failed)
+    return tl::unexpected(
+      make_system_error(failed.value(), "Cannot look at " + path));
+  if (auto fine = check_parts(real); !fine)
+    return fine;
+  return check_parts(fs::absolute(path).lexically_normal());
+}
+
+} // namespace weft

@@ -1,0 +1,36 @@
+// Other programs, run to their end.
+#pragma once
+
+#include "platform/error.hpp"
+#include "platform/file_descriptor.hpp"
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+namespace weft {
+
+struct program_call {
+  std::vector<std::string> words;       ///< the first is a path
+  std::vector<std::string> environment; ///< all of it: `NAME=VALUE`
+  std::string input;                    ///< at most 4096 bytes
+  std::chrono::milliseconds patience{std::chrono::seconds{30}};
+};
+
+/// Runs a program in a session of its own, in the folder `/`, with no
+/// descriptors but the three: `input` to read, and this process's standard
+/// error to write to.  After `patience` it is killed, with what belongs to its
+/// process group.  An error says that it could not be started, what it exited
+/// with, or that it took too long.  Blocks.
+result<void> run_program(const program_call& call);
+
+/// Starts a program in the same way, which goes on by itself: it reads what is
+/// written to the descriptor, and to read from that tells when it has ended.
+/// Nobody has to wait for it.
+result<file_descriptor> start_companion(const std::vector<std::string>& words);
+
+/// The program of this name beside the one that runs: in its folder, or in
+/// `../bin` of it; empty if there is none.
+std::string find_companion(const std::string& name);
+
+} // namespace weft

@@ -1,0 +1,259 @@
+#!/usr/bin/python3
+"""What takes root: commands, DNS servers and src_valid_mark, done by `weft host`, and undone however a node ends."""
+
+import contextlib
+import os
+
+import harness
+import nodes
+import resolvconf
+
+NOTES = "/run/weft-host"
+
+
+class HostTest(harness.NetnsTest):
+    def setUp(self):
+        super().setUp()
+        os.chmod(self.folder, 0o755)
+        self.left, self.right = nodes.pair(self, start=False)
+        self.seen = f"{self.folder}/seen"
+        self.stack.callback(self.forget)
+
+    def forget(self):
+        with contextlib.suppress(OSError):
+            os.unlink(f"{NOTES}/{self.left.name}")
+
+    def noted(self):
+        return os.path.exists(f"{NOTES}/{self.left.name}")
+
+    def helper(self, *arguments, code=0, host=None):
+        result = (host or self.left.home).run(harness.WEFT, "host", *arguments, check=False)
+        self.assertEqual(result.returncode, code, result.stdout + result.stderr)
+        return result.stderr
+
+    def lines(self):
+        with contextlib.suppress(FileNotFoundError), open(self.seen) as file:
+            return file.read().splitlines()
+        return []
+
+    def wait_for_lines(self, expected):
+        harness.wait_until(lambda: len(self.lines()) >= len(expected), f"{expected} in {self.seen}", 30)
+        self.assertEqual(self.lines(), expected)
+
+    def says(self, text):
+        """A command that writes a line."""
+        return f"/bin/sh -c 'echo {text} >> {self.seen}'"
+
+
+class Commands(HostTest):
+    def test_commands_run_when_the_node_works_and_when_it_has_ended(self):
+        self.left.write(
+            on_up=[self.says("up $WEFT_INTERFACE $WEFT_EVENT"), "/bin/false", self.says("next")],
+            on_down=[self.says("down $WEFT_CONFIG $WEFT_EVENT")])
+        self.left.start()
+        self.wait_for_lines([f"up {self.left.name} up", "next"])
+        self.left.logs("/bin/false failed with exit code 1")
+        self.assertEqual(os.stat(f"{NOTES}/{self.left.name}").st_mode & 0o777, 0o600)
+        self.assertEqual(os.stat(NOTES).st_mode & 0o777, 0o700)
+        self.assertEqual(self.left.process.terminate(), 0)
+        # weftd has waited for them.
+        self.assertEqual(self.lines()[2:], [f"down {self.left.file} down"])
+        self.assertFalse(self.noted())
+
+    def test_commands_for_the_end_run_after_sigkill_too(self):
+        self.left.write(on_down=[self.says("down")])
+        self.left.start()
+        harness.wait_until(self.noted, "a note")
+        self.left.process.kill()
+        self.wait_for_lines(["down"])
+        harness.wait_until(lambda: not self.noted(), "the note is gone")
+        harness.wait_until(lambda: not self.left.home.processes(), "nothing goes on")
+
+    def test_a_command_gets_to_know_what_is_documented_and_has_nothing_else(self):
+        self.left.write(fwmark=77, on_up=[f"/bin/sh -c 'env | sort > {self.seen}'",
+                                          f"/bin/sh -c 'exec ls /proc/self/fd >> {self.seen}'",
+                                          f"/bin/sh -c 'cat >> {self.seen}; pwd >> {self.seen}'"])
+        self.left.start(environment={"SECRET": "1"})
+        self.wait_for_lines(["PWD=/", f"WEFT_CONFIG={self.left.file}", "WEFT_EVENT=up",
+                             f"WEFT_INTERFACE={self.left.name}", "WEFT_MARK=77", "0", "1", "2", "3", "/"])  # ls has one of its own
+
+    def test_commands_of_a_file_that_others_can_change_are_not_run(self):
+        self.left.write(on_up=[self.says("up")])
+        for path in (self.folder, self.left.file):
+            with self.subTest(path):
+                before = os.stat(path).st_mode & 0o777
+                os.chmod(path, before | 0o020)
+                said = self.helper("up", self.left.name, "--config", self.left.file, code=1)
+                self.assertIn(f"others than root can write to {path}; run: chmod go-w {path}", said)
+                checked = self.left.home.run(harness.WEFT, "check", self.left.file)
+                self.assertIn("interface.on_up: the commands will not be run: others than root", checked.stderr)
+                os.chmod(path, before)
+        os.chown(self.folder, 1, 1)
+        self.assertIn("is not root's", self.helper("up", self.left.name, "--config", self.left.file, code=1))
+        os.chown(self.folder, 0, 0)
+        self.assertEqual(self.lines(), [])
+        self.assertFalse(self.noted())
+
+    def test_operators_cannot_change_commands_and_a_reload_says_when_they_change(self):
+        self.left.write(on_up=[self.says("up")])
+        self.left.start()
+        other = f"{self.folder}/other.yaml"
+        with open(self.left.file) as file:
+            text = file.read()
+        for changed in (text.replace("echo up", "echo evil"), text.replace('"on_up"', '"on_down"')):
+            self.text_file("other.yaml", changed)
+            for more in ((), ("--dry-run",)):
+                said = self.left.weft("apply", other, *more, code=None)
+                self.assertIn("commands come from the node's own file alone", said)
+        self.text_file("other.yaml", text)
+        self.left.weft("apply", other)
+        self.left.write(on_up=[self.says("later")])
+        self.assertIn("interface.on_up: stays as it is until weftd is restarted", self.left.weft("reload"))
+        self.wait_for_lines(["up"])
+
+    def test_the_helper_has_no_key_and_no_descriptor_of_weftds(self):
+        self.left.write(on_down=[self.says("down")])
+        self.left.start()
+        harness.wait_until(lambda: self.noted() and len(self.left.home.processes()) == 2, "it waits for the end")
+        guard, = (pid for pid in self.left.home.processes() if pid != self.left.process.pid)
+        self.assertEqual(sorted(os.listdir(f"/proc/{guard}/fd")), ["0", "1", "2"])
+        self.assertEqual(open(f"/proc/{guard}/environ").read(), "")
+        needle = self.left.private_key.encode()
+        with open(f"/proc/{guard}/maps") as maps, open(f"/proc/{guard}/mem", "rb") as memory:
+            for line in maps:
+                bounds, rights = line.split()[:2]
+                if not rights.startswith("rw"):
+                    continue
+                begin, end = (int(part, 16) for part in bounds.split("-"))
+                memory.seek(begin)
+                self.assertNotIn(needle, memory.read(end - begin), line)
+
+    def test_nothing_goes_on_for_a_file_that_has_nothing_of_this(self):
+        self.left.start()
+        self.assertEqual(self.left.home.processes(), [self.left.process.pid])
+        self.left.process.terminate()
+        self.assertFalse(self.noted())
+
+    def test_under_a_manager_that_runs_the_helper_weftd_starts_none(self):
+        self.left.write(on_up=[self.says("up")], on_down=[self.says("down")])
+        self.left.process = harness.Process(self, [harness.WEFTD, "--config", self.left.file, "--no-helper"],
+                                            self.left.home)
+        self.left.wait_ready()
+        self.assertEqual(self.left.home.processes(), [self.left.process.pid])
+        self.helper("up", self.left.name, "--config", self.left.file)
+        self.helper("up", self.left.name, "--config", self.left.file)  # as after a restart
+        self.left.process.kill()
+        os.unlink(self.left.file)
+        self.helper("down", self.left.name)
+        self.helper("down", self.left.name)
+        self.assertEqual(self.lines(), ["up", "down", "up", "down"])
+
+    def test_nobody_but_root_and_no_odd_name_is_served(self):
+        for name in ("../x", ".x", "a/b"):
+            self.assertIn("is no name of a node", self.helper("down", name, code=2))
+        result = harness.run("setpriv", "--reuid=nobody", "--clear-groups", harness.WEFT, "host", "down", "x",
+                             check=False)
+        self.assertIn("run it as root", result.stderr)
+        self.assertEqual(result.returncode, 4)
+
+
+class SourceMarks(HostTest):
+    def read(self, link, key="src_valid_mark"):
+        return self.left.home.run("cat", f"/proc/sys/net/ipv4/conf/{link}/{key}").stdout.strip()
+
+    def set(self, **values):
+        self.left.home.sysctl(**{f"ipv4__conf__{key}": value for key, value in values.items()})
+
+    def setUp(self):
+        super().setUp()
+        self.left.home.ip("link", "add", "loose0", "type", "veth", "peer", "loose1")
+        self.left.peers[0]["default_route"] = True
+        self.set(all__rp_filter=0, net0__rp_filter=1, loose0__rp_filter=2)
+
+    def test_links_with_a_strict_filter_look_at_marks_while_the_node_runs(self):
+        self.left.start()
+        harness.wait_until(lambda: self.read("net0") == "1", "it is set")
+        self.assertEqual([self.read(link) for link in ("all", "default", "loose0", "lo", self.left.name)], ["0"] * 5)
+        self.left.process.kill()
+        harness.wait_until(lambda: self.read("net0") == "0", "it is put back")
+
+    def test_a_strict_filter_for_all_counts_for_those_that_are_less(self):
+        self.set(all__rp_filter=1, net0__rp_filter=0)
+        self.left.start()
+        harness.wait_until(lambda: self.read("net0") == "1", "it is set")
+        self.assertEqual(self.read("loose0"), "0")
+        self.left.process.terminate()
+        self.assertEqual(self.read("net0"), "0")
+
+    def test_what_somebody_else_has_set_stays(self):
+        self.set(net0__src_valid_mark=1)
+        self.left.start()
+        self.left.process.terminate()
+        self.assertEqual(self.read("net0"), "1", "it was so before")
+        self.set(net0__src_valid_mark=0)
+        self.left.start()
+        harness.wait_until(self.noted, "a note")
+        harness.wait_until(lambda: self.read("net0") == "1", "it is set")
+        self.set(net0__src_valid_mark=0)
+        self.left.process.terminate()
+        self.assertEqual(self.read("net0"), "0")
+
+    def test_a_link_that_two_nodes_need_it_of_keeps_it_for_the_other(self):
+        self.left.start()
+        harness.wait_until(lambda: self.read("net0") == "1", "it is set")
+        self.helper("up", f"{self.left.name}-two", "--config", self.left.file)
+        self.left.process.terminate()
+        self.assertEqual(self.read("net0"), "1")
+        self.helper("down", f"{self.left.name}-two")
+        self.assertEqual(self.read("net0"), "0")
+
+    def test_where_settings_are_read_only_a_line_has_the_remedy(self):
+        self.left.write()
+        said = self.left.home.run("unshare", "-m", "sh", "-c",
+                                  "mount --bind /proc/sys /proc/sys && mount -o remount,bind,ro /proc/sys && "
+                                  f"exec {harness.WEFT} host up {self.left.name} --config {self.left.file}",
+                                  check=False).stderr
+        self.assertIn("Cannot write /proc/sys/net/ipv4/conf/net0/src_valid_mark: Read-only file system", said)
+        self.assertIn("--sysctl net.ipv4.conf.all.src_valid_mark=1", said)
+        self.helper("down", self.left.name)
+
+    def test_a_full_tunnel_that_a_reload_turns_on_is_told_what_it_lacks(self):
+        self.left.peers[0]["default_route"] = False
+        self.left.start()
+        self.left.peers[0]["default_route"] = True
+        self.left.write()
+        said = self.left.weft("reload", code=None)
+        if "--yes" in said:
+            said = self.left.weft("reload", "--yes")
+        self.assertIn("whose rp_filter is 1, until weftd is restarted", said)
+
+
+class Dns(HostTest):
+    def test_a_host_without_a_manager_is_told(self):
+        if any(os.path.exists(f"{folder}/resolvconf") for folder in ("/usr/sbin", "/usr/bin")):
+            self.skipTest("this host has resolvconf")
+        self.left.write(dns=["10.64.0.1"])
+        checked = self.left.home.run(harness.WEFT, "check", self.left.file, check=False)
+        self.assertEqual(checked.returncode, 2)
+        self.assertIn("interface.dns: this host has nothing to set DNS servers with", checked.stderr)
+        self.left.start()
+        self.left.logs("interface.dns: this host has nothing to set DNS servers with")
+
+    def test_openresolv_is_given_the_servers_and_loses_them_again(self):
+        self.left.write(dns=["10.64.0.1", "corp.example.net"])
+        self.left.peers[0]["default_route"] = True
+        self.left.start(*resolvconf.view(self))
+        # A process that sees what the node sees, also when that has ended.
+        keeper = harness.Process(self, ["nsenter", f"--target={self.left.process.pid}", "--mount", "sleep", "300"])
+        harness.wait_until(lambda: os.readlink(f"/proc/{keeper.pid}/exe").endswith("/sleep"), "a process beside it")
+        inside = ("nsenter", f"--target={keeper.pid}", "--mount")
+        harness.wait_until(lambda: "nameserver 10.64.0.1" in resolvconf.servers(*inside), "its server is asked")
+        self.assertEqual(resolvconf.servers(*inside), ["search corp.example.net", "nameserver 10.64.0.1"],
+                         "and no other")
+        self.left.process.kill()
+        harness.wait_until(lambda: resolvconf.servers(*inside) == ["nameserver 192.0.2.53"],
+                           "the former server is back")
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -1,0 +1,109 @@
+#include "platform/program.hpp"
+
+#include "support.hpp"
+
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <fstream>
+#include <sstream>
+
+using namespace weft;
+using namespace weft::test;
+using namespace std::chrono_literals;
+using Catch::Contains;
+using Catch::Equals;
+
+namespace {
+
+program_call shell(const std::string& script) {
+  return {{"/bin/sh", "-c", script}, {}, {}, 60s};
+}
+
+std::string text_of(const std::string& path) {
+  std::ifstream in(path);
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+} // namespace
+
+TEST_CASE("A program gets its words, its environment and its input, and no "
+          "more") {
+  const temporary_folder folder;
+  const auto out = folder.path() + "/out";
+  auto call
+    = shell("exec >" + out
+            + "; echo $NAME; env | grep -c .; cat; pwd; ls /proc/self/fd"
+              "; grep SigBlk /proc/self/status");
+  call.environment = {"NAME=a b"};
+  call.input = "from here\n";
+  const file_descriptor open{::dup(2)}; // without O_CLOEXEC
+  REQUIRE(run_program(call));
+  CHECK_THAT(text_of(out),
+             Equals("a b\n2\nfrom here\n/\n0\n1\n2\n3\n" // PWD; ls has its own
+                    "SigBlk:\t0000000000000000\n"));
+}
+
+TEST_CASE("What became of a program that failed is told") {
+  const auto error_of = [](const program_call& call) {
+    const auto done = run_program(call);
+    REQUIRE_FALSE(done);
+    return done.error().message;
+  };
+  CHECK_THAT(error_of(shell("exit 3")),
+             Equals("/bin/sh failed with exit code 3"));
+  const auto former = std::signal(SIGPIPE, SIG_IGN); // is not handed on
+  CHECK_THAT(error_of(shell("kill -PIPE $$")),
+             Equals("/bin/sh was ended by signal 13"));
+  std::signal(SIGPIPE, former);
+  CHECK_THAT(error_of({{"/nowhere/at/all"}, {}, {}}),
+             Contains("Cannot run /nowhere/at/all: No such file"));
+}
+
+TEST_CASE("A program that takes too long is killed with those it started") {
+  const temporary_folder folder;
+  const auto out = folder.path() + "/out";
+  auto call = shell("sleep 300 & echo $! >" + out + "; wait");
+  call.patience = 1s;
+  const auto done = run_program(call);
+  REQUIRE_FALSE(done);
+  CHECK(done.error().code == ETIMEDOUT);
+  CHECK_THAT(done.error().message, Contains("/bin/sh did not end within 1 s"));
+  // Who is dead is waited for by the system's first process.
+  const auto state
+    = "/proc/" + std::to_string(std::stoi(text_of(out))) + "/status";
+  const auto end = std::chrono::steady_clock::now() + 60s;
+  const auto is_dead = [&] {
+    const auto text = text_of(state);
+    return text.empty() || text.find("State:\tZ") != std::string::npos;
+  };
+  while (!is_dead() && std::chrono::steady_clock::now() < end)
+    ::usleep(1000);
+  CHECK(is_dead());
+}
+
+TEST_CASE("A companion reads what is written to it, and tells of its end") {
+  const temporary_folder folder;
+  const auto out = folder.path() + "/out";
+  const auto way
+    = start_companion({"/bin/sh", "-c", "read line; echo $line >" + out});
+  REQUIRE(way);
+  pollfd asked{way->get(), POLLIN, 0};
+  CHECK(::poll(&asked, 1, 0) == 0);
+  REQUIRE(::write(way->get(), "word\n", 5) == 5);
+  CHECK(::poll(&asked, 1, 60'000) == 1);
+  CHECK(text_of(out) == "word\n");
+  CHECK_FALSE(start_companion({"/nowhere/at/all"}));
+}
+
+TEST_CASE("A companion is looked for beside the program that runs") {
+  CHECK_THAT(find_companion("test_platform") + find_companion("mini_platform"),
+             Contains("_platform"));
+  CHECK(find_companion("no-such-program").empty());
+}

@@ -1,0 +1,123 @@
+#include "tools/weft/commands/host_commands.hpp"
+
+#include "actors/overlay/config_files.hpp"
+#include "platform/accounts.hpp"
+#include "platform/files.hpp"
+#include "platform/program.hpp"
+#include "tools/weft/failure.hpp"
+#include "tools/weft/host/host_helper.hpp"
+#include "tools/weft/places/connection.hpp"
+#include "tools/weft/places/requests.hpp"
+
+#include <cerrno>
+#include <csignal>
+#include <filesystem>
+#include <istream>
+#include <ostream>
+#include <tuple>
+
+namespace weft {
+
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+/// Not in /run/weft, where a node that was taken over can write: what is noted
+/// is done as root.
+constexpr auto notes_folder = "/run/weft-host";
+
+/// Both together wait for commands, and for other programs a little.
+constexpr auto patience_for_helper = 120s;
+
+std::optional<failure> objection_to(const host_options& options) {
+  if (own_user() != 0)
+    return failure{exit_forbidden, EPERM,
+                   "what a node needs of its host is root's to do: run it as "
+                   "root"};
+  const auto& node = options.node;
+  if (node.empty() || node.starts_with('.')
+      || node.find('/') != std::string::npos)
+    return mistake(
+      "'" + node
+      + "' is no name of a node; that of its file without .yaml is "
+        "expected");
+  return std::nullopt;
+}
+
+std::string file_of(const host_options& options) {
+  return options.config.empty() ? "/etc/weft/" + options.node + ".yaml"
+                                : fs::absolute(options.config).string();
+}
+
+/// Of the running node, or as its file has it.
+std::uint32_t mark_of(const node_config& config) {
+  connection_options where;
+  where.interface = config.interface.name;
+  where.socket_folder = config.control.socket_folder;
+  where.timeout = 5s;
+  const auto place = find_node(where);
+  if (!place)
+    return config.interface.fwmark;
+  connections all;
+  const auto status = ask_status(all.prepare(*place, where));
+  return status ? status->fwmark : config.interface.fwmark;
+}
+
+/// Calls `action` with a helper; the exit code says whether all went well.
+int with_helper(const streams& io,
+                const std::function<void(host_helper&)>& action) {
+  int code = exit_fine;
+  host_helper helper{notes_folder, [&](const std::string& sentence) {
+                       code = report({exit_failure, 0, sentence}, false, io);
+                     }};
+  action(helper);
+  return code;
+}
+
+} // namespace
+
+int host_up(const host_options& options, const streams& io) {
+  if (const auto objection = objection_to(options))
+    return report(*objection, false, io);
+  const auto file = file_of(options);
+  const auto config = load_yaml(file);
+  if (!config) {
+    for (const auto& error : config.error())
+      io.err << to_string(error) << '\n';
+    return exit_mistaken;
+  }
+  return with_helper(io, [&](host_helper& helper) {
+    helper.up(options.node, *config, file, [&] { return mark_of(*config); });
+  });
+}
+
+int host_down(const host_options& options, const streams& io) {
+  if (const auto objection = objection_to(options))
+    return report(*objection, false, io);
+  return with_helper(io,
+                     [&](host_helper& helper) { helper.down(options.node); });
+}
+
+int host_guard(const host_options& options, const streams& io) {
+  if (const auto objection = objection_to(options))
+    return report(*objection, false, io);
+  // Whoever ends weftd does not mean what cleans up after it.
+  for (const int signal : {SIGHUP, SIGINT, SIGTERM})
+    std::signal(signal, SIG_IGN);
+  const auto run = [&](const char* verb) {
+    program_call call;
+    call.words = {find_companion("weft"), "host",     verb,
+                  options.node,           "--config", file_of(options)};
+    call.patience = patience_for_helper;
+    // It has said itself what failed.
+    return run_program(call).has_value() ? exit_fine : exit_failure;
+  };
+  if (io.in.get() == std::istream::traits_type::eof())
+    return exit_fine; // the node never worked
+  run("up");
+  std::ignore = io.in.get(); // weftd's word, or its end
+  return run("down");
+}
+
+} // namespace weft

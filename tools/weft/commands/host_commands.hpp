@@ -1,0 +1,25 @@
+// The commands that units and weftd run, for what takes more than a node may.
+#pragma once
+
+#include "tools/weft/commands/commands.hpp"
+
+#include <string>
+
+namespace weft {
+
+struct host_options {
+  std::string node;   ///< its name
+  std::string config; ///< its file; empty: /etc/weft/NODE.yaml
+};
+
+/// Does what the node's file asks of the host.
+int host_up(const host_options& options, const streams& io);
+
+/// Undoes it, whether there is such a file or not.
+int host_down(const host_options& options, const streams& io);
+
+/// Does it once a byte comes from standard input, where weftd writes, and
+/// undoes it with the next one, or at the end of that, which is weftd's.
+int host_guard(const host_options& options, const streams& io);
+
+} // namespace weft

@@ -1,0 +1,207 @@
+#include "tools/weft/host/host_helper.hpp"
+
+#include "config/command_words.hpp"
+#include "config/full_tunnel.hpp"
+#include "config/host_needs.hpp"
+#include "platform/files.hpp"
+#include "platform/links.hpp"
+#include "platform/program.hpp"
+#include "platform/roots_file.hpp"
+#include "platform/source_marks.hpp"
+#include "tools/weft/host/dns_calls.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+
+namespace weft {
+
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+/// One command, and all of a list together: a service manager waits for them.
+constexpr std::chrono::milliseconds patience_for_one = 30s;
+constexpr std::chrono::milliseconds patience_for_all = 60s;
+
+bool is_empty(const host_note& note) {
+  return note.marked.empty() && note.commands.empty()
+         && note.dns.what == dns_manager::kind::none;
+}
+
+/// All that a command gets to know.
+std::vector<std::string>
+environment_of(const host_note& note, const char* event) {
+  return {"WEFT_INTERFACE=" + note.interface, "WEFT_CONFIG=" + note.config,
+          "WEFT_MARK=" + std::to_string(note.mark),
+          std::string{"WEFT_EVENT="} + event};
+}
+
+} // namespace
+
+void host_helper::up(const std::string& node, const node_config& config,
+                     const std::string& file, const find_mark& mark) {
+  down(node);
+  if (!needs_root(config) || !tell_of(make_private_folder(folder_)))
+    return;
+  auto note = note_for(config, file);
+  const bool has_commands = may_run_commands(config.interface, file);
+  if (has_commands) {
+    note.mark = mark();
+    note.commands = config.interface.on_down;
+  }
+  {
+    const auto lock = lock_folder(folder_);
+    if (!tell_of(lock))
+      return;
+    note.marked = links_to_mark(config, node);
+    // Beforehand: whoever is killed half-way leaves nothing that is not noted.
+    if (!is_empty(note))
+      write_note(node, note);
+    for (const auto& link : note.marked)
+      tell_of(set_source_mark(link, true));
+    set_dns(note, config);
+  }
+  if (has_commands)
+    run_commands(note, config.interface.on_up, "up");
+}
+
+/// Without what is found out under the lock.
+host_note
+host_helper::note_for(const node_config& config, const std::string& file) {
+  host_note note;
+  note.interface = config.interface.name;
+  note.config = file;
+  if (config.interface.dns.empty())
+    return note;
+  note.dns = find_dns_manager();
+  if (note.dns.what == dns_manager::kind::none)
+    failed_("interface.dns: " + no_dns_manager());
+  return note;
+}
+
+bool host_helper::may_run_commands(const interface_config& interface,
+                                   const std::string& file) {
+  if (interface.on_up.empty() && interface.on_down.empty())
+    return false;
+  const auto trusted = check_roots_file(file);
+  if (!trusted)
+    failed_("the commands of on_up and on_down are not run: "
+            + trusted.error().message);
+  return trusted.has_value();
+}
+
+std::vector<std::string>
+host_helper::links_to_mark(const node_config& config, const std::string& node) {
+  std::vector<std::string> links;
+  if (!full_tunnel_of(config).v4)
+    return links;
+  for (auto& link : find_strict_links(config.interface.name))
+    if (!has_source_mark(link) || is_marked_for_another(link, node))
+      links.push_back(std::move(link));
+  return links;
+}
+
+void host_helper::set_dns(const host_note& note, const node_config& config) {
+  if (note.dns.what == dns_manager::kind::none)
+    return;
+  const auto wish
+    = wish_for(config.interface.dns, full_tunnel_of(config).any());
+  for (const auto& call : calls_to_set(note.dns, note.interface, wish)) {
+    if (const auto done = run_program(call); !done) {
+      failed_("interface.dns: " + done.error().message);
+      return;
+    }
+  }
+}
+
+void host_helper::down(const std::string& node) {
+  std::error_code ignored;
+  if (!fs::exists(path_of(node), ignored))
+    return;
+  std::optional<host_note> note;
+  {
+    const auto lock = lock_folder(folder_);
+    if (!tell_of(lock))
+      return;
+    note = read_note(node);
+    if (note)
+      undo(*note, node);
+    fs::remove(path_of(node), ignored);
+  }
+  if (note)
+    run_commands(*note, note->commands, "down");
+}
+
+/// What somebody else has changed meanwhile stays as it is.
+void host_helper::undo(const host_note& note, const std::string& node) {
+  for (const auto& link : note.marked)
+    if (has_source_mark(link) && !is_marked_for_another(link, node))
+      tell_of(set_source_mark(link, false));
+  // systemd-resolved forgets a link that is gone.
+  const bool is_known = note.dns.what == dns_manager::kind::resolvconf
+                        || (note.dns.what == dns_manager::kind::resolved
+                            && find_link(note.interface));
+  if (is_known) {
+    const auto done = run_program(call_to_undo(note.dns, note.interface));
+    if (!done)
+      failed_("interface.dns: " + done.error().message);
+  }
+}
+
+/// Two nodes may need it of one link.
+bool host_helper::is_marked_for_another(const std::string& link,
+                                        const std::string& node) {
+  std::error_code failed;
+  for (const auto& entry : fs::directory_iterator(folder_, failed)) {
+    const auto other = entry.path().filename().string();
+    if (other == node || other.starts_with('.'))
+      continue;
+    const auto note = read_note(other);
+    if (note
+        && std::find(note->marked.begin(), note->marked.end(), link)
+             != note->marked.end())
+      return true;
+  }
+  return false;
+}
+
+std::optional<host_note> host_helper::read_note(const std::string& node) {
+  const auto text = load_file(path_of(node), file_privacy::owner_only);
+  if (!tell_of(text))
+    return std::nullopt;
+  auto note = parse_note(text->view());
+  if (!note) {
+    failed_(path_of(node) + " is not understood: " + note.error());
+    return std::nullopt;
+  }
+  return std::move(*note);
+}
+
+void host_helper::write_note(const std::string& node, const host_note& note) {
+  tell_of(replace_file(path_of(node), format_note(note), 0600));
+}
+
+void host_helper::run_commands(const host_note& note,
+                               std::span<const std::string> lines,
+                               const char* event) {
+  using clock = std::chrono::steady_clock;
+  const auto end = clock::now() + patience_for_all;
+  for (const auto& line : lines) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+      end - clock::now());
+    if (left <= 0ms) {
+      failed_("not run, as the commands before took too long: " + line);
+      continue;
+    }
+    const auto words = split_command(line);
+    program_call call;
+    call.words = words ? *words : std::vector<std::string>{line};
+    call.environment = environment_of(note, event);
+    call.patience = std::min(patience_for_one, left);
+    tell_of(run_program(call));
+  }
+}
+
+} // namespace weft

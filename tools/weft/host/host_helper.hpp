@@ -1,0 +1,65 @@
+// What a node needs of its host that takes more than CAP_NET_ADMIN: done as
+// root once the node works, and undone when it has ended, however it did.
+#pragma once
+
+#include "config/node_config.hpp"
+#include "platform/error.hpp"
+#include "tools/weft/host/host_note.hpp"
+
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+
+namespace weft {
+
+/// Notes are kept in a folder of root's, one a node, under a lock.  Whatever
+/// fails is told, in a sentence, and stops nothing else.
+class host_helper {
+public:
+  using tell = std::function<void(const std::string& sentence)>;
+
+  /// The mark of the running node's own packets.
+  using find_mark = std::function<std::uint32_t()>;
+
+  host_helper(std::string folder, tell failed)
+    : folder_(std::move(folder)), failed_(std::move(failed)) {
+  }
+
+  /// Sets `src_valid_mark` and DNS servers, and runs the commands of `on_up`.
+  /// What was done for the node before is undone first.
+  void up(const std::string& node, const node_config& config,
+          const std::string& file, const find_mark& mark);
+
+  /// Undoes what is noted, and runs the commands of `on_down`; nothing is noted
+  /// of most nodes.
+  void down(const std::string& node);
+
+private:
+  host_note note_for(const node_config& config, const std::string& file);
+  bool
+  may_run_commands(const interface_config& interface, const std::string& file);
+  std::vector<std::string>
+  links_to_mark(const node_config& config, const std::string& node);
+  void set_dns(const host_note& note, const node_config& config);
+  void undo(const host_note& note, const std::string& node);
+  bool is_marked_for_another(const std::string& link, const std::string& node);
+  std::optional<host_note> read_note(const std::string& node);
+  void write_note(const std::string& node, const host_note& note);
+  void run_commands(const host_note& note, std::span<const std::string> lines,
+                    const char* event);
+  std::string path_of(const std::string& node) const {
+    return folder_ + '/' + node;
+  }
+  template <class T>
+  bool tell_of(const result<T>& outcome) {
+    if (!outcome)
+      failed_(outcome.error().message);
+    return outcome.has_value();
+  }
+
+  std::string folder_;
+  tell failed_;
+};
+
+} // namespace weft

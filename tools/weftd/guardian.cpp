@@ -1,0 +1,66 @@
+#include "tools/weftd/guardian.hpp"
+
+#include "config/host_needs.hpp"
+#include "platform/accounts.hpp"
+#include "platform/program.hpp"
+#include "platform/stream.hpp"
+
+#include <array>
+#include <filesystem>
+
+namespace weft {
+
+namespace {
+
+constexpr auto what_is_left_out
+  = "DNS servers, src_valid_mark, on_up and on_down are left out: ";
+
+} // namespace
+
+guardian guardian::start(const node_config& config, const std::string& file,
+                         std::vector<std::string>& notes) {
+  guardian made;
+  if (!needs_root(config))
+    return made;
+  if (own_user() != 0) {
+    notes.push_back(what_is_left_out
+                    + std::string{"they are root's to do, and weftd was not "
+                                  "started as root"});
+    return made;
+  }
+  const auto program = find_companion("weft");
+  if (program.empty()) {
+    notes.push_back(what_is_left_out
+                    + std::string{"there is no program weft beside weftd"});
+    return made;
+  }
+  auto started
+    = start_companion({program, "host", "guard", config.interface.name,
+                       "--config", std::filesystem::absolute(file).string()});
+  if (started)
+    made.way_ = std::move(*started);
+  else
+    notes.push_back(what_is_left_out + started.error().message);
+  return made;
+}
+
+void guardian::node_works() const {
+  tell();
+}
+
+void guardian::node_ended() const {
+  tell();
+}
+
+bool guardian::has_ended() const {
+  std::array<char, 1> unused{};
+  return read_some(way_.get(), unused).what == stream_result::status::closed;
+}
+
+/// Each byte is the next thing to be done (host_guard()).
+void guardian::tell() const {
+  if (is_there())
+    write_some(way_.get(), "\n");
+}
+
+} // namespace weft

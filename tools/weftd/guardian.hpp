@@ -1,0 +1,40 @@
+// What a node needs of its host that takes more than weftd keeps, where no
+// service manager does it: by `weft host guard`, a program that outlives weftd.
+#pragma once
+
+#include "config/node_config.hpp"
+#include "platform/file_descriptor.hpp"
+
+#include <string>
+#include <vector>
+
+namespace weft {
+
+class guardian {
+public:
+  /// Starts the program if the file has something for it.  Call it before
+  /// privileges are given up.  `notes` gets what is worth a line in the log.
+  static guardian start(const node_config& config, const std::string& file,
+                        std::vector<std::string>& notes);
+
+  /// There is one that runs.
+  bool is_there() const {
+    return static_cast<bool>(way_);
+  }
+  /// Readable once it has ended.
+  int descriptor() const {
+    return way_.get();
+  }
+  bool has_ended() const;
+  /// The node works: it does its part.
+  void node_works() const;
+  /// The node has ended, and it undoes that.
+  void node_ended() const;
+
+private:
+  void tell() const;
+
+  file_descriptor way_;
+};
+
+} // namespace weft
