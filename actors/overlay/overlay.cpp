@@ -361,8 +361,11 @@ void overlay::on_exit() {
     loop().forget(resources_->routes->descriptor());
   if (resources_->machine)
     loop().forget(resources_->machine->descriptor());
-  if (resources_->lock)
+  if (resources_->lock) {
     loop().forget(resources_->lock->descriptor());
+    if (lock_is_on_trial())
+      std::ignore = resources_->lock->lift();
+  }
   threads_.close();
   parts_.clear();
   const auto stop = [this](auto& part) {

@@ -40,7 +40,7 @@ inline device_status example_device() {
   beta.name = "beta";
   beta.public_key = example_key(0x22);
   std::ranges::fill(beta.preshared_key.bytes(), std::byte{0xBB});
-  beta.state = {peer_word::failing, "no answer", example_now - 90s, 18};
+  beta.state = {peer_word::failing, "no answer", example_now - 90s, 18, {}};
   beta.endpoint = parse_endpoint("192.0.2.7:51820");
   beta.endpoint_host = "beta.example.net:51820";
   beta.allowed_ips
