@@ -6,7 +6,8 @@ include(CMakePackageConfigHelpers)
 
 install(TARGETS weft RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT runtime)
 install(TARGETS weftd RUNTIME DESTINATION ${CMAKE_INSTALL_SBINDIR} COMPONENT runtime)
-install(FILES docs/configuration.md docs/control.md docs/operations.md
+install(FILES docs/configuration.md docs/control.md docs/full-tunnel.md
+        docs/operations.md
         docs/reliability.md docs/security.md
         DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT runtime)
 install(FILES tools/packaging/node.yaml
@@ -53,14 +54,17 @@ else()
   weft_completion(_weft zsh/site-functions)
 endif()
 
-# The unit names the programs by their full paths, which are known only now.
+# The units name the programs by their full paths, which are known only now.
 install(CODE "
   set(WEFT \${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/weft)
   set(WEFTD \${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_SBINDIR}/weftd)
   configure_file(\"${CMAKE_CURRENT_SOURCE_DIR}/tools/packaging/weft@.service.in\"
-                 \"${CMAKE_CURRENT_BINARY_DIR}/weft@.service\" @ONLY)"
+                 \"${CMAKE_CURRENT_BINARY_DIR}/weft@.service\" @ONLY)
+  configure_file(\"${CMAKE_CURRENT_SOURCE_DIR}/tools/packaging/weft-lock@.service.in\"
+                 \"${CMAKE_CURRENT_BINARY_DIR}/weft-lock@.service\" @ONLY)"
   COMPONENT runtime)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/weft@.service
+        "${CMAKE_CURRENT_BINARY_DIR}/weft-lock@.service"
         DESTINATION lib/systemd/system COMPONENT runtime)
 
 # -- development -------------------------------------------------------------

@@ -11,6 +11,9 @@ namespace {
 
 constexpr std::string_view lock_prefix = "weft_lock_";
 
+/// At the end of the comment on a lock.
+constexpr std::string_view trial_note = "; on trial";
+
 /// Of a connection's mark: it was begun from outside.  Other programs use the
 /// upper bits.
 constexpr std::string_view is_inbound = "ct mark & 0x40 == 0x40";
@@ -180,11 +183,16 @@ std::string_view locked_interface(std::string_view table) {
                                         : std::string_view{};
 }
 
+bool is_on_trial(std::string_view listed) {
+  return listed.find(trial_note) != std::string_view::npos;
+}
+
 std::string lock_text(const lock_rules& rules) {
   table_text table{lock_table(rules.interface)};
   table.say("comment \"nothing leaves but through "
             + rules.interface + "; lifted by: weft unlock "
-            + rules.interface + '"');
+            + rules.interface + (rules.on_trial ? std::string{trial_note} : "")
+            + '"');
   if (rules.keep_inbound) {
     table.begin_chain("outside", in_prerouting);
     table.rule("iifname { \"lo\", " + in_quotes(rules.interface) + " } return");

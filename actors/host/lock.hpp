@@ -29,6 +29,7 @@ struct lock_rules {
   bool keep_inbound = true;
   std::vector<ip_prefix> allow; ///< may be reached beside the tunnel
   std::vector<ip_address> dns;  ///< the only ones to be asked; empty: any
+  bool on_trial = false;        ///< a node that starts anew lifts it
 };
 
 /// What the configuration wants.
@@ -40,6 +41,9 @@ std::string inbound_table(std::string_view interface);
 
 /// The interface of a table that lock_table() named; empty: it is another one.
 std::string_view locked_interface(std::string_view table);
+
+/// Whether the table of a lock, as it is listed, is of one on trial.
+bool is_on_trial(std::string_view listed);
 
 /// Commands that put the table of the lock in the place of the one before.
 std::string lock_text(const lock_rules& rules);

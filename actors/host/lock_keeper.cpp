@@ -119,6 +119,12 @@ result<void> sweep_tables(const std::string& interface) {
   auto filter = firewall::open();
   if (!filter)
     return tl::unexpected(std::move(filter.error()));
+  const auto locked = lock_table(interface);
+  const auto listed = filter->table(locked);
+  if (listed && is_on_trial(*listed)) {
+    if (auto done = filter->remove(locked); !done)
+      return done;
+  }
   return filter->remove(inbound_table(interface));
 }
 

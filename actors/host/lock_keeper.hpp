@@ -70,7 +70,8 @@ private:
 /// Whether this host has the lock of an interface, whoever set it.
 result<bool> is_locked(const std::string& interface);
 
-/// Removes what a node that was killed has left, but for its lock.
+/// Removes what a node that was killed has left, but for its lock; that goes
+/// only if it was on trial.
 result<void> sweep_tables(const std::string& interface);
 
 /// Sets the lock of a node that does not run.

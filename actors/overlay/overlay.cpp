@@ -320,8 +320,11 @@ void overlay::on_exit() {
   if (resources_->machine)
     loop().forget(resources_->machine->descriptor());
   resources_->host.reset();
-  if (resources_->lock)
+  if (resources_->lock) {
     loop().forget(resources_->lock->descriptor());
+    if (lock_is_on_trial())
+      std::ignore = resources_->lock->lift();
+  }
   threads_.close();
   parts_.clear();
   const auto stop = [this](auto& part) {

@@ -240,6 +240,7 @@ private:
 
   bool can_lock() const;
   bool is_locked() const;
+  bool lock_is_on_trial() const;
   result<lock_keeper*> open_lock();
   void watch_firewall();
   result<void> set_lock(const interface_config& wanted);

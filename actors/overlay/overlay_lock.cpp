@@ -24,6 +24,10 @@ bool overlay::is_locked() const {
   return resources_->lock && resources_->lock->is_locked();
 }
 
+bool overlay::lock_is_on_trial() const {
+  return trial_ && !trial_->former.interface.kill_switch && !lock_stays_;
+}
+
 result<lock_keeper*> overlay::open_lock() {
   auto& lock = resources_->lock;
   if (!lock) {
@@ -53,7 +57,9 @@ result<void> overlay::set_lock(const interface_config& wanted) {
   auto keeper = open_lock();
   if (!keeper)
     return tl::unexpected(std::move(keeper.error()));
-  return (*keeper)->lock(lock_of(wanted, {fwmark_, port_}));
+  auto rules = lock_of(wanted, {fwmark_, port_});
+  rules.on_trial = lock_is_on_trial();
+  return (*keeper)->lock(rules);
 }
 
 result<void> overlay::set_inbound(bool wanted) {

@@ -106,6 +106,7 @@ caf::result<void> overlay::confirm() {
                               "'weft confirm'");
   options_.log->info("the configuration stays: it was confirmed");
   end_trial();
+  renew_lock();
   return caf::unit;
 }
 

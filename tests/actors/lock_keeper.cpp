@@ -51,6 +51,21 @@ TEST_CASE("a lock that is flushed is put back as it was, and nothing else is") {
   CHECK(is_locked("weft-0.a_b") == false);
 }
 
+TEST_CASE("a lock that was on trial is swept, another one is not") {
+  if (!can_make_networks())
+    return;
+  const network_namespace here;
+  auto rules = rules_of("weft0");
+  rules.on_trial = GENERATE(false, true);
+  auto keeper = lock_keeper::open();
+  REQUIRE(keeper);
+  REQUIRE(keeper->lock(rules));
+  REQUIRE(keeper->keep_inbound("weft0", {0x5, 51820}));
+  REQUIRE(sweep_tables("weft0"));
+  CHECK(is_locked("weft0") == !rules.on_trial);
+  CHECK_FALSE(succeeds("nft list table inet weft_inbound_weft0 2>/dev/null"));
+}
+
 TEST_CASE("a lock outlives its keeper, the connections' table does not") {
   if (!can_make_networks())
     return;

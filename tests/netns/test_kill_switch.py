@@ -245,6 +245,22 @@ class KillSwitch(harness.NetnsTest):
         self.weft_on_node("reload", "--confirm", "2s")
         self.assertTrue(self.has_lock())
         wait_until(lambda: not self.has_lock(), "the lock is taken back", 20)
+        # A restart takes it back, too, also one that nobody has asked for.
+        for end in (signal.SIGTERM, signal.SIGKILL):
+            self.weft_on_node("apply", self.node.file, "--confirm", "1h")
+            self.assertTrue(self.has_lock())
+            self.node.write(kill_switch=False)
+            self.node.process.signal(end)
+            self.node.process.wait()
+            self.node.start()
+            self.assertFalse(self.has_lock())
+            self.node.write(kill_switch=True)
+        self.weft_on_node("reload", "--confirm", "1h")
+        self.weft_on_node("confirm")
+        self.node.process.kill()
+        self.node.start()
+        self.assertTrue(self.has_lock())
+        self.weft("unlock", self.node.name)
         self.weft_on_node("apply", self.node.file, "--yes")
         self.assertTrue(self.has_lock())
 

@@ -31,6 +31,7 @@ class Packages(support.FolderTest):
     def test_weft_has_what_a_node_needs(self):
         files = self.files["weft"]
         for path in ("/usr/sbin/weftd", "/usr/bin/weft", "/usr/lib/systemd/system/weft@.service",
+                     "/usr/lib/systemd/system/weft-lock@.service", "/usr/share/doc/weft/full-tunnel.md",
                      "/usr/share/man/man1/weft.1.gz", "/usr/share/man/man8/weftd.8.gz",
                      "/usr/share/doc/weft/examples/node.yaml", "/usr/share/doc/weft/copyright",
                      "/usr/share/doc/weft/changelog.Debian.gz", "/usr/share/doc/weft/operations.md",

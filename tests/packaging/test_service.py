@@ -335,6 +335,59 @@ class Service(unittest.TestCase):
         self.assertNotEqual(self.main_pid("a"), pid)
         self.assertEqual(self.state("b"), "inactive")
 
+    def lock(self, name):
+        """Has a node's file want a lock."""
+        path = f"/etc/weft/{name}.yaml"
+        self.machine.write(path, self.machine.read(path).replace("interface:\n", "interface:\n  kill_switch: true\n"),
+                           0o600)
+
+    def locks(self):
+        tables = self.machine.run("nft", "list", "tables").stdout.splitlines()
+        return {line.rpartition("weft_lock_")[2] for line in tables if "weft_lock_" in line}
+
+    def property_of_lock(self, name):
+        return self.machine.property("weft-lock@a", name)
+
+    def test_a_lock_is_there_before_its_node_and_outlives_all_but_an_unlock(self):
+        self.configure()
+        self.lock("a")
+        self.machine.systemctl("start", "weft-lock@a")
+        self.machine.systemctl("start", "weft-lock@b")
+        self.assertEqual(self.locks(), {"a"}, "b has no kill_switch")
+        self.start("a", "b")
+        self.assertEqual(self.property_of_lock("Result"), "success")
+        self.machine.systemctl("restart", "weft@a")
+        self.assertEqual(self.locks(), {"a"})
+        self.install("weft")
+        self.assertEqual(self.locks(), {"a"})
+        self.machine.run("nft", "flush", "ruleset")
+        wait_until(lambda: self.locks() == {"a"}, "the lock is put back", 10)
+        pid = self.main_pid("a")
+        self.machine.systemctl("kill", "--signal=KILL", "weft@a")
+        self.assertEqual(self.locks(), {"a"})
+        wait_until(lambda: self.state("a") == "active" and self.main_pid("a") not in (0, pid), "a new process", 15)
+        self.machine.systemctl("stop", "weft@a", "weft-lock@a")
+        self.assertEqual(self.locks(), {"a"})
+        self.assertIn("weft unlock a", self.log("a").splitlines()[-1])
+        self.machine.run("weft", "unlock", "a")
+        self.assertEqual(self.locks(), set())
+
+    def test_systemd_orders_a_lock_before_the_network_and_its_node_behind_it(self):
+        before = self.property_of_lock("Before").split()
+        for unit in ("network-pre.target", "weft@a.service"):
+            self.assertIn(unit, before)
+        self.assertIn("weft-lock@a.service", self.machine.property("weft@a", "Wants"))
+        result = self.machine.run("systemd-analyze", "verify", "--man=no", UNIT.replace("weft@", "weft-lock@"))
+        self.assertEqual([line for line in result.stdout.splitlines() if "weft" in line], [])
+
+    def test_removal_lifts_the_locks(self):
+        self.configure()
+        self.lock("a")
+        self.start("a")
+        self.assertEqual(self.locks(), {"a"})
+        self.machine.run("dpkg", "--remove", "weft", "weft-dev")
+        self.assertEqual(self.locks(), set())
+
     def test_removal_keeps_what_is_in_etc_weft_and_purging_leaves_nothing(self):
         self.assertIn("d700 /etc/weft", self.files())
         self.start_both()

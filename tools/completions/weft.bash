@@ -48,7 +48,8 @@ _weft() {
 
   if ((COMP_CWORD == 1)); then
     words='genkey pubkey genpsk check import export status peers watch top peer
-      allow apply confirm reload save log-level shutdown context pki host explain --help --version'
+      allow apply confirm reload save log-level shutdown context pki host explain
+      lock unlock --help --version'
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
     return
   fi
@@ -77,11 +78,13 @@ _weft() {
     status) options="$node --verbose" values=_weft_interfaces ;;
     peers | shutdown) options=$node values=_weft_interfaces ;;
     confirm) options=$node ;;
-    reload) options="$node --dry-run" values=_weft_interfaces ;;
+    reload) options="$node --dry-run --confirm --yes" values=_weft_interfaces ;;
     save) options="$node --dry-run" ;;
     watch) options="$node --count" values=_weft_interfaces ;;
     top) options="$node --interval --once" values=_weft_interfaces ;;
-    apply) options="$node --dry-run --confirm --save" files=yes ;;
+    apply) options="$node --dry-run --confirm --yes --save" files=yes ;;
+    lock) options='--config --json' ;;
+    unlock) options='--all --json' values=_weft_interfaces ;;
     explain) options="$node --other" values=_weft_peers ;;
     log-level) options=$node words='trace debug info warn error off' ;;
     'peer add') options="$node $peer --save" ;;

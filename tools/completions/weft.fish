@@ -74,6 +74,8 @@ complete -c weft -n $first -a context -d 'Nodes to control from here'
 complete -c weft -n $first -a pki -d 'Certificates for remote control'
 complete -c weft -n $first -a host -d 'What a node needs of its host as root'
 complete -c weft -n $first -a explain -d 'Say what is wrong with a peer'
+complete -c weft -n $first -a lock -d 'Let nothing leave but through the tunnel'
+complete -c weft -n $first -a unlock -d 'Let traffic leave again'
 complete -c weft -n '__weft_begins peer' -a 'add set remove reset'
 complete -c weft -n '__weft_begins allow' -a 'add remove'
 complete -c weft -n '__weft_begins context' -a 'list use'
@@ -108,16 +110,21 @@ end
 for command in apply 'peer add' 'peer set' 'peer remove' 'allow add' 'allow remove'
     complete -c weft -n "__weft_is $command" -l save -d 'Write it to the file, too'
 end
-complete -c weft -n '__weft_is apply' -l confirm -x -d 'Take it back after this time'
+for command in apply reload
+    complete -c weft -n "__weft_is $command" -l confirm -x -d 'Take it back after this time'
+    complete -c weft -n "__weft_is $command" -l yes -d 'Also if all traffic goes another way'
+end
+complete -c weft -n '__weft_is lock' -l config -r -F
+complete -c weft -n '__weft_is unlock' -l all -d 'All locks of this host'
 complete -c weft -n '__weft_is export' -l running -d 'What runs, as YAML'
 complete -c weft -n '__weft_is export' -l keys -d 'With its keys'
 complete -c weft -n '__weft_is import' -s o -l output -r -F
-for command in genkey pubkey genpsk check import export
+for command in genkey pubkey genpsk check import export lock unlock
     complete -c weft -n "__weft_is $command" -l json -d 'Print JSON'
 end
 complete -c weft -n '__weft_is check' -l strict -d 'Take warnings for mistakes'
 complete -c weft -n '__weft_is import' -l strict -d 'Take what is left out for a mistake'
-for command in status peers watch top reload shutdown
+for command in status peers watch top reload shutdown unlock
     complete -c weft -n "__weft_begins $command" -a '(__weft_interfaces)'
 end
 complete -c weft -n '__weft_is status' -s v -l verbose -d 'Tell more'
