@@ -24,20 +24,21 @@ _loader.exec_module(lint)
 
 class Planted(unittest.TestCase):
     def setUp(self):
-        # Below the root, whose .clang-tidy holds, and in a folder whose headers are looked at.
+        # Below the root, whose .clang-tidy holds.
         os.makedirs(lint.BUILD, exist_ok=True)
         folder = tempfile.TemporaryDirectory(dir=lint.BUILD, prefix="planted-")
         self.addCleanup(folder.cleanup)
-        self.folder = f"{folder.name}/tests"
-        os.mkdir(self.folder)
-        lint.BUILD, former = folder.name, lint.BUILD
-        self.addCleanup(setattr, lint, "BUILD", former)
+        for name, value in (("ROOT", folder.name), ("BUILD", f"{folder.name}/build")):
+            self.addCleanup(setattr, lint, name, getattr(lint, name))
+            setattr(lint, name, value)
+            os.makedirs(value, exist_ok=True)
+        os.mkdir(f"{lint.ROOT}/tests")
 
     def look_at(self, *texts):
         """What is found in files with these texts, as one source."""
-        paths = [f"{self.folder}/{i}.cpp" for i in range(len(texts))]
+        paths = [f"tests/{i}.cpp" for i in range(len(texts))]
         for path, text in zip(paths, texts):
-            with open(path, "w") as file:
+            with open(f"{lint.ROOT}/{path}", "w") as file:
                 file.write(text)
         return "\n".join(lint.findings([lint.check(0, paths, FLAGS)]))
 
@@ -57,6 +58,13 @@ class Planted(unittest.TestCase):
 
     def test_what_does_not_compile_by_itself_is_found(self):
         self.assertIn("use of undeclared identifier 'absent'", self.look_at("int some() {\n  return absent;\n}\n"))
+
+    def test_what_a_folder_leaves_out_is_left_out_in_its_groups(self):
+        with open(f"{lint.ROOT}/tests/.clang-tidy", "w") as file:
+            file.write("InheritParentConfig: true\nChecks: '-readability-identifier-naming'\n")
+        found = self.look_at(GOOD, MISNAMED, UNINITIALISED)
+        self.assertNotIn("'TwiceAsMuch'", found)
+        self.assertIn("'number' is not initialized", found)
 
     def test_the_same_finding_is_told_once(self):
         told = "/a/tests/x.hpp:1:2: error: something [some-check]\n  a line\n"
