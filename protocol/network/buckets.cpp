@@ -58,6 +58,12 @@ void bucket_table::erase(const byte_vector& key) {
   --size_;
 }
 
+const byte_vector* bucket_table::find(const byte_vector& key) const {
+  const auto& bucket = buckets_.at(bucket_digests::bucket_of(key));
+  const auto found = bucket.find(key);
+  return found == bucket.end() ? nullptr : &found->second;
+}
+
 bucket_table::page
 bucket_table::read(const bucket_set& wanted, const place& from) const {
   page result;

@@ -58,6 +58,8 @@ public:
   /// Puts one in, in the place of the one with its key.
   void put(const byte_vector& key, byte_vector content);
   void erase(const byte_vector& key);
+  /// nullptr: there is none.
+  const byte_vector* find(const byte_vector& key) const;
 
   const bucket_digests& digests() const {
     return digests_;

@@ -51,6 +51,8 @@ TEST_CASE("Those who hold the same have the same digests, however it came") {
   other.erase(key_of(5001));
   CHECK(other.digests() == table.digests());
   CHECK(other.size() == 1000);
+  CHECK(*other.find(key_of(7)) == byte_vector(10, std::byte{7}));
+  CHECK(other.find(key_of(5000)) == nullptr);
   const auto bytes = table.digests().bytes();
   CHECK(bytes.size() == 4096);
   CHECK(bucket_digests::read(bytes) == table.digests());
