@@ -8,9 +8,6 @@
 
 namespace weft {
 
-/// Whether the host's whole traffic, of one family at least, goes to a peer.
-bool has_default_route(const node_config& config);
-
 /// What of the change from one to the other sends the whole traffic of the host
 /// another way, or nowhere (default_route, kill_switch is switched on), and how
 /// that is assured.  Nothing: it does not.

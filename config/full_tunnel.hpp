@@ -5,9 +5,7 @@
 
 namespace weft {
 
-/// The families that do: as `default_route` of a peer says, or allowed IPs of
-/// length 0 with `routes: auto` (in a table of the user's own they are routes
-/// like any other).
+/// The families that do.
 struct full_tunnel {
   bool v4 = false;
   bool v6 = false;
@@ -17,6 +15,12 @@ struct full_tunnel {
   }
 };
 
+/// Those of which a peer gets everything: as its `default_route` says, or
+/// allowed IPs of length 0 that have routes.
+full_tunnel all_that_goes_to(const peer_config& peer, route_mode routes);
+
+/// The same of all peers, unless it takes the user's own rules to have it so:
+/// in a table of the configuration, routes to everything are like any other.
 full_tunnel full_tunnel_of(const node_config& config);
 
 } // namespace weft

@@ -1,7 +1,7 @@
 #include "config/validate.hpp"
 
-#include "config/assurance.hpp"
 #include "config/control_checks.hpp"
+#include "config/full_tunnel.hpp"
 #include "config/interface_checks.hpp"
 #include "config/metrics_checks.hpp"
 #include "config/peer_checks.hpp"
@@ -58,7 +58,7 @@ std::optional<field_error> validate(const node_config& config) {
     return error;
   if (auto reason = check_ipv6_mtu(config.interface))
     return field_error{"interface.mtu", std::move(*reason)};
-  if (config.interface.kill_switch || has_default_route(config)) {
+  if (config.interface.kill_switch || full_tunnel_of(config).any()) {
     if (auto reason = check_table_name(config.interface))
       return field_error{"interface.name", std::move(*reason)};
   }

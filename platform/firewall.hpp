@@ -25,6 +25,8 @@ public:
   result<std::string> table(const std::string& name);
   /// The names of all tables.
   result<std::vector<std::string>> tables();
+  /// All of it, as `nft -j list ruleset` prints it.
+  result<std::string> ruleset_as_json();
   /// Removing a table that is gone succeeds.
   result<void> remove(const std::string& table);
 

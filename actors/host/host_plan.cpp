@@ -1,5 +1,6 @@
 #include "actors/host/host_plan.hpp"
 
+#include "config/full_tunnel.hpp"
 #include "protocol/base/digest.hpp"
 
 #include <algorithm>
@@ -150,24 +151,14 @@ peer_networks networks_of(const interface_config& interface,
                           std::span<const peer_config> peers) {
   const bool automatic = interface.routes == route_mode::automatic;
   peer_networks networks;
-  const auto take_all = [&](ip_family family) {
-    (family == ip_family::v4 ? networks.all_v4 : networks.all_v6) = true;
-  };
   for (const auto& peer : peers) {
-    bool is_stated = false; // which families
-    for (const auto& allowed : peer.allowed_ips) {
-      if (allowed.length == 0) {
-        is_stated = true;
-        if (automatic || peer.default_route)
-          take_all(allowed.address.family);
-      } else if (automatic) {
-        networks.allowed.push_back(allowed.network());
-      }
-    }
-    if (peer.default_route && !is_stated) {
-      take_all(ip_family::v4);
-      take_all(ip_family::v6);
-    }
+    const auto all = all_that_goes_to(peer, interface.routes);
+    networks.all_v4 = networks.all_v4 || all.v4;
+    networks.all_v6 = networks.all_v6 || all.v6;
+    if (automatic)
+      std::ranges::copy_if(
+        peer.allowed_ips, std::back_inserter(networks.allowed),
+        [](const ip_prefix& allowed) { return allowed.length > 0; });
   }
   auto& allowed = networks.allowed;
   std::ranges::sort(allowed);

@@ -95,6 +95,14 @@ result<std::vector<std::string>> firewall::tables() {
   return names;
 }
 
+result<std::string> firewall::ruleset_as_json() {
+  const auto flags = ::nft_ctx_output_get_flags(context_.get());
+  ::nft_ctx_output_set_flags(context_.get(), flags | NFT_CTX_OUTPUT_JSON);
+  auto listed = ask("list ruleset", "Cannot read the host's packet filter");
+  ::nft_ctx_output_set_flags(context_.get(), flags);
+  return listed;
+}
+
 result<void> firewall::remove(const std::string& table) {
   // Who adds what is there changes nothing.
   return run("add table inet " + table + "\ndelete table inet " + table);

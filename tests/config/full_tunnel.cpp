@@ -44,6 +44,7 @@ TEST_CASE("Allowed IPs of length 0 are a full tunnel if all are routed") {
   config.interface.routes = route_mode::automatic;
   CHECK(families(config) == "6");
   config.interface.table = 77; // then they are routes like any other
+  config.peers[1].default_route = true;
   CHECK(families(config).empty());
   CHECK(families(with({"10.0.0.0/8"})).empty());
 }

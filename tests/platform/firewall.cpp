@@ -27,6 +27,11 @@ TEST_CASE("a table is set as a whole, listed, and removed") {
   REQUIRE(filter->run(table_text));
   CHECK(filter->table("weft_test-1.x") == table_text);
   CHECK(filter->tables() == std::vector<std::string>{"weft_test-1.x"});
+  const auto all = filter->ruleset_as_json();
+  REQUIRE(all);
+  CHECK(all->starts_with("{\"nftables\": ["));
+  CHECK(all->find("\"table\": \"weft_test-1.x\"") != std::string::npos);
+  CHECK(filter->table("weft_test-1.x") == table_text);
   REQUIRE(filter->remove("weft_test-1.x"));
   REQUIRE(filter->remove("weft_test-1.x"));
   CHECK(filter->tables() == std::vector<std::string>{});

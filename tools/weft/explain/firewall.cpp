@@ -1,6 +1,6 @@
 #include "tools/weft/explain/firewall.hpp"
 
-#include "platform/command.hpp"
+#include "platform/firewall.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -138,13 +138,10 @@ firewall_facts read_nftables(std::string_view text, const port_pair& ports) {
 }
 
 firewall_facts ask_nftables(const port_pair& ports) {
-  const auto outcome = run_command({.words = {"nft", "-j", "list", "ruleset"},
-                                    .limit = std::chrono::seconds{10},
-                                    .most_output = std::size_t{64} << 20,
-                                    .with_errors = false});
-  if (!outcome || !outcome->succeeded())
-    return {};
-  return read_nftables(outcome->output, ports);
+  auto filter = firewall::open();
+  const auto listed
+    = filter ? filter->ruleset_as_json() : tl::unexpected(filter.error());
+  return listed ? read_nftables(*listed, ports) : firewall_facts{};
 }
 
 } // namespace weft
