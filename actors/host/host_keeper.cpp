@@ -1,5 +1,7 @@
 #include "actors/host/host_keeper.hpp"
 
+#include "platform/ipv6.hpp"
+
 #include <algorithm>
 #include <cerrno>
 #include <functional>
@@ -42,6 +44,15 @@ bool has_rules(const host_plan& plan) {
   return std::ranges::any_of(plan, [](const host_need& need) {
     return std::holds_alternative<routing_rule>(need);
   });
+}
+
+/// What leads all traffic of IPv6.
+bool is_all_of_ipv6(const host_need& need) {
+  if (const auto* rule = std::get_if<routing_rule>(&need))
+    return rule->family == ip_family::v6;
+  const auto* route = std::get_if<host_route>(&need);
+  return route != nullptr && route->network.length == 0
+         && !route->network.address.is_v4();
 }
 
 std::string mtu_of(const host_plan& plan) {
@@ -203,6 +214,10 @@ host_keeper::unmake(const host_need& need, const host_state& before) {
 
 result<std::vector<std::string>>
 host_keeper::change(host_plan to, bool sets_link_up) {
+  // `default_route` means what there is.
+  const auto link = network_.link(index_);
+  const bool lacks_ipv6
+    = link && !has_ipv6(link->name) && std::erase_if(to, is_all_of_ipv6) > 0;
   auto all = to;
   all.insert(all.end(), plan_.begin(), plan_.end());
   auto before = read(all);
@@ -240,6 +255,9 @@ host_keeper::change(host_plan to, bool sets_link_up) {
     return notes;
   }
   plan_ = std::move(to);
+  if (lacks_ipv6)
+    notes->emplace_back("this host has no IPv6 on the interface: none is led "
+                        "into the tunnel");
   for (auto& failure : put_back(is_not_link).failures)
     notes->push_back("interface: " + std::move(failure));
   return notes;

@@ -25,7 +25,9 @@ overlay::overlay(caf::actor_config& config, io_loop_ptr loop,
                  std::shared_ptr<overlay_resources> resources)
   : hosted(config, std::move(loop)), options_(std::move(options)),
     resources_(std::move(resources)), port_(resources_->sockets.port()),
-    fwmark_(resources_->fwmark), networks_(std::move(resources_->networks)),
+    fwmark_(resources_->fwmark),
+    probe_mark_(std::make_shared<std::uint32_t>(fwmark_)),
+    networks_(std::move(resources_->networks)),
     mtu_(fixed_mtu(options_.config.interface)),
     started_(this->loop().moment().wall),
     link_up_(!resources_->link || resources_->link->is_up()),
@@ -147,12 +149,11 @@ void overlay::spawn_actors() {
     keeper_ = home.spawn<state_keeper>(control, std::move(state), options_.log);
     supervise(keeper_, "state_keeper");
   }
-  registry_
-    = home.spawn<registry>(control, lanes_,
-                           registry_neighbours{gate_, resolver_, events_,
-                                               keeper_, std::move(remembered)},
-                           indices_, change_identity{self_, link_up_},
-                           options_.log);
+  registry_ = home.spawn<registry>(
+    control, lanes_,
+    registry_neighbours{gate_, resolver_, events_, keeper_,
+                        std::move(remembered), own_tunnel_probe()},
+    indices_, change_identity{self_, link_up_}, options_.log);
   supervise(registry_, "registry");
   if (resources_->uapi) {
     const auto me = caf::actor_cast<overlay_root_actor>(this);

@@ -90,6 +90,9 @@ private:
   void set_host(device_settings to, bool sets_link_up, host_answer answer);
   /// Has all sockets bear a mark, and goes on.
   void bear_mark(std::uint32_t mark, std::function<void(caf::error)> go_on);
+  void note_mark(std::uint32_t mark);
+  /// Whether datagrams to an address would go into this very tunnel.
+  std::function<bool(const ip_address&)> own_tunnel_probe() const;
   /// Of the tunnel's own datagrams, if that is configured.
   std::uint32_t mark_in_force(std::uint32_t configured) const;
   result<std::uint32_t> mark_for(const device_settings& to) const;
@@ -276,8 +279,9 @@ private:
   std::shared_ptr<const receiver_index_codec> indices_;
   std::shared_ptr<const identity> self_;
   std::uint16_t port_;
-  std::uint32_t fwmark_;   ///< of the sockets: configured, or chosen
-  peer_networks networks_; ///< that the host is set for
+  std::uint32_t fwmark_; ///< of the sockets: configured, or chosen
+  std::shared_ptr<std::uint32_t> probe_mark_; ///< the same, for the registry
+  peer_networks networks_;                    ///< that the host is set for
   std::uint32_t mtu_;
   wall_time started_;
   bool link_up_;

@@ -235,8 +235,7 @@ void overlay::change_sockets() {
       options_.config.interface.listen = now.interface.listen;
       options_.config.interface.fwmark = now.interface.fwmark;
       port_ = now.port;
-      fwmark_ = mark;
-      renew_lock();
+      note_mark(mark);
       next_step();
     },
     [this](const caf::error& reason) { step_failed(reason); });

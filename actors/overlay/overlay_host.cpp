@@ -2,6 +2,7 @@
 // something changes there, and put back.
 #include "actors/overlay/overlay.hpp"
 #include "messages/errors.hpp"
+#include "platform/tun_device.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -53,6 +54,22 @@ result<std::uint32_t> overlay::mark_for(const device_settings& to) const {
   return is_needed ? resources_->host->find_mark() : 0U;
 }
 
+void overlay::note_mark(std::uint32_t mark) {
+  fwmark_ = mark;
+  *probe_mark_ = mark;
+}
+
+std::function<bool(const ip_address&)> overlay::own_tunnel_probe() const {
+  const auto index = resources_->tun ? resources_->tun->interface_index() : 0;
+  if (index == 0)
+    return {};
+  // The registry, which may outlive this actor, is on the same loop.
+  return [index, mark = probe_mark_](const ip_address& where) {
+    const auto found = find_route(where, {}, *mark);
+    return found && found->interface_index == index;
+  };
+}
+
 void overlay::bear_mark(std::uint32_t mark,
                         std::function<void(caf::error)> go_on) {
   if (mark == fwmark_)
@@ -62,8 +79,7 @@ void overlay::bear_mark(std::uint32_t mark,
   rebind_lanes(
     {here, mark},
     [this, mark, go_on](std::uint16_t) {
-      fwmark_ = mark;
-      renew_lock();
+      note_mark(mark);
       go_on({});
     },
     go_on);

@@ -66,7 +66,10 @@ registry::behavior_type registry::make_behavior() {
       try_another_address(unanswered);
     },
     [this](const session_ended& ended) { remember(ended); },
-    [this](const host_routes_changed&) { tell_of_host_routes(); },
+    [this](const host_routes_changed&) {
+      tell_of_host_routes();
+      check_ways();
+    },
     [this](const begin_handshake& asked) { return start_handshake(asked); },
     [this](const session_noted& noted) { note(noted); },
     [this](const reset_peer& asked) { return reset(asked.peer); },
@@ -216,6 +219,7 @@ void registry::add_peer(const patch<peer_config>& change, peer_origin origin,
   change_allowed_ips(slot, change, changes);
   ++changes.peers_added;
   tell_event(event_kind::peer_added, slot);
+  check_way(slot);
 }
 
 void registry::leave_out(const std::string& name, config_changes& changes) {
@@ -232,6 +236,7 @@ void registry::change_known(slot_number slot, const patch<peer_config>& change,
   if (change.find(&peer_config::endpoint) != nullptr) {
     announce(slot);
     resolve(slot);
+    check_way(slot);
   }
   // Whoever adds a peer may not know that there is more to it.
   if (change.verb == peer_verb::put && !keys.cleared.empty()

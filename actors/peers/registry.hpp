@@ -12,6 +12,7 @@
 #include "messages/resolver.hpp"
 #include "messages/routes.hpp"
 #include "messages/state_keeper.hpp"
+#include "protocol/base/token_bucket.hpp"
 
 #include <spdlog/logger.h>
 
@@ -28,6 +29,9 @@ struct registry_neighbours {
   event_hub_actor events;
   state_keeper_actor keeper{}; ///< null: nothing outlives the process
   node_memory remembered{};    ///< by a process before this one
+  /// Whether datagrams to an address would go into this very tunnel.  May be
+  /// empty.
+  std::function<bool(const ip_address&)> leads_home{};
 };
 
 class registry : public hosted<registry_actor::base> {
@@ -57,6 +61,8 @@ private:
     std::optional<time_point> look_up_again{};
     /// Why it was not found the last time; empty: it was, or was not tried.
     std::string not_found{};
+    /// Datagrams to it would go into this tunnel.
+    std::optional<endpoint> leads_home{};
   };
 
   using changes_promise = caf::typed_response_promise<config_changes>;
@@ -149,6 +155,12 @@ private:
   std::optional<slot_number>
   slot_wanting(const public_key& key, const host_endpoint& host) const;
 
+  // registry_ways.cpp: endpoints that lie behind their own tunnel
+  /// Finds out whether the peer's does, and tells of it once.
+  void check_way(slot_number slot);
+  void check_ways();
+  void explain_way(slot_number slot, peer_status& status) const;
+
   // registry_publish.cpp: how a change comes into force
   /// What the next publication is gathered in.
   const publication_ptr& gathering();
@@ -178,6 +190,8 @@ private:
 
   std::vector<lane> lanes_;
   registry_neighbours neighbours_;
+  /// Each takes a question to the host.
+  token_bucket way_checks_{256, std::chrono::milliseconds{10}};
   std::shared_ptr<const receiver_index_codec> indices_;
   change_identity us_;
   std::shared_ptr<spdlog::logger> log_;

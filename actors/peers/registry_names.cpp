@@ -85,6 +85,7 @@ void registry::set_resolved(const endpoint_resolved& resolved) {
   send(seat.actor, endpoint_found{*next});
   if (former != *next) {
     directory_.set_address(*slot, *next);
+    check_way(*slot);
     announce(*slot);
     publish();
   }

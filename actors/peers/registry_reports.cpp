@@ -105,8 +105,10 @@ void registry::ask_next_peer(const std::shared_ptr<collection>& all) {
   request(all->from[number], caf::infinite, all->asked)
     .then(
       [this, all, number, answered](peer_report& report) {
-        if (directory_.slot_of(report.status.public_key) == report.slot)
+        if (directory_.slot_of(report.status.public_key) == report.slot) {
           explain_name(report.slot, report.status);
+          explain_way(report.slot, report.status);
+        }
         auto& place = all->report.peers[number];
         report.status.drops = to_counts(report.drops, false);
         report.status.allowed_ips = std::move(place.allowed_ips);

@@ -181,6 +181,23 @@ TEST_CASE("A full tunnel leaves nothing, and nobody else's goes with it") {
   CHECK(everything() == bare);
 }
 
+TEST_CASE("On a host without IPv6 a full tunnel is one of IPv4") {
+  if (!can_make_networks())
+    return;
+  host host;
+  run("echo 1 > /proc/sys/net/ipv6/conf/weft7/disable_ipv6");
+  host.interface.addresses = {prefix("10.9.0.1/24")};
+  host.peer.default_route = true;
+  host.interface.kill_switch = true;
+  const auto notes = host.change();
+  REQUIRE(notes);
+  CHECK_THAT(notes->back(), Catch::Contains("no IPv6"));
+  CHECK(host.missing().empty());
+  CHECK(find_route(address("203.0.113.1"))->interface_index
+        == host.tun.interface_index());
+  CHECK_FALSE(succeeds("ip -6 rule | grep -q 119"));
+}
+
 TEST_CASE("What a node left behind that was killed is removed by the next") {
   if (!can_make_networks())
     return;

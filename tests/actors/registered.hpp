@@ -46,7 +46,14 @@ struct registered {
         loop.loop,
         std::vector{lane{loop.loop, us.space, us.clock.handle(),
                          reader.handle(), us.writer, us.socket.handle()}},
-        registry_neighbours{gate.handle(), names.handle(), us.events.handle()},
+        registry_neighbours{gate.handle(),
+                            names.handle(),
+                            us.events.handle(),
+                            {},
+                            {},
+                            [this](const ip_address& where) {
+                              return behind_own_tunnel.contains(where);
+                            }},
         us.indices, change_identity{us.self, true},
         std::make_shared<spdlog::logger>(
           "test", std::make_shared<spdlog::sinks::null_sink_mt>()))) {
@@ -100,6 +107,7 @@ struct registered {
     return all;
   }
 
+  std::set<ip_address> behind_own_tunnel;
   world home{run_by::hand};
   test_loop loop = home.start_loop();
   node us;

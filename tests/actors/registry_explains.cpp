@@ -65,3 +65,29 @@ TEST_CASE_METHOD(named, "A handshake is begun with a peer that is known") {
   REQUIRE(sent.size() == 1);
   CHECK(types_in(sent[0]) == std::vector{message_type::initiation});
 }
+
+TEST_CASE_METHOD(named, "An endpoint that lies behind its own tunnel is told "
+                        "of before a datagram goes there, and once") {
+  const auto where = endpoint_of("192.0.2.4:4");
+  behind_own_tunnel = {where.address};
+  us.events.take<overlay_event>();
+  const auto troubles = [this] {
+    std::size_t count = 0;
+    reason(); // whatever there is has been told
+    us.events.settle();
+    for (const auto& event : us.events.take<overlay_event>())
+      if (event.kind == event_kind::peer_troubled)
+        ++count;
+    return count;
+  };
+  auto update = with(key);
+  update.set(&peer_config::endpoint, where);
+  apply({update});
+  CHECK(reason().find("is routed into the tunnel itself") != reason().npos);
+  CHECK(troubles() == 1);
+  caf::anon_send(list, host_routes_changed{});
+  CHECK(troubles() == 0);
+  behind_own_tunnel.clear();
+  caf::anon_send(list, host_routes_changed{});
+  CHECK(reason().find("is routed into the tunnel itself") == reason().npos);
+}

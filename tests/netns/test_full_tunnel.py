@@ -377,6 +377,21 @@ class AutomaticRoutes(Underlay):
         self.assertEqual(self.routing(), self.before)
 
 
+    def test_an_endpoint_behind_its_own_tunnel_is_told_of_before_a_handshake(self):
+        self.knows_exit(self.node, default_route=False, allowed_ips=["203.0.113.0/24"])
+        self.node.write(routes="auto")
+        said = self.host.run(harness.WEFT, "check", self.node.file)
+        self.assertIn("203.0.113.1 lies in 203.0.113.0/24, which is routed into the tunnel", said.stdout + said.stderr)
+        self.node.start()
+        self.node.logs("peer_troubled: node2 at 203.0.113.1:51820: 203.0.113.1:51820 is routed into the tunnel itself")
+        self.assertIn("is routed into the tunnel itself", self.node.status()["peers"][0]["reason"])
+        self.knows_exit(self.node, default_route=False, allowed_ips=["10.200.2.0/24"])
+        self.node.write()
+        self.node.reload()
+        harness.wait_until(lambda: "is routed" not in (self.node.status()["peers"][0]["reason"] or ""),
+                           "the trouble is over")
+
+
 class Moves(Underlay):
     def test_a_transfer_goes_on_when_gateway_and_address_change(self):
         self.start()

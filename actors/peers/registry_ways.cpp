@@ -1,0 +1,46 @@
+// Endpoints that lie behind the tunnel that they are to make: found before the
+// first datagram goes there.
+#include "actors/peers/registry.hpp"
+
+#include <utility>
+
+namespace weft {
+
+namespace {
+
+std::string why_it_leads_home(const endpoint& where) {
+  return to_string(where)
+         + " is routed into the tunnel itself: take its address out of "
+           "cluster_networks and allowed IPs that are routed";
+}
+
+} // namespace
+
+void registry::check_way(slot_number slot) {
+  auto& seat = seats_[slot];
+  const auto& where = directory_.at(slot).address;
+  if (!where || !neighbours_.leads_home)
+    return seat.leads_home.reset();
+  if (!way_checks_.take(loop().now()))
+    return; // as it was known last
+  const auto known = std::exchange(seat.leads_home, std::nullopt);
+  if (!neighbours_.leads_home(where->address))
+    return;
+  seat.leads_home = where;
+  if (known != where)
+    tell_event(event_kind::peer_troubled, slot, why_it_leads_home(*where));
+}
+
+void registry::check_ways() {
+  for (slot_number slot = 0; slot < directory_.slots(); ++slot)
+    if (directory_.find(slot) != nullptr)
+      check_way(slot);
+}
+
+void registry::explain_way(slot_number slot, peer_status& status) const {
+  const auto& home = seats_[slot].leads_home;
+  if (home && status.endpoint == home && status.state.word != peer_word::up)
+    status.state.reason = why_it_leads_home(*home);
+}
+
+} // namespace weft
