@@ -44,8 +44,8 @@ class Groups(unittest.TestCase):
         for text in ("a.count(1)", "a->count(1)", "std::count(1)", "f(); // count(1)", 'f("count(1)")'):
             self.assertEqual(self.groups(COUNTS, f"void run() {{\n  {text};\n}}\n"), [[0, 1]], text)
 
-    def test_there_is_one_entry_point_and_one_macro_of_a_name(self):
-        for text in ("int main() {}\n", 'extern "C" int\nTestOneInput(int) {}\n', "#define LIMIT 3\n"):
+    def test_there_is_one_entry_point_one_alias_and_one_macro_of_a_name(self):
+        for text in ("using status = int;\n", "int main() {}\n", 'extern "C" int\nTestOneInput(int) {}\n', "#define LIMIT 3\n"):
             self.assertEqual(self.groups(text, text), [[0], [1]], text)
 
     def test_other_flags_make_another_group(self):

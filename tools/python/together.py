@@ -15,6 +15,7 @@ def own_names(text):
     and what is declared at the start of a line in its unnamed namespaces.  A name too many costs little."""
     names = {f"#{name}" for name in re.findall(r"^#define (\w+)", text, re.M)}
     names.update(re.findall(r"^(?:extern \"C\" )?int\s+(\w+)\(", text, re.M))  # main and its like
+    names.update(re.findall(r"^using (\w+) =", text, re.M))
     for part in re.findall(r"^namespace \{\n(.*?)^\} // namespace$", text, re.S | re.M):
         for line in part.splitlines():
             if re.match(r"(?!using |namespace )\w", line):
