@@ -1,4 +1,5 @@
 #include "protocol/network/join.hpp"
+#include "protocol/network/join_answer.hpp"
 #include "tests/catch.hpp"
 #include "tests/protocol/network_support.hpp"
 
@@ -125,4 +126,33 @@ TEST_CASE("Keys of low order prove nothing") {
     forged.proof.by_certificate = sign(here.keys.certificate, message);
     CHECK(here.answer(forged) == "unproven_key");
   }
+}
+
+TEST_CASE("Who asked hears its certificate, or why there is none") {
+  const auto travels = [](const join_answer& answer) {
+    const auto read = read_join_answer(encode(answer));
+    return read && *read == answer;
+  };
+  join_admission admission;
+  admission.certificates = {byte_vector(700, std::byte{1}), byte_vector(500)};
+  CHECK(travels(admission));
+  admission.secret = sealed_secret{3, byte_vector(104)};
+  CHECK(travels(admission));
+  CHECK(travels(refuse(refusal::used_up, "the token is used up")));
+
+  const auto is_none = [](const join_answer& answer) {
+    return !read_join_answer(encode(answer));
+  };
+  CHECK(is_none(join_admission{}));
+  admission.certificates.assign(5, byte_vector(1));
+  CHECK(is_none(admission));
+  admission.certificates.assign(1, byte_vector(most_certificate_bytes + 1));
+  CHECK(is_none(admission));
+  admission.certificates.assign(1, {});
+  CHECK(is_none(admission));
+  CHECK_FALSE(read_join_answer({}));
+  // {"refused": "moon", "reason": "x"}, as a newer issuer might say.
+  const auto read
+    = read_join_answer(unhex("a26772656675736564646d6f6f6e66726561736f6e6178"));
+  CHECK(read.value().error() == refused{refusal::not_allowed, "x"});
 }
