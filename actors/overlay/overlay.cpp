@@ -142,7 +142,7 @@ void overlay::spawn_actors() {
   supervise(events_, "event_hub");
   resolver_ = home.spawn<resolver>(control);
   supervise(resolver_, "resolver");
-  choose_way_of_names(options_.config.interface);
+  choose_way_of_names();
   auto& state = options_.state;
   auto remembered = state.remembered;
   if (state.write) {
@@ -367,11 +367,6 @@ void overlay::on_exit() {
   resources_->control_loop->stop();
   resources_.reset();
   self_.reset();
-}
-
-void overlay::choose_way_of_names(const interface_config& interface) {
-  const bool beside = resources_->whole_traffic.any() || interface.kill_switch;
-  send(resolver_, lookup_way{beside, fwmark_, interface.dns});
 }
 
 void overlay::tell_identity() {

@@ -10,7 +10,6 @@
 #include "actors/overlay/start_overlay.hpp"
 #include "actors/packets/packet_port.hpp"
 #include "actors/peers/registry.hpp"
-#include "config/full_tunnel.hpp"
 #include "platform/network.hpp"
 #include "platform/udp_socket.hpp"
 #include "platform/unix_socket.hpp"
@@ -28,7 +27,6 @@ struct overlay_resources {
   std::string interface;                 ///< its name
   std::shared_ptr<const tun_device> tun; ///< null: there is a packet port
   packet_port_base port;                 ///< null: there is a TUN device
-  full_tunnel whole_traffic;             ///< that goes through the tunnel
   udp_sockets sockets;
   std::shared_ptr<udp_sockets> strangers; ///< null: `sockets` get everything
   std::optional<unix_listener> uapi;
@@ -77,9 +75,7 @@ private:
   void part_ended(const caf::down_msg& down);
   void tell_identity();
   /// The host's resolver is of no use where the tunnel is its only way.
-  void choose_way_of_names(const interface_config& interface);
-  /// What nobody sets while the node runs, if it takes that now.
-  void note_missing_source_marks(const node_config& wanted);
+  void choose_way_of_names();
   void begin_sessions_anew();
 
   // -- overlay_host.cpp --
@@ -97,6 +93,10 @@ private:
   std::uint32_t mark_in_force(std::uint32_t configured) const;
   result<std::uint32_t> mark_for(const device_settings& to) const;
   bool is_full_tunnel_now() const;
+  bool leads_all_v4() const;
+  /// The tunnel's packets are known by another mark or port, or other traffic
+  /// goes into it.
+  void follow_ways();
   /// Whether a change of peers may change what the host has to be.
   bool peers_concern_host(const device_update& update) const;
   /// After such a change, which ends once the host has followed.

@@ -8,7 +8,6 @@
 #include "config/validate.hpp"
 #include "config/warnings.hpp"
 #include "messages/errors.hpp"
-#include "platform/source_marks.hpp"
 
 #include <memory>
 #include <utility>
@@ -324,9 +323,6 @@ void overlay::end_change() {
     repair_host(true);
     lock_again();
     adopt_rest(*change.whole);
-    note_missing_source_marks(*change.whole);
-    resources_->whole_traffic = full_tunnel_of(*change.whole);
-    choose_way_of_names(change.whole->interface);
   }
   finish_change({});
 }
@@ -348,18 +344,6 @@ void overlay::adopt_rest(const node_config& wanted) {
   }
   if (wanted.log.format != log.format)
     note("log.format: stays as it is until weftd is restarted");
-}
-
-void overlay::note_missing_source_marks(const node_config& wanted) {
-  if (!full_tunnel_of(wanted).v4 || resources_->whole_traffic.v4
-      || !may_have_strict_links(resources_->interface))
-    return;
-  const std::string what
-    = "answers to the tunnel's own packets are dropped by links whose "
-      "rp_filter is 1, until weftd is restarted: then their src_valid_mark is "
-      "set";
-  options_.log->warn("{}", what);
-  note(what);
 }
 
 void overlay::finish_change(caf::error reason) {

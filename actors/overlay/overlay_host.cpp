@@ -2,6 +2,7 @@
 // something changes there, and put back.
 #include "actors/overlay/overlay.hpp"
 #include "messages/errors.hpp"
+#include "platform/source_marks.hpp"
 #include "platform/tun_device.hpp"
 
 #include <algorithm>
@@ -38,6 +39,10 @@ bool overlay::is_full_tunnel_now() const {
   return is_full_tunnel(options_.config.interface, networks_);
 }
 
+bool overlay::leads_all_v4() const {
+  return is_full_tunnel_now() && networks_.all_v4;
+}
+
 std::uint32_t overlay::mark_in_force(std::uint32_t configured) const {
   // One that was chosen stays; in the place of one that was configured, the
   // host's step chooses another.
@@ -57,6 +62,18 @@ result<std::uint32_t> overlay::mark_for(const device_settings& to) const {
 void overlay::note_mark(std::uint32_t mark) {
   fwmark_ = mark;
   *probe_mark_ = mark;
+  follow_ways();
+}
+
+void overlay::follow_ways() {
+  renew_lock();
+  choose_way_of_names();
+}
+
+void overlay::choose_way_of_names() {
+  const auto& interface = options_.config.interface;
+  const bool beside = is_full_tunnel_now() || interface.kill_switch;
+  send(resolver_, lookup_way{beside, fwmark_, interface.dns});
 }
 
 std::function<bool(const ip_address&)> overlay::own_tunnel_probe() const {
@@ -110,9 +127,16 @@ void overlay::set_host(device_settings to, bool sets_link_up,
     if (fwmark_ != former)
       notes->push_back("the tunnel's datagrams bear the firewall mark "
                        + std::to_string(fwmark_));
+    const bool had_all_v4 = leads_all_v4();
     copy_host_part(to.interface, options_.config.interface);
     networks_ = to.networks;
-    renew_lock();
+    follow_ways();
+    if (leads_all_v4() && !had_all_v4
+        && may_have_strict_links(resources_->interface))
+      notes->emplace_back(
+        "answers to the tunnel's own packets are dropped by links whose "
+        "rp_filter is 1, until weftd is restarted: then their src_valid_mark "
+        "is set");
     set_mtu(facts.mtu);
     bear_mark(*mark, [=](const caf::error& stays) {
       return stays ? refuse(answer, stays) : answer(notes);

@@ -125,7 +125,7 @@ void overlay::change_lock() {
   if (to.keep_inbound != from.keep_inbound)
     note(std::string{"interface.keep_inbound: "}
          + (to.keep_inbound ? "true" : "false"));
-  renew_lock();
+  follow_ways();
   step_done();
 }
 

@@ -245,7 +245,6 @@ start_overlay(caf::actor_system& system, overlay_options options) {
   bare.interface = options.config.interface;
   auto peers = difference(bare, options.config);
   peers.origin = peer_origin::file;
-  (*resources)->whole_traffic = full_tunnel_of(options.config);
   options.config.peers.clear();
 
   auto control = (*resources)->control_loop;

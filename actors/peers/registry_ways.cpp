@@ -1,6 +1,7 @@
 // Endpoints that lie behind the tunnel that they are to make: found before the
 // first datagram goes there.
 #include "actors/peers/registry.hpp"
+#include "protocol/tunnel/trouble_words.hpp"
 
 #include <utility>
 
@@ -39,8 +40,10 @@ void registry::check_ways() {
 
 void registry::explain_way(slot_number slot, peer_status& status) const {
   const auto& home = seats_[slot].leads_home;
-  if (home && status.endpoint == home && status.state.word != peer_word::up)
-    status.state.reason = why_it_leads_home(*home);
+  if (!home || status.endpoint != home || status.state.word == peer_word::up)
+    return;
+  status.state.reason = why_it_leads_home(*home);
+  status.state.cause = cause::own_tunnel;
 }
 
 } // namespace weft

@@ -28,6 +28,8 @@ inline constexpr std::string_view source_refused = "source_refused";
 inline constexpr std::string_view same_address = "same_address";
 /// The name of its endpoint was not found.
 inline constexpr std::string_view not_resolved = "not_resolved";
+/// Its endpoint is routed into the tunnel that it is to make.
+inline constexpr std::string_view own_tunnel = "own_tunnel";
 
 } // namespace cause
 

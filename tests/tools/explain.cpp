@@ -363,6 +363,7 @@ TEST_CASE("Each reason of a peer has its side") {
   CHECK(of(trouble::source_refused{where.address}) == side::here);
   CHECK(side_of(cause::same_address) == side::both);
   CHECK(side_of(cause::not_resolved) == side::here);
+  CHECK(side_of(cause::own_tunnel) == side::here);
 }
 
 TEST_CASE("Rules of nftables are found that refuse a port at the host's own "

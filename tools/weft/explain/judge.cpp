@@ -331,6 +331,7 @@ side side_of(std::string_view trouble) {
     place{cause::source_refused, side::here},
     place{cause::same_address, side::both},
     place{cause::not_resolved, side::here},
+    place{cause::own_tunnel, side::here},
   };
   const auto found
     = std::find_if(places.begin(), places.end(),
