@@ -8,7 +8,7 @@ std::optional<std::string> check_ipv6_mtu(const interface_config& config) {
   constexpr std::uint32_t least_for_ipv6 = 1280;
   const auto is_v6
     = [](const ip_prefix& prefix) { return !prefix.address.is_v4(); };
-  if (config.mtu >= least_for_ipv6
+  if (config.mtu == automatic_mtu || config.mtu >= least_for_ipv6
       || (std::ranges::none_of(config.addresses, is_v6)
           && std::ranges::none_of(config.cluster_networks, is_v6)))
     return std::nullopt;
