@@ -4,6 +4,7 @@
 #include "actors/loop/timer.hpp"
 #include "actors/overlay/event_hub.hpp"
 #include "actors/overlay/log_level.hpp"
+#include "actors/overlay/offloads.hpp"
 #include "actors/overlay/state_keeper.hpp"
 #include "actors/overlay/uapi_server.hpp"
 #include "actors/packets/host_writer.hpp"
@@ -13,6 +14,8 @@
 #include "actors/peers/handshake_gate.hpp"
 #include "actors/peers/resolver.hpp"
 #include "messages/errors.hpp"
+#include "platform/checksum_errors.hpp"
+#include "platform/kernel_release.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -33,9 +36,10 @@ overlay::overlay(caf::actor_config& config, io_loop_ptr loop,
                  std::shared_ptr<overlay_resources> resources)
   : hosted(config, std::move(loop)), options_(std::move(options)),
     resources_(std::move(resources)), port_(resources_->sockets.port()),
-    fwmark_(options_.config.interface.fwmark),
-    mtu_(options_.config.interface.mtu), started_(this->loop().moment().wall),
-    link_up_(!resources_->link || resources_->link->is_up()) {
+    fwmark_(options_.config.interface.fwmark), mtu_(resources_->mtu),
+    started_(this->loop().moment().wall),
+    link_up_(!resources_->link || resources_->link->is_up()),
+    checksums_(count_checksum_errors()) {
   indices_
     = std::make_shared<const receiver_index_codec>(this->loop().random());
   const auto& key = options_.config.interface.private_key;
@@ -48,6 +52,7 @@ overlay::overlay(caf::actor_config& config, io_loop_ptr loop,
 overlay::behavior_type overlay::make_behavior() {
   spawn_actors();
   watch_link();
+  look_around_later();
   return {
     [this](const device_update& update) { return apply(update); },
     [this](const report_request& request) { return status(request); },
@@ -174,11 +179,12 @@ void overlay::spawn_lane() {
   made.space = std::make_shared<workspace>(indices_, probe, source_holds);
   made.space->lines = std::make_shared<detail_log>(options_.log, made.loop);
   made.timer = system().spawn<timer>(made.loop);
-  made.socket = system().spawn<udp_port>(made.loop, made.space,
-                                         std::move(resources_->sockets),
-                                         options_.config.interface.listen,
-                                         fwmark_, options_.offload,
-                                         std::move(resources_->strangers));
+  made.socket
+    = system().spawn<udp_port>(made.loop, made.space,
+                               std::move(resources_->sockets),
+                               options_.config.interface.listen, fwmark_,
+                               features_for(options_.config, kernel_release()),
+                               std::move(resources_->strangers));
   if (resources_->tun) {
     made.reader = spawn_reader(made.space->lines);
     made.writer
@@ -326,6 +332,7 @@ void overlay::routes_changed_somehow() {
   routes_settle_ = call_at(loop().now() + 100ms, [this] {
     routes_settle_ = {};
     repair_host_by_turns();
+    follow_routes();
     send(registry_, host_routes_changed{});
   });
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "actors/loop/off_loop.hpp"
+#include "actors/overlay/checksum_watch.hpp"
 #include "actors/overlay/reconfiguration.hpp"
 #include "actors/overlay/start_overlay.hpp"
 #include "actors/packets/packet_port.hpp"
@@ -21,9 +22,10 @@ struct field_error;
 
 /// What start_overlay() has opened.
 struct overlay_resources {
-  std::string interface;                 ///< its name
-  std::shared_ptr<const tun_device> tun; ///< null: there is a packet port
-  packet_port_base port;                 ///< null: there is a TUN device
+  std::string interface;           ///< its name
+  std::uint32_t mtu = 0;           ///< to begin with
+  std::shared_ptr<tun_device> tun; ///< null: there is a packet port
+  packet_port_base port;           ///< null: there is a TUN device
   udp_sockets sockets;
   std::shared_ptr<udp_sockets> strangers; ///< null: `sockets` get everything
   std::optional<unix_listener> uapi;
@@ -114,7 +116,6 @@ private:
   caf::result<node_configuration> configuration(const get_configuration& asked);
   caf::result<void> expect(const expect_file& asked);
   caf::result<config_changes> reset(const reset_peer& asked);
-  caf::result<config_changes> change_offloads(const offload_config& offloads);
   void enqueue_change(waiting_change change);
   void tell_event(event_kind kind, std::string reason);
   void remote_control_changes(const std::string& why_closed);
@@ -144,6 +145,24 @@ private:
   void end_change();
   void adopt_rest(const node_config& wanted);
   void finish_change(caf::error reason);
+
+  // -- overlay_packets.cpp --
+
+  /// What nobody tells of is looked at now and then.
+  void look_around_later();
+  caf::result<config_changes> change_offloads(const offload_config& offloads);
+  void use_offloads(const offload_config& offloads);
+  void use_features();
+  /// With what sockets say of theirs.
+  std::vector<offload_use>
+  offload_report(std::vector<offload_use> of_sockets) const;
+  /// Has an automatic MTU fit the routes to the peers.
+  void follow_routes();
+  void fit_mtu(const std::vector<ip_address>& peers);
+  /// With the MTU that is in force in the place of an automatic one.
+  interface_config as_on_host(interface_config config) const;
+  void look_at_checksums();
+  void note_checksums(std::uint64_t lost);
 
   // -- overlay_reload.cpp --
 
@@ -245,6 +264,10 @@ private:
   time_point looked_at_host_{};
   token_bucket repairs_{5, std::chrono::seconds{10}};
   bool fight_told_ = false;
+  deadline_id routes_asked_later_;
+  time_point routes_asked_{};
+  std::uint32_t mtu_refused_ = 0; ///< by the kernel, when that was told
+  checksum_watch checksums_;
   std::vector<lane> lanes_;
   stranger_port_actor strangers_;
   handshake_gate_actor gate_;

@@ -2,6 +2,7 @@
 // `reconfiguration` says which step comes next, and here the steps are done.
 #include "actors/host/link_setup.hpp"
 #include "actors/overlay/log_level.hpp"
+#include "actors/overlay/offloads.hpp"
 #include "actors/overlay/overlay.hpp"
 #include "config/difference.hpp"
 #include "config/foresight.hpp"
@@ -229,8 +230,8 @@ void overlay::change_mark() {
 
 void overlay::change_host() {
   const auto& plan = changes_.front().plan;
-  const auto& from = plan.from().interface;
-  const auto& to = plan.to().interface;
+  const auto from = as_on_host(plan.from().interface);
+  const auto to = as_on_host(plan.to().interface);
   if (resources_->tun) {
     auto changed = change_link(from, to, *resources_->tun);
     if (!changed) {
@@ -247,7 +248,7 @@ void overlay::change_host() {
   auto& now = options_.config.interface;
   now.addresses = to.addresses;
   now.cluster_networks = to.cluster_networks;
-  now.mtu = to.mtu;
+  now.mtu = plan.to().interface.mtu;
   set_mtu(to.mtu);
   step_done();
 }
@@ -310,6 +311,15 @@ void overlay::adopt_rest(const node_config& wanted) {
       note("interface." + std::string{row.name}
            + ": stays as it is until weftd is restarted");
   });
+  const auto former_df = std::exchange(options_.config.interface.df, to.df);
+  if (to.df != former_df)
+    note("interface.df: " + std::string{to_string(to.df)});
+  for (auto& text : describe_change(options_.config.offloads, wanted.offloads))
+    note(std::move(text));
+  if (wanted.offloads != options_.config.offloads)
+    use_offloads(wanted.offloads);
+  else if (to.df != former_df)
+    use_features();
   auto& log = options_.config.log;
   if (wanted.log.level != log.level) {
     log.level = wanted.log.level;
@@ -326,8 +336,10 @@ void overlay::finish_change(caf::error reason) {
   changes_weight_ -= change.weight;
   if (change.plan.half_done())
     options_.log->error("a change was made in part: {}", error_message(reason));
-  if (!reason && !change.dry_run)
+  if (!reason && !change.dry_run) {
     ++changes_made_;
+    follow_routes();
+  }
   if (change.whole) {
     change.whole->interface.private_key.wipe();
     if (change.dry_run) {
