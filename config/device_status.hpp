@@ -25,7 +25,7 @@ struct peer_state {
   std::uint32_t tries = 0; ///< initiations in a row that nobody has answered
   /// What the reason is about, in a word that stays: `no_answer`; empty: there
   /// is no reason.  (The names of protocol/tunnel/peer_trouble.hpp.)
-  std::string cause;
+  std::string cause{};
 
   bool operator==(const peer_state&) const = default;
 };

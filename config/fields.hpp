@@ -290,9 +290,10 @@ inline constexpr std::tuple interface_fields{
     .expected = "auto or off",
     .read = read_df_mode,
     .print = field_values::print,
-    .meaning = "`auto`: the tunnel's datagrams to a peer may not be parted on "
-               "their way once probes of full size go through; `off`: they "
-               "always may.",
+    .meaning = "`auto`: where ICMP says that a datagram was too big, that is "
+               "counted at its peer, and with IPv4 nothing follows from it; "
+               "`off`: this host heeds it. Datagrams may be parted on their "
+               "way in both cases.",
     .fallback = "`auto`",
   },
 };

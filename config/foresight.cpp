@@ -58,12 +58,20 @@ public:
           + std::string{to_string(to.log.level)});
     if (from.log.format != to.log.format)
       say("log.format: stays as it is until weftd is restarted");
+    offload("tun", from.offloads.tun, to.offloads.tun);
+    offload("udp", from.offloads.udp, to.offloads.udp);
     if (unsaid_ > 0)
       result_.sentences.push_back("and " + std::to_string(unsaid_) + " more");
     return std::move(result_);
   }
 
 private:
+  void offload(const std::string& key, offload_mode from, offload_mode to) {
+    if (from != to)
+      say("offloads." + key + ": " + std::string{to_string(from)} + " -> "
+          + std::string{to_string(to)});
+  }
+
   void interface(const interface_config& from, const interface_config& to) {
     for_each_field<interface_config>([&](const auto& row, auto) {
       if (from.*row.member == to.*row.member)

@@ -64,7 +64,15 @@ std::string_view to_string(df_mode mode) {
 }
 
 std::string_view to_string(offload_mode mode) {
-  return mode == offload_mode::automatic ? "auto" : "off";
+  switch (mode) {
+    case offload_mode::automatic:
+      return "auto";
+    case offload_mode::off:
+      return "off";
+    case offload_mode::on:
+      break;
+  }
+  return "on";
 }
 
 std::optional<std::string> check_interface_name(std::string_view name) {

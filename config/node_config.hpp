@@ -47,14 +47,14 @@ enum class route_mode {
   automatic, ///< and to every allowed IP of a peer
 };
 
-/// Whether datagrams of the tunnel may be parted on their way.
+/// What follows if ICMP says that a datagram of the tunnel was too big.
 enum class df_mode {
-  automatic, ///< not those that a probe has shown to go through whole
-  off,       ///< any of them
+  automatic, ///< it is counted; with IPv4 nothing else, since it may be forged
+  off,       ///< the kernel does what it does for others
 };
 
-/// A thing that the program uses where it can, or never.
-enum class offload_mode { automatic, off };
+/// A thing that the program uses where it is sound, never, or wherever it can.
+enum class offload_mode { automatic, off, on };
 
 std::string_view to_string(route_mode mode);
 std::string_view to_string(df_mode mode);

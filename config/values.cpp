@@ -313,11 +313,14 @@ value_or_message<df_mode> read_df_mode(std::string_view text) {
 }
 
 value_or_message<offload_mode> read_offload_mode(std::string_view text) {
-  if (text == "auto")
-    return offload_mode::automatic;
-  if (text == "off")
-    return offload_mode::off;
-  return unexpected{quote(text) + " is no answer; auto or off is expected"};
+  for (const auto mode :
+       {offload_mode::automatic, offload_mode::off, offload_mode::on}) {
+    if (text == to_string(mode))
+      return mode;
+  }
+  return unexpected{quote(text)
+                    + " is no answer; auto, off, or on (also where it is "
+                      "doubtful) is expected"};
 }
 
 value_or_message<std::uint32_t> read_table(std::string_view text) {

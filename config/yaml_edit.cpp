@@ -24,6 +24,7 @@ node_config wanted_of(const node_config& file, const node_config& running) {
   });
   wanted.peers = running.peers;
   wanted.log.level = running.log.level;
+  wanted.offloads = running.offloads;
   return wanted;
 }
 
@@ -58,6 +59,7 @@ public:
     edit_peers(root, from.peers, to.peers);
     if (from.log.level != to.log.level)
       edit_log(root, std::string{to_string(to.log.level)});
+    edit_offloads(root, from.offloads, to.offloads);
   }
   std::vector<new_key_file> take_keys() {
     return std::move(keys_);
@@ -70,6 +72,22 @@ private:
       text_.set(*log, "level", level);
     else
       text_.set(root, "log", "{level: " + level + '}');
+  }
+
+  void edit_offloads(const yaml_node& root, const offload_config& from,
+                     const offload_config& to) {
+    if (from == to)
+      return;
+    const std::string tun{to_string(to.tun)};
+    const std::string udp{to_string(to.udp)};
+    const auto* map = text_.find(root, "offloads");
+    if (map == nullptr || map->kind != yaml_kind::map)
+      return text_.set(root, "offloads",
+                       "{tun: " + tun + ", udp: " + udp + '}');
+    if (from.tun != to.tun)
+      text_.set(*map, "tun", tun);
+    if (from.udp != to.udp)
+      text_.set(*map, "udp", udp);
   }
 
   /// `label` and `suffix` make the names of its key files.

@@ -67,11 +67,13 @@ yaml_reader::offload_keys() {
   static constexpr std::array<known_key<into>, 2> keys{{
     {"tun",
      [](self& me, node& value, const path& at, into& offloads) {
-       me.read_value(value, at, "auto or off", read_offload_mode, offloads.tun);
+       me.read_value(value, at, "auto, off or on", read_offload_mode,
+                     offloads.tun);
      }},
     {"udp",
      [](self& me, node& value, const path& at, into& offloads) {
-       me.read_value(value, at, "auto or off", read_offload_mode, offloads.udp);
+       me.read_value(value, at, "auto, off or on", read_offload_mode,
+                     offloads.udp);
      }},
   }};
   return keys;

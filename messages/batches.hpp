@@ -4,6 +4,7 @@
 #include "config/device_status.hpp"
 #include "messages/batch_pool.hpp"
 #include "protocol/base/ip.hpp"
+#include "protocol/packets/congestion_mark.hpp"
 #include "protocol/packets/datagram_buffer.hpp"
 
 #include <array>
@@ -55,6 +56,11 @@ class incoming_batch : public pooled<incoming_batch> {
 public:
   static constexpr std::uint16_t end = 0xffff;
 
+  /// How datagrams came.
+  struct arrival : network_path {
+    congestion_mark mark = congestion_mark::not_capable;
+  };
+
   struct datagram {
     byte_span bytes;
     std::uint16_t path = 0;   ///< number in `paths`
@@ -75,7 +81,7 @@ public:
   }
 
   std::vector<datagram> datagrams;
-  std::vector<network_path> paths;
+  std::vector<arrival> paths;
 
 private:
   std::size_t size_;

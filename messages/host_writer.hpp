@@ -48,6 +48,12 @@ private:
   std::weak_ptr<std::vector<incoming_chain>> under_way_;
 };
 
+/// overlay -> host_writer: what the device takes joined from now on.
+struct join_packets {
+  bool tcp = true;
+  bool udp = true;
+};
+
 /// registry -> host_writer: answered once all packets that came before are with
 /// the host (or gathered, where a consumer takes them).
 struct finish_writing {};
@@ -55,6 +61,7 @@ struct finish_writing {};
 } // namespace weft
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::incoming_packets)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::join_packets)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::finish_writing)
 
 namespace weft {
@@ -62,7 +69,7 @@ namespace weft {
 /// Gives packets to the host.
 using host_writer_actor = caf::typed_actor<
   // packets of peers; it empties the message
-  caf::reacts_to<incoming_packets>,
+  caf::reacts_to<incoming_packets>, caf::reacts_to<join_packets>,
   // from the registry: a change is in force once this is answered
   caf::replies_to<finish_writing>::with<void>>;
 

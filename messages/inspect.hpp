@@ -86,7 +86,7 @@ constexpr df_mode last_of(df_mode) {
   return df_mode::off;
 }
 constexpr offload_mode last_of(offload_mode) {
-  return offload_mode::off;
+  return offload_mode::on;
 }
 
 caf::error not_in_enumeration();

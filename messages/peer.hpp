@@ -94,6 +94,16 @@ struct path_failed {
   std::optional<std::uint32_t> initiation;
 };
 
+/// stranger_port -> udp_port -> peer: an ICMP message says that a datagram to
+/// `where` was too big.  Told once a second for each endpoint.
+struct path_too_narrow {
+  endpoint where;
+  std::uint32_t mtu = 0; ///< what would pass; 0: not said
+  /// How the datagram began, as far as it was quoted.
+  std::array<std::byte, 8> quoted{};
+  std::size_t quoted_size = 0;
+};
+
 struct peer_report {
   std::uint32_t slot = 0;
   peer_status status;
@@ -115,6 +125,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::peer_published)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::endpoint_found)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::prefixes_lost)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::path_failed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::path_too_narrow)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::peer_report)
 
 namespace weft {
@@ -134,7 +145,7 @@ using peer_actor = caf::typed_actor<
   caf::reacts_to<deadline_passed>,
   // it looks for its local address again; it knows why nobody answers
   caf::reacts_to<source_lost>, caf::reacts_to<host_routes_changed>,
-  caf::reacts_to<path_failed>,
+  caf::reacts_to<path_failed>, caf::reacts_to<path_too_narrow>,
   // from the registry: begin, and be another.  Of a patch all counts but its
   // verb and its allowed IPs.
   caf::reacts_to<peer_published>,

@@ -23,6 +23,14 @@ struct peer_configurations {
   std::vector<peer_config> peers; ///< with their preshared keys
 };
 
+/// overlay -> registry: where are the peers?
+struct addresses_request {};
+
+struct peer_addresses {
+  /// Each once: where they were heard last, else where they were said to be.
+  std::vector<ip_address> all;
+};
+
 /// overlay -> registry: change a peer, which must exist (ENOENT).
 struct change_existing_peer {
   patch<peer_config> update;
@@ -76,6 +84,8 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::device_update)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::registry_report)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::configuration_request)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::peer_configurations)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::addresses_request)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::peer_addresses)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::change_existing_peer)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::check_update)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::go_on_changing)
@@ -109,6 +119,7 @@ using registry_actor = caf::typed_actor<
   // questions
   caf::replies_to<check_handshake>::with<bool>,
   caf::replies_to<configuration_request>::with<peer_configurations>,
+  caf::replies_to<addresses_request>::with<peer_addresses>,
   caf::replies_to<report_request>::with<registry_report>>;
 
 } // namespace weft

@@ -85,6 +85,8 @@ struct drop_report {
   drop_counters drops;
   std::optional<pool_use> pool; ///< that it reads into
   std::uint64_t send_queue = 0; ///< batches that wait for room in a socket
+  std::vector<offload_use> offloads{}; ///< of its sockets
+  std::uint64_t lost = 0; ///< what came to its sockets, and was dropped there
 };
 
 } // namespace weft

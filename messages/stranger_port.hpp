@@ -2,6 +2,7 @@
 #pragma once
 
 #include "messages/handshake_gate.hpp"
+#include "protocol/packets/udp_features.hpp"
 
 namespace weft {
 
@@ -18,6 +19,11 @@ struct change_fwmark {
   std::uint32_t fwmark = 0;
 };
 
+/// overlay -> udp_port -> stranger_port: what their sockets use from now on.
+struct use_features {
+  udp_features features;
+};
+
 /// udp_port -> stranger_port: they are in the way of new ones.
 struct close_sockets {};
 
@@ -26,6 +32,7 @@ struct close_sockets {};
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::stranger_sockets)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::change_fwmark)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::close_sockets)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::use_features)
 
 namespace weft {
 
@@ -33,7 +40,7 @@ namespace weft {
 using stranger_port_actor = caf::typed_actor<
   // the sockets, which udp_port opens
   caf::reacts_to<stranger_sockets>, caf::replies_to<close_sockets>::with<void>,
-  caf::replies_to<change_fwmark>::with<void>,
+  caf::replies_to<change_fwmark>::with<void>, caf::reacts_to<use_features>,
   // the gate, its answers, and room for more
   caf::reacts_to<gate_started>, caf::reacts_to<send_cookie_replies>,
   caf::reacts_to<handshakes_processed>,

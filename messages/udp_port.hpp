@@ -52,7 +52,9 @@ using udp_port_actor = caf::typed_actor<
   // who takes what is not for a peer
   caf::reacts_to<gate_started>, caf::reacts_to<strangers_welcome>,
   // its sockets
-  caf::replies_to<rebind>::with<std::uint16_t>,
+  caf::replies_to<rebind>::with<std::uint16_t>, caf::reacts_to<use_features>,
+  // what a stranger's socket heard of its datagrams
+  caf::reacts_to<path_too_narrow>,
   // for status
   caf::replies_to<report_request>::with<drop_report>>;
 

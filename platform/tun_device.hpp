@@ -28,7 +28,7 @@ public:
   static constexpr std::size_t max_fragments = 1023;
 
   struct options {
-    bool offload = true; ///< ask for checksum, TSO and USO offload
+    bool offload = true; ///< as set_offloads()
   };
 
   /// Makes the device.  `name` may hold %d for a number that the kernel
@@ -75,6 +75,11 @@ public:
   bool has_udp_offload() const {
     return udp_offload_;
   }
+  /// Asks for checksum, TSO and USO offload, as much of it as the kernel has,
+  /// or for none, from the next packet on.  An adopted device without
+  /// IFF_VNET_HDR has none.  To be called on one thread; others may read and
+  /// write meanwhile.
+  void set_offloads(bool wanted);
 
   enum class io_status {
     ok,
@@ -137,8 +142,6 @@ private:
   /// The same for its link, if it can be seen.
   result<void> check_link();
   result<void> set_header_size() const;
-  /// Asks for as many offloads as the kernel has, or for none.
-  void set_offloads(bool wanted);
   file_descriptor fd_;
   std::string name_;
   int index_ = 0;

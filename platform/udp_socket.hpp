@@ -6,6 +6,7 @@
 #include "protocol/base/ip.hpp"
 #include "protocol/packets/datagram_buffer.hpp"
 #include "protocol/packets/receive_memory.hpp"
+#include "protocol/packets/udp_features.hpp"
 
 #include <array>
 #include <cstdint>
@@ -24,6 +25,9 @@ struct received_datagrams {
   std::size_t segment_size = 0;
   endpoint remote;
   std::optional<source_address> local;
+  /// Of all of them; kernels before 6.9 (6.1.91, 6.6.31) join datagrams with
+  /// different marks, and have that of the first one.
+  congestion_mark mark = congestion_mark::not_capable;
 };
 
 /// One datagram and where it goes.
@@ -36,9 +40,10 @@ struct addressed_datagram {
 /// What the network said of a datagram that was sent before.  Anybody can forge
 /// the ICMP message that says so.
 struct network_error {
-  int code = 0;         ///< errno
-  bool by_icmp = false; ///< false: this host found it out itself
-  endpoint remote;      ///< where the datagram was sent
+  int code = 0;          ///< errno
+  bool by_icmp = false;  ///< false: this host found it out itself
+  endpoint remote;       ///< where the datagram was sent
+  std::uint32_t mtu = 0; ///< of EMSGSIZE: what would pass; 0: not said
   /// How the datagram began, as far as it was quoted.
   std::array<std::byte, 8> quoted{};
   std::size_t quoted_size = 0;
@@ -56,7 +61,7 @@ public:
     std::uint32_t scope_id = 0; ///< interface of a link-local IPv6 address
     std::uint16_t port = 0;     ///< 0: the kernel chooses
     std::uint32_t fwmark = 0;
-    bool offload = true; ///< UDP GSO and GRO where the kernel has them
+    udp_features features{};
     int send_buffer = default_buffer;    ///< bytes, as the kernel counts them
     int receive_buffer = default_buffer; ///< the same
   };
@@ -97,6 +102,18 @@ public:
   bool has_gro() const {
     return gro_;
   }
+  /// An outgoing link could not do GSO, and so it is used no more.
+  bool gso_was_refused() const {
+    return gso_refused_;
+  }
+  const udp_features& features() const {
+    return opened_as_.features;
+  }
+  /// Changes what is used from now on, also of sockets opened beside later.
+  void use(const udp_features& wanted);
+  /// Messages that came to it and that nobody will receive: there was no room,
+  /// or their checksum was wrong.  It counts up to 2^32 and then from 0.
+  std::uint32_t lost() const;
   /// Changes SO_MARK; sessions and port stay.
   result<void> set_fwmark(std::uint32_t mark);
 
@@ -136,7 +153,8 @@ public:
   };
 
   /// Sends the datagrams of `batch` from number `first` on to one endpoint:
-  /// runs of equal size as one GSO message, several messages a system call.  A
+  /// runs of equal size and mark as one GSO message, several messages a system
+  /// call.  A
   /// partial send is continued; when the socket's buffer is full it says from
   /// where to go on once writable.  When `source` no longer exists on this
   /// host (EINVAL, ENETUNREACH ...) the datagrams go without it.  When GSO
@@ -175,6 +193,7 @@ private:
   options opened_as_; ///< with the port in use
   std::uint16_t port_ = 0;
   bool gso_ = false;
+  bool gso_refused_ = false;
   bool gro_ = false;
   std::uint64_t truncated_ = 0;
   bool may_have_errors_ = false;
@@ -200,8 +219,9 @@ struct udp_sockets {
 /// address means all addresses of both families, an unspecified IPv4 address
 /// those of IPv4.  With port 0, tries several random ports until one is free
 /// for both families.
-result<udp_sockets> open_udp_sockets(const endpoint& listen,
-                                     std::uint32_t fwmark, bool offload = true);
+result<udp_sockets>
+open_udp_sockets(const endpoint& listen, std::uint32_t fwmark,
+                 const udp_features& features = {});
 
 /// Opens sockets beside `peers` and divides what comes: transport messages go
 /// to `peers`, the rest to the sockets that are returned.  On failure `peers`

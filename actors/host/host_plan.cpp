@@ -223,11 +223,6 @@ std::uint32_t choose_mark(std::span<const routing_rule> present) {
   return 0;
 }
 
-std::uint32_t fixed_mtu(const interface_config& interface) {
-  return interface.mtu == automatic_mtu ? interface_config{}.mtu
-                                        : interface.mtu;
-}
-
 host_plan make_plan(const interface_config& interface,
                     const peer_networks& networks, const plan_facts& facts) {
   return planner{interface, networks, facts}.make();

@@ -58,10 +58,6 @@ rules_of(const rule_place& place, std::span<const routing_rule> present);
 /// other programs give the higher bits a meaning.  0: all are taken.
 std::uint32_t choose_mark(std::span<const routing_rule> present);
 
-/// In bytes; with `mtu: auto`, what every path has room for that carries IPv6
-/// packets of 1500 bytes.
-std::uint32_t fixed_mtu(const interface_config& interface);
-
 /// What a plan depends on besides the configuration.
 struct plan_facts {
   rule_place place;

@@ -40,11 +40,26 @@ void metric_labels::add(std::string_view name, std::string_view value) {
 
 void exposition::add(std::size_t family, std::string_view labels,
                      std::uint64_t value) {
+  add_line(family, labels, std::to_string(value));
+}
+
+void exposition::add(std::size_t family, std::string_view labels,
+                     std::chrono::microseconds value) {
+  constexpr std::int64_t per_second = 1'000'000;
+  constexpr std::size_t places = 6;
+  auto fraction = std::to_string(value.count() % per_second);
+  fraction.insert(0, places - fraction.size(), '0');
+  add_line(family, labels,
+           std::to_string(value.count() / per_second) + '.' + fraction);
+}
+
+void exposition::add_line(std::size_t family, std::string_view labels,
+                          std::string_view value) {
   auto& lines = samples_.at(family);
   lines += families_[family].name;
   lines += labels;
   lines += ' ';
-  lines += std::to_string(value);
+  lines += value;
   lines += '\n';
 }
 

@@ -2,6 +2,7 @@
 // other, each with what it is and of what type.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <initializer_list>
 #include <span>
@@ -53,11 +54,18 @@ public:
   /// A sample of the family with this place in the table.
   void add(std::size_t family, std::string_view labels, std::uint64_t value);
 
+  /// A time, in seconds.
+  void add(std::size_t family, std::string_view labels,
+           std::chrono::microseconds value);
+
   /// All families in the order of the table; those without samples are left
   /// out.
   std::string text() const;
 
 private:
+  void
+  add_line(std::size_t family, std::string_view labels, std::string_view value);
+
   std::span<const metric_family> families_;
   std::vector<std::string> samples_; ///< for each family, as lines
 };

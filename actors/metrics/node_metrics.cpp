@@ -11,7 +11,7 @@ namespace {
 
 using enum metric_type;
 
-constexpr std::array<metric_family, 21> table{{
+constexpr std::array<metric_family, 26> table{{
   // The names and labels of prometheus_wireguard_exporter.
   {"wireguard_sent_bytes_total", counter, "Bytes sent to the peer."},
   {"wireguard_received_bytes_total", counter, "Bytes received from the peer."},
@@ -26,6 +26,15 @@ constexpr std::array<metric_family, 21> table{{
    "Packets to or from the peer that were dropped, for whatever reason."},
   {"weft_peer_restarts_total", counter,
    "How often the peer's actor failed and was started again."},
+  {"weft_peer_round_trip_seconds", gauge,
+   "Time from a handshake's first message to its answer, of the last handshake "
+   "that this node began; absent: not known."},
+  {"weft_peer_path_mtu_bytes", gauge,
+   "What somebody on the way to the peer says that it carries; absent: nobody "
+   "has said."},
+  {"weft_peer_too_big_total", counter,
+   "ICMP messages that said that a datagram to the peer was too big; one a "
+   "second is counted."},
   {"weft_build_info", gauge, "Always 1; the version of the program."},
   {"weft_up", gauge,
    "Whether the node can speak to peers: 0 if it has no private key, or its "
@@ -48,6 +57,11 @@ constexpr std::array<metric_family, 21> table{{
    "How often the pool had none left, and reading paused."},
   {"weft_send_queue_batches", gauge,
    "Batches that wait for room in the buffer of a socket."},
+  {"weft_offload_in_use", gauge,
+   "Whether the kernel does this for many packets at once."},
+  {"weft_bad_checksums_total", counter,
+   "UDP datagrams that came to the host with a wrong checksum since the start, "
+   "whoever they were for."},
   {"weft_control_clients", gauge, "Clients of remote control, by role."},
   {"weft_certificate_expiry_seconds", gauge,
    "UNIX time when a certificate of remote control expires."},
@@ -138,6 +152,10 @@ void node_metrics::add_device(const device_status& status) {
     samples_.add(family("weft_pool_exhausted_total"), those, exhausted);
   }
   samples_.add(family("weft_send_queue_batches"), own, status.send_queue);
+  for (const auto& each : status.offloads)
+    samples_.add(family("weft_offload_in_use"), labels("offload", each.name),
+                 std::uint64_t{each.in_use ? 1U : 0U});
+  samples_.add(family("weft_bad_checksums_total"), own, status.bad_checksums);
   const auto& access = status.access;
   samples_.add(family("weft_control_clients"), labels("role", "operator"),
                access.operators);
@@ -192,6 +210,13 @@ void node_metrics::add_peer(const peer_status& peer, const std::string& key,
     dropped += each.packets;
   samples_.add(family("weft_peer_dropped_packets_total"), own, dropped);
   samples_.add(family("weft_peer_restarts_total"), own, peer.restarts);
+  if (peer.round_trip > 0)
+    samples_.add(family("weft_peer_round_trip_seconds"), own,
+                 std::chrono::microseconds{peer.round_trip});
+  if (peer.path_mtu > 0)
+    samples_.add(family("weft_peer_path_mtu_bytes"), own,
+                 std::uint64_t{peer.path_mtu});
+  samples_.add(family("weft_peer_too_big_total"), own, peer.too_big);
 }
 
 std::string node_metrics::finish() {

@@ -3,6 +3,7 @@
 #include "actors/loop/timer.hpp"
 #include "actors/overlay/event_hub.hpp"
 #include "actors/overlay/log_level.hpp"
+#include "actors/overlay/offloads.hpp"
 #include "actors/overlay/state_keeper.hpp"
 #include "actors/overlay/uapi_server.hpp"
 #include "actors/packets/host_writer.hpp"
@@ -12,6 +13,8 @@
 #include "actors/peers/handshake_gate.hpp"
 #include "actors/peers/resolver.hpp"
 #include "messages/errors.hpp"
+#include "platform/checksum_errors.hpp"
+#include "platform/kernel_release.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -27,10 +30,10 @@ overlay::overlay(caf::actor_config& config, io_loop_ptr loop,
     resources_(std::move(resources)), port_(resources_->sockets.port()),
     fwmark_(resources_->fwmark),
     probe_mark_(std::make_shared<std::uint32_t>(fwmark_)),
-    networks_(std::move(resources_->networks)),
-    mtu_(fixed_mtu(options_.config.interface)),
-    started_(this->loop().moment().wall),
+    networks_(std::move(resources_->networks)), mtu_(resources_->mtu),
+    automatic_mtu_(mtu_), started_(this->loop().moment().wall),
     link_up_(!resources_->link || resources_->link->is_up()),
+    checksums_(count_checksum_errors()),
     locks_(can_lock()
            && (options_.config.interface.kill_switch || options_.keep_lock)),
     lock_stays_(options_.keep_lock) {
@@ -47,6 +50,7 @@ overlay::behavior_type overlay::make_behavior() {
   spawn_actors();
   watch_link();
   watch_firewall();
+  look_around_later();
   return {
     [this](const device_update& update) { return apply(update); },
     [this](const report_request& request) { return status(request); },
@@ -173,11 +177,12 @@ void overlay::spawn_lane() {
   made.space = std::make_shared<workspace>(indices_, probe, source_holds);
   made.space->lines = std::make_shared<detail_log>(options_.log, made.loop);
   made.timer = system().spawn<timer>(made.loop);
-  made.socket = system().spawn<udp_port>(made.loop, made.space,
-                                         std::move(resources_->sockets),
-                                         options_.config.interface.listen,
-                                         fwmark_, options_.offload,
-                                         std::move(resources_->strangers));
+  made.socket
+    = system().spawn<udp_port>(made.loop, made.space,
+                               std::move(resources_->sockets),
+                               options_.config.interface.listen, fwmark_,
+                               features_for(options_.config, kernel_release()),
+                               std::move(resources_->strangers));
   if (resources_->tun) {
     made.reader = spawn_reader(made.space->lines);
     made.writer
@@ -289,6 +294,7 @@ void overlay::routes_changed_somehow() {
   // Changes come in groups: deal with a group at once.
   routes_settle_ = call_at(loop().now() + 100ms, [this] {
     routes_settle_ = {};
+    follow_routes();
     send(registry_, host_routes_changed{});
   });
 }

@@ -6,6 +6,7 @@
 #include "actors/host/lock_keeper.hpp"
 #include "actors/host/repair_limits.hpp"
 #include "actors/loop/off_loop.hpp"
+#include "actors/overlay/checksum_watch.hpp"
 #include "actors/overlay/reconfiguration.hpp"
 #include "actors/overlay/start_overlay.hpp"
 #include "actors/packets/packet_port.hpp"
@@ -24,9 +25,10 @@ struct field_error;
 
 /// What start_overlay() has opened.
 struct overlay_resources {
-  std::string interface;                 ///< its name
-  std::shared_ptr<const tun_device> tun; ///< null: there is a packet port
-  packet_port_base port;                 ///< null: there is a TUN device
+  std::string interface;           ///< its name
+  std::uint32_t mtu = 0;           ///< to begin with
+  std::shared_ptr<tun_device> tun; ///< null: there is a packet port
+  packet_port_base port;           ///< null: there is a TUN device
   udp_sockets sockets;
   std::shared_ptr<udp_sockets> strangers; ///< null: `sockets` get everything
   std::optional<unix_listener> uapi;
@@ -153,7 +155,6 @@ private:
   caf::result<node_configuration> configuration(const get_configuration& asked);
   caf::result<void> expect(const expect_file& asked);
   caf::result<config_changes> reset(const reset_peer& asked);
-  caf::result<config_changes> change_offloads(const offload_config& offloads);
   void enqueue_change(waiting_change change);
   void tell_event(event_kind kind, std::string reason);
   void remote_control_changes(const std::string& why_closed);
@@ -186,6 +187,23 @@ private:
   void end_change();
   void adopt_rest(const node_config& wanted);
   void finish_change(caf::error reason);
+
+  // -- overlay_packets.cpp --
+
+  /// What nobody tells of is looked at now and then.
+  void look_around_later();
+  caf::result<config_changes> change_offloads(const offload_config& offloads);
+  void use_offloads(const offload_config& offloads);
+  void use_features();
+  /// With what sockets say of theirs.
+  std::vector<offload_use>
+  offload_report(std::vector<offload_use> of_sockets) const;
+  /// Has an automatic MTU fit the routes to the peers.
+  void follow_routes();
+  void fit_mtu(const std::vector<ip_address>& peers);
+  std::uint32_t mtu_for(const interface_config& interface) const;
+  void look_at_checksums();
+  void note_checksums(std::uint64_t lost);
 
   // -- overlay_reload.cpp --
 
@@ -283,6 +301,7 @@ private:
   std::shared_ptr<std::uint32_t> probe_mark_; ///< the same, for the registry
   peer_networks networks_;                    ///< that the host is set for
   std::uint32_t mtu_;
+  std::uint32_t automatic_mtu_; ///< if that is configured
   wall_time started_;
   bool link_up_;
   std::string remote_control_;         ///< as in device_status
@@ -307,6 +326,10 @@ private:
   time_point repair_at_{};                   ///< when that is
   std::vector<std::string> repair_failures_; ///< that were told
   repair_limits repair_limits_;
+  deadline_id routes_asked_later_;
+  time_point routes_asked_{};
+  std::uint32_t mtu_refused_ = 0; ///< by the kernel, when that was told
+  checksum_watch checksums_;
   monitor_handler firewall_handler_;
   deadline_id firewall_later_;
   token_bucket lock_repairs_{5, std::chrono::milliseconds{200}};

@@ -1,6 +1,7 @@
 // Changes to a running overlay, one after the other, each all or nothing:
 // `reconfiguration` says which step comes next, and here the steps are done.
 #include "actors/overlay/log_level.hpp"
+#include "actors/overlay/offloads.hpp"
 #include "actors/overlay/overlay.hpp"
 #include "config/assurance.hpp"
 #include "config/difference.hpp"
@@ -260,7 +261,7 @@ void overlay::change_host() {
       note("interface.mtu: " + std::to_string(from.mtu) + " -> "
            + std::to_string(to.mtu));
     copy_host_part(to, options_.config.interface);
-    set_mtu(fixed_mtu(to));
+    set_mtu(mtu_for(to));
     return step_done();
   }
   set_host(plan.to(), changes_.front().whole.has_value(),
@@ -336,6 +337,15 @@ void overlay::adopt_rest(const node_config& wanted) {
       note("interface." + std::string{row.name}
            + ": stays as it is until weftd is restarted");
   });
+  const auto former_df = std::exchange(options_.config.interface.df, to.df);
+  if (to.df != former_df)
+    note("interface.df: " + std::string{to_string(to.df)});
+  for (auto& text : describe_change(options_.config.offloads, wanted.offloads))
+    note(std::move(text));
+  if (wanted.offloads != options_.config.offloads)
+    use_offloads(wanted.offloads);
+  else if (to.df != former_df)
+    use_features();
   auto& log = options_.config.log;
   if (wanted.log.level != log.level) {
     log.level = wanted.log.level;
@@ -352,8 +362,10 @@ void overlay::finish_change(caf::error reason) {
   changes_weight_ -= change.weight;
   if (change.plan.half_done())
     options_.log->error("a change was made in part: {}", error_message(reason));
-  if (!reason && !change.dry_run)
+  if (!reason && !change.dry_run) {
     ++changes_made_;
+    follow_routes();
+  }
   if (change.whole) {
     change.whole->interface.private_key.wipe();
     if (change.dry_run) {

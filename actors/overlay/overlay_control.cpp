@@ -135,6 +135,7 @@ overlay::configuration(const get_configuration& asked) {
         answer.config.interface = settings_in_force().interface;
         answer.config.interface.private_key.wipe();
         answer.config.log = options_.config.log;
+        answer.config.offloads = options_.config.offloads;
         answer.file = options_.file;
         answer.digests = {options_.file_digest, expected_digest_};
         answer.changes = changes_made_;
@@ -166,12 +167,6 @@ caf::result<void> overlay::expect(const expect_file& asked) {
   options_.file_digest = asked.now;
   expected_digest_ = asked.next;
   return caf::unit;
-}
-
-caf::result<config_changes>
-overlay::change_offloads(const offload_config& offloads) {
-  options_.config.offloads = offloads;
-  return config_changes{};
 }
 
 caf::result<config_changes> overlay::reset(const reset_peer& asked) {

@@ -117,7 +117,7 @@ void overlay::set_host(device_settings to, bool sets_link_up,
   bear_mark(*mark == 0 ? former : *mark, [=, this](const caf::error& reason) {
     if (reason)
       return refuse(answer, reason);
-    const plan_facts facts{resources_->host->place(), fixed_mtu(to.interface),
+    const plan_facts facts{resources_->host->place(), mtu_for(to.interface),
                            *mark};
     auto notes = resources_->host->change(
       make_plan(to.interface, to.networks, facts), sets_link_up);

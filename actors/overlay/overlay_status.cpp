@@ -126,6 +126,7 @@ device_status overlay::own_status(bool secrets) {
   report_routes(status);
   status.link_up = link_up_;
   status.access = access_;
+  status.bad_checksums = checksums_.count();
   report_lock(status);
   return status;
 }
@@ -148,6 +149,7 @@ void overlay::collect_report(const round_ptr& round) {
       return;
     }
     all->status.drops = to_counts(all->drops, true);
+    all->status.offloads = offload_report(std::move(all->status.offloads));
     if (!round->asked.secrets)
       reports_paid_ += price_of_peer * all->status.peers.size();
     finish_report(round, caf::make_message(std::move(all->status)));
@@ -161,6 +163,9 @@ void overlay::collect_report(const round_ptr& round) {
     if (report.pool)
       all->status.pools.push_back(*report.pool);
     all->status.send_queue += report.send_queue;
+    // Lanes are alike.
+    if (all->status.offloads.empty())
+      all->status.offloads = report.offloads;
     collected();
   };
   all->missing = 4 + 2 * lanes_.size();

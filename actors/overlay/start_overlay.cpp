@@ -1,11 +1,14 @@
 #include "actors/overlay/start_overlay.hpp"
 
+#include "actors/host/automatic_mtu.hpp"
+#include "actors/overlay/offloads.hpp"
 #include "actors/overlay/overlay.hpp"
 #include "actors/packets/packet_port.hpp"
 #include "config/assurance.hpp"
 #include "config/difference.hpp"
 #include "config/validate.hpp"
 #include "messages/errors.hpp"
+#include "platform/kernel_release.hpp"
 #include "platform/tun_device.hpp"
 
 #include <cerrno>
@@ -19,8 +22,9 @@ std::string uapi_path(const interface_config& config) {
   return config.socket_folder + '/' + config.name + ".sock";
 }
 
-result<std::shared_ptr<const tun_device>> open_tun(overlay_options& options) {
-  const tun_device::options wanted{options.offload};
+result<std::shared_ptr<tun_device>> open_tun(overlay_options& options) {
+  const tun_device::options wanted{options.config.offloads.tun
+                                   != offload_mode::off};
   auto* given = std::get_if<adopt_tun_device>(&options.device);
   auto& config = options.config.interface;
   auto tun = given != nullptr
@@ -33,7 +37,7 @@ result<std::shared_ptr<const tun_device>> open_tun(overlay_options& options) {
     if (const auto mtu = tun->mtu())
       config.mtu = *mtu;
   }
-  return std::make_shared<const tun_device>(std::move(*tun));
+  return std::make_shared<tun_device>(std::move(*tun));
 }
 
 /// What is to be known before the host is set for a TUN device.
@@ -68,8 +72,7 @@ take_link(const overlay_options& options, overlay_resources& opened) {
   const auto& tun = *opened.tun;
   if (opened.host) {
     const auto& config = options.config.interface;
-    const plan_facts facts{opened.host->place(), fixed_mtu(config),
-                           opened.fwmark};
+    const plan_facts facts{opened.host->place(), opened.mtu, opened.fwmark};
     auto done
       = opened.host->change(make_plan(config, opened.networks, facts), true);
     if (!done)
@@ -143,8 +146,14 @@ open_resources(caf::actor_system& system, overlay_options& options) {
     if (auto done = prepare_host(options, *opened); !done)
       return tl::unexpected(done.error());
   }
-  auto sockets
-    = open_udp_sockets(config.listen, opened->fwmark, options.offload);
+  opened->mtu = config.mtu;
+  if (config.mtu == automatic_mtu)
+    opened->mtu
+      = choose_mtu(configured_addresses(options.config), config,
+                   opened->fwmark, 0)
+          .mtu;
+  auto sockets = open_udp_sockets(
+    config.listen, opened->fwmark, features_for(options.config, kernel_release()));
   if (!sockets)
     return tl::unexpected(sockets.error());
   opened->sockets = std::move(*sockets);
@@ -190,21 +199,30 @@ std::optional<field_error> find_mistake(overlay_options& options) {
 
 /// What has packets travel one by one, a line each.
 void log_missing_offloads(spdlog::logger& log, const overlay_resources& opened,
-                          bool wanted) {
-  if (!wanted) {
+                          const offload_config& wanted) {
+  constexpr auto off = offload_mode::off;
+  if (wanted == offload_config{off, off}) {
     log.info("{}: offloads are switched off", opened.interface);
     return;
   }
   const auto missing = [&](std::string_view what, std::string_view remedy) {
     log.info("{}: slower without {}: {}", opened.interface, what, remedy);
   };
-  if (const auto& tun = opened.tun) {
+  if (const auto& tun = opened.tun; tun && wanted.tun != off) {
     if (!tun->has_tcp_offload())
       missing("segmentation offload of the TUN device",
               "a descriptor that was opened with IFF_VNET_HDR has it");
     else if (!tun->has_udp_offload())
       missing("UDP segmentation offload (USO) of the TUN device",
               "Linux 6.2 has it");
+  }
+  if (wanted.udp == off)
+    return;
+  if (const auto doubt = why_not_joined(wanted.udp, kernel_release());
+      !doubt.empty()) {
+    log.warn("{}: datagrams are sent one by one, which is slower: {}",
+             opened.interface, doubt);
+    return;
   }
   const auto& [v4, v6] = opened.sockets;
   const auto& socket = v4 ? v4 : v6;
@@ -220,20 +238,21 @@ result<running_overlay>
 start_overlay(caf::actor_system& system, overlay_options options) {
   if (!options.log)
     options.log = std::make_shared<spdlog::logger>("weft");
+  if (!options.offload)
+    options.config.offloads = {offload_mode::off, offload_mode::off};
   if (auto mistake = find_mistake(options))
     return tl::unexpected(
       system_error{EINVAL, mistake->field + ": " + mistake->message});
   auto resources = open_resources(system, options);
   if (!resources)
     return tl::unexpected(resources.error());
-  log_missing_offloads(*options.log, **resources, options.offload);
+  log_missing_offloads(*options.log, **resources, options.config.offloads);
   running_overlay running;
   running.interface = (*resources)->interface;
   running.port = (*resources)->sockets.port();
   if (auto* wanted = std::get_if<use_packet_port>(&options.device)) {
     const auto port
-      = system.spawn<packet_port>((*resources)->packet_loop,
-                                  fixed_mtu(options.config.interface),
+      = system.spawn<packet_port>((*resources)->packet_loop, (*resources)->mtu,
                                   std::move(wanted->consumer));
     (*resources)->port = port;
     running.packets = port;

@@ -29,7 +29,7 @@ void datagram_sorter::sort_message(const received_datagrams& received,
                                    incoming_batch& batch,
                                    std::size_t max_transport) {
   const auto path = static_cast<std::uint16_t>(batch.paths.size());
-  batch.paths.push_back({received.remote, received.local});
+  batch.paths.push_back({{received.remote, received.local}, received.mark});
   for (std::size_t at = 0; at < received.bytes.size();
        at += received.segment_size) {
     const auto length

@@ -38,6 +38,10 @@ host_writer::behavior_type host_writer::make_behavior() {
         write(chain);
       packets.chains->clear();
     },
+    [this](const join_packets& wanted) {
+      sink_.offloads = {wanted.tcp, wanted.udp};
+      joiner_ = coalescer{sink_.offloads}; // between messages it is empty
+    },
     [](const finish_writing&) -> caf::result<void> {
       return caf::unit; // all others were written as they came
     },

@@ -1,7 +1,8 @@
-// Whom datagrams were sent to lately.  What comes from elsewhere comes from
-// strangers, until it is authenticated and answered.
+// Where datagrams were sent to lately, and whose they were.  What comes from
+// elsewhere comes from strangers, until it is authenticated and answered.
 #pragma once
 
+#include "messages/peer.hpp"
 #include "protocol/base/ip.hpp"
 #include "protocol/base/time.hpp"
 
@@ -20,10 +21,13 @@ public:
   }
 
   /// Whether all() says something else now.
-  bool add(const endpoint& remote, time_point now) {
+  bool
+  add(const endpoint& remote, time_point now, const peer_actor& peer = {}) {
     auto found = place_of(remote);
     if (found != entries_.end() && found->where == remote) {
       found->used = true;
+      if (found->peer != peer)
+        found->peer = peer.address();
       return false;
     }
     const auto were_too_many = overflown_;
@@ -32,7 +36,7 @@ public:
       found = place_of(remote);
     }
     if (entries_.size() < capacity_) {
-      entries_.insert(found, {remote, true});
+      entries_.insert(found, {remote, peer.address(), true});
       return true;
     }
     overflown_ = true;
@@ -41,6 +45,13 @@ public:
 
   std::size_t size() const {
     return entries_.size();
+  }
+  /// Who sent something there last; null: nobody who is known.
+  peer_actor peer_at(const endpoint& remote) {
+    const auto found = place_of(remote);
+    if (found == entries_.end() || found->where != remote)
+      return {};
+    return caf::actor_cast<peer_actor>(found->peer);
   }
 
   /// Nothing: there are more than can be told apart.
@@ -56,6 +67,7 @@ public:
 private:
   struct entry {
     endpoint where;
+    caf::actor_addr peer;
     bool used = false; ///< since the last sweep
   };
   /// Reject-After-Time (paper, 6.1).

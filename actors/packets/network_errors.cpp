@@ -2,6 +2,8 @@
 
 #include "protocol/base/wireguard.hpp"
 
+#include <cerrno>
+
 namespace weft {
 
 namespace {
@@ -25,32 +27,39 @@ void network_errors::read(udp_socket& socket, time_point now) {
   read_.clear();
   socket.receive_errors(read_);
   for (const auto& error : read_) {
+    if (error.by_icmp && error.code == EMSGSIZE) {
+      if (tell_too_big_ && is_due(told_too_big_, error.remote, now))
+        tell_too_big_(
+          {error.remote, error.mtu, error.quoted, error.quoted_size});
+      continue;
+    }
     const auto index = quoted_initiation(error);
     if (!error.by_icmp || !index || !routes_)
       continue;
     const auto* peer = routes_->peer(routes_->slot_of_index(*index));
-    if (peer != nullptr && is_due(error.remote, now))
+    if (peer != nullptr && is_due(told_, error.remote, now))
       caf::anon_send(*peer, path_failed{error.code, error.remote, index});
   }
 }
 
 void network_errors::send_failed(const peer_actor& peer, const endpoint& where,
                                  int code, time_point now) {
-  if (peer && is_due(where, now))
+  if (peer && is_due(told_, where, now))
     caf::anon_send(peer, path_failed{code, where, std::nullopt});
 }
 
-bool network_errors::is_due(const endpoint& where, time_point now) {
-  if (told_.size() >= max_told)
-    std::erase_if(told_, [&](const auto& entry) {
+bool network_errors::is_due(times& told, const endpoint& where,
+                            time_point now) {
+  if (told.size() >= max_told)
+    std::erase_if(told, [&](const auto& entry) {
       return now - entry.second >= interval;
     });
-  const auto found = told_.find(where);
-  if (found != told_.end() && now - found->second < interval)
+  const auto found = told.find(where);
+  if (found != told.end() && now - found->second < interval)
     return false;
-  if (found == told_.end() && told_.size() >= max_told)
+  if (found == told.end() && told.size() >= max_told)
     return false;
-  told_[where] = now;
+  told[where] = now;
   return true;
 }
 

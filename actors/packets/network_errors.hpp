@@ -5,6 +5,7 @@
 #include "messages/routes.hpp"
 #include "platform/udp_socket.hpp"
 
+#include <functional>
 #include <map>
 #include <vector>
 
@@ -14,12 +15,20 @@ namespace weft {
 /// counts only if it quotes a handshake that we began, by an index of ours; the
 /// peer compares that with the handshake that is under way.  (An answer to
 /// packets of a session explains nothing: if nobody hears them, a handshake
-/// follows within 15 s.)  Either is told once a second for each endpoint.
+/// follows within 15 s.)  Either is told once a second for each endpoint.  That
+/// a datagram was too big may be said of any; whose it was is for others to
+/// find out.
 class network_errors {
 public:
   /// Endpoints that a failure was told of within the last second.  Of more,
   /// some are told of later.
   static constexpr std::size_t max_told = 256;
+
+  /// `tell` hears of datagrams that were too big; null: nobody does.
+  explicit network_errors(std::function<void(const path_too_narrow&)> tell
+                          = nullptr)
+    : tell_too_big_(std::move(tell)) {
+  }
 
   void set_routes(routes_ptr snapshot) {
     routes_ = std::move(snapshot);
@@ -36,11 +45,14 @@ public:
                    time_point now);
 
 private:
-  bool is_due(const endpoint& where, time_point now);
+  using times = std::map<endpoint, time_point>;
+  static bool is_due(times& told, const endpoint& where, time_point now);
 
+  std::function<void(const path_too_narrow&)> tell_too_big_;
   routes_ptr routes_;
   std::vector<network_error> read_; ///< reused
-  std::map<endpoint, time_point> told_;
+  times told_;
+  times told_too_big_;
 };
 
 } // namespace weft

@@ -40,6 +40,7 @@ packet_port::behavior_type packet_port::make_behavior() {
       packets.chains->clear();
       deliver();
     },
+    [](const join_packets&) {}, // there is no device
     [](const finish_writing&) -> caf::result<void> {
       return caf::unit; // all others were gathered as they came
     },

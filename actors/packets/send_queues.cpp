@@ -50,6 +50,15 @@ void send_queues::close() {
   }
 }
 
+void send_queues::use(const udp_features& features) {
+  for (auto* way : {&v4_, &v6_}) {
+    if (way->main.own)
+      way->main.own->use(features);
+    for (auto& detour : way->detours)
+      detour->own->use(features);
+  }
+}
+
 void send_queues::set_fwmark(std::uint32_t mark) {
   for (auto* way : {&v4_, &v6_}) {
     auto& main = way->main;

@@ -42,6 +42,8 @@ public:
   void use(udp_socket* v4, udp_socket* v6, bool divided);
   /// Closes what was opened; what waits is dropped.
   void close();
+  /// The receiving sockets use them.
+  void use(const udp_features& features);
   /// The receiving sockets have it.  Those that do not take it are closed, so
   /// that nothing leaves with the former one.
   void set_fwmark(std::uint32_t mark);

@@ -9,6 +9,7 @@ stranger_port::stranger_port(caf::actor_config& config, io_loop_ptr loop,
                              std::shared_ptr<detail_log> lines)
   : hosted(config, std::move(loop)), peers_port_(std::move(peers_port)),
     drop_lines_(std::move(lines), {}),
+    errors_([this](const path_too_narrow& said) { send(peers_port_, said); }),
     pool_(std::make_shared<incoming_pool>(1)) {
   v4_.port = this;
   v6_.port = this;
@@ -48,6 +49,12 @@ stranger_port::behavior_type stranger_port::make_behavior() {
       }
       return answer;
     },
+    [this](const use_features& wanted) {
+      for (auto* family : {&v4_, &v6_}) {
+        if (family->socket)
+          family->socket->use(wanted.features);
+      }
+    },
     [this](const report_request&) { return report(); },
   };
 }
@@ -86,8 +93,10 @@ void stranger_port::close() {
 drop_report stranger_port::report() const {
   auto report = drop_report{sorter_.drops(), {}, 0};
   for (const auto* family : {&v4_, &v6_}) {
-    if (family->socket)
-      report.drops.dropped(drop_reason::oversized, family->socket->truncated());
+    if (!family->socket)
+      continue;
+    report.drops.dropped(drop_reason::oversized, family->socket->truncated());
+    report.lost += family->socket->lost();
   }
   return report;
 }

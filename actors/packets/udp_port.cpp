@@ -19,11 +19,12 @@ using namespace std::chrono_literals;
 
 udp_port::udp_port(caf::actor_config& config, io_loop_ptr loop,
                    workspace_ptr space, udp_sockets sockets, endpoint listen,
-                   std::uint32_t fwmark, bool offload,
+                   std::uint32_t fwmark, const udp_features& features,
                    std::shared_ptr<udp_sockets> strangers)
   : hosted(config, std::move(loop)), space_(std::move(space)), listen_(listen),
-    fwmark_(fwmark), offload_(offload),
+    fwmark_(fwmark), features_(features),
     pool_(std::make_shared<incoming_pool>(pool_size)),
+    errors_([this](const path_too_narrow& said) { tell_too_big(said); }),
     queues_(
       this->loop(), send_drops_, errors_, [this] { watch(); },
       [this] { fail(); }) {
@@ -72,6 +73,8 @@ udp_port::behavior_type udp_port::make_behavior() {
       watch();
     },
     [this](const rebind& request) { return bind_again(request); },
+    [this](const use_features& wanted) { use(wanted.features); },
+    [this](const path_too_narrow& said) { tell_too_big(said); },
     [this](const report_request&) { return report(); },
   };
 }
@@ -81,10 +84,63 @@ drop_report udp_port::report() const {
                             queues_.waiting_in_all()};
   report.drops.add(send_drops_);
   for (const auto* family : {&v4_, &v6_}) {
-    if (family->socket)
-      report.drops.dropped(drop_reason::oversized, family->socket->truncated());
+    if (!family->socket)
+      continue;
+    report.drops.dropped(drop_reason::oversized, family->socket->truncated());
+    report.lost += family->socket->lost();
   }
+  report.offloads = {use_of_gso(), use_of_gro()};
   return report;
+}
+
+/// All sockets of the port are alike, but for what the links say that they
+/// send by.
+offload_use udp_port::use_of_gso() const {
+  offload_use gso{"udp send", false, {}};
+  for (const auto* family : {&v4_, &v6_}) {
+    const auto& socket = family->socket;
+    if (!socket || !features_.gso)
+      continue;
+    gso.in_use = gso.in_use || socket->has_gso();
+    if (socket->gso_was_refused())
+      gso.reason = "an outgoing link computes no checksums";
+    else if (!socket->has_gso())
+      gso.reason = "this kernel has none: Linux 4.18 has";
+  }
+  if (gso.in_use)
+    gso.reason.clear();
+  return gso;
+}
+
+offload_use udp_port::use_of_gro() const {
+  offload_use gro{"udp receive", false, {}};
+  for (const auto* family : {&v4_, &v6_})
+    gro.in_use = gro.in_use || (family->socket && family->socket->has_gro());
+  if (features_.gro && !gro.in_use)
+    gro.reason = "this kernel has none: Linux 5.0 has";
+  return gro;
+}
+
+void udp_port::use(const udp_features& features) {
+  features_ = features;
+  for (auto* family : {&v4_, &v6_}) {
+    if (family->socket)
+      family->socket->use(features);
+  }
+  queues_.use(features);
+  if (strangers_) { // nobody has taken them over yet
+    for (auto* socket : {&strangers_->v4, &strangers_->v6}) {
+      if (*socket)
+        (*socket)->use(features);
+    }
+  }
+  if (stranger_port_)
+    send(stranger_port_, use_features{features});
+}
+
+void udp_port::tell_too_big(const path_too_narrow& said) {
+  if (const auto peer = known_.peer_at(said.where))
+    caf::anon_send(peer, said);
 }
 
 void udp_port::on_exit() {
@@ -185,7 +241,8 @@ void udp_port::send_datagrams(outgoing_datagrams& datagrams) {
   const auto& remote = datagrams.path.remote;
   if (divided_ && last_remote_ != remote) {
     last_remote_ = remote;
-    known_changed_ = known_.add(remote, loop().now()) || known_changed_;
+    known_changed_
+      = known_.add(remote, loop().now(), datagrams.peer) || known_changed_;
   }
   // Before it is sent, so that the answer comes to this port.
   if (known_changed_)
@@ -244,7 +301,7 @@ caf::result<std::uint16_t> udp_port::bind_again(const rebind& request) {
       return make_error(marked.error().code, marked.error().message);
     return listen_.port;
   }
-  auto opened = open_udp_sockets(request.listen, request.fwmark, offload_);
+  auto opened = open_udp_sockets(request.listen, request.fwmark, features_);
   if (opened) {
     auto strangers = open_for_strangers(*opened);
     if (!strangers)
@@ -273,7 +330,7 @@ caf::result<std::uint16_t> udp_port::bind_again(const rebind& request) {
 }
 
 result<std::uint16_t> udp_port::take_place(const rebind& request) {
-  auto opened = open_udp_sockets(request.listen, request.fwmark, offload_);
+  auto opened = open_udp_sockets(request.listen, request.fwmark, features_);
   auto failure = opened ? std::nullopt : std::optional(opened.error());
   if (opened) {
     auto strangers = open_for_strangers(*opened);
@@ -284,7 +341,7 @@ result<std::uint16_t> udp_port::take_place(const rebind& request) {
     failure = strangers.error();
     *opened = {}; // the port is free again
   }
-  auto former = open_udp_sockets(listen_, fwmark_, offload_);
+  auto former = open_udp_sockets(listen_, fwmark_, features_);
   auto strangers
     = former ? open_for_strangers(*former) : tl::unexpected(former.error());
   if (strangers)

@@ -19,7 +19,7 @@ public:
   /// port receives everything.
   udp_port(caf::actor_config& config, io_loop_ptr loop, workspace_ptr space,
            udp_sockets sockets, endpoint listen, std::uint32_t fwmark,
-           bool offload = true,
+           const udp_features& features = {},
            std::shared_ptr<udp_sockets> strangers = nullptr);
 
   behavior_type make_behavior() override;
@@ -51,6 +51,11 @@ private:
   result<std::shared_ptr<udp_sockets>>
   open_for_strangers(const udp_sockets& opened);
   drop_report report() const;
+  offload_use use_of_gso() const;
+  offload_use use_of_gro() const;
+  void use(const udp_features& features);
+  /// Passes it on to whose datagram it was.
+  void tell_too_big(const path_too_narrow& said);
 
   caf::result<std::uint16_t> bind_again(const rebind& request);
   result<std::uint16_t> take_place(const rebind& request);
@@ -65,7 +70,7 @@ private:
   family_handler v6_;
   endpoint listen_; ///< with the port in use
   std::uint32_t fwmark_;
-  bool offload_;
+  udp_features features_;
   stranger_port_actor stranger_port_;
   std::shared_ptr<udp_sockets> strangers_; ///< until stranger_port_ has them
   bool divided_ = false; ///< strangers have sockets of their own

@@ -2,7 +2,20 @@
 
 #include "protocol/tunnel/trouble_words.hpp"
 
+#include <algorithm>
+
 namespace weft {
+
+namespace {
+
+/// What every network carries in one packet: RFC 8200, section 5; of IPv4 what
+/// every host takes (RFC 791).
+constexpr std::uint32_t least_path_mtu(ip_family family) {
+  return family == ip_family::v4 ? 576 : 1280;
+}
+constexpr std::uint32_t largest_path_mtu = 65535;
+
+} // namespace
 
 peer::peer(caf::actor_config& config, io_loop_ptr loop, workspace_ptr space,
            peer_neighbours neighbours,
@@ -89,6 +102,7 @@ peer::behavior_type peer::make_behavior() {
       follow_up(moment);
     },
     [this](const path_failed& failure) { note_failure(failure); },
+    [this](const path_too_narrow& said) { note_too_big(said); },
     [this](const peer_published&) { begin(); },
     [this](const patch<peer_config>& changes) -> caf::result<void> {
       change(changes);
@@ -169,6 +183,7 @@ std::uint16_t peer::open_chain(incoming_batch& batch, std::uint16_t first,
   while (number != incoming_batch::end) {
     // A run of datagrams from one sender.
     const auto path = batch.datagrams[number].path;
+    const auto mark = batch.paths[path].mark;
     auto any = false;
     auto data = false;
     while (number != incoming_batch::end
@@ -179,7 +194,7 @@ std::uint16_t peer::open_chain(incoming_batch& batch, std::uint16_t first,
       const auto next = datagram.next;
       if (opened.status == peer_session::open_status::packet) {
         data = true;
-        datagram.bytes = accept(opened.packet, allowed);
+        datagram.bytes = accept(opened.packet, mark, allowed);
         if (!datagram.bytes.empty()) {
           *link = number;
           link = &datagram.next;
@@ -196,7 +211,8 @@ std::uint16_t peer::open_chain(incoming_batch& batch, std::uint16_t first,
   return for_host;
 }
 
-byte_span peer::accept(byte_span packet, const routes& allowed) {
+byte_span
+peer::accept(byte_span packet, congestion_mark mark, const routes& allowed) {
   const auto view = parse_ip_packet(packet);
   if (!view) {
     session_.count_drop(drop_reason::malformed_inner, 1, {packet});
@@ -205,6 +221,10 @@ byte_span peer::accept(byte_span packet, const routes& allowed) {
   if (allowed.slot_of(view->source) != slot_) {
     session_.count_drop(drop_reason::wrong_source, 1, {packet});
     refused_source_ = view->source;
+    return {};
+  }
+  if (!take_over(mark, packet)) {
+    session_.count_drop(drop_reason::congested, 1, {packet});
     return {};
   }
   return packet.first(view->length);
@@ -243,6 +263,17 @@ void peer::note_failure(const path_failed& failure) {
     health_.network_error(failure.code, failure.where, at.now);
   tell_health(at);
   follow_up(at);
+}
+
+/// Anybody can forge it: it is a hint for people, and changes nothing else.
+void peer::note_too_big(const path_too_narrow& said) {
+  if (!session_.path() || session_.path()->remote != said.where
+      || !session_.may_have_sent({said.quoted.data(), said.quoted_size}))
+    return;
+  ++too_big_;
+  const auto least = least_path_mtu(said.where.address.family);
+  if (said.mtu != 0)
+    path_mtu_ = std::clamp(said.mtu, least, largest_path_mtu);
 }
 
 void peer::change(const patch<peer_config>& changes) {
@@ -320,6 +351,11 @@ peer_report peer::report(const report_request& request) const {
   status.tx_bytes = session_.sent().bytes;
   status.rx_packets = session_.received().packets;
   status.tx_packets = session_.sent().packets;
+  status.round_trip = static_cast<std::uint32_t>(
+    std::chrono::duration_cast<std::chrono::microseconds>(session_.round_trip())
+      .count());
+  status.path_mtu = path_mtu_;
+  status.too_big = too_big_;
   result.drops = session_.drops();
   return result;
 }

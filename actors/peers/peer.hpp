@@ -48,14 +48,17 @@ private:
   std::uint16_t open_chain(incoming_batch& batch, std::uint16_t first,
                            const routes& allowed, const instant& at);
   void pass_to_host(incoming_chain chain);
-  /// The packet without its padding; empty: it was dropped and counted.
-  byte_span accept(byte_span packet, const routes& allowed);
+  /// The packet without its padding, and with what the mark of its datagram
+  /// says; empty: it was dropped and counted.
+  byte_span
+  accept(byte_span packet, congestion_mark mark, const routes& allowed);
   void begin();
   void wake(const instant& at);
   /// Has the host choose the local address again unless it is still right.
   void check_source();
   /// Of an ICMP message that counts, or a send that failed.
   void note_failure(const path_failed& failure);
+  void note_too_big(const path_too_narrow& said);
   void change(const patch<peer_config>& changes);
   void configure(const endpoint& where, const instant& at);
   /// Drops what waits for a session, and is for prefixes of others `now`.
@@ -118,6 +121,8 @@ private:
     bool is_ours = false; ///< the host has it, too
     std::optional<time_point> when{};
   } asked_about_;
+  std::uint64_t too_big_ = 0;                ///< as in peer_status
+  std::uint32_t path_mtu_ = 0; ///< as in peer_status, of the present path
 
   /// What has been told of the session.
   struct {

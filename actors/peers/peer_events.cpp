@@ -10,6 +10,7 @@ void peer::tell_events(const instant& at) {
   const auto& path = session_.path();
   if (path && told_.remote != path->remote) {
     told_.remote = path->remote;
+    path_mtu_ = 0; // it was another path's
     health_.endpoint_known(told_.remote, at.now);
     tell(event_kind::endpoint_changed, at);
     endpoint_moved(path->remote, at);

@@ -75,6 +75,7 @@ registry::behavior_type registry::make_behavior() {
     [this](const reset_peer& asked) { return reset(asked.peer); },
     [this](const check_handshake& asked) { return handshake_since(asked); },
     [this](const configuration_request&) { return configuration(); },
+    [this](const addresses_request&) { return addresses(); },
     [this](const report_request& request) { return report(request); },
   };
 }
@@ -234,6 +235,7 @@ void registry::change_known(slot_number slot, const patch<peer_config>& change,
   const auto label = directory_.label(slot);
   const auto keys = directory_.change_keys(slot, change, origin);
   if (change.find(&peer_config::endpoint) != nullptr) {
+    seats_[slot].heard_at.reset();
     announce(slot);
     resolve(slot);
     check_way(slot);

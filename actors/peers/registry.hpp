@@ -56,6 +56,7 @@ private:
     session_ended last; ///< of the actor before
     std::uint64_t restarts = 0;
     time_point started{};
+    std::optional<endpoint> heard_at{}; ///< last
     /// Its name is being looked up, or will be again.  One of the two at most.
     bool looking_up = false;
     std::optional<time_point> look_up_again{};
@@ -187,6 +188,7 @@ private:
   caf::result<void> start_handshake(const begin_handshake& asked);
   caf::result<bool> handshake_since(const check_handshake& asked);
   peer_configurations configuration() const;
+  peer_addresses addresses() const;
 
   std::vector<lane> lanes_;
   registry_neighbours neighbours_;

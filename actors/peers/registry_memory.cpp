@@ -40,7 +40,10 @@ session_ended registry::recall(slot_number slot) {
 void registry::note(const session_noted& noted) {
   const auto who = caf::actor_cast<caf::actor_addr>(current_sender());
   const auto live = by_address_.find(who);
-  if (!neighbours_.keeper || !us_.self || live == by_address_.end())
+  if (live == by_address_.end())
+    return;
+  seats_[live->second].heard_at = noted.memory.remote;
+  if (!neighbours_.keeper || !us_.self)
     return;
   const auto& config = directory_.at(live->second).config;
   send(neighbours_.keeper,

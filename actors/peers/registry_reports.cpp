@@ -20,6 +20,20 @@ peer_configurations registry::configuration() const {
   return result;
 }
 
+peer_addresses registry::addresses() const {
+  std::set<ip_address> known;
+  for (slot_number slot = 0; slot < directory_.slots(); ++slot) {
+    const auto* peer = directory_.find(slot);
+    if (peer == nullptr)
+      continue;
+    const auto& where
+      = seats_[slot].heard_at ? seats_[slot].heard_at : peer->address;
+    if (where)
+      known.insert(where->address);
+  }
+  return {{known.begin(), known.end()}};
+}
+
 caf::error registry::no_such_peer(const public_key& key) {
   return make_error(ENOENT, "there is no peer " + to_string(key), "peer");
 }

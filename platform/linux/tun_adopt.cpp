@@ -46,7 +46,7 @@ tun_device::adopt(file_descriptor opened, const options& wanted) {
     if (auto done = made.set_header_size(); !done)
       return tl::unexpected(done.error());
   }
-  made.set_offloads(made.has_header_ && wanted.offload);
+  made.set_offloads(wanted.offload);
   return made;
 }
 

@@ -51,11 +51,10 @@ ifreq request_for(std::string_view name) {
 
 /// Attaches `fd` to the device of that name, and makes it unless `existing`.
 /// Returns 0 and sets the name, or returns errno.
-int attach(int fd, std::string& name, bool header, bool existing) {
+int attach(int fd, std::string& name, bool existing) {
   auto request = request_for(name);
-  unsigned flags = IFF_TUN | IFF_NO_PI;
-  if (header)
-    flags |= IFF_VNET_HDR;
+  // The header also without offloads: they may be wanted later.
+  unsigned flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR;
   if (!existing)
     flags |= IFF_TUN_EXCL;
   request.ifr_flags = static_cast<short>(flags);
@@ -93,7 +92,7 @@ system_error refusal(const netlink::link_state& link) {
 
 /// Attaches to a device that its program left behind: a persistent TUN device
 /// without a carrier.  From now on it ends with this program.
-result<void> take_over(int fd, std::string& name, bool header) {
+result<void> take_over(int fd, std::string& name) {
   auto socket = netlink::open(0, true);
   if (!socket)
     return tl::unexpected(socket.error());
@@ -102,7 +101,7 @@ result<void> take_over(int fd, std::string& name, bool header) {
     return tl::unexpected(link.error());
   if (!link->is_tun || !link->persistent || link->carrier)
     return tl::unexpected(refusal(*link));
-  const int code = attach(fd, name, header, true);
+  const int code = attach(fd, name, true);
   if (code == EBUSY)
     return tl::unexpected(refusal(*link));
   if (code != 0)
@@ -170,11 +169,10 @@ tun_device::create(const std::string& name, const options& wanted) {
   tun_device made;
   made.fd_ = std::move(*fd);
   made.name_ = name;
-  made.has_header_ = wanted.offload;
-  const int code = attach(made.fd_.get(), made.name_, wanted.offload, false);
+  made.has_header_ = true;
+  const int code = attach(made.fd_.get(), made.name_, false);
   if (code == EBUSY) {
-    if (auto taken = take_over(made.fd_.get(), made.name_, wanted.offload);
-        !taken)
+    if (auto taken = take_over(made.fd_.get(), made.name_); !taken)
       return tl::unexpected(taken.error());
   } else if (code != 0) {
     return tl::unexpected(
@@ -189,11 +187,9 @@ tun_device::create(const std::string& name, const options& wanted) {
   made.index_ = link->index;
   lengthen_queue(socket->get(), made.index_);
   silence(socket->get(), made.index_);
-  if (wanted.offload) {
-    if (auto done = made.set_header_size(); !done)
-      return tl::unexpected(done.error());
-    made.set_offloads(true);
-  }
+  if (auto done = made.set_header_size(); !done)
+    return tl::unexpected(done.error());
+  made.set_offloads(wanted.offload);
   return made;
 }
 
@@ -211,6 +207,7 @@ void tun_device::set_offloads(bool wanted) {
                    static_cast<unsigned long>(offloads))
            == 0;
   };
+  wanted = wanted && has_header_;
   udp_offload_ = wanted && accepts(offload_tcp | offload_uso4 | offload_uso6);
   tcp_offload_ = udp_offload_ || (wanted && accepts(offload_tcp));
   if (!tcp_offload_)

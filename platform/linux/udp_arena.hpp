@@ -13,11 +13,12 @@
 
 namespace weft {
 
-/// Room for the control messages of one message: the local address, and the
-/// segment size (int when received, 16 bits when sent).
+/// Room for the control messages of one message: the local address, the
+/// segment size (int when received, 16 bits when sent), and the octet with the
+/// congestion mark (int, but received with IPv4).
 struct alignas(cmsghdr) control_memory {
   static constexpr std::size_t capacity
-    = CMSG_SPACE(sizeof(in6_pktinfo)) + CMSG_SPACE(sizeof(int));
+    = CMSG_SPACE(sizeof(in6_pktinfo)) + 2 * CMSG_SPACE(sizeof(int));
   std::array<std::byte, capacity> bytes;
 };
 

@@ -5,6 +5,7 @@
 
 #include <linux/errqueue.h>
 
+#include <cerrno>
 #include <cstring>
 #include <optional>
 #include <tuple>
@@ -73,6 +74,8 @@ void udp_socket::receive_errors(std::vector<network_error>& out) {
     error.by_icmp = said->ee_origin == SO_EE_ORIGIN_ICMP
                     || said->ee_origin == SO_EE_ORIGIN_ICMP6;
     error.remote = remote.to_endpoint();
+    if (error.code == EMSGSIZE)
+      error.mtu = said->ee_info;
     error.quoted_size = static_cast<std::size_t>(length);
     out.push_back(error);
   }

@@ -1,5 +1,6 @@
 // Sending a batch:
-// 1. gather runs of equal datagrams into messages (message_builder);
+// 1. gather runs of datagrams of one size and mark into messages
+//    (message_builder);
 // 2. hand many messages to the kernel with one call (transmit);
 // 3. after a failure that comes again (may_be_of_another) decide what to do
 //    without: GSO, the source, or the datagram (overcome).
@@ -23,10 +24,11 @@ constexpr std::size_t max_payload_v6
   = 65535 - ipv6_header_size - udp_header_size;
 
 /// The number of datagrams from `first` on that can be one GSO message: side
-/// by side and of one size, but the last may be shorter.
+/// by side, of one mark and one size, but the last may be shorter.
 std::size_t run_length(std::span<const slice> slices, std::size_t first,
                        std::size_t max_bytes) {
   const std::size_t size = slices[first].length;
+  const auto mark = slices[first].mark;
   if (size == 0)
     return 1;
   std::size_t count = 1;
@@ -35,7 +37,7 @@ std::size_t run_length(std::span<const slice> slices, std::size_t first,
     const auto& last = slices[first + count - 1];
     const auto& next = slices[first + count];
     if (last.length != size || next.length > size || next.length == 0
-        || next.offset != last.offset + last.length
+        || next.mark != mark || next.offset != last.offset + last.length
         || bytes + next.length > max_bytes)
       break;
     bytes += next.length;
@@ -74,6 +76,13 @@ std::size_t put_source(control_memory& to, const source_address& source) {
   return put_control(to, 0, SOL_IPV6, IPV6_PKTINFO, info);
 }
 
+std::size_t put_mark(control_memory& to, std::size_t used, bool is_v4,
+                     congestion_mark mark) {
+  const int octet = static_cast<int>(mark); // DSCP 0
+  return is_v4 ? put_control(to, used, SOL_IP, IP_TOS, octet)
+               : put_control(to, used, SOL_IPV6, IPV6_TCLASS, octet);
+}
+
 /// Whether `code` is how the kernel says that it cannot send from an address.
 bool may_mean_source(int code) {
   return code == EINVAL || code == ENETUNREACH || code == EADDRNOTAVAIL
@@ -101,10 +110,9 @@ struct attempt {
 
 /// Tries something else after the message with `count` datagrams failed with
 /// `code`.  False: there is nothing else, give it up.
-bool overcome(attempt& trying, bool& socket_gso, int code, std::size_t count) {
+bool overcome(attempt& trying, bool& gso_refused, int code, std::size_t count) {
   if (count > 1 && (code == EIO || code == EINVAL || code == EMSGSIZE)) {
-    if (code == EIO)
-      socket_gso = false;
+    gso_refused = gso_refused || code == EIO;
     trying.gso = false;
     return true;
   }
@@ -122,8 +130,8 @@ public:
   message_builder(const_byte_span memory, std::span<const slice> slices,
                   socket_address& to)
     : memory_(memory), slices_(slices), to_(to),
-      max_bytes_(to.data()->sa_family == AF_INET ? max_payload_v4
-                                                 : max_payload_v6) {
+      is_v4_(to.data()->sa_family == AF_INET),
+      max_bytes_(is_v4_ ? max_payload_v4 : max_payload_v6) {
   }
 
   /// Fills `messages` with the datagrams from `next` on, and returns the
@@ -154,6 +162,9 @@ private:
     if (count > 1)
       used = put_control(control, used, SOL_UDP, UDP_SEGMENT,
                          slices_[first].length);
+    const auto mark = slices_[first].mark;
+    if (mark != congestion_mark::not_capable)
+      used = put_mark(control, used, is_v4_, mark);
     auto& header = messages.headers[at].msg_hdr;
     header = {};
     header.msg_name = to_.data();
@@ -167,6 +178,7 @@ private:
   const_byte_span memory_;
   std::span<const slice> slices_;
   socket_address& to_;
+  bool is_v4_;
   std::size_t max_bytes_;
 };
 
@@ -278,7 +290,8 @@ udp_socket::transmit(const_byte_span memory, std::span<const slice> slices,
       may_have_errors_ = true;
       continue;
     }
-    if (overcome(trying, gso_, code, messages.counts[0])) {
+    if (overcome(trying, gso_refused_, code, messages.counts[0])) {
+      gso_ = gso_ && !gso_refused_;
       repetitions = 0;
       continue;
     }

@@ -2,6 +2,7 @@
 
 #include "platform/linux/udp_arena.hpp"
 
+#include <linux/sock_diag.h>
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 
@@ -26,18 +27,27 @@ void set_buffers(int fd, const udp_socket::options& wanted) {
     set_option(fd, SOL_SOCKET, SO_SNDBUF, wanted.send_buffer);
 }
 
-/// The options without which the socket is of no use.  Outer packets may be
-/// fragmented on their way, as the kernel's WireGuard lets them be.  What the
-/// network says of them is kept (udp_errors.cpp).
+/// The options without which the socket is of no use.  What the network says of
+/// its datagrams is kept (udp_errors.cpp).
 bool set_required_options(int fd, ip_family family) {
   if (family == ip_family::v4)
     return set_option(fd, SOL_IP, IP_PKTINFO, 1)
-           && set_option(fd, SOL_IP, IP_RECVERR, 1)
-           && set_option(fd, SOL_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT);
+           && set_option(fd, SOL_IP, IP_RECVTOS, 1)
+           && set_option(fd, SOL_IP, IP_RECVERR, 1);
   return set_option(fd, SOL_IPV6, IPV6_V6ONLY, 1)
          && set_option(fd, SOL_IPV6, IPV6_RECVPKTINFO, 1)
-         && set_option(fd, SOL_IPV6, IPV6_RECVERR, 1)
-         && set_option(fd, SOL_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT);
+         && set_option(fd, SOL_IPV6, IPV6_RECVTCLASS, 1)
+         && set_option(fd, SOL_IPV6, IPV6_RECVERR, 1);
+}
+
+/// Outer packets may be fragmented on their way, as the kernel's WireGuard lets
+/// them be.  Routers of IPv6 fragment nothing: there this host has to, where it
+/// was told to, and with OMIT it would not.
+bool let_fragment(int fd, ip_family family, bool hears_too_big) {
+  if (family == ip_family::v6)
+    return set_option(fd, SOL_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT);
+  return set_option(fd, SOL_IP, IP_MTU_DISCOVER,
+                    hears_too_big ? IP_PMTUDISC_OMIT : IP_PMTUDISC_DONT);
 }
 
 std::string name_of(ip_family family) {
@@ -88,6 +98,13 @@ void read_control(msghdr& header, received_datagrams& to) {
       if (size > 0)
         to.segment_size
           = std::min(static_cast<std::size_t>(size), to.bytes.size());
+    } else if (control->cmsg_level == SOL_IP && control->cmsg_type == IP_TOS) {
+      to.mark = congestion_mark_in(*data);
+    } else if (control->cmsg_level == SOL_IPV6
+               && control->cmsg_type == IPV6_TCLASS) {
+      int octet = 0;
+      std::memcpy(&octet, data, sizeof octet);
+      to.mark = congestion_mark_in(static_cast<unsigned>(octet));
     }
   }
 }
@@ -122,7 +139,8 @@ result<udp_socket> udp_socket::open(const options& wanted, bool shared) {
     ::socket(wanted.family == ip_family::v4 ? AF_INET : AF_INET6,
              SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
   const int fd = made.fd_.get();
-  if (!made.fd_ || !set_required_options(fd, wanted.family))
+  if (!made.fd_ || !set_required_options(fd, wanted.family)
+      || !let_fragment(fd, wanted.family, wanted.features.too_big))
     return tl::unexpected(make_system_error(errno, cannot_open));
   if (shared && !set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1))
     return tl::unexpected(make_system_error(errno, cannot_open));
@@ -130,10 +148,7 @@ result<udp_socket> udp_socket::open(const options& wanted, bool shared) {
   if (wanted.fwmark != 0)
     if (auto marked = made.set_fwmark(wanted.fwmark); !marked)
       return tl::unexpected(marked.error());
-  if (wanted.offload) {
-    made.gso_ = set_option(fd, SOL_UDP, UDP_SEGMENT, 0);
-    made.gro_ = set_option(fd, SOL_UDP, UDP_GRO, 1);
-  }
+  made.use(wanted.features);
   auto where = wanted.address;
   where.family = wanted.family; // a default-constructed address is IPv4
   const socket_address address{{where, wanted.port, wanted.scope_id}};
@@ -156,6 +171,24 @@ result<void> udp_socket::set_fwmark(std::uint32_t mark) {
       errno, "Cannot set the firewall mark of the UDP socket"));
   opened_as_.fwmark = mark;
   return {};
+}
+
+void udp_socket::use(const udp_features& wanted) {
+  const int fd = fd_.get();
+  gso_ = wanted.gso && set_option(fd, SOL_UDP, UDP_SEGMENT, 0);
+  gso_refused_ = false;
+  gro_ = set_option(fd, SOL_UDP, UDP_GRO, wanted.gro ? 1 : 0) && wanted.gro;
+  let_fragment(fd, family_, wanted.too_big);
+  opened_as_.features = wanted;
+}
+
+std::uint32_t udp_socket::lost() const {
+  std::array<std::uint32_t, SK_MEMINFO_VARS> counts{};
+  socklen_t size = sizeof counts;
+  if (::getsockopt(fd_.get(), SOL_SOCKET, SO_MEMINFO, counts.data(), &size)
+      != 0)
+    return 0;
+  return counts[SK_MEMINFO_DROPS];
 }
 
 std::size_t udp_socket::unsent() const {

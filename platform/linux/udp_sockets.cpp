@@ -44,12 +44,13 @@ result<udp_sockets> open_both(udp_socket::options wanted) {
 } // namespace
 
 result<udp_sockets>
-open_udp_sockets(const endpoint& listen, std::uint32_t fwmark, bool offload) {
+open_udp_sockets(const endpoint& listen, std::uint32_t fwmark,
+                 const udp_features& features) {
   udp_socket::options wanted;
   wanted.port = listen.port;
   wanted.scope_id = listen.scope_id;
   wanted.fwmark = fwmark;
-  wanted.offload = offload;
+  wanted.features = features;
   if (listen.address.is_v4() || !listen.address.is_unspecified()) {
     wanted.address = listen.address;
     wanted.family = listen.address.family;

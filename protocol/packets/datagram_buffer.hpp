@@ -2,6 +2,7 @@
 #pragma once
 
 #include "protocol/base/wireguard.hpp"
+#include "protocol/packets/congestion_mark.hpp"
 
 #include <algorithm>
 #include <cassert>
@@ -18,10 +19,12 @@ constexpr std::size_t padded_length(std::size_t length, std::size_t mtu) {
   return std::max(length, std::min(padded, mtu));
 }
 
-/// One datagram within a buffer: `length` bytes from `offset`.
+/// One datagram within a buffer: `length` bytes from `offset`, to be sent with
+/// a mark.
 struct slice {
   std::uint32_t offset = 0;
   std::uint16_t length = 0;
+  congestion_mark mark = congestion_mark::not_capable;
 };
 
 /// Datagrams side by side in memory that someone else owns.  Each has room for
@@ -43,14 +46,15 @@ public:
   /// padding is zeroed.  Nothing (an empty span) if there is no room.  `what`
   /// is for those who know: it spares packets that hold no message a look.
   byte_span add(std::size_t length, std::size_t padded,
-                contents what = contents::may_hold_message) {
+                contents what = contents::may_hold_message,
+                congestion_mark mark = congestion_mark::not_capable) {
     assert(length > 0 && length <= padded && padded <= 65535);
     const auto total = padded + transport_overhead;
     if (count_ == max_datagrams || used_ + total > memory_.size()
         || total > 65535)
       return {};
-    slices_[count_++]
-      = {static_cast<std::uint32_t>(used_), static_cast<std::uint16_t>(total)};
+    slices_[count_++] = {static_cast<std::uint32_t>(used_),
+                         static_cast<std::uint16_t>(total), mark};
     auto packet = memory_.subspan(used_ + transport_header_size, padded);
     std::memset(packet.data() + length, 0, padded - length);
     used_ += total;
@@ -61,12 +65,13 @@ public:
 
   /// Adds a datagram of `length` bytes that is no transport message yet to be
   /// sealed: a handshake message, or a whole datagram.  Empty if no room.
-  byte_span add_message(std::size_t length) {
+  byte_span add_message(std::size_t length,
+                        congestion_mark mark = congestion_mark::not_capable) {
     if (count_ == max_datagrams || used_ + length > memory_.size()
         || length > 65535)
       return {};
-    slices_[count_++]
-      = {static_cast<std::uint32_t>(used_), static_cast<std::uint16_t>(length)};
+    slices_[count_++] = {static_cast<std::uint32_t>(used_),
+                         static_cast<std::uint16_t>(length), mark};
     used_ += length;
     return memory_.subspan(used_ - length, length);
   }

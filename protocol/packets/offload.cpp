@@ -83,6 +83,7 @@ segmenter::create(const offload_header& header, byte_span packet) {
                            : fits_datagram(packet.size()));
   if (!valid)
     return std::nullopt;
+  result.mark_ = congestion_mark_of(packet);
   if (!may_be_udp(packet))
     result.contents_ = datagram_buffer::contents::no_message;
   return result;
@@ -202,7 +203,8 @@ bool segmenter::split_into(datagram_buffer& out, std::size_t mtu) {
               : header_length_
                   + std::min(payload_limit_,
                              packet_.size() - header_length_ - sent_);
-    const auto segment = out.add(length, padded_length(length, mtu), contents_);
+    const auto segment
+      = out.add(length, padded_length(length, mtu), contents_, mark_);
     if (segment.empty()) {
       done_ = out.empty();
       return done_;

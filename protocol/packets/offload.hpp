@@ -67,6 +67,7 @@ private:
   bool done_ = false;
   datagram_buffer::contents contents_
     = datagram_buffer::contents::may_hold_message;
+  congestion_mark mark_ = congestion_mark::not_capable; ///< of each segment
   std::size_t transport_ = 0;     ///< offset of the TCP or UDP header
   std::size_t header_length_ = 0; ///< IP and transport headers
   std::size_t payload_limit_ = 0; ///< payload bytes in a segment, at most

@@ -91,6 +91,10 @@ constexpr std::array<drop_row, drop_reason_count> rows{{
   {reason::overload, "overload", side::network,
    "more than one receive call can be asked for",
    "Give the node more of the machine, or send less."},
+  {reason::congested, "congested", side::network,
+   "the network marked its datagram as congested, and it knows no ECN",
+   "None is needed, if they are few: its sender slows down. If all are, look "
+   "for what marks datagrams that are not capable of ECN."},
 }};
 
 constexpr bool in_order() {

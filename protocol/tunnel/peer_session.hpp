@@ -141,6 +141,14 @@ public:
   const std::optional<wall_time>& last_handshake() const {
     return values_.last_handshake;
   }
+  /// From an initiation to its response, the last time that nothing had to be
+  /// repeated; 0: not known.
+  duration round_trip() const {
+    return values_.round_trip;
+  }
+  /// Whether a message of ours to the peer may begin with these bytes, as its
+  /// session and handshake are just now.
+  bool may_have_sent(const_byte_span beginning) const;
   /// When the session in use began.
   std::optional<time_point> session_created() const;
   /// Initiations that were sent since the last handshake was completed.

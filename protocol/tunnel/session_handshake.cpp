@@ -261,6 +261,8 @@ void peer_session::handle_response(const_byte_span message,
   // A response can be held back: the session is as old as its initiation,
   // which is what the other side counts from.
   const auto created = std::min(values_.pending->sent, at.now);
+  if (values_.unanswered == 1)
+    values_.round_trip = at.now - created;
   values_.pending.reset();
   values_.received.bytes += message.size();
   follow_endpoint(from);

@@ -193,7 +193,8 @@ void peer_session::flush_staged(datagram_buffer& out, const instant& at) {
     const auto packet = staged_[taken];
     if (goes_around(packet, keys->remote_index, at.now))
       continue;
-    auto room = out.add_message(packet.size() + transport_overhead);
+    auto room = out.add_message(packet.size() + transport_overhead,
+                                congestion_mark_of(packet));
     if (room.empty())
       break;
     std::copy(packet.begin(), packet.end(),
@@ -208,6 +209,20 @@ void peer_session::flush_staged(datagram_buffer& out, const instant& at) {
   }
   if (staged_.empty())
     values_.staged_sendable = false;
+}
+
+bool peer_session::may_have_sent(const_byte_span beginning) const {
+  constexpr auto index_at = wire::transport_receiver;
+  static_assert(index_at == wire::initiation_sender);
+  if (beginning.size() < index_at + sizeof(std::uint32_t))
+    return true; // as far as that tells
+  const auto type = load_le<std::uint32_t>(beginning.data());
+  const auto index = load_le<std::uint32_t>(beginning.data() + index_at);
+  if (type == static_cast<std::uint32_t>(message_type::initiation))
+    return awaits_answer(index);
+  const auto* keys = keys_.current();
+  return type == static_cast<std::uint32_t>(message_type::transport)
+         && keys != nullptr && keys->remote_index == index;
 }
 
 } // namespace weft

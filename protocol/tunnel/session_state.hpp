@@ -74,6 +74,7 @@ struct session_values {
   unsigned older_stamps = 0;   ///< since the last initiation that was accepted
   bool final_rekey_sent = false; ///< shortly before the session expires
   std::optional<wall_time> last_handshake;
+  duration round_trip{0}; ///< of the last handshake that shows it; 0: none has
 
   // timers, and what is due
   deadline_table deadlines;

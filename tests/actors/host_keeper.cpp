@@ -46,7 +46,7 @@ struct host {
   }
   host_plan plan(std::uint32_t mark = 1) const {
     return make_plan(interface, networks_of(interface, std::vector{peer}),
-                     {keeper->place(), fixed_mtu(interface), mark});
+                     {keeper->place(), interface.mtu, mark});
   }
   result<std::vector<std::string>> change() {
     return keeper->change(plan(), true);

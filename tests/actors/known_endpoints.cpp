@@ -1,10 +1,11 @@
 #include "actors/packets/known_endpoints.hpp"
 
-#include "tests/catch.hpp"
+#include "tests/actors/support.hpp"
 
 namespace {
 
 using namespace weft;
+using namespace weft::test;
 using namespace std::chrono_literals;
 
 endpoint number(std::uint16_t port) {
@@ -36,4 +37,19 @@ TEST_CASE("Endpoints beyond those that can be told apart are news once, and "
   CHECK(known.add(number(5), now));
   REQUIRE(known.all());
   CHECK(known.all()->size() == 1);
+}
+
+TEST_CASE("Whose an endpoint is, is whoever sent something there last") {
+  world home;
+  fake<peer_actor> one{home};
+  fake<peer_actor> two{home};
+  known_endpoints known(3);
+  const time_point now{1h};
+  known.add(number(1), now, one.handle());
+  known.add(number(2), now, two.handle());
+  CHECK(known.peer_at(number(1)) == one.handle());
+  CHECK(known.peer_at(number(2)) == two.handle());
+  CHECK_FALSE(known.peer_at(number(3)));
+  CHECK_FALSE(known.add(number(1), now, two.handle()));
+  CHECK(known.peer_at(number(1)) == two.handle());
 }

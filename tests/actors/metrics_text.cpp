@@ -26,6 +26,8 @@ device_status a_device() {
   device.events_lost = 5;
   device.pools = {{"incoming", 4, 1, 9}};
   device.send_queue = 2;
+  device.offloads = {{"tun", true, ""}, {"udp send", false, "a doubt"}};
+  device.bad_checksums = 7;
   device.access = {1, 2, {{"certificate", "n1", now + 24h}}, ""};
   return device;
 }
@@ -149,6 +151,23 @@ TEST_CASE("a peer without name and handshake lacks what it has not") {
   CHECK(text.find("friendly_name") == std::string::npos);
 }
 
+TEST_CASE("of a peer's way that is told what is known") {
+  const auto labels
+    = std::string{"{interface=\"weft0\",public_key=\""} + key_of_beta + "\"}";
+  auto peer = a_peer();
+  auto text = text_of({peer});
+  CHECK(text.find("weft_peer_round_trip_seconds") == std::string::npos);
+  CHECK(text.find("weft_peer_path_mtu_bytes") == std::string::npos);
+  CHECK(has_line(text, "weft_peer_too_big_total" + labels + " 0"));
+  peer.round_trip = 1'020'304;
+  peer.path_mtu = 1400;
+  peer.too_big = 2;
+  text = text_of({peer});
+  CHECK(has_line(text, "weft_peer_round_trip_seconds" + labels + " 1.020304"));
+  CHECK(has_line(text, "weft_peer_path_mtu_bytes" + labels + " 1400"));
+  CHECK(has_line(text, "weft_peer_too_big_total" + labels + " 2"));
+}
+
 TEST_CASE("neither an endpoint nor a reason is in the text") {
   const auto text = text_of({beta()});
   CHECK(text.find("192.0.2.7") == std::string::npos);
@@ -180,6 +199,9 @@ TEST_CASE("what concerns the node as a whole is there without any peer") {
         R"(weft_pool_used_batches{interface="weft0",pool="incoming"} 1)",
         R"(weft_pool_exhausted_total{interface="weft0",pool="incoming"} 9)",
         R"(weft_send_queue_batches{interface="weft0"} 2)",
+        R"(weft_offload_in_use{interface="weft0",offload="tun"} 1)",
+        R"(weft_offload_in_use{interface="weft0",offload="udp send"} 0)",
+        R"(weft_bad_checksums_total{interface="weft0"} 7)",
         R"(weft_control_clients{interface="weft0",role="operator"} 1)",
         R"(weft_control_clients{interface="weft0",role="viewer"} 2)",
         R"(weft_certificate_expiry_seconds{interface="weft0",)"

@@ -133,7 +133,7 @@ TEST_CASE_METHOD(routed, "A peer hears of a refused initiation whichever "
   const auto loop = home.start_loop();
   const auto port
     = home.spawn<udp_port>(loop.loop, std::make_shared<workspace>(indices),
-                           std::move(*opened), any, 0u, true,
+                           std::move(*opened), any, 0u, udp_features{},
                            std::make_shared<udp_sockets>(std::move(*beside)));
   const auto strangers = home.spawn<stranger_port>(loop.loop, port);
   home.ask<drop_report>(strangers, report_request{});

@@ -43,7 +43,9 @@ outgoing_of(const std::vector<bytes>& packets, std::size_t mtu = 1420) {
   outgoing_ptr batch{new outgoing_batch};
   for (const auto& packet : packets) {
     const auto room
-      = batch->datagrams.add(packet.size(), padded_length(packet.size(), mtu));
+      = batch->datagrams.add(packet.size(), padded_length(packet.size(), mtu),
+                             datagram_buffer::contents::may_hold_message,
+                             congestion_mark_of(packet));
     REQUIRE(room.size() == packet.size());
     std::copy(packet.begin(), packet.end(), room.begin());
   }
@@ -135,9 +137,11 @@ private:
   }
 };
 
-/// Hands datagrams to an actor, as socket and gate would.
+/// Hands datagrams to an actor, as socket and gate would; the network has given
+/// them this mark.
 inline void carry(const outgoing_datagrams& sent, const endpoint& from,
-                  const node& to, const peer_actor& actor) {
+                  const node& to, const peer_actor& actor,
+                  congestion_mark mark = congestion_mark::not_capable) {
   const network_path path{from, to.local};
   incoming_ptr chain{new incoming_batch(outgoing_batch::capacity)};
   std::size_t used = 0;
@@ -171,7 +175,7 @@ inline void carry(const outgoing_datagrams& sent, const endpoint& from,
   }
   if (chain->datagrams.empty())
     return;
-  chain->paths.push_back(path);
+  chain->paths.push_back({path, mark});
   caf::anon_send(actor, incoming_datagrams{chain, 0, to.allowed});
 }
 

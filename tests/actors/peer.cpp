@@ -325,7 +325,8 @@ TEST_CASE_METHOD(tunnel, "Datagrams of several senders in one chain are "
     used += datagram.size();
     chain->datagrams.push_back({place, i});
     chain->paths.push_back(
-      {endpoint_of("192.0.2.77:" + std::to_string(100 + i)), std::nullopt});
+      {{endpoint_of("192.0.2.77:" + std::to_string(100 + i)), std::nullopt},
+       {}});
   }
   chain->datagrams[0].next = 1;
   // A forged datagram at the end moves no endpoint.
@@ -335,7 +336,7 @@ TEST_CASE_METHOD(tunnel, "Datagrams of several senders in one chain are "
   std::copy_n(sent.batch->datagrams[0].begin(), forged.size(), forged.begin());
   store_le(forged.data() + wire::transport_counter, std::uint64_t{1000});
   chain->datagrams.push_back({forged, 2});
-  chain->paths.push_back({endpoint_of("203.0.113.6:6"), std::nullopt});
+  chain->paths.push_back({{endpoint_of("203.0.113.6:6"), std::nullopt}, {}});
   caf::anon_send(b.actor, incoming_datagrams{chain, 0, right.allowed});
   CHECK(b.report(home).status.endpoint == endpoint_of("192.0.2.77:101"));
   CHECK(right.delivered.take<bytes>().size() == 2);
@@ -625,4 +626,130 @@ TEST_CASE_METHOD(tunnel, "Packets that break the host's writer are lost and "
   exchange(home, a, other);
   CHECK(right.delivered.take<bytes>()
         == std::vector<bytes>{udp_packet(1, 2, 3)});
+}
+
+namespace {
+
+/// An inner packet from 10.0.0.1 to 10.0.0.2 with this mark.
+bytes marked_packet(congestion_mark mark) {
+  inner_packet packet;
+  packet.tcp = false;
+  packet.source_host = 1;
+  packet.destination_host = 2;
+  packet.traffic_class = static_cast<std::uint8_t>(mark);
+  packet.payload.resize(40);
+  return build(packet);
+}
+
+/// What the network says of the last datagram of `sent`.
+path_too_narrow too_big(const outgoing_datagrams& sent, std::uint32_t mtu) {
+  path_too_narrow said;
+  said.where = sent.path.remote;
+  said.mtu = mtu;
+  const auto& datagrams = sent.batch->datagrams;
+  std::copy_n(datagrams[datagrams.size() - 1].begin(), said.quoted.size(),
+              said.quoted.begin());
+  said.quoted_size = said.quoted.size();
+  return said;
+}
+
+} // namespace
+
+TEST_CASE_METHOD(tunnel,
+                 "Datagrams bear the marks of their packets, also those "
+                 "that had to wait for a session") {
+  using enum congestion_mark;
+  const bool waiting = GENERATE(true, false);
+  if (!waiting)
+    connect();
+  send(a, {marked_packet(capable_0), marked_packet(not_capable),
+           marked_packet(congested)});
+  std::vector<congestion_mark> marks;
+  for (bool more = true; more;) {
+    more = false;
+    for (const auto& [from, to] : {std::pair{&a, &b}, std::pair{&b, &a}}) {
+      for (const auto& sent : from->sent(home)) {
+        more = true;
+        const auto types = types_in(sent);
+        for (std::size_t i = 0; i < types.size(); ++i) {
+          const auto mark = sent.batch->datagrams.slices()[i].mark;
+          if (types[i] == transport && from == &a)
+            marks.push_back(mark);
+          else
+            CHECK(mark == not_capable);
+        }
+        carry(sent, from->host.address, to->host, to->actor);
+      }
+    }
+  }
+  CHECK(marks == std::vector{capable_0, not_capable, congested});
+}
+
+TEST_CASE_METHOD(tunnel, "The mark of a datagram reaches the packet in it, and "
+                         "costs one that knows none its life") {
+  using enum congestion_mark;
+  connect();
+  send(a, {marked_packet(capable_0), marked_packet(not_capable),
+           marked_packet(capable_1)});
+  carry(a.sent(home).at(0), left.address, right, b.actor, congested);
+  CHECK(drops(b, drop_reason::congested) == 1);
+  CHECK(right.delivered.take<bytes>()
+        == std::vector{marked_packet(congested), marked_packet(congested)});
+}
+
+TEST_CASE_METHOD(tunnel, "Who says that a datagram was too big is heard if it "
+                         "was one of this session, to where the peer is") {
+  connect();
+  send(a, {udp_packet(1, 2, 100)});
+  const auto sent = a.sent(home).at(0);
+  const auto said = too_big(sent, 1400);
+  auto elsewhere = said;
+  elsewhere.where.port = 9;
+  auto forged = said;
+  forged.quoted[5] ^= std::byte{1};
+  for (const auto& ignored : {elsewhere, forged})
+    caf::anon_send(a.actor, ignored);
+  CHECK(a.report(home).status.too_big == 0);
+  CHECK(a.report(home).status.path_mtu == 0);
+  caf::anon_send(a.actor, said);
+  CHECK(a.report(home).status.too_big == 1);
+  CHECK(a.report(home).status.path_mtu == 1400);
+  CHECK(a.report(home).status.state.word == peer_word::up);
+  CHECK(a.report(home).status.state.reason.empty());
+
+  SECTION("but no lower than every network carries") {
+    auto low = said;
+    low.mtu = 68;
+    low.quoted_size = 4; // which is too short to be told from others
+    caf::anon_send(a.actor, low);
+    CHECK(a.report(home).status.path_mtu == 576);
+    CHECK(a.report(home).status.too_big == 2);
+  }
+  SECTION("until the peer is elsewhere") {
+    right.address = endpoint_of("192.0.2.99:7");
+    send(b, {udp_packet(2, 1, 10)});
+    received_by(a);
+    CHECK(a.report(home).status.path_mtu == 0);
+  }
+}
+
+TEST_CASE_METHOD(tunnel,
+                 "The time that a handshake took is told, unless it had "
+                 "to be repeated") {
+  CHECK(a.report(home).status.round_trip == 0);
+  send(a, {udp_packet(1, 2, 50)});
+  auto first = a.sent(home);
+  REQUIRE(first.size() == 1);
+  const bool repeated = GENERATE(false, true);
+  if (repeated) { // it was lost
+    home.advance(6s);
+    caf::anon_send(a.actor, deadline_passed{});
+    first = a.sent(home);
+    REQUIRE(first.size() == 1);
+  }
+  carry(first[0], left.address, right, b.actor);
+  home.advance(25ms);
+  exchange(home, a, b);
+  CHECK(a.report(home).status.round_trip == (repeated ? 0 : 25'000));
+  CHECK(b.report(home).status.round_trip == 0); // it has begun nothing
 }

@@ -58,7 +58,7 @@ private:
     udp_socket::options wanted;
     wanted.address = *parse_ip_address("127.0.0.1");
     wanted.port = port;
-    wanted.offload = false;
+    wanted.features = {false, false, false};
     auto opened = udp_socket::open(wanted);
     if (!opened)
       FAIL(opened.error().message);
@@ -119,7 +119,7 @@ struct ported {
       strangers = std::make_shared<udp_sockets>(std::move(*opened));
     }
     actor = home.spawn<udp_port>(loop.loop, space, std::move(*sockets), any, 0u,
-                                 true, strangers);
+                                 udp_features{}, strangers);
     caf::anon_send(actor, gate_started{gate.handle()});
     caf::anon_send(actor, routes_changed{snapshot});
     home.ask<drop_report>(actor, report_request{});
@@ -475,9 +475,10 @@ TEST_CASE_METHOD(ported, "Handshake messages that come before there is a gate "
   auto sockets = open_udp_sockets(*parse_endpoint("127.0.0.1:0"), 0);
   REQUIRE(sockets);
   const auto at = sockets->port();
-  const auto early = home.spawn<udp_port>(loop.loop, space, std::move(*sockets),
-                                          *parse_endpoint("127.0.0.1:0"), 0u,
-                                          true, std::shared_ptr<udp_sockets>());
+  const auto early
+    = home.spawn<udp_port>(loop.loop, space, std::move(*sockets),
+                           *parse_endpoint("127.0.0.1:0"), 0u, udp_features{},
+                           std::shared_ptr<udp_sockets>());
   stranger sender;
   sender.send(handshake(1, 148), at);
   CHECK(eventually([&] {
@@ -635,7 +636,8 @@ TEST_CASE_METHOD(ported, "A port that is changed before the strangers' port "
   auto opened = open_stranger_sockets(*sockets);
   REQUIRE(opened);
   const auto early
-    = home.spawn<udp_port>(loop.loop, space, std::move(*sockets), any, 0u, true,
+    = home.spawn<udp_port>(loop.loop, space, std::move(*sockets), any, 0u,
+                           udp_features{},
                            std::make_shared<udp_sockets>(std::move(*opened)));
   const auto at = home.ask<std::uint16_t>(early, rebind{any, 0});
   const auto strangers = home.spawn<stranger_port>(loop.loop, early);

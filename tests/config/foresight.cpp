@@ -20,6 +20,7 @@ TEST_CASE("What would change is said in a sentence for each key, and secrets "
   to.interface.name = "wg9";
   to.interface.private_key = key(16);
   to.log.level = log_level::debug;
+  to.offloads.udp = offload_mode::off;
   auto& one = to.peers[0];
   one.endpoint = parse_endpoint("192.0.2.1:7").value();
   one.preshared_key = key(24);
@@ -37,7 +38,8 @@ TEST_CASE("What would change is said in a sentence for each key, and secrets "
           "peer 'one': preshared_key: is set",
           "peer 'one': allowed_ips: +10.0.2.0/24 -10.0.0.0/24",
           "peer 'one': endpoint: none -> 192.0.2.1:7",
-          "peer " + public_text(3) + ": is added", "log.level: info -> debug"});
+          "peer " + public_text(3) + ": is added", "log.level: info -> debug",
+          "offloads.udp: auto -> off"});
 }
 
 TEST_CASE("Nothing is said of what stays, and not all of very much") {

@@ -61,6 +61,10 @@ TEST_CASE("Every key of a struct is checked as a file's is") {
           c.interface.addresses = {*parse_ip_prefix("10.0.0.1/24")};
           c.interface.cluster_networks = {};
         }).empty());
+  CHECK(wrong([](auto& c) {
+          c.interface.mtu = automatic_mtu;
+          c.interface.cluster_networks = {*parse_ip_prefix("fd00::/8")};
+        }).empty());
   CHECK(wrong([](auto& c) { c.interface.socket_folder = "run"; })
         == "interface.socket_folder");
   CHECK(wrong([](auto& c) {

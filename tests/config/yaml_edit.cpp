@@ -288,6 +288,18 @@ TEST_CASE("A new key goes to a file of its own, and no other file is named") {
   }
 }
 
+TEST_CASE("Offloads that a command has changed are written where they belong") {
+  edited_file file{head + "offloads: # a comment\n  udp: auto\n"};
+  file.config.offloads.udp = offload_mode::off;
+  CHECK(file.text() == head + "offloads: # a comment\n  udp: off\n");
+  file.config.offloads.tun = offload_mode::off;
+  CHECK(file.text()
+        == head + "offloads: # a comment\n  udp: off\n  tun: off\n");
+  edited_file bare{head};
+  bare.config.offloads.udp = offload_mode::on;
+  CHECK(bare.text() == head + "offloads: {tun: auto, udp: on}\n");
+}
+
 TEST_CASE("What no command changes is not taken over") {
   edited_file file{head + "  name: wg7\n  mtu: 1300\nreload: watch\n"};
   file.config.interface.name = "wg0";

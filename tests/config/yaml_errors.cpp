@@ -36,6 +36,14 @@ TEST_CASE("An error names the file, the line, the column and the key") {
                     "addresses and networks out\n"));
 }
 
+TEST_CASE("An offload is switched by a word that there is") {
+  CHECK_THAT(yaml_errors(interface_text("offloads: {udp: perhaps}\n")),
+             Contains("offloads.udp: 'perhaps' is no answer; auto, off, or on "
+                      "(also where it is doubtful) is expected"));
+  CHECK_THAT(yaml_errors(interface_text("offloads: {udp: on, tcp: off}\n")),
+             Contains("offloads.tcp"));
+}
+
 TEST_CASE("All errors of a file are reported at once, in their order") {
   const auto read = parse_yaml("log: {level: loud}\n"
                                "interface:\n"

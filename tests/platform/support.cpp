@@ -191,7 +191,7 @@ std::vector<std::vector<std::byte>> datagrams::all() const {
 udp_socket open_udp(ip_family family, bool offload) {
   udp_socket::options wanted;
   wanted.family = family;
-  wanted.offload = offload;
+  wanted.features.gso = wanted.features.gro = offload;
   auto opened = udp_socket::open(wanted);
   if (!opened)
     FAIL(opened.error().message);

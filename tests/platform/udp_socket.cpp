@@ -1,5 +1,6 @@
 #include "tests/platform/support.hpp"
 
+#include <algorithm>
 #include <array>
 
 using namespace weft;
@@ -104,6 +105,73 @@ TEST_CASE("datagrams of one size travel as one message, and the size of its "
   REQUIRE(rest.datagrams.size() == 2);
   CHECK(rest.datagrams[0].size() == 1000);
   CHECK(rest.datagrams[1].size() == 400);
+}
+
+TEST_CASE("datagrams bear their marks, and those of different marks do not "
+          "travel as one message") {
+  if (!can_make_networks())
+    return;
+  using enum congestion_mark;
+  const network_namespace here;
+  const auto family = GENERATE(ip_family::v4, ip_family::v6);
+  const bool offload = GENERATE(true, false);
+  auto sender = open_udp(family, offload);
+  auto receiver = open_udp(family, offload);
+  const std::vector marks{capable_0,   capable_0,   capable_0,
+                          congested,   capable_0,   capable_1,
+                          not_capable, not_capable, congested};
+  std::vector<std::byte> memory(32768);
+  datagram_buffer batch{memory};
+  for (std::size_t i = 0; i < marks.size(); ++i)
+    std::ranges::copy(pattern(1000, static_cast<unsigned>(i)),
+                      batch.add_message(1000, marks[i]).begin());
+  const auto sent
+    = sender.send(batch, 0, loopback(receiver, family), std::nullopt);
+  CHECK(sent.sent == marks.size());
+  const auto got = receive_all(receiver, marks.size());
+  REQUIRE(got.datagrams.size() == marks.size());
+  std::vector<congestion_mark> arrived;
+  for (const auto& message : got.messages)
+    arrived.insert(arrived.end(), message.bytes.size() / message.segment_size,
+                   message.mark);
+  CHECK(arrived == marks);
+  for (std::size_t i = 0; i < marks.size(); ++i)
+    CHECK(got.datagrams[i] == pattern(1000, static_cast<unsigned>(i)));
+  if (offload && sender.has_gso() && receiver.has_gro())
+    CHECK(got.messages.size() == 6);
+}
+
+TEST_CASE("offloads are switched while a socket is in use, and sockets opened "
+          "beside it follow") {
+  if (!can_make_networks())
+    return;
+  const network_namespace here;
+  auto sender = open_udp(ip_family::v4);
+  auto receiver = open_udp(ip_family::v4);
+  const bool able = sender.has_gso() && receiver.has_gro();
+  const datagrams batch{std::vector<std::size_t>(20, 1000)};
+  const auto messages = [&] {
+    sender.send(batch.buffer(), 0, loopback(receiver, ip_family::v4),
+                std::nullopt);
+    const auto got = receive_all(receiver, 20);
+    CHECK(got.datagrams == batch.all());
+    return got.messages.size();
+  };
+  sender.use({false, true, true});
+  CHECK_FALSE(sender.has_gso());
+  CHECK(messages() == 20);
+  receiver.use({true, false, true});
+  sender.use({true, true, true});
+  CHECK_FALSE(receiver.has_gro());
+  CHECK(messages() == 20);
+  receiver.use({true, true, true});
+  CHECK(messages() == (able ? 1 : 20));
+  sender.use({false, false, false});
+  const auto beside = sender.open_beside(100'000, 100'000);
+  REQUIRE(beside);
+  CHECK_FALSE(beside->has_gso());
+  CHECK_FALSE(beside->has_gro());
+  CHECK(beside->features() == udp_features{false, false, false});
 }
 
 TEST_CASE("several messages are received with one call, and no more than "

@@ -433,6 +433,30 @@ TEST_CASE("Rules of nftables are found that refuse a port at the host's own "
   CHECK_FALSE(read_nftables(R"({"nftables": [{"rule": 7}]})", {1, 2}).readable);
 }
 
+TEST_CASE_METHOD(sound, "What a router said of its way is a hint, with the MTU "
+                        "that fits") {
+  facts.peer.path_mtu = 1400;
+  const auto found = judge(facts);
+  REQUIRE(found.size() == 1);
+  CHECK(found[0].hint);
+  CHECK_THAT(found[0].text, Contains("carries 1400 bytes")
+                              && Contains("set mtu to 1340 on both sides"));
+  facts.peer.endpoint = at("[2001:db8::7]:51820");
+  CHECK_THAT(judge(facts).at(0).text, Contains("set mtu to 1320"));
+  facts.node.mtu = 1320;
+  CHECK(judge(facts).empty());
+}
+
+TEST_CASE_METHOD(sound, "Wrong checksums are a hint, with the remedy at the "
+                        "sender") {
+  facts.node.bad_checksums = 3;
+  const auto found = judge(facts);
+  REQUIRE(found.size() == 1);
+  CHECK(found[0].hint);
+  CHECK_THAT(found[0].text,
+             Contains("3 UDP datagrams") && Contains("offloads.udp: off"));
+}
+
 TEST_CASE_METHOD(sound, "The text ends with the sentence, and JSON has it") {
   fails_with(trouble::refused_by_network{ECONNREFUSED, at("192.0.2.7:51820")});
   const auto found = judge(facts);

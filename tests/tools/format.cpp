@@ -28,6 +28,15 @@ TEST_CASE("an age of a hundred days or more shows days only") {
   CHECK(format_age(400 * 24h + 23h) == "400d");
 }
 
+TEST_CASE("a short time is shown in the unit that fits") {
+  CHECK(format_microseconds(0) == "0 us");
+  CHECK(format_microseconds(999) == "999 us");
+  CHECK(format_microseconds(1000) == "1.0 ms");
+  CHECK(format_microseconds(12'399) == "12.3 ms");
+  CHECK(format_microseconds(999'999) == "999.9 ms");
+  CHECK(format_microseconds(1'250'000) == "1.2 s");
+}
+
 TEST_CASE("a negative age counts as none") {
   CHECK(format_age(-5s) == "0s");
 }

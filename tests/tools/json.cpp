@@ -9,6 +9,11 @@ using nlohmann::json;
 
 TEST_CASE("the JSON states everything about a device of weft") {
   auto device = example_device();
+  device.offloads = {{"tun", true, ""}, {"udp send", false, "a doubt"}};
+  device.bad_checksums = 7;
+  device.peers[1].round_trip = 1200;
+  device.peers[1].path_mtu = 1400;
+  device.peers[1].too_big = 3;
   sort_peers(device);
   const auto all = json::parse(format_json({device}));
   const auto expected = json::parse(R"([{
@@ -36,6 +41,11 @@ TEST_CASE("the JSON states everything about a device of weft") {
     "events_lost": 5,
     "pools": {"incoming": {"size": 4, "used": 1, "exhausted": 9}},
     "send_queue": 2,
+    "offloads": {
+      "tun": {"in_use": true, "reason": null},
+      "udp send": {"in_use": false, "reason": "a doubt"}
+    },
+    "bad_checksums": 7,
     "peers": [{
       "name": "beta",
       "public_key": "IiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiI=",
@@ -55,7 +65,10 @@ TEST_CASE("the JSON states everything about a device of weft") {
       "tx_packets": 4000,
       "restarts": 1,
       "session_age": null,
-      "drops": {}
+      "drops": {},
+      "round_trip_us": 1200,
+      "path_mtu": 1400,
+      "too_big": 3
     }, {
       "name": null,
       "public_key": "MzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzM=",
@@ -75,7 +88,10 @@ TEST_CASE("the JSON states everything about a device of weft") {
       "tx_packets": 0,
       "restarts": 0,
       "session_age": null,
-      "drops": {}
+      "drops": {},
+      "round_trip_us": null,
+      "path_mtu": null,
+      "too_big": 0
     }]
   }])");
   CHECK(all == expected);

@@ -116,6 +116,35 @@ TEST_CASE("log-level sends a level that there is") {
   CHECK(node.script->all<set_log_level>().size() == 1);
 }
 
+TEST_CASE("offloads says what is in use, and why not") {
+  fixture node;
+  node.script->status.offloads = {{"tun", true, ""},
+                                  {"udp send", false, "a doubt"},
+                                  {"udp receive", false, ""}};
+  CHECK(offloads({}, node.link(), node.io()) == exit_fine);
+  CHECK(node.out.str()
+        == "tun          in use\n"
+           "udp send     not in use: a doubt\n"
+           "udp receive  not in use\n");
+  node.out.str("");
+  CHECK(offloads({}, node.link(true), node.io()) == exit_fine);
+  CHECK(json::parse(node.out.str()).at("udp send").at("reason") == "a doubt");
+}
+
+TEST_CASE("offloads changes what is named, and leaves the rest") {
+  fixture node;
+  node.script->configuration.config.offloads.tun = offload_mode::off;
+  node.script->changes.notes = {"offloads.udp: auto -> on"};
+  CHECK(offloads({{}, "on"}, node.link(), node.io()) == exit_fine);
+  CHECK(node.out.str() == "offloads.udp: auto -> on\n");
+  REQUIRE(node.script->all<set_offloads>().size() == 1);
+  CHECK(node.script->all<set_offloads>()[0].offloads
+        == offload_config{offload_mode::off, offload_mode::on});
+  CHECK(offloads({"perhaps", {}}, node.link(), node.io()) == exit_mistaken);
+  CHECK_THAT(node.err.str(), Contains("--tun: 'perhaps' is no answer"));
+  CHECK(node.script->all<set_offloads>().size() == 1);
+}
+
 TEST_CASE("shutdown ends the node, and is refused to viewers") {
   fixture node;
   CHECK(shut_down_node(node.link(true), node.io()) == exit_fine);

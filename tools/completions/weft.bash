@@ -48,8 +48,8 @@ _weft() {
 
   if ((COMP_CWORD == 1)); then
     words='genkey pubkey genpsk check import export status peers watch top peer
-      allow apply confirm reload save log-level shutdown context pki host explain
-      lock unlock --help --version'
+      allow apply confirm reload save log-level offloads shutdown context pki host
+      explain lock unlock --help --version'
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
     return
   fi
@@ -87,6 +87,7 @@ _weft() {
     unlock) options='--all --json' values=_weft_interfaces ;;
     explain) options="$node --other" values=_weft_peers ;;
     log-level) options=$node words='trace debug info warn error off' ;;
+    offloads) options="$node --tun --udp --save" values=_weft_interfaces ;;
     'peer add') options="$node $peer --save" ;;
     'peer set') options="$node $peer --save" values=_weft_peers ;;
     'peer reset') options=$node values=_weft_peers ;;
@@ -105,6 +106,8 @@ _weft() {
   case $previous in
     -i | --interface) values=_weft_interfaces options='' words='' files='' ;;
     --context | --other) values=_weft_contexts options='' words='' files='' ;;
+    --tun) values='' options='' words='auto off' files='' ;;
+    --udp) values='' options='' words='auto off on' files='' ;;
     --role) values='' options='' words='operator viewer node' files='' ;;
     --certificate | --key | --ca | --revocations | --preshared-key-file | \
       --output | -o | --socket-folder | --folder | --config) values='' options='' words='' files=yes ;;

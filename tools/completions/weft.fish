@@ -69,6 +69,7 @@ complete -c weft -n $first -a confirm -d 'Keep what was applied on trial'
 complete -c weft -n $first -a save -d 'Write what commands changed to the file'
 complete -c weft -n $first -a reload -d 'Make the daemon read its file again'
 complete -c weft -n $first -a log-level -d 'Change how much the daemon logs'
+complete -c weft -n $first -a offloads -d 'What the kernel does for many packets'
 complete -c weft -n $first -a shutdown -d 'End the daemon'
 complete -c weft -n $first -a context -d 'Nodes to control from here'
 complete -c weft -n $first -a pki -d 'Certificates for remote control'
@@ -84,7 +85,7 @@ complete -c weft -n '__weft_begins host' -a 'up down guard'
 complete -c weft -n '__weft_is host' -l config -r -F -d 'Its file'
 
 # Which node they are for.
-for command in status peers watch top apply confirm reload save export log-level shutdown explain \
+for command in status peers watch top apply confirm reload save export log-level offloads shutdown explain \
     'peer add' 'peer set' 'peer remove' 'peer reset' 'allow add' 'allow remove'
     set -l here "__weft_is $command"
     complete -c weft -n $here -s i -l interface -x -a '(__weft_interfaces)'
@@ -107,7 +108,7 @@ end
 for command in apply reload save
     complete -c weft -n "__weft_is $command" -l dry-run -d 'Say what would change'
 end
-for command in apply 'peer add' 'peer set' 'peer remove' 'allow add' 'allow remove'
+for command in apply offloads 'peer add' 'peer set' 'peer remove' 'allow add' 'allow remove'
     complete -c weft -n "__weft_is $command" -l save -d 'Write it to the file, too'
 end
 for command in apply reload
@@ -124,7 +125,7 @@ for command in genkey pubkey genpsk check import export lock unlock
 end
 complete -c weft -n '__weft_is check' -l strict -d 'Take warnings for mistakes'
 complete -c weft -n '__weft_is import' -l strict -d 'Take what is left out for a mistake'
-for command in status peers watch top reload shutdown unlock
+for command in status peers watch top reload offloads shutdown unlock
     complete -c weft -n "__weft_begins $command" -a '(__weft_interfaces)'
 end
 complete -c weft -n '__weft_is status' -s v -l verbose -d 'Tell more'
@@ -132,6 +133,8 @@ complete -c weft -n '__weft_is watch' -l count -x -d 'End after so many events'
 complete -c weft -n '__weft_is top' -l interval -x -d Seconds
 complete -c weft -n '__weft_is top' -l once -d 'Print one screen'
 complete -c weft -n '__weft_begins log-level' -a 'trace debug info warn error off'
+complete -c weft -n '__weft_is offloads' -l tun -x -a 'auto off'
+complete -c weft -n '__weft_is offloads' -l udp -x -a 'auto off on'
 complete -c weft -n '__weft_is explain' -l other -x -a '(__weft_contexts)'
 for command in explain 'peer set' 'peer remove' 'peer reset' 'allow add' 'allow remove'
     complete -c weft -n "__weft_begins $command" -a '(__weft_peers)'

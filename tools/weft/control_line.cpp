@@ -27,6 +27,7 @@ struct control_arguments {
   std::vector<std::string> prefixes;
   std::string text; ///< the argument of its own
   apply_options apply;
+  offload_options offloads;
   bool save = false;
   bool running = false;
   bool keys = false;
@@ -337,6 +338,7 @@ public:
                 })
       .add_option("LEVEL", all_->text, "trace, debug, info, warn, error or off")
       ->required();
+    add_offloads();
     add_interface(add_on_node(
       line_.app(), "shutdown", "End the daemon, and with it the interface",
       [](const control_arguments&, const node_connection& link,
@@ -391,6 +393,20 @@ private:
     to.add_flag("--yes", all_->apply.yes,
                 "Also if it sends this host's whole traffic another way "
                 "(default_route, kill_switch)");
+  }
+  void add_offloads() {
+    auto& offloads = add_on_node(
+      line_.app(), "offloads",
+      "Show or change what the kernel does for many packets at once",
+      [](const control_arguments& all, const node_connection& link,
+         const streams& io) { return weft::offloads(all.offloads, link, io); });
+    add_interface(offloads);
+    offloads.add_option("--tun", all_->offloads.tun,
+                        "Of the TUN device: auto or off");
+    offloads.add_option("--udp", all_->offloads.udp,
+                        "Of the sockets: auto, off, or on (also with a kernel "
+                        "that auto does not trust)");
+    add_save(offloads);
   }
   void add_dry_run(CLI::App& to) {
     to.add_flag("--dry-run", all_->apply.dry_run,

@@ -89,6 +89,15 @@ int change_log_level(const std::string& level, const node_connection& link,
                      const streams& io);
 int shut_down_node(const node_connection& link, const streams& io);
 
+struct offload_options {
+  std::optional<std::string> tun; ///< nothing: it stays
+  std::optional<std::string> udp;
+};
+
+/// Says which offloads are in use or, with options, changes that.
+int offloads(const offload_options& options, const node_connection& link,
+             const streams& io);
+
 // -- live --------------------------------------------------------------------
 
 struct watch_options {

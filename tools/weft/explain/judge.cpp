@@ -285,6 +285,36 @@ void look_at_mtu(examination& now) {
                + std::to_string(route.mtu - overhead));
 }
 
+/// What somebody on the way says that it carries; anybody can forge it.
+void look_at_path_mtu(examination& now) {
+  constexpr std::uint32_t overhead_v4 = 60;
+  const auto carries = now.peer.path_mtu;
+  if (carries == 0 || !now.peer.endpoint)
+    return;
+  const auto more = now.peer.endpoint->address.is_v4() ? overhead_v4 : overhead;
+  const auto mtu = now.facts.node.mtu;
+  if (mtu + more > carries)
+    now.hint(side::between,
+             "somebody on the way to " + now.label + " says that it carries "
+               + std::to_string(carries)
+               + " bytes: larger datagrams arrive in fragments, or not at all; "
+                 "set mtu to "
+               + std::to_string(std::max(carries - more, least_mtu))
+               + " on both sides");
+}
+
+void look_at_checksums(examination& now) {
+  const auto bad = now.facts.node.bad_checksums;
+  if (bad > 0)
+    now.hint(side::there,
+             format_count(bad, "UDP datagram")
+               + " came to this host with a wrong checksum since the node was "
+                 "started: if they are "
+               + now.label
+               + "'s and the number rises with its traffic, switch off there "
+                 "what mangles them (offloads.udp: off)");
+}
+
 } // namespace
 
 std::string_view to_string(side where) {
@@ -354,6 +384,8 @@ std::vector<finding> judge(const peer_facts& facts) {
   look_at_echo(now);
   look_at_clock(now);
   look_at_mtu(now);
+  look_at_path_mtu(now);
+  look_at_checksums(now);
   std::stable_partition(now.found.begin(), now.found.end(),
                         [](const finding& one) { return !one.hint; });
   return std::move(now.found);

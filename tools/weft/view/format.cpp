@@ -76,6 +76,20 @@ std::string format_short(std::uint64_t bytes) {
   return unit == 0 ? number : number + byte_units.at(unit)[0];
 }
 
+std::string format_microseconds(std::uint64_t time) {
+  constexpr std::uint64_t per_unit = 1000;
+  if (time < per_unit)
+    return std::to_string(time) + " us";
+  const auto in_tenths = [](std::uint64_t thousandths) {
+    constexpr std::uint64_t tenth = per_unit / 10;
+    return std::to_string(thousandths / per_unit) + '.'
+           + std::to_string(thousandths % per_unit / tenth);
+  };
+  if (time < per_unit * per_unit)
+    return in_tenths(time) + " ms";
+  return in_tenths(time / per_unit) + " s";
+}
+
 std::string format_count(std::size_t count, const std::string& noun) {
   return std::to_string(count) + ' ' + noun + (count == 1 ? "" : "s");
 }

@@ -22,6 +22,9 @@ std::string format_bytes(std::uint64_t bytes);
 /// The same in at most five columns: `0`, `1023`, `1.00K`, `12.3M`, `1023G`.
 std::string format_short(std::uint64_t bytes);
 
+/// A short time: `350 us`, `12.3 ms`, `1.2 s`.
+std::string format_microseconds(std::uint64_t time);
+
 /// `1 peer`, `2 peers`
 std::string format_count(std::size_t count, const std::string& noun);
 

@@ -1,6 +1,7 @@
 #include "config/fields.hpp"
 #include "protocol/base/unix_time.hpp"
 #include "tools/weft/view/json_text.hpp"
+#include "tools/weft/view/offload_text.hpp"
 #include "tools/weft/view/status_text.hpp"
 
 #include <nlohmann/json.hpp>
@@ -59,6 +60,11 @@ json to_json(const peer_status& peer) {
   out["session_age"]
     = peer.session_age ? json(peer.session_age->count()) : json();
   out["drops"] = to_json(peer.drops);
+  const auto null_if_zero
+    = [](std::uint64_t number) { return number == 0 ? json() : json(number); };
+  out["round_trip_us"] = null_if_zero(peer.round_trip);
+  out["path_mtu"] = null_if_zero(peer.path_mtu);
+  out["too_big"] = peer.too_big;
   return out;
 }
 
@@ -121,6 +127,8 @@ json to_json(const device_status& status) {
   out["events_lost"] = status.events_lost;
   out["pools"] = to_json(status.pools);
   out["send_queue"] = status.send_queue;
+  out["offloads"] = offloads_json(status.offloads);
+  out["bad_checksums"] = status.bad_checksums;
   out["peers"] = json::array();
   for (const auto& peer : status.peers)
     out["peers"].push_back(to_json(peer));

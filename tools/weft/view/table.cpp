@@ -1,6 +1,7 @@
 #include "tools/weft/view/access_text.hpp"
 #include "tools/weft/view/format.hpp"
 #include "tools/weft/view/host_text.hpp"
+#include "tools/weft/view/offload_text.hpp"
 #include "tools/weft/view/state_text.hpp"
 #include "tools/weft/view/status_text.hpp"
 
@@ -132,6 +133,8 @@ void append_more(const details& below, const peer_status& peer) {
     "sent " + format_count(peer.tx_packets, "packet"),
     peer.session_age ? "session began " + format_age(*peer.session_age) + " ago"
                      : "no session"};
+  if (peer.round_trip > 0)
+    more.push_back("round trip " + format_microseconds(peer.round_trip));
   below.append("more  ", more);
   if (const auto drops = drop_items(peer.drops); !drops.empty())
     below.append("drops ", drops);
@@ -151,6 +154,9 @@ void append_peer_details(const details& below, const peer_status& peer,
                    + printable(peer.endpoint_host));
   if (peer.persistent_keepalive.count() > 0)
     also.push_back("keepalive every " + format_age(peer.persistent_keepalive));
+  if (peer.path_mtu > 0)
+    also.push_back("its path carries " + std::to_string(peer.path_mtu)
+                   + " bytes");
   if (peer.restarts > 0)
     also.push_back("restarted " + format_count(peer.restarts, "time"));
   if (!also.empty())
@@ -213,6 +219,12 @@ void append_device(const details& below, const device_status& status,
     below.append("lock      ", {printable(status.lock)});
   for (const auto& trouble : access_troubles(status.access, now))
     below.append("access    ", {trouble});
+  if (!status.offloads.empty())
+    below.append("offloads  ", offload_items(status.offloads));
+  if (status.bad_checksums > 0)
+    below.append("checksums ",
+                 {format_count(status.bad_checksums, "UDP datagram")
+                  + " came to this host with a wrong one"});
   if (const auto drops = drop_items(status.drops); !drops.empty())
     below.append("dropped   ", drops);
 }
