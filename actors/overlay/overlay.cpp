@@ -288,9 +288,11 @@ void overlay::set_mtu(std::uint32_t mtu) {
 
 void overlay::routes_changed_somehow() {
   enter_loop_context();
-  if (!resources_->routes->read() || routes_settle_)
+  if (!resources_->routes->read())
     return;
   repair_host_soon();
+  if (routes_settle_)
+    return;
   // Changes come in groups: deal with a group at once.
   routes_settle_ = call_at(loop().now() + 100ms, [this] {
     routes_settle_ = {};
