@@ -332,6 +332,7 @@ private:
   checksum_watch checksums_;
   monitor_handler firewall_handler_;
   deadline_id firewall_later_;
+  time_point looked_at_firewall_{};
   token_bucket lock_repairs_{5, std::chrono::milliseconds{200}};
   token_bucket lock_lines_{5, std::chrono::seconds{10}};
   bool locks_;      ///< until it is lifted by hand

@@ -3,11 +3,14 @@
 #include "actors/overlay/overlay.hpp"
 #include "messages/errors.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace weft {
 
 namespace {
+
+constexpr std::chrono::milliseconds between_looks{100};
 
 std::string how_to_lift(const std::string& interface) {
   return "'weft unlock " + interface + "' lifts it";
@@ -134,10 +137,14 @@ void overlay::firewall_changed() {
   if (!resources_->lock->read() || firewall_later_)
     return;
   const auto now = loop().now();
-  if (lock_repairs_.has(now))
+  // Others may change their own tables all the time; and whoever takes ours
+  // away for ever is not fought without a pause.
+  const auto due
+    = std::max(lock_repairs_.has(now) ? now : lock_repairs_.available(),
+               looked_at_firewall_ + between_looks);
+  if (due <= now)
     return repair_firewall();
-  // Whoever takes it away for ever is not fought without a pause.
-  firewall_later_ = call_at(lock_repairs_.available(), [this] {
+  firewall_later_ = call_at(due, [this] {
     firewall_later_ = {};
     repair_firewall();
   });
@@ -145,6 +152,7 @@ void overlay::firewall_changed() {
 
 void overlay::repair_firewall() {
   const auto now = loop().now();
+  looked_at_firewall_ = now;
   const auto& name = resources_->interface;
   const auto repair = resources_->lock->repair();
   if (repair.locked)

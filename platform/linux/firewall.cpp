@@ -43,6 +43,27 @@ system_error make_error(const char* what, std::string_view printed) {
   return error;
 }
 
+result<file_descriptor> open_netlink() {
+  file_descriptor fd{::socket(
+    AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_NETFILTER)};
+  if (!fd)
+    return tl::unexpected(
+      make_system_error(errno, "Cannot open the host's packet filter"));
+  return fd;
+}
+
+/// libnftables ends the process where it gets no socket: so there has to be
+/// room for one, and for what other threads may open meanwhile.
+result<void> find_room() {
+  std::array<result<file_descriptor>, 8> tried;
+  for (auto& each : tried) {
+    each = open_netlink();
+    if (!each)
+      return tl::unexpected(std::move(each.error()));
+  }
+  return {};
+}
+
 } // namespace
 
 void firewall::context_end::operator()(nft_ctx* context) const {
@@ -50,6 +71,8 @@ void firewall::context_end::operator()(nft_ctx* context) const {
 }
 
 result<firewall> firewall::open() {
+  if (auto room = find_room(); !room)
+    return tl::unexpected(std::move(room.error()));
   firewall made;
   made.context_.reset(::nft_ctx_new(NFT_CTX_DEFAULT));
   auto* context = made.context_.get();
@@ -111,20 +134,19 @@ result<void> firewall::remove(const std::string& table) {
 // -- monitor -----------------------------------------------------------------
 
 result<firewall_monitor> firewall_monitor::open() {
-  constexpr auto what = "Cannot watch the host's packet filter";
-  file_descriptor fd{::socket(
-    AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_NETFILTER)};
+  auto fd = open_netlink();
   if (!fd)
-    return tl::unexpected(make_system_error(errno, what));
+    return tl::unexpected(std::move(fd.error()));
   sockaddr_nl self{};
   self.nl_family = AF_NETLINK;
   self.nl_groups = 1U << (NFNLGRP_NFTABLES - 1);
   // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast)
-  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&self), sizeof self)
+  if (::bind(fd->get(), reinterpret_cast<const sockaddr*>(&self), sizeof self)
       != 0)
-    return tl::unexpected(make_system_error(errno, what));
+    return tl::unexpected(
+      make_system_error(errno, "Cannot watch the host's packet filter"));
   firewall_monitor made;
-  made.fd_ = std::move(fd);
+  made.fd_ = std::move(*fd);
   return made;
 }
 

@@ -2,7 +2,8 @@
 
 #include "tests/platform/support.hpp"
 
-#include <algorithm>
+#include <sys/resource.h>
+
 #include <cerrno>
 
 using namespace weft;
@@ -68,4 +69,16 @@ TEST_CASE("changes of the filter are told, and whose they are") {
   run("nft flush ruleset");
   REQUIRE(await_readable(monitor->descriptor()));
   CHECK(monitor->read() == std::vector<std::string>{"nft"});
+}
+
+TEST_CASE(
+  "without a descriptor to spare, the filter is not opened, and nothing "
+  "ends") {
+  const auto code = in_child([] {
+    const rlimit few{3, 3};
+    ::setrlimit(RLIMIT_NOFILE, &few);
+    const auto refused = firewall::open();
+    return refused || refused.error().code != EMFILE ? 1 : 0;
+  });
+  CHECK(code == 0);
 }

@@ -107,4 +107,16 @@ int unlock_host(const lock_options& options, const streams& io) {
   return exit_fine;
 }
 
+void warn_of_locks(const std::vector<std::string>& running, const streams& io) {
+  const auto locked = locked_interfaces();
+  if (!locked)
+    return;
+  for (const auto& name : *locked)
+    if (std::find(running.begin(), running.end(), name) == running.end())
+      io.err << "weft: " << printable(name)
+             << " is locked though no node runs: nothing leaves this host; "
+                "'weft unlock "
+             << printable(name) << "' lifts it\n";
+}
+
 } // namespace weft

@@ -1,6 +1,7 @@
 #include "tools/weft/view/status.hpp"
 
 #include "platform/clock.hpp"
+#include "tools/weft/commands/lock_commands.hpp"
 #include "tools/weft/view/status_text.hpp"
 
 #include <ostream>
@@ -44,6 +45,11 @@ int show_status(const status_options& options, const status_query& ask,
   if (nodes->empty())
     io.err << "weft: no interfaces: there are no sockets in "
            << options.socket_folder << '\n';
+  std::vector<std::string> running;
+  for (const auto& node : *nodes)
+    running.push_back(node.interface);
+  if (options.interface.empty())
+    warn_of_locks(running, io);
   std::vector<device_status> devices;
   std::set<int> codes; ///< why some could not be shown
   for (const auto& node : *nodes) {
