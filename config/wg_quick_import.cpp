@@ -432,7 +432,13 @@ void wg_quick_reader::read_dns(const assignment& from) {
 
 void wg_quick_reader::leave_command_out(std::string_view key,
                                         const assignment& from) {
-  result_.commands.push_back(std::string{key} + " = " + printable(from.value));
+  // A file that is no UTF-8 otherwise would be no YAML.
+  std::string command{from.value};
+  if (find_invalid_utf8(command) != std::string::npos)
+    std::replace_if(
+      command.begin(), command.end(),
+      [](char c) { return static_cast<unsigned char>(c) >= 0x80; }, '?');
+  result_.commands.push_back(std::string{key} + " = " + printable(command));
   ignore(from.place, from.path,
          "the command is left out: weft runs none that came with somebody "
          "else's file; what is needed of it goes into interface.on_up or "

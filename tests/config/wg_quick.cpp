@@ -169,12 +169,12 @@ TEST_CASE("What is left out is reported with its line") {
 
 TEST_CASE("Commands of somebody else's file become comments that say why") {
   CHECK(comment_on_commands(import_good(head())).empty());
-  const auto read = import_good(head("PostUp = echo \x1b[1m\n"
+  const auto read = import_good(head("PostUp = echo \x1b[1m \xfc\n"
                                      "postdown = echo %i\n"));
   CHECK(read.config.interface.on_up.empty());
   CHECK(read.config.interface.on_down.empty());
   const auto text = comment_on_commands(read);
-  CHECK_THAT(text, Contains("\n#   PostUp = echo ?[1m\n"
+  CHECK_THAT(text, Contains("\n#   PostUp = echo ?[1m ?\n"
                             "#   PostDown = echo %i\n"));
   for (std::size_t at = 0; at < text.size(); at = text.find('\n', at) + 1)
     CHECK(text[at] == '#');

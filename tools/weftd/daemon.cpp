@@ -254,6 +254,8 @@ public:
   }
   /// Waits until it has ended, or for another signal.
   void wait_for_end(const guardian& helper) {
+    if (file_)
+      events_.forget(file_->descriptor()); // nobody reads it any more
     if (!events_.watch(helper.descriptor(), interest::read, nullptr))
       return;
     while (!helper.has_ended() && next_end_signal() == 0)

@@ -2,8 +2,8 @@
 
 #include "actors/overlay/config_files.hpp"
 #include "platform/accounts.hpp"
-#include "platform/files.hpp"
 #include "platform/program.hpp"
+#include "platform/roots_file.hpp"
 #include "tools/weft/failure.hpp"
 #include "tools/weft/host/host_helper.hpp"
 #include "tools/weft/places/connection.hpp"
@@ -80,8 +80,9 @@ int with_helper(const streams& io,
 int host_up(const host_options& options, const streams& io) {
   if (const auto objection = objection_to(options))
     return report(*objection, false, io);
-  const auto file = file_of(options);
-  const auto config = load_yaml(file);
+  const auto path = file_of(options);
+  const node_file file{path, check_roots_file(path)};
+  const auto config = load_yaml(path);
   if (!config) {
     for (const auto& error : config.error())
       io.err << to_string(error) << '\n';

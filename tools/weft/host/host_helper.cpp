@@ -6,7 +6,6 @@
 #include "platform/files.hpp"
 #include "platform/links.hpp"
 #include "platform/program.hpp"
-#include "platform/roots_file.hpp"
 #include "platform/source_marks.hpp"
 #include "tools/weft/host/dns_calls.hpp"
 
@@ -41,11 +40,11 @@ environment_of(const host_note& note, const char* event) {
 } // namespace
 
 void host_helper::up(const std::string& node, const node_config& config,
-                     const std::string& file, const find_mark& mark) {
+                     const node_file& file, const find_mark& mark) {
   down(node);
   if (!needs_root(config) || !tell_of(make_private_folder(folder_)))
     return;
-  auto note = note_for(config, file);
+  auto note = note_for(config, file.path);
   const bool has_commands = may_run_commands(config.interface, file);
   if (has_commands) {
     note.mark = mark();
@@ -57,12 +56,12 @@ void host_helper::up(const std::string& node, const node_config& config,
       return;
     note.marked = links_to_mark(config, node);
     // Beforehand: whoever is killed half-way leaves nothing that is not noted.
-    if (!is_empty(note))
-      write_note(node, note);
+    if (!is_empty(note) && !write_note(node, note))
+      return;
     for (const auto& link : note.marked)
       tell_of(set_source_mark(link, true));
-    set_dns(note, config);
   }
+  set_dns(note, config);
   if (has_commands)
     run_commands(note, config.interface.on_up, "up");
 }
@@ -82,14 +81,13 @@ host_helper::note_for(const node_config& config, const std::string& file) {
 }
 
 bool host_helper::may_run_commands(const interface_config& interface,
-                                   const std::string& file) {
+                                   const node_file& file) {
   if (interface.on_up.empty() && interface.on_down.empty())
     return false;
-  const auto trusted = check_roots_file(file);
-  if (!trusted)
+  if (!file.trusted)
     failed_("the commands of on_up and on_down are not run: "
-            + trusted.error().message);
-  return trusted.has_value();
+            + file.trusted.error().message);
+  return file.trusted.has_value();
 }
 
 std::vector<std::string>
@@ -120,14 +118,15 @@ void host_helper::down(const std::string& node) {
   std::error_code ignored;
   if (!fs::exists(path_of(node), ignored))
     return;
-  std::optional<host_note> note;
+  const auto note = read_note(node);
+  if (note)
+    undo_dns(*note);
   {
     const auto lock = lock_folder(folder_);
-    if (!tell_of(lock))
-      return;
-    note = read_note(node);
+    if (!tell_of(lock) || !fs::exists(path_of(node), ignored))
+      return; // or somebody else has undone it meanwhile
     if (note)
-      undo(*note, node);
+      undo_marks(*note, node);
     fs::remove(path_of(node), ignored);
   }
   if (note)
@@ -135,10 +134,13 @@ void host_helper::down(const std::string& node) {
 }
 
 /// What somebody else has changed meanwhile stays as it is.
-void host_helper::undo(const host_note& note, const std::string& node) {
+void host_helper::undo_marks(const host_note& note, const std::string& node) {
   for (const auto& link : note.marked)
     if (has_source_mark(link) && !is_marked_for_another(link, node))
       tell_of(set_source_mark(link, false));
+}
+
+void host_helper::undo_dns(const host_note& note) {
   // systemd-resolved forgets a link that is gone.
   const bool is_known = note.dns.what == dns_manager::kind::resolvconf
                         || (note.dns.what == dns_manager::kind::resolved
@@ -179,8 +181,8 @@ std::optional<host_note> host_helper::read_note(const std::string& node) {
   return std::move(*note);
 }
 
-void host_helper::write_note(const std::string& node, const host_note& note) {
-  tell_of(replace_file(path_of(node), format_note(note), 0600));
+bool host_helper::write_note(const std::string& node, const host_note& note) {
+  return tell_of(replace_file(path_of(node), format_note(note), 0600));
 }
 
 void host_helper::run_commands(const host_note& note,

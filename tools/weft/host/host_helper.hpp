@@ -13,6 +13,13 @@
 
 namespace weft {
 
+/// The file of a node, and whether root may follow it without question.  That
+/// is asked before it is read: nobody else can change it from then on.
+struct node_file {
+  std::string path;
+  result<void> trusted; ///< check_roots_file()
+};
+
 /// Notes are kept in a folder of root's, one a node, under a lock.  Whatever
 /// fails is told, in a sentence, and stops nothing else.
 class host_helper {
@@ -29,7 +36,7 @@ public:
   /// Sets `src_valid_mark` and DNS servers, and runs the commands of `on_up`.
   /// What was done for the node before is undone first.
   void up(const std::string& node, const node_config& config,
-          const std::string& file, const find_mark& mark);
+          const node_file& file, const find_mark& mark);
 
   /// Undoes what is noted, and runs the commands of `on_down`; nothing is noted
   /// of most nodes.
@@ -38,14 +45,15 @@ public:
 private:
   host_note note_for(const node_config& config, const std::string& file);
   bool
-  may_run_commands(const interface_config& interface, const std::string& file);
+  may_run_commands(const interface_config& interface, const node_file& file);
   std::vector<std::string>
   links_to_mark(const node_config& config, const std::string& node);
   void set_dns(const host_note& note, const node_config& config);
-  void undo(const host_note& note, const std::string& node);
+  void undo_dns(const host_note& note);
+  void undo_marks(const host_note& note, const std::string& node);
   bool is_marked_for_another(const std::string& link, const std::string& node);
   std::optional<host_note> read_note(const std::string& node);
-  void write_note(const std::string& node, const host_note& note);
+  bool write_note(const std::string& node, const host_note& note);
   void run_commands(const host_note& note, std::span<const std::string> lines,
                     const char* event);
   std::string path_of(const std::string& node) const {
