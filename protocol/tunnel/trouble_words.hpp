@@ -4,6 +4,7 @@
 
 #include "protocol/tunnel/peer_trouble.hpp"
 
+#include <array>
 #include <string>
 #include <string_view>
 
@@ -28,6 +29,12 @@ inline constexpr std::string_view source_refused = "source_refused";
 inline constexpr std::string_view same_address = "same_address";
 /// The name of its endpoint was not found.
 inline constexpr std::string_view not_resolved = "not_resolved";
+
+inline constexpr std::array all{
+  no_endpoint, no_handshake,      no_answer,      refused,      network_error,
+  not_sent,    answer_not_opened, answers_unused, clock_behind, wrong_key_used,
+  key_shared,  source_refused,    same_address,   not_resolved,
+};
 
 } // namespace cause
 
