@@ -70,7 +70,10 @@ outcome read_peer_key(device_update& update, std::string_view value) {
 outcome read_peer_endpoint(std::string_view value,
                            std::optional<endpoint_config>& into) {
   if (auto numeric = parse_endpoint(value)) {
-    into = *numeric;
+    // Nothing can be sent to port 0: wireguard-go takes it, and then sends
+    // nothing.  It is no reason to refuse all that comes with it.
+    if (numeric->port != 0)
+      into = *numeric;
     return {};
   }
   // `wg` writes a link-local address with the name of its interface, which

@@ -101,12 +101,28 @@ http_server::~http_server() {
 
 // -- connections -------------------------------------------------------------
 
+const http_server::client* http_server::find_hesitant() const {
+  const auto now = loop_.now();
+  const client* oldest = nullptr;
+  for (const auto& [connection, one] : clients_) {
+    if (one.at == stage::asks && now - one.since >= limits_.hesitation
+        && (oldest == nullptr || one.since < oldest->since))
+      oldest = &one;
+  }
+  return oldest;
+}
+
 void http_server::add(file_descriptor connection) {
   sockaddr_storage from{};
   socklen_t size = sizeof(from);
   auto* address = reinterpret_cast<sockaddr*>(&from);
   if (::getpeername(connection.get(), address, &size) != 0)
     return;
+  if (const auto* hesitant = find_hesitant();
+      hesitant != nullptr && clients_.size() >= limits_.clients) {
+    ::shutdown(hesitant->descriptor, SHUT_RDWR); // the library notices
+    run();
+  }
   // The library closes it, also if it does not take it.
   MHD_add_connection(daemon_, connection.release(), address, size);
   run();
@@ -117,7 +133,8 @@ void http_server::came(MHD_Connection* connection) {
     = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
   auto& added = clients_[connection];
   added.descriptor = info->connect_fd;
-  added.until = loop_.now() + limits_.patience;
+  added.since = loop_.now();
+  added.until = added.since + limits_.patience;
   alarm_.set(added.until);
 }
 

@@ -31,6 +31,8 @@ public:
     std::size_t clients = 0;
     /// For the request to come, and for the answer to be taken.
     std::chrono::milliseconds patience{};
+    /// Who has been here for that long and not asked gives way to others.
+    std::chrono::milliseconds hesitation{};
   };
   struct owner {
     std::function<void()> asked;  ///< answer() is due
@@ -43,8 +45,9 @@ public:
   http_server& operator=(const http_server&) = delete;
   ~http_server();
 
+  /// Whether one more can be added: there is room, or somebody who gives way.
   bool has_room() const {
-    return clients_.size() < limits_.clients;
+    return clients_.size() < limits_.clients || find_hesitant() != nullptr;
   }
   /// Takes a connection that was accepted.
   void add(file_descriptor connection);
@@ -58,6 +61,7 @@ private:
     int descriptor = -1;
     stage at = stage::asks;
     std::shared_ptr<const http_answer> answer;
+    time_point since{};
     time_point until{}; ///< it is cut off, unless it waits
   };
 
@@ -71,6 +75,9 @@ private:
   void run();
   void cut_off_slow();
   void came(MHD_Connection* connection);
+  /// Who has been here longest of those that should have asked by now; null:
+  /// there is nobody.
+  const client* find_hesitant() const;
   bool respond(MHD_Connection* connection, std::string_view method,
                std::string_view path);
 

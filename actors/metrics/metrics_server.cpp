@@ -64,7 +64,8 @@ void metrics_server::begin() {
   told.failed = [this] { fail(); };
   auto http
     = http_server::start(loop(), "/metrics", std::move(told),
-                         {options_.limits.clients, options_.limits.patience});
+                         {options_.limits.clients, options_.limits.patience,
+                          options_.limits.hesitation});
   if (!http) {
     options_.log->critical("metrics: {}", http.error().message);
     quit();

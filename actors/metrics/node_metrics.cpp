@@ -1,6 +1,7 @@
 #include "actors/metrics/node_metrics.hpp"
 
 #include "protocol/base/unix_time.hpp"
+#include "protocol/tunnel/trouble_words.hpp"
 
 #include <algorithm>
 #include <array>
@@ -11,7 +12,7 @@ namespace {
 
 using enum metric_type;
 
-constexpr std::array<metric_family, 26> table{{
+constexpr std::array<metric_family, 27> table{{
   // The names and labels of prometheus_wireguard_exporter.
   {"wireguard_sent_bytes_total", counter, "Bytes sent to the peer."},
   {"wireguard_received_bytes_total", counter, "Bytes received from the peer."},
@@ -41,6 +42,8 @@ constexpr std::array<metric_family, 26> table{{
    "link is down."},
   {"weft_start_time_seconds", gauge, "UNIX time when the node was started."},
   {"weft_peers", gauge, "Peers in each state."},
+  {"weft_troubled_peers", gauge,
+   "Peers in whose way something stands, by what that is."},
   {"weft_dropped_packets_total", counter,
    "Packets and messages that were dropped, by reason; those of removed peers "
    "included."},
@@ -120,6 +123,8 @@ node_metrics::node_metrics(const device_status& device, bool each_peer)
   : each_peer_(each_peer), interface_(device.interface), samples_(table) {
   for (const auto& row : words)
     words_[row.word] = 0;
+  for (const auto each : cause::all)
+    causes_[std::string{each}] = 0;
   add_device(device);
 }
 
@@ -175,6 +180,8 @@ void node_metrics::add_peers(const device_status& page, wall_time now) {
     if (!seen_.insert(key).second)
       continue;
     ++words_[peer.state.word];
+    if (!peer.state.cause.empty())
+      ++causes_[peer.state.cause];
     for (const auto& [reason, packets] : peer.drops)
       drops_[reason] += packets;
     if (each_peer_)
@@ -223,6 +230,8 @@ std::string node_metrics::finish() {
   for (const auto& row : words)
     samples_.add(family("weft_peers"), labels("state", to_string(row.word)),
                  words_[row.word]);
+  for (const auto& [name, peers] : causes_)
+    samples_.add(family("weft_troubled_peers"), labels("cause", name), peers);
   for (const auto& [reason, packets] : drops_)
     samples_.add(family("weft_dropped_packets_total"), labels("reason", reason),
                  packets);

@@ -41,9 +41,10 @@ private:
   bool each_peer_;
   std::string interface_;
   exposition samples_;
-  std::map<std::string, std::uint64_t> drops_; ///< by reason
-  std::unordered_set<std::string> seen_;       ///< public keys of peers
-  std::map<peer_word, std::uint64_t> words_;   ///< how many peers have it
+  std::map<std::string, std::uint64_t> drops_;  ///< by reason
+  std::unordered_set<std::string> seen_;        ///< public keys of peers
+  std::map<peer_word, std::uint64_t> words_;    ///< how many peers have it
+  std::map<std::string, std::uint64_t> causes_; ///< how many peers have it
 };
 
 } // namespace weft

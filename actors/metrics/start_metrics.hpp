@@ -21,6 +21,8 @@ struct metrics_limits {
   std::size_t clients = 8; ///< others wait until one has gone
   /// For a request to come, and for its answer to be taken.
   std::chrono::milliseconds patience{5000};
+  /// Who has been here for that long and not asked gives way to others.
+  std::chrono::milliseconds hesitation{1000};
   /// Between attempts to open what could not be opened.
   std::chrono::milliseconds reopen{5000};
 };

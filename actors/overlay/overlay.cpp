@@ -87,6 +87,8 @@ overlay::behavior_type overlay::make_behavior() {
     [this](const set_log_level& asked) -> caf::result<void> {
       options_.config.log.level = asked.level;
       options_.log->set_level(to_spdlog(asked.level));
+      if (trial_)
+        trial_->log_level_set = true;
       return caf::unit;
     },
     [this](const subscribe& asked) { return delegate(events_, asked); },

@@ -246,8 +246,9 @@ private:
     caf::actor_addr asked_by; ///< who cannot confirm it
     node_config former;       ///< with its secrets; known once it is made
     bool made = false;
-    bool taken_back = false;   ///< or about to be
-    bool reload_after = false; ///< the file changed meanwhile
+    bool taken_back = false;    ///< or about to be
+    bool reload_after = false;  ///< the file changed meanwhile
+    bool log_level_set = false; ///< by command meanwhile: it stays so
   };
   caf::error begin_trial(std::chrono::seconds within);
   caf::error on_trial() const;

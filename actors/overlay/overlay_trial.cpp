@@ -73,6 +73,8 @@ void overlay::take_back() {
     "the configuration before is back: nobody confirmed the new one");
   change.whole = trial_->former;
   change.whole->control = options_.config.control;
+  if (trial_->log_level_set)
+    change.whole->log.level = options_.config.log.level;
   change.answer = [this](const caf::error& reason, const config_changes&) {
     if (!reason)
       end_trial();

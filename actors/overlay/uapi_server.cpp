@@ -9,6 +9,15 @@
 
 namespace weft {
 
+namespace {
+
+/// Without an answer wg(8) would speak of an error of the protocol.
+void tell_of_end(int client) {
+  std::ignore = write_some(client, format_uapi_errno(ENODEV));
+}
+
+} // namespace
+
 /// One client.  Its requests are answered one after the other.
 class uapi_server::connection final : public descriptor_handler {
 public:
@@ -46,6 +55,12 @@ public:
     active_ = server_.loop().now();
     outgoing_ = std::move(text); // the one before is out
     proceed();
+  }
+
+  /// Its last answer, unless it still reads another one.
+  void dismiss() {
+    if (outgoing_.empty())
+      tell_of_end(fd_.get());
   }
 
 private:
@@ -145,10 +160,14 @@ uapi_server::behavior_type uapi_server::make_behavior() {
 
 void uapi_server::on_exit() {
   loop().forget(listener_->descriptor());
-  for (auto& [number, client] : connections_)
-    loop().forget(client->descriptor());
-  connections_.clear();
+  while (const auto late = listener_->accept())
+    tell_of_end(late.get());
   listener_.reset();
+  for (auto& [number, client] : connections_) {
+    loop().forget(client->descriptor());
+    client->dismiss();
+  }
+  connections_.clear();
   overlay_ = nullptr;
 }
 

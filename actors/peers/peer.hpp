@@ -25,6 +25,9 @@ struct peer_neighbours {
   event_hub_actor events;
 };
 
+/// How the log calls a peer: by its name, or the beginning of its key.
+std::string name_in_log(const std::string& name, const public_key& key);
+
 class peer : public hosted<peer_actor::base> {
 public:
   /// `found` is what a host name in `wanted` stands for, if that is known.

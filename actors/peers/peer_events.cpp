@@ -150,10 +150,12 @@ std::string peer::words_for(const peer_trouble& what) const {
 
 // -- lines in the log --------------------------------------------------------
 
+std::string name_in_log(const std::string& name, const public_key& key) {
+  return name.empty() ? shortened(to_string(key)) : name;
+}
+
 std::string peer::line_start() const {
-  return "peer "
-         + (name_.empty() ? shortened(to_string(session_.key())) : name_)
-         + ": ";
+  return "peer " + name_in_log(name_, session_.key()) + ": ";
 }
 
 void peer::log_handshake(std::string_view what, message_type type,

@@ -38,13 +38,16 @@ void registry::lookup_failed(const endpoint_not_found& failure) {
     return;
   auto& seat = seats_[*slot];
   seat.looking_up = false;
+  const auto is_news = seat.not_found.empty();
   seat.not_found = failure.reason;
   if (seat.look_up_again)
     return;
   const auto delay = failure.retry_after;
   seat.look_up_again = loop().now() + delay;
-  log_->warn("endpoint {}:{} not found ({}); trying again in {} s", host.host,
-             host.port, failure.reason, delay.count());
+  log_->log(is_news ? spdlog::level::warn : spdlog::level::debug,
+            "peer {}: endpoint {}:{} not found ({}); trying again in {} s",
+            name_in_log(directory_.at(*slot).config.name, failure.peer),
+            host.host, host.port, failure.reason, delay.count());
   call_at(*seat.look_up_again, [this, failure] {
     resolve_again(failure.peer, failure.host,
                   std::min<std::chrono::seconds>(failure.retry_after * 2, 60s));
@@ -73,6 +76,10 @@ void registry::set_resolved(const endpoint_resolved& resolved) {
   auto& seat = seats_[*slot];
   seat.looking_up = false;
   seat.look_up_again.reset();
+  if (!seat.not_found.empty())
+    log_->info("peer {}: endpoint {}:{} is found now",
+               name_in_log(directory_.at(*slot).config.name, resolved.peer),
+               resolved.host.host, resolved.host.port);
   seat.not_found.clear();
   // The addresses have their turns: the one after that which was tried last.
   const auto& found = resolved.found;

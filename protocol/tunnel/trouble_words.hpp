@@ -4,6 +4,7 @@
 
 #include "protocol/tunnel/peer_trouble.hpp"
 
+#include <array>
 #include <string>
 #include <string_view>
 
@@ -30,6 +31,12 @@ inline constexpr std::string_view same_address = "same_address";
 inline constexpr std::string_view not_resolved = "not_resolved";
 /// Its endpoint is routed into the tunnel that it is to make.
 inline constexpr std::string_view own_tunnel = "own_tunnel";
+
+inline constexpr std::array all{
+  no_endpoint, no_handshake,      no_answer,      refused,      network_error,
+  not_sent,    answer_not_opened, answers_unused, clock_behind, wrong_key_used,
+  key_shared,  source_refused,    same_address,   not_resolved, own_tunnel,
+};
 
 } // namespace cause
 

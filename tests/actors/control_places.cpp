@@ -133,5 +133,11 @@ TEST_CASE("Lines that were left out are counted, and told of once") {
   CHECK(lines.take_unsaid(start + 1s) == 5);
   CHECK(lines.take_unsaid(start + 5s) == 0);
   CHECK_FALSE(lines.is_fresh(start + 2s));
-  CHECK(lines.is_fresh(start + 5s));
+  // Who goes on has no summary for each of his lines.
+  while (lines.allows(start + 5s)) {
+  }
+  CHECK(lines.next_summary() == start + 11s);
+  CHECK(lines.take_unsaid(start + 10s) == 0);
+  CHECK(lines.take_unsaid(start + 11s) == 1);
+  CHECK(lines.is_fresh(start + 15s));
 }

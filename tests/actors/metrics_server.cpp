@@ -95,6 +95,21 @@ TEST_CASE("whoever asks for nothing is cut off, and makes room") {
   CHECK(watched_overlay::rest_of(second).empty());
 }
 
+TEST_CASE("who has not asked for the longest time gives way to who comes") {
+  metrics_limits limits;
+  limits.clients = 2;
+  limits.patience = 1h;
+  limits.hesitation = 0ms;
+  const watched_overlay watched{limits};
+  const auto first = watched.connect();
+  const auto second = watched.connect();
+  REQUIRE(::send(first.get(), "GET /metr", 9, 0) == 9); // and no more
+  CHECK_THAT(watched.get(), StartsWith("HTTP/1.1 200 OK"));
+  CHECK(watched_overlay::rest_of(first).empty());
+  REQUIRE(::send(second.get(), "GET /metrics HTTP/1.0\r\n\r\n", 25, 0) == 25);
+  CHECK_THAT(watched_overlay::rest_of(second), Contains("200 OK"));
+}
+
 TEST_CASE("what was dropped stays counted when its peer is removed") {
   watched_overlay watched;
   auto& node = watched.node;

@@ -122,6 +122,7 @@ TEST_CASE("a peer has the names and labels of prometheus_wireguard_exporter") {
 TEST_CASE("a peer's state is one number, beside the number of peers in each") {
   auto failing = a_peer(3);
   failing.state.word = peer_word::failing;
+  failing.state.cause = "clock_behind";
   const auto text = text_of({beta(), failing});
   CHECK(has_line(text, std::string{"weft_peer_state{interface=\"weft0\","
                                    "public_key=\""}
@@ -131,6 +132,10 @@ TEST_CASE("a peer's state is one number, beside the number of peers in each") {
   CHECK(has_line(text, "weft_peers{interface=\"weft0\",state=\"up\"} 1"));
   CHECK(has_line(text, "weft_peers{interface=\"weft0\",state=\"failing\"} 1"));
   CHECK(has_line(text, "weft_peers{interface=\"weft0\",state=\"idle\"} 0"));
+  CHECK(has_line(text, "weft_troubled_peers{interface=\"weft0\","
+                       "cause=\"clock_behind\"} 1"));
+  CHECK(has_line(text, "weft_troubled_peers{interface=\"weft0\","
+                       "cause=\"no_answer\"} 0"));
 }
 
 TEST_CASE("every state has a number of its own") {

@@ -4,7 +4,11 @@
 #include "tests/actors/embedded.hpp"
 #include "tests/actors/line_sink.hpp"
 
+#include <arpa/inet.h>
+#include <sys/socket.h>
+
 #include <cerrno>
+#include <thread>
 
 using namespace weft;
 using namespace weft::test;
@@ -32,6 +36,8 @@ struct tried {
     one.options.read_config
       = [this]() -> tl::expected<file_config, std::string> {
       ++reads;
+      while (file_is_silent)
+        std::this_thread::sleep_for(1ms);
       return file_config{file, digest};
     };
     wanted = one.options.config;
@@ -70,12 +76,47 @@ struct tried {
   node_config file;
   std::string digest = "first";
   std::atomic<int> reads{0};
+  std::atomic<bool> file_is_silent{false};
   world home;
   embedded_overlay one{home, random, 1};
   node_config wanted;
 };
 
 using words = std::vector<std::string>;
+
+/// A UDP port of the loopback link that is ours, but for a while.
+class held_port {
+public:
+  held_port() : where_(*parse_endpoint("127.0.0.1:0")) {
+    take();
+    sockaddr_in bound{};
+    socklen_t size = sizeof(bound);
+    REQUIRE(
+      ::getsockname(socket_.get(), reinterpret_cast<sockaddr*>(&bound), &size)
+      == 0);
+    where_.port = ntohs(bound.sin_port);
+  }
+  const endpoint& where() const {
+    return where_;
+  }
+  void take() {
+    socket_ = file_descriptor{::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    to.sin_port = htons(where_.port);
+    REQUIRE(
+      ::bind(socket_.get(), reinterpret_cast<const sockaddr*>(&to), sizeof(to))
+      == 0);
+  }
+  void release() {
+    socket_.reset();
+  }
+
+private:
+  endpoint where_;
+  file_descriptor socket_;
+};
 
 } // namespace
 
@@ -125,6 +166,59 @@ TEST_CASE_METHOD(tried, "What nobody confirms in time is taken back, and until "
                                add_peer{peer_called("gamma")})
       .has_value();
   }));
+}
+
+TEST_CASE_METHOD(tried, "What cannot be taken back yet is tried again") {
+  held_port port;
+  wanted.interface.listen = port.where();
+  port.release();
+  REQUIRE(apply(0s)); // not on trial
+  wanted.interface.listen.port = 0;
+  wanted.peers = {peer_called("gamma")};
+  REQUIRE(apply(60s));
+  port.take();
+  clock->advance(60s);
+  CHECK(eventually([&] { return lines->count("taken back: nobody") == 1; }));
+  CHECK(names() == words{"gamma"});
+  port.release();
+  clock->advance(5s);
+  CHECK(eventually([&] { return names() == words{"beta"}; }));
+  CHECK(lines->count("taken back: nobody") == 2);
+}
+
+TEST_CASE_METHOD(tried, "A log level that is set while a configuration is on "
+                        "trial stays when that is taken back") {
+  wanted.log.level = log_level::warn;
+  REQUIRE(apply(60s));
+  REQUIRE_FALSE(
+    home.command(one.running.actor, set_log_level{log_level::debug}));
+  clock->advance(60s);
+  CHECK(eventually([&] { return names() == words{"alpha"}; }));
+  CHECK(home.ask<node_configuration>(one.running.actor, get_configuration{})
+          .config.log.level
+        == log_level::debug);
+}
+
+TEST_CASE_METHOD(tried, "A dry run that nobody waits for any more changes "
+                        "nothing once the file answers") {
+  file.peers.push_back(peer_called("delta"));
+  digest = "second";
+  file_is_silent = true;
+  caf::scoped_actor curious{home.system()};
+  auto dry_run
+    = curious->request(one.running.actor, patience, reload_config{true, false});
+  CHECK(eventually([&] { return reads == 1; }));
+  clock->advance(20s);
+  caf::error answer;
+  dry_run.receive([](const config_changes&) {},
+                  [&](caf::error& why) { answer = std::move(why); });
+  CHECK(code_of(answer) == EBUSY);
+  file_is_silent = false;
+  CHECK(eventually([&] { return lines->count("answers again") == 1; }));
+  CHECK(names() == words{"alpha"});
+  CHECK(reads == 1);
+  CHECK(home.ask<config_changes>(one.running.actor, reload_config{}).peers_added
+        == 1);
 }
 
 TEST_CASE_METHOD(tried, "What somebody confirms over another connection "

@@ -338,6 +338,6 @@ TEST_CASE_METHOD(served, "A server that ends removes its socket and its "
   CHECK(one.ask("set=1\n\n") == "errno=0\n\n");
   caf::anon_send(server, shut_down{});
   CHECK(home.await_end(server) == caf::error{});
-  CHECK(one.ended());
+  CHECK(one.receive_all() == "errno=-19\n\n"); // the device is gone
   CHECK_FALSE(std::filesystem::exists(path));
 }

@@ -148,6 +148,13 @@ TEST_CASE("The zone of an endpoint may be the name of an interface") {
         == endpoint_config{host_endpoint{"fe80::1%eth0", 51820}});
 }
 
+TEST_CASE("An endpoint that cannot be sent to is none") {
+  const auto update = set_of("public_key=" + peer_hex(1)
+                             + "\nendpoint=192.0.2.1:0\nallowed_ip=::/0\n");
+  CHECK(update.peers.at(0).clears(&peer_config::endpoint));
+  CHECK(update.peers.at(0).allowed_ips.size() == 1);
+}
+
 TEST_CASE("Malformed changes are refused as a whole, with an errno") {
   const auto section = "public_key=" + peer_hex(1) + "\n";
   CHECK(set_refusal("listen_port") == EPROTO);

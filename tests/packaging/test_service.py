@@ -144,6 +144,24 @@ class Service(unittest.TestCase):
         self.assertIn(peer, self.machine.read("/var/lib/weft/a/peers"))
         self.assertEqual(os.stat(self.machine.path("/var/lib/weft/a")).st_mode & 0o7777, 0o700)
 
+    def test_metrics_are_served_by_a_node_over_tcp_and_at_a_socket(self):
+        self.configure()
+        path = "/etc/weft/a.yaml"
+        self.machine.write(path, self.machine.read(path)
+                           + "metrics: {listen: 127.0.0.1:9586, socket: /run/weft/a.metrics}\n")
+        self.start("a", "b")
+        self.wait_for_handshakes("a", "b")
+        ask = ("import socket, sys\nplace = sys.argv[1]\n"
+               "made = socket.socket(socket.AF_UNIX if '/' in place else socket.AF_INET)\n"
+               "made.connect(place if '/' in place else ('127.0.0.1', int(place)))\n"
+               "made.sendall(b'GET /metrics HTTP/1.0\\r\\n\\r\\n')\n"
+               "while part := made.recv(65536):\n    sys.stdout.write(part.decode())\n")
+        for place in ("9586", "/run/weft/a.metrics"):
+            page = self.machine.run("python3", "-c", ask, place).stdout
+            self.assertIn("200 OK", page.splitlines()[0], place)
+            self.assertIn('weft_peers{interface="a",state="up"} 1', page, place)
+        self.assertNotIn("error", self.log("a"))
+
     def test_nodes_run_with_one_capability_and_a_system_call_filter(self):
         self.start_both()
         self.wait_for_handshakes("a", "b")

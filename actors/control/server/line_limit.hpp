@@ -3,9 +3,12 @@
 
 #include "protocol/base/token_bucket.hpp"
 
+#include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <mutex>
 #include <optional>
+#include <tuple>
 #include <utility>
 
 namespace weft {
@@ -28,12 +31,16 @@ public:
   /// is.
   std::uint64_t take_unsaid(time_point now) {
     const std::lock_guard guard(mutex_);
-    return unsaid_ > 0 && lines_.take(now) ? std::exchange(unsaid_, 0) : 0;
+    if (unsaid_ == 0 || now < summary_due())
+      return 0;
+    std::ignore = lines_.take(now);
+    told_at_ = now;
+    return std::exchange(unsaid_, 0);
   }
   /// When lines that were left out can be told of; nothing: there are none.
   std::optional<time_point> next_summary() const {
     const std::lock_guard guard(mutex_);
-    return unsaid_ > 0 ? std::optional{lines_.available()} : std::nullopt;
+    return unsaid_ > 0 ? std::optional{summary_due()} : std::nullopt;
   }
   /// It is as if it were new.
   bool is_fresh(time_point now) const {
@@ -42,9 +49,18 @@ public:
   }
 
 private:
+  /// Whoever goes on asks for no end of summaries either.
+  static constexpr duration between_summaries = std::chrono::seconds{10};
+
+  time_point summary_due() const {
+    const auto next = lines_.available();
+    return told_at_ ? std::max(next, *told_at_ + between_summaries) : next;
+  }
+
   mutable std::mutex mutex_;
   token_bucket lines_;
   std::uint64_t unsaid_ = 0;
+  std::optional<time_point> told_at_{}; ///< of those that were left out
 };
 
 } // namespace weft
