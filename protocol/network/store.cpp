@@ -15,6 +15,7 @@ std::size_t size_of(const store_change& change) {
 
 bool names_a_key_twice(const std::vector<store_write>& writes) {
   std::vector<std::string> keys;
+  keys.reserve(writes.size());
   for (const auto& write : writes)
     keys.push_back(write.key);
   std::sort(keys.begin(), keys.end());

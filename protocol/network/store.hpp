@@ -1,7 +1,7 @@
 // Where directories keep what they know: entries under ordered keys, changed
 // several at once on conditions, read as they were at one revision, and watched
 // from there on.  What the entries say is none of a store's business, and
-// nobody believes it (docs/network.md).
+// nobody takes it for true for standing there.
 //
 // platform/store/ has one in a SQLite file and one in etcd.  Calls block, up to
 // the patience that the store was opened with: they belong on a thread that has
@@ -32,9 +32,9 @@ using store_id = byte_array<16>;
 /// Names a change; random, so that no two are called the same.
 using request_id = byte_array<16>;
 
-inline constexpr std::size_t longest_store_key = 256;            ///< bytes
-inline constexpr std::size_t largest_store_value = 512 * 1024;   ///< bytes
-inline constexpr std::size_t largest_store_change = 1024 * 1024; ///< bytes
+inline constexpr std::size_t longest_store_key = 256;          ///< bytes
+inline constexpr std::size_t largest_store_value = 524'288;    ///< bytes
+inline constexpr std::size_t largest_store_change = 1'048'576; ///< bytes
 inline constexpr std::size_t most_store_conditions = 8;
 /// With the request's id a change has eight operations at most.
 inline constexpr std::size_t most_store_writes = 7;
@@ -49,7 +49,8 @@ enum class store_failure : std::uint8_t {
   /// The store does not answer.  Nothing was changed.
   unavailable,
   /// The store was asked for a change and no answer came: it was made, or is
-  /// made later, or never.  The same change under the same id settles it.
+  /// made later, or never.  The same change under the same id settles it, and
+  /// is to be asked for before any other one.
   unknown_outcome,
   /// What was there at this revision is forgotten: list anew.
   history_lost,
@@ -197,7 +198,8 @@ public:
   virtual store_result<store_page> list(const store_range& range) = 0;
 
   /// On the disk when it returns (with etcd: on most disks).  A change with the
-  /// id of this writer's last one is not made again, but has its outcome told.
+  /// id of the last one that this object made is not made again, but has its
+  /// outcome told.
   virtual store_result<change_outcome> change(const store_change& change) = 0;
 
   /// Tells what happens from revision `from` on: after a list, from the one
@@ -215,8 +217,8 @@ public:
   /// Who is there, by name.
   virtual store_result<std::vector<store_presence>> present() = 0;
 
-  /// Ends the call under way, and all later ones: `cancelled`.  From any
-  /// thread.
+  /// Ends the call under way, all later ones, and those of its watches:
+  /// `cancelled`.  From any thread.
   virtual void cancel() = 0;
 };
 

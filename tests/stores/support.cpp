@@ -1,6 +1,7 @@
 #include "tests/stores/support.hpp"
 
 #include "platform/store/sqlite_store.hpp"
+#include "tests/stores/etcd_cluster.hpp"
 
 namespace weft::test {
 
@@ -73,6 +74,11 @@ void with_each_store(const std::function<void(directory_store&)>& trial) {
     const auto store = must(sqlite_store::open({folder.path() + "/s", "alpha"},
                                                real_clock(), real_random()));
     trial(*store);
+  }
+  if (have_etcd()) {
+    INFO("in etcd");
+    const etcd_cluster cluster;
+    trial(*cluster.open());
   }
 }
 
