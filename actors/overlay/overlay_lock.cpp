@@ -78,9 +78,9 @@ result<void> overlay::set_inbound(bool wanted) {
 
 void overlay::renew_lock() {
   const auto& config = options_.config.interface;
-  const auto tell = [this](const result<void>& done) {
-    if (!done)
-      options_.log->error("{}", done.error().message);
+  const auto tell = [this](const result<void>& changed) {
+    if (!changed)
+      options_.log->error("{}", changed.error().message);
   };
   tell(set_lock(config));
   tell(set_inbound(config.keep_inbound && fwmark_ != 0
@@ -105,9 +105,10 @@ void overlay::change_lock() {
     locks_ = can_lock();
   else if (undoes && !lock_stays_)
     locks_ = false;
-  if (auto done = set_lock(to); !done) {
+  if (auto changed = set_lock(to); !changed) {
     locks_ = did_lock;
-    step_failed(make_error(done.error().code, std::move(done.error().message),
+    step_failed(make_error(changed.error().code,
+                           std::move(changed.error().message),
                            "interface.kill_switch"));
     return;
   }
