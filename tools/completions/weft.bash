@@ -42,7 +42,7 @@ _weft() {
   local node='--interface --socket-folder --context --at --certificate --key
     --ca --revocations --server-name --timeout --json'
   local peer='--name --endpoint --allowed-ip --allowed-ips --keepalive
-    --persistent-keepalive --preshared-key-file'
+    --persistent-keepalive --preshared-key-file --default-route'
   local command=${COMP_WORDS[1]} words='' values='' files='' options=''
   COMPREPLY=()
 
@@ -109,6 +109,7 @@ _weft() {
     --tun) values='' options='' words='auto off' files='' ;;
     --udp) values='' options='' words='auto off on' files='' ;;
     --role) values='' options='' words='operator viewer node' files='' ;;
+    --default-route) values='' options='' words='true false' files='' ;;
     --certificate | --key | --ca | --revocations | --preshared-key-file | \
       --output | -o | --socket-folder | --folder | --config) values='' options='' words='' files=yes ;;
     --at | --server-name | --timeout | --count | --interval | --name | \

@@ -148,6 +148,7 @@ for command in 'peer add' 'peer set'
     complete -c weft -n $here -l keepalive -x
     complete -c weft -n $here -l persistent-keepalive -x
     complete -c weft -n $here -l preshared-key-file -r -F
+    complete -c weft -n $here -l default-route -x -a 'true false'
 end
 complete -c weft -n '__weft_is context' -l json -d 'Print JSON'
 complete -c weft -n '__weft_begins context use' -a '(__weft_contexts)'
