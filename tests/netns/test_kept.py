@@ -78,8 +78,9 @@ class Kept(harness.NetnsTest):
         node.process.terminate()
         node.start()
         self.assertEqual(node.names(), ["gamma", "node2"])
-        node.weft("peer", "remove", "gamma", "--save")
+        self.assertIn(f"{key_file}: the file no longer names it", node.weft("peer", "remove", "gamma", "--save"))
         self.assertEqual(node.text(), before)
+        self.assertTrue(os.path.exists(key_file))
 
     def test_what_is_not_saved_is_not_and_save_alone_saves_it(self):
         node = self.node().start()
