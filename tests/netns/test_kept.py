@@ -93,6 +93,14 @@ class Kept(harness.NetnsTest):
         self.assertIn('name: "gamma"', node.text())
         self.assertIn("nothing to change", node.weft("save"))
 
+    def test_a_log_level_is_saved_like_any_change(self):
+        node = self.node().start()
+        before = node.text()
+        node.weft("log-level", "debug")
+        self.assertEqual(node.text(), before)
+        self.assertIn(f"saved: {node.file}", node.weft("log-level", "warn", "--save"))
+        self.assertIn("level: warn", node.text())
+
     def test_learnt_endpoints_and_the_key_stay_out_of_the_file(self):
         node = self.node()
         self.other.peers[0].pop("endpoint", None)
