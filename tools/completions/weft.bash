@@ -43,13 +43,13 @@ _weft() {
     --ca --revocations --server-name --timeout --json'
   local peer='--name --endpoint --allowed-ip --allowed-ips --keepalive
     --persistent-keepalive --preshared-key-file'
+  local commands='genkey pubkey genpsk check import export status peers watch top peer
+    allow apply confirm reload save log-level shutdown context pki explain help'
   local command=${COMP_WORDS[1]} words='' values='' files='' options=''
   COMPREPLY=()
 
   if ((COMP_CWORD == 1)); then
-    words='genkey pubkey genpsk check import export status peers watch top peer
-      allow apply confirm reload save log-level shutdown context pki explain --help --version'
-    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+    mapfile -t COMPREPLY < <(compgen -W "$commands --help --version" -- "$current")
     return
   fi
   case $command in
@@ -82,7 +82,8 @@ _weft() {
     top) options="$node --interval --once" values=_weft_interfaces ;;
     apply) options="$node --dry-run --confirm --save" files=yes ;;
     explain) options="$node --other" values=_weft_peers ;;
-    log-level) options=$node words='trace debug info warn error off' ;;
+    log-level) options="$node --save" words='trace debug info warn error off' ;;
+    help) words=$commands ;;
     'peer add') options="$node $peer --save" ;;
     'peer set') options="$node $peer --save" values=_weft_peers ;;
     'peer reset') options=$node values=_weft_peers ;;

@@ -48,7 +48,7 @@ end
 
 complete -c weft -f
 complete -c weft -s h -l help -d 'Print help'
-complete -c weft -l version -d 'Print the version'
+complete -c weft -s V -l version -d 'Print the version'
 
 # The commands.
 set -l first 'test (count (commandline -opc)) -eq 1'
@@ -73,6 +73,7 @@ complete -c weft -n $first -a shutdown -d 'End the daemon'
 complete -c weft -n $first -a context -d 'Nodes to control from here'
 complete -c weft -n $first -a pki -d 'Certificates for remote control'
 complete -c weft -n $first -a explain -d 'Say what is wrong with a peer'
+complete -c weft -n $first -a help -d 'Say how a command is used'
 complete -c weft -n '__weft_begins peer' -a 'add set remove reset'
 complete -c weft -n '__weft_begins allow' -a 'add remove'
 complete -c weft -n '__weft_begins context' -a 'list use'
@@ -102,7 +103,7 @@ end
 for command in apply reload save
     complete -c weft -n "__weft_is $command" -l dry-run -d 'Say what would change'
 end
-for command in apply 'peer add' 'peer set' 'peer remove' 'allow add' 'allow remove'
+for command in apply log-level 'peer add' 'peer set' 'peer remove' 'allow add' 'allow remove'
     complete -c weft -n "__weft_is $command" -l save -d 'Write it to the file, too'
 end
 complete -c weft -n '__weft_is apply' -l confirm -x -d 'Take it back after this time'

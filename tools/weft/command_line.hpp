@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace weft {
 
@@ -31,12 +32,14 @@ public:
   int run(int argc, const char* const* argv, const streams& io);
 
 private:
+  int run(const std::vector<std::string>& typed, const streams& io);
   void add_json(CLI::App& to);
   /// For what prints a file.
   void add_errors(CLI::App& to);
   void add_key_commands();
   void add_config_commands();
   void add_pki_commands();
+  void add_help();
 
   CLI::App app_;
   std::string file_;
