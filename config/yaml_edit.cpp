@@ -9,6 +9,8 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
+#include <set>
 #include <unordered_map>
 
 namespace weft {
@@ -255,6 +257,18 @@ file_source with_changes(const std::string& path, const file_source& files,
   };
 }
 
+using paths = std::set<std::string>;
+
+/// Reads from `files`, and notes which key files there are.
+file_source noting_keys(file_source files, paths& into) {
+  return
+    [files = std::move(files), &into](const std::string& asked, file_use use) {
+      if (use == file_use::secret)
+        into.insert(asked);
+      return files(asked, use);
+    };
+}
+
 std::string text_of(const config_errors& errors) {
   std::string text;
   for (const auto& error : errors)
@@ -280,7 +294,8 @@ edit_yaml(const std::string& path, const file_source& files,
              : files(asked, use);
   };
   file_digest before;
-  auto read = load_yaml(path, before.watching(fixed));
+  paths keys_before;
+  auto read = load_yaml(path, before.watching(noting_keys(fixed, keys_before)));
   if (!read)
     return tl::unexpected(text_of(read.error()));
   edit.digest = before.text();
@@ -298,7 +313,9 @@ edit_yaml(const std::string& path, const file_source& files,
   edit.text = std::move(*changed);
   edit.keys = changes.take_keys();
   file_digest after;
-  auto again = load_yaml(path, after.watching(with_changes(path, fixed, edit)));
+  paths keys_after;
+  auto again = load_yaml(path, after.watching(noting_keys(
+                                 with_changes(path, fixed, edit), keys_after)));
   if (!again || normal(*again) != normal(wanted)) {
     wipe_text(edit.text);
     return tl::unexpected(path
@@ -307,6 +324,9 @@ edit_yaml(const std::string& path, const file_source& files,
   }
   edit.edited = after.text();
   edit.after = std::move(*again);
+  std::set_difference(keys_before.begin(), keys_before.end(),
+                      keys_after.begin(), keys_after.end(),
+                      std::back_inserter(edit.key_files_left));
   return edit;
 }
 

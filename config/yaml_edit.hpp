@@ -23,6 +23,8 @@ struct new_key_file {
 struct yaml_edit {
   std::string text; ///< to be wiped: keys may be in it
   std::vector<new_key_file> keys;
+  /// Paths of key files that it names, and will name no longer.
+  std::vector<std::string> key_files_left;
   std::string digest; ///< of the file that was read
   std::string edited; ///< the digest it will have
   node_config before; ///< what it says

@@ -54,7 +54,7 @@ struct exposed_text {
   exposure others = exposure::none;
 };
 
-/// How long a pipe may be silent; nothing: for ever.
+/// How long a pipe may be silent; nothing: for ever, unless it has a name.
 using pipe_patience = std::optional<std::chrono::milliseconds>;
 /// For who has other things to do than to wait for a pipe.
 inline constexpr pipe_patience short_patience{std::chrono::seconds{5}};

@@ -4,13 +4,19 @@
 #include "actors/overlay/config_files.hpp"
 #include "platform/files.hpp"
 #include "platform/privileges.hpp"
+#include "protocol/base/text.hpp"
 #include "tools/exit_codes.hpp"
+#include "tools/weft/usage.hpp"
 #include "tools/weftd/daemon.hpp"
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <cstdlib>
 #include <iostream>
+#include <optional>
+#include <string>
+#include <vector>
 
 namespace {
 
@@ -111,6 +117,31 @@ int run_drop_in(const arguments& args) {
   return run_daemon(options_for(args, {std::move(config), {}}), &*parent);
 }
 
+/// What does not go together, with the remedy.
+std::optional<std::string> misuse(const arguments& args) {
+  const bool has_file = !args.config_file.empty();
+  if (has_file && !args.interface.empty())
+    return "there is a file (--config) and an interface; give one of the two";
+  if (args.check && !has_file)
+    return "--check needs a file: weftd --config FILE --check";
+  if (args.strict && !args.check)
+    return "--strict belongs to --check: weftd --config FILE --check --strict";
+  if (args.no_helper && !has_file)
+    return "--no-helper belongs to a file: weftd --config FILE --no-helper";
+  if (args.foreground && args.interface.empty())
+    return "--foreground belongs to an interface (weftd -f wg0); from a file "
+           "weftd runs in the foreground anyway";
+  if (!has_file && args.interface.empty())
+    return "nothing to run; give a file (weftd --config node.yaml) or an "
+           "interface (weftd wg0)";
+  return std::nullopt;
+}
+
+int refuse(const std::string& why) {
+  std::cerr << "weftd: " << printable(why) << '\n';
+  return exit_mistaken;
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -119,23 +150,18 @@ int main(int argc, char** argv) {
   hold_hang_up();
   protect_memory();
   CLI::App app{"weftd runs one node of an encrypted overlay network that "
-               "speaks the WireGuard protocol."};
+               "speaks the WireGuard protocol.",
+               "weftd"};
   arguments args;
-  app.set_version_flag("--version", "weftd " WEFT_VERSION);
-  auto* file = app.add_option("-c,--config", args.config_file,
-                              "run from this YAML file, in the foreground");
-  auto* check = app.add_flag("--check", args.check, "only validate the file");
-  check->needs(file);
-  app.add_flag("--strict", args.strict, "with --check: warnings are mistakes")
-    ->needs(check);
-  auto* name
-    = app.add_option("interface", args.interface,
-                     "make this interface, to be configured with wg(8)");
-  name->excludes(file);
-  app
-    .add_flag("-f,--foreground", args.foreground,
-              "with an interface: stay in the foreground")
-    ->needs(name);
+  app.set_version_flag("-V,--version", "weftd " WEFT_VERSION);
+  app.add_option("-c,--config", args.config_file,
+                 "run from this YAML file, in the foreground");
+  app.add_flag("--check", args.check, "only validate the file");
+  app.add_flag("--strict", args.strict, "with --check: warnings are mistakes");
+  app.add_option("INTERFACE", args.interface,
+                 "make this interface, to be configured with wg(8)");
+  app.add_flag("-f,--foreground", args.foreground,
+               "with an interface: stay in the foreground");
   app.add_option("--user", args.user,
                  "act as this user once the file was read; needs folders of "
                  "its own for the sockets");
@@ -145,25 +171,22 @@ int main(int argc, char** argv) {
                  "/var/lib/weft); none: nowhere");
   app.add_flag("--seccomp", args.filter_system_calls,
                "let the kernel refuse system calls that weftd does not use");
-  app
-    .add_flag("--no-helper", args.no_helper,
+  app.add_flag("--no-helper", args.no_helper,
               "leave DNS servers, src_valid_mark, on_up and on_down to others: "
-              "a service manager runs weft host up and down")
-    ->needs(file);
+              "a service manager runs weft host up and down");
+  const std::vector<std::string> typed(argv + 1, argv + argc);
+  auto words = arrange_words(app, typed);
+  if (!words)
+    return refuse(words.error().message);
   try {
-    app.parse(argc, argv);
+    std::reverse(words->begin(), words->end()); // as CLI11 wants them
+    app.parse(std::move(*words));
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0)
       return app.exit(error); // help, or the version
-    std::cerr << "weftd: " << error.what()
-              << "; weftd --help lists what there is\n";
-    return exit_mistaken;
+    return refuse(error.what());
   }
-  if (!args.config_file.empty())
-    return run_from_file(args);
-  if (!args.interface.empty())
-    return run_drop_in(args);
-  std::cerr << "weftd: nothing to run; give a file (weftd --config node.yaml) "
-               "or an interface (weftd wg0)\n";
-  return exit_mistaken;
+  if (const auto why = misuse(args))
+    return refuse(*why);
+  return args.interface.empty() ? run_from_file(args) : run_drop_in(args);
 }

@@ -148,12 +148,12 @@ open_resources(caf::actor_system& system, overlay_options& options) {
   }
   opened->mtu = config.mtu;
   if (config.mtu == automatic_mtu)
-    opened->mtu
-      = choose_mtu(configured_addresses(options.config), config,
-                   opened->fwmark, 0)
-          .mtu;
-  auto sockets = open_udp_sockets(
-    config.listen, opened->fwmark, features_for(options.config, kernel_release()));
+    opened->mtu = choose_mtu(configured_addresses(options.config), config,
+                             opened->fwmark, 0)
+                    .mtu;
+  auto sockets
+    = open_udp_sockets(config.listen, opened->fwmark,
+                       features_for(options.config, kernel_release()));
   if (!sockets)
     return tl::unexpected(sockets.error());
   opened->sockets = std::move(*sockets);

@@ -124,7 +124,7 @@ private:
     bool is_ours = false; ///< the host has it, too
     std::optional<time_point> when{};
   } asked_about_;
-  std::uint64_t too_big_ = 0;                ///< as in peer_status
+  std::uint64_t too_big_ = 0;  ///< as in peer_status
   std::uint32_t path_mtu_ = 0; ///< as in peer_status, of the present path
 
   /// What has been told of the session.

@@ -6,9 +6,11 @@
 #include "platform/random.hpp"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -26,6 +28,7 @@ using namespace std::chrono_literals;
 
 constexpr std::int64_t largest_file = 1 << 20;
 constexpr auto lock_patience = 10s;
+constexpr auto nobody_writes = "Nobody writes to this pipe";
 
 std::int64_t nanoseconds(const timespec& time) {
   return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
@@ -93,11 +96,20 @@ objection(const std::string& path, const struct stat& info,
   return {};
 }
 
+/// A pipe that has a name may have nobody at its other end; others are a
+/// program's, such as a shell's `<(...)`, which may take its time.
+bool has_name(int pipe) {
+  struct statfs system {};
+  return ::fstatfs(pipe, &system) == 0 && system.f_type != PIPEFS_MAGIC;
+}
+
 /// Waits for somebody to write to a pipe; false: nobody did in time.
 bool await_text(int fd, const struct stat& info, pipe_patience patience) {
-  const int most = S_ISFIFO(info.st_mode) && patience
-                     ? static_cast<int>(patience->count())
-                     : -1;
+  const bool is_pipe = S_ISFIFO(info.st_mode);
+  if (is_pipe && !patience && has_name(fd))
+    patience = short_patience;
+  const int most
+    = is_pipe && patience ? static_cast<int>(patience->count()) : -1;
   pollfd asked{fd, POLLIN, 0};
   int ready = 0;
   do {
@@ -219,7 +231,7 @@ result<exposed_text> load_any_file(const std::string& path, std::size_t most,
   found.text
     = secret_text(std::min(is_file && size > 0 ? size + 1 : first_block, most));
   if (S_ISFIFO(info.st_mode) && !await_text(fd.get(), info, patience))
-    return tl::unexpected(cannot("read", path, ETIMEDOUT));
+    return tl::unexpected(cannot("read", path, ETIMEDOUT, nobody_writes));
   std::size_t have = 0;
   while (have < most) {
     if (have == found.text.room().size()) {
@@ -234,7 +246,7 @@ result<exposed_text> load_any_file(const std::string& path, std::size_t most,
     if (got > 0)
       have += static_cast<std::size_t>(got);
     else if (errno == EAGAIN && !await_text(fd.get(), info, patience))
-      return tl::unexpected(cannot("read", path, ETIMEDOUT));
+      return tl::unexpected(cannot("read", path, ETIMEDOUT, nobody_writes));
     else if (errno != EINTR && errno != EAGAIN)
       return tl::unexpected(cannot("read", path, errno));
   }

@@ -271,6 +271,7 @@ TEST_CASE("A new key goes to a file of its own, and no other file is named") {
     REQUIRE(edit->keys.size() == 1);
     CHECK(edit->keys[0].name == "one-2.psk");
     CHECK(edit->keys[0].key == key(16));
+    CHECK(edit->key_files_left.empty());
     CHECK(edit->edited != edit->digest);
   }
   SECTION("of a new peer") {
@@ -284,7 +285,11 @@ TEST_CASE("A new key goes to a file of its own, and no other file is named") {
   }
   SECTION("none any more") {
     file.peer(2).preshared_key = {};
-    CHECK(file.text().find("two.psk") == std::string::npos);
+    const auto edit = file.edit();
+    REQUIRE(edit);
+    CHECK(edit->text.find("two.psk") == std::string::npos);
+    CHECK(edit->key_files_left
+          == std::vector<std::string>{"/etc/weft/two.psk"});
   }
 }
 

@@ -214,12 +214,21 @@ peers:
             result = self.weftd(*arguments)
             self.assertEqual(result.returncode, 2, arguments)
             self.assertTrue(result.stderr.strip(), arguments)
+        for arguments, text in (
+                (("--confg", "x.yaml"), "there is no option '--confg' of 'weftd'; did you mean '--config'?"),
+                (("--config",), "--config needs a value; 'weftd --help' says which"),
+                (("wg0", "wg1"), "there are more arguments than 'weftd' takes: weftd [INTERFACE]"),
+                (("--config", "x.yaml", "wg0"), "there is a file (--config) and an interface; give one of the two"),
+                (("--check",), "--check needs a file: weftd --config FILE --check"),
+                (("-f",), "--foreground belongs to an interface (weftd -f wg0); from a file weftd runs in the "
+                          "foreground anyway")):
+            self.assertEqual(self.weftd(*arguments).stderr, f"weftd: {text}\n")
         self.assert_nothing_made()
 
     def test_help_and_version_are_everywhere(self):
         for program, *command in ((harness.WEFTD,), (harness.WEFT,), (harness.WEFT, "status"),
                                   (harness.WEFT, "genkey"), (harness.WEFT, "import")):
-            for flag in ("--help", "--version"):
+            for flag in ("--help", "--version", "-V"):
                 result = harness.run(program, *command, flag)
                 self.assertTrue(result.stdout.strip(), (command, flag))
 

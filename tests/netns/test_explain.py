@@ -2,6 +2,8 @@
 """`weft explain`: the mistakes that operators made, and the sentence that names each."""
 
 import json
+import os
+import unittest.mock
 
 import harness
 import nodes
@@ -47,6 +49,27 @@ class Explain(harness.NetnsTest):
         text = self.left.weft("explain", "node2")
         self.assertTrue(text.endswith("\n\nnode2 answers, and nothing is wrong.\n"), text)
         self.left.weft("explain", "node9", code=5)
+
+    def test_the_other_side_is_asked_inside_the_tunnel_by_whoever_has_a_certificate(self):
+        pki = f"{self.folder}/pki"
+        for arguments in (("init",), ("issue", "node2", "--role", "node"), ("issue", "alice", "--role", "viewer")):
+            harness.run(harness.WEFT, "pki", *arguments, "--folder", pki)
+        self.mine["allowed_ips"] = ["10.200.2.1/32", "fd00:200:2::/48"]
+        self.right.rest = "control:\n  listen: 10.200.2.1:7447\n  certificate: pki/node2.pem\n" \
+                          "  key: pki/node2.key\n  ca: pki/ca.pem\n"
+        # It has an address that we know nothing of.
+        self.right.write(addresses=[*self.right.addresses(), "10.200.9.1/24"])
+        self.start()
+        nodes.wait_for_ping(self.left, self.right)
+        self.assertEqual(self.explain(code=0)["findings"], [])
+        contexts = self.text_file("contexts.yaml", "contexts:\n  elsewhere:\n    at: gw.example.net:7447\n"
+                                  "    certificate: pki/alice.pem\n    key: pki/alice.key\n    ca: pki/ca.pem\n")
+        self.enterContext(unittest.mock.patch.dict(os.environ, WEFT_CONTEXTS=contexts))
+        harness.wait_until(lambda: "lack 10.200.9.1" in self.explain(code=None)["conclusion"],
+                           "the other side is asked", 30)
+        # Nobody else is, who has the address.
+        self.left.weft("peer", "set", "node2", "--name", "somebody")
+        self.assertEqual(self.explain(code=0, peer="somebody")["findings"], [])
 
     def test_a_peer_that_has_just_gone(self):
         self.start()

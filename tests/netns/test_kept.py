@@ -78,8 +78,9 @@ class Kept(harness.NetnsTest):
         node.process.terminate()
         node.start()
         self.assertEqual(node.names(), ["gamma", "node2"])
-        node.weft("peer", "remove", "gamma", "--save")
+        self.assertIn(f"{key_file}: the file no longer names it", node.weft("peer", "remove", "gamma", "--save"))
         self.assertEqual(node.text(), before)
+        self.assertTrue(os.path.exists(key_file))
 
     def test_what_is_not_saved_is_not_and_save_alone_saves_it(self):
         node = self.node().start()
@@ -91,6 +92,14 @@ class Kept(harness.NetnsTest):
         self.assertIn("1 peer added", node.weft("save"))
         self.assertIn('name: "gamma"', node.text())
         self.assertIn("nothing to change", node.weft("save"))
+
+    def test_a_log_level_is_saved_like_any_change(self):
+        node = self.node().start()
+        before = node.text()
+        node.weft("log-level", "debug")
+        self.assertEqual(node.text(), before)
+        self.assertIn(f"saved: {node.file}", node.weft("log-level", "warn", "--save"))
+        self.assertIn("level: warn", node.text())
 
     def test_learnt_endpoints_and_the_key_stay_out_of_the_file(self):
         node = self.node()

@@ -259,6 +259,19 @@ TEST_CASE("a pipe is waited for as long as the caller wants, and not at all "
   CHECK(gone->text.view().empty());
 }
 
+TEST_CASE(
+  "a pipe with a name that nobody writes to is waited for in no case for "
+  "ever") {
+  const temporary_folder folder;
+  const auto path = folder.path() + "/pipe";
+  REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
+  const auto silent = load_any_file(path, 100, std::nullopt);
+  REQUIRE_FALSE(silent);
+  CHECK(silent.error().message
+        == "Cannot read " + path
+             + ": Connection timed out. Nobody writes to this pipe");
+}
+
 TEST_CASE("what root locks in somebody's folder does not keep its owner out") {
   if (::geteuid() != 0)
     return;

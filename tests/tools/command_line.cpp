@@ -79,6 +79,19 @@ TEST_CASE("help lists the commands and the exit codes") {
     CHECK_THAT(help.out, Contains(word));
   CHECK(help.err.empty());
   CHECK(run({"--version"}).out == "weft " WEFT_VERSION "\n");
+  CHECK(run({"-V"}).out == "weft " WEFT_VERSION "\n");
+  CHECK(run({"peer", "add", "-V"}).out == "weft " WEFT_VERSION "\n");
+}
+
+TEST_CASE("help says of a command what its own option does") {
+  CHECK(run({"help"}).out == run({"--help"}).out);
+  CHECK(run({"help", "peer", "add"}).out == run({"peer", "add", "--help"}).out);
+  CHECK(run({"help", "pki"}).out == run({"pki", "--help"}).out);
+  CHECK(run({"help", "pier"}).code == exit_mistaken);
+  CHECK(run({"help", "pier"}).err
+        == "weft: there is no command 'pier'; did you mean 'weft peer'?\n");
+  CHECK(run({"hlep"}).err
+        == "weft: there is no command 'hlep'; did you mean 'weft help'?\n");
 }
 
 TEST_CASE("every command that steers a node says how to get there") {

@@ -127,3 +127,11 @@ TEST_CASE("a list is wrapped where an item no longer fits") {
   CHECK(wrap_list({"aa", "bb", "cc"}, 9) == lines{"aa, bb,", "cc"});
   CHECK(wrap_list({"aa", "bb", "cc"}, 1) == lines{"aa,", "bb,", "cc"});
 }
+
+TEST_CASE("words go into as few lines as they fit") {
+  using lines = std::vector<std::string>;
+  CHECK(wrap_words("", 10) == lines{});
+  CHECK(wrap_words("aa bb cc", 10) == lines{"aa bb cc"});
+  CHECK(wrap_words("aa bb cc", 5) == lines{"aa bb", "cc"});
+  CHECK(wrap_words("a longerword b", 3) == lines{"a", "longerword", "b"});
+}

@@ -136,14 +136,14 @@ TEST_CASE("the state of a peer is told in words where there is more to tell") {
                      "     state   ");
   };
   const auto since = example_now - 2h;
-  CHECK(words_of({peer_word::up, "", since, 0}, false).empty());
-  CHECK_THAT(words_of({peer_word::up, "", since, 0}, true),
+  CHECK(words_of({peer_word::up, "", since, 0, {}}, false).empty());
+  CHECK_THAT(words_of({peer_word::up, "", since, 0, {}}, true),
              Catch::EndsWith("state   up for 2h"));
-  CHECK_THAT(words_of({peer_word::connecting, "", since, 1}, false),
+  CHECK_THAT(words_of({peer_word::connecting, "", since, 1, {}}, false),
              Catch::EndsWith("state   connecting for 2h: 1 try"));
-  CHECK_THAT(words_of({peer_word::failing, "a\x1B", {}, 0}, false),
+  CHECK_THAT(words_of({peer_word::failing, "a\x1B", {}, 0, {}}, false),
              Catch::EndsWith("state   failing: a?"));
-  CHECK_THAT(words_of({peer_word::idle, "x", example_now + 1h, 2}, false),
+  CHECK_THAT(words_of({peer_word::idle, "x", example_now + 1h, 2, {}}, false),
              Catch::EndsWith("state   idle for 0s: x"));
 }
 

@@ -106,7 +106,7 @@ TEST_CASE("s sorts by one thing after the other") {
 TEST_CASE("/ shows those that have a text, whatever its case") {
   auto summary = fifty_peers();
   summary.peers[3].endpoint = "192.0.2.7:51820";
-  summary.peers[4].state = {peer_word::failing, "No answer", {}, 1};
+  summary.peers[4].state = {peer_word::failing, "No answer", {}, 1, {}};
   top_view view;
   CHECK(view.type("/") == wish::redraw);
   CHECK(view.describe() == "/_");

@@ -43,14 +43,14 @@ _weft() {
     --ca --revocations --server-name --timeout --json'
   local peer='--name --endpoint --allowed-ip --allowed-ips --keepalive
     --persistent-keepalive --preshared-key-file --default-route'
+  local commands='genkey pubkey genpsk check import export status peers watch top peer
+    allow apply confirm reload save log-level offloads shutdown context pki host
+    explain lock unlock help'
   local command=${COMP_WORDS[1]} words='' values='' files='' options=''
   COMPREPLY=()
 
   if ((COMP_CWORD == 1)); then
-    words='genkey pubkey genpsk check import export status peers watch top peer
-      allow apply confirm reload save log-level offloads shutdown context pki host
-      explain lock unlock --help --version'
-    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+    mapfile -t COMPREPLY < <(compgen -W "$commands --help --version" -- "$current")
     return
   fi
   case $command in
@@ -86,8 +86,9 @@ _weft() {
     lock) options='--config --json' ;;
     unlock) options='--all --json' values=_weft_interfaces ;;
     explain) options="$node --other" values=_weft_peers ;;
-    log-level) options=$node words='trace debug info warn error off' ;;
+    log-level) options="$node --save" words='trace debug info warn error off' ;;
     offloads) options="$node --tun --udp --save" values=_weft_interfaces ;;
+    help) words=$commands ;;
     'peer add') options="$node $peer --save" ;;
     'peer set') options="$node $peer --save" values=_weft_peers ;;
     'peer reset') options=$node values=_weft_peers ;;

@@ -48,7 +48,7 @@ end
 
 complete -c weft -f
 complete -c weft -s h -l help -d 'Print help'
-complete -c weft -l version -d 'Print the version'
+complete -c weft -s V -l version -d 'Print the version'
 
 # The commands.
 set -l first 'test (count (commandline -opc)) -eq 1'
@@ -77,6 +77,7 @@ complete -c weft -n $first -a host -d 'What a node needs of its host as root'
 complete -c weft -n $first -a explain -d 'Say what is wrong with a peer'
 complete -c weft -n $first -a lock -d 'Let nothing leave but through the tunnel'
 complete -c weft -n $first -a unlock -d 'Let traffic leave again'
+complete -c weft -n $first -a help -d 'Say how a command is used'
 complete -c weft -n '__weft_begins peer' -a 'add set remove reset'
 complete -c weft -n '__weft_begins allow' -a 'add remove'
 complete -c weft -n '__weft_begins context' -a 'list use'
@@ -108,7 +109,7 @@ end
 for command in apply reload save
     complete -c weft -n "__weft_is $command" -l dry-run -d 'Say what would change'
 end
-for command in apply offloads 'peer add' 'peer set' 'peer remove' 'allow add' 'allow remove'
+for command in apply log-level offloads 'peer add' 'peer set' 'peer remove' 'allow add' 'allow remove'
     complete -c weft -n "__weft_is $command" -l save -d 'Write it to the file, too'
 end
 for command in apply reload

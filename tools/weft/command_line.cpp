@@ -11,7 +11,7 @@ namespace weft {
 namespace {
 
 void add_version(CLI::App& app) {
-  app.set_version_flag("--version", "weft " WEFT_VERSION,
+  app.set_version_flag("-V,--version", "weft " WEFT_VERSION,
                        "Print the version and exit");
 }
 
@@ -32,6 +32,14 @@ command_line::command_line()
   add_pki_commands();
   add_lock_commands();
   add_host_commands();
+  add_help();
+}
+
+/// Never parsed: run() asks the command itself.
+void command_line::add_help() {
+  add_group("help", "Say how a command is used")
+    .add_option("COMMAND", "Its words; all commands are listed without")
+    ->expected(1, 8);
 }
 
 CLI::App& command_line::add_to(CLI::App& above, const std::string& name,
@@ -177,12 +185,21 @@ void command_line::add_host_commands() {
 }
 
 int command_line::run(int argc, const char* const* argv, const streams& io) {
-  const std::vector<std::string> typed(argv + 1, argv + argc);
+  return run({argv + 1, argv + argc}, io);
+}
+
+int command_line::run(const std::vector<std::string>& typed,
+                      const streams& io) {
   const bool json
     = std::find(typed.begin(), typed.end(), "--json") != typed.end();
   auto words = arrange_words(app_, typed);
   if (!words)
     return report(words.error(), json, io);
+  if (!words->empty() && words->front() == "help") {
+    std::vector<std::string> asked(words->begin() + 1, words->end());
+    asked.emplace_back("--help");
+    return run(asked, io);
+  }
   try {
     std::reverse(words->begin(), words->end()); // as CLI11 wants them
     app_.parse(std::move(*words));

@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace weft {
 
@@ -33,6 +34,7 @@ public:
   int run(int argc, const char* const* argv, const streams& io);
 
 private:
+  int run(const std::vector<std::string>& typed, const streams& io);
   void add_json(CLI::App& to);
   /// For what prints a file.
   void add_errors(CLI::App& to);
@@ -41,6 +43,7 @@ private:
   void add_pki_commands();
   void add_lock_commands();
   void add_host_commands();
+  void add_help();
 
   CLI::App app_;
   std::string file_;

@@ -6,6 +6,7 @@
 #include "tools/weft/commands/control_commands.hpp"
 #include "tools/weft/commands/explain.hpp"
 #include "tools/weft/places/connection.hpp"
+#include "tools/weft/places/other_end.hpp"
 #include "tools/weft/places/requests.hpp"
 #include "tools/weft/usage.hpp"
 #include "tools/weft/view/status.hpp"
@@ -141,31 +142,6 @@ int run_top(const control_arguments& given, const streams& io) {
     io);
 }
 
-/// Where the node at the other end may be: at the context, or with the
-/// interface on this host, that was given, else at the context that is called
-/// as the peer is.  Nothing: there is none.
-std::optional<connection_options>
-find_other(const control_arguments& given, const peer_status& peer) {
-  constexpr std::chrono::seconds patience{3};
-  connection_options there;
-  there.socket_folder = given.connection.socket_folder;
-  there.contexts_file = given.connection.contexts_file;
-  there.timeout = std::min(given.connection.timeout, patience);
-  const auto& name = given.other.empty() ? peer.name : given.other;
-  const auto contexts
-    = load_contexts(there.contexts_file.empty() ? default_contexts_path()
-                                                : there.contexts_file);
-  if (!name.empty() && contexts && contexts->find(name) != nullptr) {
-    there.socket_folder.clear();
-    there.context = name;
-  } else if (!given.other.empty()) {
-    there.interface = given.other;
-  } else {
-    return std::nullopt;
-  }
-  return there;
-}
-
 int run_explain(const control_arguments& given, const streams& io) {
   const auto& options = given.connection;
   const auto place = find_node(options);
@@ -177,13 +153,16 @@ int run_explain(const control_arguments& given, const streams& io) {
   wanted.is_here = std::holds_alternative<local_node>(*place);
   wanted.other
     = [&](const peer_status& peer) -> std::optional<outcome<device_status>> {
-    const auto there = find_other(given, peer);
-    if (!there)
-      return std::nullopt;
-    const auto other = find_node(*there);
+    const auto other = find_other_end(options, given.other, peer);
     if (!other)
       return tl::unexpected(other.error());
-    return ask_status(all.prepare(*other, *there));
+    if (!*other)
+      return std::nullopt;
+    const auto& [there, how, is_guess] = **other;
+    auto status = ask_status(all.prepare(there, how));
+    if (!status && is_guess)
+      return std::nullopt;
+    return status;
   };
   return explain_peer(wanted, all.prepare(*place, options), io);
 }
@@ -331,13 +310,14 @@ public:
     exported.add_flag("--running", all_->running,
                       "What the node is configured to be just now");
     exported.add_flag("--keys", all_->keys, "With --running: its keys, too");
-    add_on_node(line_.app(), "log-level", "Change how much the daemon logs",
-                [](const control_arguments& all, const node_connection& link,
-                   const streams& io) {
-                  return change_log_level(all.text, link, io);
-                })
+    auto& level = add_on_node(
+      line_.app(), "log-level", "Change how much the daemon logs",
+      [](const control_arguments& all, const node_connection& link,
+         const streams& io) { return change_log_level(all.text, link, io); });
+    level
       .add_option("LEVEL", all_->text, "trace, debug, info, warn, error or off")
       ->required();
+    add_save(level);
     add_offloads();
     add_interface(add_on_node(
       line_.app(), "shutdown", "End the daemon, and with it the interface",

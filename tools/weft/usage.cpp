@@ -239,8 +239,8 @@ arranger::add_value(const CLI::Option& option, const std::string& name,
 
 void arranger::add_option(const std::string& name,
                           std::vector<std::string> words) {
-  asks_for_help_
-    = asks_for_help_ || name == "-h" || name == "--help" || name == "--version";
+  asks_for_help_ = asks_for_help_ || name == "-h" || name == "--help"
+                   || name == "-V" || name == "--version";
   const bool is_early = is_group();
   if (is_early)
     early_names_.push_back(name);

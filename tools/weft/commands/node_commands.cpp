@@ -86,8 +86,13 @@ int change_log_level(const std::string& level, const node_connection& link,
   if (!read)
     return report(mistake("LEVEL: " + read.error(), "log.level"), link.json,
                   io);
-  return print(ask<void>(link, set_log_level{*read}), "log_level",
-               std::string{to_string(*read)}, link, io);
+  const auto answer = ask<void>(link, set_log_level{*read});
+  std::string name{to_string(*read)};
+  if (!answer || !link.save)
+    return print(answer, "log_level", name, link, io);
+  config_changes changes;
+  changes.notes.push_back("log_level: " + std::move(name));
+  return print_changes(std::move(changes), link, io);
 }
 
 int shut_down_node(const node_connection& link, const streams& io) {

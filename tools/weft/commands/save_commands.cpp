@@ -109,6 +109,14 @@ write_file(const node_connection& link, saved_file& file,
                         "folder could not be synced");
 }
 
+/// They stay: other files may name them, too.
+void note_left(const yaml_edit& edit, config_changes& changes) {
+  for (const auto& path : edit.key_files_left)
+    changes.notes.push_back(path
+                            + ": the file no longer names it; remove it, "
+                              "unless something else needs that key");
+}
+
 } // namespace
 
 outcome<config_changes>
@@ -132,6 +140,7 @@ save_running(const node_connection& link, bool dry_run) {
     foreseen.peers_added, foreseen.peers_changed, foreseen.peers_removed, {}};
   if (dry_run) {
     changes.notes = std::move(foreseen.sentences);
+    note_left(*edit, changes);
     return changes;
   }
   if (edit->digest != edit->edited) {
@@ -139,6 +148,7 @@ save_running(const node_connection& link, bool dry_run) {
     if (!written)
       return tl::unexpected(std::move(written.error()));
     changes.notes.push_back(std::move(*written));
+    note_left(*edit, changes);
   }
   return changes;
 }

@@ -148,4 +148,19 @@ wrap_list(const std::vector<std::string>& items, std::size_t width) {
   return lines;
 }
 
+std::vector<std::string> wrap_words(std::string_view text, std::size_t width) {
+  std::vector<std::string> lines;
+  while (!text.empty()) {
+    const auto end = std::min(text.find(' '), text.size());
+    const auto word = text.substr(0, end);
+    if (!lines.empty()
+        && display_width(lines.back()) + 1 + display_width(word) <= width)
+      lines.back().append(" ").append(word);
+    else
+      lines.emplace_back(word);
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return lines;
+}
+
 } // namespace weft

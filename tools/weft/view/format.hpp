@@ -48,4 +48,8 @@ width_apart(const std::vector<std::string>& texts, std::size_t least);
 std::vector<std::string>
 wrap_list(const std::vector<std::string>& items, std::size_t width);
 
+/// The words of `text` in lines of at most `width` columns, but for a word that
+/// alone is wider.  Nothing is lost but blanks at the ends of lines.
+std::vector<std::string> wrap_words(std::string_view text, std::size_t width);
+
 } // namespace weft

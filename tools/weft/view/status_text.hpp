@@ -48,8 +48,10 @@ std::string format_table(const device_status& status, wall_time now,
 
 /// A line for each peer, in at most `width` columns if that is table_width or
 /// more: name, state and since when, age of the last handshake, bytes in and
-/// out, endpoint, what stands in its way.  Endpoints and names that are too
-/// long are cut in the middle, but no two names to the same.
+/// out, endpoint, what stands in its way.  If that is too wide, the last goes
+/// below the peer, and bytes and age are left out where they must.  IPv6
+/// endpoints and names that are still too long are cut in the middle, but no
+/// two names to the same.
 std::string format_peers(const device_status& status, wall_time now,
                          std::size_t width = table_width);
 
