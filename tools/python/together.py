@@ -15,7 +15,6 @@ def own_names(text):
     and what is declared at the start of a line in its unnamed namespaces.  A name too many costs little."""
     names = {f"#{name}" for name in re.findall(r"^#define (\w+)", text, re.M)}
     names.update(re.findall(r"^(?:extern \"C\" )?int\s+(\w+)\(", text, re.M))  # main and its like
-    names.update(re.findall(r"^using (\w+) =", text, re.M))
     for part in re.findall(r"^namespace \{\n(.*?)^\} // namespace$", text, re.S | re.M):
         for line in part.splitlines():
             if re.match(r"(?!using |namespace )\w", line):
@@ -29,22 +28,30 @@ def called_names(text):
     return set(re.findall(r"(?<![.>:\w])([A-Za-z_]\w*)(?=[(<])", text))
 
 
+def aliases(text):
+    """What its `using NAME = ...;` stand for, by their names: files may have the same one."""
+    return dict(re.findall(r"^using (\w+) =\s*(.*?);", text, re.M | re.S))
+
+
 def groups_of(files):
     """Lists of paths that can be compiled as one, of {path: what else must be the same, such as flags}."""
     groups = []
     for path, kind in files.items():
         with open(path) as file:
             text = file.read()
-        own, called = own_names(text), called_names(text)
+        own, called, meant = own_names(text), called_names(text), aliases(text)
         for group in groups:
             if (group["kind"] == kind and len(group["paths"]) < MOST_TOGETHER
-                    and not group["own"] & (own | called) and not group["called"] & own):
-                group["paths"].append(path)
-                group["own"] |= own
-                group["called"] |= called
+                    and not group["own"] & (own | called) and not group["called"] & own
+                    and all(group["meant"].get(name, what) == what for name, what in meant.items())):
                 break
         else:
-            groups.append({"kind": kind, "paths": [path], "own": own, "called": called})
+            group = {"kind": kind, "paths": [], "own": set(), "called": set(), "meant": {}}
+            groups.append(group)
+        group["paths"].append(path)
+        group["own"] |= own
+        group["called"] |= called
+        group["meant"] |= meant
     return [group["paths"] for group in groups]
 
 
