@@ -31,6 +31,17 @@ bool says(const refusal& refused, std::string_view what) {
   return refused.message.find(what) != std::string::npos;
 }
 
+/// Of an answer under another status than 200: etcd's own, or the page of
+/// whatever stands before it.
+refusal refusal_by(const std::string& node, http_exchange& exchange) {
+  auto refused = parse_refusal(exchange.received());
+  if (refused.code == status::malformed)
+    refused = {status::unavailable, node + " answers with HTTP status "
+                                      + std::to_string(exchange.status())
+                                      + " and nothing of etcd's"};
+  return refused;
+}
+
 } // namespace
 
 access::access(etcd_settings given, const time_source& time,
@@ -118,16 +129,14 @@ store_error error_of(const refusal& refused) {
 
 bool may_pass(const refusal& refused) {
   switch (refused.code) {
-    case status::malformed: // a proxy's or a dying node's page
+    case status::cancelled: // by a leader's end
     case status::unknown:
     case status::deadline_exceeded:
+    case status::internal:
     case status::unavailable:
       return true;
     case status::resource_exhausted:
       return says(refused, "too many requests");
-    case status::cancelled: // by a leader's end
-    case status::internal:
-      return true;
     default:
       return false;
   }
@@ -173,7 +182,7 @@ client::try_once(const char* path, const std::string& body, time_point until) {
     made.refused
       = refusal{status::unavailable, node_name() + ": " + exchange_.problem()};
   else if (exchange_.status() != 200)
-    made.refused = parse_refusal(exchange_.received());
+    made.refused = refusal_by(node_name(), exchange_);
   else
     made.text = std::move(exchange_.received());
   exchange_.give_up();

@@ -273,7 +273,7 @@ copy_store_file(const sqlite_database& from, const std::string& path,
     ::unlink((partial + left_by_a_crash).c_str());
   if (auto made = make_file(partial, O_EXCL); !made)
     return made;
-  const auto copied = [&]() -> store_result<void> {
+  auto copied = [&]() -> store_result<void> {
     auto vacuum = from.prepare("VACUUM INTO ?1");
     if (!vacuum)
       return tl::unexpected(std::move(vacuum.error()));

@@ -1,5 +1,6 @@
 // Three real nodes of etcd on loopback ports, each a process of the test's own
-// with its data in a folder of the test's own.
+// with its data in a folder of the test's own; for root in a network namespace,
+// which is then the calling thread's as long as they are.
 #pragma once
 
 #include "platform/store/etcd_store.hpp"
@@ -68,8 +69,8 @@ private:
   std::string cluster() const;
 
   etcd_options options_;
+  std::optional<network_namespace> network_; ///< on loopback, if it can be
   temporary_folder folder_;
-  std::string network_; ///< the prefix
   std::array<ports, size> ports_{};
   std::array<int, size> processes_{}; ///< 0: none
 };
