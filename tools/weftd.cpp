@@ -171,9 +171,10 @@ int main(int argc, char** argv) {
                  "/var/lib/weft); none: nowhere");
   app.add_flag("--seccomp", args.filter_system_calls,
                "let the kernel refuse system calls that weftd does not use");
-  app.add_flag("--no-helper", args.no_helper,
-              "leave DNS servers, src_valid_mark, on_up and on_down to others: "
-              "a service manager runs weft host up and down");
+  app.add_flag(
+    "--no-helper", args.no_helper,
+    "leave DNS servers, src_valid_mark, on_up and on_down to others: "
+    "a service manager runs weft host up and down");
   const std::vector<std::string> typed(argv + 1, argv + argc);
   auto words = arrange_words(app, typed);
   if (!words)

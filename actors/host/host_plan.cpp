@@ -171,6 +171,11 @@ bool is_full_tunnel(const interface_config& interface,
   return interface.table == 0 && networks.is_full_tunnel();
 }
 
+bool needs_mark(const interface_config& interface,
+                const peer_networks& networks) {
+  return interface.kill_switch || is_full_tunnel(interface, networks);
+}
+
 rule_place
 place_of(const std::string& interface, std::span<const routing_rule> present) {
   const auto number = number_of(interface);

@@ -36,6 +36,11 @@ peer_networks networks_of(const interface_config& interface,
 bool is_full_tunnel(const interface_config& interface,
                     const peer_networks& networks);
 
+/// Whether the tunnel's own datagrams have to be told from the host's others:
+/// by the rules of a full tunnel, or by the lock.
+bool needs_mark(const interface_config& interface,
+                const peer_networks& networks);
+
 /// Where the rules and the table of a full tunnel are: a node's own, and the
 /// same at its next start, so that what it left behind is known.
 struct rule_place {

@@ -46,14 +46,15 @@ bool overlay::leads_all_v4() const {
 std::uint32_t overlay::mark_in_force(std::uint32_t configured) const {
   // One that was chosen stays; in the place of one that was configured, the
   // host's step chooses another.
+  const auto& interface = options_.config.interface;
   const bool is_chosen
-    = is_full_tunnel_now() && options_.config.interface.fwmark == 0;
+    = interface.fwmark == 0 && needs_mark(interface, networks_);
   return configured == 0 && is_chosen ? fwmark_ : configured;
 }
 
 result<std::uint32_t> overlay::mark_for(const device_settings& to) const {
   const auto mark = mark_in_force(to.interface.fwmark);
-  const bool is_needed = is_full_tunnel(to.interface, to.networks);
+  const bool is_needed = needs_mark(to.interface, to.networks);
   if (to.interface.fwmark != 0 || (is_needed && mark != 0))
     return mark;
   return is_needed ? resources_->host->find_mark() : 0U;

@@ -57,7 +57,7 @@ prepare_host(const overlay_options& options, overlay_resources& opened) {
   for (const auto& what : opened.host->leftovers())
     options.log->info("{} was killed before: {} is removed", config.name, what);
   opened.networks = networks_of(config, options.config.peers);
-  if (config.fwmark != 0 || !is_full_tunnel(config, opened.networks))
+  if (config.fwmark != 0 || !needs_mark(config, opened.networks))
     return {};
   const auto mark = opened.host->find_mark();
   if (!mark)
