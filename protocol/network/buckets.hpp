@@ -89,9 +89,9 @@ public:
   page read(const bucket_set& wanted, const place& from) const;
 
 private:
-  using bucket = std::map<byte_vector, byte_vector>;
+  using item_map = std::map<byte_vector, byte_vector>;
 
-  std::array<bucket, bucket_count> buckets_;
+  std::array<item_map, bucket_count> buckets_;
   bucket_digests digests_;
   std::size_t size_ = 0;
 };

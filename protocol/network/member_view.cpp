@@ -210,25 +210,27 @@ bool member_view::ends_most(network_time at) const {
       continue;
     }
     ++others;
-    ended += end <= at ? 1 : 0;
+    if (end <= at)
+      ++ended;
   }
   return (own_ended || others > 0) && 2 * ended >= others;
 }
 
-network_time member_view::end_of(const member& who) const {
+network_time member_view::end_of(const known_member& who) const {
   return std::min(who.certificate.until,
                   issuers_.at(who.certificate.issuer).issuer.until);
 }
 
 // -- who is a peer -----------------------------------------------------------
 
-bool member_view::is_revoked(const member& who) const {
+bool member_view::is_revoked(const known_member& who) const {
   const auto& list = issuers_.at(who.certificate.issuer).list;
   return list && list->removed.count(who.certificate.contents.id) != 0;
 }
 
 /// Why a member does not count, whatever others have.
-std::optional<refused> member_view::find_refusal(const member& who) const {
+std::optional<refused>
+member_view::find_refusal(const known_member& who) const {
   const auto& contents = who.certificate.contents;
   const auto& list = issuers_.at(who.certificate.issuer).list;
   if (is_revoked(who))
@@ -250,15 +252,15 @@ std::optional<refused> member_view::find_refusal(const member& who) const {
 }
 
 /// Notes why a member is no peer, and counts it once.
-void member_view::conclude(member& who, std::optional<refused> refusal) {
+void member_view::conclude(known_member& who, std::optional<refused> refusal) {
   if (refusal && refusal != who.refusal)
     ++refusals_.at(static_cast<std::size_t>(refusal->why));
   who.refusal = std::move(refusal);
 }
 
 /// Members that count by themselves, those first that were let in first.
-std::vector<member_view::member*> member_view::candidates() {
-  std::vector<member*> found;
+std::vector<member_view::known_member*> member_view::candidates() {
+  std::vector<known_member*> found;
   for (auto& [id, each] : members_) {
     auto refusal = find_refusal(each);
     if (refusal || id == settings_.self)
@@ -369,7 +371,7 @@ std::vector<member_id> member_view::take_notices() {
   return soon;
 }
 
-const member_view::member* member_view::self() const {
+const member_view::known_member* member_view::self() const {
   const auto found = members_.find(settings_.self);
   return found == members_.end() ? nullptr : &found->second;
 }

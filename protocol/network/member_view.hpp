@@ -115,7 +115,7 @@ public:
   };
 
   /// One member, as far as it is known.
-  struct member {
+  struct known_member {
     verified_certificate certificate;
     std::optional<member_record> record;
     /// Why it is no peer; nothing: it is one, or this node itself.
@@ -154,14 +154,14 @@ public:
   const view_marks& kept() const {
     return marks_;
   }
-  const std::map<member_id, member>& members() const {
+  const std::map<member_id, known_member>& members() const {
     return members_;
   }
   const std::map<member_id, network_peer>& peers() const {
     return peers_;
   }
   /// Of this node; nullptr: it has none yet.
-  const member* self() const;
+  const known_member* self() const;
   /// When the newest list of an issuer was signed; nothing: there is none.
   std::optional<network_time> list_issued(const std::string& issuer) const;
   std::uint64_t refused_so_far(refusal why) const {
@@ -185,11 +185,11 @@ private:
   void judge_time(network_time clock);
   void forget_ended();
   bool ends_most(network_time at) const;
-  network_time end_of(const member& who) const;
-  bool is_revoked(const member& who) const;
-  std::optional<refused> find_refusal(const member& who) const;
-  void conclude(member& who, std::optional<refused> refusal);
-  std::vector<member*> candidates();
+  network_time end_of(const known_member& who) const;
+  bool is_revoked(const known_member& who) const;
+  std::optional<refused> find_refusal(const known_member& who) const;
+  void conclude(known_member& who, std::optional<refused> refusal);
+  std::vector<known_member*> candidates();
   peer_map resolve();
   std::vector<peer_change> replace_peers(peer_map next);
 
@@ -200,7 +200,7 @@ private:
   network_time now_{};
   bool clock_suspect_ = false;
   std::map<std::string, issuer_state> issuers_;
-  std::map<member_id, member> members_;
+  std::map<member_id, known_member> members_;
   std::vector<foreign_peer> foreign_;
   peer_map peers_; ///< as update() has told of them
   std::array<std::uint64_t, refusal_count> refusals_{};
