@@ -109,11 +109,12 @@ void overlay::fit_mtu(const std::vector<ip_address>& peers) {
     if (!options_.configure_link || !resources_->link)
       return; // it is not ours to set
     auto network = network_configurator::open();
-    auto done = network ? network->set_mtu(tun->interface_index(), chosen.mtu)
-                        : tl::unexpected(network.error());
-    if (!done) {
+    auto changed = network
+                     ? network->set_mtu(tun->interface_index(), chosen.mtu)
+                     : tl::unexpected(network.error());
+    if (!changed) {
       if (std::exchange(mtu_refused_, chosen.mtu) != chosen.mtu)
-        options_.log->warn("{}", done.error().message);
+        options_.log->warn("{}", changed.error().message);
       return;
     }
   }
