@@ -111,10 +111,11 @@ void overlay::fit_mtu(const std::vector<ip_address>& peers) {
     return;
   if (host) {
     const plan_facts facts{host->place(), chosen.mtu, fwmark_};
-    const auto done = host->change(make_plan(config, networks_, facts), false);
-    if (!done) {
+    const auto changed
+      = host->change(make_plan(config, networks_, facts), false);
+    if (!changed) {
       if (std::exchange(mtu_refused_, chosen.mtu) != chosen.mtu)
-        options_.log->warn("{}", done.error().message);
+        options_.log->warn("{}", changed.error().message);
       return;
     }
   }
