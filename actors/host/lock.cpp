@@ -18,6 +18,12 @@ constexpr std::string_view trial_note = "; on trial";
 /// upper bits.
 constexpr std::string_view is_inbound = "ct mark & 0x40 == 0x40";
 constexpr std::string_view set_inbound = "ct mark set ct mark | 0x40";
+/// The same: it asks for the address of an endpoint, beside the tunnel.
+constexpr std::string_view is_question = "ct mark & 0x20 == 0x20";
+constexpr std::string_view set_question = "ct mark set ct mark | 0x20";
+/// To name servers.
+constexpr std::string_view to_name_server
+  = "meta l4proto { tcp, udp } th dport 53";
 
 /// Where ports of outgoing connections begin (net.ipv4.ip_local_port_range).
 constexpr std::string_view first_own_port = "32768";
@@ -102,8 +108,8 @@ void add_allowed(table_text& table, const lock_rules& rules) {
   if (rules.tunnel.port != 0) {
     table.rule(own_packets(rules.tunnel) + " accept");
     if (rules.tunnel.mark != 0) // asks for the addresses of endpoints
-      table.rule("meta mark " + to_hexadecimal(rules.tunnel.mark)
-                 + " meta l4proto { tcp, udp } th dport 53 accept");
+      table.rule("meta mark " + to_hexadecimal(rules.tunnel.mark) + ' '
+                 + std::string{to_name_server} + " accept");
   }
   if (rules.keep_inbound) {
     table.rule("ct direction reply " + std::string{is_inbound} + " accept");
@@ -174,8 +180,8 @@ std::string lock_table(std::string_view interface) {
   return std::string{lock_prefix} + std::string{interface};
 }
 
-std::string inbound_table(std::string_view interface) {
-  return "weft_inbound_" + std::string{interface};
+std::string marks_table(std::string_view interface) {
+  return "weft_marks_" + std::string{interface};
 }
 
 std::string_view locked_interface(std::string_view table) {
@@ -211,19 +217,29 @@ std::string lock_text(const lock_rules& rules) {
   return table.take();
 }
 
-std::string inbound_text(std::string_view interface, tunnel_marks tunnel) {
-  table_text table{inbound_table(interface)};
-  const auto mark = "meta mark set " + to_hexadecimal(tunnel.mark);
+std::string marks_text(std::string_view interface, tunnel_marks tunnel,
+                       bool keep_inbound) {
+  table_text table{marks_table(interface)};
+  const auto is_marked = "meta mark " + to_hexadecimal(tunnel.mark);
+  const auto set_mark = "meta mark set " + to_hexadecimal(tunnel.mark);
   table.begin_chain("outside", in_prerouting);
   table.rule("iifname { \"lo\", " + in_quotes(interface) + " } return");
   table.rule("udp dport " + std::to_string(tunnel.port)
-             + " fib daddr type local " + mark + " return");
-  add_inbound_marks(table);
-  table.rule(std::string{is_inbound} + ' ' + mark);
+             + " fib daddr type local " + set_mark + " return");
+  table.rule("ct direction reply " + std::string{is_question} + ' ' + set_mark
+             + " return");
+  if (keep_inbound) {
+    add_inbound_marks(table);
+    table.rule(std::string{is_inbound} + ' ' + set_mark);
+  }
   table.end_chain();
   table.begin_chain("answers",
                     "route hook output priority -140; policy accept;");
-  table.rule("ct direction reply " + std::string{is_inbound} + ' ' + mark);
+  table.rule(is_marked + ' ' + std::string{to_name_server} + ' '
+             + std::string{set_question});
+  if (keep_inbound)
+    table.rule("ct direction reply " + std::string{is_inbound} + ' '
+               + set_mark);
   table.end_chain();
   return table.take();
 }

@@ -37,7 +37,7 @@ lock_rules lock_of(const interface_config& config, tunnel_marks tunnel);
 
 /// Names of tables.  The interface's is one that validate() lets through.
 std::string lock_table(std::string_view interface);
-std::string inbound_table(std::string_view interface);
+std::string marks_table(std::string_view interface);
 
 /// The interface of a table that lock_table() named; empty: it is another one.
 std::string_view locked_interface(std::string_view table);
@@ -48,10 +48,11 @@ bool is_on_trial(std::string_view listed);
 /// Commands that put the table of the lock in the place of the one before.
 std::string lock_text(const lock_rules& rules);
 
-/// The same for the table that has connections from outside answered over the
-/// link that they came in by, with a default route into the tunnel: packets of
-/// theirs bear the tunnel's mark, as do those that come in for its port, for
-/// the sake of rp_filter.
-std::string inbound_text(std::string_view interface, tunnel_marks tunnel);
+/// The same for the table of a node whose packets bear a mark: what comes in
+/// for the tunnel's port, and answers to its questions for addresses, get it for
+/// the sake of rp_filter.  With `keep_inbound` connections from outside are
+/// answered over the link that they came in by, as their packets bear it, too.
+std::string marks_text(std::string_view interface, tunnel_marks tunnel,
+                       bool keep_inbound);
 
 } // namespace weft

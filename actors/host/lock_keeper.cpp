@@ -16,7 +16,7 @@ result<lock_keeper> lock_keeper::open() {
 }
 
 lock_keeper::~lock_keeper() {
-  std::ignore = leave_inbound();
+  std::ignore = leave_marks();
 }
 
 result<void>
@@ -48,14 +48,14 @@ result<void> lock_keeper::lift() {
   return remove(lock_);
 }
 
-result<void>
-lock_keeper::keep_inbound(std::string_view interface, tunnel_marks tunnel) {
-  return set(inbound_, inbound_table(interface),
-             inbound_text(interface, tunnel));
+result<void> lock_keeper::set_marks(std::string_view interface,
+                                    tunnel_marks tunnel, bool keep_inbound) {
+  return set(marks_, marks_table(interface),
+             marks_text(interface, tunnel, keep_inbound));
 }
 
-result<void> lock_keeper::leave_inbound() {
-  return remove(inbound_);
+result<void> lock_keeper::leave_marks() {
+  return remove(marks_);
 }
 
 bool lock_keeper::read() {
@@ -90,7 +90,7 @@ lock_repair lock_keeper::repair() {
     done.locked = listed && !listed->empty();
   }
   repair(lock_, done);
-  repair(inbound_, done);
+  repair(marks_, done);
   weft_changed_it_ = false;
   return done;
 }
@@ -125,7 +125,7 @@ result<void> sweep_tables(const std::string& interface) {
     if (auto done = filter->remove(locked); !done)
       return done;
   }
-  return filter->remove(inbound_table(interface));
+  return filter->remove(marks_table(interface));
 }
 
 result<void> set_lock(const interface_config& config) {

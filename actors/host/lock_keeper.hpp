@@ -19,7 +19,7 @@ struct lock_repair {
   bool locked = false; ///< `weft lock` set it again: it is to be renewed
 };
 
-/// The lock stays when this ends; the table of connections from outside goes.
+/// The lock stays when this ends; the table of marks goes.
 class lock_keeper {
 public:
   static result<lock_keeper> open();
@@ -33,8 +33,9 @@ public:
     return lock_.has_value();
   }
 
-  result<void> keep_inbound(std::string_view interface, tunnel_marks tunnel);
-  result<void> leave_inbound();
+  result<void> set_marks(std::string_view interface, tunnel_marks tunnel,
+                         bool keep_inbound);
+  result<void> leave_marks();
 
   /// Readable when somebody changed the host's filter.
   int descriptor() const {
@@ -64,7 +65,7 @@ private:
   bool weft_changed_it_ = false; ///< since the last repair
   std::string lifted_;           ///< table that `weft unlock` took away
   table_place lock_;
-  table_place inbound_;
+  table_place marks_;
 };
 
 /// Whether this host has the lock of an interface, whoever set it.

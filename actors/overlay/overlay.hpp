@@ -266,7 +266,8 @@ private:
   result<lock_keeper*> open_lock();
   void watch_firewall();
   result<void> set_lock(const interface_config& wanted);
-  result<void> set_inbound(bool wanted);
+  /// What the tunnel's packets are known by, for the answers to them.
+  result<void> set_marks();
   /// As the tunnel's packets are known now.
   void renew_lock();
   /// Also if it was lifted by hand.

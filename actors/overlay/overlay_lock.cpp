@@ -65,15 +65,17 @@ result<void> overlay::set_lock(const interface_config& wanted) {
   return (*keeper)->lock(rules);
 }
 
-result<void> overlay::set_inbound(bool wanted) {
+result<void> overlay::set_marks() {
+  const bool wanted = fwmark_ != 0 && (is_full_tunnel_now() || locks_);
   if (!can_lock() || (!wanted && !resources_->lock))
     return {};
   auto keeper = open_lock();
   if (!keeper)
     return tl::unexpected(std::move(keeper.error()));
   if (!wanted)
-    return (*keeper)->leave_inbound();
-  return (*keeper)->keep_inbound(resources_->interface, {fwmark_, port_});
+    return (*keeper)->leave_marks();
+  return (*keeper)->set_marks(resources_->interface, {fwmark_, port_},
+                              options_.config.interface.keep_inbound);
 }
 
 void overlay::renew_lock() {
@@ -83,8 +85,7 @@ void overlay::renew_lock() {
       options_.log->error("{}", changed.error().message);
   };
   tell(set_lock(config));
-  tell(set_inbound(config.keep_inbound && fwmark_ != 0
-                   && (is_full_tunnel_now() || locks_)));
+  tell(set_marks());
 }
 
 void overlay::lock_again() {

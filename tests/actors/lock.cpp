@@ -104,8 +104,8 @@ TEST_CASE("a network is not there without DHCP and neighbours") {
 
 TEST_CASE("connections from outside get the tunnel's mark, and its own packets "
           "no mark of a connection") {
-  const auto text = inbound_text("weft0", {0x5, 51820});
-  CHECK(text.starts_with("add table inet weft_inbound_weft0\n"));
+  const auto text = marks_text("weft0", {0x5, 51820}, true);
+  CHECK(text.starts_with("add table inet weft_marks_weft0\n"));
   const auto outside = chain(text, "outside");
   CHECK(has(outside, "iifname { \"lo\", \"weft0\" } return"));
   CHECK(outside.find("udp dport 51820 fib daddr type local meta mark set 0x5 "
@@ -113,6 +113,18 @@ TEST_CASE("connections from outside get the tunnel's mark, and its own packets "
         < outside.find("ct mark set"));
   CHECK(has(chain(text, "answers"),
             "ct direction reply ct mark & 0x40 == 0x40 meta mark set 0x5"));
+}
+
+TEST_CASE("answers to the tunnel's own packets get its mark, and to its "
+          "questions for addresses") {
+  const auto text = marks_text("weft0", {0x5, 51820}, false);
+  CHECK(text.find("0x40") == text.npos);
+  CHECK(has(chain(text, "outside"),
+            "udp dport 51820 fib daddr type local meta mark set 0x5 return"));
+  CHECK(has(chain(text, "outside"), "ct direction reply ct mark & 0x20 == 0x20 "
+                                    "meta mark set 0x5 return"));
+  CHECK(has(chain(text, "answers"), "meta mark 0x5 meta l4proto { tcp, udp } "
+                                    "th dport 53 ct mark set ct mark | 0x20"));
 }
 
 TEST_CASE("a configuration says what its lock lets through") {
@@ -128,5 +140,5 @@ TEST_CASE("a configuration says what its lock lets through") {
   CHECK_FALSE(rules.keep_inbound);
   CHECK(rules.tunnel.mark == 7);
   CHECK(locked_interface(lock_table("weft7")) == "weft7");
-  CHECK(locked_interface("weft_inbound_weft7").empty());
+  CHECK(locked_interface("weft_marks_weft7").empty());
 }

@@ -60,13 +60,13 @@ TEST_CASE("a lock that was on trial is swept, another one is not") {
   auto keeper = lock_keeper::open();
   REQUIRE(keeper);
   REQUIRE(keeper->lock(rules));
-  REQUIRE(keeper->keep_inbound("weft0", {0x5, 51820}));
+  REQUIRE(keeper->set_marks("weft0", {0x5, 51820}, true));
   REQUIRE(sweep_tables("weft0"));
   CHECK(is_locked("weft0") == !rules.on_trial);
-  CHECK_FALSE(succeeds("nft list table inet weft_inbound_weft0 2>/dev/null"));
+  CHECK_FALSE(succeeds("nft list table inet weft_marks_weft0 2>/dev/null"));
 }
 
-TEST_CASE("a lock outlives its keeper, the connections' table does not") {
+TEST_CASE("a lock outlives its keeper, the table of marks does not") {
   if (!can_make_networks())
     return;
   const network_namespace here;
@@ -74,10 +74,10 @@ TEST_CASE("a lock outlives its keeper, the connections' table does not") {
     auto keeper = lock_keeper::open();
     REQUIRE(keeper);
     REQUIRE(keeper->lock(rules_of("weft0")));
-    REQUIRE(keeper->keep_inbound("weft0", {0x5, 51820}));
-    run("nft list table inet weft_inbound_weft0 >/dev/null");
+    REQUIRE(keeper->set_marks("weft0", {0x5, 51820}, true));
+    run("nft list table inet weft_marks_weft0 >/dev/null");
   }
-  CHECK_FALSE(succeeds("nft list table inet weft_inbound_weft0 2>/dev/null"));
+  CHECK_FALSE(succeeds("nft list table inet weft_marks_weft0 2>/dev/null"));
   CHECK(locked_interfaces() == std::vector<std::string>{"weft0"});
   REQUIRE(lift_lock("weft0"));
   CHECK(locked_interfaces() == std::vector<std::string>{});
