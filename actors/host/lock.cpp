@@ -217,8 +217,8 @@ std::string lock_text(const lock_rules& rules) {
   return table.take();
 }
 
-std::string marks_text(std::string_view interface, tunnel_marks tunnel,
-                       bool keep_inbound) {
+std::string
+marks_text(std::string_view interface, tunnel_marks tunnel, bool keep_inbound) {
   table_text table{marks_table(interface)};
   const auto is_marked = "meta mark " + to_hexadecimal(tunnel.mark);
   const auto set_mark = "meta mark set " + to_hexadecimal(tunnel.mark);

@@ -49,10 +49,10 @@ bool is_on_trial(std::string_view listed);
 std::string lock_text(const lock_rules& rules);
 
 /// The same for the table of a node whose packets bear a mark: what comes in
-/// for the tunnel's port, and answers to its questions for addresses, get it for
-/// the sake of rp_filter.  With `keep_inbound` connections from outside are
+/// for the tunnel's port, and answers to its questions for addresses, get it
+/// for the sake of rp_filter.  With `keep_inbound` connections from outside are
 /// answered over the link that they came in by, as their packets bear it, too.
-std::string marks_text(std::string_view interface, tunnel_marks tunnel,
-                       bool keep_inbound);
+std::string
+marks_text(std::string_view interface, tunnel_marks tunnel, bool keep_inbound);
 
 } // namespace weft

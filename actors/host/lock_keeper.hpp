@@ -33,8 +33,8 @@ public:
     return lock_.has_value();
   }
 
-  result<void> set_marks(std::string_view interface, tunnel_marks tunnel,
-                         bool keep_inbound);
+  result<void>
+  set_marks(std::string_view interface, tunnel_marks tunnel, bool keep_inbound);
   result<void> leave_marks();
 
   /// Readable when somebody changed the host's filter.

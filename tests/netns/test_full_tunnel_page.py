@@ -72,6 +72,7 @@ class FullTunnel(harness.NetnsTest):
         for namespace, v4, v6 in ((host, "10.90.1.1", "fd90:1::1"), (outside, "192.0.2.254", "2001:db8::254")):
             namespace.ip("route", "add", "default", "via", v4)
             namespace.ip("-6", "route", "add", "default", "via", v6)
+        harness.wait_until(lambda: self.is_settled(host), "the link has all its addresses")
         before = self.state(host)
         machines = {"exit": Machine(self, outside, 1), "host": Machine(self, host, 2)}
         for machine in machines.values():
@@ -95,6 +96,12 @@ class FullTunnel(harness.NetnsTest):
                 else:
                     seen.packets()
         self.assertEqual(self.state(host), before, "nothing is left")
+
+    @staticmethod
+    def is_settled(host):
+        """The kernel gives a link an address of its own some time after it is up."""
+        addresses = host.ip("-6", "addr").stdout
+        return "tentative" not in addresses and " fe80::" in addresses
 
     @staticmethod
     def state(host):

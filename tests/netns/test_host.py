@@ -97,6 +97,7 @@ class Commands(HostTest):
     def test_operators_cannot_change_commands_and_a_reload_says_when_they_change(self):
         self.left.write(on_up=[self.says("up")])
         self.left.start()
+        self.wait_for_lines(["up"])
         other = f"{self.folder}/other.yaml"
         with open(self.left.file) as file:
             text = file.read()
