@@ -144,7 +144,8 @@ struct device_status {
   /// What keeps traffic from leaving beside the tunnel, and how it is lifted;
   /// empty: nothing does.
   std::string lock;
-  /// UDP datagrams of the whole host whose checksum was wrong, since the start.
+  /// UDP datagrams whose checksum was wrong and that came to the host while the
+  /// node's sockets lost some, since the start.
   std::uint64_t bad_checksums = 0;
 };
 

@@ -1,6 +1,7 @@
 #include "config/warnings.hpp"
 
 #include "config/fields.hpp"
+#include "config/full_tunnel.hpp"
 #include "config/metrics_checks.hpp"
 
 #include <algorithm>
@@ -82,9 +83,12 @@ public:
   explicit finder(const node_config& config)
     : config_(config), routes_(routes_of(config.interface)) {
     const bool automatic = config.interface.routes == route_mode::automatic;
+    const auto whole = full_tunnel_of(config);
+    if (whole.v4)
+      led_.push_back(*parse_ip_prefix("0.0.0.0/0"));
+    if (whole.v6)
+      led_.push_back(*parse_ip_prefix("::/0"));
     for (const auto& peer : config.peers) {
-      if (peer.default_route)
-        led_ = {*parse_ip_prefix("0.0.0.0/0"), *parse_ip_prefix("::/0")};
       for (const auto& allowed : peer.allowed_ips)
         if (automatic && allowed.length > 0)
           routes_.push_back(allowed);
@@ -94,6 +98,7 @@ public:
   std::vector<field_error> find() {
     check_addresses();
     check_default_routes();
+    check_lock();
     check_mtu();
     for (std::size_t i = 0; i < config_.peers.size(); ++i) {
       check_rules(config_.peers[i], peer_at(i));
@@ -132,6 +137,25 @@ private:
                  "and the tunnel's own packets would go into the tunnel; name "
                  "the networks of the overlay, and set default_route: true at "
                  "the peer that all other traffic is to go to");
+  }
+
+  /// A lock that lets everything out, or nothing in.
+  void check_lock() {
+    const auto& interface = config_.interface;
+    const auto key = key_of<&interface_config::kill_switch_allow>("interface");
+    const auto& allowed = interface.kill_switch_allow;
+    if (!allowed.empty() && !interface.kill_switch)
+      warn(key, "it means nothing without kill_switch: true");
+    for (std::size_t i = 0; i < allowed.size(); ++i)
+      if (allowed[i].length == 0)
+        warn(at(key, i), to_string(allowed[i])
+                           + " lets everything out beside the tunnel; name the "
+                             "networks that may be reached");
+    if (interface.kill_switch && led_.empty() && interface.table == 0)
+      warn(key_of<&interface_config::kill_switch>("interface"),
+           "nothing leaves but through the tunnel, and no peer has "
+           "default_route: the host is cut off from all that allowed_ips and "
+           "kill_switch_allow do not name");
   }
 
   /// What the interface itself needs of IPv6 is checked with it.

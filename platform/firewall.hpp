@@ -41,6 +41,11 @@ private:
   std::unique_ptr<nft_ctx, context_end> context_;
 };
 
+struct firewall_change {
+  std::string program;              ///< as ps(1) has it; empty: it is not known
+  std::vector<std::string> removed; ///< tables
+};
+
 /// Tells that the filter was changed, and by whom.  Non-blocking.
 class firewall_monitor {
 public:
@@ -48,13 +53,13 @@ public:
   int descriptor() const {
     return fd_.get();
   }
-  /// The names of the programs (as ps(1) has them) that changed something since
-  /// the last call, one for each change; an empty one if that is not known.
-  std::vector<std::string> read() const;
+  /// What was changed since the last call.
+  std::vector<firewall_change> read();
 
 private:
   firewall_monitor() = default;
   file_descriptor fd_;
+  std::vector<std::string> removed_; ///< by the change that is being told
 };
 
 } // namespace weft

@@ -17,8 +17,8 @@ public:
 
   struct answer {
     int interface_index = 0;
-    std::uint32_t mtu = 0; ///< the route's own, which may be that of a path
-                           ///< that was found out, else the link's
+    std::uint32_t mtu = 0; ///< the route's own, else the link's; never what
+                           ///< somebody says of a path, which may be forged
   };
   result<answer> find(const ip_address& destination);
 

@@ -78,7 +78,8 @@ public:
   /// Asks for checksum, TSO and USO offload, as much of it as the kernel has,
   /// or for none, from the next packet on.  An adopted device without
   /// IFF_VNET_HDR has none.  To be called on one thread; others may read and
-  /// write meanwhile.
+  /// write meanwhile.  Each packet goes with an offload header also while there
+  /// is none: whether it does cannot be changed of a queue that is in use.
   void set_offloads(bool wanted);
 
   enum class io_status {

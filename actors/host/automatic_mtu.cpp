@@ -19,8 +19,8 @@ constexpr std::size_t most_asked = 1024;
 
 } // namespace
 
-chosen_mtu choose_mtu(std::span<const ip_address> peers, bool has_ipv6,
-                      const route_room& room) {
+std::optional<chosen_mtu> choose_mtu(std::span<const ip_address> peers,
+                                     bool has_ipv6, const route_room& room) {
   std::optional<std::uint32_t> smallest;
   const ip_address* narrow = nullptr;
   for (const auto& peer : peers) {
@@ -31,14 +31,14 @@ chosen_mtu choose_mtu(std::span<const ip_address> peers, bool has_ipv6,
     }
   }
   if (!smallest)
-    return {chosen_mtu::usual, "no route to a peer is known"};
+    return std::nullopt;
   const auto left = *smallest - std::min(*smallest, overhead);
-  return {std::clamp(left, has_ipv6 ? least_with_ipv6 : least, most),
-          "the route to " + to_string(*narrow) + " has "
-            + std::to_string(*smallest)};
+  return chosen_mtu{std::clamp(left, has_ipv6 ? least_with_ipv6 : least, most),
+                    "the route to " + to_string(*narrow) + " has "
+                      + std::to_string(*smallest)};
 }
 
-chosen_mtu
+std::optional<chosen_mtu>
 choose_mtu(std::span<const ip_address> peers, const interface_config& config,
            std::uint32_t fwmark, int own_interface) {
   const auto any_ipv6 = [](const std::vector<ip_prefix>& prefixes) {

@@ -12,7 +12,7 @@
 namespace weft {
 
 struct chosen_mtu {
-  /// Where no route to a peer is known: what fits into 1500 bytes.
+  /// As long as no route to a peer was ever known: what fits into 1500 bytes.
   static constexpr std::uint32_t usual = 1420;
 
   std::uint32_t mtu = usual;
@@ -27,14 +27,15 @@ using route_room
   = std::function<std::optional<std::uint32_t>(const ip_address&)>;
 
 /// The smallest route's room to any of `peers`, less what the tunnel adds: 1280
-/// at least if the interface has IPv6, else 576.
-chosen_mtu choose_mtu(std::span<const ip_address> peers, bool has_ipv6,
-                      const route_room& room);
+/// at least if the interface has IPv6, else 576.  Nothing: no route is known,
+/// for the moment at least.
+std::optional<chosen_mtu> choose_mtu(std::span<const ip_address> peers,
+                                     bool has_ipv6, const route_room& room);
 
 /// The same by this host's routes for packets with the tunnel's mark.  Of very
 /// many peers some are asked for.  `own_interface` is the tunnel's; 0: there is
 /// none yet.
-chosen_mtu
+std::optional<chosen_mtu>
 choose_mtu(std::span<const ip_address> peers, const interface_config& config,
            std::uint32_t fwmark, int own_interface);
 

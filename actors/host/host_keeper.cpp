@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <functional>
+#include <set>
 #include <tuple>
 
 namespace weft {
@@ -36,10 +37,6 @@ bool outlives_interface(const host_need& need) {
          || (route != nullptr && route->unreachable);
 }
 
-bool contains(const host_plan& plan, const host_need& need) {
-  return std::ranges::find(plan, need) != plan.end();
-}
-
 bool has_rules(const host_plan& plan) {
   return std::ranges::any_of(plan, [](const host_need& need) {
     return std::holds_alternative<routing_rule>(need);
@@ -53,6 +50,30 @@ bool is_all_of_ipv6(const host_need& need) {
   const auto* route = std::get_if<host_route>(&need);
   return route != nullptr && route->network.length == 0
          && !route->network.address.is_v4();
+}
+
+/// Has all of IPv6 lead nowhere: what an interface without it cannot carry is
+/// not to leave beside it.  False: the plan leads none.
+bool refuse_ipv6(host_plan& plan) {
+  bool any = false;
+  for (auto& need : plan) {
+    auto* route = std::get_if<host_route>(&need);
+    if (route == nullptr || !is_all_of_ipv6(need))
+      continue;
+    *route = {route->network, route->table, last_metric, true};
+    any = true;
+  }
+  return any;
+}
+
+/// Of very many sentences, the first ones.
+void shorten(std::vector<std::string>& notes) {
+  constexpr std::size_t most = 64;
+  if (notes.size() <= most)
+    return;
+  const auto rest = notes.size() - most;
+  notes.resize(most);
+  notes.push_back("and " + std::to_string(rest) + " more changes of the host");
 }
 
 std::string mtu_of(const host_plan& plan) {
@@ -147,7 +168,7 @@ result<std::uint32_t> host_keeper::find_mark() {
   std::erase_if(*rules, [&](const routing_rule& rule) {
     return std::ranges::find(own, rule) != own.end();
   });
-  if (const auto mark = choose_mark(*rules); mark != 0)
+  if (const auto mark = choose_mark(place_, *rules); mark != 0)
     return mark;
   return tl::unexpected(system_error{
     EBUSY, "Every firewall mark from 0x1 to 0x7f is in use by a rule (ip rule "
@@ -214,22 +235,25 @@ host_keeper::unmake(const host_need& need, const host_state& before) {
 
 result<std::vector<std::string>>
 host_keeper::change(host_plan to, bool sets_link_up) {
-  // `default_route` means what there is.
-  const auto link = network_.link(index_);
-  const bool lacks_ipv6
-    = link && !has_ipv6(link->name) && std::erase_if(to, is_all_of_ipv6) > 0;
+  const auto ipv6 = ipv6_of(index_);
+  if (!ipv6)
+    return tl::unexpected(ipv6.error());
+  if (*ipv6 == ipv6_state::absent) // `default_route` means what there is
+    std::erase_if(to, is_all_of_ipv6);
+  const bool refuses_ipv6 = *ipv6 == ipv6_state::off && refuse_ipv6(to);
   auto all = to;
   all.insert(all.end(), plan_.begin(), plan_.end());
   auto before = read(all);
   if (!before)
     return tl::unexpected(before.error());
   transaction changes;
+  const std::set<host_need> known{plan_.begin(), plan_.end()};
   // What is new comes first, so that there is always an address.
   for (const auto& need : to) {
     if (!lacks(*before, need)
         || (!sets_link_up && needs_link_up(need) && !before->is_up))
       continue;
-    auto note = contains(plan_, need) ? describe(need) + " was put back"
+    auto note = known.contains(need) ? describe(need) + " was put back"
                 : std::holds_alternative<link_mtu>(need)
                   ? "interface.mtu: " + mtu_of(plan_) + " -> " + text_of(need)
                   : note_of(need, "added");
@@ -255,12 +279,23 @@ host_keeper::change(host_plan to, bool sets_link_up) {
     return notes;
   }
   plan_ = std::move(to);
-  if (lacks_ipv6)
-    notes->emplace_back("this host has no IPv6 on the interface: none is led "
-                        "into the tunnel");
+  shorten(*notes);
+  if (refuses_ipv6)
+    notes->emplace_back(
+      "the interface has no IPv6, so none leaves this host: "
+      "set net.ipv6.conf.NAME.disable_ipv6=0, and weft reload");
   for (auto& failure : put_back(is_not_link).failures)
     notes->push_back("interface: " + std::move(failure));
   return notes;
+}
+
+result<void> host_keeper::change_mtu(std::uint32_t bytes) {
+  if (auto done = network_.set_mtu(index_, bytes); !done)
+    return done;
+  for (auto& need : plan_)
+    if (auto* mtu = std::get_if<link_mtu>(&need))
+      mtu->bytes = bytes;
+  return {};
 }
 
 host_repair host_keeper::put_back(const permission& may) {

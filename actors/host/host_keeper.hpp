@@ -47,6 +47,9 @@ public:
   /// down is set up again only if `sets_link_up`.
   result<std::vector<std::string>> change(host_plan to, bool sets_link_up);
 
+  /// The same for the MTU alone, whatever else is missing.
+  result<void> change_mtu(std::uint32_t bytes);
+
   using permission = std::function<bool(const host_need&)>;
   /// Adds what is not there, and may be added; routes only to a link that is
   /// up.  The kernel forgets some when the link goes down, when its MTU is too

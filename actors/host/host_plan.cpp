@@ -215,11 +215,14 @@ rules_of(const rule_place& place, std::span<const routing_rule> present) {
   return made;
 }
 
-std::uint32_t choose_mark(std::span<const routing_rule> present) {
-  constexpr std::uint32_t last_mark = 0x7f;
-  for (std::uint32_t mark = 1; mark <= last_mark; ++mark) {
+std::uint32_t
+choose_mark(const rule_place& place, std::span<const routing_rule> present) {
+  constexpr std::uint32_t marks = 0x7f;
+  for (std::uint32_t i = 0; i < marks; ++i) {
+    const auto mark = 1 + (place.table + i) % marks;
+    // A rule that looks at none of these bits does not tell us from others.
     const auto is_taken = std::ranges::any_of(present, [&](const auto& rule) {
-      return rule.fwmask != 0
+      return (rule.fwmask & marks) != 0
              && (mark & rule.fwmask) == (rule.fwmark & rule.fwmask);
     });
     if (!is_taken)

@@ -60,8 +60,10 @@ std::vector<routing_rule>
 rules_of(const rule_place& place, std::span<const routing_rule> present);
 
 /// A mark for the tunnel's own datagrams that no rule looks for: 1-0x7f, since
-/// other programs give the higher bits a meaning.  0: all are taken.
-std::uint32_t choose_mark(std::span<const routing_rule> present);
+/// other programs give the higher bits a meaning.  0: all are taken.  Each
+/// place begins its search at another one.
+std::uint32_t
+choose_mark(const rule_place& place, std::span<const routing_rule> present);
 
 /// What a plan depends on besides the configuration.
 struct plan_facts {

@@ -1,5 +1,6 @@
 #include "actors/host/lock.hpp"
 
+#include "platform/local_ports.hpp"
 #include "protocol/base/ip.hpp"
 
 #include <array>
@@ -24,9 +25,6 @@ constexpr std::string_view set_question = "ct mark set ct mark | 0x20";
 /// To name servers.
 constexpr std::string_view to_name_server
   = "meta l4proto { tcp, udp } th dport 53";
-
-/// Where ports of outgoing connections begin (net.ipv4.ip_local_port_range).
-constexpr std::string_view first_own_port = "32768";
 
 std::string to_hexadecimal(std::uint32_t number) {
   std::array<char, 8> digits{};
@@ -77,13 +75,14 @@ std::string match_family(const ip_address& address) {
 /// publishes.  Where the beginning was not seen (it was there before), the one
 /// whose port here is none of an outgoing connection was begun outside: an
 /// answer to an outgoing one must not open the way for it.
-void add_inbound_marks(table_text& table) {
+void add_inbound_marks(table_text& table, std::uint16_t first_own_port) {
   const auto begins = [&](std::string_view how) {
     table.rule("ct direction original ct state new fib daddr type local "
                + std::string{how} + ' ' + std::string{set_inbound});
   };
   begins("tcp flags & (fin | syn | rst | ack) == syn");
-  begins("meta l4proto { tcp, udp } th dport < " + std::string{first_own_port});
+  begins("meta l4proto { tcp, udp } th dport < "
+         + std::to_string(first_own_port));
   begins("icmp type echo-request");
   begins("icmpv6 type echo-request");
 }
@@ -166,6 +165,7 @@ void add_guard(table_text& table, const lock_rules& rules,
 
 lock_rules lock_of(const interface_config& config, tunnel_marks tunnel) {
   lock_rules rules;
+  rules.first_own_port = first_local_port();
   rules.interface = config.name;
   rules.tunnel = tunnel;
   rules.keep_inbound = config.keep_inbound;
@@ -202,7 +202,7 @@ std::string lock_text(const lock_rules& rules) {
   if (rules.keep_inbound) {
     table.begin_chain("outside", in_prerouting);
     table.rule("iifname { \"lo\", " + in_quotes(rules.interface) + " } return");
-    add_inbound_marks(table);
+    add_inbound_marks(table, rules.first_own_port);
     table.end_chain();
   }
   add_allowed(table, rules);
@@ -217,19 +217,19 @@ std::string lock_text(const lock_rules& rules) {
   return table.take();
 }
 
-std::string
-marks_text(std::string_view interface, tunnel_marks tunnel, bool keep_inbound) {
-  table_text table{marks_table(interface)};
-  const auto is_marked = "meta mark " + to_hexadecimal(tunnel.mark);
-  const auto set_mark = "meta mark set " + to_hexadecimal(tunnel.mark);
+std::string marks_text(const lock_rules& rules) {
+  table_text table{marks_table(rules.interface)};
+  const auto mark = to_hexadecimal(rules.tunnel.mark);
+  const auto is_marked = "meta mark " + mark;
+  const auto set_mark = "meta mark set " + mark;
   table.begin_chain("outside", in_prerouting);
-  table.rule("iifname { \"lo\", " + in_quotes(interface) + " } return");
-  table.rule("udp dport " + std::to_string(tunnel.port)
+  table.rule("iifname { \"lo\", " + in_quotes(rules.interface) + " } return");
+  table.rule("udp dport " + std::to_string(rules.tunnel.port)
              + " fib daddr type local " + set_mark + " return");
   table.rule("ct direction reply " + std::string{is_question} + ' ' + set_mark
              + " return");
-  if (keep_inbound) {
-    add_inbound_marks(table);
+  if (rules.keep_inbound) {
+    add_inbound_marks(table, rules.first_own_port);
     table.rule(std::string{is_inbound} + ' ' + set_mark);
   }
   table.end_chain();
@@ -237,7 +237,7 @@ marks_text(std::string_view interface, tunnel_marks tunnel, bool keep_inbound) {
                     "route hook output priority -140; policy accept;");
   table.rule(is_marked + ' ' + std::string{to_name_server} + ' '
              + std::string{set_question});
-  if (keep_inbound)
+  if (rules.keep_inbound)
     table.rule("ct direction reply " + std::string{is_inbound} + ' '
                + set_mark);
   table.end_chain();

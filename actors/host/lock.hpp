@@ -29,7 +29,9 @@ struct lock_rules {
   bool keep_inbound = true;
   std::vector<ip_prefix> allow; ///< may be reached beside the tunnel
   std::vector<ip_address> dns;  ///< the only ones to be asked; empty: any
-  bool on_trial = false;        ///< a node that starts anew lifts it
+  /// Ports from here on are given to outgoing connections.
+  std::uint16_t first_own_port = 1024;
+  bool on_trial = false; ///< a node that starts anew lifts it
 };
 
 /// What the configuration wants.
@@ -52,7 +54,6 @@ std::string lock_text(const lock_rules& rules);
 /// for the tunnel's port, and answers to its questions for addresses, get it
 /// for the sake of rp_filter.  With `keep_inbound` connections from outside are
 /// answered over the link that they came in by, as their packets bear it, too.
-std::string
-marks_text(std::string_view interface, tunnel_marks tunnel, bool keep_inbound);
+std::string marks_text(const lock_rules& rules);
 
 } // namespace weft

@@ -23,10 +23,11 @@ result<void>
 lock_keeper::set(table_place& place, std::string name, std::string text) {
   if (auto done = filter_.run(text); !done)
     return done;
-  auto listed = filter_.table(name);
+  place = {std::move(name), std::move(text), {}};
+  auto listed = filter_.table(place->name);
   if (!listed)
     return tl::unexpected(std::move(listed.error()));
-  place = {std::move(name), std::move(text), std::move(*listed)};
+  place->listed = std::move(*listed);
   return {};
 }
 
@@ -48,10 +49,8 @@ result<void> lock_keeper::lift() {
   return remove(lock_);
 }
 
-result<void> lock_keeper::set_marks(std::string_view interface,
-                                    tunnel_marks tunnel, bool keep_inbound) {
-  return set(marks_, marks_table(interface),
-             marks_text(interface, tunnel, keep_inbound));
+result<void> lock_keeper::set_marks(const lock_rules& rules) {
+  return set(marks_, marks_table(rules.interface), marks_text(rules));
 }
 
 result<void> lock_keeper::leave_marks() {
@@ -59,27 +58,34 @@ result<void> lock_keeper::leave_marks() {
 }
 
 bool lock_keeper::read() {
-  const auto programs = changes_.read();
-  weft_changed_it_
-    = weft_changed_it_
-      || std::find(programs.begin(), programs.end(), "weft") != programs.end();
-  return !programs.empty();
+  const auto changes = changes_.read();
+  for (const auto& [program, removed] : changes)
+    is_lifted_by_hand_
+      = is_lifted_by_hand_
+        || (lock_ && program == "weft"
+            && std::find(removed.begin(), removed.end(), lock_->name)
+                 != removed.end());
+  return !changes.empty();
 }
 
 void lock_keeper::repair(table_place& place, lock_repair& into) {
   if (!place)
     return;
-  auto listed = filter_.table(place->name);
-  if (listed && *listed == place->listed)
+  auto& [name, text, known] = *place;
+  auto listed = filter_.table(name);
+  if (listed && !known.empty() && *listed == known)
     return;
-  if (listed && listed->empty() && &place == &lock_ && weft_changed_it_) {
-    lifted_ = std::move(place->name);
+  if (listed && listed->empty() && &place == &lock_ && is_lifted_by_hand_) {
+    lifted_ = std::move(name);
     place.reset();
     into.lifted = true;
-  } else if (auto done = filter_.run(place->text); !done) {
+    return;
+  }
+  if (auto done = set(place, name, text); !done) {
+    known.clear(); // to be set again
     into.failures.push_back(std::move(done.error().message));
   } else {
-    into.put_back.push_back(place->name);
+    into.put_back.push_back(name);
   }
 }
 
@@ -91,7 +97,7 @@ lock_repair lock_keeper::repair() {
   }
   repair(lock_, done);
   repair(marks_, done);
-  weft_changed_it_ = false;
+  is_lifted_by_hand_ = false;
   return done;
 }
 
@@ -119,22 +125,26 @@ result<void> sweep_tables(const std::string& interface) {
   auto filter = firewall::open();
   if (!filter)
     return tl::unexpected(std::move(filter.error()));
-  const auto locked = lock_table(interface);
-  const auto listed = filter->table(locked);
-  if (listed && is_on_trial(*listed)) {
-    if (auto done = filter->remove(locked); !done)
-      return done;
-  }
-  return filter->remove(marks_table(interface));
+  const auto sweep = [&](const std::string& table, auto&& is_left) {
+    const auto listed = filter->table(table);
+    if (!listed)
+      return result<void>{tl::unexpected(listed.error())};
+    return is_left(*listed) ? filter->remove(table) : result<void>{};
+  };
+  if (auto done = sweep(lock_table(interface), is_on_trial); !done)
+    return done;
+  return sweep(marks_table(interface),
+               [](const std::string& listed) { return !listed.empty(); });
 }
 
-result<void> set_lock(const interface_config& config) {
+result<void>
+set_lock(const interface_config& config, std::optional<tunnel_marks> running) {
   auto filter = firewall::open();
   if (!filter)
     return tl::unexpected(std::move(filter.error()));
   // Without a mark or a port of its own, nobody knows its packets yet.
-  tunnel_marks tunnel;
-  if (config.fwmark != 0)
+  auto tunnel = running.value_or(tunnel_marks{});
+  if (!running && config.fwmark != 0)
     tunnel = {config.fwmark, config.listen.port};
   return filter->run(lock_text(lock_of(config, tunnel)));
 }

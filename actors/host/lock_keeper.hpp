@@ -32,9 +32,13 @@ public:
   bool is_locked() const {
     return lock_.has_value();
   }
+  /// Whether the host has the lock as well, as far as is known: if it could not
+  /// be put back, repair() is to be called again.
+  bool is_in_place() const {
+    return lock_ && !lock_->listed.empty();
+  }
 
-  result<void>
-  set_marks(std::string_view interface, tunnel_marks tunnel, bool keep_inbound);
+  result<void> set_marks(const lock_rules& rules);
   result<void> leave_marks();
 
   /// Readable when somebody changed the host's filter.
@@ -49,7 +53,7 @@ private:
   struct kept_table {
     std::string name;
     std::string text;   ///< commands that make it
-    std::string listed; ///< as the kernel has it since
+    std::string listed; ///< as the kernel has it since; empty: it has not
   };
   using table_place = std::optional<kept_table>;
 
@@ -62,8 +66,8 @@ private:
 
   firewall filter_;
   firewall_monitor changes_;
-  bool weft_changed_it_ = false; ///< since the last repair
-  std::string lifted_;           ///< table that `weft unlock` took away
+  bool is_lifted_by_hand_ = false; ///< since the last repair
+  std::string lifted_;             ///< table that `weft unlock` took away
   table_place lock_;
   table_place marks_;
 };
@@ -75,8 +79,9 @@ result<bool> is_locked(const std::string& interface);
 /// only if it was on trial.
 result<void> sweep_tables(const std::string& interface);
 
-/// Sets the lock of a node that does not run.
-result<void> set_lock(const interface_config& config);
+/// Sets the lock of a node, which has these marks if it runs.
+result<void>
+set_lock(const interface_config& config, std::optional<tunnel_marks> running);
 
 /// The interfaces that have a lock.
 result<std::vector<std::string>> locked_interfaces();

@@ -32,10 +32,10 @@ constexpr std::array<metric_family, 27> table{{
    "that this node began; absent: not known."},
   {"weft_peer_path_mtu_bytes", gauge,
    "What somebody on the way to the peer says that it carries; absent: nobody "
-   "has said."},
+   "has said so within ten minutes."},
   {"weft_peer_too_big_total", counter,
    "ICMP messages that said that a datagram to the peer was too big; one a "
-   "second is counted."},
+   "second is counted, and of the 512 endpoints that were known first."},
   {"weft_build_info", gauge, "Always 1; the version of the program."},
   {"weft_up", gauge,
    "Whether the node can speak to peers: 0 if it has no private key, or its "
@@ -63,8 +63,8 @@ constexpr std::array<metric_family, 27> table{{
   {"weft_offload_in_use", gauge,
    "Whether the kernel does this for many packets at once."},
   {"weft_bad_checksums_total", counter,
-   "UDP datagrams that came to the host with a wrong checksum since the start, "
-   "whoever they were for."},
+   "UDP datagrams that came to the host with a wrong checksum while the node's "
+   "sockets lost some, since the start."},
   {"weft_control_clients", gauge, "Clients of remote control, by role."},
   {"weft_certificate_expiry_seconds", gauge,
    "UNIX time when a certificate of remote control expires."},

@@ -19,7 +19,7 @@ public:
   static constexpr duration news_interval = std::chrono::minutes{10};
 
   /// `bad` is what the host has counted so far.
-  explicit checksum_watch(std::uint64_t bad) : before_(bad), bad_(bad) {
+  explicit checksum_watch(std::uint64_t bad) : bad_(bad) {
   }
 
   /// What the host has counted now, and what the node's sockets have lost since
@@ -32,6 +32,7 @@ public:
     lost_ = lost;
     if (more == 0 || !loses)
       return std::nullopt;
+    count_ += more;
     untold_ += more;
     if (told_ && now - *told_ < news_interval)
       return std::nullopt;
@@ -39,14 +40,15 @@ public:
     return std::exchange(untold_, 0);
   }
 
-  /// Of the whole host, since the watch began.
+  /// Those that came while the node's sockets lost something, since the watch
+  /// began.
   std::uint64_t count() const {
-    return bad_ - before_;
+    return count_;
   }
 
 private:
-  std::uint64_t before_;
   std::uint64_t bad_;
+  std::uint64_t count_ = 0;
   std::uint64_t lost_ = 0;
   std::uint64_t untold_ = 0;
   std::optional<time_point> told_;

@@ -36,7 +36,7 @@ overlay::overlay(caf::actor_config& config, io_loop_ptr loop,
     checksums_(count_checksum_errors()),
     locks_(can_lock()
            && (options_.config.interface.kill_switch || options_.keep_lock)),
-    lock_stays_(options_.keep_lock) {
+    lock_stays_(options_.keep_lock && !options_.config.interface.kill_switch) {
   indices_
     = std::make_shared<const receiver_index_codec>(this->loop().random());
   const auto& key = options_.config.interface.private_key;
@@ -331,6 +331,7 @@ void overlay::on_exit() {
   if (resources_->machine)
     loop().forget(resources_->machine->descriptor());
   resources_->host.reset();
+  leave_source_marks();
   if (resources_->lock) {
     loop().forget(resources_->lock->descriptor());
     if (lock_is_on_trial())

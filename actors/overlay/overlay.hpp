@@ -96,6 +96,11 @@ private:
   result<std::uint32_t> mark_for(const device_settings& to) const;
   bool is_full_tunnel_now() const;
   bool leads_all_v4() const;
+  void set_source_marks(std::vector<std::string>& notes);
+  void leave_source_marks();
+  /// A lock that stays needs one, too.
+  bool wants_mark(const interface_config& interface,
+                  const peer_networks& networks) const;
   /// The tunnel's packets are known by another mark or port, or other traffic
   /// goes into it.
   void follow_ways();
@@ -274,6 +279,8 @@ private:
   void lock_again();
   void firewall_changed();
   void repair_firewall();
+  /// `renews`: sets the tables anew as well.
+  void repair_firewall_at(time_point when, bool renews);
   void report_lock(device_status& status) const;
 
   // -- overlay_status.cpp --
@@ -328,6 +335,7 @@ private:
   time_point repair_at_{};                   ///< when that is
   std::vector<std::string> repair_failures_; ///< that were told
   repair_limits repair_limits_;
+  std::vector<std::string> marked_links_; ///< whose src_valid_mark was set
   deadline_id routes_asked_later_;
   time_point routes_asked_{};
   std::uint32_t mtu_refused_ = 0; ///< by the kernel, when that was told
@@ -337,7 +345,8 @@ private:
   time_point looked_at_firewall_{};
   token_bucket lock_repairs_{5, std::chrono::milliseconds{200}};
   token_bucket lock_lines_{5, std::chrono::seconds{10}};
-  bool locks_;      ///< until it is lifted by hand
+  bool renews_lock_ = false; ///< at firewall_later_
+  bool locks_;               ///< until it is lifted by hand
   bool lock_stays_; ///< though the configuration does not want it any more
   std::vector<lane> lanes_;
   stranger_port_actor strangers_;

@@ -43,18 +43,23 @@ bool overlay::leads_all_v4() const {
   return is_full_tunnel_now() && networks_.all_v4;
 }
 
+bool overlay::wants_mark(const interface_config& interface,
+                         const peer_networks& networks) const {
+  return locks_ || needs_mark(interface, networks);
+}
+
 std::uint32_t overlay::mark_in_force(std::uint32_t configured) const {
   // One that was chosen stays; in the place of one that was configured, the
   // host's step chooses another.
   const auto& interface = options_.config.interface;
   const bool is_chosen
-    = interface.fwmark == 0 && needs_mark(interface, networks_);
+    = interface.fwmark == 0 && wants_mark(interface, networks_);
   return configured == 0 && is_chosen ? fwmark_ : configured;
 }
 
 result<std::uint32_t> overlay::mark_for(const device_settings& to) const {
   const auto mark = mark_in_force(to.interface.fwmark);
-  const bool is_needed = needs_mark(to.interface, to.networks);
+  const bool is_needed = wants_mark(to.interface, to.networks);
   if (to.interface.fwmark != 0 || (is_needed && mark != 0))
     return mark;
   return is_needed ? resources_->host->find_mark() : 0U;
@@ -73,7 +78,7 @@ void overlay::follow_ways() {
 
 void overlay::choose_way_of_names() {
   const auto& interface = options_.config.interface;
-  const bool beside = is_full_tunnel_now() || interface.kill_switch;
+  const bool beside = is_full_tunnel_now() || locks_;
   send(resolver_, lookup_way{beside, fwmark_, interface.dns});
 }
 
@@ -132,17 +137,46 @@ void overlay::set_host(device_settings to, bool sets_link_up,
     copy_host_part(to.interface, options_.config.interface);
     networks_ = to.networks;
     follow_ways();
-    if (leads_all_v4() && !had_all_v4
-        && may_have_strict_links(resources_->interface))
-      notes->emplace_back(
-        "answers to the tunnel's own packets are dropped by links whose "
-        "rp_filter is 1, until weftd is restarted: then their src_valid_mark "
-        "is set");
+    if (leads_all_v4() != had_all_v4)
+      set_source_marks(*notes);
     set_mtu(facts.mtu);
-    bear_mark(*mark, [=](const caf::error& stays) {
-      return stays ? refuse(answer, stays) : answer(notes);
+    bear_mark(*mark, [answer, notes](const caf::error& reason) mutable {
+      if (reason) // the host has changed, and nothing looks for the mark
+        notes->push_back("the firewall mark stays: " + error_message(reason));
+      answer(std::move(notes));
     });
   });
+}
+
+/// As `weft host up` does it for a node that starts so.
+void overlay::set_source_marks(std::vector<std::string>& notes) {
+  leave_source_marks();
+  if (!leads_all_v4() || !may_have_strict_links(resources_->interface))
+    return;
+  const auto strict = find_strict_links(resources_->interface);
+  bool all_are_set = !strict.empty();
+  for (const auto& link : strict) {
+    if (has_source_mark(link))
+      continue;
+    if (!set_source_mark(link, true)) {
+      all_are_set = false;
+      continue;
+    }
+    marked_links_.push_back(link);
+    notes.push_back("src_valid_mark of " + link
+                    + " is set: its rp_filter is 1");
+  }
+  if (all_are_set)
+    return;
+  notes.emplace_back(
+    "answers to the tunnel's own packets are dropped by links whose rp_filter "
+    "is 1: restart the node, which sets their src_valid_mark");
+  options_.log->warn("{}", notes.back());
+}
+
+void overlay::leave_source_marks() {
+  for (const auto& link : std::exchange(marked_links_, {}))
+    std::ignore = set_source_mark(link, false);
 }
 
 bool overlay::peers_concern_host(const device_update& update) const {
@@ -225,15 +259,21 @@ void overlay::tell_repairs(const host_repair& repair, bool by_order) {
       log.warn("{}", failure);
   }
   std::vector<host_need> left;
+  constexpr std::size_t most_lines = 16;
+  std::size_t lines = 0;
   for (const auto& need : repair.put_back) {
-    log.warn("{} had lost {}: it was put back{}", name, describe(need),
-             is_rule(need) ? " (systemd-networkd removes the rules of others "
-                             "unless networkd.conf has "
-                             "ManageForeignRoutingPolicyRules=no)"
-                           : "");
+    if (lines++ < most_lines)
+      log.warn("{} had lost {}: it was put back{}", name, describe(need),
+               is_rule(need) ? " (systemd-networkd removes the rules of others "
+                               "unless networkd.conf has "
+                               "ManageForeignRoutingPolicyRules=no)"
+                             : "");
     if (repair_limits_.note(need, loop().now()) && !by_order)
       left.push_back(need);
   }
+  if (lines > most_lines)
+    log.warn("{} had lost {} more things: they were put back", name,
+             lines - most_lines);
   if (!left.empty())
     log.warn(
       "another program changes {} again and again: if it takes away {} "
@@ -273,7 +313,7 @@ void overlay::report_host(device_status& status) const {
     std::stable_partition(items->begin(), items->end(),
                           [](const host_item& item) { return !item.in_place; });
   items->resize(std::min(items->size(), most_items));
-  status.host = std::move(*items);
+  std::ranges::move(*items, std::back_inserter(status.host));
 }
 
 } // namespace weft

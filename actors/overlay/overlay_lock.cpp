@@ -12,6 +12,9 @@ namespace {
 
 constexpr std::chrono::milliseconds between_looks{100};
 
+/// To put a table back, if that failed.
+constexpr auto between_attempts = std::chrono::milliseconds{500};
+
 std::string how_to_lift(const std::string& interface) {
   return "'weft unlock " + interface + "' lifts it";
 }
@@ -74,18 +77,32 @@ result<void> overlay::set_marks() {
     return tl::unexpected(std::move(keeper.error()));
   if (!wanted)
     return (*keeper)->leave_marks();
-  return (*keeper)->set_marks(resources_->interface, {fwmark_, port_},
-                              options_.config.interface.keep_inbound);
+  return (*keeper)->set_marks(
+    lock_of(options_.config.interface, {fwmark_, port_}));
 }
 
 void overlay::renew_lock() {
-  const auto& config = options_.config.interface;
-  const auto tell = [this](const result<void>& changed) {
-    if (!changed)
+  for (const auto& changed :
+       {set_lock(options_.config.interface), set_marks()}) {
+    if (changed)
+      continue;
+    if (lock_lines_.take(loop().now()))
       options_.log->error("{}", changed.error().message);
-  };
-  tell(set_lock(config));
-  tell(set_marks());
+    repair_firewall_at(loop().now() + between_attempts, true);
+  }
+}
+
+void overlay::repair_firewall_at(time_point when, bool renews) {
+  renews_lock_ = renews_lock_ || renews;
+  if (firewall_later_)
+    return;
+  firewall_later_ = call_at(when, [this] {
+    firewall_later_ = {};
+    if (std::exchange(renews_lock_, false))
+      renew_lock();
+    if (resources_->lock)
+      repair_firewall();
+  });
 }
 
 void overlay::lock_again() {
@@ -146,10 +163,7 @@ void overlay::firewall_changed() {
                looked_at_firewall_ + between_looks);
   if (due <= now)
     return repair_firewall();
-  firewall_later_ = call_at(due, [this] {
-    firewall_later_ = {};
-    repair_firewall();
-  });
+  repair_firewall_at(due, false);
 }
 
 void overlay::repair_firewall() {
@@ -166,8 +180,10 @@ void overlay::repair_firewall() {
                        "the tunnel until it is locked again (weft lock {}, "
                        "a reload or a restart with kill_switch)",
                        name, name);
-    renew_lock();
+    follow_ways();
   }
+  if (!repair.failures.empty())
+    repair_firewall_at(now + between_attempts, false);
   if (repair.put_back.empty() && repair.failures.empty())
     return;
   lock_repairs_.take(now);
@@ -188,11 +204,14 @@ void overlay::repair_firewall() {
 
 void overlay::report_lock(device_status& status) const {
   const auto& name = resources_->interface;
-  if (is_locked())
+  const bool in_place = is_locked() && resources_->lock->is_in_place();
+  if (in_place)
     status.lock
       = "on: nothing leaves but through the tunnel; " + how_to_lift(name);
+  else if (is_locked())
+    status.lock = "missing: it could not be put back, and is tried again";
   if (options_.config.interface.kill_switch || is_locked())
-    status.host.push_back({"lock", lock_table(name), is_locked(), {}});
+    status.host.push_back({"lock", lock_table(name), in_place, {}});
 }
 
 } // namespace weft

@@ -105,14 +105,13 @@ void overlay::fit_mtu(const std::vector<ip_address>& peers) {
     return; // the end of a change asks again
   const auto& tun = resources_->tun;
   const auto& host = resources_->host;
-  const auto chosen
+  const auto found
     = choose_mtu(peers, config, fwmark_, tun ? tun->interface_index() : 0);
+  const auto chosen = found.value_or(chosen_mtu{automatic_mtu_, {}});
   if (chosen.mtu == automatic_mtu_ || (tun && (!host || !resources_->link)))
     return;
   if (host) {
-    const plan_facts facts{host->place(), chosen.mtu, fwmark_};
-    const auto changed
-      = host->change(make_plan(config, networks_, facts), false);
+    const auto changed = host->change_mtu(chosen.mtu);
     if (!changed) {
       if (std::exchange(mtu_refused_, chosen.mtu) != chosen.mtu)
         options_.log->warn("{}", changed.error().message);

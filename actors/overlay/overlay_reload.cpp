@@ -60,7 +60,8 @@ caf::result<config_changes> overlay::reload(const reload_config& asked) {
                      : asked.if_changed ? aim::if_changed
                                         : aim::always;
   reload_.wanted = std::max(reload_.wanted, wants);
-  reload_.next_assured = reload_.next_assured || asked.assured;
+  reload_.next_assured
+    = reload_.next_assured || (asked.assured && !asked.dry_run);
   auto promise = make_response_promise<changes_promise>();
   if (promise.pending())
     reload_.next.push_back({asked.dry_run, answer_to(promise)});
@@ -99,6 +100,7 @@ void overlay::config_is_overdue() {
       each.answer(still_reading(), {});
   }
   reload_.wanted = reload_state::aim::nothing;
+  reload_.next_assured = false;
 }
 
 void overlay::config_was_read(config_read& read) {

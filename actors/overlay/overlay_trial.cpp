@@ -30,6 +30,9 @@ caf::error overlay::begin_trial(std::chrono::seconds within) {
   trial_->until = loop().now() + within;
   trial_->ends = call_at(trial_->until, [this] { trial_ends(); });
   trial_->asked_by = caf::actor_cast<caf::actor_addr>(current_sender());
+  // The rest once the change begins; what locks the host must not be forgotten
+  // until then.
+  trial_->former.interface.kill_switch = options_.config.interface.kill_switch;
   return {};
 }
 
@@ -89,6 +92,7 @@ void overlay::end_trial() {
   call_off(trial_->ends);
   const auto reload_after = trial_->reload_after;
   trial_.reset();
+  renew_lock(); // on trial no more
   if (reload_after)
     caf::anon_send(caf::actor_cast<overlay_root_actor>(this),
                    reload_config{false, true});
@@ -108,7 +112,6 @@ caf::result<void> overlay::confirm() {
                               "'weft confirm'");
   options_.log->info("the configuration stays: it was confirmed");
   end_trial();
-  renew_lock();
   return caf::unit;
 }
 

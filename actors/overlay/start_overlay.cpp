@@ -57,7 +57,9 @@ prepare_host(const overlay_options& options, overlay_resources& opened) {
   for (const auto& what : opened.host->leftovers())
     options.log->info("{} was killed before: {} is removed", config.name, what);
   opened.networks = networks_of(config, options.config.peers);
-  if (config.fwmark != 0 || !needs_mark(config, opened.networks))
+  const bool wants_mark
+    = options.keep_lock || needs_mark(config, opened.networks);
+  if (config.fwmark != 0 || !wants_mark)
     return {};
   const auto mark = opened.host->find_mark();
   if (!mark)
@@ -77,6 +79,9 @@ take_link(const overlay_options& options, overlay_resources& opened) {
       = opened.host->change(make_plan(config, opened.networks, facts), true);
     if (!done)
       return tl::unexpected(done.error());
+    for (const auto& note : *done)
+      if (!note.ends_with(" added")) // what is as configured needs no line
+        options.log->warn("{}: {}", opened.interface, note);
   }
   auto link = link_monitor::open(tun);
   if (!link && tun.interface_index() != 0)
@@ -150,6 +155,7 @@ open_resources(caf::actor_system& system, overlay_options& options) {
   if (config.mtu == automatic_mtu)
     opened->mtu = choose_mtu(configured_addresses(options.config), config,
                              opened->fwmark, 0)
+                    .value_or(chosen_mtu{})
                     .mtu;
   auto sockets
     = open_udp_sockets(config.listen, opened->fwmark,

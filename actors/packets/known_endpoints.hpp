@@ -46,6 +46,10 @@ public:
   std::size_t size() const {
     return entries_.size();
   }
+  bool contains(const endpoint& remote) {
+    const auto found = place_of(remote);
+    return found != entries_.end() && found->where == remote;
+  }
   /// Who sent something there last; null: nobody who is known.
   peer_actor peer_at(const endpoint& remote) {
     const auto found = place_of(remote);

@@ -28,9 +28,7 @@ void network_errors::read(udp_socket& socket, time_point now) {
   socket.receive_errors(read_);
   for (const auto& error : read_) {
     if (error.by_icmp && error.code == EMSGSIZE) {
-      if (tell_too_big_ && is_due(told_too_big_, error.remote, now))
-        tell_too_big_(
-          {error.remote, error.mtu, error.quoted, error.quoted_size});
+      note_too_big(error, now);
       continue;
     }
     const auto index = quoted_initiation(error);
@@ -40,6 +38,14 @@ void network_errors::read(udp_socket& socket, time_point now) {
     if (peer != nullptr && is_due(told_, error.remote, now))
       caf::anon_send(*peer, path_failed{error.code, error.remote, index});
   }
+}
+
+/// Forged ones quote any endpoint: they must not use up what is told.
+void network_errors::note_too_big(const network_error& error, time_point now) {
+  if (!narrow_.tell || (narrow_.is_known && !narrow_.is_known(error.remote))
+      || !is_due(told_too_big_, error.remote, now))
+    return;
+  narrow_.tell({error.remote, error.mtu, error.quoted, error.quoted_size});
 }
 
 void network_errors::send_failed(const peer_actor& peer, const endpoint& where,

@@ -24,10 +24,15 @@ public:
   /// some are told of later.
   static constexpr std::size_t max_told = 256;
 
-  /// `tell` hears of datagrams that were too big; null: nobody does.
-  explicit network_errors(std::function<void(const path_too_narrow&)> tell
-                          = nullptr)
-    : tell_too_big_(std::move(tell)) {
+  /// Who hears of datagrams that were too big.
+  struct narrow_paths {
+    /// Whether it may be said of an endpoint: if not, it takes nobody's place
+    /// among those that are told of.  Null: it may be said of any.
+    std::function<bool(const endpoint&)> is_known{};
+    std::function<void(const path_too_narrow&)> tell{}; ///< null: nobody hears
+  };
+  explicit network_errors(narrow_paths narrow = {})
+    : narrow_(std::move(narrow)) {
   }
 
   void set_routes(routes_ptr snapshot) {
@@ -47,8 +52,9 @@ public:
 private:
   using times = std::map<endpoint, time_point>;
   static bool is_due(times& told, const endpoint& where, time_point now);
+  void note_too_big(const network_error& error, time_point now);
 
-  std::function<void(const path_too_narrow&)> tell_too_big_;
+  narrow_paths narrow_;
   routes_ptr routes_;
   std::vector<network_error> read_; ///< reused
   times told_;

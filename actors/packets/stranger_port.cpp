@@ -9,7 +9,10 @@ stranger_port::stranger_port(caf::actor_config& config, io_loop_ptr loop,
                              std::shared_ptr<detail_log> lines)
   : hosted(config, std::move(loop)), peers_port_(std::move(peers_port)),
     drop_lines_(std::move(lines), {}),
-    errors_([this](const path_too_narrow& said) { send(peers_port_, said); }),
+    errors_({{},
+             [this](const path_too_narrow& said) { // peers_port_ knows them
+               send(peers_port_, said);
+             }}),
     pool_(std::make_shared<incoming_pool>(1)) {
   v4_.port = this;
   v6_.port = this;

@@ -24,7 +24,8 @@ udp_port::udp_port(caf::actor_config& config, io_loop_ptr loop,
   : hosted(config, std::move(loop)), space_(std::move(space)), listen_(listen),
     fwmark_(fwmark), features_(features),
     pool_(std::make_shared<incoming_pool>(pool_size)),
-    errors_([this](const path_too_narrow& said) { tell_too_big(said); }),
+    errors_({[this](const endpoint& where) { return known_.contains(where); },
+             [this](const path_too_narrow& said) { tell_too_big(said); }}),
     queues_(
       this->loop(), send_drops_, errors_, [this] { watch(); },
       [this] { fail(); }) {
@@ -239,10 +240,11 @@ void udp_port::choose_answering() {
 
 void udp_port::send_datagrams(outgoing_datagrams& datagrams) {
   const auto& remote = datagrams.path.remote;
-  if (divided_ && last_remote_ != remote) {
+  if (last_remote_ != remote || last_peer_ != datagrams.peer) {
     last_remote_ = remote;
-    known_changed_
-      = known_.add(remote, loop().now(), datagrams.peer) || known_changed_;
+    last_peer_ = datagrams.peer.address();
+    const bool changed = known_.add(remote, loop().now(), datagrams.peer);
+    known_changed_ = known_changed_ || (divided_ && changed);
   }
   // Before it is sent, so that the answer comes to this port.
   if (known_changed_)

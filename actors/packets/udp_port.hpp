@@ -86,6 +86,7 @@ private:
   send_queues queues_;
   known_endpoints known_{udp_socket::max_known};
   std::optional<endpoint> last_remote_;
+  caf::actor_addr last_peer_; ///< who sent there
   bool known_changed_ = false;
   std::optional<time_point> last_division_;
 };

@@ -15,6 +15,10 @@ constexpr std::uint32_t least_path_mtu(ip_family family) {
 }
 constexpr std::uint32_t largest_path_mtu = 65535;
 
+/// What is not said again within this time may have changed, as the kernel
+/// takes it.
+constexpr auto path_mtu_lifetime = std::chrono::minutes{10};
+
 } // namespace
 
 peer::peer(caf::actor_config& config, io_loop_ptr loop, workspace_ptr space,
@@ -272,8 +276,10 @@ void peer::note_too_big(const path_too_narrow& said) {
     return;
   ++too_big_;
   const auto least = least_path_mtu(said.where.address.family);
-  if (said.mtu != 0)
+  if (said.mtu != 0) {
     path_mtu_ = std::clamp(said.mtu, least, largest_path_mtu);
+    path_mtu_told_ = loop().now();
+  }
 }
 
 void peer::change(const patch<peer_config>& changes) {
@@ -354,7 +360,8 @@ peer_report peer::report(const report_request& request) const {
   status.round_trip = static_cast<std::uint32_t>(
     std::chrono::duration_cast<std::chrono::microseconds>(session_.round_trip())
       .count());
-  status.path_mtu = path_mtu_;
+  if (loop().now() - path_mtu_told_ < path_mtu_lifetime)
+    status.path_mtu = path_mtu_;
   status.too_big = too_big_;
   result.drops = session_.drops();
   return result;

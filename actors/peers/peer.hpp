@@ -126,6 +126,7 @@ private:
   } asked_about_;
   std::uint64_t too_big_ = 0;  ///< as in peer_status
   std::uint32_t path_mtu_ = 0; ///< as in peer_status, of the present path
+  time_point path_mtu_told_{}; ///< when that was heard last
 
   /// What has been told of the session.
   struct {

@@ -16,6 +16,10 @@ namespace {
 
 constexpr std::size_t max_slots = receiver_index_codec::max_slots;
 
+bool is_everything(const ip_prefix& prefix) {
+  return prefix.length == 0;
+}
+
 } // namespace
 
 // -- questions ---------------------------------------------------------------
@@ -214,8 +218,11 @@ peer_directory::change_allowed_ips(slot_number slot,
   }
   imply_everything(slot);
   changes.any = allowed != before;
-  if (!std::ranges::includes(allowed, before))
+  if (!std::ranges::includes(allowed, before)) {
     changes.losers.insert(slot);
+    if (std::ranges::any_of(before, is_everything))
+      imply_what_is_free();
+  }
   return changes;
 }
 
@@ -223,9 +230,11 @@ peer_directory::change_allowed_ips(slot_number slot,
 /// if its allowed IPs do not say of which.
 void peer_directory::imply_everything(slot_number slot) {
   auto& known = *slots_[slot];
-  const auto is_all
-    = [](const ip_prefix& prefix) { return prefix.length == 0; };
-  if (!known.config.default_route || std::ranges::any_of(known.allowed, is_all))
+  const auto is_stated = [&known](const ip_prefix& prefix) {
+    return is_everything(prefix) && !known.implied.contains(prefix);
+  };
+  if (!known.config.default_route
+      || std::ranges::any_of(known.allowed, is_stated))
     return;
   for (const auto family : {ip_family::v4, ip_family::v6}) {
     const ip_prefix all{ip_address{family, {}}, 0};
@@ -237,16 +246,26 @@ void peer_directory::imply_everything(slot_number slot) {
   }
 }
 
+/// What another peer had before comes to the one that all traffic goes to.
+void peer_directory::imply_what_is_free() {
+  for (slot_number slot = 0; slot < slots(); ++slot)
+    if (slots_[slot])
+      imply_everything(slot);
+}
+
 void peer_directory::set_address(slot_number slot, const endpoint& address) {
   slots_[slot]->address = address;
 }
 
 peer_directory::departure peer_directory::remove(slot_number slot) {
   const auto& gone = *slots_[slot];
+  const bool frees_all = std::ranges::any_of(gone.allowed, is_everything);
   for (const auto& prefix : gone.allowed)
     prefixes_.erase(prefix, slot);
   by_key_.erase(gone.config.public_key);
   slots_[slot].reset();
+  if (frees_all)
+    imply_what_is_free();
   leaving_[++last_departure_] = slot;
   return last_departure_;
 }

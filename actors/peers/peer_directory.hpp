@@ -122,6 +122,7 @@ private:
   std::optional<std::string>
   doubled_default_route(const device_update& update) const;
   void imply_everything(slot_number slot);
+  void imply_what_is_free();
   std::size_t count_kept(const device_update& update) const;
   slot_number take_slot(random_source& random);
 

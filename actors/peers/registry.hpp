@@ -159,7 +159,9 @@ private:
   // registry_ways.cpp: endpoints that lie behind their own tunnel
   /// Finds out whether the peer's does, and tells of it once.
   void check_way(slot_number slot);
+  /// As many as there are questions for at once, and then the others.
   void check_ways();
+  void go_on_checking_ways();
   void explain_way(slot_number slot, peer_status& status) const;
 
   // registry_publish.cpp: how a change comes into force
@@ -194,6 +196,9 @@ private:
   registry_neighbours neighbours_;
   /// Each takes a question to the host.
   token_bucket way_checks_{256, std::chrono::milliseconds{10}};
+  slot_number next_way_ = 0;   ///< to be looked at
+  slot_number ways_left_ = 0;  ///< slots that this round has not looked at
+  deadline_id next_way_check_; ///< when it goes on
   std::shared_ptr<const receiver_index_codec> indices_;
   change_identity us_;
   std::shared_ptr<spdlog::logger> log_;

@@ -22,6 +22,8 @@ void registry::check_way(slot_number slot) {
   const auto& where = directory_.at(slot).address;
   if (!where || !neighbours_.leads_home)
     return seat.leads_home.reset();
+  if (seat.leads_home != where)
+    seat.leads_home.reset(); // it was another one that did
   if (!way_checks_.take(loop().now()))
     return; // as it was known last
   const auto known = std::exchange(seat.leads_home, std::nullopt);
@@ -33,9 +35,26 @@ void registry::check_way(slot_number slot) {
 }
 
 void registry::check_ways() {
-  for (slot_number slot = 0; slot < directory_.slots(); ++slot)
-    if (directory_.find(slot) != nullptr)
-      check_way(slot);
+  // Where the round before has stopped: all have their turn, however often
+  // the routes change.
+  ways_left_ = directory_.slots();
+  go_on_checking_ways();
+}
+
+void registry::go_on_checking_ways() {
+  call_off(next_way_check_);
+  for (; ways_left_ > 0; --ways_left_, ++next_way_) {
+    if (next_way_ >= directory_.slots())
+      next_way_ = 0;
+    if (directory_.find(next_way_) == nullptr)
+      continue;
+    if (!way_checks_.has(loop().now())) {
+      next_way_check_
+        = call_at(way_checks_.available(), [this] { go_on_checking_ways(); });
+      return;
+    }
+    check_way(next_way_);
+  }
 }
 
 void registry::explain_way(slot_number slot, peer_status& status) const {

@@ -55,9 +55,10 @@ std::uint64_t checksum_errors_v6(std::string_view snmp6) {
   return 0;
 }
 
+/// Of this thread's network namespace: the process's is its first thread's.
 std::uint64_t count_checksum_errors() {
-  return checksum_errors_v4(text_of("/proc/self/net/snmp"))
-         + checksum_errors_v6(text_of("/proc/self/net/snmp6"));
+  return checksum_errors_v4(text_of("/proc/thread-self/net/snmp"))
+         + checksum_errors_v6(text_of("/proc/thread-self/net/snmp6"));
 }
 
 } // namespace weft

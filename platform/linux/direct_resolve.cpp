@@ -94,6 +94,8 @@ int question::open() {
     channel_,
     [](ares_socket_t fd, int, void* self) {
       const auto mark = static_cast<question*>(self)->how_.mark;
+      if (mark == 0)
+        return 0;
       return ::setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof mark);
     },
     this);

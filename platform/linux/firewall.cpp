@@ -11,6 +11,7 @@
 #include <cstring>
 #include <sstream>
 #include <string_view>
+#include <utility>
 
 namespace weft {
 
@@ -152,47 +153,57 @@ result<firewall_monitor> firewall_monitor::open() {
 
 namespace {
 
-/// Whoever changed something, at the end of what was changed.
-void add_program(const nlmsghdr& message, std::vector<std::string>& programs) {
-  constexpr auto change_ends = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWGEN;
-  if (message.nlmsg_type != change_ends)
-    return;
-  std::string name;
+/// A name among the attributes of a message; empty: there is none.
+std::string name_in(const nlmsghdr& message, std::uint16_t type) {
+  struct search {
+    std::uint16_t type;
+    std::string name;
+  } wanted{type, {}};
   mnl_attr_parse(
     &message, sizeof(nfgenmsg),
     [](const nlattr* attribute, void* into) {
-      if (mnl_attr_get_type(attribute) == NFTA_GEN_PROC_NAME
+      auto& found = *static_cast<search*>(into);
+      if (mnl_attr_get_type(attribute) == found.type
           && mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) == 0)
-        *static_cast<std::string*>(into) = mnl_attr_get_str(attribute);
+        found.name = mnl_attr_get_str(attribute);
       return MNL_CB_OK;
     },
-    &name);
-  programs.push_back(std::move(name));
+    &wanted);
+  return wanted.name;
+}
+
+constexpr std::uint16_t message_type(int number) {
+  return static_cast<std::uint16_t>(NFNL_SUBSYS_NFTABLES << 8 | number);
 }
 
 } // namespace
 
-std::vector<std::string> firewall_monitor::read() const {
+std::vector<firewall_change> firewall_monitor::read() {
   struct alignas(nlmsghdr) {
     std::array<std::byte, 32768> bytes;
   } memory; // NOLINT(cppcoreguidelines-pro-type-member-init)
-  std::vector<std::string> programs;
+  std::vector<firewall_change> changes;
   for (;;) {
     const auto got = ::recv(fd_.get(), memory.bytes.data(), memory.bytes.size(),
                             MSG_DONTWAIT);
     if (got < 0 && errno == EINTR)
       continue;
     if (got < 0 && errno == ENOBUFS) {
-      programs.emplace_back(); // something was changed, whatever it was
+      changes.emplace_back(); // something was changed, whatever it was
       continue;
     }
     if (got <= 0)
-      return programs;
+      return changes;
     auto left = static_cast<int>(got);
     // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast)
     for (auto* next = reinterpret_cast<const nlmsghdr*>(memory.bytes.data());
-         mnl_nlmsg_ok(next, left); next = mnl_nlmsg_next(next, &left))
-      add_program(*next, programs);
+         mnl_nlmsg_ok(next, left); next = mnl_nlmsg_next(next, &left)) {
+      if (next->nlmsg_type == message_type(NFT_MSG_DELTABLE))
+        removed_.push_back(name_in(*next, NFTA_TABLE_NAME));
+      else if (next->nlmsg_type == message_type(NFT_MSG_NEWGEN))
+        changes.push_back(
+          {name_in(*next, NFTA_GEN_PROC_NAME), std::exchange(removed_, {})});
+    }
   }
 }
 

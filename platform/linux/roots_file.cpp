@@ -44,14 +44,24 @@ result<void> check_parts(const fs::path& file) {
 } // namespace
 
 result<void> check_roots_file(const std::string& path) {
+  // Each name that leads there, from link to link.
+  constexpr int most_links = 40; // as the kernel has it
+  auto name = fs::absolute(path).lexically_normal();
+  for (int i = 0; i < most_links; ++i) {
+    if (auto fine = check_parts(name); !fine)
+      return fine;
+    std::error_code failed;
+    const auto next = fs::read_symlink(name, failed);
+    if (failed) // it is the file itself, or in folders that are links
+      break;
+    name = (name.parent_path() / next).lexically_normal();
+  }
   std::error_code failed;
   const auto real = fs::canonical(path, failed);
   if (failed)
     return tl::unexpected(
       make_system_error(failed.value(), "Cannot look at " + path));
-  if (auto fine = check_parts(real); !fine)
-    return fine;
-  return check_parts(fs::absolute(path).lexically_normal());
+  return check_parts(real);
 }
 
 } // namespace weft

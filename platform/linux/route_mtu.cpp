@@ -15,10 +15,20 @@ int read_metrics(const nlattr* attribute, void* data) {
   return MNL_CB_OK;
 }
 
+/// Of several ways the first.
+int first_interface(const nlattr* ways) {
+  if (mnl_attr_get_payload_len(ways) < sizeof(rtnexthop))
+    return 0;
+  return static_cast<const rtnexthop*>(mnl_attr_get_payload(ways))
+    ->rtnh_ifindex;
+}
+
 int read_route(const nlattr* attribute, void* data) {
   auto& found = *static_cast<route_mtu_finder::answer*>(data);
   if (mnl_attr_get_type(attribute) == RTA_OIF)
     found.interface_index = static_cast<int>(mnl_attr_get_u32(attribute));
+  else if (mnl_attr_get_type(attribute) == RTA_MULTIPATH)
+    found.interface_index = first_interface(attribute);
   else if (mnl_attr_get_type(attribute) == RTA_METRICS)
     mnl_attr_parse_nested(attribute, read_metrics, data);
   return MNL_CB_OK;
@@ -42,6 +52,7 @@ route_mtu_finder::find(const ip_address& destination) {
   auto& info = query.payload<rtmsg>();
   info.rtm_family = destination.is_v4() ? AF_INET : AF_INET6;
   info.rtm_dst_len = static_cast<std::uint8_t>(destination.bits());
+  info.rtm_flags = RTM_F_FIB_MATCH; // the route itself: no path's exception
   mnl_attr_put(query.header(), RTA_DST, destination.size(),
                destination.bytes.data());
   if (fwmark_ != 0)

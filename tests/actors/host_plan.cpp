@@ -171,20 +171,27 @@ TEST_CASE("What a node has made is known by its place, also at another "
 }
 
 TEST_CASE("The mark that is chosen is one that no rule looks for") {
-  CHECK(choose_mark({}) == 1);
   const auto looking_for = [](std::uint32_t mark, std::uint32_t mask) {
     routing_rule rule;
     rule.fwmark = mark;
     rule.fwmask = mask;
-    return rule;
+    return std::vector{rule};
   };
-  CHECK(choose_mark(std::vector{looking_for(1, 0xffffffff)}) == 2);
-  CHECK(choose_mark(std::vector{looking_for(0x80000, 0xff0000)}) == 1);
-  CHECK(choose_mark(std::vector{looking_for(0, 0)}) == 1);
+  const auto chosen = [](const std::vector<routing_rule>& present) {
+    return choose_mark({}, present);
+  };
+  CHECK(chosen({}) == 1);
+  CHECK(chosen(looking_for(1, 0xffffffff)) == 2);
+  CHECK(chosen(looking_for(0x80000, 0xff0000)) == 1);
+  CHECK(chosen(looking_for(0, 0)) == 1);
   // All that are odd.
-  CHECK(choose_mark(std::vector{looking_for(1, 1)}) == 2);
-  // No bit of ours.
-  CHECK(choose_mark(std::vector{looking_for(0, 0xff00)}) == 0);
+  CHECK(chosen(looking_for(1, 1)) == 2);
+  // No bit of ours is looked at, and all are.
+  CHECK(chosen(looking_for(0, 0xff00)) == 1);
+  CHECK(chosen(looking_for(0, 0x7f)) == 1);
+  // Another place begins elsewhere, and goes round.
+  CHECK(choose_mark({5, 0}, {}) == 6);
+  CHECK(choose_mark({0x7e, 0}, looking_for(0x7f, 0xffffffff)) == 1);
 }
 
 TEST_CASE("What a host lacks is found") {

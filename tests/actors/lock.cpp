@@ -27,6 +27,13 @@ std::string chain(const std::string& text, const std::string& name) {
   return text.substr(begin, text.find("\n\t}", begin) - begin);
 }
 
+lock_rules marked(bool keep_inbound) {
+  auto rules = full_rules();
+  rules.tunnel = {0x5, 51820};
+  rules.keep_inbound = keep_inbound;
+  return rules;
+}
+
 } // namespace
 
 TEST_CASE("a lock takes the place of the one before in one transaction") {
@@ -104,7 +111,7 @@ TEST_CASE("a network is not there without DHCP and neighbours") {
 
 TEST_CASE("connections from outside get the tunnel's mark, and its own packets "
           "no mark of a connection") {
-  const auto text = marks_text("weft0", {0x5, 51820}, true);
+  const auto text = marks_text(marked(true));
   CHECK(text.starts_with("add table inet weft_marks_weft0\n"));
   const auto outside = chain(text, "outside");
   CHECK(has(outside, "iifname { \"lo\", \"weft0\" } return"));
@@ -117,7 +124,7 @@ TEST_CASE("connections from outside get the tunnel's mark, and its own packets "
 
 TEST_CASE("answers to the tunnel's own packets get its mark, and to its "
           "questions for addresses") {
-  const auto text = marks_text("weft0", {0x5, 51820}, false);
+  const auto text = marks_text(marked(false));
   CHECK(text.find("0x40") == text.npos);
   CHECK(has(chain(text, "outside"),
             "udp dport 51820 fib daddr type local meta mark set 0x5 return"));

@@ -60,7 +60,7 @@ TEST_CASE("a lock that was on trial is swept, another one is not") {
   auto keeper = lock_keeper::open();
   REQUIRE(keeper);
   REQUIRE(keeper->lock(rules));
-  REQUIRE(keeper->set_marks("weft0", {0x5, 51820}, true));
+  REQUIRE(keeper->set_marks(rules_of("weft0")));
   REQUIRE(sweep_tables("weft0"));
   CHECK(is_locked("weft0") == !rules.on_trial);
   CHECK_FALSE(succeeds("nft list table inet weft_marks_weft0 2>/dev/null"));
@@ -74,7 +74,7 @@ TEST_CASE("a lock outlives its keeper, the table of marks does not") {
     auto keeper = lock_keeper::open();
     REQUIRE(keeper);
     REQUIRE(keeper->lock(rules_of("weft0")));
-    REQUIRE(keeper->set_marks("weft0", {0x5, 51820}, true));
+    REQUIRE(keeper->set_marks(rules_of("weft0")));
     run("nft list table inet weft_marks_weft0 >/dev/null");
   }
   CHECK_FALSE(succeeds("nft list table inet weft_marks_weft0 2>/dev/null"));

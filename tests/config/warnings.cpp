@@ -208,3 +208,22 @@ TEST_CASE("A field has the place of its value, or of what is around it") {
   CHECK(place_in(text, "control.ca") == text_place{1, 1});
   CHECK(place_in("", "interface") == text_place{});
 }
+
+TEST_CASE("A lock that lets out everything, or nothing in, is warned of") {
+  const auto locked = [](std::vector<ip_prefix> allowed, bool led) {
+    return warning([&](node_config& config) {
+      config.interface.kill_switch = true;
+      config.interface.kill_switch_allow = std::move(allowed);
+      config.peers[0].default_route = led;
+    });
+  };
+  CHECK(locked({prefix("192.168.0.0/16")}, true).empty());
+  CHECK_THAT(locked({}, false),
+             Contains("interface.kill_switch: ") && Contains("cut off"));
+  CHECK_THAT(locked({prefix("10.0.0.0/8"), prefix("0.0.0.0/0")}, true),
+             Contains("interface.kill_switch_allow[1]: 0.0.0.0/0 lets"));
+  CHECK_THAT(warning([](node_config& config) {
+               config.interface.kill_switch_allow = {prefix("10.0.0.0/8")};
+             }),
+             Contains("without kill_switch"));
+}

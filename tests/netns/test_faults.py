@@ -344,7 +344,7 @@ class NothingLeft(harness.NetnsTest):
     def test_without_memory_the_start_ends_with_a_message(self):
         node, _ = nodes.pair(self, start=False)
         started = 0
-        for megabytes in (12, 40, 50, 60, 70, 80, 90, 120, 250, 800):
+        for megabytes in (20, 40, 50, 60, 70, 80, 90, 120, 250, 800):
             process = node.launch("prlimit", f"--as={megabytes << 20}")
             harness.wait_until(lambda: process.code is not None or "is up" in process.output(), "the start ends")
             if process.code is None:

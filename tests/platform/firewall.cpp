@@ -65,10 +65,16 @@ TEST_CASE("changes of the filter are told, and whose they are") {
   CHECK(monitor->read().empty());
   run("nft add table inet weft_test");
   REQUIRE(await_readable(monitor->descriptor()));
-  CHECK(monitor->read() == std::vector<std::string>{"nft"});
+  auto changes = monitor->read();
+  REQUIRE(changes.size() == 1);
+  CHECK(changes[0].program == "nft");
+  CHECK(changes[0].removed.empty());
   run("nft flush ruleset");
   REQUIRE(await_readable(monitor->descriptor()));
-  CHECK(monitor->read() == std::vector<std::string>{"nft"});
+  changes = monitor->read();
+  REQUIRE(changes.size() == 1);
+  CHECK(changes[0].program == "nft");
+  CHECK(changes[0].removed == std::vector<std::string>{"weft_test"});
 }
 
 TEST_CASE(

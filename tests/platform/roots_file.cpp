@@ -59,5 +59,12 @@ TEST_CASE("A file is root's if nobody else can put another in its place") {
     REQUIRE(::chmod(links.c_str(), 0755) == 0);
     REQUIRE(::chmod(file.c_str(), 0666) == 0);
     CHECK_THAT(objection_to(link), Contains(file));
+    REQUIRE(::chmod(file.c_str(), 0644) == 0);
+
+    const auto first = folder + "/first"; // leads to a link that leads there
+    REQUIRE(::symlink("../links/link", first.c_str()) == 0);
+    CHECK(objection_to(first).empty());
+    REQUIRE(::chmod(links.c_str(), 0777) == 0);
+    CHECK_THAT(objection_to(first), Contains(links));
   }
 }

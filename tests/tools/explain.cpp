@@ -453,8 +453,10 @@ TEST_CASE_METHOD(sound, "Wrong checksums are a hint, with the remedy at the "
   const auto found = judge(facts);
   REQUIRE(found.size() == 1);
   CHECK(found[0].hint);
-  CHECK_THAT(found[0].text,
-             Contains("3 UDP datagrams") && Contains("offloads.udp: off"));
+  CHECK_THAT(found[0].text, Contains("3 UDP datagrams")
+                              && Contains("offloads.udp: off")
+                              && !Contains(facts.peer.name));
+  CHECK(found[0].where == side::between);
 }
 
 TEST_CASE_METHOD(sound, "The text ends with the sentence, and JSON has it") {

@@ -5,6 +5,7 @@
 #include "actors/metrics/start_metrics.hpp"
 #include "actors/overlay/config_files.hpp"
 #include "actors/overlay/start_overlay.hpp"
+#include "config/interface_checks.hpp"
 #include "platform/accounts.hpp"
 #include "platform/clock.hpp"
 #include "platform/epoll.hpp"
@@ -132,6 +133,22 @@ bool tell_lock(const std::string& interface, spdlog::logger& log) {
            "tunnel; 'weft unlock {}' lifts it",
            interface, interface);
   return true;
+}
+
+/// Whether a node before has left the host locked; what else it has left goes.
+bool find_lock(const interface_config& interface, spdlog::logger& log) {
+  if (check_table_name(interface)) // no table can be called so
+    return false;
+  if (const auto swept = sweep_tables(interface.name);
+      !swept && (interface.kill_switch || swept.error().code != EOPNOTSUPP))
+    log.warn("{}", swept.error().message);
+  if (const auto locked = locked_interfaces())
+    for (const auto& name : *locked)
+      if (name != interface.name)
+        log.warn("the lock of {} is on as well: nothing leaves by {}; 'weft "
+                 "unlock {}' lifts it",
+                 name, interface.name, name);
+  return tell_lock(interface.name, log);
 }
 
 /// Nothing, if nobody is to read metrics.
@@ -334,8 +351,7 @@ int run_daemon(daemon_options options, background* parent) {
     overlay.file_digest = options.file_digest;
     kept = recall(options.state_folder, overlay.config.interface.name,
                   overlay.state, *log);
-    std::ignore = sweep_tables(overlay.config.interface.name);
-    overlay.keep_lock = tell_lock(overlay.config.interface.name, *log);
+    overlay.keep_lock = find_lock(overlay.config.interface, *log);
   }
   const auto interface = overlay.config.interface.name;
   auto running = start_overlay(system, std::move(overlay));

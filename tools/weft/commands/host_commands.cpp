@@ -6,8 +6,7 @@
 #include "platform/roots_file.hpp"
 #include "tools/weft/failure.hpp"
 #include "tools/weft/host/host_helper.hpp"
-#include "tools/weft/places/connection.hpp"
-#include "tools/weft/places/requests.hpp"
+#include "tools/weft/places/own_marks.hpp"
 
 #include <cerrno>
 #include <csignal>
@@ -52,16 +51,8 @@ std::string file_of(const host_options& options) {
 
 /// Of the running node, or as its file has it.
 std::uint32_t mark_of(const node_config& config) {
-  connection_options where;
-  where.interface = config.interface.name;
-  where.socket_folder = config.control.socket_folder;
-  where.timeout = 5s;
-  const auto place = find_node(where);
-  if (!place)
-    return config.interface.fwmark;
-  connections all;
-  const auto status = ask_status(all.prepare(*place, where));
-  return status ? status->fwmark : config.interface.fwmark;
+  const auto running = marks_of_running(config);
+  return running ? running->fwmark : config.interface.fwmark;
 }
 
 /// Calls `action` with a helper; the exit code says whether all went well.

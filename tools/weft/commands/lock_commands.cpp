@@ -3,6 +3,7 @@
 #include "actors/host/lock_keeper.hpp"
 #include "actors/overlay/config_files.hpp"
 #include "tools/weft/failure.hpp"
+#include "tools/weft/places/own_marks.hpp"
 #include "tools/weft/view/format.hpp"
 #include "tools/weft/view/json_text.hpp"
 
@@ -62,7 +63,10 @@ int lock_host(const lock_options& options, const streams& io) {
           options, io);
     return exit_fine;
   }
-  if (const auto done = set_lock(interface); !done)
+  std::optional<tunnel_marks> tunnel;
+  if (const auto running = marks_of_running(*config))
+    tunnel = {running->fwmark, running->port};
+  if (const auto done = set_lock(interface, tunnel); !done)
     return report(to_failure(done.error()), options.json, io);
   print({interface.name}, "on",
         printable(interface.name)

@@ -45,6 +45,11 @@ int offloads(const offload_options& options, const node_connection& link,
   }
   offload_config wanted;
   auto read = read_mode(options.tun, "--tun", wanted.tun);
+  if (read && options.tun && wanted.tun == offload_mode::on)
+    read = tl::unexpected(
+      mistake("--tun: nothing about it is doubtful, so that there is no 'on'; "
+              "auto has it used wherever the kernel can",
+              "offloads"));
   if (read)
     read = read_mode(options.udp, "--udp", wanted.udp);
   if (!read)

@@ -1,5 +1,6 @@
 #include "tools/weft/explain/firewall.hpp"
 
+#include "actors/host/lock_keeper.hpp"
 #include "platform/firewall.hpp"
 
 #include <nlohmann/json.hpp>
@@ -137,11 +138,19 @@ firewall_facts read_nftables(std::string_view text, const port_pair& ports) {
   return facts;
 }
 
-firewall_facts ask_nftables(const port_pair& ports) {
+firewall_facts
+ask_nftables(const std::string& interface, const port_pair& ports) {
   auto filter = firewall::open();
   const auto listed
     = filter ? filter->ruleset_as_json() : tl::unexpected(filter.error());
-  return listed ? read_nftables(*listed, ports) : firewall_facts{};
+  auto facts = listed ? read_nftables(*listed, ports) : firewall_facts{};
+  if (const auto locked = locked_interfaces())
+    for (const auto& name : *locked)
+      if (name != interface)
+        facts.refusals.push_back(
+          "the lock of " + name + " lets nothing leave by "
+          + interface + ": run 'weft unlock " + name + "'");
+  return facts;
 }
 
 } // namespace weft

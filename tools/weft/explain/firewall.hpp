@@ -20,7 +20,8 @@ struct port_pair {
 /// no rule above them that may let it pass.
 firewall_facts read_nftables(std::string_view json, const port_pair& ports);
 
-/// The same for this host.
-firewall_facts ask_nftables(const port_pair& ports);
+/// The same for this host, and the locks of others than `interface`.
+firewall_facts
+ask_nftables(const std::string& interface, const port_pair& ports);
 
 } // namespace weft

@@ -79,6 +79,7 @@ look_at_host(const device_status& node, const peer_status& peer) {
       facts.to_allowed.emplace_back(allowed, route_to(host, 0));
   }
   facts.firewall = ask_nftables(
+    node.interface,
     {node.listen_port, peer.endpoint ? peer.endpoint->port : std::uint16_t{0}});
   return facts;
 }

@@ -306,13 +306,12 @@ void look_at_path_mtu(examination& now) {
 void look_at_checksums(examination& now) {
   const auto bad = now.facts.node.bad_checksums;
   if (bad > 0)
-    now.hint(side::there,
+    now.hint(side::between,
              format_count(bad, "UDP datagram")
-               + " came to this host with a wrong checksum since the node was "
-                 "started: if they are "
-               + now.label
-               + "'s and the number rises with its traffic, switch off there "
-                 "what mangles them (offloads.udp: off)");
+               + " came with a wrong checksum while the node's socket lost "
+                 "some: the kernel or the card of a sender, which is not "
+                 "known, mangles what leaves together; there, switch it off "
+                 "(offloads.udp: off)");
 }
 
 } // namespace

@@ -224,7 +224,8 @@ void append_device(const details& below, const device_status& status,
   if (status.bad_checksums > 0)
     below.append("checksums ",
                  {format_count(status.bad_checksums, "UDP datagram")
-                  + " came to this host with a wrong one"});
+                  + " came with a wrong one while the node's socket lost "
+                    "some"});
   if (const auto drops = drop_items(status.drops); !drops.empty())
     below.append("dropped   ", drops);
 }
