@@ -2,6 +2,7 @@
 """Metrics: what is served and how, to curl, to Prometheus, and to clients that are slow or many."""
 
 import base64
+import contextlib
 import json
 import os
 import re
@@ -31,15 +32,20 @@ class MetricsTest(harness.NetnsTest):
         node.rest = f"metrics: {json.dumps({k: v for k, v in settings.items() if v is not None})}\n"
         return node
 
-    def connect(self, node, where=LISTEN):
-        def open_socket():
-            family = socket.AF_UNIX if isinstance(where, str) else socket.AF_INET
-            return socket.socket(family)
-        made = harness.in_namespace(node.home, open_socket)
+    def try_to_connect(self, node, where=LISTEN):
+        family = socket.AF_UNIX if isinstance(where, str) else socket.AF_INET
+        made = harness.in_namespace(node.home, lambda: socket.socket(family))
+        self.addCleanup(made.close)
         made.settimeout(20)
         made.connect(where)
-        self.addCleanup(made.close)
         return made
+
+    def connect(self, node, where=LISTEN):
+        def connection():
+            with contextlib.suppress(ConnectionRefusedError, FileNotFoundError):  # they come after the interface
+                return self.try_to_connect(node, where)
+            return None
+        return harness.wait_until(connection, "metrics are served")
 
     def ask(self, node, request, where=LISTEN):
         """Status line, headers and body of what comes until the end."""
@@ -65,7 +71,7 @@ class Page(MetricsTest):
     def test_nothing_listens_unless_it_is_asked_for(self):
         node = self.node(listen=None).start()
         with self.assertRaises(ConnectionRefusedError):
-            self.connect(node)
+            self.try_to_connect(node)
 
     def test_get_and_head_of_one_path_are_served(self):
         node = self.node().start()
