@@ -22,7 +22,9 @@ bool would_route_too_much(const node_config& config) {
     config.peers.begin(), config.peers.end(), [&](const auto& peer) {
       return std::any_of(peer.allowed_ips.begin(), peer.allowed_ips.end(),
                          [&](const auto& prefix) {
-                           return !cover.covers(prefix);
+                           const bool is_led
+                             = peer.default_route && prefix.length == 0;
+                           return !is_led && !cover.covers(prefix);
                          });
     });
 }

@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace weft {
@@ -42,9 +43,13 @@ public:
   /// A mark for the tunnel's own datagrams (see choose_mark()).
   result<std::uint32_t> find_mark();
 
+  /// How sentences begin that tell of what could not be had.
+  static constexpr std::string_view trouble = "interface: ";
+
   /// Has the host be as in `to` from now on: a sentence for each thing that
-  /// changes.  On failure nothing has changed.  A link that somebody has set
-  /// down is set up again only if `sets_link_up`.
+  /// changes, and for what is not as it should be.  On failure nothing has
+  /// changed.  A link that somebody has set down is set up again only if
+  /// `sets_link_up`.
   result<std::vector<std::string>> change(host_plan to, bool sets_link_up);
 
   /// The same for the MTU alone, whatever else is missing.

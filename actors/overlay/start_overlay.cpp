@@ -80,8 +80,8 @@ take_link(const overlay_options& options, overlay_resources& opened) {
     if (!done)
       return tl::unexpected(done.error());
     for (const auto& note : *done)
-      if (!note.ends_with(" added")) // what is as configured needs no line
-        options.log->warn("{}: {}", opened.interface, note);
+      if (note.starts_with(host_keeper::trouble))
+        options.log->warn("{}", note);
   }
   auto link = link_monitor::open(tun);
   if (!link && tun.interface_index() != 0)

@@ -28,10 +28,8 @@ result<void> check_part(const fs::path& part, bool may_be_sticky) {
   return {};
 }
 
-/// The file, its folder, and those above it.
-result<void> check_parts(const fs::path& file) {
-  if (auto fine = check_part(file, false); !fine)
-    return fine;
+/// The folder of a file, and those above it.
+result<void> check_folders(const fs::path& file) {
   auto folder = file.parent_path();
   auto fine = check_part(folder, false);
   while (fine && folder.has_relative_path()) {
@@ -48,7 +46,7 @@ result<void> check_roots_file(const std::string& path) {
   constexpr int most_links = 40; // as the kernel has it
   auto name = fs::absolute(path).lexically_normal();
   for (int i = 0; i < most_links; ++i) {
-    if (auto fine = check_parts(name); !fine)
+    if (auto fine = check_folders(name); !fine)
       return fine;
     std::error_code failed;
     const auto next = fs::read_symlink(name, failed);
@@ -61,7 +59,9 @@ result<void> check_roots_file(const std::string& path) {
   if (failed)
     return tl::unexpected(
       make_system_error(failed.value(), "Cannot look at " + path));
-  return check_parts(real);
+  if (auto fine = check_part(real, false); !fine)
+    return fine;
+  return check_folders(real);
 }
 
 } // namespace weft
