@@ -281,11 +281,11 @@ host_keeper::change(host_plan to, bool sets_link_up) {
   plan_ = std::move(to);
   shorten(*notes);
   if (refuses_ipv6)
-    notes->emplace_back(
-      "the interface has no IPv6, so none leaves this host: "
-      "set net.ipv6.conf.NAME.disable_ipv6=0, and weft reload");
+    notes->push_back(std::string{trouble}
+                     + "it has no IPv6, so none leaves this host: set "
+                       "net.ipv6.conf.NAME.disable_ipv6=0, and weft reload");
   for (auto& failure : put_back(is_not_link).failures)
-    notes->push_back("interface: " + std::move(failure));
+    notes->push_back(std::string{trouble} + std::move(failure));
   return notes;
 }
 
