@@ -28,11 +28,11 @@ public:
   struct narrow_paths {
     /// Whether it may be said of an endpoint: if not, it takes nobody's place
     /// among those that are told of.  Null: it may be said of any.
-    std::function<bool(const endpoint&)> is_known{};
-    std::function<void(const path_too_narrow&)> tell{}; ///< null: nobody hears
+    std::function<bool(const endpoint&)> is_known;
+    std::function<void(const path_too_narrow&)> tell; ///< null: nobody hears
   };
-  explicit network_errors(narrow_paths narrow = {})
-    : narrow_(std::move(narrow)) {
+  network_errors() = default;
+  explicit network_errors(narrow_paths narrow) : narrow_(std::move(narrow)) {
   }
 
   void set_routes(routes_ptr snapshot) {
