@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include <cstring>
+#include <thread>
 
 using namespace weft;
 using namespace weft::test;
@@ -68,4 +69,16 @@ TEST_CASE("A datagram with a wrong checksum is counted by the host, and as "
   CHECK(receive_all(socket, 1).datagrams.empty());
   CHECK(count_checksum_errors() == before + 1);
   CHECK(socket.lost() == 1);
+}
+
+TEST_CASE("Those of the thread's own network namespace are counted") {
+  if (!can_make_networks())
+    return;
+  std::thread([] {
+    const network_namespace here; // where the process's first thread is not
+    auto socket = open_udp(ip_family::v4);
+    send_mangled(socket.port());
+    CHECK(receive_all(socket, 1).datagrams.empty());
+    CHECK(count_checksum_errors() == 1);
+  }).join();
 }

@@ -1,6 +1,9 @@
 #include "platform/route_mtu.hpp"
 
+#include "tests/platform/forged_icmp.hpp"
 #include "tests/platform/support.hpp"
+
+#include <net/if.h>
 
 using namespace weft;
 using namespace weft::test;
@@ -44,4 +47,43 @@ TEST_CASE("The routes of packets with a mark are asked for") {
   REQUIRE(marked);
   CHECK(plain->find(address("198.51.100.1"))->mtu == 1500);
   CHECK(marked->find(address("198.51.100.1"))->mtu == 1320);
+}
+
+TEST_CASE("What somebody says of a path does not narrow its route") {
+  if (!can_make_networks())
+    return;
+  const network_namespace here;
+  run("ip link add test0 mtu 1500 type veth peer name test1");
+  run("ip link set test0 up && ip link set test1 up");
+  add_address("192.0.2.1/24", "test0");
+  run("ip route add 198.51.100.0/24 via 192.0.2.9");
+  udp_socket::options wanted;
+  wanted.address = address("192.0.2.1");
+  wanted.features.too_big = false; // then the kernel believes it
+  const auto socket = udp_socket::open(wanted);
+  REQUIRE(socket);
+  const auto peer = *parse_endpoint("198.51.100.1:51820");
+  claim_too_big({wanted.address, socket->port()}, peer, 1280);
+  REQUIRE(succeeds("ip route get 198.51.100.1 | grep -q 'mtu 1280'"));
+  auto finder = route_mtu_finder::open(0);
+  REQUIRE(finder);
+  CHECK(finder->find(peer.address)->mtu == 1500);
+}
+
+TEST_CASE("Of a route with several ways the first one's link counts") {
+  if (!can_make_networks())
+    return;
+  const network_namespace here;
+  run("ip link add test0 mtu 1400 type veth peer name test1");
+  run("ip link set test0 up && ip link set test1 mtu 1400 up");
+  add_address("192.0.2.1/24", "test0");
+  add_address("192.0.2.129/25", "test1");
+  run("ip route add 198.51.100.0/24 nexthop via 192.0.2.9 dev test0 "
+      "nexthop via 192.0.2.200 dev test1");
+  auto finder = route_mtu_finder::open(0);
+  REQUIRE(finder);
+  const auto found = finder->find(address("198.51.100.1"));
+  REQUIRE(found);
+  CHECK(found->mtu == 1400);
+  CHECK(found->interface_index == static_cast<int>(::if_nametoindex("test0")));
 }

@@ -1,17 +1,12 @@
 // What the network says of datagrams that were sent, and whom that must not
 // cost anything.
+#include "tests/platform/forged_icmp.hpp"
 #include "tests/platform/support.hpp"
 
-#include <arpa/inet.h>
-#include <netinet/ip.h>
-#include <netinet/ip_icmp.h>
-#include <netinet/udp.h>
 #include <poll.h>
-#include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 
 using namespace weft;
 using namespace weft::test;
@@ -31,47 +26,6 @@ bool await_error(const udp_socket& socket) {
   return ::poll(&entry, 1, 10'000) == 1 && (entry.revents & POLLERR) != 0;
 }
 
-/// Says to whoever sent `datagram` from a port of the loopback link to another
-/// that it was too big.
-void claim_too_big(std::uint16_t from, std::uint16_t to, std::uint16_t mtu,
-                   const_byte_span datagram) {
-  const file_descriptor raw{::socket(AF_INET, SOCK_RAW, IPPROTO_ICMP)};
-  REQUIRE(raw);
-  struct {
-    icmphdr icmp{};
-    iphdr ip{};
-    udphdr udp{};
-    std::array<std::byte, 8> beginning{};
-  } message;
-  message.icmp.type = ICMP_DEST_UNREACH;
-  message.icmp.code = ICMP_FRAG_NEEDED;
-  message.icmp.un.frag.mtu = htons(mtu);
-  message.ip.version = 4;
-  message.ip.ihl = 5;
-  message.ip.ttl = 64;
-  message.ip.protocol = IPPROTO_UDP;
-  message.ip.tot_len = htons(1500);
-  message.ip.saddr = message.ip.daddr = htonl(INADDR_LOOPBACK);
-  message.udp.source = htons(from);
-  message.udp.dest = htons(to);
-  message.udp.len = htons(1480);
-  std::copy_n(datagram.begin(), message.beginning.size(),
-              message.beginning.begin());
-  std::array<std::uint16_t, sizeof message / 2> words{};
-  std::memcpy(words.data(), &message, sizeof message);
-  std::uint32_t sum = 0;
-  for (const auto word : words)
-    sum += word;
-  sum = (sum & 0xffff) + (sum >> 16);
-  message.icmp.checksum = static_cast<std::uint16_t>(~(sum + (sum >> 16)));
-  sockaddr_in here{};
-  here.sin_family = AF_INET;
-  here.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  REQUIRE(::sendto(raw.get(), &message, sizeof message, 0,
-                   reinterpret_cast<const sockaddr*>(&here), sizeof here)
-          == static_cast<ssize_t>(sizeof message));
-}
-
 } // namespace
 
 TEST_CASE("that a datagram was too big is told with what would pass, unless "
@@ -83,7 +37,8 @@ TEST_CASE("that a datagram was too big is told with what would pass, unless "
   auto receiver = open_udp(ip_family::v4);
   const auto datagram = pattern(148, 7);
   std::vector<network_error> errors;
-  claim_too_big(sender.port(), receiver.port(), 1400, datagram);
+  claim_too_big(loopback(sender, ip_family::v4),
+                loopback(receiver, ip_family::v4), 1400, datagram);
   REQUIRE(await_error(sender));
   sender.receive_errors(errors);
   REQUIRE(errors.size() == 1);
@@ -95,7 +50,8 @@ TEST_CASE("that a datagram was too big is told with what would pass, unless "
                    datagram.begin()));
   // It costs no datagram, and no larger one is held back for it.
   const datagrams batch{std::vector<std::size_t>(9, 1452)};
-  claim_too_big(sender.port(), receiver.port(), 1000, datagram);
+  claim_too_big(loopback(sender, ip_family::v4),
+                loopback(receiver, ip_family::v4), 1000, datagram);
   CHECK(
     sender
       .send(batch.buffer(), 0, loopback(receiver, ip_family::v4), std::nullopt)
@@ -106,7 +62,8 @@ TEST_CASE("that a datagram was too big is told with what would pass, unless "
   sender.receive_errors(errors);
   errors.clear();
   sender.use({true, true, false});
-  claim_too_big(sender.port(), receiver.port(), 1400, datagram);
+  claim_too_big(loopback(sender, ip_family::v4),
+                loopback(receiver, ip_family::v4), 1400, datagram);
   sender.receive_errors(errors); // it was dealt with while it was sent
   CHECK(errors.empty());
 }
