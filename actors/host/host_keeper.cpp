@@ -1,6 +1,7 @@
 #include "actors/host/host_keeper.hpp"
 
 #include "platform/ipv6.hpp"
+#include "platform/links.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -343,6 +344,12 @@ void host_keeper::let_go() {
     if (outlives_interface(*need))
       std::ignore = unmake(*need, {});
   plan_.clear();
+}
+
+result<void> sweep_host(const std::string& interface) {
+  if (find_link(interface))
+    return {}; // it is for whoever has it
+  return host_keeper::open(0, interface).map([](const auto&) {});
 }
 
 } // namespace weft

@@ -89,4 +89,8 @@ private:
   host_plan plan_;
 };
 
+/// Removes the rules and routes that a node of that name has left behind that
+/// was killed, unless its interface is there.
+result<void> sweep_host(const std::string& interface);
+
 } // namespace weft

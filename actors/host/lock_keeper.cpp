@@ -1,5 +1,8 @@
 #include "actors/host/lock_keeper.hpp"
 
+#include "actors/host/host_keeper.hpp"
+#include "platform/links.hpp"
+
 #include <algorithm>
 
 namespace weft {
@@ -153,7 +156,13 @@ result<void> lift_lock(const std::string& interface) {
   auto filter = firewall::open();
   if (!filter)
     return tl::unexpected(std::move(filter.error()));
-  return filter->remove(lock_table(interface));
+  if (auto done = filter->remove(lock_table(interface)); !done)
+    return done;
+  if (find_link(interface))
+    return {}; // its node has a use for the rest
+  if (auto done = sweep_tables(interface); !done)
+    return done;
+  return sweep_host(interface);
 }
 
 } // namespace weft

@@ -86,7 +86,8 @@ set_lock(const interface_config& config, std::optional<tunnel_marks> running);
 /// The interfaces that have a lock.
 result<std::vector<std::string>> locked_interfaces();
 
-/// Lifts the lock of an interface, whoever set it.
+/// Lifts the lock of an interface, whoever set it, and removes what else a node
+/// that was killed has left behind and keeps traffic from leaving.
 result<void> lift_lock(const std::string& interface);
 
 } // namespace weft

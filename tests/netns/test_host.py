@@ -218,15 +218,17 @@ class SourceMarks(HostTest):
         self.assertIn("--sysctl net.ipv4.conf.all.src_valid_mark=1", said)
         self.helper("down", self.left.name)
 
-    def test_a_full_tunnel_that_a_reload_turns_on_is_told_what_it_lacks(self):
+    def test_a_full_tunnel_that_a_reload_turns_on_has_it_set_while_it_is_on(self):
         self.left.peers[0]["default_route"] = False
         self.left.start()
-        self.left.peers[0]["default_route"] = True
-        self.left.write()
-        said = self.left.weft("reload", code=None)
-        if "--yes" in said:
+        for is_on in (True, False, True):
+            self.left.peers[0]["default_route"] = is_on
+            self.left.write()
             said = self.left.weft("reload", "--yes")
-        self.assertIn("whose rp_filter is 1, until weftd is restarted", said)
+            self.assertEqual("src_valid_mark of net0 is set" in said, is_on, said)
+            self.assertEqual(self.read("net0"), "1" if is_on else "0")
+        self.left.process.terminate()
+        self.assertEqual(self.read("net0"), "0")
 
 
 class Dns(HostTest):

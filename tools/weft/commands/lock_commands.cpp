@@ -89,6 +89,8 @@ int unlock_host(const lock_options& options, const streams& io) {
     = std::find(locked->begin(), locked->end(), options.name) != locked->end();
   if (!options.all && !is_there) {
     if (locked->empty()) { // so that it may be asked twice
+      if (const auto done = lift_lock(options.name); !done)
+        return report(to_failure(done.error()), options.json, io);
       print({options.name}, "off", "this host has no lock", options, io);
       return exit_fine;
     }
