@@ -3,6 +3,7 @@
 #include "actors/packets/stranger_port.hpp"
 #include "actors/packets/udp_port.hpp"
 #include "tests/actors/support.hpp"
+#include "tests/platform/forged_icmp.hpp"
 #include "tests/platform/support.hpp"
 #include "tests/protocol/support.hpp"
 
@@ -121,6 +122,27 @@ TEST_CASE_METHOD(routed, "Of very many ways that fail in one second some are "
   CHECK(taken().size() == network_errors::max_told);
   errors.send_failed(peer.handle(), {address("192.0.2.2"), 1}, EPERM, now + 1s);
   CHECK(taken().size() == 1);
+}
+
+TEST_CASE_METHOD(routed, "Forged words on endpoints that nobody has do not "
+                         "use up what is told of datagrams that were too big") {
+  if (!can_make_networks())
+    return;
+  const auto known = closed_port();
+  std::vector<endpoint> told;
+  network_errors listening{
+    {[&](const endpoint& where) { return where == known; },
+     [&](const path_too_narrow& said) { told.push_back(said.where); }}};
+  const auto claim = [&](const endpoint& to) {
+    claim_too_big(loopback(socket, ip_family::v4), to, 1400);
+    listening.read(socket, now);
+  };
+  for (std::uint16_t port = 1; port <= network_errors::max_told; ++port)
+    claim({address("198.51.100.1"), port});
+  CHECK(told.empty());
+  claim(known);
+  claim(known); // once a second
+  CHECK(told == std::vector{known});
 }
 
 TEST_CASE_METHOD(routed, "A peer hears of a refused initiation whichever "

@@ -725,6 +725,13 @@ TEST_CASE_METHOD(tunnel, "Who says that a datagram was too big is heard if it "
     CHECK(a.report(home).status.path_mtu == 576);
     CHECK(a.report(home).status.too_big == 2);
   }
+  SECTION("for ten minutes") {
+    home.advance(10min - 1s);
+    CHECK(a.report(home).status.path_mtu == 1400);
+    home.advance(1s);
+    CHECK(a.report(home).status.path_mtu == 0);
+    CHECK(a.report(home).status.too_big == 1);
+  }
   SECTION("until the peer is elsewhere") {
     right.address = endpoint_of("192.0.2.99:7");
     send(b, {udp_packet(2, 1, 10)});

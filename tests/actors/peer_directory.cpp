@@ -182,6 +182,43 @@ TEST_CASE("What another peer has been given is not implied") {
   CHECK(peers.at(slot).implied.empty());
 }
 
+TEST_CASE("What another peer had comes back to the one that all traffic goes "
+          "to") {
+  const std::set both{prefix("0.0.0.0/0"), prefix("::/0")};
+  directory peers;
+  const auto slot = peers.make(gets_all(1));
+  const auto other = peers.make(put(2, {"0.0.0.0/0"}));
+  CHECK(peers.at(slot).allowed == std::set{prefix("::/0")});
+  SECTION("when that gives it away") {
+    auto less = put(2);
+    less.allowed_ips.push_back({prefix("0.0.0.0/0"), true});
+    CHECK(peers.change_allowed_ips(other, less).losers == std::set{other});
+  }
+  SECTION("when that goes") {
+    peers.remove(other);
+  }
+  SECTION("when that is to have nothing") {
+    auto less = put(2);
+    less.replace_allowed_ips = true;
+    peers.change_allowed_ips(other, less);
+  }
+  CHECK(peers.at(slot).allowed == both);
+  CHECK(peers.at(slot).implied == both);
+  CHECK(peers.prefixes().find(prefix("0.0.0.0/0")) == slot);
+}
+
+TEST_CASE("The default route changes hands in either order") {
+  const std::set both{prefix("0.0.0.0/0"), prefix("::/0")};
+  directory peers;
+  const auto slot = peers.make(gets_all(1));
+  const auto next = peers.make(gets_all(2)); // as in one change with the next
+  const auto off = gets_all(1, false);
+  peers.change_keys(slot, off, peer_origin::file);
+  peers.change_allowed_ips(slot, off);
+  CHECK(peers.at(slot).allowed.empty());
+  CHECK(peers.at(next).allowed == both);
+}
+
 TEST_CASE("All traffic goes to one peer only") {
   directory peers;
   peers.make(gets_all(1));
