@@ -142,6 +142,9 @@ TEST_CASE("offloads changes what is named, and leaves the rest") {
         == offload_config{offload_mode::off, offload_mode::on});
   CHECK(offloads({"perhaps", {}}, node.link(), node.io()) == exit_mistaken);
   CHECK_THAT(node.err.str(), Contains("--tun: 'perhaps' is no answer"));
+  CHECK(offloads({"on", {}}, node.link(), node.io()) == exit_mistaken);
+  CHECK_THAT(node.err.str(), Contains("--tun: nothing about it is doubtful")
+                               && Contains("auto"));
   CHECK(node.script->all<set_offloads>().size() == 1);
 }
 
