@@ -86,6 +86,22 @@ std::optional<store_error> mistake_in(const etcd_settings& settings) {
   return std::nullopt;
 }
 
+/// Whether an answer has what was asked for and nothing else, in order; whoever
+/// stands in etcd's place may answer anything.
+bool fits(const etcd::range_request& asked, const etcd::range_answer& answer) {
+  const std::string* last = nullptr;
+  for (const auto& entry : answer.entries) {
+    const bool inside = asked.end.empty()
+                          ? entry.key == asked.key
+                          : entry.key >= asked.key && entry.key < asked.end;
+    if (!inside || (last != nullptr && entry.key <= *last))
+      return false;
+    last = &entry.key;
+  }
+  return answer.entries.size() <= asked.most
+         && (!answer.more || !answer.entries.empty());
+}
+
 class etcd_store final : public directory_store {
 public:
   explicit etcd_store(std::shared_ptr<etcd::access> shared)
@@ -135,12 +151,11 @@ public:
       range.after.empty() ? prefix : entry_key(range.after) + '\0',
       end_of_prefix(prefix), range.at,
       std::clamp<std::size_t>(range.most, 1, largest_store_page)};
-    auto answer
-      = ask(deadline(), range_path, to_json(request), etcd::parse_range);
+    auto answer = ask_range(request);
     // Entries that are as large as they may be: fewer of them.
     while (!answer && answer.error().too_large && request.most > 1) {
       request.most = std::max<std::size_t>(1, request.most / 4);
-      answer = ask(deadline(), range_path, to_json(request), etcd::parse_range);
+      answer = ask_range(request);
     }
     if (!answer)
       return tl::unexpected(std::move(answer.error().error));
@@ -284,9 +299,22 @@ private:
     return std::nullopt;
   }
 
-  store_result<etcd::range_answer> read(const etcd::range_request& request) {
-    auto made
+  etcd::call_result<etcd::range_answer>
+  ask_range(const etcd::range_request& request) {
+    auto answer
       = ask(deadline(), range_path, to_json(request), etcd::parse_range);
+    if (answer && !fits(request, *answer))
+      return tl::unexpected(
+        call_failure{{store_failure::damaged,
+                      "etcd answers with other entries than those that were "
+                      "asked for. Look at what stands before it"},
+                     status::malformed,
+                     false});
+    return answer;
+  }
+
+  store_result<etcd::range_answer> read(const etcd::range_request& request) {
+    auto made = ask_range(request);
     if (!made)
       return tl::unexpected(std::move(made.error().error));
     return std::move(*made);
