@@ -172,16 +172,15 @@ public:
       return tl::unexpected(std::move(*mistake));
     const auto request = bytes_of(change.request);
     const auto until = deadline();
-    bool in_doubt = false;
     while (true) {
       const auto made
         = ask(until, transaction_path, transaction(change, request),
               etcd::parse_transaction);
       if (!made) {
-        note_doubt(request, in_doubt || made.error().in_doubt);
-        return tl::unexpected(in_doubt || made.error().in_doubt
-                                ? in_doubt_about(made.error().error)
-                                : made.error().error);
+        if (!made.error().in_doubt)
+          return tl::unexpected(made.error().error);
+        note_doubt(request);
+        return tl::unexpected(in_doubt_about(made.error().error));
       }
       if (made->succeeded)
         return settled(request, made->head.revision);
@@ -262,7 +261,8 @@ private:
     return client_.now() + shared_->settings.patience;
   }
 
-  /// Calls, reads the answer, and sees to it that revisions only rise.
+  /// Calls, reads the answer, and sees to it that it is of the same history, in
+  /// which revisions only rise.
   template <class Parse>
   auto
   ask(time_point until, const char* path, const std::string& body, Parse parse)
@@ -274,28 +274,34 @@ private:
     if (!answer)
       return tl::unexpected(
         call_failure{error_of(answer.error()), answer.error().code, true});
-    if (auto older = check_time(head_of(*answer)))
-      return tl::unexpected(call_failure{std::move(*older), {}, true});
+    // What another history has done is not in doubt: it is none of ours.
+    if (auto another = check_history(head_of(*answer)))
+      return tl::unexpected(call_failure{std::move(*another), {}, false});
     return std::move(*answer);
   }
 
-  static store_revision head_of(const etcd::header& answer) {
-    return answer.revision;
+  static const etcd::header& head_of(const etcd::header& answer) {
+    return answer;
   }
   template <class T>
-  static store_revision head_of(const T& answer) {
-    return answer.head.revision;
+  static const etcd::header& head_of(const T& answer) {
+    return answer.head;
   }
 
-  std::optional<store_error> check_time(store_revision revision) {
-    if (revision < newest_)
-      return store_error{
-        store_failure::damaged,
-        "etcd is at revision " + std::to_string(revision) + " where it was at "
-          + std::to_string(newest_)
-          + " before: it was restored from a backup. Say so by 'weft network "
-            "recover'"};
-    newest_ = revision;
+  std::optional<store_error> check_history(const etcd::header& head) {
+    const auto restored = [](const std::string& how) {
+      return store_error{store_failure::damaged,
+                         "etcd is " + how
+                           + ": it was restored from a backup. Say so by 'weft "
+                             "network recover'"};
+    };
+    if (cluster_ != 0 && head.cluster != cluster_)
+      return restored("another cluster than before");
+    if (head.revision < newest_)
+      return restored("at revision " + std::to_string(head.revision)
+                      + " where it was at " + std::to_string(newest_)
+                      + " before");
+    newest_ = head.revision;
     return std::nullopt;
   }
 
@@ -339,9 +345,8 @@ private:
     return {true, at};
   }
 
-  void note_doubt(const std::string& request, bool in_doubt) {
-    if (in_doubt
-        && std::find(ours_.begin(), ours_.end(), request) == ours_.end())
+  void note_doubt(const std::string& request) {
+    if (std::find(ours_.begin(), ours_.end(), request) == ours_.end())
       ours_.push_back(request);
   }
 
@@ -397,6 +402,7 @@ private:
       const bool is_fresh = present.value == bytes_of(fresh) + cluster;
       if (holds && (!anew || is_fresh)) {
         std::memcpy(id_.data(), present.value.data(), id_.size());
+        cluster_ = found->head.cluster;
         return {};
       }
       const auto made = ask(
@@ -414,6 +420,7 @@ private:
   std::shared_ptr<etcd::access> shared_;
   client client_;
   store_id id_{};
+  std::uint64_t cluster_ = 0; ///< etcd's; 0: not known yet
   store_revision newest_ = 0; ///< that an answer was at
   store_revision last_ = 0;   ///< of the writer's key
   /// What the writer's key may hold: the last request that had an answer, and

@@ -92,3 +92,26 @@ TEST_CASE("etcd: entries that were not asked for are an error and no entries") {
   CHECK(page({}, true) == damaged);
   CHECK(page({"m/a", "m/b"}, true, "m/b") == damaged); // the page before
 }
+
+TEST_CASE("etcd: another history behind the same endpoints is an error at "
+          "once, for changes as well") {
+  const auto head = [](const char* cluster, const char* revision) {
+    return nlohmann::json{
+      {"header", {{"cluster_id", cluster}, {"revision", revision}}},
+      {"succeeded", true}}
+      .dump();
+  };
+  // A restored cluster that has gone on since, and one that has not.
+  for (const auto& answer : {head("8", "90"), head("7", "39")}) {
+    bool restored = false;
+    false_etcd server([&](const auto& path, const auto& asked) {
+      return restored ? answer : false_etcd::plain_answer(path, asked);
+    });
+    const auto store = open(server);
+    CHECK_FALSE(must(store->get("a")));
+    restored = true;
+    CHECK(failure_of(store->get("a")) == store_failure::damaged);
+    CHECK(failure_of(store->change(put("a", "1", 0)))
+          == store_failure::damaged);
+  }
+}
