@@ -99,6 +99,10 @@ public:
   store_result<void> try_another(time_point until);
   /// All is well with this node.
   void succeeded();
+  /// The last request's token counts no more.
+  void drop_token() {
+    shared_->drop_token(token_);
+  }
 
   http_exchange& exchange() {
     return exchange_;
@@ -132,6 +136,7 @@ private:
 
   std::shared_ptr<access> shared_;
   std::size_t node_ = 0; ///< that the last request went to
+  std::string token_;    ///< that it had; empty: none
   http_exchange exchange_;
   back_off back_off_;
   std::size_t failed_nodes_ = 0; ///< since one succeeded

@@ -112,7 +112,7 @@ watch::line_end watch::take_line(std::string_view line, store_news& news) {
     if (answer.error().code == status::out_of_range)
       return line_end::lost_history;
     if (wants_token(answer.error()))
-      client_.shared()->drop_token(client_.shared()->token());
+      client_.drop_token();
     trouble_ = error_of(answer.error());
     return line_end::failed;
   }
@@ -122,7 +122,7 @@ watch::line_end watch::take_line(std::string_view line, store_news& news) {
     const refusal refused{status::unavailable, answer->reason};
     if (wants_token(refused)
         || answer->reason.find("Unauthenticated") != std::string::npos)
-      client_.shared()->drop_token(client_.shared()->token());
+      client_.drop_token();
     trouble_ = error_of(refused);
     return line_end::failed;
   }
