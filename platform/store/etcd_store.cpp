@@ -2,6 +2,7 @@
 
 #include "platform/store/etcd_client.hpp"
 #include "platform/store/etcd_watch.hpp"
+#include "protocol/base/ip.hpp"
 #include "protocol/base/text.hpp"
 
 #include <algorithm>
@@ -55,8 +56,11 @@ bool is_endpoint(const std::string& text, bool& plain) {
   };
   if (host.empty() || !std::all_of(host.begin(), host.end(), fits))
     return false;
-  return !plain || host == "localhost" || host == "::1"
-         || host.compare(0, 4, "127.") == 0;
+  const auto address = parse_ip_address(host);
+  return !plain || host == "localhost"
+         || (address
+             && (parse_ip_prefix("127.0.0.0/8")->contains(*address)
+                 || address == parse_ip_address("::1")));
 }
 
 std::optional<store_error> mistake_in(const etcd_settings& settings) {
