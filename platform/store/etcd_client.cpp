@@ -242,6 +242,7 @@ client::call(const char* path, const std::string& body, time_point until) {
         true});
     if (!made.refused) {
       succeeded();
+      may_come_late_ = in_doubt;
       return std::move(made.text);
     }
     // Each node may have forgotten it, or it was dropped on the way here.

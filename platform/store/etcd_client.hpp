@@ -90,6 +90,12 @@ public:
   call_result<std::string>
   call(const char* path, const std::string& body, time_point until);
 
+  /// Whether the last call's request was sent before the sending that had the
+  /// answer: then etcd may do it yet.
+  bool may_come_late() const {
+    return may_come_late_;
+  }
+
   /// Begins a request whose answer is a stream, at the present node.
   store_result<void>
   begin_stream(const char* path, std::string body, time_point until);
@@ -137,6 +143,7 @@ private:
   std::shared_ptr<access> shared_;
   std::size_t node_ = 0; ///< that the last request went to
   std::string token_;    ///< that it had; empty: none
+  bool may_come_late_ = false;
   http_exchange exchange_;
   back_off back_off_;
   std::size_t failed_nodes_ = 0; ///< since one succeeded

@@ -191,8 +191,18 @@ public:
       const auto last = made->read.empty() ? store_entry{} : made->read.front();
       if (last.value == request)
         return settled(request, last.changed);
-      if (last.changed == last_)
-        return change_outcome{false, made->head.revision};
+      if (last.changed == last_) {
+        if (!client_.may_come_late())
+          return change_outcome{false, made->head.revision};
+        const auto fenced = fence(until);
+        if (!fenced) {
+          note_doubt(request);
+          return tl::unexpected(in_doubt_about(fenced.error()));
+        }
+        if (*fenced)
+          return change_outcome{false, last_};
+        continue; // something came late, or another process is there
+      }
       if (std::find(ours_.begin(), ours_.end(), last.value) == ours_.end())
         return failed(store_failure::superseded,
                       "Another process writes to etcd as '"
@@ -341,6 +351,22 @@ private:
     made.writes.push_back({writer_key(), request});
     made.otherwise_read = writer_key();
     return to_json(made);
+  }
+
+  /// Changes the writer's key, so that what was sent before is not done any
+  /// more.  False: it has changed otherwise.
+  store_result<bool> fence(time_point until) {
+    request_id name{};
+    shared_->random.fill(name);
+    const auto request = bytes_of(name);
+    note_doubt(request);
+    const auto made = ask(until, transaction_path, transaction({}, request),
+                          etcd::parse_transaction);
+    if (!made)
+      return tl::unexpected(made.error().error);
+    if (made->succeeded)
+      settled(request, made->head.revision);
+    return made->succeeded;
   }
 
   change_outcome settled(const std::string& request, store_revision at) {

@@ -96,9 +96,9 @@ TEST_CASE("etcd: entries that were not asked for are an error and no entries") {
 TEST_CASE("etcd: another history behind the same endpoints is an error at "
           "once, for changes as well") {
   const auto head = [](const char* cluster, const char* revision) {
-    return nlohmann::json{
-      {"header", {{"cluster_id", cluster}, {"revision", revision}}},
-      {"succeeded", true}}
+    return nlohmann::json{{"header",
+                           {{"cluster_id", cluster}, {"revision", revision}}},
+                          {"succeeded", true}}
       .dump();
   };
   // A restored cluster that has gone on since, and one that has not.
@@ -114,4 +114,37 @@ TEST_CASE("etcd: another history behind the same endpoints is an error at "
     CHECK(failure_of(store->change(put("a", "1", 0)))
           == store_failure::damaged);
   }
+}
+
+TEST_CASE(
+  "etcd: what did not hold when it was sent again holds no more when the "
+  "first sending comes late") {
+  std::vector<nlohmann::json> changes;
+  false_etcd server([&](const auto& path, const auto& asked) -> std::string {
+    if (path != "/v3/kv/txn")
+      return false_etcd::plain_answer(path, asked);
+    changes.push_back(asked);
+    if (changes.size() == 1)
+      return {};
+    // Who wrote last is this writer, before; then the condition does not hold.
+    return changes.size() == 2
+             ? R"({"header":{"cluster_id":"7","revision":"41"},"responses":[)"
+               R"({"response_range":{"kvs":[{"key":"dw==","value":"eA==",)"
+               R"("mod_revision":"40"}]}}]})"
+             : R"({"header":{"cluster_id":"7","revision":"42"},)"
+               R"("succeeded":true})";
+  });
+  const auto store = open(server);
+  const auto outcome = must(store->change(put("a", "1", 0)));
+  CHECK_FALSE(outcome.applied);
+  REQUIRE(changes.size() == 3);
+  CHECK(changes[0] == changes[1]);
+  // The third one changes the writer's key, on which they are conditional.
+  const auto& writer = changes[2]["compare"].at(0);
+  CHECK(changes[2]["compare"].size() == 1);
+  CHECK(writer == changes[0]["compare"].at(0));
+  CHECK(changes[2]["success"].size() == 1);
+  CHECK(changes[2]["success"][0]["request_put"]["key"] == writer["key"]);
+  must(store->change(put("b", "1", 0)));
+  CHECK(changes.back()["compare"].at(0)["mod_revision"] == "42");
 }

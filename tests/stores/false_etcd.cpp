@@ -161,6 +161,8 @@ void false_etcd::answer(const file_descriptor& client) {
   if (path == "/v3/watch")
     ++watches_;
   const auto text = answers_(path, nlohmann::json::parse(request.substr(body)));
+  if (text.empty())
+    return;
   write_all(client, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: "
                       + std::to_string(text.size()) + "\r\n\r\n");
   write_all(client, text);

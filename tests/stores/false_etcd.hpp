@@ -18,7 +18,7 @@ namespace weft::test {
 
 class false_etcd {
 public:
-  /// The answer to what is asked for under a path.
+  /// The answer to what is asked for under a path; empty: it hangs up.
   using answers = std::function<std::string(const std::string& path,
                                             const nlohmann::json& asked)>;
 
