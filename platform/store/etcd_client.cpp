@@ -158,8 +158,9 @@ client::request(const char* path, std::string body, std::size_t largest) {
                      "Grpc-Metadata-hasleader: true"},
                     shared_->settings.authority,
                     largest};
-  if (const auto token = shared_->token(); !token.empty())
-    made.headers.push_back("Authorization: " + token);
+  token_ = shared_->token(); // a watch may drop it at any time
+  if (!token_.empty())
+    made.headers.push_back("Authorization: " + token_);
   return made;
 }
 
@@ -228,7 +229,6 @@ client::call(const char* path, const std::string& body, time_point until) {
       authorised.error().in_doubt = in_doubt;
       return tl::unexpected(std::move(authorised.error()));
     }
-    const auto token = shared_->token();
     auto made = try_once(path, body, until);
     if (made.cancelled)
       return tl::unexpected(
@@ -242,12 +242,13 @@ client::call(const char* path, const std::string& body, time_point until) {
         true});
     if (!made.refused) {
       succeeded();
+      may_come_late_ = in_doubt;
       return std::move(made.text);
     }
-    // Each node may have forgotten it.
-    if (!token.empty() && wants_token(*made.refused)
+    // Each node may have forgotten it, or it was dropped on the way here.
+    if (!shared_->settings.user.empty() && wants_token(*made.refused)
         && fresh_tokens++ < shared_->settings.endpoints.size()) {
-      shared_->drop_token(token);
+      drop_token();
       continue;
     }
     const bool later = may_pass(*made.refused);

@@ -90,6 +90,12 @@ public:
   call_result<std::string>
   call(const char* path, const std::string& body, time_point until);
 
+  /// Whether the last call's request was sent before the sending that had the
+  /// answer: then etcd may do it yet.
+  bool may_come_late() const {
+    return may_come_late_;
+  }
+
   /// Begins a request whose answer is a stream, at the present node.
   store_result<void>
   begin_stream(const char* path, std::string body, time_point until);
@@ -99,6 +105,10 @@ public:
   store_result<void> try_another(time_point until);
   /// All is well with this node.
   void succeeded();
+  /// The last request's token counts no more.
+  void drop_token() {
+    shared_->drop_token(token_);
+  }
 
   http_exchange& exchange() {
     return exchange_;
@@ -132,6 +142,8 @@ private:
 
   std::shared_ptr<access> shared_;
   std::size_t node_ = 0; ///< that the last request went to
+  std::string token_;    ///< that it had; empty: none
+  bool may_come_late_ = false;
   http_exchange exchange_;
   back_off back_off_;
   std::size_t failed_nodes_ = 0; ///< since one succeeded

@@ -2,6 +2,7 @@
 
 #include "platform/store/etcd_client.hpp"
 #include "platform/store/etcd_watch.hpp"
+#include "protocol/base/ip.hpp"
 #include "protocol/base/text.hpp"
 
 #include <algorithm>
@@ -55,8 +56,11 @@ bool is_endpoint(const std::string& text, bool& plain) {
   };
   if (host.empty() || !std::all_of(host.begin(), host.end(), fits))
     return false;
-  return !plain || host == "localhost" || host == "::1"
-         || host.compare(0, 4, "127.") == 0;
+  const auto address = parse_ip_address(host);
+  return !plain || host == "localhost"
+         || (address
+             && (parse_ip_prefix("127.0.0.0/8")->contains(*address)
+                 || address == parse_ip_address("::1")));
 }
 
 std::optional<store_error> mistake_in(const etcd_settings& settings) {
@@ -84,6 +88,22 @@ std::optional<store_error> mistake_in(const etcd_settings& settings) {
                    "together with the prefix it must not be longer than "
                    + std::to_string(longest) + " bytes");
   return std::nullopt;
+}
+
+/// Whether an answer has what was asked for and nothing else, in order; whoever
+/// stands in etcd's place may answer anything.
+bool fits(const etcd::range_request& asked, const etcd::range_answer& answer) {
+  const std::string* last = nullptr;
+  for (const auto& entry : answer.entries) {
+    const bool inside = asked.end.empty()
+                          ? entry.key == asked.key
+                          : entry.key >= asked.key && entry.key < asked.end;
+    if (!inside || (last != nullptr && entry.key <= *last))
+      return false;
+    last = &entry.key;
+  }
+  return answer.entries.size() <= asked.most
+         && (!answer.more || !answer.entries.empty());
 }
 
 class etcd_store final : public directory_store {
@@ -135,12 +155,11 @@ public:
       range.after.empty() ? prefix : entry_key(range.after) + '\0',
       end_of_prefix(prefix), range.at,
       std::clamp<std::size_t>(range.most, 1, largest_store_page)};
-    auto answer
-      = ask(deadline(), range_path, to_json(request), etcd::parse_range);
+    auto answer = ask_range(request);
     // Entries that are as large as they may be: fewer of them.
     while (!answer && answer.error().too_large && request.most > 1) {
       request.most = std::max<std::size_t>(1, request.most / 4);
-      answer = ask(deadline(), range_path, to_json(request), etcd::parse_range);
+      answer = ask_range(request);
     }
     if (!answer)
       return tl::unexpected(std::move(answer.error().error));
@@ -157,24 +176,33 @@ public:
       return tl::unexpected(std::move(*mistake));
     const auto request = bytes_of(change.request);
     const auto until = deadline();
-    bool in_doubt = false;
     while (true) {
       const auto made
         = ask(until, transaction_path, transaction(change, request),
               etcd::parse_transaction);
       if (!made) {
-        note_doubt(request, in_doubt || made.error().in_doubt);
-        return tl::unexpected(in_doubt || made.error().in_doubt
-                                ? in_doubt_about(made.error().error)
-                                : made.error().error);
+        if (!made.error().in_doubt)
+          return tl::unexpected(made.error().error);
+        note_doubt(request);
+        return tl::unexpected(in_doubt_about(made.error().error));
       }
       if (made->succeeded)
         return settled(request, made->head.revision);
       const auto last = made->read.empty() ? store_entry{} : made->read.front();
       if (last.value == request)
         return settled(request, last.changed);
-      if (last.changed == last_)
-        return change_outcome{false, made->head.revision};
+      if (last.changed == last_) {
+        if (!client_.may_come_late())
+          return change_outcome{false, made->head.revision};
+        const auto fenced = fence(until);
+        if (!fenced) {
+          note_doubt(request);
+          return tl::unexpected(in_doubt_about(fenced.error()));
+        }
+        if (*fenced)
+          return change_outcome{false, last_};
+        continue; // something came late, or another process is there
+      }
       if (std::find(ours_.begin(), ours_.end(), last.value) == ours_.end())
         return failed(store_failure::superseded,
                       "Another process writes to etcd as '"
@@ -247,7 +275,8 @@ private:
     return client_.now() + shared_->settings.patience;
   }
 
-  /// Calls, reads the answer, and sees to it that revisions only rise.
+  /// Calls, reads the answer, and sees to it that it is of the same history, in
+  /// which revisions only rise.
   template <class Parse>
   auto
   ask(time_point until, const char* path, const std::string& body, Parse parse)
@@ -259,34 +288,53 @@ private:
     if (!answer)
       return tl::unexpected(
         call_failure{error_of(answer.error()), answer.error().code, true});
-    if (auto older = check_time(head_of(*answer)))
-      return tl::unexpected(call_failure{std::move(*older), {}, true});
+    // What another history has done is not in doubt: it is none of ours.
+    if (auto another = check_history(head_of(*answer)))
+      return tl::unexpected(call_failure{std::move(*another), {}, false});
     return std::move(*answer);
   }
 
-  static store_revision head_of(const etcd::header& answer) {
-    return answer.revision;
+  static const etcd::header& head_of(const etcd::header& answer) {
+    return answer;
   }
   template <class T>
-  static store_revision head_of(const T& answer) {
-    return answer.head.revision;
+  static const etcd::header& head_of(const T& answer) {
+    return answer.head;
   }
 
-  std::optional<store_error> check_time(store_revision revision) {
-    if (revision < newest_)
-      return store_error{
-        store_failure::damaged,
-        "etcd is at revision " + std::to_string(revision) + " where it was at "
-          + std::to_string(newest_)
-          + " before: it was restored from a backup. Say so by 'weft network "
-            "recover'"};
-    newest_ = revision;
+  std::optional<store_error> check_history(const etcd::header& head) {
+    const auto restored = [](const std::string& how) {
+      return store_error{store_failure::damaged,
+                         "etcd is " + how
+                           + ": it was restored from a backup. Say so by 'weft "
+                             "network recover'"};
+    };
+    if (cluster_ != 0 && head.cluster != cluster_)
+      return restored("another cluster than before");
+    if (head.revision < newest_)
+      return restored("at revision " + std::to_string(head.revision)
+                      + " where it was at " + std::to_string(newest_)
+                      + " before");
+    newest_ = head.revision;
     return std::nullopt;
   }
 
-  store_result<etcd::range_answer> read(const etcd::range_request& request) {
-    auto made
+  etcd::call_result<etcd::range_answer>
+  ask_range(const etcd::range_request& request) {
+    auto answer
       = ask(deadline(), range_path, to_json(request), etcd::parse_range);
+    if (answer && !fits(request, *answer))
+      return tl::unexpected(
+        call_failure{{store_failure::damaged,
+                      "etcd answers with other entries than those that were "
+                      "asked for. Look at what stands before it"},
+                     status::malformed,
+                     false});
+    return answer;
+  }
+
+  store_result<etcd::range_answer> read(const etcd::range_request& request) {
+    auto made = ask_range(request);
     if (!made)
       return tl::unexpected(std::move(made.error().error));
     return std::move(*made);
@@ -305,15 +353,30 @@ private:
     return to_json(made);
   }
 
+  /// Changes the writer's key, so that what was sent before is not done any
+  /// more.  False: it has changed otherwise.
+  store_result<bool> fence(time_point until) {
+    request_id name{};
+    shared_->random.fill(name);
+    const auto request = bytes_of(name);
+    note_doubt(request);
+    const auto made = ask(until, transaction_path, transaction({}, request),
+                          etcd::parse_transaction);
+    if (!made)
+      return tl::unexpected(made.error().error);
+    if (made->succeeded)
+      settled(request, made->head.revision);
+    return made->succeeded;
+  }
+
   change_outcome settled(const std::string& request, store_revision at) {
     last_ = at;
     ours_ = {request};
     return {true, at};
   }
 
-  void note_doubt(const std::string& request, bool in_doubt) {
-    if (in_doubt
-        && std::find(ours_.begin(), ours_.end(), request) == ours_.end())
+  void note_doubt(const std::string& request) {
+    if (std::find(ours_.begin(), ours_.end(), request) == ours_.end())
       ours_.push_back(request);
   }
 
@@ -369,6 +432,7 @@ private:
       const bool is_fresh = present.value == bytes_of(fresh) + cluster;
       if (holds && (!anew || is_fresh)) {
         std::memcpy(id_.data(), present.value.data(), id_.size());
+        cluster_ = found->head.cluster;
         return {};
       }
       const auto made = ask(
@@ -386,6 +450,7 @@ private:
   std::shared_ptr<etcd::access> shared_;
   client client_;
   store_id id_{};
+  std::uint64_t cluster_ = 0; ///< etcd's; 0: not known yet
   store_revision newest_ = 0; ///< that an answer was at
   store_revision last_ = 0;   ///< of the writer's key
   /// What the writer's key may hold: the last request that had an answer, and

@@ -57,7 +57,11 @@ store_result<void> watch::go_on(time_point until, store_news& news) {
     return tl::unexpected(store_error{store_failure::cancelled,
                                       "The directory's store is being closed"});
   const bool ended = state == http_exchange::progress::ended;
-  switch (take_lines(ended, news)) {
+  const bool cut_off = ended && client_.exchange().was_too_large();
+  auto end = take_lines(ended && !cut_off, news);
+  if (end == line_end::fine && cut_off)
+    end = line_end::lost_history;
+  switch (end) {
     case line_end::lost_history:
       history_lost_ = true;
       return news.events.empty() ? lost() : store_result<void>{};
@@ -67,10 +71,6 @@ store_result<void> watch::go_on(time_point until, store_news& news) {
       break;
   }
   if (ended) {
-    if (client_.exchange().was_too_large()) {
-      history_lost_ = true;
-      return lost();
-    }
     trouble_.message = "etcd: the watch has ended: "
                        + (client_.exchange().problem().empty()
                             ? std::string{"the node has closed it"}
@@ -104,12 +104,15 @@ watch::line_end watch::take_lines(bool ended, store_news& news) {
 }
 
 watch::line_end watch::take_line(std::string_view line, store_news& news) {
+  // It would be as large again from any node; a list comes in pages.
+  if (line.size() > largest_answer)
+    return line_end::lost_history;
   auto answer = parse_watch(line);
   if (!answer) {
     if (answer.error().code == status::out_of_range)
       return line_end::lost_history;
     if (wants_token(answer.error()))
-      client_.shared()->drop_token(client_.shared()->token());
+      client_.drop_token();
     trouble_ = error_of(answer.error());
     return line_end::failed;
   }
@@ -119,7 +122,7 @@ watch::line_end watch::take_line(std::string_view line, store_news& news) {
     const refusal refused{status::unavailable, answer->reason};
     if (wants_token(refused)
         || answer->reason.find("Unauthenticated") != std::string::npos)
-      client_.shared()->drop_token(client_.shared()->token());
+      client_.drop_token();
     trouble_ = error_of(refused);
     return line_end::failed;
   }
@@ -164,9 +167,11 @@ store_result<void> watch::leave(time_point until) {
 }
 
 store_result<void> watch::lost() const {
-  return tl::unexpected(store_error{
-    store_failure::history_lost, "etcd has forgotten what was at revision "
-                                   + std::to_string(next_) + ": list it anew"});
+  return tl::unexpected(store_error{store_failure::history_lost,
+                                    "etcd has forgotten what was at revision "
+                                      + std::to_string(next_)
+                                      + ", or tells more of it than is read at "
+                                        "once: list it anew"});
 }
 
 } // namespace weft::etcd

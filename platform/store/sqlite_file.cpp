@@ -198,6 +198,21 @@ put_in_place(const std::string& from, const std::string& to) {
               O_DIRECTORY);
 }
 
+/// SQLite would bring what such a log says into any file of its name.
+store_result<void> check_no_log(const std::string& path) {
+  for (const auto* suffix : {"-wal", "-journal"}) {
+    const auto log = path + suffix;
+    if (::access(log.c_str(), F_OK) == 0)
+      return failed(store_failure::refused,
+                    log
+                      + " is left of another store, of which it is a part: "
+                        "move it to where that one is");
+    if (errno != ENOENT)
+      return failed(errno, "Cannot look for " + log);
+  }
+  return {};
+}
+
 } // namespace
 
 store_result<file_descriptor> hold_store_folder(const std::string& folder) {
@@ -268,6 +283,8 @@ store_result<sqlite_database> open_backup_file(const std::string& path) {
 store_result<void>
 copy_store_file(const sqlite_database& from, const std::string& path,
                 sqlite_mark mark, const store_id* id) {
+  if (auto checked = check_no_log(path); !checked)
+    return checked;
   const auto partial = path + ".partial";
   for (const auto* left_by_a_crash : {"", "-journal"})
     ::unlink((partial + left_by_a_crash).c_str());

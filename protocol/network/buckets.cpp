@@ -8,13 +8,6 @@ std::size_t bucket_digests::bucket_of(const_byte_span key) {
   return std::to_integer<std::size_t>(sha256({key})[0]);
 }
 
-void bucket_digests::toggle(const_byte_span key, const_byte_span content) {
-  const auto item = sha256({number_bytes(key.size()), key, content});
-  auto& sum = digests_.at(bucket_of(key));
-  for (std::size_t i = 0; i < sum.size(); ++i)
-    sum[i] ^= item[i];
-}
-
 bucket_set bucket_digests::differing(const bucket_digests& other) const {
   bucket_set result;
   for (std::size_t i = 0; i < bucket_count; ++i)
@@ -43,25 +36,48 @@ std::optional<bucket_digests> bucket_digests::read(const_byte_span bytes) {
 
 void bucket_table::put(const byte_vector& key, byte_vector content) {
   erase(key);
-  digests_.toggle(key, content);
-  buckets_.at(bucket_digests::bucket_of(key)).emplace(key, std::move(content));
+  const auto hash = sha256({number_bytes(key.size()), key, content});
+  const auto index = bucket_digests::bucket_of(key);
+  buckets_.at(index).emplace(key, held{std::move(content), hash});
+  changed_.set(index);
   ++size_;
 }
 
 void bucket_table::erase(const byte_vector& key) {
-  auto& bucket = buckets_.at(bucket_digests::bucket_of(key));
-  const auto found = bucket.find(key);
-  if (found == bucket.end())
+  const auto index = bucket_digests::bucket_of(key);
+  if (buckets_.at(index).erase(key) == 0)
     return;
-  digests_.toggle(found->first, found->second);
-  bucket.erase(found);
+  changed_.set(index);
   --size_;
 }
 
 const byte_vector* bucket_table::find(const byte_vector& key) const {
   const auto& bucket = buckets_.at(bucket_digests::bucket_of(key));
   const auto found = bucket.find(key);
-  return found == bucket.end() ? nullptr : &found->second;
+  return found == bucket.end() ? nullptr : &found->second.content;
+}
+
+/// Zeros for an empty one.
+bucket_digests::digest bucket_table::digest_of(const item_map& bucket) {
+  bucket_digests::digest digest{};
+  if (bucket.empty())
+    return digest;
+  byte_vector hashes;
+  hashes.reserve(bucket.size() * sizeof(sha256_digest));
+  for (const auto& [key, item] : bucket)
+    hashes.insert(hashes.end(), item.hash.begin(), item.hash.end());
+  const auto whole = sha256({hashes});
+  std::copy_n(whole.begin(), digest.size(), digest.begin());
+  return digest;
+}
+
+const bucket_digests& bucket_table::digests() const {
+  for (std::size_t i = 0; changed_.any() && i < bucket_count; ++i) {
+    if (changed_[i])
+      digests_.set(i, digest_of(buckets_[i]));
+    changed_.reset(i);
+  }
+  return digests_;
 }
 
 bucket_table::page
@@ -76,7 +92,8 @@ bucket_table::read(const bucket_set& wanted, const place& from) const {
     auto each
       = bucket.upper_bound(index == from.bucket ? from.after : byte_vector{});
     for (; each != bucket.end(); ++each) {
-      const auto& [key, content] = *each;
+      const auto& key = each->first;
+      const auto& content = each->second.content;
       const auto more = key.size() + content.size();
       if (!result.items.empty() && bytes + more > most_page_bytes) {
         result.next

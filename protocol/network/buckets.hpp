@@ -21,9 +21,10 @@ inline constexpr std::size_t most_page_bytes = std::size_t{256} * 1024;
 
 using bucket_set = std::bitset<bucket_count>;
 
-/// The sum of what lies in each bucket.  Two that differ in items differ in it
-/// unless somebody has broken SHA-256; who holds back and lies about it wins
-/// nothing by that beyond holding back.
+/// A hash of what lies in each bucket, in the order of keys.  Two that differ
+/// in items differ in it unless somebody has broken SHA-256 (a sum of items'
+/// hashes could be steered by who has several of them); who holds back and lies
+/// about it wins nothing by that beyond holding back.
 class bucket_digests {
 public:
   static constexpr std::size_t digest_size = 16;
@@ -32,10 +33,9 @@ public:
   /// Which an item is in: the first byte of its key's SHA-256.
   static std::size_t bucket_of(const_byte_span key);
 
-  /// Adds an item, or takes it away when it is there: each as often as it comes
-  /// and goes.
-  void toggle(const_byte_span key, const_byte_span content);
-
+  void set(std::size_t bucket, const digest& value) {
+    digests_.at(bucket) = value;
+  }
   const digest& of(std::size_t bucket) const {
     return digests_.at(bucket);
   }
@@ -61,9 +61,7 @@ public:
   /// nullptr: there is none.
   const byte_vector* find(const byte_vector& key) const;
 
-  const bucket_digests& digests() const {
-    return digests_;
-  }
+  const bucket_digests& digests() const;
   std::size_t size() const {
     return size_;
   }
@@ -89,10 +87,17 @@ public:
   page read(const bucket_set& wanted, const place& from) const;
 
 private:
-  using item_map = std::map<byte_vector, byte_vector>;
+  struct held {
+    byte_vector content;
+    sha256_digest hash; ///< of key and content
+  };
+  using item_map = std::map<byte_vector, held>;
+
+  static bucket_digests::digest digest_of(const item_map& bucket);
 
   std::array<item_map, bucket_count> buckets_;
-  bucket_digests digests_;
+  mutable bucket_digests digests_;
+  mutable bucket_set changed_; ///< since digests_ was made
   std::size_t size_ = 0;
 };
 

@@ -79,6 +79,8 @@ struct member_contents {
 using certificate_contents = std::variant<root_contents, issuer_contents,
                                           directory_contents, member_contents>;
 
+/// How long a member's holds.
+inline constexpr std::chrono::hours certificate_lifetime{24 * 90};
 inline constexpr std::size_t most_groups = 16;
 
 /// `root`, `issuer`, `directory` or `member`

@@ -36,7 +36,8 @@ issuer::begin(const root_contents& root, const issuer_contents& self,
   return journal_chain{}.write({now, journal_begun{root, self}});
 }
 
-accepted<issuer> issuer::from_journal(const_byte_span first_entry) {
+accepted<issuer>
+issuer::from_journal(const_byte_span first_entry, std::size_t list_room) {
   const auto entry = journal_chain{}.read(first_entry);
   if (!entry)
     return tl::unexpected(entry.error());
@@ -48,6 +49,8 @@ accepted<issuer> issuer::from_journal(const_byte_span first_entry) {
     return pass_on(std::move(wrong));
   issuer result(begun->root, begun->issuer);
   result.chain_.append(first_entry);
+  result.last_ = entry->at;
+  result.list_room_ = list_room;
   return result;
 }
 
@@ -63,6 +66,7 @@ tl::expected<void, refused> issuer::take_over(const_byte_span bytes) {
                      + ": " + obstacle->what;
     return tl::unexpected(std::move(*obstacle));
   }
+  go_on_to(entry->at);
   std::visit([&](const auto& each) { apply(each, entry->at); }, entry->event);
   chain_.append(bytes);
   return {};
@@ -181,11 +185,8 @@ decision<revocation_list> issuer::list(network_time now) const {
                        next_revocation_number(list_number_, now),
                        now,
                        {}};
-  for (const auto& [id, member] : members_) {
-    // A certificate that has ended by then lets nobody in by itself.
-    if (member.removed && member.terms.until > now)
-      next.removed.insert(id);
-  }
+  for (const auto& each : removals_)
+    next.removed.insert(each.who);
   const list_issued event{next.number};
   return decide(std::move(next), event, now);
 }
@@ -337,6 +338,10 @@ issuer::find_obstacle(const member_removed& event, network_time) const {
     return make(refusal::unknown_member, "no such member was let in here");
   if (member->removed)
     return make(refusal::revoked, "the member was removed before");
+  if (removals_.size() >= list_room_)
+    return make(refusal::exhausted,
+                "the list of revocations has no room for another member; wait "
+                "until certificates of removed ones have ended");
   return std::nullopt;
 }
 
@@ -356,6 +361,15 @@ issuer::find_obstacle(const epoch_begun& event, network_time) const {
 
 // -- and what it changes -----------------------------------------------------
 
+void issuer::go_on_to(network_time at) {
+  passed_ += std::clamp<std::chrono::seconds>(
+    at - last_, std::chrono::seconds::zero(), longest_journal_step);
+  last_ = at;
+  while (!removals_.empty()
+         && removals_.front().when + certificate_lifetime <= passed_)
+    removals_.pop_front();
+}
+
 void issuer::apply(const journal_begun&, network_time) {
 }
 
@@ -370,7 +384,7 @@ void issuer::apply(const token_withdrawn& event, network_time) {
 void issuer::apply(const member_admitted& event, network_time) {
   const auto& contents = event.terms.contents;
   ++tokens_[event.token].used;
-  members_[contents.id] = {event.terms, event.token, false};
+  members_[contents.id] = {event.terms, event.token};
   remember(event.terms);
   pool_.take(contents.prefixes);
   allocations_ = contents.allocation;
@@ -386,6 +400,7 @@ void issuer::apply(const member_renewed& event, network_time) {
 void issuer::apply(const member_removed& event, network_time at) {
   auto& member = members_[event.id];
   member.removed = true;
+  removals_.push_back({passed_, event.id});
   forget(member.terms);
   pool_.release(member.terms.contents.prefixes, at);
 }

@@ -13,15 +13,18 @@
 #include "protocol/network/journal.hpp"
 #include "protocol/network/revocations.hpp"
 
+#include <deque>
 #include <map>
 #include <optional>
 #include <unordered_map>
 
 namespace weft {
 
-/// How long a certificate holds, and when it may be renewed.
-inline constexpr std::chrono::hours certificate_lifetime{24 * 90};
+/// When a certificate may be renewed.
 inline constexpr std::chrono::hours certificate_renewal_age{24 * 60};
+/// What a journal's entry shows to have passed since the one before it, at
+/// most: a clock that leaps ends no removal.
+inline constexpr std::chrono::hours longest_journal_step{24};
 /// How far clocks of members may be behind the issuer's.
 inline constexpr std::chrono::minutes certificate_head_start{10};
 
@@ -50,8 +53,11 @@ public:
   static accepted<byte_vector>
   begin(const root_contents& root, const issuer_contents& self,
         network_time now);
-  /// With the first entry, which begin() made.
-  static accepted<issuer> from_journal(const_byte_span first_entry);
+  /// With the first entry, which begin() made.  `list_room`: how many a list
+  /// may name.
+  static accepted<issuer>
+  from_journal(const_byte_span first_entry,
+               std::size_t list_room = most_revocations);
 
   /// The next entry of the journal: from disk at the start, or one of those
   /// below.  An entry that the ones before do not allow is refused, and changes
@@ -82,7 +88,8 @@ public:
   accepted<decision<member_id>>
   remove(const member_id& id, network_time now) const;
 
-  /// The next list of revocations, to be signed.
+  /// The next list of revocations, to be signed: with who was removed within a
+  /// certificate's lifetime by the journal, whatever the clock says.
   decision<revocation_list> list(network_time now) const;
 
   /// The next epoch of the preshared secret.
@@ -149,6 +156,7 @@ private:
   void apply(const member_removed& event, network_time at);
   void apply(const list_issued& event, network_time at);
   void apply(const epoch_begun& event, network_time at);
+  void go_on_to(network_time at);
   void remember(const certificate_terms& terms);
   void forget(const certificate_terms& terms);
 
@@ -162,6 +170,14 @@ private:
   std::map<std::string, member_id> names_;
   std::unordered_map<public_key, member_id> keys_;
   std::unordered_map<verifying_key, member_id> certificates_;
+  network_time last_{};           ///< the last entry's
+  std::chrono::seconds passed_{}; ///< since the journal began, at least
+  struct removal {
+    std::chrono::seconds when{}; ///< as passed_ was
+    member_id who;
+  };
+  std::size_t list_room_ = most_revocations;
+  std::deque<removal> removals_; ///< whose certificates may not have ended
   std::uint64_t allocations_ = 0;
   std::uint64_t list_number_ = 0;
   std::uint64_t epoch_ = 0;

@@ -1,6 +1,9 @@
 #include "protocol/network/join_answer.hpp"
 
+#include "protocol/base/text.hpp"
 #include "protocol/network/cbor.hpp"
+
+#include <algorithm>
 
 namespace weft {
 
@@ -44,13 +47,20 @@ join_admission read_admission(cbor::fields& from) {
   return result;
 }
 
+/// As long as it may be, and not cut within a character.
+std::string shortened(const std::string& reason) {
+  auto text = reason.substr(0, longest_reason);
+  text.resize(std::min(text.size(), find_invalid_utf8(text)));
+  return text;
+}
+
 } // namespace
 
 byte_vector encode(const join_answer& answer) {
   auto map = cbor::value::object();
   if (!answer) {
     map["refused"] = std::string{to_string(answer.error().why)};
-    map["reason"] = answer.error().what.substr(0, longest_reason);
+    map["reason"] = shortened(answer.error().what);
     return cbor::write(map);
   }
   auto certificates = cbor::value::array();

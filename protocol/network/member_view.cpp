@@ -166,8 +166,19 @@ accepted<bool> member_view::take_list(const signed_bytes& bytes) {
                   "a newer list of issuer '" + list->issuer + "' is known");
   mark = list->number;
   signed_ = std::max(signed_, list->issued);
+  remember_removed(*list);
   known = std::move(*list);
   return true;
+}
+
+/// As long as a certificate may hold that was made before the list.
+void member_view::remember_removed(const revocation_list& list) {
+  const auto until = std::max(list.issued, now_) + certificate_lifetime;
+  auto& removed = marks_.removed[list.issuer];
+  for (const auto& id : list.removed) {
+    auto& kept = removed[id];
+    kept = std::max(kept, std::min(until, latest_network_time));
+  }
 }
 
 void member_view::set_foreign(std::vector<foreign_peer> peers) {
@@ -176,21 +187,19 @@ void member_view::set_foreign(std::vector<foreign_peer> peers) {
 
 // -- time --------------------------------------------------------------------
 
-/// The latest of the times that may be it, of those that can be believed.
+/// The latest of the times that may be it, of those that can be believed.  What
+/// the clock alone says passes with it, unless it is near what was signed.
 void member_view::judge_time(network_time clock) {
-  std::array candidates{clock, signed_};
-  std::sort(candidates.begin(), candidates.end(), std::greater<>());
-  clock_suspect_ = false;
-  for (const auto candidate : candidates) {
-    if (ends_most(candidate)) {
-      clock_suspect_ = true;
-      continue;
-    }
-    floor_.raise(candidate);
-    break;
-  }
-  now_ = floor_.floor();
-  marks_.floor = now_;
+  const bool clock_counts = !ends_most(clock);
+  const bool signed_counts
+    = (clock_counts && signed_ <= clock) || !ends_most(signed_);
+  if (signed_counts)
+    floor_.raise(clock_counts
+                   ? std::max(signed_, std::min(clock, signed_ + clock_lead))
+                   : signed_);
+  now_ = clock_counts ? floor_.at(clock) : floor_.floor();
+  clock_suspect_ = !clock_counts || !signed_counts;
+  marks_.floor = floor_.floor();
 }
 
 /// Whether this node's certificate and most others, which have not ended by the
@@ -224,8 +233,12 @@ network_time member_view::end_of(const known_member& who) const {
 // -- who is a peer -----------------------------------------------------------
 
 bool member_view::is_revoked(const known_member& who) const {
+  const auto& id = who.certificate.contents.id;
   const auto& list = issuers_.at(who.certificate.issuer).list;
-  return list && list->removed.count(who.certificate.contents.id) != 0;
+  if (list && list->removed.count(id) != 0)
+    return true;
+  const auto removed = marks_.removed.find(who.certificate.issuer);
+  return removed != marks_.removed.end() && removed->second.count(id) != 0;
 }
 
 /// Why a member does not count, whatever others have.
@@ -344,12 +357,16 @@ std::vector<peer_change> member_view::replace_peers(peer_map next) {
 /// What ended so long ago that nothing of it could come back.
 void member_view::forget_ended() {
   for (auto each = members_.begin(); each != members_.end();) {
-    const bool is_over
-      = each->first != settings_.self && end_of(each->second) + memory <= now_;
+    const bool is_over = each->first != settings_.self
+                         && end_of(each->second) + memory <= floor_.floor();
     if (is_over)
       marks_.members.erase(each->first);
     each = is_over ? members_.erase(each) : std::next(each);
   }
+  for (auto& [issuer, removed] : marks_.removed)
+    std::erase_if(removed, [&](const auto& each) {
+      return each.second <= floor_.floor();
+    });
 }
 
 std::vector<peer_change> member_view::update(network_time clock) {

@@ -95,6 +95,10 @@ struct view_marks {
   };
   network_time floor{};
   std::map<std::string, std::uint64_t> lists; ///< numbers, by issuer
+  /// Whom lists have named, by issuer, and until when it is remembered: a later
+  /// list without a member, by an issuer whose clock is wrong, lets it in no
+  /// more.
+  std::map<std::string, std::map<member_id, network_time>> removed{};
   std::map<member_id, of_member> members;
 };
 
@@ -104,6 +108,9 @@ public:
   static constexpr std::chrono::hours notice{24 * 14};
   /// How long after its end a member is remembered.
   static constexpr std::chrono::hours memory{24 * 90};
+  /// How far beyond signed times the clock alone may raise the floor, which
+  /// would stay when the clock is put right.
+  static constexpr std::chrono::hours clock_lead{24};
   static constexpr std::size_t most_members = 65'536;
 
   struct settings {
@@ -183,6 +190,7 @@ private:
   accepted<bool> take_list(const signed_bytes& list);
 
   void judge_time(network_time clock);
+  void remember_removed(const revocation_list& list);
   void forget_ended();
   bool ends_most(network_time at) const;
   network_time end_of(const known_member& who) const;

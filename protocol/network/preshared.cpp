@@ -107,34 +107,33 @@ derive_preshared_key(const network_secret& secret, const network_id& network,
 }
 
 bool preshared_epochs::add(epoch_secret next, network_time now) {
-  if (newest_ && next.epoch <= newest_->epoch)
+  if (next.epoch <= newest())
     return false;
-  former_ = std::move(newest_);
-  former_until_ = now + overlap;
-  newest_ = std::move(next);
+  if (!held_.empty())
+    held_.front().until = now + overlap;
+  held_.insert(held_.begin(), {std::move(next)});
+  if (held_.size() > most)
+    held_.pop_back();
   return true;
 }
 
 void preshared_epochs::retire(network_time now) {
-  if (former_ && now >= former_until_)
-    former_.reset();
+  std::erase_if(held_, [&](const held& each) { return now >= each.until; });
 }
 
 std::vector<std::uint64_t> preshared_epochs::to_try() const {
   std::vector<std::uint64_t> epochs;
-  for (const auto* each : {&newest_, &former_}) {
-    if (*each)
-      epochs.push_back((*each)->epoch);
-  }
+  for (const auto& each : held_)
+    epochs.push_back(each.of.epoch);
   return epochs;
 }
 
 std::optional<preshared_key>
 preshared_epochs::key_of(std::uint64_t epoch, const network_id& network,
                          const public_key& self, const public_key& peer) const {
-  for (const auto* each : {&newest_, &former_}) {
-    if (*each && (*each)->epoch == epoch)
-      return derive_preshared_key((*each)->secret, network, epoch, self, peer);
+  for (const auto& each : held_) {
+    if (each.of.epoch == epoch)
+      return derive_preshared_key(each.of.secret, network, epoch, self, peer);
   }
   return std::nullopt;
 }

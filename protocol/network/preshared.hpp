@@ -29,14 +29,17 @@ struct epoch_secret {
   network_secret secret;
 };
 
-/// The secrets that a member has: the newest one and, for a day, the one before
-/// it, so that an epoch reaches everybody without a lost packet.
+/// The secrets that a member has: the newest one and, for a day after the next
+/// one came, each before it, so that an epoch reaches everybody without a lost
+/// packet, however soon another one follows.
 ///
 /// The responder uses the epoch that the initiator's record names; the
-/// initiator tries both.
+/// initiator tries all.
 class preshared_epochs {
 public:
   static constexpr std::chrono::hours overlap{24};
+  /// Of more within a day the oldest ones go before their time.
+  static constexpr std::size_t most = 8;
 
   /// Takes over a newer one.  False: it is not newer.
   bool add(epoch_secret next, network_time now);
@@ -44,11 +47,11 @@ public:
   void retire(network_time now);
 
   bool empty() const {
-    return !newest_;
+    return held_.empty();
   }
   /// 0: none.
   std::uint64_t newest() const {
-    return newest_ ? newest_->epoch : 0;
+    return held_.empty() ? 0 : held_.front().of.epoch;
   }
   /// In the order in which an initiator tries them.
   std::vector<std::uint64_t> to_try() const;
@@ -58,9 +61,11 @@ public:
          const public_key& peer) const;
 
 private:
-  std::optional<epoch_secret> newest_;
-  std::optional<epoch_secret> former_;
-  network_time former_until_{};
+  struct held {
+    epoch_secret of;
+    network_time until = network_time::max(); ///< the newest one's
+  };
+  std::vector<held> held_; ///< newest first
 };
 
 /// An epoch's secret as it may lie in a store.

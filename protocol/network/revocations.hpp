@@ -15,7 +15,7 @@ struct revocation_list {
   std::string issuer;          ///< its name
   std::uint64_t number = 0;    ///< rises with each list
   network_time issued{};       ///< its age shows whether a directory holds back
-  std::set<member_id> removed; ///< whose certificates have not ended by then
+  std::set<member_id> removed; ///< whose certificates may not have ended
 
   bool operator==(const revocation_list&) const = default;
 };

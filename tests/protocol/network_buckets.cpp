@@ -76,6 +76,28 @@ TEST_CASE("What differs shows in its bucket, and only there") {
   CHECK(table.digests().differing(table.digests()).none());
 }
 
+TEST_CASE("A bucket's digest is no sum that its items' owners could steer") {
+  std::vector<std::uint64_t> together; // in one bucket
+  for (std::uint64_t i = 0; together.size() < 2; ++i) {
+    if (bucket_digests::bucket_of(key_of(i)) == 7)
+      together.push_back(i);
+  }
+  bucket_table first;
+  bucket_table second;
+  bucket_table both;
+  const auto put = [](bucket_table& table, std::uint64_t number) {
+    table.put(key_of(number), byte_vector(10));
+  };
+  put(first, together[0]);
+  put(second, together[1]);
+  put(both, together[0]);
+  put(both, together[1]);
+  auto sum = first.digests().of(7);
+  for (std::size_t i = 0; i < sum.size(); ++i)
+    sum[i] ^= second.digests().of(7)[i];
+  CHECK(sum != both.digests().of(7));
+}
+
 TEST_CASE("Differing buckets travel in pages until both hold the same") {
   const auto table = some_table(2'000, 1'000);
   bucket_table other = some_table(500, 1'000);

@@ -248,7 +248,7 @@ TEST_CASE("Certificates are renewed from day 60 on, and when keys change") {
         == refusal::revoked);
 }
 
-TEST_CASE("Who is removed stands in each list until its certificate ends") {
+TEST_CASE("Who is removed stands in each list as long as a certificate holds") {
   office here;
   const auto terms = here.admit(here.request(here.invite(), "a"));
   CHECK(here.keep(here.who->list(here.now)).removed.empty());
@@ -262,10 +262,55 @@ TEST_CASE("Who is removed stands in each list until its certificate ends") {
   CHECK(list.issued == here.now);
   const auto next = here.keep(here.who->list(here.now));
   CHECK(next.number == list.number + 1);
-  here.now = terms.until;
+  for (int day = 0; day < 90; ++day) {
+    CHECK(here.keep(here.who->list(here.now)).removed.size() == 1);
+    here.now += 24h;
+  }
+  here.keep(here.who->list(here.now));
+  CHECK(here.now > terms.until);
   CHECK(here.keep(here.who->list(here.now)).removed.empty());
   CHECK(here.who->remove(member_id{}, here.now).error().why
         == refusal::unknown_member);
+}
+
+TEST_CASE("A clock that leaps takes nobody out of the lists") {
+  office here;
+  const auto id = here.admit(here.request(here.invite(), "a")).contents.id;
+  here.remove(id);
+  for (const auto leap : {24h * 365 * 70, -24h * 365 * 100, 24h * 365 * 60}) {
+    here.now += leap;
+    for (int i = 0; i < 48; ++i) {
+      here.now += 1h;
+      CHECK(here.keep(here.who->list(here.now)).removed == std::set{id});
+    }
+  }
+  CHECK(here.restarted()->list(here.now).answer.removed == std::set{id});
+}
+
+TEST_CASE("Nobody is removed whom the list has no room for") {
+  office here;
+  here.who.emplace(issuer::from_journal(here.journal.front(), 2).value());
+  const auto token = here.invite(3);
+  std::vector<member_id> ids;
+  for (const auto* name : {"a", "b", "c"})
+    ids.push_back(here.admit(here.request(token, name)).contents.id);
+  here.remove(ids[0]);
+  here.remove(ids[1]);
+  CHECK(here.who->remove(ids[2], here.now).error().why == refusal::exhausted);
+  for (int day = 0; day < 90; ++day) {
+    here.now += 24h;
+    here.keep(here.who->list(here.now));
+  }
+  here.remove(ids[2]);
+  CHECK(here.keep(here.who->list(here.now)).removed == std::set{ids[2]});
+}
+
+TEST_CASE("A list with as many as it has room for is read") {
+  deterministic_random random(9);
+  revocation_list list{some_root().network, "first", 17, noon, {}};
+  while (list.removed.size() < most_revocations)
+    list.removed.insert(member_id::draw(random));
+  CHECK(read_revocation_list(encode(list)) == list);
 }
 
 TEST_CASE("Epochs follow each other") {

@@ -151,6 +151,11 @@ TEST_CASE("Who asked hears its certificate, or why there is none") {
   admission.certificates.assign(1, {});
   CHECK(is_none(admission));
   CHECK_FALSE(read_join_answer({}));
+  // A reason is cut where it may be.
+  const std::string letters(511, 'a');
+  const auto cut = read_join_answer(encode(
+    join_answer(tl::unexpected(refused{refusal::taken, letters + "\u00e9"}))));
+  CHECK(cut.value().error().what == letters);
   // {"refused": "moon", "reason": "x"}, as a newer issuer might say.
   const auto read
     = read_join_answer(unhex("a26772656675736564646d6f6f6e66726561736f6e6178"));

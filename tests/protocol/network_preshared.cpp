@@ -65,6 +65,28 @@ TEST_CASE("A new epoch stands beside the one before it for a day") {
   CHECK(epochs.key_of(5, network, a, b));
 }
 
+TEST_CASE("Of several epochs within a day each stands for a day after the next "
+          "one came") {
+  preshared_epochs epochs;
+  epochs.add(some_secret(1), noon);
+  epochs.add(some_secret(2), noon + 1h);
+  epochs.add(some_secret(3), noon + 2h);
+  CHECK(epochs.to_try() == std::vector<std::uint64_t>{3, 2, 1});
+  CHECK(epochs.key_of(1, network, a, b)
+        == derive_preshared_key(some_secret(1).secret, network, 1, a, b));
+  epochs.retire(noon + 25h - 1s);
+  CHECK(epochs.to_try().size() == 3);
+  epochs.retire(noon + 25h);
+  CHECK(epochs.to_try() == std::vector<std::uint64_t>{3, 2});
+  epochs.retire(noon + 26h);
+  CHECK(epochs.to_try() == std::vector<std::uint64_t>{3});
+
+  for (std::uint64_t epoch = 4; epoch < 20; ++epoch)
+    epochs.add(some_secret(epoch), noon + 26h);
+  CHECK(epochs.to_try()
+        == std::vector<std::uint64_t>{19, 18, 17, 16, 15, 14, 13, 12});
+}
+
 TEST_CASE("A secret lies in a store only sealed") {
   deterministic_random random(9);
   const auto former = some_secret(1);

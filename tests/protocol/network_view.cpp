@@ -172,6 +172,44 @@ TEST_CASE(
   CHECK(one.update().empty());
 }
 
+TEST_CASE(
+  "Who is removed stays so when an issuer whose clock is ahead leaves it "
+  "out of its lists") {
+  const network_time in_2100{std::chrono::seconds(4'102'444'800)};
+  member_one one;
+  const auto certificate = one.network.certificate(2);
+  one.add(certificate);
+  one.add(one.network.certificate(3));
+  one.view.add_list(one.network.list(2, {some_member(2).id})).value();
+  CHECK(one.update() == "+member-3");
+  one.view.add_list(one.network.list(3, {}, in_2100)).value();
+  CHECK(one.update(noon + 1h).empty());
+  CHECK(one.why_not(2) == "revoked");
+
+  // Nor across a restart that has lost everything but the marks.
+  auto again = view_of(1, one.network, one.view.kept());
+  again.add_list(one.network.list(4, {}, in_2100)).value();
+  for (std::uint64_t i : {1u, 2u, 3u})
+    again.add_certificate(one.network.certificate(i)).value();
+  CHECK(describe(again.update(noon + 1h), again) == "+member-3");
+  CHECK(again.members().at(some_member(2).id).refusal->why == refusal::revoked);
+
+  // It is remembered as long as its certificate could hold.
+  CHECK(one.view.kept().removed.at("first").size() == 1);
+  auto later = member_one();
+  later.view.add_list(later.network.list(2, {some_member(2).id})).value();
+  later.view.add_list(later.network.list(3, {}, noon + a_day * 89)).value();
+  later.update(noon + a_day * 89);
+  CHECK(later.view.kept().removed.at("first").size() == 1);
+  auto renewed = later.network.certificate(1);
+  renewed.contents.generation = 2;
+  renewed.until = noon + a_day * 150;
+  later.add(renewed);
+  later.view.add_list(later.network.list(4, {}, noon + a_day * 91)).value();
+  later.update(noon + a_day * 91);
+  CHECK(later.view.kept().removed.at("first").empty());
+}
+
 TEST_CASE("A node that was removed has no peers") {
   member_one one;
   one.add(one.network.certificate(2));
@@ -318,6 +356,7 @@ TEST_CASE("A peer is dropped when its certificate or its issuer's ends, which "
   CHECK(one.view.take_notices() == std::vector{some_member(2).id});
   CHECK(one.view.take_notices().empty());
   CHECK(one.update(early.until - 1s).empty());
+  one.view.add_list(one.network.list(2, {}, early.until)).value();
   CHECK(one.update(early.until) == "-member-2");
   CHECK(one.why_not(2) == "expired");
   CHECK(one.add(early) == "known");
@@ -338,6 +377,7 @@ TEST_CASE("What ended long ago is forgotten, and does not come back") {
   }
   one.update(noon + a_day);
   CHECK(one.view.members().size() == 4);
+  one.view.add_list(one.network.list(2, {}, noon + a_day * 91)).value();
   one.update(noon + a_day * 91);
   CHECK(one.view.members().size() == 3);
   CHECK(one.view.kept().members.count(some_member(2).id) == 0);
@@ -374,6 +414,22 @@ TEST_CASE("With clocks in 1970 and in 2100 peers stay") {
     again.add_certificate(one.network.certificate(i)).value();
   CHECK(describe(again.update(in_2100), again) == "+member-2 +member-3");
   CHECK(again.clock_suspect());
+}
+
+TEST_CASE("A clock that was ahead once is believed only as long as it is") {
+  member_one one;
+  auto renewed = one.network.certificate(1);
+  renewed.contents.generation = 2;
+  renewed.until = noon + a_day * 120;
+  one.add(renewed);
+  for (std::uint64_t i : {2u, 3u, 4u})
+    one.add(one.network.certificate(i));
+  CHECK(one.update() == "+member-2 +member-3 +member-4");
+  CHECK(one.update(noon + a_day * 100) == "-member-2 -member-3 -member-4");
+  CHECK(one.view.now() == noon + a_day * 100);
+  CHECK(one.view.kept().floor == noon + member_view::clock_lead);
+  CHECK(one.update(noon + a_day * 2) == "+member-2 +member-3 +member-4");
+  CHECK(one.view.now() == noon + a_day * 2);
 }
 
 TEST_CASE("A clock that ends few certificates is believed, and so is one that "
@@ -416,9 +472,11 @@ TEST_CASE("Members that know the same have the same peers, in whatever order "
       view.add_record(network.record(i, {1, i}, "192.0.2.1:1"));
     });
   }
+  std::set<member_id> removed;
   for (const std::uint64_t number : {1u, 2u, 3u}) {
-    news.emplace_back([&network, number](auto& view) {
-      view.add_list(network.list(number, {some_member(number + 1).id}));
+    removed.insert(some_member(number + 1).id);
+    news.emplace_back([&network, number, removed](auto& view) {
+      view.add_list(network.list(number, removed));
     });
   }
   std::optional<std::map<member_id, network_peer>> agreed;

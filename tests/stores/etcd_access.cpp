@@ -96,7 +96,8 @@ TEST_CASE("etcd: endpoints without TLS are for this host alone") {
        {"http://10.0.0.1:2379", "http://127.0.0.1", "127.0.0.1:2379",
         "ftp://127.0.0.1:1", "http://a@127.0.0.1:1", "http://127.0.0.1:1/x",
         "http://127.0.0.1:123456", "https://10.0.0.1:2379" /* no authority */,
-        "http://localhost.example:1", "http://127.0.0.1\n:1", ""})
+        "http://localhost.example:1", "http://127.example:1",
+        "http://127.0.0.1.example:1", "http://127.0.0.1\n:1", ""})
     CHECK(failure_of(endpoint) == wrong);
   CHECK(failure_of("http://127.0.0.1:1") == store_failure::unavailable);
   CHECK(failure_of("http://[::1]:1") == store_failure::unavailable);

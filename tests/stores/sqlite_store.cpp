@@ -300,6 +300,37 @@ TEST_CASE("a backup of a SQLite store is opened by recovery only, which begins "
     CHECK_THAT(left.path().string(), !Contains(".partial"));
 }
 
+TEST_CASE("a backup is not restored beside the log of another SQLite store, "
+          "which would be brought into it") {
+  const temporary_folder folder;
+  const auto path = folder.path() + "/store";
+  const auto backup = folder.path() + "/backup.sqlite";
+  const auto file = path + "/directory.sqlite";
+  const auto log = file + "-wal";
+  const auto kept = folder.path() + "/kept";
+  auto store = open(path);
+  const auto at = make(*store, put("a", "1", 0));
+  must(store->back_up(backup));
+  make(*store, put("a", "2", at));
+  const auto id = store->id();
+  std::filesystem::copy_file(log, kept); // what a crash leaves
+  store.reset();
+  std::filesystem::remove(file);
+  for (const auto* suffix : {"-wal", "-journal"}) {
+    std::filesystem::copy_file(kept, file + suffix);
+    const auto refused = recover_sqlite_store(backup, path, real_random());
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().failure == store_failure::refused);
+    CHECK_THAT(refused.error().message, Contains(file + suffix));
+    CHECK_FALSE(std::filesystem::exists(file));
+    std::filesystem::remove(file + suffix);
+  }
+  must(recover_sqlite_store(backup, path, real_random()));
+  store = open(path);
+  CHECK(store->id() != id);
+  CHECK(must(store->get("a"))->value == "1");
+}
+
 TEST_CASE("a SQLite store's presence ends when it is not kept") {
   class hand_clock final : public time_source {
   public:
