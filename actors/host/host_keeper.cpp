@@ -340,9 +340,10 @@ result<std::vector<host_item>> host_keeper::compare() {
 }
 
 void host_keeper::let_go() {
-  for (auto need = plan_.rbegin(); need != plan_.rend(); ++need)
-    if (outlives_interface(*need))
-      std::ignore = unmake(*need, {});
+  std::ranges::reverse(plan_);
+  for (const auto& need : plan_)
+    if (outlives_interface(need))
+      std::ignore = unmake(need, {});
   plan_.clear();
 }
 

@@ -20,8 +20,8 @@ public:
 
 private:
   struct entry {
-    time_point when;
-    std::uint32_t slot;
+    time_point when{};
+    std::uint32_t slot = 0;
     bool operator>(const entry& other) const {
       return when > other.when;
     }

@@ -84,13 +84,7 @@ overlay::behavior_type overlay::make_behavior() {
       keys.shared = derive_public_key(keys.secret);
       return keys;
     },
-    [this](const set_log_level& asked) -> caf::result<void> {
-      options_.config.log.level = asked.level;
-      options_.log->set_level(to_spdlog(asked.level));
-      if (trial_)
-        trial_->log_level_set = true;
-      return caf::unit;
-    },
+    [this](const set_log_level& asked) { return change_level(asked.level); },
     [this](const subscribe& asked) { return delegate(events_, asked); },
     [this](const unsubscribe& asked) { return delegate(events_, asked); },
     [this](const interface_lost& lost) { interface_ended(lost.reason); },

@@ -85,9 +85,11 @@ private:
   /// A sentence for each thing that has changed.
   using host_answer = std::function<void(result<std::vector<std::string>>)>;
   /// Has the host be as `to` asks for; on failure nothing has changed.
-  void set_host(device_settings to, bool sets_link_up, host_answer answer);
+  void set_host(const device_settings& to, bool sets_link_up,
+                const host_answer& answer);
   /// Has all sockets bear a mark, and goes on.
-  void bear_mark(std::uint32_t mark, std::function<void(caf::error)> go_on);
+  void
+  bear_mark(std::uint32_t mark, const std::function<void(caf::error)>& go_on);
   void note_mark(std::uint32_t mark);
   /// Whether datagrams to an address would go into this very tunnel.
   std::function<bool(const ip_address&)> own_tunnel_probe() const;
@@ -159,6 +161,7 @@ private:
   caf::result<config_changes> schedule(waiting_change change);
   caf::result<node_configuration> configuration(const get_configuration& asked);
   caf::result<void> expect(const expect_file& asked);
+  caf::result<void> change_level(log_level level);
   caf::result<config_changes> reset(const reset_peer& asked);
   void enqueue_change(waiting_change change);
   void tell_event(event_kind kind, std::string reason);
@@ -297,6 +300,7 @@ private:
 
   caf::result<device_status> status(const report_request& request);
   void start_reports();
+  void begin_report(report_round& round);
   void collect_report(const round_ptr& round);
   void finish_report(const round_ptr& round, const caf::message& answer);
   device_status own_status(bool secrets);

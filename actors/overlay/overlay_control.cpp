@@ -1,5 +1,6 @@
 // What an overlay is asked to change, by whoever it may be.  Changes wait for
 // those before them; overlay_changes.cpp makes them.
+#include "actors/overlay/log_level.hpp"
 #include "actors/overlay/overlay.hpp"
 #include "config/difference.hpp"
 #include "config/validate.hpp"
@@ -166,6 +167,14 @@ caf::result<void> overlay::expect(const expect_file& asked) {
     return on_trial();
   options_.file_digest = asked.now;
   expected_digest_ = asked.next;
+  return caf::unit;
+}
+
+caf::result<void> overlay::change_level(log_level level) {
+  options_.config.log.level = level;
+  options_.log->set_level(to_spdlog(level));
+  if (trial_)
+    trial_->log_level_set = true;
   return caf::unit;
 }
 

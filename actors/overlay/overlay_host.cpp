@@ -94,7 +94,7 @@ std::function<bool(const ip_address&)> overlay::own_tunnel_probe() const {
 }
 
 void overlay::bear_mark(std::uint32_t mark,
-                        std::function<void(caf::error)> go_on) {
+                        const std::function<void(caf::error)>& go_on) {
   if (mark == fwmark_)
     return go_on({});
   auto here = options_.config.interface.listen;
@@ -108,8 +108,8 @@ void overlay::bear_mark(std::uint32_t mark,
     go_on);
 }
 
-void overlay::set_host(device_settings to, bool sets_link_up,
-                       host_answer answer) {
+void overlay::set_host(const device_settings& to, bool sets_link_up,
+                       const host_answer& answer) {
   const auto mark = mark_for(to);
   if (!mark)
     return answer(tl::unexpected(mark.error()));
@@ -207,7 +207,7 @@ void overlay::follow_peers() {
         to.networks = networks_of(to.interface, known.peers);
         if (to.networks == networks_)
           return finish_change({});
-        set_host(std::move(to), false, followed);
+        set_host(to, false, followed);
       },
       [this](caf::error& reason) { finish_change(std::move(reason)); });
 }

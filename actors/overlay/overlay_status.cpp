@@ -131,11 +131,15 @@ device_status overlay::own_status(bool secrets) {
   return status;
 }
 
+void overlay::begin_report(report_round& round) {
+  round.under_way = true;
+  round.began = loop().now();
+  round.present = std::exchange(round.waiting, {});
+  reports_paid_ = std::max(reports_paid_, *round.began) + price_of_report;
+}
+
 void overlay::collect_report(const round_ptr& round) {
-  round->under_way = true;
-  round->began = loop().now();
-  round->present = std::exchange(round->waiting, {});
-  reports_paid_ = std::max(reports_paid_, *round->began) + price_of_report;
+  begin_report(*round);
   const auto& asked = round->asked;
   auto all = std::make_shared<collection>();
   all->status = own_status(asked.secrets);

@@ -8,9 +8,9 @@
 
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <sstream>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 namespace weft {
@@ -29,7 +29,8 @@ std::string reason_of(std::string_view printed) {
 /// The errno that the kernel answered with, as nft puts it into words.
 int code_of(std::string_view reason) {
   for (const int code : {EPERM, EACCES, ENOENT, EOPNOTSUPP, ENOBUFS, ENOMEM})
-    if (reason.find(std::strerror(code)) != std::string_view::npos)
+    if (reason.find(std::system_category().message(code))
+        != std::string_view::npos)
       return code;
   return EINVAL;
 }
@@ -179,9 +180,10 @@ constexpr std::uint16_t message_type(int number) {
 } // namespace
 
 std::vector<firewall_change> firewall_monitor::read() {
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init)
   struct alignas(nlmsghdr) {
     std::array<std::byte, 32768> bytes;
-  } memory; // NOLINT(cppcoreguidelines-pro-type-member-init)
+  } memory;
   std::vector<firewall_change> changes;
   for (;;) {
     const auto got = ::recv(fd_.get(), memory.bytes.data(), memory.bytes.size(),

@@ -20,8 +20,8 @@ align(const std::optional<ip_address>& address, std::uint8_t length) {
 
 } // namespace
 
-address_pool::address_pool(std::vector<ip_prefix> ranges, std::uint8_t slice_v4,
-                           std::uint8_t slice_v6) {
+address_pool::address_pool(const std::vector<ip_prefix>& ranges,
+                           std::uint8_t slice_v4, std::uint8_t slice_v6) {
   for (const auto& range : ranges)
     ranges_.push_back({range, range.address.is_v4() ? slice_v4 : slice_v6,
                        range.network().address});

@@ -22,7 +22,7 @@ class address_pool {
 public:
   static constexpr std::chrono::hours rest{24};
 
-  address_pool(std::vector<ip_prefix> ranges, std::uint8_t slice_v4,
+  address_pool(const std::vector<ip_prefix>& ranges, std::uint8_t slice_v4,
                std::uint8_t slice_v6);
 
   /// A slice of each family that there are ranges of, sorted.  They stay free

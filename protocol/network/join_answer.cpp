@@ -86,7 +86,8 @@ accepted<join_answer> read_join_answer(const_byte_span bytes) {
     answer = read_admission(from);
   if (auto wrong = from.finish())
     return tl::unexpected(std::move(*wrong));
-  return accepted<join_answer>(std::move(answer));
+  accepted<join_answer> result{tl::in_place, std::move(answer)};
+  return result;
 }
 
 } // namespace weft

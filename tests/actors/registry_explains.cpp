@@ -91,3 +91,33 @@ TEST_CASE_METHOD(named, "An endpoint that lies behind its own tunnel is told "
   caf::anon_send(list, host_routes_changed{});
   CHECK(reason().find("is routed into the tunnel itself") == reason().npos);
 }
+
+TEST_CASE_METHOD(named, "Of very many peers each is looked at again when the "
+                        "routes change") {
+  constexpr unsigned many = 300;
+  const auto where_of = [](unsigned number) {
+    return endpoint_of("192.0.2." + std::to_string(number / 200) + ":"
+                       + std::to_string(1000 + number));
+  };
+  std::vector<patch<peer_config>> all;
+  for (unsigned number = 0; number < many; ++number) {
+    all.push_back(with(key_number(100 + number)));
+    all.back().set(&peer_config::endpoint, where_of(number));
+  }
+  apply(update_of(all));
+  home.advance(10s);
+  for (unsigned number = 0; number < many; ++number)
+    behind_own_tunnel.insert(where_of(number).address);
+  us.events.take<overlay_event>();
+  caf::anon_send(list, host_routes_changed{});
+  caf::anon_send(list, host_routes_changed{}); // the later ones in between
+  report();
+  home.advance(10s);
+  report();
+  us.events.settle();
+  std::set<public_key> troubled;
+  for (const auto& event : us.events.take<overlay_event>())
+    if (event.kind == event_kind::peer_troubled)
+      troubled.insert(event.peer);
+  CHECK(troubled.size() == many);
+}

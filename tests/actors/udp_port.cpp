@@ -381,6 +381,23 @@ TEST_CASE_METHOD(ported, "A source address that this host does not have is "
   peers[2]->next<source_lost>();
 }
 
+TEST_CASE_METHOD(ported, "That a datagram was too big is told to who sent "
+                         "there last, also without sockets for strangers") {
+  const stranger somebody;
+  path_too_narrow said;
+  said.where = somebody.address();
+  said.mtu = 1400;
+  for (const auto slot : {0U, 1U}) { // who goes on after a restart
+    outgoing_ptr batch{new outgoing_batch};
+    batch->datagrams.add_message(40);
+    caf::anon_send(actor, outgoing_datagrams{batch,
+                                             {somebody.address(), {}},
+                                             peers[slot]->handle()});
+    caf::anon_send(actor, said);
+    CHECK(peers[slot]->next<path_too_narrow>().mtu == 1400);
+  }
+}
+
 TEST_CASE_METHOD(ported, "What cannot be sent is counted") {
   outgoing_ptr batch{new outgoing_batch};
   batch->datagrams.add_message(40);
