@@ -140,9 +140,9 @@ void overlay::set_host(const device_settings& to, bool sets_link_up,
     if (leads_all_v4() != had_all_v4)
       set_source_marks(*notes);
     set_mtu(facts.mtu);
-    bear_mark(*mark, [answer, notes](const caf::error& reason) mutable {
-      if (reason) // the host has changed, and nothing looks for the mark
-        notes->push_back("the firewall mark stays: " + error_message(reason));
+    bear_mark(*mark, [answer, notes](const caf::error& stays) mutable {
+      if (stays) // the host has changed, and nothing looks for the mark
+        notes->push_back("the firewall mark stays: " + error_message(stays));
       answer(std::move(notes));
     });
   });
