@@ -192,15 +192,11 @@ public:
       if (last.value == request)
         return settled(request, last.changed);
       if (last.changed == last_) {
-        if (!client_.may_come_late())
-          return change_outcome{false, made->head.revision};
-        const auto fenced = fence(until);
-        if (!fenced) {
-          note_doubt(request);
-          return tl::unexpected(in_doubt_about(fenced.error()));
-        }
-        if (*fenced)
-          return change_outcome{false, last_};
+        const auto refused = refuse(request, made->head.revision, until);
+        if (!refused)
+          return tl::unexpected(refused.error());
+        if (*refused)
+          return **refused;
         continue; // something came late, or another process is there
       }
       if (std::find(ours_.begin(), ours_.end(), last.value) == ours_.end())
@@ -351,6 +347,22 @@ private:
     made.writes.push_back({writer_key(), request});
     made.otherwise_read = writer_key();
     return to_json(made);
+  }
+
+  /// The conditions of a request did not hold at a revision, for good. Nothing:
+  /// something came in between.
+  store_result<std::optional<change_outcome>>
+  refuse(const std::string& request, store_revision at, time_point until) {
+    if (!client_.may_come_late())
+      return change_outcome{false, at};
+    const auto fenced = fence(until);
+    if (!fenced) {
+      note_doubt(request);
+      return tl::unexpected(in_doubt_about(fenced.error()));
+    }
+    if (*fenced)
+      return change_outcome{false, last_};
+    return std::nullopt;
   }
 
   /// Changes the writer's key, so that what was sent before is not done any
