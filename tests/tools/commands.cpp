@@ -180,7 +180,8 @@ TEST_CASE("what is wrong with a file that is converted can be had as JSON") {
     return nlohmann::json::parse(terminal.err.str()).at("error");
   };
   console absent;
-  CHECK(import_config(folder.path() + "/none.conf", {.json = true}, absent.io())
+  CHECK(import_config(folder.path() + "/none.conf",
+                      import_options{{}, false, true}, absent.io())
         == exit_mistaken);
   CHECK(error_of(absent).at("code") == "ENOENT");
   console wrong;
@@ -191,8 +192,8 @@ TEST_CASE("what is wrong with a file that is converted can be had as JSON") {
   std::getline(lines, first);
   CHECK(nlohmann::json::parse(first).at("error").at("code") == "EINVAL");
   console ignoring;
-  CHECK(import_config(folder.write("wg7.conf", wg_conf), {.json = true},
-                      ignoring.io())
+  CHECK(import_config(folder.write("wg7.conf", wg_conf),
+                      import_options{{}, false, true}, ignoring.io())
         == exit_fine);
   CHECK_THAT(nlohmann::json::parse(ignoring.err.str())
                .at("warning")
