@@ -56,15 +56,20 @@ bool is_all_of_ipv6(const host_need& need) {
 /// Has all of IPv6 lead nowhere: what an interface without it cannot carry is
 /// not to leave beside it.  False: the plan leads none.
 bool refuse_ipv6(host_plan& plan) {
-  bool any = false;
-  for (auto& need : plan) {
-    auto* route = std::get_if<host_route>(&need);
-    if (route == nullptr || !is_all_of_ipv6(need))
-      continue;
-    *route = {route->network, route->table, last_metric, true};
-    any = true;
-  }
-  return any;
+  const auto leads = [](const host_need& need) {
+    const auto* route = std::get_if<host_route>(&need);
+    return route != nullptr && !route->unreachable && is_all_of_ipv6(need);
+  };
+  const auto way = std::ranges::find_if(plan, leads);
+  if (way == plan.end())
+    return false;
+  const auto& route = std::get<host_route>(*way);
+  const host_need refusal
+    = host_route{route.network, route.table, last_metric, true};
+  if (std::ranges::find(plan, refusal) == plan.end())
+    *way = refusal;
+  std::erase_if(plan, leads);
+  return true;
 }
 
 /// Of very many sentences, the first ones.

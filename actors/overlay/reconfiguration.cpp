@@ -19,6 +19,8 @@ bool same_on_host(const device_settings& a, const device_settings& b) {
   const auto host_part = [](const device_settings& settings) {
     interface_config part;
     copy_host_part(settings.interface, part);
+    part.kill_switch
+      = settings.interface.kill_switch; // its routes lead nowhere
     // The rules of a full tunnel look for the mark.
     if (is_full_tunnel(part, settings.networks))
       part.fwmark = settings.interface.fwmark;
@@ -36,7 +38,6 @@ void copy_host_part(const interface_config& from, interface_config& to) {
   to.routes = from.routes;
   to.table = from.table;
   to.metric = from.metric;
-  to.kill_switch = from.kill_switch;
 }
 
 bool same_lock(const interface_config& a, const interface_config& b) {

@@ -135,6 +135,7 @@ TEST_CASE_METHOD(routed, "Forged words on endpoints that nobody has do not "
      [&](const path_too_narrow& said) { told.push_back(said.where); }}};
   const auto claim = [&](const endpoint& to) {
     claim_too_big(loopback(socket, ip_family::v4), to, 1400);
+    REQUIRE(await_readable(socket.descriptor()));
     listening.read(socket, now);
   };
   for (std::uint16_t port = 1; port <= network_errors::max_told; ++port)
