@@ -242,8 +242,11 @@ class KillSwitch(harness.NetnsTest):
         wait_until(lambda: self.node.log().count("interface.kill_switch: this sends") == 2, "SIGHUP is refused")
         self.assertFalse(self.has_lock())
         self.assertEqual(self.weft_on_node("apply", self.node.file, check=False).returncode, 2)
-        self.weft_on_node("reload", "--confirm", "2s")
+        self.weft_on_node("reload", "--confirm", "1h")
         self.assertTrue(self.has_lock())
+        self.weft_on_node("confirm")
+        self.weft("unlock", self.node.name)
+        self.weft_on_node("reload", "--confirm", "1s")
         wait_until(lambda: not self.has_lock(), "the lock is taken back", 20)
         # A restart takes it back, too, also one that nobody has asked for.
         for end in (signal.SIGTERM, signal.SIGKILL):

@@ -51,6 +51,8 @@ for folder in etc lib usr/local/lib; do
     $folder/systemd/system-generators $folder/systemd/system/weft*
 done
 rm -f etc/fstab usr/sbin/policy-rc.d
+# Nor what nodes of the host have left, which a purge would take along.
+rm -rf etc/weft var/lib/weft
 printf '[Unit]\nDescription=Nothing\n' > etc/systemd/system/weft-test.target
 mkdir old
 pivot_root . old
@@ -176,8 +178,9 @@ class Machine:
             return file.read()
 
     def run(self, *argv, **options):
+        """Runs a program there, in the root folder (the folder of this process may not exist there)."""
         return run("nsenter", f"--target={self.pid}", "--mount", "--pid", "--net", "--uts", "--ipc", "--cgroup",
-                   "--root", "--wd=/", *argv, **options)
+                   "--root", "--wd=/", *argv, **{"cwd": "/", **options})
 
     def systemctl(self, *arguments, **options):
         return self.run("systemctl", "--no-pager", *arguments, **options)

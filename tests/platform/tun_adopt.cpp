@@ -59,6 +59,8 @@ int index_of(const std::string& name) {
 }
 
 void bring_up(const std::string& name) {
+  // Without a link-local address the host says nothing of itself in IPv6.
+  run("ip link set " + name + " addrgenmode none");
   run("ip addr add 10.9.0.1/24 dev " + name);
   run("ip link set " + name + " up");
 }
