@@ -115,6 +115,32 @@ struct offload_use {
   bool operator==(const offload_use&) const = default;
 };
 
+/// How often something of the network was refused for a reason.
+struct network_refusals {
+  std::string reason; ///< `bad_signature` ...
+  std::uint64_t count = 0;
+
+  bool operator==(const network_refusals&) const = default;
+};
+
+/// The node as a member of a network.
+struct network_status {
+  std::string name;      ///< the network's
+  std::string member;    ///< the node's own
+  std::string directory; ///< that it is connected to; empty: to none
+  std::string trouble;   ///< why to none, or what else is wrong; empty: nothing
+  wall_time since{};     ///< it is connected, or is not
+  std::uint64_t members = 0; ///< that are known, with itself
+  std::uint64_t peers = 0;   ///< of them
+  std::optional<wall_time> certificate_ends;
+  std::optional<wall_time> list_issued; ///< the newest list of revocations
+  bool clock_suspect = false;
+  std::uint64_t epoch = 0; ///< of the preshared keys; 0: there are none
+  std::vector<network_refusals> refused; ///< without zeros
+
+  bool operator==(const network_status&) const = default;
+};
+
 struct device_status {
   std::string interface;
   std::string version;              ///< of the program
@@ -147,6 +173,7 @@ struct device_status {
   /// UDP datagrams whose checksum was wrong and that came to the host while the
   /// node's sockets lost some, since the start.
   std::uint64_t bad_checksums = 0;
+  std::optional<network_status> network; ///< nothing: it is in none
 };
 
 } // namespace weft

@@ -1,6 +1,7 @@
 // What a node is told: the YAML file and its likes, validated.
 #pragma once
 
+#include "config/network_config.hpp"
 #include "protocol/base/control_role.hpp"
 #include "protocol/base/ip.hpp"
 #include "protocol/base/keys.hpp"
@@ -157,6 +158,8 @@ struct node_config {
   reload_mode reload = reload_mode::manual;
   metrics_config metrics;
   offload_config offloads;
+  network_config network;
+  directory_config directory;
 
   bool operator==(const node_config&) const = default;
 };

@@ -79,6 +79,10 @@ struct patch<peer_config> : field_changes<peer_config> {
   peer_verb verb = peer_verb::put;
   bool replace_allowed_ips = false;           ///< the former ones go first
   std::vector<allowed_ip_change> allowed_ips; ///< in order
+  /// Any of these opens an answer to our own initiation as well as
+  /// preshared_key does: while a network goes from one key to the next.  Never
+  /// sent to another process.  Nothing: they stay.
+  std::optional<std::vector<weft::preshared_key>> other_preshared_keys;
 
   bool operator==(const patch&) const = default;
 };

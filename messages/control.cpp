@@ -46,9 +46,21 @@ std::string_view to_string(event_kind kind) {
     case event_kind::peer_state_changed:
       return "peer_state_changed";
     case event_kind::peer_troubled:
+      return "peer_troubled";
+    case event_kind::member_added:
+      return "member_added";
+    case event_kind::member_changed:
+      return "member_changed";
+    case event_kind::member_removed:
+      return "member_removed";
+    case event_kind::directory_connected:
+      return "directory_connected";
+    case event_kind::directory_lost:
+      return "directory_lost";
+    case event_kind::certificate_expires:
       break;
   }
-  return "peer_troubled";
+  return "certificate_expires";
 }
 
 const request_traits* find_request(std::string_view type) {

@@ -194,12 +194,18 @@ enum class event_kind : std::uint8_t {
   peer_state_changed,    ///< it fails now, or fails no more: `reason` begins
                          ///< with the word
   peer_troubled,         ///< `reason` says what stands in its way
+  member_added,          ///< of the network: `reason` names it
+  member_changed,
+  member_removed,
+  directory_connected,
+  directory_lost,
+  certificate_expires, ///< within 14 days, of whom `reason` says
 };
 
 std::string_view to_string(event_kind kind);
 
 constexpr event_kind last_of(event_kind) {
-  return event_kind::peer_troubled;
+  return event_kind::certificate_expires;
 }
 
 struct overlay_event {

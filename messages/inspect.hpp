@@ -227,9 +227,9 @@ typename Inspector::result_type inspect(Inspector& f, offload_config& x) {
            packed(x.udp));
 }
 
-/// Without `control`, `reload` and `metrics`: they say who may send this, when
-/// the file is read again, and who may watch, which is for whoever has the
-/// file.
+/// Without `control`, `reload`, `metrics`, `network` and `directory`: they say
+/// who may send this, when the file is read again, who may watch and whom the
+/// node believes, which is for whoever has the file.
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, node_config& x) {
   return f(caf::meta::type_name("weft::node_config"), x.interface, x.peers,
@@ -362,6 +362,19 @@ typename Inspector::result_type inspect(Inspector& f, offload_use& x) {
            x.reason);
 }
 
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, network_refusals& x) {
+  return f(caf::meta::type_name("weft::network_refusals"), x.reason, x.count);
+}
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, network_status& x) {
+  return f(caf::meta::type_name("weft::network_status"), x.name, x.member,
+           x.directory, x.trouble, packed(x.since), x.members, x.peers,
+           packed(x.certificate_ends), packed(x.list_issued), x.clock_suspect,
+           x.epoch, x.refused);
+}
+
 /// Without its secret.
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, device_status& x) {
@@ -370,7 +383,7 @@ typename Inspector::result_type inspect(Inspector& f, device_status& x) {
            x.listen_port, x.fwmark, x.mtu, x.peers, x.drops, x.next_peer,
            x.remote_control, x.routes, x.link_up, x.events, x.events_lost,
            x.pools, x.send_queue, x.access, x.host, x.offloads, x.lock,
-           x.bad_checksums);
+           x.bad_checksums, packed(x.network));
 }
 
 } // namespace weft

@@ -31,6 +31,23 @@ struct config_read {
   tl::expected<file_config, std::string> file;
 };
 
+/// membership -> overlay: how the node stands in its network.
+struct network_changed {
+  network_status status;
+};
+
+/// membership -> overlay: whose peers the network must leave alone.
+struct get_foreign_peers {};
+
+/// A peer that a file or a command has made.
+struct foreign_peers {
+  struct one {
+    public_key key;
+    std::vector<ip_prefix> prefixes;
+  };
+  std::vector<one> peers;
+};
+
 /// This machine goes on from a snapshot that others may go on from, too: what
 /// was agreed on with peers must not be used again.
 struct machine_cloned {};
@@ -42,6 +59,9 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::remote_control_changed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::access_changed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::config_read)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::machine_cloned)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::network_changed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::get_foreign_peers)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::foreign_peers)
 
 namespace weft {
 
@@ -53,6 +73,9 @@ using overlay_root_actor = overlay_actor::extend<
   // what happens to the host and to remote control
   caf::reacts_to<interface_lost>, caf::reacts_to<remote_control_changed>,
   caf::reacts_to<access_changed>, caf::reacts_to<machine_cloned>,
+  // from membership
+  caf::reacts_to<network_changed>, caf::reacts_to<overlay_event>,
+  caf::replies_to<get_foreign_peers>::with<foreign_peers>,
   // the file that a reload reads
   caf::reacts_to<config_read>>;
 

@@ -13,9 +13,12 @@ namespace {
 spdlog::level::level_enum level_of(event_kind kind) {
   switch (kind) {
     case event_kind::peer_troubled:
+    case event_kind::certificate_expires:
       return spdlog::level::warn;
     case event_kind::peer_up:
     case event_kind::peer_down:
+    case event_kind::directory_connected:
+    case event_kind::directory_lost:
       return spdlog::level::info;
     default:
       return spdlog::level::debug;

@@ -92,6 +92,9 @@ overlay::behavior_type overlay::make_behavior() {
       remote_control_changes(news.why_closed);
     },
     [this](access_changed& news) { access_ = std::move(news.report); },
+    [this](network_changed& news) { network_ = std::move(news.status); },
+    [this](overlay_event& event) { send(events_, std::move(event)); },
+    [this](const get_foreign_peers&) { return foreign(); },
     [this](config_read& read) { config_was_read(read); },
     [this](const machine_cloned&) { begin_sessions_anew(); },
     [this](const shut_down&) -> caf::result<void> {

@@ -160,6 +160,7 @@ private:
                     bool remove);
   caf::result<config_changes> schedule(waiting_change change);
   caf::result<node_configuration> configuration(const get_configuration& asked);
+  caf::result<foreign_peers> foreign();
   caf::result<void> expect(const expect_file& asked);
   caf::result<void> change_level(log_level level);
   caf::result<config_changes> reset(const reset_peer& asked);
@@ -317,9 +318,10 @@ private:
   std::uint32_t automatic_mtu_; ///< if that is configured
   wall_time started_;
   bool link_up_;
-  std::string remote_control_;         ///< as in device_status
-  access_report access_;               ///< as in device_status
-  std::deque<waiting_change> changes_; ///< the first is being applied
+  std::string remote_control_;            ///< as in device_status
+  access_report access_;                  ///< as in device_status
+  std::optional<network_status> network_; ///< as in device_status
+  std::deque<waiting_change> changes_;    ///< the first is being applied
   std::size_t changes_weight_ = 0;
   std::uint64_t changes_made_ = 0;
   std::string expected_digest_;  ///< of the file, once it is saved

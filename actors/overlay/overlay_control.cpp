@@ -125,6 +125,23 @@ caf::result<config_changes> overlay::apply_all(const apply_config& asked) {
   return schedule(std::move(change));
 }
 
+caf::result<foreign_peers> overlay::foreign() {
+  auto promise
+    = make_response_promise<caf::typed_response_promise<foreign_peers>>();
+  request(registry_, caf::infinite, configuration_request{})
+    .then(
+      [promise](const peer_configurations& known) mutable {
+        foreign_peers answer;
+        for (const auto& peer : known.peers)
+          answer.peers.push_back({peer.public_key, peer.allowed_ips});
+        promise.deliver(std::move(answer));
+      },
+      [promise](caf::error& reason) mutable {
+        promise.deliver(std::move(reason));
+      });
+  return promise;
+}
+
 caf::result<node_configuration>
 overlay::configuration(const get_configuration& asked) {
   auto promise

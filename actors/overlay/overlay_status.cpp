@@ -126,6 +126,7 @@ device_status overlay::own_status(bool secrets) {
   report_routes(status);
   status.link_up = link_up_;
   status.access = access_;
+  status.network = network_;
   status.bad_checksums = checksums_.count();
   report_lock(status);
   return status;

@@ -14,6 +14,7 @@
 #pragma once
 
 #include "protocol/base/ip.hpp"
+#include "protocol/network/places.hpp"
 #include "protocol/network/refusal.hpp"
 #include "protocol/network/signing.hpp"
 
@@ -28,17 +29,6 @@ namespace weft {
 inline constexpr std::size_t most_record_bytes = 4096;
 inline constexpr std::size_t most_record_endpoints = 8;
 inline constexpr std::size_t most_record_abilities = 16;
-
-/// Where a candidate comes from; `publish:` says which kinds others get to see.
-enum class endpoint_source : std::uint8_t {
-  file, ///< the member's own configuration
-  link, ///< an address of one of its links, with its port
-  seen, ///< what a directory saw its packets come from
-};
-
-/// `file`, `link` or `seen`
-std::string_view to_string(endpoint_source source);
-std::optional<endpoint_source> parse_endpoint_source(std::string_view text);
 
 struct published_endpoint {
   endpoint where;

@@ -9,6 +9,7 @@
 // token from a refused one.
 #pragma once
 
+#include "protocol/network/places.hpp"
 #include "protocol/network/refusal.hpp"
 #include "protocol/network/signing.hpp"
 
@@ -18,16 +19,7 @@
 
 namespace weft {
 
-/// Where a directory listens: a host name or an address without brackets.
-struct directory_address {
-  std::string host;
-  std::uint16_t port = 0;
-
-  auto operator<=>(const directory_address&) const = default;
-};
-
-/// `HOST:PORT` or `[IPv6]:PORT`
-std::string to_string(const directory_address& address);
+/// As to_string() writes one.
 accepted<directory_address> parse_directory_address(std::string_view text);
 
 struct join_token {

@@ -1,0 +1,174 @@
+// What a member and a directory say to each other once they are connected (TLS
+// 1.3, both with certificates): bounded frames, each a length of four bytes in
+// network order and a CBOR map.  Unknown fields are ignored, and unknown
+// messages; a critical field that is not known (`!`) refuses the message.
+//
+//   member -> directory            directory -> member
+//   hello                          welcome, then seen if there is something
+//   compare (digests)              page, page ...; the next one after `more`
+//   offer (what it lacks)          changed (as it happens), compare_again
+//   publish, renew, leave          done, certified or refused, by number
+//   ping                           pong
+//
+// A directory is believed in nothing: what items say is for member_view to
+// judge.  An item is a key (a kind's letter and whose it is) and its bytes:
+//
+//   'i' NAME    an issuer's certificate, DER
+//   'c' ID      a member's certificate, DER
+//   'r' ID      a member's record
+//   'l' NAME    an issuer's list of revocations, signed
+//   'e' EPOCH   the preshared secret of an epoch (8 bytes, network order),
+//               sealed under the one before it
+#pragma once
+
+#include "protocol/network/buckets.hpp"
+#include "protocol/network/preshared.hpp"
+#include "protocol/network/record.hpp"
+#include "protocol/network/revocations.hpp"
+#include "protocol/network/store.hpp"
+
+#include <optional>
+#include <variant>
+#include <vector>
+
+namespace weft {
+
+inline constexpr std::uint16_t members_version = 1;
+inline constexpr std::uint16_t oldest_members_version = 1;
+
+/// Of a frame without its length, from a member and from a directory.
+inline constexpr std::size_t most_member_frame_bytes = std::size_t{64} * 1024;
+inline constexpr std::size_t most_directory_frame_bytes
+  = std::size_t{1280} * 1024; ///< a list may be 1 MiB
+inline constexpr std::size_t most_offered_items = 16;
+/// Both sides say something so often, and give up after three silences.
+inline constexpr std::chrono::seconds members_ping_interval{15};
+
+enum class item_kind : char {
+  issuer = 'i',
+  certificate = 'c',
+  record = 'r',
+  list = 'l',
+  secret = 'e',
+};
+
+using network_item = bucket_table::item;
+
+byte_vector item_key(item_kind kind, const member_id& of);
+byte_vector item_key(item_kind kind, std::string_view name);
+byte_vector epoch_key(std::uint64_t epoch);
+/// Nothing: it is no key of an item.
+std::optional<item_kind> kind_of(const_byte_span key);
+
+// -- member -> directory ------------------------------------------------------
+
+struct member_hello {
+  std::uint16_t version = members_version; ///< the newest that it speaks
+};
+struct compare_items {
+  bucket_digests have; ///< of what this directory (by its store's id) has told
+};
+struct next_page {};
+struct offer_items {
+  std::vector<network_item> items; ///< newer than what the directory told
+};
+struct publish_record {
+  std::uint64_t number = 0; ///< of the request
+  byte_vector record;
+};
+/// A certificate before the present one ends; see renewal.hpp.
+struct renew_certificate {
+  std::uint64_t number = 0;
+  byte_vector request;
+};
+/// The end of one's own membership; see renewal.hpp.
+struct leave_network {
+  std::uint64_t number = 0;
+  byte_vector request;
+};
+struct members_ping {};
+
+using member_message
+  = std::variant<member_hello, compare_items, next_page, offer_items,
+                 publish_record, renew_certificate, leave_network,
+                 members_ping>;
+
+// -- directory -> member ------------------------------------------------------
+
+struct directory_welcome {
+  std::uint16_t version = members_version; ///< that both speak from here on
+  store_id store{};
+  store_revision revision = 0;
+  bool recovering = false; ///< gives nothing new out until it was told to
+  byte_vector last_record; ///< the member's own; empty: there is none
+};
+struct items_page {
+  /// Whose items this page has, whole: what else a member holds of them of
+  /// this directory's is no more.
+  bucket_set buckets;
+  std::vector<network_item> items;
+  bool last = false;
+  store_revision revision = 0; ///< of the directory, with the last one
+};
+struct items_changed {
+  store_revision revision = 0;
+  std::vector<network_item> items;
+  std::vector<byte_vector> gone; ///< keys
+};
+/// Too much has changed to be told one by one.
+struct compare_again {};
+struct request_done {
+  std::uint64_t number = 0;
+};
+struct request_refused {
+  std::uint64_t number = 0; ///< 0: the connection, which ends
+  refused why;
+};
+/// What a renewal came to.
+struct request_certified {
+  std::uint64_t number = 0;
+  std::vector<byte_vector> certificates; ///< its own first, as DER
+};
+/// Where the member's packets come from.
+struct endpoint_seen {
+  endpoint where;
+};
+struct members_pong {};
+
+using directory_message
+  = std::variant<directory_welcome, items_page, items_changed, compare_again,
+                 request_done, request_refused, request_certified,
+                 endpoint_seen, members_pong>;
+
+// -- frames
+// ---------------------------------------------------------------------
+
+/// With the length in front.
+byte_vector encode_frame(const member_message& message);
+byte_vector encode_frame(const directory_message& message);
+
+/// Of a frame without its length.  Nothing: a message of a later version, to be
+/// ignored.
+accepted<std::optional<member_message>>
+read_member_message(const_byte_span frame);
+accepted<std::optional<directory_message>>
+read_directory_message(const_byte_span frame);
+
+/// Parts a stream into frames.  Holds no more than one frame of the bound.
+class frame_reader {
+public:
+  explicit frame_reader(std::size_t most) : most_(most) {
+  }
+
+  void append(const_byte_span bytes);
+  /// The next whole frame, without its length; nothing: it has not come whole;
+  /// an error: it is longer than the bound, and the stream is of no more use.
+  accepted<std::optional<byte_vector>> next();
+
+private:
+  std::size_t most_;
+  byte_vector held_;
+  std::size_t read_ = 0;
+};
+
+} // namespace weft
