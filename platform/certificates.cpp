@@ -4,15 +4,12 @@
 #include "platform/x509.hpp"
 #include "protocol/base/ip.hpp"
 #include "protocol/base/text.hpp"
-#include "protocol/base/unix_time.hpp"
 
-#include <openssl/bn.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
 #include <algorithm>
-#include <array>
 
 namespace weft {
 
@@ -25,38 +22,18 @@ namespace {
 
 using x509::failure;
 
-using big_number = x509::handle<BIGNUM, BN_free>;
-using integer = x509::handle<ASN1_INTEGER, ASN1_INTEGER_free>;
-using moment = x509::handle<ASN1_TIME, ASN1_TIME_free>;
-using extension = x509::handle<X509_EXTENSION, X509_EXTENSION_free>;
+using x509::big_number;
+using x509::extension;
+using x509::integer;
+using x509::to_pem;
 using revoked_entry = x509::handle<X509_REVOKED, X509_REVOKED_free>;
 
-moment to_moment(wall_time time) {
-  return moment{ASN1_TIME_set(nullptr, std::time_t{seconds_since_epoch(time)})};
+std::chrono::sys_seconds whole_seconds(wall_time time) {
+  return std::chrono::floor<std::chrono::seconds>(time);
 }
 
 x509::key new_key() {
   return x509::key{EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519")};
-}
-
-/// 126 random bits, in a positive number of always 16 bytes.
-integer random_serial() {
-  byte_array<16> bytes{};
-  system_random random;
-  random.fill(bytes);
-  bytes[0] = (bytes[0] & std::byte{0x3f}) | std::byte{0x40};
-  const big_number number{
-    BN_bin2bn(reinterpret_cast<const unsigned char*>(bytes.data()),
-              static_cast<int>(bytes.size()), nullptr)};
-  return integer{BN_to_ASN1_INTEGER(number.get(), nullptr)};
-}
-
-bool add_name(X509_NAME* to, const char* field, std::string_view text) {
-  return X509_NAME_add_entry_by_txt(
-           to, field, MBSTRING_UTF8,
-           reinterpret_cast<const unsigned char*>(text.data()),
-           static_cast<int>(text.size()), -1, 0)
-         == 1;
 }
 
 struct extension_text {
@@ -75,24 +52,24 @@ bool add_extensions(X509* to, X509* issuer,
   });
 }
 
-/// A certificate without a signature: version 3, random serial, no extensions.
-x509::certificate blank(const std::string& name, const std::string& unit,
-                        const validity& valid, EVP_PKEY* key) {
-  x509::certificate made{X509_new()};
-  const auto serial = random_serial();
-  const auto from = to_moment(valid.from);
-  const auto until = to_moment(valid.until);
-  if (!made || !serial || !from || !until)
+/// A certificate without a signature and extensions, under a random serial
+/// number.  Without `issuer` it is its own.
+x509::certificate
+blank(const std::string& name, const std::string& unit, const validity& valid,
+      EVP_PKEY* key, const X509_NAME* issuer = nullptr) {
+  byte_array<16> drawn{};
+  system_random{}.fill(drawn);
+  const auto serial = x509::make_serial(drawn);
+  const auto subject = x509::make_name({{"OU", unit}, {"CN", name}});
+  if (!serial || !subject)
     return {};
-  auto* subject = X509_get_subject_name(made.get());
-  const bool filled = X509_set_version(made.get(), X509_VERSION_3) == 1
-                      && X509_set_serialNumber(made.get(), serial.get()) == 1
-                      && X509_set1_notBefore(made.get(), from.get()) == 1
-                      && X509_set1_notAfter(made.get(), until.get()) == 1
-                      && X509_set_pubkey(made.get(), key) == 1
-                      && add_name(subject, "OU", unit)
-                      && add_name(subject, "CN", name);
-  return filled ? std::move(made) : nullptr;
+  return x509::make_unsigned(
+    {.serial = serial.get(),
+     .issuer = issuer == nullptr ? subject.get() : issuer,
+     .subject = subject.get(),
+     .from = whole_seconds(valid.from),
+     .until = whole_seconds(valid.until),
+     .key = key});
 }
 
 /// The subject's alternative names: hosts, and the name if it can be one.
@@ -127,30 +104,6 @@ std::vector<extension_text> extensions_for(const certificate_request& request) {
   return all;
 }
 
-std::string to_text(BIO* from) {
-  char* bytes = nullptr;
-  const auto size = BIO_get_mem_data(from, &bytes);
-  return size > 0 ? std::string(bytes, static_cast<std::size_t>(size)) : "";
-}
-
-std::string to_pem(X509* certificate) {
-  const x509::bio to{BIO_new(BIO_s_mem())};
-  PEM_write_bio_X509(to.get(), certificate);
-  return to_text(to.get());
-}
-
-result<secret_text> to_pem(EVP_PKEY* key) {
-  // Memory that is wiped when it is freed.
-  const x509::bio to{BIO_new(BIO_s_secmem())};
-  if (PEM_write_bio_PrivateKey(to.get(), key, nullptr, nullptr, 0, nullptr,
-                               nullptr)
-      != 1)
-    return tl::unexpected(failure("Cannot write a private key"));
-  char* bytes = nullptr;
-  const auto size = BIO_get_mem_data(to.get(), &bytes);
-  return secret_text{std::string_view(bytes, static_cast<std::size_t>(size))};
-}
-
 bool add_revocation(X509_CRL* to, const revocation& what) {
   BIGNUM* parsed = nullptr;
   const auto digits = BN_hex2bn(&parsed, what.serial.c_str());
@@ -158,7 +111,7 @@ bool add_revocation(X509_CRL* to, const revocation& what) {
   if (digits == 0 || static_cast<std::size_t>(digits) != what.serial.size())
     return false;
   const integer serial{BN_to_ASN1_INTEGER(number.get(), nullptr)};
-  const auto when = to_moment(what.when);
+  const auto when = x509::to_moment(whole_seconds(what.when));
   revoked_entry entry{X509_REVOKED_new()};
   if (!serial || !when || !entry
       || X509_REVOKED_set_serialNumber(entry.get(), serial.get()) != 1
@@ -266,8 +219,6 @@ certificate_authority::make(const std::string& name, const validity& valid) {
   auto key = new_key();
   auto made = key ? blank(name, "weft authority", valid, key.get()) : nullptr;
   if (!made
-      || X509_set_issuer_name(made.get(), X509_get_subject_name(made.get()))
-           != 1
       || !add_extensions(made.get(), made.get(),
                          {{NID_basic_constraints, "critical,CA:TRUE,pathlen:0"},
                           {NID_key_usage, "critical,keyCertSign,cRLSign"},
@@ -326,10 +277,10 @@ certificate_authority::issue(const certificate_request& request) const {
   auto* issuer = parts_->certificate.get();
   const auto key = new_key();
   const auto unit = "weft " + std::string{to_string(request.role)};
-  const auto made = key ? blank(request.name, unit, valid, key.get()) : nullptr;
-  if (!made
-      || X509_set_issuer_name(made.get(), X509_get_subject_name(issuer)) != 1
-      || !add_extensions(made.get(), issuer, extensions_for(request))
+  const auto made = key ? blank(request.name, unit, valid, key.get(),
+                                X509_get_subject_name(issuer))
+                        : nullptr;
+  if (!made || !add_extensions(made.get(), issuer, extensions_for(request))
       || X509_sign(made.get(), parts_->key.get(), nullptr) == 0)
     return tl::unexpected(failure(what));
   auto pem = to_pem(key.get());
@@ -344,7 +295,7 @@ certificate_authority::revoke(std::span<const revocation> revoked,
                               wall_time from, std::string_view former) const {
   auto* issuer = parts_->certificate.get();
   const x509::revocation_list list{X509_CRL_new()};
-  const auto begin = to_moment(from);
+  const auto begin = x509::to_moment(whole_seconds(from));
   const auto number = next_number(former, from);
   if (!list || !begin || !number
       || X509_CRL_set_version(list.get(), X509_CRL_VERSION_2) != 1
@@ -363,7 +314,7 @@ certificate_authority::revoke(std::span<const revocation> revoked,
   const x509::bio to{BIO_new(BIO_s_mem())};
   if (PEM_write_bio_X509_CRL(to.get(), list.get()) != 1)
     return tl::unexpected(failure("Cannot write a list of revocations"));
-  return to_text(to.get());
+  return x509::to_text(to.get());
 }
 
 } // namespace weft

@@ -33,7 +33,9 @@ struct network_signer {
   signing_seed seed;
 };
 
-/// Reads one, whoever signed it: exactly the extensions that those below write.
+/// Reads one, whoever signed it, but for a root's, which signs itself.  It must
+/// be, to the bit, what those below make of what it says: one meaning, one
+/// text. At most most_certificate_bytes.
 accepted<network_certificate> read_network_certificate(const_byte_span der);
 
 /// SHA-256 of its DER.
@@ -65,16 +67,21 @@ verify_issued(const network_certificate& issuer, const_byte_span der);
 accepted<verified_certificate> to_verified(const network_certificate& member,
                                            const network_certificate& issuer);
 
-/// All of a chain, leaf first, up to the root and without it: signatures,
-/// roles, breaches, and times at `at`.  Returns the leaf.
+/// All of a chain, a member's or directory's first and then its issuer's, the
+/// root left out: signatures, roles, breaches, and times at `at`.  Returns the
+/// first one.
 accepted<network_certificate>
 verify_chain(const network_certificate& root,
              std::span<const byte_vector> chain, network_time at);
 
-// PEM (RFC 7468), as in files.
+// PEM (RFC 7468), as in files.  Text that is no PEM between two is passed over.
 std::string to_pem(std::span<const byte_vector> certificates);
-result<std::vector<byte_vector>> read_pem_certificates(std::string_view text);
+// `what` begins the errors, such as "The root /etc/weft/root.pem".
+result<std::vector<byte_vector>>
+read_pem_certificates(std::string_view text,
+                      const std::string& what = "The certificate");
 result<secret_text> to_pem(const signing_seed& seed); ///< PKCS #8
-result<signing_seed> read_pem_seed(std::string_view text);
+result<signing_seed>
+read_pem_seed(std::string_view text, const std::string& what = "The key");
 
 } // namespace weft

@@ -1,6 +1,7 @@
 #include "platform/x509.hpp"
 
 #include "protocol/base/ip.hpp"
+#include "protocol/base/sodium.hpp"
 #include "protocol/base/text.hpp"
 
 #include <openssl/err.h>
@@ -84,14 +85,10 @@ std::string fingerprint_of(const X509* of) {
 }
 
 wall_time time_of(const ASN1_TIME* time) {
-  std::tm parts{};
-  if (ASN1_TIME_to_tm(time, &parts) != 1)
-    return {};
   // "No end" (9999-12-31, RFC 5280 section 4.1.2.5) is beyond nanoseconds.
-  using std::chrono::seconds;
   constexpr auto last
-    = std::chrono::floor<seconds>(wall_time::max().time_since_epoch());
-  return wall_time{std::min(seconds{::timegm(&parts)}, last)};
+    = std::chrono::floor<std::chrono::seconds>(wall_time::max());
+  return std::min(seconds_of(time).value_or(std::chrono::sys_seconds{}), last);
 }
 
 /// All objects of a kind in a PEM text, whatever else it holds.
@@ -165,6 +162,87 @@ result<key> parse_key(std::string_view pem, const std::string& what) {
   return tl::unexpected(failure(what + " is no private key in PEM"));
 }
 
+// -- making -----------------------------------------------------------------
+
+moment to_moment(std::chrono::sys_seconds time) {
+  return moment{
+    ASN1_TIME_set(nullptr, std::time_t{time.time_since_epoch().count()})};
+}
+
+distinguished_name make_name(std::initializer_list<name_part> parts) {
+  distinguished_name made{X509_NAME_new()};
+  for (const auto& [field, text] : parts) {
+    if (made
+        && X509_NAME_add_entry_by_txt(
+             made.get(), field, MBSTRING_UTF8,
+             reinterpret_cast<const unsigned char*>(text.data()),
+             static_cast<int>(text.size()), -1, 0)
+             != 1)
+      made.reset();
+  }
+  return made;
+}
+
+integer make_serial(byte_array<16> random) {
+  random[0] = (random[0] & std::byte{0x3f}) | std::byte{0x40};
+  const big_number number{
+    BN_bin2bn(reinterpret_cast<const unsigned char*>(random.data()),
+              static_cast<int>(random.size()), nullptr)};
+  return integer{BN_to_ASN1_INTEGER(number.get(), nullptr)};
+}
+
+certificate make_unsigned(const certificate_fields& fields) {
+  certificate made{X509_new()};
+  const auto from = to_moment(fields.from);
+  const auto until = to_moment(fields.until);
+  if (!made || !from || !until)
+    return {};
+  auto* const to = made.get();
+  // The serial number is only read; but OpenSSL wants no constant.
+  auto* const serial = const_cast<ASN1_INTEGER*>(fields.serial);
+  const bool filled = X509_set_version(to, X509_VERSION_3) == 1
+                      && X509_set_serialNumber(to, serial) == 1
+                      && X509_set_issuer_name(to, fields.issuer) == 1
+                      && X509_set1_notBefore(to, from.get()) == 1
+                      && X509_set1_notAfter(to, until.get()) == 1
+                      && X509_set_subject_name(to, fields.subject) == 1
+                      && X509_set_pubkey(to, fields.key) == 1;
+  return filled ? std::move(made) : nullptr;
+}
+
+std::string to_text(BIO* from) {
+  char* bytes = nullptr;
+  const auto size = BIO_get_mem_data(from, &bytes);
+  return size > 0 ? std::string(bytes, static_cast<std::size_t>(size)) : "";
+}
+
+std::string to_pem(X509* certificate) {
+  const bio to{BIO_new(BIO_s_mem())};
+  PEM_write_bio_X509(to.get(), certificate);
+  return to_text(to.get());
+}
+
+result<secret_text> to_pem(EVP_PKEY* key) {
+  // Memory that is wiped when it is freed.
+  const bio to{BIO_new(BIO_s_secmem())};
+  if (PEM_write_bio_PrivateKey(to.get(), key, nullptr, nullptr, 0, nullptr,
+                               nullptr)
+      != 1)
+    return tl::unexpected(failure("Cannot write a private key"));
+  char* bytes = nullptr;
+  const auto size = BIO_get_mem_data(to.get(), &bytes);
+  return secret_text{std::string_view(bytes, static_cast<std::size_t>(size))};
+}
+
+// -- telling ----------------------------------------------------------------
+
+std::optional<std::chrono::sys_seconds> seconds_of(const ASN1_TIME* time) {
+  std::tm parts{};
+  if (ASN1_TIME_to_tm(time, &parts) != 1)
+    return std::nullopt;
+  return std::chrono::sys_seconds{std::chrono::seconds{::timegm(&parts)}};
+}
+
 namespace {
 
 /// Names and addresses that it is for; others are left out.
@@ -210,7 +288,6 @@ certificate_info info_of(const X509* of) {
 }
 
 std::string number_of(const X509_CRL* list) {
-  using integer = handle<ASN1_INTEGER, ASN1_INTEGER_free>;
   const integer number{static_cast<ASN1_INTEGER*>(
     X509_CRL_get_ext_d2i(list, NID_crl_number, nullptr, nullptr))};
   if (!number || ASN1_STRING_type(number.get()) == V_ASN1_NEG_INTEGER)
@@ -223,6 +300,36 @@ std::string number_of(const X509_CRL* list) {
 
 bool is_lower(std::string_view a, std::string_view b) {
   return a.size() != b.size() ? a.size() < b.size() : a < b;
+}
+
+// -- DER and keys ------------------------------------------------------------
+
+certificate parse_der(const_byte_span der) {
+  const auto* at = sodium::raw(der.data());
+  const auto* const end = at + der.size();
+  certificate parsed{d2i_X509(nullptr, &at, static_cast<long>(der.size()))};
+  ERR_clear_error();
+  return parsed && at == end ? std::move(parsed) : nullptr;
+}
+
+byte_vector to_der(const X509* certificate) {
+  openssl_text der;
+  const int size = i2d_X509(certificate, &der.bytes);
+  if (size <= 0)
+    return {};
+  const auto bytes
+    = std::as_bytes(std::span(der.bytes, static_cast<std::size_t>(size)));
+  return {bytes.begin(), bytes.end()};
+}
+
+key signing_key(const signing_seed& seed) {
+  return key{EVP_PKEY_new_raw_private_key(
+    EVP_PKEY_ED25519, nullptr, sodium::raw(seed.data()), signing_seed::size)};
+}
+
+key public_key_of(const verifying_key& of) {
+  return key{EVP_PKEY_new_raw_public_key(
+    EVP_PKEY_ED25519, nullptr, sodium::raw(of.bytes.data()), of.bytes.size())};
 }
 
 } // namespace weft::x509

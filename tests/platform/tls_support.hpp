@@ -1,6 +1,7 @@
 // Two ends of a TLS connection in one thread.
 #pragma once
 
+#include "protocol/network/signing.hpp"
 #include "tests/platform/test_pki.hpp"
 
 #include <sys/socket.h>
@@ -62,10 +63,6 @@ inline tls_stream connect(const tls_context& context, file_descriptor socket,
 
 inline bool waits(tls_status status) {
   return status == tls_status::wants_read || status == tls_status::wants_write;
-}
-
-inline const_byte_span bytes_of(std::string_view text) {
-  return std::as_bytes(std::span(text.data(), text.size()));
 }
 
 /// A client and a server that are connected.
