@@ -13,18 +13,54 @@
 
 namespace weft {
 
+// -- all contexts ------------------------------------------------------------
+
+namespace tls {
+
 namespace {
-
-using context_handle = x509::handle<SSL_CTX, SSL_CTX_free>;
-using identities = std::array<std::optional<file_identity>, 4>;
-
-/// More than any chain of Ed25519 or RSA certificates takes.
-constexpr long largest_chain = 32'768;
 
 // Not what the host's openssl.cnf has for all programs.
 constexpr auto ciphers = "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:"
                          "TLS_AES_128_GCM_SHA256";
 constexpr auto groups = "X25519:P-256:P-384";
+
+} // namespace
+
+context_handle begin_context(side role, long largest_chain) {
+  context_handle made{SSL_CTX_new(role == side::server ? TLS_server_method()
+                                                       : TLS_client_method())};
+  if (made)
+    SSL_CTX_set_security_level(made.get(), security_level);
+  if (!made || SSL_CTX_set_min_proto_version(made.get(), TLS1_3_VERSION) != 1
+      || SSL_CTX_set_max_proto_version(made.get(), TLS1_3_VERSION) != 1
+      || SSL_CTX_set_ciphersuites(made.get(), ciphers) != 1
+      || SSL_CTX_set1_groups_list(made.get(), groups) != 1
+      || SSL_CTX_set_num_tickets(made.get(), 0) != 1
+      || SSL_CTX_set_max_early_data(made.get(), 0) != 1)
+    return {};
+  SSL_CTX_set_options(made.get(), SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION);
+  SSL_CTX_set_session_cache_mode(made.get(), SSL_SESS_CACHE_OFF);
+  // Only what the owner shows is sent, not what a store could add.
+  SSL_CTX_set_mode(made.get(), SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER
+                                 | SSL_MODE_RELEASE_BUFFERS
+                                 | SSL_MODE_NO_AUTO_CHAIN);
+  // One record a call: a flood of those without data holds nobody else up.
+  SSL_CTX_clear_mode(made.get(), SSL_MODE_AUTO_RETRY);
+  SSL_CTX_set_max_cert_list(made.get(), largest_chain);
+  return made;
+}
+
+} // namespace tls
+
+// -- control's ---------------------------------------------------------------
+
+namespace {
+
+using tls::context_handle;
+using identities = std::array<std::optional<file_identity>, 4>;
+
+/// More than any chain of Ed25519 or RSA certificates takes.
+constexpr long largest_chain = 32'768;
 
 identities look_at(const tls_files& files) {
   return {identify_file(files.certificate), identify_file(files.key),
@@ -47,27 +83,9 @@ bool set_certificates(SSL_CTX* context, const tls::identity& own) {
 result<context_handle>
 make_context(tls::side role, const tls::identity& own, const tls::trust& who) {
   ERR_clear_error();
-  context_handle made{SSL_CTX_new(
-    role == tls::side::server ? TLS_server_method() : TLS_client_method())};
-  if (made)
-    SSL_CTX_set_security_level(made.get(), tls::security_level);
-  if (!made || SSL_CTX_set_min_proto_version(made.get(), TLS1_3_VERSION) != 1
-      || SSL_CTX_set_max_proto_version(made.get(), TLS1_3_VERSION) != 1
-      || SSL_CTX_set_ciphersuites(made.get(), ciphers) != 1
-      || SSL_CTX_set1_groups_list(made.get(), groups) != 1
-      || SSL_CTX_set_num_tickets(made.get(), 0) != 1
-      || SSL_CTX_set_max_early_data(made.get(), 0) != 1
-      || !set_certificates(made.get(), own))
+  auto made = tls::begin_context(role, largest_chain);
+  if (!made || !set_certificates(made.get(), own))
     return tl::unexpected(x509::failure("Cannot set TLS up"));
-  SSL_CTX_set_options(made.get(), SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION);
-  SSL_CTX_set_session_cache_mode(made.get(), SSL_SESS_CACHE_OFF);
-  // Only what the files hold is sent, not what the store could add.
-  SSL_CTX_set_mode(made.get(), SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER
-                                 | SSL_MODE_RELEASE_BUFFERS
-                                 | SSL_MODE_NO_AUTO_CHAIN);
-  // One record a call: a flood of those without data holds nobody else up.
-  SSL_CTX_clear_mode(made.get(), SSL_MODE_AUTO_RETRY);
-  SSL_CTX_set_max_cert_list(made.get(), largest_chain);
   SSL_CTX_set_verify(made.get(),
                      SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
                      tls::usage_check(tls::other(role)));
@@ -90,24 +108,12 @@ bool expect_host(SSL* ssl, const std::string& host) {
               == 1; // what the macro for it does
 }
 
-/// A stream's inside, ready for its handshake.
 result<std::unique_ptr<tls::connection>>
 open_connection(SSL_CTX* context, tls::side role, file_descriptor socket) {
-  ERR_clear_error();
   auto made = std::make_unique<tls::connection>();
-  made->socket = std::move(socket);
-  made->peer = tls::other(role);
-  made->ssl.reset(SSL_new(context));
-  auto bio = tls::open_bio(made->socket);
-  if (!made->ssl || !bio)
-    return tl::unexpected(x509::failure("Cannot begin a TLS connection"));
-  auto* both_ways = bio.release();
-  SSL_set_bio(made->ssl.get(), both_ways, both_ways);
-  if (role == tls::side::server)
-    SSL_set_accept_state(made->ssl.get());
-  else
-    SSL_set_connect_state(made->ssl.get());
-  return made;
+  return tls::begin(*made, context, role, std::move(socket)).map([&] {
+    return std::move(made);
+  });
 }
 
 template <class T>

@@ -30,6 +30,8 @@ std::string describe_alert(int alert) {
       return "the other side wants a certificate, and we sent none";
     case SSL_AD_PROTOCOL_VERSION:
       return other_version;
+    case SSL_AD_NO_APPLICATION_PROTOCOL:
+      return "the other side does not speak the protocol that we want";
     default:
       return std::string("the other side ended the connection: ")
              + SSL_alert_desc_string_long(alert);

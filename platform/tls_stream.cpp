@@ -5,6 +5,7 @@
 #include <openssl/err.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace weft {
 
@@ -70,9 +71,7 @@ x509::bio open_bio(const file_descriptor& socket) {
   return made;
 }
 
-} // namespace tls
-
-// -- the stream --------------------------------------------------------------
+// -- the connection ----------------------------------------------------------
 
 namespace {
 
@@ -107,10 +106,78 @@ tls_result attempt(tls::connection& on, Operation operation) {
     return done;
   on.refused = tls::is_refusal();
   on.failure = tls::describe_failure(on.ssl.get(), on.peer, on.host);
+  if (!on.objection.empty())
+    on.failure = on.objection;
   return done;
 }
 
 } // namespace
+
+result<void>
+begin(connection& made, SSL_CTX* context, side role, file_descriptor socket) {
+  ERR_clear_error();
+  made.socket = std::move(socket);
+  made.peer = other(role);
+  made.ssl.reset(SSL_new(context));
+  auto bio = open_bio(made.socket);
+  if (!made.ssl || !bio)
+    return tl::unexpected(x509::failure("Cannot begin a TLS connection"));
+  auto* both_ways = bio.release();
+  SSL_set_bio(made.ssl.get(), both_ways, both_ways);
+  if (role == side::server)
+    SSL_set_accept_state(made.ssl.get());
+  else
+    SSL_set_connect_state(made.ssl.get());
+  return {};
+}
+
+tls_result handshake(connection& on) {
+  auto done = attempt(on, [](SSL* ssl, std::size_t* /*bytes*/) {
+    return SSL_do_handshake(ssl);
+  });
+  if (done.status == tls_status::closed) {
+    on.failure = "the other side ended the connection";
+    done.status = tls_status::failed;
+  }
+  return done;
+}
+
+tls_result read(connection& on, byte_span into) {
+  if (into.empty())
+    return {tls_status::done, 0};
+  return attempt(on, [into](SSL* ssl, std::size_t* bytes) {
+    return SSL_read_ex(ssl, into.data(), into.size(), bytes);
+  });
+}
+
+tls_result write(connection& on, const_byte_span bytes) {
+  if (bytes.empty())
+    return {tls_status::done, 0};
+  // OpenSSL goes on to the next record before it tells of those that it wrote.
+  bytes = bytes.first(std::min(bytes.size(), largest_record));
+  return attempt(on, [bytes](SSL* ssl, std::size_t* written) {
+    const int returned = SSL_write_ex(ssl, bytes.data(), bytes.size(), written);
+    if (returned == 1 || SSL_get_error(ssl, returned) != SSL_ERROR_SYSCALL)
+      return returned;
+    // The other side is gone, but may have said why before it went.
+    char ignored = 0;
+    std::size_t none = 0;
+    SSL_peek_ex(ssl, &ignored, 1, &none);
+    return returned;
+  });
+}
+
+tls_result shutdown(connection& on) {
+  return attempt(on, [](SSL* ssl, std::size_t* /*bytes*/) {
+    // 0: it was sent, and the other side has not sent its own.
+    const int returned = SSL_shutdown(ssl);
+    return returned < 0 ? returned : 1;
+  });
+}
+
+} // namespace tls
+
+// -- the stream --------------------------------------------------------------
 
 tls_stream::tls_stream(std::unique_ptr<tls::connection> made)
   : connection_(std::move(made)) {
@@ -124,14 +191,7 @@ int tls_stream::descriptor() const {
 }
 
 tls_result tls_stream::handshake() {
-  auto done = attempt(*connection_, [](SSL* ssl, std::size_t* /*bytes*/) {
-    return SSL_do_handshake(ssl);
-  });
-  if (done.status == tls_status::closed) {
-    connection_->failure = "the other side ended the connection";
-    done.status = tls_status::failed;
-  }
-  return done;
+  return tls::handshake(*connection_);
 }
 
 bool tls_stream::has_heard() const {
@@ -140,36 +200,15 @@ bool tls_stream::has_heard() const {
 }
 
 tls_result tls_stream::read(byte_span into) {
-  if (into.empty())
-    return {tls_status::done, 0};
-  return attempt(*connection_, [into](SSL* ssl, std::size_t* bytes) {
-    return SSL_read_ex(ssl, into.data(), into.size(), bytes);
-  });
+  return tls::read(*connection_, into);
 }
 
 tls_result tls_stream::write(const_byte_span bytes) {
-  if (bytes.empty())
-    return {tls_status::done, 0};
-  // OpenSSL goes on to the next record before it tells of those that it wrote.
-  bytes = bytes.first(std::min(bytes.size(), largest_record));
-  return attempt(*connection_, [bytes](SSL* ssl, std::size_t* written) {
-    const int returned = SSL_write_ex(ssl, bytes.data(), bytes.size(), written);
-    if (returned == 1 || SSL_get_error(ssl, returned) != SSL_ERROR_SYSCALL)
-      return returned;
-    // The other side is gone, but may have said why before it went.
-    char ignored = 0;
-    std::size_t none = 0;
-    SSL_peek_ex(ssl, &ignored, 1, &none);
-    return returned;
-  });
+  return tls::write(*connection_, bytes);
 }
 
 tls_result tls_stream::shutdown() {
-  return attempt(*connection_, [](SSL* ssl, std::size_t* /*bytes*/) {
-    // 0: it was sent, and the other side has not sent its own.
-    const int returned = SSL_shutdown(ssl);
-    return returned < 0 ? returned : 1;
-  });
+  return tls::shutdown(*connection_);
 }
 
 tls_peer tls_stream::peer() const {

@@ -107,7 +107,8 @@ struct connection_pair {
 };
 
 /// What one read yields, or why it failed.
-inline std::string read_text(tls_stream& from) {
+template <class Stream>
+std::string read_text(Stream& from) {
   std::array<std::byte, 1024> bytes{};
   const auto got = from.read(bytes);
   switch (got.status) {
@@ -126,7 +127,8 @@ inline std::string read_text(tls_stream& from) {
 }
 
 /// Sends a text from one end to the other.
-inline bool carries(tls_stream& from, tls_stream& to, const std::string& text) {
+template <class Stream>
+bool carries(Stream& from, Stream& to, const std::string& text) {
   const auto sent = from.write(bytes_of(text));
   return sent.status == tls_status::done && sent.bytes == text.size()
          && read_text(to) == text;
