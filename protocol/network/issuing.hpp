@@ -1,8 +1,11 @@
 // What an issuer is asked over its Unix sockets, and answers: frames as in
 // members.hpp, of these messages, one question after the other on a connection.
+// Unlike a directory and its members both ends are of one installation: a
+// question that is not known is an error.
 //
-// Of two sockets one is the directory's, which may ask for admit, renew and
-// issued_items alone; the other one is root's.
+// Of two sockets one is the directory's, which may ask for admissions, for what
+// members want for themselves, and for items; the other one is root's, who may
+// ask for everything.
 #pragma once
 
 #include "protocol/network/issuer.hpp"
@@ -13,6 +16,12 @@
 namespace weft {
 
 inline constexpr std::size_t most_issuing_frame_bytes = std::size_t{4} << 20;
+/// Of tokens, members or items in one message.
+inline constexpr std::size_t most_issuing_list = 4096;
+/// Where a page of them ends.
+inline constexpr std::size_t most_issuing_page = 1024;
+/// How long ask_items may wait.
+inline constexpr std::chrono::seconds longest_patience{60};
 
 // -- from a directory
 // -----------------------------------------------------------
@@ -53,14 +62,29 @@ struct ask_directory_certificate {
   std::string name;
   verifying_key key;
 };
-struct ask_tokens {};
-struct ask_members {};
+/// A page of what is known, in the order of keys, behind `after`.
+struct ask_tokens {
+  std::optional<verifying_key> after{};
+};
+/// A page of all that were ever let in, in the order of ids, behind `after`.
+struct ask_members {
+  std::optional<member_id> after{};
+};
 struct ask_state {};
+/// Shows an issuer whose journal was restored from a backup what it has signed
+/// since: certificates of members, and lists, from a directory's store.  What
+/// it finds signed with its own key and lacks, it takes over.  Until the last
+/// of them came it lets nobody in and renews nothing.  Answered with done.
+struct ask_adoption {
+  std::vector<network_item> items; ///< of kinds that are not its own: ignored
+  bool last = false;
+};
 
 using issuing_question
   = std::variant<ask_admission, ask_for_itself, ask_items, ask_invitation,
                  ask_withdrawal, ask_removal, ask_rekeying,
-                 ask_directory_certificate, ask_tokens, ask_members, ask_state>;
+                 ask_directory_certificate, ask_tokens, ask_members, ask_state,
+                 ask_adoption>;
 
 // -- answers
 // --------------------------------------------------------------------
@@ -84,6 +108,7 @@ struct tokens_answer {
     bool withdrawn = false;
   };
   std::vector<token> tokens;
+  bool more = false; ///< ask again, behind the last one
 };
 struct members_answer {
   struct member {
@@ -91,6 +116,7 @@ struct members_answer {
     bool removed = false;
   };
   std::vector<member> members;
+  bool more = false; ///< ask again, behind the last one
 };
 struct state_answer {
   root_contents root;
@@ -99,8 +125,9 @@ struct state_answer {
   sha256_digest head{};      ///< of its chain
   std::uint64_t members = 0; ///< that were not removed
   std::uint64_t epoch = 0;
-  std::uint64_t list = 0; ///< the number of the last one
-  network_time ends{};    ///< the issuer's certificate
+  std::uint64_t list = 0;  ///< the number of the last one
+  network_time ends{};     ///< the issuer's certificate
+  bool recovering = false; ///< waits for the last ask_adoption
 };
 struct issuing_done {};
 struct issuing_refused {
@@ -112,8 +139,10 @@ using issuing_answer
                  tokens_answer, members_answer, state_answer, issuing_done,
                  issuing_refused>;
 
+/// With the length in front.
 byte_vector encode_frame(const issuing_question& question);
 byte_vector encode_frame(const issuing_answer& answer);
+/// Of a frame without its length.
 accepted<issuing_question> read_issuing_question(const_byte_span frame);
 accepted<issuing_answer> read_issuing_answer(const_byte_span frame);
 

@@ -1,5 +1,6 @@
 #include "protocol/network/journal.hpp"
 
+#include "protocol/network/certified_terms.hpp"
 #include "protocol/network/terms.hpp"
 
 #include <array>
@@ -17,20 +18,10 @@ constexpr std::array<std::string_view, std::variant_size_v<journal_event>>
 
 // -- events as values --------------------------------------------------------
 
-cbor::value write_uris(const certificate_contents& contents) {
-  return to_uris(contents);
-}
-
-cbor::value write_terms(const certificate_terms& terms) {
-  return cbor::value::object({{"says", write_uris(terms.contents)},
-                              {"key", cbor::binary(terms.key.bytes)},
-                              {"from", terms::seconds(terms.from)},
-                              {"until", terms::seconds(terms.until)}});
-}
-
 cbor::value write(const journal_begun& event) {
   return cbor::value::object(
-    {{"root", write_uris(event.root)}, {"issuer", write_uris(event.issuer)}});
+    {{"root", terms::write(certificate_contents{event.root})},
+     {"issuer", terms::write(certificate_contents{event.issuer})}});
 }
 
 cbor::value write(const token_invited& event) {
@@ -44,11 +35,11 @@ cbor::value write(const token_withdrawn& event) {
 
 cbor::value write(const member_admitted& event) {
   return cbor::value::object({{"token", cbor::binary(event.token.bytes)},
-                              {"terms", write_terms(event.terms)}});
+                              {"terms", terms::write(event.terms)}});
 }
 
 cbor::value write(const member_renewed& event) {
-  return cbor::value::object({{"terms", write_terms(event.terms)}});
+  return cbor::value::object({{"terms", terms::write(event.terms)}});
 }
 
 cbor::value write(const member_removed& event) {
@@ -65,46 +56,9 @@ cbor::value write(const epoch_begun& event) {
 
 // -- and back ----------------------------------------------------------------
 
-template <class Contents>
-Contents read_contents(cbor::fields& from, const char* name) {
-  constexpr std::size_t most_uris = 64;
-  std::vector<std::string> uris;
-  for (const auto& each : from.list(name, most_uris)) {
-    const auto* text = each.get_ptr<const std::string*>();
-    uris.push_back(text != nullptr ? *text : std::string{});
-  }
-  auto contents = read_uris_as<Contents>(uris);
-  if (!contents) {
-    from.fail(name, "says what no certificate does");
-    return {};
-  }
-  return std::move(*contents);
-}
-
-const cbor::value&
-read_map(cbor::fields& from, const cbor::value& map, const char* name) {
-  static const auto empty = cbor::value::object();
-  if (from.has(name) && map[name].is_object())
-    return map[name];
-  from.fail(name, "is no map");
-  return empty;
-}
-
-certificate_terms read_terms(cbor::fields& whole, const cbor::value& map) {
-  cbor::fields from(read_map(whole, map, "terms"), "terms");
-  certificate_terms terms;
-  terms.contents = read_contents<member_contents>(from, "says");
-  from.bytes("key", terms.key.bytes);
-  terms.from = from.time("from");
-  terms.until = from.time("until");
-  if (from.finish())
-    whole.fail("terms", "are none of a certificate");
-  return terms;
-}
-
 void read(cbor::fields& from, const cbor::value&, journal_begun& event) {
-  event.root = read_contents<root_contents>(from, "root");
-  event.issuer = read_contents<issuer_contents>(from, "issuer");
+  event.root = terms::read_contents<root_contents>(from, "root");
+  event.issuer = terms::read_contents<issuer_contents>(from, "issuer");
 }
 
 void read(cbor::fields& from, const cbor::value&, token_invited& event) {
@@ -122,11 +76,11 @@ void read(cbor::fields& from, const cbor::value&, token_withdrawn& event) {
 
 void read(cbor::fields& from, const cbor::value& map, member_admitted& event) {
   from.bytes("token", event.token.bytes);
-  event.terms = read_terms(from, map);
+  event.terms = terms::read_terms(from, map, "terms");
 }
 
 void read(cbor::fields& from, const cbor::value& map, member_renewed& event) {
-  event.terms = read_terms(from, map);
+  event.terms = terms::read_terms(from, map, "terms");
 }
 
 void read(cbor::fields& from, const cbor::value&, member_removed& event) {

@@ -21,4 +21,12 @@ std::string_view to_string(refusal why) {
   return index < names.size() ? names[index] : "?";
 }
 
+std::optional<refusal> parse_refusal(std::string_view text) {
+  for (std::size_t i = 0; i < refusal_count; ++i) {
+    if (text == to_string(static_cast<refusal>(i)))
+      return static_cast<refusal>(i);
+  }
+  return std::nullopt;
+}
+
 } // namespace weft

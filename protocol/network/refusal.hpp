@@ -5,6 +5,7 @@
 #include <tl/expected.hpp>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -40,6 +41,8 @@ inline constexpr std::size_t refusal_count
 
 /// `bad_signature` ...: as metrics and documents name them.
 std::string_view to_string(refusal why);
+/// Nothing: it is none that this weft knows.
+std::optional<refusal> parse_refusal(std::string_view text);
 
 struct refused {
   refusal why{};

@@ -1,8 +1,25 @@
 #include "protocol/network/terms.hpp"
 
+#include "protocol/base/text.hpp"
+#include "protocol/network/join_answer.hpp"
 #include "protocol/network/ranges.hpp"
 
+#include <algorithm>
+
 namespace weft::terms {
+
+namespace {
+
+constexpr std::size_t longest_reason = 512;
+
+/// As long as it may be, and not cut within a character.
+std::string shortened(const std::string& reason) {
+  auto text = reason.substr(0, longest_reason);
+  text.resize(std::min(text.size(), find_invalid_utf8(text)));
+  return text;
+}
+
+} // namespace
 
 std::uint64_t seconds(network_time when) {
   return static_cast<std::uint64_t>(when.time_since_epoch().count());
@@ -46,6 +63,42 @@ read_words(cbor::fields& from, const char* name, std::size_t most) {
 void read_context(cbor::fields& from, std::string_view context) {
   if (from.text("!what", context.size()) != context)
     from.fail("!what", "is not '" + std::string{context} + "'");
+}
+
+void write(cbor::value& into, const refused& why) {
+  into["refused"] = std::string{to_string(why.why)};
+  into["reason"] = shortened(why.what);
+}
+
+refused read_refused(cbor::fields& from) {
+  // A reason that a newer issuer has is one that is not in our list.
+  const auto why = parse_refusal(from.text("refused", longest_reason));
+  return {why.value_or(refusal::not_allowed),
+          from.text("reason", longest_reason)};
+}
+
+cbor::value write(std::span<const byte_vector> certificates) {
+  auto list = cbor::value::array();
+  for (const auto& each : certificates)
+    list.push_back(cbor::binary(each));
+  return list;
+}
+
+std::vector<byte_vector>
+read_certificates(cbor::fields& from, const char* name, std::size_t most) {
+  std::vector<byte_vector> certificates;
+  for (const auto& each : from.list(name, most)) {
+    if (!each.is_binary() || each.get_binary().empty()
+        || each.get_binary().size() > most_certificate_bytes) {
+      from.fail(name, "has something that is none");
+      return {};
+    }
+    const auto bytes = std::as_bytes(std::span(each.get_binary()));
+    certificates.emplace_back(bytes.begin(), bytes.end());
+  }
+  if (certificates.empty())
+    from.fail(name, "has none");
+  return certificates;
 }
 
 } // namespace weft::terms

@@ -23,4 +23,13 @@ read_words(cbor::fields& from, const char* name, std::size_t most);
 /// passes for no other.
 void read_context(cbor::fields& from, std::string_view context);
 
+/// A reason for a no: `refused` and `reason` in a map.
+void write(cbor::value& into, const refused& why);
+refused read_refused(cbor::fields& from);
+
+/// A list of certificates as DER, one at least.
+cbor::value write(std::span<const byte_vector> certificates);
+std::vector<byte_vector>
+read_certificates(cbor::fields& from, const char* name, std::size_t most);
+
 } // namespace weft::terms
