@@ -16,9 +16,9 @@
 //   'i' NAME    an issuer's certificate, DER
 //   'c' ID      a member's certificate, DER
 //   'r' ID      a member's record
-//   'l' NAME    an issuer's list of revocations, signed
+//   'l' NAME    an issuer's list of revocations and its signature (64 bytes)
 //   'e' EPOCH   the preshared secret of an epoch (8 bytes, network order),
-//               sealed under the one before it
+//               sealed under the one before it: the box of a sealed_secret
 #pragma once
 
 #include "protocol/network/buckets.hpp"
@@ -59,6 +59,29 @@ byte_vector item_key(item_kind kind, std::string_view name);
 byte_vector epoch_key(std::uint64_t epoch);
 /// Nothing: it is no key of an item.
 std::optional<item_kind> kind_of(const_byte_span key);
+/// Of a certificate's key or a record's.
+std::optional<member_id> member_of(const_byte_span key);
+/// Of an issuer's key or a list's.
+std::optional<std::string> issuer_of(const_byte_span key);
+/// Of a secret's key.
+std::optional<std::uint64_t> epoch_of(const_byte_span key);
+/// The most that an item of the kind has in it.
+std::size_t most_item_bytes(item_kind kind);
+/// Key and content are of a kind and within its bounds.
+bool is_item(const network_item& item);
+
+/// A list as the content of its item.
+byte_vector write_list_item(const signed_bytes& list);
+/// Nothing: it is shorter than a signature.
+std::optional<signed_bytes> read_list_item(const_byte_span content);
+
+/// Where a directory keeps an item in its store: `item/HEX`, and how far of an
+/// issuer's journal it has: `issued/NAME`, a decimal number.
+inline constexpr std::string_view item_prefix = "item/";
+inline constexpr std::string_view issued_prefix = "issued/";
+std::string store_key_of(const_byte_span item_key);
+/// Nothing: it is no such key.
+std::optional<byte_vector> item_key_of(std::string_view store_key);
 
 // -- member -> directory ------------------------------------------------------
 
