@@ -95,7 +95,9 @@ bucket_table::read(const bucket_set& wanted, const place& from) const {
       const auto& key = each->first;
       const auto& content = each->second.content;
       const auto more = key.size() + content.size();
-      if (!result.items.empty() && bytes + more > most_page_bytes) {
+      if (!result.items.empty()
+          && (bytes + more > most_page_bytes
+              || result.items.size() >= most_page_items)) {
         result.next
           = place{index, each == bucket.begin() ? byte_vector{}
                                                 : std::prev(each)->first};

@@ -18,6 +18,8 @@ namespace weft {
 inline constexpr std::size_t bucket_count = 256;
 /// The most bytes of items in a page.
 inline constexpr std::size_t most_page_bytes = std::size_t{256} * 1024;
+/// And the most items.
+inline constexpr std::size_t most_page_items = 4096;
 
 using bucket_set = std::bitset<bucket_count>;
 
@@ -82,8 +84,9 @@ public:
     std::optional<place> next; ///< none: that was the last
   };
   /// Items of the buckets that are `wanted`, of at most most_page_bytes but for
-  /// one that is larger by itself.  A page is right for the time at which it is
-  /// made; what changes between two shows in the next comparison.
+  /// one that is larger by itself, and at most most_page_items.  A page is
+  /// right for the time at which it is made; what changes between two shows in
+  /// the next comparison.
   page read(const bucket_set& wanted, const place& from) const;
 
 private:
