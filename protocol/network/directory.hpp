@@ -14,12 +14,11 @@
 #include "protocol/base/time.hpp"
 #include "protocol/base/token_bucket.hpp"
 #include "protocol/network/issuing.hpp"
-#include "protocol/network/member_view.hpp"
+#include "protocol/network/item_checker.hpp"
 #include "protocol/network/members.hpp"
-#include "protocol/network/store.hpp"
+#include "protocol/network/store_follower.hpp"
 
 #include <deque>
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -30,16 +29,6 @@
 #include <vector>
 
 namespace weft {
-
-/// What X.509 says of items.  Times are not judged.
-struct item_judge {
-  /// An issuer's certificate, if the root signed it.
-  std::function<accepted<verified_issuer>(const_byte_span issuer)> issuer;
-  /// A member's, if that issuer signed it.
-  std::function<accepted<verified_certificate>(const_byte_span member,
-                                               const_byte_span issuer)>
-    member;
-};
 
 /// A frame with its length, which many connections may send.
 using shared_frame = std::shared_ptr<const byte_vector>;
@@ -62,6 +51,11 @@ public:
   static constexpr std::chrono::milliseconds push_interval{200};
   /// Of one member.
   static constexpr std::chrono::seconds publish_interval{10};
+  /// How much earlier than that a record may come for the way's sake.
+  static constexpr std::chrono::seconds publish_leeway{1};
+  /// How long a new certificate may take into the store before it is handed out
+  /// without.
+  static constexpr std::chrono::seconds answer_wait{5};
   /// A connection with more than this unsent gets no changes, but compare_again
   /// once it is empty; nor a page.
   static constexpr std::size_t most_queued_bytes = std::size_t{1} << 20;
@@ -78,25 +72,16 @@ public:
 
   // -- what the caller does --------------------------------------------------
 
-  /// Answered with listed().
-  struct list_entries {
-    store_range range;
-  };
-  /// Of all entries ("") from that revision on, instead of the watch before;
-  /// answered with told() each time that wait() returns.
-  struct watch_entries {
-    store_revision from = 0;
-  };
-  /// Answered with changed().
-  struct change_entries {
-    store_change change;
-  };
+  // Of the store, answered with listed(), told() and changed().
+  using list_entries = store_follower::list_entries;
+  using watch_entries = store_follower::watch_entries;
+  using change_entries = store_follower::change_entries;
   /// Answered with renamed().
   struct renew_store_id {};
   /// keep_present(), without an answer.
   struct keep_presence {};
-  /// ask_items with a patience of the caller's, answered with issued(), on a
-  /// connection on which nothing else waits for it.
+  /// ask_items (issuing.hpp) with a patience of the caller's, answered with
+  /// issued(), on a connection on which nothing else waits for it.
   struct ask_for_items {
     std::uint64_t after = 0;
   };
@@ -124,6 +109,8 @@ public:
                    end_connection, began_recovering>;
 
   directory(settings given, item_judge judge, random_source& random);
+  directory(const directory&) = delete;
+  directory& operator=(const directory&) = delete;
 
   /// What is to be done, in this order; they are handed out once.
   std::vector<step> take_steps();
@@ -155,11 +142,10 @@ public:
 
   // -- members ---------------------------------------------------------------
 
-  /// A member whose chain was verified at the time that is now.  Refused: the
-  /// connection is to be ended, after `frame` (refusal's) was sent.
-  std::optional<refused>
-  connected(connection number, const verified_certificate& member,
-            const instant& at);
+  /// A member whose chain was verified at the time that is now.  If it is not
+  /// welcome, the steps say so.
+  void connected(connection number, const verified_certificate& member,
+                 const instant& at);
   /// A frame of it, without the length.
   void received(connection number, const_byte_span frame, const instant& at);
   /// How much of what it was given is not sent: after each write.
@@ -199,8 +185,174 @@ public:
   std::vector<member_id> present() const;
 
 private:
-  std::string recovering_;
+  /// A member's place in a comparison: what it is still to get.
+  struct paging {
+    bucket_set wanted;
+    bucket_table::place from;
+  };
+  /// A member that is connected: a few hundred bytes.
+  struct link {
+    record_signer member;
+    std::string issuer;
+    network_time until{}; ///< its certificate
+    time_point heard{};
+    std::size_t queued = 0;
+    bool greeted = false; ///< has said hello
+    bool follows = false; ///< has compared, and is told of changes
+    bool behind = false;  ///< missed changes, and is to compare
+    bool asks_issuer = false;
+    bool wants_page = false;
+    std::unique_ptr<paging> pages;
+    token_bucket frames{200, std::chrono::milliseconds{20}};
+    token_bucket requests{30, std::chrono::milliseconds{500}};
+  };
+
+  /// A record on its way into the store.
+  struct waiting_record {
+    connection from = 0;
+    std::uint64_t number = 0; ///< of the request
+    byte_vector bytes;
+    record_order order;
+    bool under_way = false;
+    bool alone = false; ///< a change with others did not hold
+  };
+  /// Something newer than the directory has, as somebody has shown it.
+  struct shown_item {
+    byte_vector content;
+    time_point since{};
+  };
+  /// A member's request that the issuer has.
+  struct asked_for {
+    connection from = 0;
+    std::uint64_t number = 0;
+  };
+  /// Its answer, which waits until the store has the certificate: a member with
+  /// one that a directory lost by its own end looks like a lost store.
+  struct held_answer {
+    asked_for whose;
+    byte_vector key;
+    std::vector<byte_vector> certificates;
+    time_point until{};
+  };
+
+  // What the change that is under way is for.
+  struct marking {
+    bool recovering = false;
+  };
+  struct bringing {
+    std::size_t writes = 0;
+    bool last = false; ///< and the journal's place
+  };
+  struct taking_over {};
+  struct publishing {
+    std::vector<member_id> members;
+  };
+  struct dropping {};
+  using purpose
+    = std::variant<marking, bringing, taking_over, publishing, dropping>;
+
+  // The store and the issuer: directory_store.cpp
+  void go_on(const instant& at);
+  void take_entry(const store_follower::entry_news& news, const instant& at);
+  void take_item(const byte_vector& key,
+                 const std::optional<std::string>& value, const instant& at);
+  void settle(const store_follower::outcome& outcome, const instant& at);
+  void settle_records(const publishing& what,
+                      const store_follower::outcome& outcome);
+  void change_next(const instant& at);
+  bool change_mark();
+  bool bring_issued();
+  bool take_over_lost(const instant& at);
+  bool write_records();
+  bool drop_ended();
+  void change(purpose what, std::vector<store_condition> conditions,
+              std::vector<store_write> writes);
+  void find_ended(const instant& at);
+  void ask_issuer(const instant& at);
+  void answer_held(time_point now);
+  void judge_shown(const instant& at);
+  void begin_recovering(std::string why);
+
+  // Members.
+  void send(connection to, link& member, const directory_message& message);
+  void send(connection to, link& member, const shared_frame& frame);
+  void refuse_connection(connection number, refused why);
+  void refuse_request(connection to, std::uint64_t number, refused why);
+  void take(connection from, link& member, const member_hello& said,
+            const instant& at);
+  void take(connection from, link& member, const compare_items& said,
+            const instant& at);
+  void
+  take(connection from, link& member, const next_page& said, const instant& at);
+  void take(connection from, link& member, const offer_items& said,
+            const instant& at);
+  void take(connection from, link& member, const publish_record& said,
+            const instant& at);
+  void take(connection from, link& member, const renew_certificate& said,
+            const instant& at);
+  void take(connection from, link& member, const leave_network& said,
+            const instant& at);
+  void take(connection from, link& member, const members_ping& said,
+            const instant& at);
+  std::optional<refused>
+  find_reason_against(const link& member, const member_record& record,
+                      const instant& at) const;
+  template <class Request>
+  void ask_for(connection from, link& member, std::uint64_t number,
+               const byte_vector& request);
+  bool may_ask(connection from, link& member, const instant& at);
+  void send_page(connection to, link& member);
+  void push_changes();
+  void push(const shared_frame& frame);
+  void end_removed();
+  void end_silent(const instant& at);
+  /// Connections for which `find_reason` has one.
+  template <class Reason>
+  void end_those(Reason find_reason);
+
+  settings settings_;
+  store_follower store_;
   bucket_table items_;
+  item_checker checker_;
+  std::vector<step> steps_;
+
+  bool open_ = false;
+  store_id id_{};
+  std::string recovering_;
+  bool mark_to_write_ = false; ///< recovering_ is not in the store as it is
+  bool id_to_renew_ = false;
+  std::optional<purpose> under_way_;
+  time_point change_at_{}; ///< after one that could not be made
+
+  bool issuer_there_ = false;
+  bool issuer_asked_ = false;
+  time_point ask_at_{};
+  std::deque<store_write> to_bring_; ///< what was issued
+  std::optional<std::uint64_t> bring_through_;
+  std::uint64_t issued_through_ = 0; ///< as the store has it
+
+  std::map<byte_vector, shown_item> shown_;
+  token_bucket looks_{500, std::chrono::milliseconds{20}}; ///< at what is shown
+  std::deque<network_item> lost_;                          ///< to be taken over
+
+  std::deque<member_id> record_order_;
+  std::unordered_map<member_id, waiting_record> records_;
+  std::unordered_map<member_id, time_point> published_;
+  std::vector<byte_vector> ended_; ///< keys of items to be dropped
+  std::size_t looked_through_ = 0; ///< the next bucket, for ended ones
+
+  std::unordered_map<connection, link> links_;
+  std::unordered_map<member_id, connection> by_member_;
+  std::map<ticket, asked_for> asked_;
+  std::vector<held_answer> held_answers_;
+  ticket last_ticket_ = 0;
+  std::set<byte_vector> to_push_; ///< keys
+  std::optional<time_point> push_at_;
+  time_point seen_at_{}; ///< the last time
+  time_point look_at_{};
+  time_point present_at_{};
+  time_point look_through_at_{};
+  std::uint64_t refused_ = 0;
 };
 
 } // namespace weft

@@ -1,0 +1,491 @@
+// A directory's talk with its members; directory_store.cpp has the rest.
+#include "protocol/network/directory.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace weft {
+
+namespace {
+
+constexpr std::chrono::seconds look_interval{5};
+constexpr std::chrono::seconds soon{1};
+/// Requests that the issuer has at once.
+constexpr std::size_t most_asked = 1024;
+
+network_time wall_of(const instant& at) {
+  return std::chrono::floor<std::chrono::seconds>(at.wall);
+}
+
+shared_frame frame_of(const directory_message& message) {
+  return std::make_shared<const byte_vector>(encode_frame(message));
+}
+
+} // namespace
+
+directory::directory(settings given, item_judge judge, random_source& random)
+  : settings_(std::move(given)), store_(random),
+    checker_(settings_.root, std::move(judge), items_) {
+}
+
+std::vector<directory::step> directory::take_steps() {
+  return std::exchange(steps_, {});
+}
+
+// -- time --------------------------------------------------------------------
+
+void directory::on_time(const instant& at) {
+  store_.on_time(at.now);
+  if (open_ && present_at_ <= at.now) {
+    present_at_ = at.now + presence_interval;
+    steps_.emplace_back(keep_presence{});
+  }
+  if (look_at_ <= at.now) {
+    look_at_ = at.now + look_interval;
+    end_silent(at);
+    std::erase_if(published_, [&](const auto& each) {
+      return each.second + publish_interval <= at.now;
+    });
+  }
+  judge_shown(at);
+  find_ended(at);
+  go_on(at);
+  if (push_at_ && *push_at_ <= at.now) {
+    push_changes();
+    push_at_.reset();
+    if (!to_push_.empty())
+      push_at_ = at.now + push_interval;
+  }
+  seen_at_ = at.now;
+}
+
+time_point directory::next_time() const {
+  auto next = std::min({look_at_, store_.next_time(),
+                        open_ ? present_at_ : time_point::max(),
+                        push_at_.value_or(time_point::max())});
+  const bool waits = !shown_.empty() || !held_answers_.empty()
+                     || (issuer_there_ && !issuer_asked_)
+                     || change_at_ > seen_at_;
+  if (waits)
+    next = std::min(next, seen_at_ + soon);
+  return next;
+}
+
+/// Who has said nothing for too long, and whose certificate has ended.
+void directory::end_silent(const instant& at) {
+  end_those([&](const link& member) -> std::optional<refused> {
+    if (member.heard + silence <= at.now)
+      return refused{refusal::not_allowed, "nothing was heard of it"};
+    if (member.until <= wall_of(at))
+      return refused{refusal::expired, "the certificate of '"
+                                         + member.member.name + "' has ended"};
+    return std::nullopt;
+  });
+}
+
+void directory::end_removed() {
+  end_those([&](const link& member) -> std::optional<refused> {
+    if (checker_.is_removed(member.issuer, member.member.id))
+      return refused{refusal::revoked, "'" + member.member.name
+                                         + "' was removed from the network"};
+    return std::nullopt;
+  });
+}
+
+template <class Reason>
+void directory::end_those(Reason find_reason) {
+  std::vector<std::pair<connection, refused>> ended;
+  for (const auto& [number, member] : links_) {
+    if (auto why = find_reason(member))
+      ended.emplace_back(number, std::move(*why));
+  }
+  for (auto& [number, why] : ended)
+    refuse_connection(number, std::move(why));
+}
+
+// -- connections -------------------------------------------------------------
+
+void directory::connected(connection number, const verified_certificate& member,
+                          const instant& at) {
+  const auto& contents = member.contents;
+  auto& made = links_[number];
+  made = {};
+  made.member = {contents.name, contents.id, member.key, contents.generation};
+  made.issuer = member.issuer;
+  made.until = member.until;
+  made.heard = at.now;
+  if (links_.size() > settings_.most_connections)
+    return refuse_connection(number,
+                             {refusal::exhausted,
+                              "the directory has as many connections as it may "
+                              "have; try another one"});
+  if (checker_.is_removed(member.issuer, contents.id))
+    return refuse_connection(
+      number, {refusal::revoked,
+               "'" + contents.name + "' was removed from the network"});
+  if (member.until <= wall_of(at))
+    return refuse_connection(number, {refusal::expired, "the certificate of '"
+                                                          + contents.name
+                                                          + "' has ended"});
+  const auto before = by_member_.find(contents.id);
+  if (before != by_member_.end())
+    refuse_connection(before->second,
+                      {refusal::stale,
+                       "'" + contents.name + "' has connected once more"});
+  by_member_[contents.id] = number;
+}
+
+void directory::disconnected(connection number) {
+  const auto found = links_.find(number);
+  if (found == links_.end())
+    return;
+  const auto member = by_member_.find(found->second.member.id);
+  if (member != by_member_.end() && member->second == number)
+    by_member_.erase(member);
+  links_.erase(found);
+}
+
+void directory::refuse_connection(connection number, refused why) {
+  const auto found = links_.find(number);
+  if (found == links_.end())
+    return;
+  send(number, found->second, request_refused{0, why});
+  steps_.emplace_back(end_connection{number, std::move(why)});
+  disconnected(number);
+}
+
+void directory::refuse_request(connection to, std::uint64_t number,
+                               refused why) {
+  ++refused_;
+  const auto found = links_.find(to);
+  if (found != links_.end())
+    send(to, found->second, request_refused{number, std::move(why)});
+}
+
+void directory::send(connection to, link& member,
+                     const directory_message& message) {
+  send(to, member, frame_of(message));
+}
+
+void directory::send(connection to, link& member, const shared_frame& frame) {
+  member.queued += frame->size();
+  steps_.emplace_back(send_frame{to, frame});
+}
+
+void directory::queued(connection number, std::size_t bytes, const instant&) {
+  const auto found = links_.find(number);
+  if (found == links_.end())
+    return;
+  auto& member = found->second;
+  member.queued = bytes;
+  if (member.wants_page && bytes <= most_queued_bytes / 2)
+    send_page(number, member);
+  if (member.behind && bytes == 0) {
+    member.behind = false;
+    send(number, member, compare_again{});
+  }
+}
+
+void directory::seen(const member_id& member, const endpoint& where) {
+  const auto found = by_member_.find(member);
+  if (found != by_member_.end() && links_.at(found->second).greeted)
+    send(found->second, links_.at(found->second), endpoint_seen{where});
+}
+
+// -- what members say --------------------------------------------------------
+
+void directory::received(connection number, const_byte_span frame,
+                         const instant& at) {
+  const auto found = links_.find(number);
+  if (found == links_.end())
+    return;
+  auto& member = found->second;
+  member.heard = at.now;
+  if (!member.frames.take(at.now))
+    return refuse_connection(number, {refusal::not_allowed,
+                                      "more messages than a member may send"});
+  const auto message = read_member_message(frame);
+  if (!message) {
+    ++refused_;
+    return refuse_connection(number, message.error());
+  }
+  if (!*message)
+    return; // of a later version
+  const bool is_early = !member.greeted
+                        && !std::holds_alternative<member_hello>(**message)
+                        && !std::holds_alternative<members_ping>(**message);
+  if (is_early)
+    return refuse_connection(number,
+                             {refusal::malformed, "a hello comes first"});
+  std::visit([&](const auto& said) { take(number, member, said, at); },
+             **message);
+  go_on(at);
+}
+
+void directory::take(connection from, link& member, const member_hello& said,
+                     const instant&) {
+  const auto version = std::min(said.version, members_version);
+  if (version < oldest_members_version)
+    return refuse_connection(
+      from,
+      {refusal::not_allowed,
+       "the directory speaks version " + std::to_string(oldest_members_version)
+         + " of the members' protocol and later ones; update weft"});
+  if (!store_.loaded())
+    return refuse_connection(from,
+                             {refusal::not_allowed,
+                              "the directory has not read its store yet; try "
+                              "another one"});
+  member.greeted = true;
+  const auto* record
+    = items_.find(item_key(item_kind::record, member.member.id));
+  send(from, member,
+       directory_welcome{version, id_, store_.revision(), !recovering_.empty(),
+                         record != nullptr ? *record : byte_vector{}});
+}
+
+void directory::take(connection from, link& member, const members_ping&,
+                     const instant&) {
+  static const auto pong = frame_of(members_pong{});
+  send(from, member, pong);
+}
+
+// -- comparing ---------------------------------------------------------------
+
+void directory::take(connection from, link& member, const compare_items& said,
+                     const instant& at) {
+  if (!may_ask(from, member, at))
+    return;
+  member.follows = true;
+  member.behind = false;
+  member.pages = std::make_unique<paging>(
+    paging{items_.digests().differing(said.have), {}});
+  send_page(from, member);
+}
+
+void directory::take(connection from, link& member, const next_page&,
+                     const instant&) {
+  if (member.pages)
+    send_page(from, member);
+}
+
+void directory::send_page(connection to, link& member) {
+  member.wants_page = member.queued > most_queued_bytes / 2;
+  if (member.wants_page || !member.pages)
+    return;
+  auto& place = *member.pages;
+  auto page = items_.read(place.wanted, place.from);
+  // Whole are those before the one that the next page begins in.
+  const auto begins = page.next ? page.next->bucket : bucket_count;
+  items_page message{{}, std::move(page.items), !page.next, store_.revision()};
+  for (std::size_t i = place.from.bucket; i < begins; ++i)
+    message.buckets[i] = place.wanted[i];
+  if (page.next)
+    place.from = std::move(*page.next);
+  else
+    member.pages.reset();
+  send(to, member, message);
+}
+
+// -- telling of changes ------------------------------------------------------
+
+void directory::push_changes() {
+  if (to_push_.size() > most_page_items) {
+    // A comparison tells it at the pace at which each one reads.
+    to_push_.clear();
+    const auto again = frame_of(compare_again{});
+    for (auto& [number, member] : links_) {
+      if (std::exchange(member.follows, false))
+        send(number, member, again);
+    }
+    return;
+  }
+  items_changed changes;
+  changes.revision = store_.revision();
+  std::size_t bytes = 0;
+  while (!to_push_.empty()) {
+    const auto* content = items_.find(*to_push_.begin());
+    const auto more
+      = to_push_.begin()->size() + (content != nullptr ? content->size() : 0);
+    if (bytes != 0 && bytes + more > most_page_bytes)
+      break;
+    bytes += more;
+    auto key = std::move(to_push_.extract(to_push_.begin()).value());
+    if (content != nullptr)
+      changes.items.push_back({std::move(key), *content});
+    else
+      changes.gone.push_back(std::move(key));
+  }
+  if (bytes != 0)
+    push(frame_of(changes));
+}
+
+void directory::push(const shared_frame& frame) {
+  for (auto& [number, member] : links_) {
+    if (!member.follows)
+      continue;
+    if (member.queued == 0
+        || member.queued + frame->size() <= most_queued_bytes) {
+      send(number, member, frame);
+    } else {
+      member.follows = false;
+      member.behind = true; // until it has read what it was given
+    }
+  }
+}
+
+// -- what members give -------------------------------------------------------
+
+/// Bounds what costs the directory more than a look.
+bool directory::may_ask(connection from, link& member, const instant& at) {
+  if (member.requests.take(at.now))
+    return true;
+  refuse_connection(from, {refusal::not_allowed,
+                           "more requests than a member may make"});
+  return false;
+}
+
+void directory::take(connection from, link& member, const offer_items& said,
+                     const instant& at) {
+  if (!may_ask(from, member, at))
+    return;
+  for (const auto& each : said.items) {
+    const auto known = shown_.find(each.key);
+    const bool is_known
+      = known != shown_.end() && known->second.content == each.content;
+    const auto* held = items_.find(each.key);
+    if (is_known || (held != nullptr && *held == each.content))
+      continue;
+    if ((known == shown_.end() && shown_.size() >= most_shown)
+        || !looks_.take(at.now))
+      return; // others will show it as well
+    const auto newer = checker_.is_newer(each, wall_of(at));
+    if (!newer)
+      ++refused_;
+    else if (*newer)
+      shown_.insert_or_assign(each.key, shown_item{each.content, at.now});
+  }
+}
+
+void directory::take(connection from, link& member, const publish_record& said,
+                     const instant& at) {
+  if (!may_ask(from, member, at))
+    return;
+  const auto record = member_record::read(said.record);
+  if (!record)
+    return refuse_request(from, said.number, record.error());
+  const auto& id = member.member.id;
+  const auto* held = items_.find(item_key(item_kind::record, id));
+  if (held != nullptr && *held == said.record)
+    return send(from, member, request_done{said.number});
+  const auto waiting = records_.find(id);
+  if (waiting != records_.end() && waiting->second.bytes == said.record) {
+    waiting->second.from = from;
+    waiting->second.number = said.number;
+    return;
+  }
+  if (auto wrong = find_reason_against(member, *record, at))
+    return refuse_request(from, said.number, std::move(*wrong));
+  published_[id] = at.now;
+  records_.emplace(id, waiting_record{from, said.number, said.record,
+                                      record->order()});
+  record_order_.push_back(id);
+}
+
+std::optional<refused>
+directory::find_reason_against(const link& member, const member_record& record,
+                               const instant& at) const {
+  if (auto wrong = checker_.find_mistake_in(record, member.member))
+    return wrong;
+  const auto& id = member.member.id;
+  const auto* held = items_.find(item_key(item_kind::record, id));
+  if (held != nullptr) {
+    const auto known = member_record::read(*held);
+    if (known && known->order() >= record.order())
+      return refused{refusal::stale,
+                     "a newer record of '" + member.member.name + "' is known"};
+  }
+  const auto last = published_.find(id);
+  const bool is_soon
+    = last != published_.end()
+      && at.now < last->second + publish_interval - publish_leeway;
+  if (is_soon || records_.count(id) != 0)
+    return refused{refusal::exhausted,
+                   "a record may change once in "
+                     + std::to_string(publish_interval.count()) + " s"};
+  if (records_.size() >= most_waiting_records)
+    return refused{refusal::exhausted,
+                   "more records wait for the store than may"};
+  return std::nullopt;
+}
+
+void directory::take(connection from, link& member,
+                     const renew_certificate& said, const instant& at) {
+  if (!may_ask(from, member, at))
+    return;
+  if (auto wait = find_reason_to_wait())
+    return refuse_request(from, said.number, std::move(*wait));
+  ask_for<renewal_request>(from, member, said.number, said.request);
+}
+
+void directory::take(connection from, link& member, const leave_network& said,
+                     const instant& at) {
+  if (!may_ask(from, member, at))
+    return;
+  ask_for<leave_request>(from, member, said.number, said.request);
+}
+
+/// Passes a request to the issuer, if it is the member's for itself.
+template <class Request>
+void directory::ask_for(connection from, link& member, std::uint64_t number,
+                        const byte_vector& request) {
+  const auto asked = read_own_request(request);
+  if (!asked)
+    return refuse_request(from, number, asked.error());
+  const auto* what = std::get_if<Request>(&*asked);
+  if (what == nullptr || what->network != settings_.root.network
+      || what->member != member.member.id)
+    return refuse_request(from, number,
+                          {refusal::not_allowed,
+                           "a member asks for itself and nothing else"});
+  if (!is_own_request_signed_by(member.member.key, request))
+    return refuse_request(from, number,
+                          {refusal::bad_signature,
+                           "the request is not signed by its member"});
+  if (!issuer_there_ || member.issuer != settings_.issuer)
+    return refuse_request(from, number,
+                          {refusal::not_allowed,
+                           "the issuer of '" + member.member.name
+                             + "' is not reached from this directory; try "
+                               "another one"});
+  if (member.asks_issuer || asked_.size() >= most_asked)
+    return refuse_request(from, number,
+                          {refusal::exhausted, "one request at a time"});
+  member.asks_issuer = true;
+  asked_.emplace(++last_ticket_, asked_for{from, number});
+  steps_.emplace_back(ask_for_member{last_ticket_, request});
+}
+
+// -- what is asked -----------------------------------------------------------
+
+directory::state directory::look() const {
+  return {store_.loaded(),
+          id_,
+          store_.revision(),
+          store_.trouble(),
+          items_.size(),
+          links_.size(),
+          records_.size() + to_bring_.size() + lost_.size(),
+          refused_,
+          issued_through_};
+}
+
+std::vector<member_id> directory::present() const {
+  std::vector<member_id> members;
+  members.reserve(by_member_.size());
+  for (const auto& [id, number] : by_member_)
+    members.push_back(id);
+  return members;
+}
+
+} // namespace weft

@@ -1,0 +1,506 @@
+// A directory's talk with its store and its issuer.
+#include "protocol/network/directory.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+namespace weft {
+
+namespace {
+
+const std::string recovering_key = "meta/recovering";
+/// Of a change with the place in the journal.
+constexpr std::size_t most_brought_writes = most_store_writes - 1;
+/// Leaves room for keys.
+constexpr std::size_t most_brought_bytes = largest_store_change - 4096;
+/// How often one bucket is looked through for what has ended: all in an hour.
+constexpr std::chrono::seconds look_through_interval{14};
+constexpr std::chrono::seconds pause_after_error{5};
+constexpr std::chrono::seconds pause_between_questions{1};
+
+template <class... Each>
+struct overloaded : Each... {
+  using Each::operator()...;
+};
+template <class... Each>
+overloaded(Each...) -> overloaded<Each...>;
+
+std::string to_value(const byte_vector& bytes) {
+  std::string value(bytes.size(), '\0');
+  std::transform(bytes.begin(), bytes.end(), value.begin(), [](auto byte) {
+    return static_cast<char>(std::to_integer<unsigned char>(byte));
+  });
+  return value;
+}
+
+byte_vector to_content(const std::string& value) {
+  const auto bytes = bytes_of(value);
+  return {bytes.begin(), bytes.end()};
+}
+
+std::uint64_t to_number(const std::string& text) {
+  std::uint64_t number = 0;
+  const auto* end = text.data() + text.size();
+  const auto read = std::from_chars(text.data(), end, number);
+  return read.ec == std::errc{} && read.ptr == end ? number : 0;
+}
+
+std::size_t size_of(const store_write& write) {
+  return write.key.size() + (write.value ? write.value->size() : 0);
+}
+
+network_time wall_of(const instant& at) {
+  return std::chrono::floor<std::chrono::seconds>(at.wall);
+}
+
+} // namespace
+
+// -- what the store says -----------------------------------------------------
+
+void directory::opened(const store_id& id, const instant& at) {
+  open_ = true;
+  id_ = id;
+  store_.opened(at.now);
+  go_on(at);
+}
+
+void directory::listed(const store_result<store_page>& page,
+                       const instant& at) {
+  store_.listed(page, at.now);
+  go_on(at);
+}
+
+void directory::told(const store_result<store_news>& news, const instant& at) {
+  store_.told(news, at.now);
+  go_on(at);
+}
+
+void directory::changed(const store_result<change_outcome>& result,
+                        const instant& at) {
+  if (const auto outcome = store_.changed(result, at.now))
+    settle(*outcome, at);
+  go_on(at);
+}
+
+void directory::renamed(const store_result<store_id>& id, const instant& at) {
+  if (id) {
+    id_ = *id;
+  } else {
+    id_to_renew_ = true;
+    change_at_ = at.now + pause_after_error;
+  }
+  go_on(at);
+}
+
+/// What follows from the call before: news of the store, and what is to be done
+/// there next.
+void directory::go_on(const instant& at) {
+  for (const auto& each : store_.take_news())
+    take_entry(each, at);
+  answer_held(at.now);
+  change_next(at);
+  ask_issuer(at);
+  for (auto& each : store_.take_steps())
+    std::visit([this](auto& one) { steps_.emplace_back(std::move(one)); },
+               each);
+}
+
+void directory::take_entry(const store_follower::entry_news& news,
+                           const instant& at) {
+  if (const auto key = item_key_of(news.key)) {
+    take_item(*key, news.value, at);
+  } else if (!settings_.issuer.empty()
+             && news.key == std::string{issued_prefix} + settings_.issuer) {
+    issued_through_ = news.value ? to_number(*news.value) : 0;
+  } else if (news.key == recovering_key && !mark_to_write_) {
+    // Another directory has begun it or ended it, or this one before its end.
+    const auto why = news.value.value_or("");
+    if (recovering_.empty() && !why.empty())
+      steps_.emplace_back(began_recovering{why});
+    recovering_ = why;
+  }
+}
+
+void directory::take_item(const byte_vector& key,
+                          const std::optional<std::string>& value,
+                          const instant& at) {
+  network_item item{key, value ? to_content(*value) : byte_vector{}};
+  const auto* held = items_.find(key);
+  if (value && is_item(item)) {
+    if (held != nullptr && *held == item.content)
+      return;
+    items_.put(key, std::move(item.content));
+  } else {
+    if (value)
+      ++refused_;
+    if (held == nullptr)
+      return;
+    items_.erase(key);
+  }
+  to_push_.insert(key);
+  if (!push_at_)
+    push_at_ = at.now + push_interval;
+  if (checker_.follow(key))
+    end_removed();
+}
+
+// -- changes -----------------------------------------------------------------
+
+void directory::change(purpose what, std::vector<store_condition> conditions,
+                       std::vector<store_write> writes) {
+  under_way_ = std::move(what);
+  store_.change(std::move(conditions), std::move(writes));
+}
+
+void directory::change_next(const instant& at) {
+  if (!store_.can_change() || at.now < change_at_)
+    return;
+  if (id_to_renew_ && !mark_to_write_) {
+    id_to_renew_ = false;
+    steps_.emplace_back(renew_store_id{});
+  }
+  // The most important first.
+  static_cast<void>(change_mark() || bring_issued() || take_over_lost(at)
+                    || write_records() || drop_ended());
+}
+
+void directory::settle(const store_follower::outcome& outcome,
+                       const instant& at) {
+  const auto what = std::exchange(under_way_, std::nullopt);
+  if (!what)
+    return;
+  if (outcome.error)
+    change_at_ = at.now + pause_after_error;
+  std::visit(overloaded{
+               [&](const marking& mark) {
+                 if (outcome.applied && mark.recovering == !recovering_.empty())
+                   mark_to_write_ = false;
+               },
+               [&](const bringing& some) {
+                 if (!outcome.applied) {
+                   // Somebody else has brought it meanwhile, or there is no
+                   // room: from where the store is by then.
+                   to_bring_.clear();
+                   bring_through_.reset();
+                   ask_at_
+                     = outcome.error ? at.now + pause_after_error : at.now;
+                   return;
+                 }
+                 to_bring_.erase(to_bring_.begin(),
+                                 to_bring_.begin()
+                                   + static_cast<std::ptrdiff_t>(some.writes));
+                 if (some.last)
+                   issued_through_
+                     = *std::exchange(bring_through_, std::nullopt);
+               },
+               [&](const taking_over&) {
+                 if (outcome.applied && !lost_.empty())
+                   lost_.pop_front();
+               },
+               [&](const publishing& some) { settle_records(some, outcome); },
+               [&](const dropping&) { ended_.clear(); },
+             },
+             *what);
+}
+
+bool directory::change_mark() {
+  if (!mark_to_write_)
+    return false;
+  store_write write{recovering_key, std::nullopt};
+  if (!recovering_.empty())
+    write.value = recovering_;
+  change(marking{!recovering_.empty()}, {}, {std::move(write)});
+  return true;
+}
+
+// -- what the issuer has signed ----------------------------------------------
+
+void directory::issuer_there(bool there, const instant& at) {
+  issuer_there_ = there;
+  issuer_asked_ = false;
+  if (there)
+    ask_at_ = at.now;
+  go_on(at);
+}
+
+void directory::ask_issuer(const instant& at) {
+  if (!issuer_there_ || issuer_asked_ || bring_through_ || !store_.loaded()
+      || settings_.issuer.empty() || at.now < ask_at_)
+    return;
+  issuer_asked_ = true;
+  ask_at_ = at.now + pause_between_questions;
+  steps_.emplace_back(ask_for_items{issued_through_});
+}
+
+void directory::issued(const accepted<issued_items>& answer,
+                       const instant& at) {
+  if (!issuer_asked_)
+    return;
+  issuer_asked_ = false;
+  if (!answer) {
+    ask_at_ = at.now + pause_after_error;
+    return go_on(at);
+  }
+  for (const auto& each : answer->items) {
+    const auto* held = items_.find(each.key);
+    const bool is_here = held != nullptr && *held == each.content;
+    // An issuer that was set back takes nothing newer away.
+    const auto newer = held != nullptr ? checker_.is_newer(each, wall_of(at))
+                                       : accepted<bool>(true);
+    if (!is_item(each) || each.content.size() > largest_store_value)
+      ++refused_;
+    else if (!is_here && (!newer || *newer))
+      to_bring_.push_back({store_key_of(each.key), to_value(each.content)});
+  }
+  for (const auto& each : answer->gone) {
+    if (items_.find(each) != nullptr)
+      to_bring_.push_back({store_key_of(each), std::nullopt});
+  }
+  if (answer->through != issued_through_ || !to_bring_.empty()) {
+    bring_through_ = answer->through;
+    ask_at_ = at.now; // once that is in the store
+  }
+  go_on(at);
+}
+
+bool directory::bring_issued() {
+  if (!bring_through_)
+    return false;
+  const auto place = std::string{issued_prefix} + settings_.issuer;
+  std::vector<store_write> writes;
+  std::set<std::string> keys;
+  std::size_t bytes = 0;
+  for (const auto& each : to_bring_) {
+    bytes += size_of(each);
+    const bool fits
+      = writes.empty()
+        || (writes.size() < most_brought_writes && bytes <= most_brought_bytes);
+    if (!fits || !keys.insert(each.key).second)
+      break;
+    writes.push_back(each);
+  }
+  const bringing what{writes.size(), writes.size() == to_bring_.size()};
+  // Another one of this issuer's directories is not to be set back.
+  const auto condition = store_.as_known(place);
+  if (what.last)
+    writes.push_back({place, std::to_string(*bring_through_)});
+  change(what, {condition}, std::move(writes));
+  return true;
+}
+
+void directory::answered(ticket number,
+                         const accepted<std::vector<byte_vector>>& answer,
+                         const instant& at) {
+  const auto found = asked_.find(number);
+  if (found == asked_.end())
+    return;
+  const auto whose = found->second;
+  asked_.erase(found);
+  const auto member = links_.find(whose.from);
+  if (member == links_.end())
+    return;
+  member->second.asks_issuer = false;
+  if (!answer)
+    refuse_request(whose.from, whose.number, answer.error());
+  else if (answer->empty())
+    send(whose.from, member->second, request_done{whose.number});
+  else
+    held_answers_.push_back(
+      {whose, item_key(item_kind::certificate, member->second.member.id),
+       *answer, at.now + answer_wait});
+  go_on(at);
+}
+
+void directory::answer_held(time_point now) {
+  std::erase_if(held_answers_, [&](const auto& each) {
+    const auto* stored = items_.find(each.key);
+    const bool is_stored
+      = stored != nullptr && *stored == each.certificates.front();
+    if (!is_stored && now < each.until)
+      return false;
+    const auto member = links_.find(each.whose.from);
+    if (member != links_.end())
+      send(each.whose.from, member->second,
+           request_certified{each.whose.number, each.certificates});
+    return true;
+  });
+}
+
+std::optional<refused> directory::find_reason_to_wait() const {
+  const auto wait = [](std::string why) {
+    return refused{refusal::not_allowed, std::move(why)};
+  };
+  if (!store_.loaded())
+    return wait("the directory has not read its store yet; try again");
+  if (!recovering_.empty())
+    return wait("the directory gives nothing out until somebody has said "
+                "'weft network recover': "
+                + recovering_);
+  if (settings_.issuer.empty())
+    return wait("this directory has no issuer; try another one");
+  if (!issuer_there_)
+    return wait("the directory does not reach its issuer; see whether "
+                "weft-issuer runs there");
+  return std::nullopt;
+}
+
+// -- records -----------------------------------------------------------------
+
+bool directory::write_records() {
+  publishing what;
+  std::vector<store_condition> conditions;
+  std::vector<store_write> writes;
+  while (!record_order_.empty() && writes.size() < most_store_writes) {
+    const auto id = record_order_.front();
+    auto& waiting = records_.at(id);
+    if (waiting.alone && !writes.empty())
+      break;
+    record_order_.pop_front();
+    const auto key = item_key(item_kind::record, id);
+    const auto* held = items_.find(key);
+    const auto known
+      = held != nullptr
+          ? member_record::read(*held)
+          : accepted<member_record>(refuse(refusal::stale, "there is none"));
+    if (known && known->order() >= waiting.order) {
+      settle_records({{id}}, {held != nullptr && *held == waiting.bytes, {}});
+      continue;
+    }
+    waiting.under_way = true;
+    conditions.push_back(store_.as_known(store_key_of(key)));
+    writes.push_back({store_key_of(key), to_value(waiting.bytes)});
+    what.members.push_back(id);
+    if (waiting.alone)
+      break;
+  }
+  if (writes.empty())
+    return false;
+  change(std::move(what), std::move(conditions), std::move(writes));
+  return true;
+}
+
+void directory::settle_records(const publishing& what,
+                               const store_follower::outcome& outcome) {
+  for (const auto& id : what.members) {
+    auto& waiting = records_.at(id);
+    if (!outcome.applied && !outcome.error && waiting.under_way) {
+      // One of them was changed meanwhile: each again, by itself.
+      waiting.under_way = false;
+      waiting.alone = true;
+      record_order_.push_back(id);
+      continue;
+    }
+    const auto member = links_.find(waiting.from);
+    if (outcome.error)
+      refuse_request(waiting.from, waiting.number,
+                     {refusal::exhausted, outcome.error->message});
+    else if (!outcome.applied)
+      refuse_request(waiting.from, waiting.number,
+                     {refusal::stale, "a newer record is known"});
+    else if (member != links_.end())
+      send(waiting.from, member->second, request_done{waiting.number});
+    records_.erase(id);
+  }
+}
+
+// -- what has ended ----------------------------------------------------------
+
+void directory::find_ended(const instant& at) {
+  if (at.now < look_through_at_ || !ended_.empty() || !store_.loaded()
+      || !recovering_.empty())
+    return;
+  look_through_at_ = at.now + look_through_interval;
+  bucket_set one;
+  one.set(looked_through_++ % bucket_count);
+  // A clock alone makes nothing old.
+  const auto now = std::min(wall_of(at), checker_.latest_signed()
+                                           + 24 * revocation_interval);
+  for (const auto& each : items_.read(one, {}).items) {
+    if (kind_of(each.key) != item_kind::certificate)
+      continue;
+    const auto end = checker_.end_of(each.content);
+    if (!end || *end + memory > now)
+      continue;
+    ended_.push_back(each.key);
+    const auto record = item_key(item_kind::record, *member_of(each.key));
+    if (items_.find(record) != nullptr)
+      ended_.push_back(record);
+    if (ended_.size() + 2 > most_store_writes)
+      break;
+  }
+}
+
+bool directory::drop_ended() {
+  if (ended_.empty())
+    return false;
+  std::vector<store_condition> conditions;
+  std::vector<store_write> writes;
+  for (const auto& each : ended_) {
+    conditions.push_back(store_.as_known(store_key_of(each)));
+    writes.push_back({store_key_of(each), std::nullopt});
+  }
+  change(dropping{}, std::move(conditions), std::move(writes));
+  return true;
+}
+
+// -- what was lost -----------------------------------------------------------
+
+/// What is still newer than all that is here, after it could have come on its
+/// way from issuer and store.
+void directory::judge_shown(const instant& at) {
+  const bool is_current = store_.loaded() && store_.trouble().empty()
+                          && !bring_through_
+                          && (settings_.issuer.empty() || issuer_there_);
+  if (!is_current)
+    return;
+  for (auto each = shown_.begin(); each != shown_.end();) {
+    if (at.now < each->second.since + grace) {
+      ++each;
+      continue;
+    }
+    network_item item{each->first, std::move(each->second.content)};
+    each = shown_.erase(each);
+    const auto newer = checker_.is_newer(item, wall_of(at));
+    if (!newer || !*newer)
+      continue;
+    begin_recovering("a member has shown something newer than the store has ("
+                     + store_key_of(item.key)
+                     + "), so the store was set back, or lost something");
+    lost_.push_back(std::move(item));
+  }
+}
+
+void directory::begin_recovering(std::string why) {
+  if (!recovering_.empty())
+    return;
+  recovering_ = std::move(why);
+  mark_to_write_ = true;
+  steps_.emplace_back(began_recovering{recovering_});
+}
+
+bool directory::take_over_lost(const instant& at) {
+  while (!lost_.empty()) {
+    const auto& item = lost_.front();
+    const auto newer = checker_.is_newer(item, wall_of(at));
+    if (!newer || !*newer) {
+      lost_.pop_front(); // it is here
+      continue;
+    }
+    const auto key = store_key_of(item.key);
+    change(taking_over{}, {store_.as_known(key)},
+           {{key, to_value(item.content)}});
+    return true;
+  }
+  return false;
+}
+
+void directory::recover(const instant& at) {
+  recovering_.clear();
+  shown_.clear();
+  mark_to_write_ = true;
+  id_to_renew_ = true;
+  go_on(at);
+}
+
+} // namespace weft

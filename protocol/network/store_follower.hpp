@@ -1,0 +1,115 @@
+// How a directory keeps with its store: it reads all of it, follows it from
+// there on, and changes it.  One change is under way at a time; what became of
+// it is settled before the next one is asked for.  Part of directory.hpp: it
+// does nothing itself, but leaves steps.
+#pragma once
+
+#include "protocol/base/random.hpp"
+#include "protocol/base/time.hpp"
+#include "protocol/network/store.hpp"
+
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace weft {
+
+class store_follower {
+public:
+  /// Answered with listed().
+  struct list_entries {
+    store_range range;
+  };
+  /// Of all entries ("") from that revision on, instead of the watch before;
+  /// answered with told() each time that wait() returns.  The caller goes on
+  /// after an `unavailable`; after other errors that watch is over.
+  struct watch_entries {
+    store_revision from = 0;
+  };
+  /// Answered with changed().
+  struct change_entries {
+    store_change change;
+  };
+  using step = std::variant<list_entries, watch_entries, change_entries>;
+
+  /// What has become of an entry.
+  struct entry_news {
+    std::string key;
+    std::optional<std::string> value; ///< none: removed
+  };
+  /// What has become of the change that was asked for.
+  struct outcome {
+    bool applied = false;
+    /// Why it cannot be made at all; otherwise a condition did not hold.
+    std::optional<store_error> error;
+  };
+
+  static constexpr std::chrono::milliseconds first_wait{100};
+  static constexpr std::chrono::milliseconds longest_wait{5'000};
+
+  explicit store_follower(random_source& random) : random_(random) {
+  }
+
+  // -- what comes in ---------------------------------------------------------
+
+  void opened(time_point now);
+  void listed(const store_result<store_page>& page, time_point now);
+  void told(const store_result<store_news>& news, time_point now);
+  std::optional<outcome>
+  changed(const store_result<change_outcome>& result, time_point now);
+  void on_time(time_point now);
+
+  // -- changing --------------------------------------------------------------
+
+  /// Nothing is under way, and what made the last change fail has been told.
+  bool can_change() const;
+  /// A condition: the entry is as it was told, or as this follower wrote it.
+  store_condition as_known(const std::string& key) const;
+  void change(std::vector<store_condition> conditions,
+              std::vector<store_write> writes);
+
+  // -- what goes out ---------------------------------------------------------
+
+  std::vector<step> take_steps();
+  std::vector<entry_news> take_news();
+  time_point next_time() const;
+
+  bool loaded() const {
+    return loaded_;
+  }
+  /// All up to it has been told.
+  store_revision revision() const {
+    return revision_;
+  }
+  /// What the store last failed with; empty: it works.
+  std::string trouble() const;
+
+private:
+  void begin_listing();
+  void finish_listing(store_revision at);
+  void take_event(const store_event& event);
+  duration wait_after_failure();
+
+  random_source& random_;
+  std::vector<step> steps_;
+  std::vector<entry_news> news_;
+
+  bool loaded_ = false;
+  store_revision revision_ = 0;
+  std::map<std::string, store_revision> known_; ///< entries, by key
+  /// While it is listed: what has been read so far.
+  std::optional<std::map<std::string, store_revision>> listing_;
+  store_range next_page_;
+
+  std::optional<store_change> under_way_;
+  store_revision tell_first_ = 0; ///< before another change
+  std::optional<time_point> list_at_;
+  std::optional<time_point> change_at_;
+  std::chrono::milliseconds wait_{first_wait};
+  std::string call_trouble_;
+  std::string watch_trouble_;
+};
+
+} // namespace weft
