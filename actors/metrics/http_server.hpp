@@ -1,7 +1,7 @@
 // HTTP/1.1 for one page, by GNU libmicrohttpd, on a loop.
 #pragma once
 
-#include "actors/control/alarm.hpp"
+#include "actors/loop/alarm.hpp"
 #include "platform/file_descriptor.hpp"
 
 #include <functional>

@@ -2,8 +2,8 @@
 // neither packets nor control wait for whoever reads.
 #pragma once
 
-#include "actors/control/alarm.hpp"
-#include "actors/control/server/listener.hpp"
+#include "actors/loop/alarm.hpp"
+#include "actors/loop/listener.hpp"
 #include "actors/metrics/http_server.hpp"
 #include "actors/metrics/node_metrics.hpp"
 #include "actors/metrics/start_metrics.hpp"

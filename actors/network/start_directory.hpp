@@ -1,6 +1,6 @@
 // A directory of a network, in this process: what keeps certificates, records
-// and lists, and tells the members what changes.  It lives on a loop of its own,
-// and asks its store on threads of its own; packets wait for neither.
+// and lists, and tells the members what changes.  It lives on a loop of its
+// own, and asks its store on threads of its own; packets wait for neither.
 #pragma once
 
 #include "actors/loop/loop_sources.hpp"
@@ -66,9 +66,9 @@ namespace weft {
 
 /// Ends when it is told to shut down, when its overlay ends, or when nobody
 /// holds it any more.
-using directory_actor = caf::typed_actor<
-  caf::reacts_to<shut_down>,
-  caf::replies_to<steering_question>::with<steering_answer>>;
+using directory_actor
+  = caf::typed_actor<caf::reacts_to<shut_down>,
+                     caf::replies_to<steering_question>::with<steering_answer>>;
 
 /// Reads root, certificate and key; what is wrong with them is the error.
 /// Everything else (a port, the store, the issuer) may be missing: it is said,

@@ -2,10 +2,10 @@
 // again.
 #pragma once
 
-#include "actors/control/alarm.hpp"
 #include "actors/control/client/connect.hpp"
 #include "actors/control/client/dialer.hpp"
 #include "actors/control/wire/frame_relay.hpp"
+#include "actors/loop/alarm.hpp"
 
 #include <map>
 #include <memory>

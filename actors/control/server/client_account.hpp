@@ -1,7 +1,7 @@
 // What one client may cost, over all the connections that it has.
 #pragma once
 
-#include "actors/control/server/line_limit.hpp"
+#include "actors/loop/line_limit.hpp"
 #include "protocol/base/control_role.hpp"
 
 namespace weft {

@@ -3,12 +3,12 @@
 // with packets or with the overlay's control.
 #pragma once
 
-#include "actors/control/alarm.hpp"
 #include "actors/control/server/expiry_reminder.hpp"
 #include "actors/control/server/gateway_client.hpp"
-#include "actors/control/server/line_limit.hpp"
-#include "actors/control/server/listener.hpp"
 #include "actors/control/server/role_supervisor.hpp"
+#include "actors/loop/alarm.hpp"
+#include "actors/loop/line_limit.hpp"
+#include "actors/loop/listener.hpp"
 #include "messages/overlay.hpp"
 #include "platform/connect.hpp"
 #include "platform/unix_socket.hpp"

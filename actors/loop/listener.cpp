@@ -1,4 +1,4 @@
-#include "actors/control/server/listener.hpp"
+#include "actors/loop/listener.hpp"
 
 namespace weft {
 
