@@ -16,7 +16,7 @@ std::string_view to_string(refusal why) {
     "unknown_member", "unknown_invitation",
     "withdrawn",      "used_up",
     "not_allowed",    "exhausted",
-    "unproven_key"};
+    "unproven_key",   "unavailable"};
   const auto index = static_cast<std::size_t>(why);
   return index < names.size() ? names[index] : "?";
 }

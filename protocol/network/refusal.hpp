@@ -34,10 +34,11 @@ enum class refusal : std::uint8_t {
   not_allowed,        ///< asks for what the invitation or the role leaves out
   exhausted,          ///< no slice is left in the ranges
   unproven_key,       ///< does not show that it has the private key
+  unavailable,        ///< cannot be answered now: later
 };
 
 inline constexpr std::size_t refusal_count
-  = static_cast<std::size_t>(refusal::unproven_key) + 1;
+  = static_cast<std::size_t>(refusal::unavailable) + 1;
 
 /// `bad_signature` ...: as metrics and documents name them.
 std::string_view to_string(refusal why);
