@@ -25,8 +25,8 @@ byte_vector frame(const cbor::value& map) {
   const auto body = cbor::write(map);
   byte_vector result(length_bytes);
   for (std::size_t i = 0; i < length_bytes; ++i)
-    result.at(i) = std::byte(
-      (body.size() >> (8 * (length_bytes - 1 - i))) & 0xff); // NOLINT
+    result.at(i) = std::byte((body.size() >> (8 * (length_bytes - 1 - i)))
+                             & 0xff); // NOLINT
   result.insert(result.end(), body.begin(), body.end());
   return result;
 }
@@ -56,7 +56,7 @@ std::optional<endpoint> read_endpoint(cbor::fields& from, const char* name) {
 // -- questions ---------------------------------------------------------------
 
 constexpr std::array<const char*, std::variant_size_v<steering_question>>
-  question_kinds{"state", "recover", "backup", "members"};
+  question_kinds{"state", "recover", "backup", "members", "items"};
 
 // -- answers -----------------------------------------------------------------
 
@@ -76,8 +76,8 @@ std::vector<store_presence> read_directories(cbor::fields& from) {
   std::vector<store_presence> result;
   for (const auto& each : from.list("directories", most_directories)) {
     cbor::fields one(each, "a directory");
-    result.push_back({one.text("name", longest_text),
-                      one.text("value", longest_presence)});
+    result.push_back(
+      {one.text("name", longest_text), one.text("value", longest_presence)});
     if (one.finish())
       from.fail("directories", "has something that is none");
   }
@@ -86,26 +86,26 @@ std::vector<store_presence> read_directories(cbor::fields& from) {
 
 cbor::value write(const directory_state& state) {
   return cbor::value::object({{"is", "state"},
-          {"name", state.name},
-          {"network", state.network},
-          {"listen", write(state.listen)},
-          {"store", cbor::binary(state.store)},
-          {"revision", state.revision},
-          {"loaded", state.loaded},
-          {"recovering", state.recovering},
-          {"why", tidy(state.why_recovering)},
-          {"has_issuer", state.has_issuer},
-          {"items", state.items},
-          {"connected", state.connected},
-          {"joining", state.joining},
-          {"unknown", state.unknown},
-          {"admitted", state.admitted},
-          {"turned_away", state.turned_away},
-          {"store_trouble", tidy(state.trouble.store)},
-          {"issuer_trouble", tidy(state.trouble.issuer)},
-          {"listen_trouble", tidy(state.trouble.listen)},
-          {"directories", write(state.directories)},
-          {"ends", terms::seconds(state.ends)}});
+                              {"name", state.name},
+                              {"network", state.network},
+                              {"listen", write(state.listen)},
+                              {"store", cbor::binary(state.store)},
+                              {"revision", state.revision},
+                              {"loaded", state.loaded},
+                              {"recovering", state.recovering},
+                              {"why", tidy(state.why_recovering)},
+                              {"has_issuer", state.has_issuer},
+                              {"items", state.items},
+                              {"connected", state.connected},
+                              {"joining", state.joining},
+                              {"unknown", state.unknown},
+                              {"admitted", state.admitted},
+                              {"turned_away", state.turned_away},
+                              {"store_trouble", tidy(state.trouble.store)},
+                              {"issuer_trouble", tidy(state.trouble.issuer)},
+                              {"listen_trouble", tidy(state.trouble.listen)},
+                              {"directories", write(state.directories)},
+                              {"ends", terms::seconds(state.ends)}});
 }
 
 directory_state read_state(cbor::fields& from) {
@@ -138,13 +138,12 @@ cbor::value write(const connected_members& answer) {
   for (const auto& each : answer.members) {
     if (members.size() == most_connected_members)
       break;
-    members.push_back(
-      cbor::value::object({{"id", cbor::binary(each.id.bytes)},
-                           {"name", each.name},
-                           {"from", to_string(each.from)}}));
+    members.push_back(cbor::value::object({{"id", cbor::binary(each.id.bytes)},
+                                           {"name", each.name},
+                                           {"from", to_string(each.from)}}));
   }
-  return cbor::value::object({
-    {"is", "members"}, {"members", std::move(members)}, {"all", answer.all}});
+  return cbor::value::object(
+    {{"is", "members"}, {"members", std::move(members)}, {"all", answer.all}});
 }
 
 connected_members read_members(cbor::fields& from) {
@@ -164,6 +163,31 @@ connected_members read_members(cbor::fields& from) {
   return answer;
 }
 
+cbor::value write(const known_items& answer) {
+  auto items = cbor::value::array();
+  for (const auto& each : answer.items)
+    items.push_back(
+      cbor::value::object({{"key", cbor::binary(each.key)},
+                           {"content", cbor::binary(each.content)}}));
+  return cbor::value::object(
+    {{"is", "items"}, {"items", std::move(items)}, {"more", answer.more}});
+}
+
+known_items read_items(cbor::fields& from) {
+  known_items answer;
+  for (const auto& each : from.list("items", most_steering_items)) {
+    cbor::fields one(each, "an item");
+    network_item item;
+    item.key = one.bytes("key", longest_store_key);
+    item.content = one.bytes("content", most_steering_frame_bytes);
+    if (one.finish())
+      from.fail("items", "has something that is none");
+    answer.items.push_back(std::move(item));
+  }
+  answer.more = from.flag("more");
+  return answer;
+}
+
 cbor::value write(const steering_done&) {
   return cbor::value::object({{"is", "done"}});
 }
@@ -179,6 +203,8 @@ byte_vector encode_frame(const steering_question& question) {
   map["asks"] = question_kinds.at(question.index());
   if (const auto* backup = std::get_if<ask_backup>(&question))
     map["path"] = backup->path;
+  if (const auto* items = std::get_if<ask_known_items>(&question))
+    map["after"] = cbor::binary(items->after);
   return frame(map);
 }
 
@@ -202,6 +228,8 @@ accepted<steering_question> read_steering_question(const_byte_span frame) {
     question = ask_backup{from.text("path", longest_backup_path)};
   else if (kind == "members")
     question = ask_connected_members{};
+  else if (kind == "items")
+    question = ask_known_items{from.bytes("after", longest_store_key)};
   else
     from.fail("asks", "is nothing that this version answers");
   if (auto wrong = from.finish())
@@ -220,6 +248,8 @@ accepted<steering_answer> read_steering_answer(const_byte_span frame) {
     answer = read_state(from);
   else if (kind == "members")
     answer = read_members(from);
+  else if (kind == "items")
+    answer = read_items(from);
   else if (kind == "done")
     answer = steering_done{};
   else if (kind == "failed")

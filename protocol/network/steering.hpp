@@ -5,6 +5,7 @@
 
 #include "protocol/base/ip.hpp"
 #include "protocol/network/ids.hpp"
+#include "protocol/network/members.hpp"
 #include "protocol/network/refusal.hpp"
 #include "protocol/network/store.hpp"
 
@@ -16,7 +17,10 @@
 namespace weft {
 
 /// Of a frame without its length, in both directions.
-inline constexpr std::size_t most_steering_frame_bytes = std::size_t{1} << 20;
+inline constexpr std::size_t most_steering_frame_bytes = std::size_t{2} << 20;
+/// Of the items in an answer; one that is larger stands alone in its own.
+inline constexpr std::size_t most_steering_page_bytes = std::size_t{512} << 10;
+inline constexpr std::size_t most_steering_items = 4096;
 inline constexpr std::size_t longest_backup_path = 4096;
 /// Of the connected members that an answer names.
 inline constexpr std::size_t most_connected_members = 4096;
@@ -35,9 +39,15 @@ struct ask_backup {
 /// Answered with connected_members.
 struct ask_connected_members {};
 
+/// A page of what it holds, behind the item of that key (empty: from the
+/// first), such as for an issuer that was restored.  Answered with known_items.
+struct ask_known_items {
+  byte_vector after;
+};
+
 using steering_question
   = std::variant<ask_directory_state, ask_recovery, ask_backup,
-                 ask_connected_members>;
+                 ask_connected_members, ask_known_items>;
 
 /// A part that a directory needs and does not have; it goes on without.
 struct directory_trouble {
@@ -85,6 +95,13 @@ struct connected_members {
   bool operator==(const connected_members&) const = default;
 };
 
+struct known_items {
+  std::vector<network_item> items; ///< certificates, records, lists, secrets
+  bool more = false;               ///< ask again, behind the last one
+
+  bool operator==(const known_items&) const = default;
+};
+
 struct steering_done {
   bool operator==(const steering_done&) const = default;
 };
@@ -94,8 +111,9 @@ struct steering_failed {
   bool operator==(const steering_failed&) const = default;
 };
 
-using steering_answer = std::variant<directory_state, connected_members,
-                                     steering_done, steering_failed>;
+using steering_answer
+  = std::variant<directory_state, connected_members, known_items, steering_done,
+                 steering_failed>;
 
 /// With the length in front.
 byte_vector encode_frame(const steering_question& question);

@@ -52,13 +52,15 @@ TEST_CASE("Root's questions to a directory arrive as they were asked") {
     const auto frame = encode_frame(question);
     return read_steering_question(body_of(frame)).value();
   };
-  CHECK(std::holds_alternative<ask_directory_state>(
-    asked(ask_directory_state{})));
+  CHECK(
+    std::holds_alternative<ask_directory_state>(asked(ask_directory_state{})));
   CHECK(std::holds_alternative<ask_recovery>(asked(ask_recovery{})));
   CHECK(std::holds_alternative<ask_connected_members>(
     asked(ask_connected_members{})));
   CHECK(std::get<ask_backup>(asked(ask_backup{"/var/backups/prod"})).path
         == "/var/backups/prod");
+  const byte_vector key{std::byte{'c'}, std::byte{7}};
+  CHECK(std::get<ask_known_items>(asked(ask_known_items{key})).after == key);
 }
 
 TEST_CASE("A directory's answers to root arrive as they were given") {
@@ -69,6 +71,10 @@ TEST_CASE("A directory's answers to root arrive as they were given") {
     {member_id{}, "beta", *parse_endpoint("192.0.2.1:4000")});
   members.all = 2;
   CHECK(passed_on(members) == members);
+  known_items items;
+  items.items.push_back({{std::byte{'l'}}, byte_vector(1 << 20, std::byte{7})});
+  items.more = true;
+  CHECK(passed_on(items) == items);
   CHECK(passed_on(steering_done{}) == steering_done{});
   CHECK(passed_on(steering_failed{"no room"}) == steering_failed{"no room"});
 }

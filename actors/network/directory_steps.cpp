@@ -1,0 +1,197 @@
+// What the core of a directory wants done, and what came of it: frames, the
+// store, the issuer.
+#include "actors/network/configured_store.hpp"
+#include "actors/network/directory_node.hpp"
+
+#include <utility>
+
+namespace weft {
+
+void directory_node::note(std::string& trouble, const std::string& now,
+                          const std::string& of_what) {
+  if (trouble == now)
+    return;
+  trouble = now;
+  if (now.empty())
+    options_.log->info("directory: {} work again", of_what);
+  else
+    options_.log->error("directory: {} fail until this is put right: {}",
+                        of_what, now);
+}
+
+// -- the core's steps --------------------------------------------------------
+
+void directory_node::carry_out() {
+  for (auto steps = core_.take_steps(); !steps.empty();
+       steps = core_.take_steps()) {
+    for (auto& step : steps)
+      std::visit([this](auto& each) { carry_out(each); }, step);
+  }
+  if (const auto next = core_.next_time(); next != time_point::max())
+    alarm_.set(next);
+}
+
+void directory_node::carry_out(directory::list_entries& step) {
+  store_->list(std::move(step.range));
+}
+
+void directory_node::carry_out(directory::watch_entries& step) {
+  watch_ = store_->watch(step.from);
+}
+
+void directory_node::carry_out(directory::change_entries& step) {
+  store_->change(std::move(step.change));
+}
+
+void directory_node::carry_out(directory::renew_store_id&) {
+  store_->renew_id();
+}
+
+void directory_node::carry_out(directory::keep_presence&) {
+  store_->attend(to_string(tcp_ ? tcp_->where() : *options_.config.listen));
+}
+
+void directory_node::carry_out(directory::ask_for_items& step) {
+  if (issuer_)
+    issuer_->ask_for_items(step.after);
+}
+
+void directory_node::carry_out(directory::ask_for_member& step) {
+  if (!issuer_) {
+    answer_member(step.number,
+                  refuse(refusal::unavailable,
+                         "this directory has no issuer: ask another one"));
+    return;
+  }
+  issuer_->ask(ask_for_itself{std::move(step.request)},
+               [this,
+                number = step.number](const accepted<issuing_answer>& answer) {
+                 answer_member(number, answer);
+                 carry_out();
+               });
+}
+
+void directory_node::carry_out(directory::send_frame& step) {
+  const auto found = connections_.find(step.to);
+  if (found == connections_.end() || found->second.leaving)
+    return;
+  auto& stream = *found->second.stream;
+  stream.send(std::move(step.frame));
+  if (stream.queued_bytes() > options_.limits.queued_bytes) {
+    options_.log->warn("directory: {} takes less than it gets, and is cut off",
+                       found->second.name);
+    forget(found);
+    return;
+  }
+  expect(loop().now() + options_.limits.stuck);
+}
+
+void directory_node::carry_out(directory::end_connection& step) {
+  const auto found = connections_.find(step.which);
+  if (found == connections_.end() || found->second.leaving)
+    return;
+  if (refusals_.allows(loop().now()))
+    options_.log->info("directory: the connection of {} at {} ends: {}",
+                       found->second.name, to_string(found->second.from),
+                       step.why.what);
+  let_go(found->second);
+}
+
+void directory_node::carry_out(directory::began_recovering& step) {
+  options_.log->critical(
+    "directory: {}: nothing new is given out until `weft network recover` is "
+    "said",
+    step.why);
+}
+
+// -- the store ---------------------------------------------------------------
+
+void directory_node::start_store() {
+  const auto& identity = read_->identity;
+  store_ = std::make_unique<store_worker>(
+    configured_store(options_.config.store, identity.network().network,
+                     identity.name(), options_.sources),
+    [self = caf::actor_cast<caf::weak_actor_ptr>(directory_node_actor{this})](
+      store_report report) {
+      if (const auto node = self.lock())
+        caf::anon_send(caf::actor_cast<directory_node_actor>(node),
+                       std::move(report));
+    },
+    options_.sources);
+}
+
+void directory_node::take_report(store_report& report) {
+  const auto at = loop().moment();
+  const auto failed = [this](const auto& result) {
+    note(trouble_.store, result ? std::string{} : result.error().message,
+         "calls of the store");
+  };
+  if (const auto* opened = std::get_if<store_opened>(&report)) {
+    note(trouble_.store, {}, "calls of the store");
+    core_.opened(opened->id, at);
+  } else if (const auto* missing = std::get_if<store_missing>(&report)) {
+    note(trouble_.store, missing->why.message, "calls of the store");
+  } else if (const auto* listed = std::get_if<store_listed>(&report)) {
+    failed(listed->page);
+    core_.listed(listed->page, at);
+    raise_floor();
+  } else if (const auto* changed = std::get_if<store_changed>(&report)) {
+    failed(changed->outcome);
+    core_.changed(changed->outcome, at);
+  } else if (const auto* renamed = std::get_if<store_renamed>(&report)) {
+    failed(renamed->id);
+    core_.renamed(renamed->id, at);
+  } else if (const auto* told = std::get_if<store_told>(&report)) {
+    if (told->watch == watch_) // not the one before
+      core_.told(told->news, at);
+  } else if (auto* attended = std::get_if<store_attended>(&report)) {
+    failed(attended->directories);
+    if (attended->directories)
+      directories_ = std::move(*attended->directories);
+  } else if (const auto* done = std::get_if<store_backed_up>(&report)) {
+    if (auto reply = backups_.extract(done->number)) {
+      if (done->outcome)
+        reply.mapped()(steering_done{});
+      else
+        reply.mapped()(steering_failed{done->outcome.error().message});
+    }
+  }
+  carry_out();
+  answer_recoveries();
+}
+
+// -- the issuer --------------------------------------------------------------
+
+void directory_node::start_issuer() {
+  if (options_.config.issuer.empty())
+    return;
+  issuer_link::listener told;
+  told.enters = [this] { enter_loop_context(); };
+  told.there = [this](bool there, const std::string& why) {
+    note(trouble_.issuer, why, "questions to the issuer");
+    core_.issuer_there(there, loop().moment());
+    carry_out();
+  };
+  told.items = [this](const accepted<issued_items>& answer) {
+    core_.issued(answer, loop().moment());
+    carry_out();
+  };
+  issuer_ = std::make_unique<issuer_link>(loop(), options_.config.issuer,
+                                          options_.limits.issuer_patience,
+                                          std::move(told));
+}
+
+void directory_node::answer_member(directory::ticket number,
+                                   const accepted<issuing_answer>& answer) {
+  accepted<std::vector<byte_vector>> told
+    = refuse(refusal::unavailable, "the issuer answers what it was not asked");
+  if (!answer)
+    told = tl::unexpected(answer.error());
+  else if (const auto* certified = std::get_if<certified_answer>(&*answer))
+    told = certified->certificates;
+  else if (std::holds_alternative<issuing_done>(*answer))
+    told = std::vector<byte_vector>{};
+  core_.answered(number, told, loop().moment());
+}
+
+} // namespace weft
