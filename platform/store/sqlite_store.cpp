@@ -414,8 +414,7 @@ sqlite_store::open(const sqlite_settings& settings, const time_source& clock,
     return tl::unexpected(std::move(lock.error()));
   store_id id{};
   random.fill(id);
-  auto database
-    = open_store_file(settings.folder + '/' + sqlite_store_name, id);
+  auto database = open_store_file(settings.folder + '/' + settings.file, id);
   if (!database)
     return tl::unexpected(std::move(database.error()));
   auto state = read_state(*database);
@@ -429,7 +428,7 @@ sqlite_store::open(const sqlite_settings& settings, const time_source& clock,
 
 store_result<void>
 recover_sqlite_store(const std::string& backup, const std::string& folder,
-                     random_source& random) {
+                     random_source& random, const std::string& file) {
   const auto lock = hold_store_folder(folder);
   if (!lock)
     return tl::unexpected(lock.error());
@@ -438,8 +437,7 @@ recover_sqlite_store(const std::string& backup, const std::string& folder,
     return tl::unexpected(std::move(from.error()));
   store_id id{};
   random.fill(id);
-  return copy_store_file(*from, folder + '/' + sqlite_store_name,
-                         sqlite_mark::store, &id);
+  return copy_store_file(*from, folder + '/' + file, sqlite_mark::store, &id);
 }
 
 } // namespace weft

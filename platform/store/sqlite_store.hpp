@@ -15,13 +15,14 @@
 
 namespace weft {
 
-struct sqlite_settings {
-  std::string folder; ///< of its own; made (0700) if it is missing
-  std::string writer; ///< the directory's name
-};
-
-/// Where it is in the folder.
+/// Where it is in the folder, unless another name is given.
 inline constexpr auto sqlite_store_name = "directory.sqlite";
+
+struct sqlite_settings {
+  std::string folder; ///< of one store; made (0700) if it is missing
+  std::string writer; ///< the directory's name
+  std::string file = sqlite_store_name; ///< its name in the folder
+};
 
 /// A store that also writes backups of itself.
 class sqlite_store : public directory_store {
@@ -41,6 +42,7 @@ public:
 /// Makes a store of a backup, in a folder that has none, under a new id.
 store_result<void>
 recover_sqlite_store(const std::string& backup, const std::string& folder,
-                     random_source& random);
+                     random_source& random,
+                     const std::string& file = sqlite_store_name);
 
 } // namespace weft
