@@ -155,8 +155,6 @@ void directory_node::welcome_member(std::uint64_t number, connection& who) {
   present.id = who.member;
   ++present.connections;
   core_.connected(number, *member, loop().moment());
-  if (const auto seen = sightings_.find(who.key); seen != sightings_.end())
-    core_.seen(who.member, seen->second);
 }
 
 void directory_node::refuse_member(connection& who, const refused& why) {
@@ -245,9 +243,12 @@ void directory_node::stream_has(frame_stream& which, byte_vector frame) {
   auto* who = find(which);
   if (who == nullptr)
     return;
-  if (who->kind == connection_kind::member)
+  if (who->kind == connection_kind::member) {
     core_.received(which.number(), frame, loop().moment());
-  else if (who->joining)
+    const auto seen = sightings_.find(who->key);
+    if (!std::exchange(who->has_spoken, true) && seen != sightings_.end())
+      core_.seen(who->member, seen->second);
+  } else if (who->joining)
     go_on_joining(which.number(), *who, frame);
   carry_out();
 }

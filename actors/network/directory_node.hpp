@@ -66,6 +66,7 @@ private:
     member_id member{}; ///< once it is one
     public_key key;
     std::string name;
+    bool has_spoken = false; ///< as a member
     bool leaving = false; ///< nothing of it counts any more
   };
   using connection_map = std::unordered_map<std::uint64_t, connection>;

@@ -11,8 +11,8 @@ namespace {
 
 /// Until a store that could not be opened is tried again.
 constexpr std::chrono::seconds longest_pause{10};
-/// A watch has its thread look around so often.
-constexpr std::chrono::seconds watch_patience{5};
+/// So often a watch tells how far it has come.
+constexpr std::chrono::seconds watch_patience{1};
 
 /// What a store's library may throw is an error like others.
 template <class Call>
@@ -207,10 +207,10 @@ void store_worker::run_watch() {
       number = watch_number_;
       following_ = true;
     }
-    const bool goes_on = follow(*watch, number);
+    follow(*watch, number);
     {
       const std::lock_guard guard(mutex_);
-      if (!goes_on && watch_ == watch)
+      if (watch_ == watch)
         watch_.reset();
       watch.reset();
       following_ = false;
@@ -220,22 +220,26 @@ void store_worker::run_watch() {
 }
 
 /// Until it is cancelled, or of no more use.
-bool store_worker::follow(store_watch& watch, std::uint64_t number) {
+void store_worker::follow(store_watch& watch, std::uint64_t number) {
   back_off pauses(*from_.random);
+  std::optional<store_revision> told; ///< nothing: that it fails
   for (;;) {
     auto news = guarded([&] { return watch.wait(watch_patience); });
     if (news) {
       pauses.reset();
-      if (!news->events.empty())
+      const auto through = news->through;
+      if (!news->events.empty() || told != through)
         tell_(store_told{number, std::move(news)});
+      told = through;
       continue;
     }
     const auto failure = news.error().failure;
     if (failure == store_failure::cancelled)
-      return false;
+      return;
+    told.reset();
     tell_(store_told{number, std::move(news)});
-    if (failure != store_failure::unavailable || !pause(pauses.next()))
-      return false;
+    if (failure == store_failure::history_lost || !pause(pauses.next()))
+      return;
   }
 }
 

@@ -96,7 +96,7 @@ private:
   void start_watch(usable_store& from, std::uint64_t number,
                    store_revision revision);
   void end_watch();
-  bool follow(store_watch& watch, std::uint64_t number);
+  void follow(store_watch& watch, std::uint64_t number);
   /// False: the end has come.
   bool pause(std::chrono::milliseconds how_long);
 
