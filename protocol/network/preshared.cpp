@@ -2,6 +2,8 @@
 
 #include "protocol/base/sodium.hpp"
 
+#include <algorithm>
+
 namespace weft {
 
 namespace {
@@ -106,6 +108,21 @@ derive_preshared_key(const network_secret& secret, const network_id& network,
   return key;
 }
 
+preshared_epochs::preshared_epochs(std::vector<held_secret> kept)
+  : held_(std::move(kept)) {
+  std::sort(held_.begin(), held_.end(), [](const auto& a, const auto& b) {
+    return a.of.epoch > b.of.epoch;
+  });
+  const auto same = std::unique(
+    held_.begin(), held_.end(),
+    [](const auto& a, const auto& b) { return a.of.epoch == b.of.epoch; });
+  held_.erase(same, held_.end());
+  if (held_.size() > most)
+    held_.resize(most);
+  if (!held_.empty())
+    held_.front().until = network_time::max();
+}
+
 bool preshared_epochs::add(epoch_secret next, network_time now) {
   if (next.epoch <= newest())
     return false;
@@ -118,7 +135,7 @@ bool preshared_epochs::add(epoch_secret next, network_time now) {
 }
 
 void preshared_epochs::retire(network_time now) {
-  std::erase_if(held_, [&](const held& each) { return now >= each.until; });
+  std::erase_if(held_, [&](const held_secret& each) { return now >= each.until; });
 }
 
 std::vector<std::uint64_t> preshared_epochs::to_try() const {

@@ -41,6 +41,15 @@ public:
   /// Of more within a day the oldest ones go before their time.
   static constexpr std::size_t most = 8;
 
+  struct held_secret {
+    epoch_secret of;
+    network_time until = network_time::max(); ///< the newest one's
+  };
+
+  preshared_epochs() = default;
+  /// What held() gave another one; more than `most` are left out.
+  explicit preshared_epochs(std::vector<held_secret> kept);
+
   /// Takes over a newer one.  False: it is not newer.
   bool add(epoch_secret next, network_time now);
   /// Wipes what has had its day.
@@ -53,6 +62,10 @@ public:
   std::uint64_t newest() const {
     return held_.empty() ? 0 : held_.front().of.epoch;
   }
+  /// Newest first, to be kept on disk.
+  const std::vector<held_secret>& held() const {
+    return held_;
+  }
   /// In the order in which an initiator tries them.
   std::vector<std::uint64_t> to_try() const;
   /// Nothing: that epoch is not here.
@@ -61,11 +74,7 @@ public:
          const public_key& peer) const;
 
 private:
-  struct held {
-    epoch_secret of;
-    network_time until = network_time::max(); ///< the newest one's
-  };
-  std::vector<held> held_; ///< newest first
+  std::vector<held_secret> held_; ///< newest first
 };
 
 /// An epoch's secret as it may lie in a store.
