@@ -42,10 +42,22 @@ struct membership_options {
   loop_sources sources;
 };
 
+/// Asks the issuer to end this node's membership, for ever; answered once it
+/// has, or with its refusal.  No directory within 30 s is an error (ETIMEDOUT).
+struct end_membership {};
+
+} // namespace weft
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::end_membership)
+
+namespace weft {
+
 /// Ends with caf::exit_reason::user_shutdown when it was asked to or when its
 /// overlay has ended, and leaves the overlay's peers as they are.  Another
 /// reason: start it anew.
-using membership_actor = caf::typed_actor<caf::reacts_to<shut_down>>;
+using membership_actor
+  = caf::typed_actor<caf::reacts_to<shut_down>,
+                     caf::replies_to<end_membership>::with<void>>;
 
 /// Reads what the node has of its network, believes what is still right of it,
 /// and has told the overlay its peers when this returns: no directory is
