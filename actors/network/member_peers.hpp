@@ -1,0 +1,73 @@
+// A network's peers as changes for the overlay: their keys, and which of their
+// endpoints is tried.  Plain.
+#pragma once
+
+#include "config/patch.hpp"
+#include "protocol/network/member_view.hpp"
+#include "protocol/network/preshared.hpp"
+
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+namespace weft {
+
+class member_peers {
+public:
+  using patches = std::vector<patch<peer_config>>;
+
+  member_peers(const network_id& network, const public_key& own_key)
+    : network_(network), own_key_(own_key) {
+  }
+
+  /// Addresses of this node's links, with the lengths of their networks.
+  void set_links(std::vector<ip_prefix> links) {
+    links_ = std::move(links);
+  }
+
+  // How the overlay says they are.  Of others than the network's: ignored.
+
+  void is_up(const public_key& peer);
+  void is_down(const public_key& peer);
+  /// Handshakes come to nothing.
+  void fails(const public_key& peer);
+
+  // What the overlay is to be told.
+
+  patches
+  follow(std::span<const peer_change> changes, const preshared_epochs& epochs);
+  /// The preshared keys of all.
+  patches rekey(const preshared_epochs& epochs) const;
+  /// Another endpoint for each that fails at one and has others.
+  patches try_next();
+  /// Whether there are such.
+  bool has_failing() const {
+    return failing_ > 0;
+  }
+  bool contains(const public_key& peer) const {
+    return peers_.contains(peer);
+  }
+
+private:
+  struct one {
+    std::vector<endpoint> candidates; ///< best first
+    std::size_t at = 0;               ///< the one that it was given
+    std::uint64_t epoch = 0;          ///< that its record names
+    bool up = false;
+    bool failing = false;
+  };
+
+  patch<peer_config>
+  make(const network_peer& peer, bool is_new, const preshared_epochs& epochs);
+  void set_keys(patch<peer_config>& change, std::uint64_t epoch,
+                const preshared_epochs& epochs) const;
+  void set_failing(one& peer, bool fails);
+
+  network_id network_;
+  public_key own_key_;
+  std::vector<ip_prefix> links_;
+  std::unordered_map<public_key, one> peers_;
+  std::size_t failing_ = 0; ///< that have other endpoints
+};
+
+} // namespace weft
