@@ -41,11 +41,11 @@ void directory_link::close() {
 
 // -- an attempt --------------------------------------------------------------
 
-void directory_link::dial(const network_tls& tls,
+void directory_link::dial(std::shared_ptr<const network_tls> tls,
                           std::vector<endpoint> addresses,
                           time_point deadline) {
   drop();
-  tls_ = &tls;
+  tls_ = std::move(tls);
   addresses_.assign(addresses.begin(), addresses.end());
   last_deadline_ = deadline;
   try_next(loop_.now());

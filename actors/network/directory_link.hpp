@@ -7,6 +7,7 @@
 
 #include <deque>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -31,10 +32,10 @@ public:
   ~directory_link();
 
   /// One address after the other, each with its share of the time until
-  /// `deadline`, by which TLS must be done as well.  `tls` must live as long
-  /// as this attempt.  A connection that there was is closed.
-  void dial(const network_tls& tls, std::vector<endpoint> addresses,
-            time_point deadline);
+  /// `deadline`, by which TLS must be done as well.  A connection that there was
+  /// is closed.
+  void dial(std::shared_ptr<const network_tls> tls,
+            std::vector<endpoint> addresses, time_point deadline);
   /// What cannot be sent is told of by lost(), later.
   void send(byte_vector bytes);
   /// Without a word to anybody.
@@ -67,7 +68,7 @@ private:
 
   io_loop& loop_;
   owner owner_;
-  const network_tls* tls_ = nullptr;
+  std::shared_ptr<const network_tls> tls_;
   std::deque<endpoint> addresses_; ///< that are left
   std::string current_;            ///< the address, for people
   time_point last_deadline_{};     ///< of all addresses

@@ -72,6 +72,8 @@ patch<peer_config> member_peers::make(const network_peer& peer, bool is_new,
       change.allowed_ips.push_back({prefix, false});
   }
   auto& known = peers_[peer.key];
+  if (up_before_.erase(peer.key) != 0)
+    known.up = true;
   known.epoch = peer.epoch;
   set_keys(change, peer.epoch, epochs);
   auto candidates = order_candidates(peer.endpoints, links_);

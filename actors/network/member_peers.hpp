@@ -8,6 +8,7 @@
 
 #include <span>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 namespace weft {
@@ -23,6 +24,12 @@ public:
   /// Addresses of this node's links, with the lengths of their networks.
   void set_links(std::vector<ip_prefix> links) {
     links_ = std::move(links);
+  }
+
+  /// Peers that the overlay has sessions with before it is told of any here:
+  /// those stay where they are.
+  void set_up_before(std::unordered_set<public_key> peers) {
+    up_before_ = std::move(peers);
   }
 
   // How the overlay says they are.  Of others than the network's: ignored.
@@ -66,6 +73,7 @@ private:
   network_id network_;
   public_key own_key_;
   std::vector<ip_prefix> links_;
+  std::unordered_set<public_key> up_before_;
   std::unordered_map<public_key, one> peers_;
   std::size_t failing_ = 0; ///< that have other endpoints
 };

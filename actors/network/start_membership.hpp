@@ -34,9 +34,6 @@ struct membership_options {
   network_config config; ///< paths as they are to be opened
   /// For what the network has told, kept over restarts; made with mode 0700.
   std::string folder;
-  public_key own_key;     ///< of the interface
-  std::uint16_t port = 0; ///< that the overlay listens on
-  std::string interface;  ///< the overlay's own, whose addresses are no way in
   std::shared_ptr<spdlog::logger> log; ///< null: nothing is logged
   membership_limits limits;
   loop_sources sources;
