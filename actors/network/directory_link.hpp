@@ -32,8 +32,8 @@ public:
   ~directory_link();
 
   /// One address after the other, each with its share of the time until
-  /// `deadline`, by which TLS must be done as well.  A connection that there was
-  /// is closed.
+  /// `deadline`, by which TLS must be done as well.  A connection that there
+  /// was is closed.
   void dial(std::shared_ptr<const network_tls> tls,
             std::vector<endpoint> addresses, time_point deadline);
   /// What cannot be sent is told of by lost(), later.

@@ -100,12 +100,12 @@ result<std::optional<T>> read_kept(const std::string& path, Read read) {
 
 accepted<member_identity>
 make_identity(const network_certificate& root, std::vector<byte_vector> chain,
-              const signing_seed& seed, network_time now) {
+              const signing_seed& seed) {
   if (chain.size() != 2)
     return refuse(refusal::malformed,
                   "here must be two certificates, the node's own and then its "
                   "issuer's");
-  const auto verified = verify_issuer(root, chain[1], now);
+  const auto verified = verify_issuer(root, chain[1], root.from);
   if (!verified)
     return tl::unexpected(verified.error());
   auto issuer = read_network_certificate(chain[1]);
@@ -124,8 +124,7 @@ make_identity(const network_certificate& root, std::vector<byte_vector> chain,
                          std::move(chain), seed};
 }
 
-result<member_identity>
-load_identity(const network_config& config, network_time now) {
+result<member_identity> load_identity(const network_config& config) {
   const auto root = load_root(config.root);
   if (!root)
     return tl::unexpected(root.error());
@@ -135,7 +134,7 @@ load_identity(const network_config& config, network_time now) {
   const auto seed = load_seed(config.key);
   if (!seed)
     return tl::unexpected(seed.error());
-  auto made = make_identity(*root, std::move(*chain), *seed, now);
+  auto made = make_identity(*root, std::move(*chain), *seed);
   if (!made)
     return wrong(config.certificate, made.error().what,
                  "It must be a member's under " + config.root

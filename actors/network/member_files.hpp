@@ -42,12 +42,11 @@ struct member_identity {
 /// the times are right is not looked at; the root's is, at `now`.
 accepted<member_identity>
 make_identity(const network_certificate& root, std::vector<byte_vector> chain,
-              const signing_seed& seed, network_time now);
+              const signing_seed& seed);
 
 /// Reads the files that the configuration names.  Errors name the file and the
 /// remedy.
-result<member_identity>
-load_identity(const network_config& config, network_time now);
+result<member_identity> load_identity(const network_config& config);
 
 class member_files {
 public:

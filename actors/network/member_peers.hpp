@@ -26,10 +26,10 @@ public:
     links_ = std::move(links);
   }
 
-  /// Peers that the overlay has sessions with before it is told of any here:
-  /// those stay where they are.
-  void set_up_before(std::unordered_set<public_key> peers) {
-    up_before_ = std::move(peers);
+  /// The overlay has a session with it before it is told of any peer here: it
+  /// stays where it is.
+  void was_up_before(const public_key& peer) {
+    up_before_.insert(peer);
   }
 
   // How the overlay says they are.  Of others than the network's: ignored.

@@ -1,0 +1,524 @@
+// Its life, its disk, and what it says of itself.
+#include "actors/network/membership.hpp"
+
+#include "messages/errors.hpp"
+#include "protocol/network/issuer.hpp"
+#include "protocol/network/renewal.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+#include <tuple>
+
+namespace weft {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+/// After what could not be done, such as a write to a full disk.
+constexpr auto retry = 5s;
+/// Between two looks at what time alone changes.
+constexpr auto round = 60s;
+/// A refused renewal is asked for again.
+constexpr auto renewal_retry = 1h;
+constexpr auto leave_patience = 30s;
+/// Netlink tells of one address at a time.
+constexpr auto addresses_settle = 1s;
+/// A write takes a tenth of the time at most, however large the network is.
+constexpr int rest_of_disk = 10;
+/// The floor of time is written that often by itself.
+constexpr auto floor_interval = 1h;
+
+} // namespace
+
+// -- start -------------------------------------------------------------------
+
+result<membership_actor>
+start_membership(caf::actor_system& system, overlay_actor overlay,
+                 membership_options options) {
+  if (!options.log)
+    options.log = std::make_shared<spdlog::logger>("weft");
+  auto files = member_files::open(options.folder);
+  if (!files)
+    return tl::unexpected(files.error());
+  auto identity = load_identity(options.config);
+  if (!identity)
+    return tl::unexpected(identity.error());
+  auto kept = (*files)->read(identity->network());
+  if (!kept)
+    return tl::unexpected(kept.error());
+  auto loop = io_loop::start(system, "weft-network", options.sources);
+  if (!loop)
+    return tl::unexpected(loop.error());
+  const member_actor made = system.spawn<membership>(
+    *loop, caf::actor_cast<overlay_root_actor>(overlay), std::move(options),
+    member_start{std::move(*identity), std::move(*files), std::move(*kept)});
+  caf::scoped_actor self{system};
+  std::optional<system_error> failure;
+  self->request(made, caf::infinite, begin_membership{})
+    .receive(
+      [] {},
+      [&](const caf::error& reason) {
+        failure = system_error{error_code(reason), error_message(reason)};
+      });
+  if (failure) {
+    self->send_exit(made, caf::exit_reason::user_shutdown);
+    self->wait_for(made);
+    return tl::unexpected(*failure);
+  }
+  return made;
+}
+
+membership::membership(caf::actor_config& config, io_loop_ptr loop,
+                       overlay_root_actor overlay, membership_options options,
+                       member_start start)
+  : hosted(config, std::move(loop)), overlay_(std::move(overlay)),
+    options_(std::move(options)), files_(std::move(start.files)),
+    kept_items_(std::move(start.kept.items)),
+    kept_notes_(std::move(start.kept.notes)),
+    identity_(std::move(start.identity)),
+    knowledge_({identity_.root, identity_.contents().id,
+                identity_.contents().key, options_.config.accept_prefixes},
+               std::move(start.kept.marks), std::move(start.kept.epochs)),
+    peers_(identity_.network(), identity_.contents().key),
+    link_(this->loop(),
+          {[this] { enter_loop_context(); },
+           [this] {
+             session_->connected(attempt_, this->loop().now());
+             run_session();
+           },
+           [this](const_byte_span bytes) {
+             session_->received(attempt_, bytes, this->loop().now());
+             run_session();
+           },
+           [this](std::string why) {
+             session_->lost(attempt_, std::move(why), this->loop().now());
+             run_session();
+           }}),
+    since_(this->loop().wall()) {
+}
+
+membership::~membership() = default;
+
+membership::behavior_type membership::make_behavior() {
+  set_down_handler(
+    [this](const caf::down_msg&) { quit(caf::exit_reason::user_shutdown); });
+  monitor(overlay_);
+  return {
+    [this](const shut_down&) { quit(caf::exit_reason::user_shutdown); },
+    [this](const end_membership&) { return leave(); },
+    [this](const begin_membership&) { return begin(); },
+    [this](directory_resolved& answer) {
+      dial(answer.number, std::move(answer.found));
+    },
+    [this](const member_files_written& end) { written(end.failure); },
+    [this](certificates_written& news) { take_over(news); },
+    [this](const event_batch& batch) -> caf::result<void> {
+      happened(batch);
+      return caf::unit;
+    },
+  };
+}
+
+void membership::on_exit() {
+  threads_.close();
+  if (routes_)
+    loop().forget(routes_->descriptor());
+  link_.close();
+  session_.reset();
+  // What is being written is left to its thread; the rest is short.
+  if (!writing_ && begun_) {
+    auto& view = knowledge_.view();
+    std::ignore = files_->write_marks(identity_.network(), view.kept());
+    if (items_dirty_)
+      std::ignore = files_->write_items(
+        encode_items(identity_.network(), knowledge_.kept()));
+    if (secrets_dirty_)
+      std::ignore = files_->write_secrets(knowledge_.epochs());
+  }
+  files_.reset();
+  for (auto& each : left_)
+    each.deliver(make_error(ECANCELED, "this node's membership has ended"));
+  left_.clear();
+  overlay_ = nullptr;
+  loop().stop();
+}
+
+caf::result<void> membership::begin() {
+  auto promise = make_response_promise();
+  begun_ = promise;
+  for (const auto& note : kept_notes_)
+    options_.log->warn("network: {}", note);
+  if (auto made = open_tls(); !made) {
+    begun_->deliver(make_error(made.error().code, made.error().message));
+    return promise;
+  }
+  const auto& own = identity_.contents();
+  const network_item first[]
+    = {{item_key(item_kind::issuer,
+                 std::get<issuer_contents>(identity_.issuer.contents).name),
+        identity_.chain[1]},
+       {item_key(item_kind::certificate, own.id), identity_.chain[0]}};
+  std::map<byte_vector, const byte_vector*> kept;
+  for (const auto& each : kept_items_)
+    kept.emplace(each.key, &each.content);
+  const auto told = [&kept](const byte_vector& key) -> const byte_vector* {
+    const auto found = kept.find(key);
+    return found == kept.end() ? nullptr : found->second;
+  };
+  // Of what was kept its own files are the newest: they were written first.
+  knowledge_.take(kept_items_, told, now());
+  knowledge_.take(first, told, now());
+  knowledge_.retire_epochs(now());
+  watch_addresses();
+  subscribe_to_events();
+  read_status(0, [this] { read_foreign([this] { update(); }); });
+  return promise;
+}
+
+/// Once the overlay has its peers.
+void membership::begin_talk() {
+  told_first_ = true;
+  changed(true, true, false);
+  session_ = std::make_unique<member_session>(identity_.contents().id,
+                                              options_.config.directories,
+                                              loop().random(),
+                                              std::exchange(kept_items_, {}));
+  session_->set_held(knowledge_.held(), loop().now());
+  describe();
+  run_session();
+  follow_time();
+  every(round, [this] {
+    look_at_certificate();
+    if (knowledge_.retire_epochs(now())) {
+      rekey_ = true;
+      changed(false, false, true);
+    }
+    update();
+    tell_status_soon();
+  });
+  look_at_certificate();
+  tell_status();
+}
+
+result<void> membership::open_tls() {
+  auto made = network_tls::member({identity_.chain, identity_.seed},
+                                  [this](network_purpose purpose,
+                                         std::span<const byte_vector> chain) {
+                                    return judge(purpose, chain);
+                                  });
+  if (!made)
+    return tl::unexpected(made.error());
+  tls_ = std::make_shared<const network_tls>(std::move(*made));
+  return {};
+}
+
+network_time membership::clock() const {
+  const auto wall = std::chrono::floor<std::chrono::seconds>(loop().wall());
+  return std::clamp(network_time{wall}, network_time{}, latest_network_time);
+}
+
+network_time membership::now() const {
+  // The view judges the clock by what it knows: at first by nothing.
+  const auto judged = knowledge_.view().now();
+  return judged == network_time{} ? clock() : judged;
+}
+
+void membership::every(std::chrono::milliseconds interval,
+                       std::function<void()> what) {
+  call_at(loop().now() + interval, [this, interval, what = std::move(what)] {
+    what();
+    every(interval, what);
+  });
+}
+
+// -- disk --------------------------------------------------------------------
+
+void membership::changed(bool marks, bool items, bool secrets) {
+  marks_dirty_ = marks_dirty_ || marks;
+  items_dirty_ = items_dirty_ || items;
+  secrets_dirty_ = secrets_dirty_ || secrets;
+  // A list is waited for, and an epoch: at once, but for the disk's rest.
+  const auto soon = lists_dirty_ || secrets_dirty_ || !after_write_.empty();
+  write_at(loop().now() + (soon ? 0ms : options_.limits.write));
+}
+
+void membership::write_at(time_point when) {
+  if (writing_ || write_set_)
+    return;
+  write_set_ = true;
+  call_at(std::max(when, next_write_), [this] {
+    write_set_ = false;
+    write();
+  });
+}
+
+void membership::write() {
+  if (writing_ || !(marks_dirty_ || items_dirty_ || secrets_dirty_))
+    return;
+  writing_ = true;
+  write_began_ = loop().now();
+  after_this_write_ = std::exchange(after_write_, {});
+  floor_written_ = knowledge_.view().kept().floor;
+  byte_vector items;
+  if (std::exchange(items_dirty_, false))
+    items = encode_items(identity_.network(), knowledge_.kept());
+  std::optional<preshared_epochs> secrets;
+  if (std::exchange(secrets_dirty_, false))
+    secrets = knowledge_.epochs();
+  marks_dirty_ = false;
+  const auto work = [files = files_, network = identity_.network(),
+                     marks = knowledge_.view().kept(), items = std::move(items),
+                     secrets = std::move(secrets)] {
+    auto done = files->write_marks(network, marks);
+    if (done && !items.empty())
+      done = files->write_items(items);
+    if (done && secrets)
+      done = files->write_secrets(*secrets);
+    return member_files_written{done ? "" : done.error().message};
+  };
+  try {
+    threads_.run("weft-members", caf::actor_cast<member_actor>(this), work);
+  } catch (const std::system_error& error) {
+    written(std::string{"there is no thread to write it: "} + error.what());
+  }
+}
+
+void membership::written(const std::string& failure) {
+  writing_ = false;
+  const auto took = loop().now() - write_began_;
+  next_write_ = loop().now() + rest_of_disk * took;
+  if (failure != disk_trouble_ && !failure.empty())
+    options_.log->error("network: what it has told is not kept for a restart: "
+                        "{}",
+                        failure);
+  disk_trouble_ = failure;
+  auto waiting = std::exchange(after_this_write_, {});
+  // A disk that cannot be written holds no removal up.
+  const bool lists = std::exchange(lists_dirty_, false);
+  if (failure.empty()) {
+    for (const auto& each : waiting)
+      each();
+  } else {
+    for (auto& each : after_write_)
+      waiting.push_back(std::move(each));
+    after_write_ = std::move(waiting);
+    marks_dirty_ = items_dirty_ = secrets_dirty_ = true;
+    next_write_ = loop().now() + retry;
+    tell_status_soon();
+  }
+  if (lists)
+    update();
+  if (marks_dirty_ || items_dirty_ || secrets_dirty_)
+    write_at(loop().now() + options_.limits.write);
+}
+
+// -- where this node is ------------------------------------------------------
+
+void membership::routes_handler::ready(bool, bool) {
+  owner.enter_loop_context();
+  if (owner.routes_->read())
+    owner.addresses_changed();
+}
+
+void membership::routes_handler::failed() {
+  owner.fail();
+}
+
+void membership::watch_addresses() {
+  if (auto routes = route_monitor::open()) {
+    routes_.emplace(std::move(*routes));
+    if (!loop().watch(routes_->descriptor(), interest::read, &routes_handler_))
+      routes_.reset();
+  }
+  look_at_addresses();
+}
+
+void membership::addresses_changed() {
+  if (std::exchange(addresses_set_, true))
+    return;
+  call_at(loop().now() + addresses_settle, [this] {
+    addresses_set_ = false;
+    const auto before = places_.addresses;
+    look_at_addresses();
+    if (before == places_.addresses || !session_)
+      return;
+    describe();
+    session_->hurry(loop().now());
+    run_session();
+  });
+}
+
+void membership::look_at_addresses() {
+  auto found = list_local_addresses();
+  if (!found)
+    return; // what was known stays
+  places_.addresses = std::move(*found);
+  std::vector<ip_prefix> links;
+  for (const auto& each : places_.addresses)
+    if (each.interface != places_.interface)
+      links.push_back(each.address);
+  peers_.set_links(std::move(links));
+}
+
+/// Signs another record if this node is not as the last one says.
+void membership::describe() {
+  const auto* self = knowledge_.view().self();
+  if (self == nullptr || !session_)
+    return;
+  const auto& root = std::get<root_contents>(identity_.root.contents);
+  const auto content = describe_self(options_.config, places_, root.ranges,
+                                     knowledge_.epochs().newest());
+  const auto generation = self->certificate.contents.generation;
+  const auto& record = self->record;
+  if (!make_anew_ && record && record->content() == content
+      && record->order().generation == generation) {
+    publish();
+    return;
+  }
+  const auto earliest
+    = last_record_ ? *last_record_ + options_.limits.record : loop().now();
+  if (earliest <= loop().now()) {
+    sign_record(content, generation);
+  } else if (!std::exchange(describe_set_, true)) {
+    call_at(earliest, [this] {
+      describe_set_ = false;
+      describe();
+    });
+  }
+}
+
+void membership::sign_record(const record_content& content,
+                             std::uint64_t generation) {
+  const auto& id = identity_.contents().id;
+  const auto& marks = knowledge_.view().kept().members;
+  const auto mark = marks.find(id);
+  const auto serial = mark == marks.end() ? 0 : mark->second.record.serial;
+  const auto record = member_record::make(
+    identity_.network(), id, {generation, serial + 1}, content, identity_.seed);
+  last_record_ = loop().now();
+  make_anew_ = false;
+  const network_item item{item_key(item_kind::record, id), record.bytes()};
+  knowledge_.take(
+    {&item, 1}, [](const auto&) { return nullptr; }, now());
+  // Its serial is on the disk before anybody sees it.
+  after_write_.push_back([this] { publish(); });
+  changed(true, true, false);
+}
+
+/// The record that is known, unless a later one is still to be written.
+void membership::publish() {
+  const auto* self = knowledge_.view().self();
+  if (self == nullptr || !self->record || !session_ || !after_write_.empty()
+      || !after_this_write_.empty() || published_ == self->record->order())
+    return;
+  published_ = self->record->order();
+  session_->publish(self->record->bytes(), loop().now());
+  run_session();
+}
+
+// -- its certificate ---------------------------------------------------------
+
+void membership::look_at_certificate() {
+  tell_of_ends();
+  if (clock() >= floor_written_ + floor_interval)
+    changed(true, false, false);
+  const auto due = identity_.own.from + certificate_renewal_age;
+  if (renewal_ || leaving_ || now() < due || loop().now() < next_renewal_)
+    return;
+  const auto& own = identity_.contents();
+  renewal_ = session_->renew(make_renewal({own.network, own.id, own.generation,
+                                           own.key, identity_.own.key},
+                                          identity_.seed),
+                             loop().now());
+  run_session();
+}
+
+void membership::renewed(const accepted<std::vector<byte_vector>>& answer) {
+  renewal_.reset();
+  next_renewal_ = loop().now() + renewal_retry;
+  auto next = answer ? make_identity(identity_.root, *answer, identity_.seed)
+                     : tl::unexpected(answer.error());
+  if (next
+      && (next->contents().id != identity_.contents().id
+          || next->contents().key != identity_.contents().key
+          || next->contents().generation <= identity_.contents().generation))
+    next = refuse(refusal::not_allowed, "the new certificate is not this "
+                                        "member's next one");
+  if (!next) {
+    options_.log->warn(
+      "network: the certificate is not renewed, which is tried "
+      "again in an hour: {}",
+      next.error().what);
+    return;
+  }
+  // On the disk before it is used.
+  const auto work
+    = [path = options_.config.certificate, made = std::move(*next)] {
+        const auto done = write_certificates(path, made.chain);
+        return certificates_written{made, done ? "" : done.error().message};
+      };
+  try {
+    threads_.run("weft-members", caf::actor_cast<member_actor>(this), work);
+  } catch (const std::system_error& error) {
+    options_.log->warn("network: the certificate is not renewed: {}",
+                       error.what());
+  }
+}
+
+void membership::take_over(certificates_written& news) {
+  if (!news.failure.empty()) {
+    options_.log->error("network: the new certificate cannot be kept, and is "
+                        "asked for again in an hour: {}",
+                        news.failure);
+    return;
+  }
+  identity_ = std::move(news.next);
+  options_.log->info("network: the certificate is renewed");
+  if (auto made = open_tls(); !made)
+    options_.log->error("network: {}", made.error().message);
+  take({{item_key(item_kind::issuer,
+                  std::get<issuer_contents>(identity_.issuer.contents).name),
+         identity_.chain[1]},
+        {item_key(item_kind::certificate, identity_.contents().id),
+         identity_.chain[0]}});
+  describe();
+}
+
+caf::result<void> membership::leave() {
+  auto promise = make_response_promise();
+  left_.push_back(promise);
+  if (leaving_ || !session_)
+    return promise;
+  const auto& own = identity_.contents();
+  leaving_ = session_->leave(make_leave({own.network, own.id, own.generation},
+                                        identity_.seed),
+                             loop().now());
+  call_at(loop().now() + leave_patience, [this, number = *leaving_] {
+    if (leaving_ != number)
+      return;
+    session_->give_up(number);
+    leaving_.reset();
+    for (auto& each : std::exchange(left_, {}))
+      each.deliver(make_error(
+        ETIMEDOUT, "no directory has passed it on: " + trouble()
+                     + ". It may have been carried out all the same"));
+  });
+  run_session();
+  return promise;
+}
+
+void membership::left(const accepted<std::vector<byte_vector>>& answer) {
+  leaving_.reset();
+  if (answer)
+    options_.log->info("network: this node has left it");
+  for (auto& each : std::exchange(left_, {})) {
+    if (answer)
+      each.deliver(caf::unit);
+    else
+      each.deliver(make_error(EPERM, answer.error().what));
+  }
+}
+
+} // namespace weft
