@@ -49,8 +49,8 @@ byte_vector finish(byte_vector made) {
   return made;
 }
 
-byte_vector entry_key(char kind, const_byte_span whose,
-                      std::string_view of_whom = {}) {
+byte_vector
+entry_key(char kind, const_byte_span whose, std::string_view of_whom = {}) {
   return joined({bytes_of({&kind, 1}), whose, bytes_of(of_whom)});
 }
 

@@ -113,9 +113,10 @@ preshared_epochs::preshared_epochs(std::vector<held_secret> kept)
   std::sort(held_.begin(), held_.end(), [](const auto& a, const auto& b) {
     return a.of.epoch > b.of.epoch;
   });
-  const auto same = std::unique(
-    held_.begin(), held_.end(),
-    [](const auto& a, const auto& b) { return a.of.epoch == b.of.epoch; });
+  const auto same
+    = std::unique(held_.begin(), held_.end(), [](const auto& a, const auto& b) {
+        return a.of.epoch == b.of.epoch;
+      });
   held_.erase(same, held_.end());
   if (held_.size() > most)
     held_.resize(most);
@@ -135,7 +136,8 @@ bool preshared_epochs::add(epoch_secret next, network_time now) {
 }
 
 void preshared_epochs::retire(network_time now) {
-  std::erase_if(held_, [&](const held_secret& each) { return now >= each.until; });
+  std::erase_if(held_,
+                [&](const held_secret& each) { return now >= each.until; });
 }
 
 std::vector<std::uint64_t> preshared_epochs::to_try() const {
