@@ -36,8 +36,8 @@ const char* remedy_for(store_failure failure) {
              "newest "
              "backup by 'weft network recover'";
     case store_failure::refused:
-      return ". The file and its folder must belong to the directory's user, "
-             "and be writable for it";
+      return ". The file and its folder must belong to the user that works "
+             "with it, and be writable for it";
     default:
       return "";
   }
@@ -46,9 +46,8 @@ const char* remedy_for(store_failure failure) {
 store_error error_of(sqlite3* database, int code) {
   const auto failure = failure_of(code);
   const auto* path = sqlite3_db_filename(database, nullptr);
-  return {failure, "The directory's store "
-                     + std::string{path == nullptr ? "" : path} + ": "
-                     + sqlite3_errmsg(database) + remedy_for(failure)};
+  return {failure, "The database " + std::string{path == nullptr ? "" : path}
+                     + ": " + sqlite3_errmsg(database) + remedy_for(failure)};
 }
 
 } // namespace

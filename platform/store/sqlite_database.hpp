@@ -26,6 +26,10 @@ public:
   store_result<bool> step();
   /// For statements without rows.
   store_result<void> run();
+  /// For another run(), with other arguments.
+  void reset() {
+    sqlite3_reset(statement_.get());
+  }
 
   /// Of the row, columns numbered from 0.
   std::uint64_t number(int column) const;

@@ -14,28 +14,6 @@ namespace weft {
 
 namespace {
 
-/// Raised with every change of the tables below, which then needs statements
-/// that bring an older file there.
-constexpr std::uint64_t schema_version = 1;
-
-constexpr auto schema = R"(
-CREATE TABLE state (
-  one INTEGER PRIMARY KEY CHECK (one = 1),
-  store_id BLOB NOT NULL,
-  revision INTEGER NOT NULL,   -- of the last change
-  compacted INTEGER NOT NULL,  -- before this one the history is forgotten
-  request BLOB,                -- of the last change
-  request_at INTEGER NOT NULL  -- its revision
-);
-CREATE TABLE versions (        -- value: NULL where the entry was removed
-  key BLOB NOT NULL,
-  revision INTEGER NOT NULL,
-  value BLOB,
-  UNIQUE (key, revision)
-);
-CREATE INDEX versions_by_revision ON versions (revision);
-)";
-
 tl::unexpected<store_error> failed(store_failure failure, std::string message) {
   return tl::unexpected(store_error{failure, std::move(message)});
 }
@@ -68,24 +46,24 @@ check_whole(const sqlite_database& database, const std::string& path) {
   return {};
 }
 
-store_result<void> check_mark(const sqlite_database& database,
-                              const std::string& path, sqlite_mark wanted) {
+store_result<void>
+check_mark(const sqlite_database& database, const std::string& path,
+           const sqlite_kind& kind, sqlite_mark wanted) {
   const auto mark = database.number("PRAGMA application_id");
   if (!mark)
     return tl::unexpected(mark.error());
   if (*mark == static_cast<std::uint64_t>(wanted))
     return {};
-  if (*mark == static_cast<std::uint64_t>(sqlite_mark::backup))
+  if (*mark == static_cast<std::uint64_t>(kind.backup))
     return failed(store_failure::damaged,
-                  path
-                    + " is a backup, and a directory that went on from it "
-                      "would give things out twice. Restore it by 'weft "
-                      "network recover'");
-  if (*mark == static_cast<std::uint64_t>(sqlite_mark::store))
+                  path + " is a backup, and the " + kind.keeper
+                    + " that went on from it would give things out twice. "
+                      "Restore it by 'weft network recover'");
+  if (*mark == static_cast<std::uint64_t>(kind.mark))
     return failed(store_failure::damaged,
-                  path
-                    + " is no backup but a store that is in use. Write a "
-                      "backup of it by 'weft network backup'");
+                  path + " is no backup but a " + kind.what
+                    + " that is in use. Write a backup of it by 'weft network "
+                      "backup'");
   return failed(store_failure::damaged,
                 path
                   + " is another program's. Name another file, or move this "
@@ -93,24 +71,26 @@ store_result<void> check_mark(const sqlite_database& database,
 }
 
 store_result<void>
-check_schema(const sqlite_database& database, const std::string& path) {
+check_schema(const sqlite_database& database, const std::string& path,
+             const sqlite_kind& kind) {
   const auto version = database.number("PRAGMA user_version");
   if (!version)
     return tl::unexpected(version.error());
-  if (*version == schema_version)
+  if (*version == kind.version)
     return {};
   return failed(store_failure::damaged,
                 path + " was written by another version of weft (schema "
                   + std::to_string(*version) + ", this one knows "
-                  + std::to_string(schema_version)
+                  + std::to_string(kind.version)
                   + "). Use that version, or a newer one");
 }
 
-store_result<void> check_file(const sqlite_database& database,
-                              const std::string& path, sqlite_mark mark) {
-  if (auto checked = check_mark(database, path, mark); !checked)
+store_result<void>
+check_file(const sqlite_database& database, const std::string& path,
+           const sqlite_kind& kind, sqlite_mark mark) {
+  if (auto checked = check_mark(database, path, kind, mark); !checked)
     return checked;
-  if (auto checked = check_schema(database, path); !checked)
+  if (auto checked = check_schema(database, path, kind); !checked)
     return checked;
   return check_whole(database, path);
 }
@@ -125,7 +105,8 @@ store_result<void> make_file(const std::string& path, int flags) {
 }
 
 /// Nobody else reads or writes it, and what was confirmed is on the disk.
-store_result<void> settle_in(const sqlite_database& database) {
+store_result<void>
+settle_in(const sqlite_database& database, const sqlite_kind& kind) {
   auto log = database.prepare("PRAGMA journal_mode=WAL");
   if (!log)
     return tl::unexpected(std::move(log.error()));
@@ -134,34 +115,37 @@ store_result<void> settle_in(const sqlite_database& database) {
     return tl::unexpected(row.error());
   if (log->bytes(0) != "wal")
     return failed(store_failure::unavailable,
-                  "The file system of the directory's store cannot keep a "
-                  "write-ahead log. Put it on a local one");
+                  std::string{"The file system of the "} + kind.keeper + "'s "
+                    + kind.what
+                    + " cannot keep a write-ahead log. Put it on a local one");
   return database.run("PRAGMA synchronous=FULL");
 }
 
+using change_function
+  = std::function<store_result<void>(const sqlite_database&)>;
+
 store_result<void>
-make_tables(const sqlite_database& database, const store_id& id) {
+make_tables(const sqlite_database& database, const sqlite_kind& kind,
+            const change_function& first) {
   auto all = sqlite_transaction::begin(database);
   if (!all)
     return tl::unexpected(std::move(all.error()));
   const auto statements
-    = schema
-      + pragma("application_id", static_cast<std::uint64_t>(sqlite_mark::store))
-      + ";" + pragma("user_version", schema_version);
+    = kind.schema
+      + pragma("application_id", static_cast<std::uint64_t>(kind.mark)) + ";"
+      + pragma("user_version", kind.version);
   if (auto made = database.run(statements); !made)
     return made;
-  auto state
-    = database.prepare("INSERT INTO state VALUES (1, ?1, 0, 0, NULL, 0)");
-  if (!state)
-    return tl::unexpected(std::move(state.error()));
-  if (auto made = state->bind(1, id).run(); !made)
-    return made;
+  if (first) {
+    if (auto made = first(database); !made)
+      return made;
+  }
   return all->commit();
 }
 
 /// Of a copy that nobody sees yet.
-store_result<void>
-finish_copy(const std::string& path, sqlite_mark mark, const store_id* id) {
+store_result<void> finish_copy(const std::string& path, sqlite_mark mark,
+                               const change_function& change) {
   auto copy = sqlite_database::open(path);
   if (!copy)
     return tl::unexpected(std::move(copy.error()));
@@ -169,13 +153,7 @@ finish_copy(const std::string& path, sqlite_mark mark, const store_id* id) {
       = copy->run(pragma("application_id", static_cast<std::uint64_t>(mark)));
       !marked)
     return marked;
-  if (id == nullptr)
-    return {};
-  auto renamed
-    = copy->prepare("UPDATE state SET store_id = ?1, request = NULL");
-  if (!renamed)
-    return tl::unexpected(std::move(renamed.error()));
-  return renamed->bind(1, *id).run();
+  return change ? change(*copy) : store_result<void>{};
 }
 
 store_result<void> sync(const std::string& path, int flags) {
@@ -215,12 +193,13 @@ store_result<void> check_no_log(const std::string& path) {
 
 } // namespace
 
-store_result<file_descriptor> hold_store_folder(const std::string& folder) {
+store_result<file_descriptor>
+hold_store_folder(const std::string& folder, const sqlite_kind& kind) {
   if (auto made = make_private_folder(folder); !made)
     return failed(made.error().code == ENOSPC ? store_failure::full
                                               : store_failure::refused,
                   made.error().message);
-  const auto path = folder + "/directory.lock";
+  const auto path = folder + '/' + kind.keeper + ".lock";
   file_descriptor lock{
     ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)};
   if (!lock)
@@ -228,17 +207,20 @@ store_result<file_descriptor> hold_store_folder(const std::string& folder) {
   if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0)
     return failed(store_failure::unavailable,
                   make_system_error(
-                    errno, "Cannot use the directory's store in " + folder,
+                    errno,
+                    std::string{"Cannot use the "} + kind.keeper + "'s "
+                      + kind.what + " in " + folder,
                     errno == EWOULDBLOCK
-                      ? "Another process keeps it: a directory that runs is "
-                        "spoken to, not passed by"
+                      ? std::string{"Another process keeps it: speak to the "}
+                          + kind.keeper + " that runs, or stop it"
                       : "")
                     .message);
   return lock;
 }
 
 store_result<sqlite_database>
-open_store_file(const std::string& path, const store_id& id) {
+open_store_file(const std::string& path, const sqlite_kind& kind,
+                const change_function& first) {
   if (auto made = make_file(path, 0); !made)
     return tl::unexpected(std::move(made.error()));
   auto database = sqlite_database::open(path);
@@ -251,7 +233,7 @@ open_store_file(const std::string& path, const store_id& id) {
   if (!pages)
     return tl::unexpected(pages.error());
   if (*pages == 0) {
-    if (auto settled = settle_in(*database); !settled)
+    if (auto settled = settle_in(*database, kind); !settled)
       return tl::unexpected(std::move(settled.error()));
   }
   const auto tables = database->number("SELECT count(*) FROM sqlite_schema");
@@ -261,28 +243,29 @@ open_store_file(const std::string& path, const store_id& id) {
   if (!mark)
     return tl::unexpected(mark.error());
   if (*tables == 0 && *mark == 0) {
-    if (auto made = make_tables(*database, id); !made)
+    if (auto made = make_tables(*database, kind, first); !made)
       return tl::unexpected(std::move(made.error()));
   }
-  if (auto checked = check_file(*database, path, sqlite_mark::store); !checked)
+  if (auto checked = check_file(*database, path, kind, kind.mark); !checked)
     return tl::unexpected(std::move(checked.error()));
-  if (auto settled = settle_in(*database); !settled)
+  if (auto settled = settle_in(*database, kind); !settled)
     return tl::unexpected(std::move(settled.error()));
   return database;
 }
 
-store_result<sqlite_database> open_backup_file(const std::string& path) {
+store_result<sqlite_database>
+open_backup_file(const std::string& path, const sqlite_kind& kind) {
   auto database = sqlite_database::open(path);
   if (!database)
     return database;
-  if (auto checked = check_file(*database, path, sqlite_mark::backup); !checked)
+  if (auto checked = check_file(*database, path, kind, kind.backup); !checked)
     return tl::unexpected(std::move(checked.error()));
   return database;
 }
 
 store_result<void>
 copy_store_file(const sqlite_database& from, const std::string& path,
-                sqlite_mark mark, const store_id* id) {
+                sqlite_mark mark, const change_function& change) {
   if (auto checked = check_no_log(path); !checked)
     return checked;
   const auto partial = path + ".partial";
@@ -296,7 +279,7 @@ copy_store_file(const sqlite_database& from, const std::string& path,
       return tl::unexpected(std::move(vacuum.error()));
     if (auto done = vacuum->bind_text(1, partial).run(); !done)
       return done;
-    if (auto done = finish_copy(partial, mark, id); !done)
+    if (auto done = finish_copy(partial, mark, change); !done)
       return done;
     return put_in_place(partial, path);
   }();

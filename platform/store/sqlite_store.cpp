@@ -14,6 +14,46 @@ namespace {
 constexpr std::size_t largest_answer = std::size_t{4} * 1024 * 1024;
 constexpr std::size_t most_events = 1000;
 
+constexpr auto schema = R"(
+CREATE TABLE state (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  store_id BLOB NOT NULL,
+  revision INTEGER NOT NULL,   -- of the last change
+  compacted INTEGER NOT NULL,  -- before this one the history is forgotten
+  request BLOB,                -- of the last change
+  request_at INTEGER NOT NULL  -- its revision
+);
+CREATE TABLE versions (        -- value: NULL where the entry was removed
+  key BLOB NOT NULL,
+  revision INTEGER NOT NULL,
+  value BLOB,
+  UNIQUE (key, revision)
+);
+CREATE INDEX versions_by_revision ON versions (revision);
+)";
+
+constexpr sqlite_kind directory_file{
+  sqlite_mark::store, sqlite_mark::backup, 1, schema, "directory", "store"};
+
+store_result<void>
+write_first_state(const sqlite_database& database, const store_id& id) {
+  auto state
+    = database.prepare("INSERT INTO state VALUES (1, ?1, 0, 0, NULL, 0)");
+  if (!state)
+    return tl::unexpected(std::move(state.error()));
+  return state->bind(1, id).run();
+}
+
+/// Of a copy, which is to be another history.
+store_result<void>
+write_other_id(const sqlite_database& database, const store_id& id) {
+  auto renamed
+    = database.prepare("UPDATE state SET store_id = ?1, request = NULL");
+  if (!renamed)
+    return tl::unexpected(std::move(renamed.error()));
+  return renamed->bind(1, id).run();
+}
+
 tl::unexpected<store_error> cancelled() {
   return tl::unexpected(store_error{store_failure::cancelled,
                                     "The directory's store is being closed"});
@@ -288,7 +328,7 @@ public:
     const std::lock_guard guard(file_->mutex);
     if (file_->closed)
       return cancelled();
-    return copy_store_file(database(), path, sqlite_mark::backup, nullptr);
+    return copy_store_file(database(), path, sqlite_mark::backup);
   }
 
 private:
@@ -409,12 +449,15 @@ private:
 store_result<std::unique_ptr<sqlite_store>>
 sqlite_store::open(const sqlite_settings& settings, const time_source& clock,
                    random_source& random) {
-  auto lock = hold_store_folder(settings.folder);
+  auto lock = hold_store_folder(settings.folder, directory_file);
   if (!lock)
     return tl::unexpected(std::move(lock.error()));
   store_id id{};
   random.fill(id);
-  auto database = open_store_file(settings.folder + '/' + settings.file, id);
+  auto database = open_store_file(settings.folder + '/' + settings.file,
+                                  directory_file, [&](const auto& made) {
+                                    return write_first_state(made, id);
+                                  });
   if (!database)
     return tl::unexpected(std::move(database.error()));
   auto state = read_state(*database);
@@ -429,15 +472,18 @@ sqlite_store::open(const sqlite_settings& settings, const time_source& clock,
 store_result<void>
 recover_sqlite_store(const std::string& backup, const std::string& folder,
                      random_source& random, const std::string& file) {
-  const auto lock = hold_store_folder(folder);
+  const auto lock = hold_store_folder(folder, directory_file);
   if (!lock)
     return tl::unexpected(lock.error());
-  auto from = open_backup_file(backup);
+  auto from = open_backup_file(backup, directory_file);
   if (!from)
     return tl::unexpected(std::move(from.error()));
   store_id id{};
   random.fill(id);
-  return copy_store_file(*from, folder + '/' + file, sqlite_mark::store, &id);
+  return copy_store_file(*from, folder + '/' + file, sqlite_mark::store,
+                         [&](const auto& copy) {
+                           return write_other_id(copy, id);
+                         });
 }
 
 } // namespace weft
