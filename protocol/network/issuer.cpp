@@ -131,7 +131,10 @@ issuer::admit(const join_request& request, const member_id& fresh,
   contents.name = request.name ? *request.name : *token->terms.name;
   key = request.certificate;
   from = now - certificate_head_start;
-  until = now + certificate_lifetime;
+  const auto end = end_for(now);
+  if (!end)
+    return tl::unexpected(end.error());
+  until = *end;
   if (contents.prefixes.empty()) {
     auto slices = pool_.find_free(now);
     if (!slices)
@@ -155,14 +158,20 @@ issuer::renew(const member_id& id, const public_key& key,
     return refuse(refusal::revoked, "the member was removed");
   auto terms = member->terms;
   const bool same_keys = terms.contents.key == key && terms.key == certificate;
-  if (same_keys && now < terms.from + certificate_renewal_age)
+  // One that its issuer's end has cut short is renewed earlier.
+  const auto age = std::min<std::chrono::seconds>(
+    certificate_renewal_age, (terms.until - terms.from) * 2 / 3);
+  const auto end = end_for(now);
+  if (same_keys && (now < terms.from + age || (end && *end <= terms.until)))
     return decision<certificate_terms>{std::move(terms), {}};
+  if (!end)
+    return tl::unexpected(end.error());
   terms.contents.key = key;
   terms.key = certificate;
   ++terms.contents.generation;
   terms.contents.revocation = list_number_;
   terms.from = now - certificate_head_start;
-  terms.until = now + certificate_lifetime;
+  terms.until = *end;
   member_renewed event{terms};
   if (auto obstacle = find_obstacle(event, now))
     return pass_on(std::move(obstacle));
@@ -191,8 +200,87 @@ decision<revocation_list> issuer::list(network_time now) const {
   return decide(std::move(next), event, now);
 }
 
-decision<std::uint64_t> issuer::begin_epoch(network_time now) const {
-  return decide(epoch_ + 1, epoch_begun{epoch_ + 1}, now);
+decision<std::uint64_t>
+issuer::begin_epoch(network_time now, std::uint64_t at_least) const {
+  const auto next = std::max(epoch_ + 1, at_least);
+  return decide(next, epoch_begun{next}, now);
+}
+
+accepted<network_time> issuer::end_for(network_time now) const {
+  if (now >= end_)
+    return refuse(refusal::expired,
+                  "the issuer's own certificate has ended; renew it with the "
+                  "root's key");
+  return std::min<network_time>(now + certificate_lifetime, end_);
+}
+
+accepted<own_request> issuer::check_own_request(const_byte_span bytes) const {
+  auto request = read_own_request(bytes);
+  if (!request)
+    return request;
+  const auto* renewal = std::get_if<renewal_request>(&*request);
+  const auto& [network, id, generation] = std::visit(
+    [](const auto& each) {
+      return leave_request{each.network, each.member, each.generation};
+    },
+    *request);
+  if (network != root_.network)
+    return refuse(refusal::wrong_network, "the request is for another network");
+  const auto* member = find_member(id);
+  if (member == nullptr)
+    return refuse(refusal::unknown_member, "no such member was let in here");
+  const auto& terms = member->terms;
+  const bool is_repeated = renewal != nullptr
+                           && generation + 1 == terms.contents.generation
+                           && renewal->key == terms.contents.key
+                           && renewal->certificate == terms.key;
+  if (generation != terms.contents.generation && !is_repeated)
+    return refuse(refusal::stale,
+                  "the request is of another certificate than the member's "
+                  "newest one");
+  if (!is_own_request_signed_by(is_repeated ? member->former : terms.key,
+                                bytes))
+    return refuse(refusal::bad_signature,
+                  "the request is not signed with the member's key");
+  return request;
+}
+
+// -- recovery ----------------------------------------------------------------
+
+accepted<decision<member_id>>
+issuer::adopt(const certificate_terms& terms, network_time now) const {
+  const auto& contents = terms.contents;
+  const auto* known = find_member(contents.id);
+  if (known != nullptr
+      && known->terms.contents.generation >= contents.generation)
+    return decision<member_id>{contents.id, {}};
+  member_adopted event{terms};
+  if (auto obstacle = find_obstacle(event, now))
+    return pass_on(std::move(obstacle));
+  return decide(contents.id, std::move(event), now);
+}
+
+accepted<decision<member_id>>
+issuer::adopt_removal(const member_id& id, network_time now) const {
+  const auto* known = find_member(id);
+  if ((known != nullptr && known->removed) || removed_unknown_.count(id) != 0)
+    return decision<member_id>{id, {}};
+  const removal_adopted event{id};
+  if (auto obstacle = find_obstacle(event, now))
+    return pass_on(std::move(obstacle));
+  return decide(id, event, now);
+}
+
+decision<std::uint64_t>
+issuer::adopt_list(std::uint64_t number, network_time now) const {
+  if (number <= list_number_)
+    return {number, {}};
+  return decide(number, list_issued{number}, now);
+}
+
+decision<std::uint64_t> issuer::finish_recovery(network_time now) const {
+  const auto next = allocations_ + recovery_gap;
+  return decide(next, journal_recovered{next}, now);
 }
 
 // -- lookups -----------------------------------------------------------------
@@ -354,8 +442,54 @@ issuer::find_obstacle(const list_issued& event, network_time) const {
 
 std::optional<refused>
 issuer::find_obstacle(const epoch_begun& event, network_time) const {
-  if (event.epoch != epoch_ + 1)
+  if (event.epoch <= epoch_)
     return make(refusal::stale, "epochs follow each other");
+  return std::nullopt;
+}
+
+std::optional<refused>
+issuer::find_obstacle(const member_adopted& event, network_time at) const {
+  const auto& contents = event.terms.contents;
+  if (auto wrong = find_mistake(contents))
+    return wrong;
+  if (auto wrong = find_breach(root_, self_, contents))
+    return wrong;
+  if (removed_unknown_.count(contents.id) != 0)
+    return make(refusal::revoked, "the member was removed");
+  const auto* known = find_member(contents.id);
+  if (known == nullptr) {
+    if (auto taken = find_taken(event.terms))
+      return taken;
+    return pool_.find_obstacle(contents.prefixes, at);
+  }
+  const auto& before = known->terms.contents;
+  if (known->removed)
+    return make(refusal::revoked, "the member was removed");
+  if (contents.generation <= before.generation)
+    return make(refusal::stale, "the journal has a newer certificate");
+  if (contents.name != before.name || contents.prefixes != before.prefixes
+      || contents.allocation != before.allocation)
+    return make(refusal::not_allowed,
+                "a renewal changes keys and numbers only");
+  return find_taken(event.terms);
+}
+
+std::optional<refused>
+issuer::find_obstacle(const removal_adopted& event, network_time) const {
+  const auto* known = find_member(event.id);
+  if ((known != nullptr && known->removed)
+      || removed_unknown_.count(event.id) != 0)
+    return make(refusal::revoked, "the member was removed before");
+  if (removals_.size() >= list_room_)
+    return make(refusal::exhausted,
+                "the list of revocations has no room for another member");
+  return std::nullopt;
+}
+
+std::optional<refused>
+issuer::find_obstacle(const journal_recovered& event, network_time) const {
+  if (event.allocation < allocations_)
+    return make(refusal::stale, "numbers of allocations rise");
   return std::nullopt;
 }
 
@@ -384,16 +518,20 @@ void issuer::apply(const token_withdrawn& event, network_time) {
 void issuer::apply(const member_admitted& event, network_time) {
   const auto& contents = event.terms.contents;
   ++tokens_[event.token].used;
-  members_[contents.id] = {event.terms, event.token};
+  members_[contents.id] = {event.terms, event.token, false, {}};
   remember(event.terms);
   pool_.take(contents.prefixes);
   allocations_ = contents.allocation;
 }
 
 void issuer::apply(const member_renewed& event, network_time) {
-  auto& member = members_[event.terms.contents.id];
+  replace(members_[event.terms.contents.id], event.terms);
+}
+
+void issuer::replace(member_state& member, const certificate_terms& terms) {
   forget(member.terms);
-  member.terms = event.terms;
+  member.former = member.terms.key;
+  member.terms = terms;
   remember(member.terms);
 }
 
@@ -411,6 +549,32 @@ void issuer::apply(const list_issued& event, network_time) {
 
 void issuer::apply(const epoch_begun& event, network_time) {
   epoch_ = event.epoch;
+}
+
+void issuer::apply(const member_adopted& event, network_time) {
+  const auto& contents = event.terms.contents;
+  const auto known = members_.find(contents.id);
+  if (known != members_.end()) {
+    replace(known->second, event.terms);
+    return;
+  }
+  members_[contents.id] = {event.terms, {}, false, {}};
+  remember(event.terms);
+  pool_.take(contents.prefixes);
+  allocations_ = std::max(allocations_, contents.allocation);
+}
+
+void issuer::apply(const removal_adopted& event, network_time at) {
+  if (members_.count(event.id) != 0) {
+    apply(member_removed{event.id}, at);
+    return;
+  }
+  removed_unknown_.insert(event.id);
+  removals_.push_back({passed_, event.id});
+}
+
+void issuer::apply(const journal_recovered& event, network_time) {
+  allocations_ = event.allocation;
 }
 
 void issuer::remember(const certificate_terms& terms) {

@@ -11,11 +11,13 @@
 #include "protocol/network/allocation.hpp"
 #include "protocol/network/join.hpp"
 #include "protocol/network/journal.hpp"
+#include "protocol/network/renewal.hpp"
 #include "protocol/network/revocations.hpp"
 
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <unordered_map>
 
 namespace weft {
@@ -25,6 +27,9 @@ inline constexpr std::chrono::hours certificate_renewal_age{24 * 60};
 /// What a journal's entry shows to have passed since the one before it, at
 /// most: a clock that leaps ends no removal.
 inline constexpr std::chrono::hours longest_journal_step{24};
+/// How far numbers of allocations go on above all that are known after a
+/// journal was restored: more than were ever let in without its knowledge.
+inline constexpr std::uint64_t recovery_gap = 1'000'000;
 /// How far clocks of members may be behind the issuer's.
 inline constexpr std::chrono::minutes certificate_head_start{10};
 
@@ -45,8 +50,9 @@ public:
   };
   struct member_state {
     certificate_terms terms;
-    verifying_key token; ///< that let it in
+    verifying_key token; ///< that let it in; zeros: it was adopted
     bool removed = false;
+    verifying_key former{}; ///< the key of the certificate before this one
   };
 
   /// The first entry of a new journal.
@@ -58,6 +64,11 @@ public:
   static accepted<issuer>
   from_journal(const_byte_span first_entry,
                std::size_t list_room = most_revocations);
+
+  /// No certificate outlives the issuer's own.
+  void set_end(network_time own_end) {
+    end_ = own_end;
+  }
 
   /// The next entry of the journal: from disk at the start, or one of those
   /// below.  An entry that the ones before do not allow is refused, and changes
@@ -83,6 +94,11 @@ public:
   renew(const member_id& id, const public_key& key,
         const verifying_key& certificate, network_time now) const;
 
+  /// What a member asks for itself, if it is signed with the key of its
+  /// certificate; or, when an answer was lost, with that of the one before, for
+  /// what it has now.
+  accepted<own_request> check_own_request(const_byte_span bytes) const;
+
   /// Removes a member.  Its token is to be withdrawn, a list to be issued and
   /// an epoch to be begun as well.
   accepted<decision<member_id>>
@@ -92,8 +108,24 @@ public:
   /// certificate's lifetime by the journal, whatever the clock says.
   decision<revocation_list> list(network_time now) const;
 
-  /// The next epoch of the preshared secret.
-  decision<std::uint64_t> begin_epoch(network_time now) const;
+  /// The next epoch of the preshared secret: the one after the last, or a later
+  /// one.
+  decision<std::uint64_t>
+  begin_epoch(network_time now, std::uint64_t at_least = 0) const;
+
+  // -- after the journal was restored, with what bears the issuer's signature
+
+  /// A member's certificate, unless it is known or an older one.
+  accepted<decision<member_id>>
+  adopt(const certificate_terms& terms, network_time now) const;
+  /// That a list named a member.
+  accepted<decision<member_id>>
+  adopt_removal(const member_id& id, network_time now) const;
+  /// That a list had a number; no entry: it is no higher.
+  decision<std::uint64_t>
+  adopt_list(std::uint64_t number, network_time now) const;
+  /// Nothing more is to be found.
+  decision<std::uint64_t> finish_recovery(network_time now) const;
 
   // What is so now; lookups give nullptr for what is not known.
   const root_contents& root() const {
@@ -108,6 +140,9 @@ public:
   const token_state* find_token(const verifying_key& token) const;
   const member_state* find_member(const member_id& id) const;
   const member_state* find_member(const std::string& name) const;
+  const std::map<verifying_key, token_state>& tokens() const {
+    return tokens_;
+  }
   /// Of all that were ever let in.
   const std::map<member_id, member_state>& members() const {
     return members_;
@@ -143,6 +178,12 @@ private:
   find_obstacle(const list_issued& event, network_time at) const;
   std::optional<refused>
   find_obstacle(const epoch_begun& event, network_time at) const;
+  std::optional<refused>
+  find_obstacle(const member_adopted& event, network_time at) const;
+  std::optional<refused>
+  find_obstacle(const removal_adopted& event, network_time at) const;
+  std::optional<refused>
+  find_obstacle(const journal_recovered& event, network_time at) const;
   std::optional<refused> find_taken(const certificate_terms& terms) const;
   std::optional<refused>
   find_closed(const token_state& token, network_time at) const;
@@ -156,15 +197,20 @@ private:
   void apply(const member_removed& event, network_time at);
   void apply(const list_issued& event, network_time at);
   void apply(const epoch_begun& event, network_time at);
+  void apply(const member_adopted& event, network_time at);
+  void apply(const removal_adopted& event, network_time at);
+  void apply(const journal_recovered& event, network_time at);
   void go_on_to(network_time at);
   void remember(const certificate_terms& terms);
   void forget(const certificate_terms& terms);
+  void replace(member_state& member, const certificate_terms& terms);
+  accepted<network_time> end_for(network_time now) const;
 
   root_contents root_;
   issuer_contents self_;
   journal_chain chain_;
   address_pool pool_;
-  std::unordered_map<verifying_key, token_state> tokens_;
+  std::map<verifying_key, token_state> tokens_;
   std::map<member_id, member_state> members_;
   // Of those that are not removed.
   std::map<std::string, member_id> names_;
@@ -178,6 +224,8 @@ private:
   };
   std::size_t list_room_ = most_revocations;
   std::deque<removal> removals_; ///< whose certificates may not have ended
+  std::set<member_id> removed_unknown_; ///< of whom no certificate is known
+  network_time end_ = latest_network_time;
   std::uint64_t allocations_ = 0;
   std::uint64_t list_number_ = 0;
   std::uint64_t epoch_ = 0;

@@ -13,8 +13,8 @@ constexpr std::string_view context = "weft journal 1";
 
 /// In the order of journal_event's alternatives.
 constexpr std::array<std::string_view, std::variant_size_v<journal_event>>
-  kinds{"begun",   "invited", "withdrawn", "admitted",
-        "renewed", "removed", "listed",    "epoch"};
+  kinds{"begun",  "invited", "withdrawn", "admitted", "renewed",  "removed",
+        "listed", "epoch",   "adopted",   "gone",     "recovered"};
 
 // -- events as values --------------------------------------------------------
 
@@ -52,6 +52,18 @@ cbor::value write(const list_issued& event) {
 
 cbor::value write(const epoch_begun& event) {
   return cbor::value::object({{"epoch", event.epoch}});
+}
+
+cbor::value write(const member_adopted& event) {
+  return cbor::value::object({{"terms", terms::write(event.terms)}});
+}
+
+cbor::value write(const removal_adopted& event) {
+  return cbor::value::object({{"id", cbor::binary(event.id.bytes)}});
+}
+
+cbor::value write(const journal_recovered& event) {
+  return cbor::value::object({{"allocation", event.allocation}});
 }
 
 // -- and back ----------------------------------------------------------------
@@ -93,6 +105,18 @@ void read(cbor::fields& from, const cbor::value&, list_issued& event) {
 
 void read(cbor::fields& from, const cbor::value&, epoch_begun& event) {
   event.epoch = from.number("epoch");
+}
+
+void read(cbor::fields& from, const cbor::value& map, member_adopted& event) {
+  event.terms = terms::read_terms(from, map, "terms");
+}
+
+void read(cbor::fields& from, const cbor::value&, removal_adopted& event) {
+  from.bytes("id", event.id.bytes);
+}
+
+void read(cbor::fields& from, const cbor::value&, journal_recovered& event) {
+  event.allocation = from.number("allocation");
 }
 
 template <std::size_t Index = 0>

@@ -73,9 +73,35 @@ struct epoch_begun {
   bool operator==(const epoch_begun&) const = default;
 };
 
+// After a journal was restored from a backup, what was signed behind it is
+// found again by the issuer's own signature, and taken over.
+
+/// A member's certificate of which the journal does not know.
+struct member_adopted {
+  certificate_terms terms;
+
+  bool operator==(const member_adopted&) const = default;
+};
+
+/// A removal of which the journal does not know, perhaps of a member of which
+/// it does not know either.
+struct removal_adopted {
+  member_id id;
+
+  bool operator==(const removal_adopted&) const = default;
+};
+
+/// The end of it: numbers of allocations go on above this one.
+struct journal_recovered {
+  std::uint64_t allocation = 0;
+
+  bool operator==(const journal_recovered&) const = default;
+};
+
 using journal_event
   = std::variant<journal_begun, token_invited, token_withdrawn, member_admitted,
-                 member_renewed, member_removed, list_issued, epoch_begun>;
+                 member_renewed, member_removed, list_issued, epoch_begun,
+                 member_adopted, removal_adopted, journal_recovered>;
 
 struct journal_entry {
   network_time at{};
