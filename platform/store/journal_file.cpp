@@ -14,10 +14,11 @@ constexpr auto schema = R"(
 CREATE TABLE state (
   one INTEGER PRIMARY KEY CHECK (one = 1),
   recovering INTEGER NOT NULL,
+  base INTEGER NOT NULL,       -- of places
   epoch INTEGER NOT NULL,      -- the newest one; 0: none
   secret BLOB                  -- and its secret
 );
-INSERT INTO state VALUES (1, 0, 0, NULL);
+INSERT INTO state VALUES (1, 0, 0, 0, NULL);
 CREATE TABLE entries (
   number INTEGER PRIMARY KEY,
   bytes BLOB NOT NULL
@@ -83,6 +84,10 @@ store_result<void> journal_file::read_state() {
   const auto recovering = database_.number("SELECT recovering FROM state");
   if (!recovering)
     return tl::unexpected(recovering.error());
+  const auto base = database_.number("SELECT base FROM state");
+  if (!base)
+    return tl::unexpected(base.error());
+  base_ = *base;
   length_ = *last;
   recovering_ = *recovering != 0;
   return {};
@@ -156,8 +161,9 @@ store_result<void> journal_file::write(const journal_batch& batch) const {
 }
 
 store_result<journal_page>
-journal_file::items_after(std::uint64_t entry, std::size_t most_bytes,
+journal_file::items_after(std::uint64_t place, std::size_t most_bytes,
                           std::size_t most_items) const {
+  const auto entry = place < base_ || place > this->place() ? 0 : place - base_;
   auto rows
     = database_.prepare("SELECT entry, key, content FROM items"
                         " WHERE entry > ?1 ORDER BY entry, key LIMIT ?2");
@@ -168,7 +174,7 @@ journal_file::items_after(std::uint64_t entry, std::size_t most_bytes,
   rows->bind(1, entry).bind(
     2, static_cast<std::uint64_t>(most_items + most_of_one_entry));
   journal_page page;
-  page.through = entry;
+  auto through = entry;
   std::size_t bytes = 0;
   for (;;) {
     const auto more = rows->step();
@@ -178,12 +184,12 @@ journal_file::items_after(std::uint64_t entry, std::size_t most_bytes,
       break;
     const auto changed_by = rows->number(0);
     const auto items = page.items.size() + page.gone.size();
-    if (changed_by != page.through
-        && (bytes >= most_bytes || items >= most_items)) {
+    if (changed_by != through && (bytes >= most_bytes || items >= most_items)) {
+      page.through = base_ + through;
       page.more = true;
       return page;
     }
-    page.through = changed_by;
+    through = changed_by;
     auto key = to_bytes(rows->bytes(1));
     if (rows->is_nothing(2)) {
       page.gone.push_back(std::move(key));
@@ -192,7 +198,7 @@ journal_file::items_after(std::uint64_t entry, std::size_t most_bytes,
       bytes += page.items.back().content.size();
     }
   }
-  page.through = length_;
+  page.through = this->place();
   return page;
 }
 
@@ -233,17 +239,24 @@ store_result<void> journal_file::back_up(const std::string& path) const {
 }
 
 store_result<void>
-journal_file::recover(const std::string& backup, const std::string& folder) {
+journal_file::recover(const std::string& backup, const std::string& folder,
+                      network_time now) {
   const auto lock = hold_store_folder(folder, issuer_file);
   if (!lock)
     return tl::unexpected(lock.error());
   auto from = open_backup_file(backup, issuer_file);
   if (!from)
     return tl::unexpected(std::move(from.error()));
-  return copy_store_file(*from, path_in(folder), sqlite_mark::journal,
-                         [](const auto& copy) {
-                           return copy.run("UPDATE state SET recovering = 1");
-                         });
+  // Above all places that there were: no journal has a million entries a
+  // second.
+  constexpr int places_a_second = 20; // as a power of two
+  const auto base = static_cast<std::uint64_t>(now.time_since_epoch().count())
+                    << places_a_second;
+  return copy_store_file(
+    *from, path_in(folder), sqlite_mark::journal, [&](const auto& copy) {
+      return copy.run("UPDATE state SET recovering = 1, base = "
+                      + std::to_string(base));
+    });
 }
 
 } // namespace weft

@@ -41,11 +41,13 @@ struct journal_batch {
   }
 };
 
-/// Items in the order of the entries that changed them last.
+/// Items in the order of the entries that changed them last.  A place is the
+/// number of an entry above a base, which rises when a journal is restored: a
+/// place of before is behind none of its entries.
 struct journal_page {
   std::vector<bucket_table::item> items;
   std::vector<byte_vector> gone;
-  std::uint64_t through = 0; ///< all up to this entry has been told
+  std::uint64_t through = 0; ///< all up to this place has been told
   bool more = false;
 };
 
@@ -72,10 +74,15 @@ public:
   /// again: it tells whether the batch is there.
   store_result<void> append(const journal_batch& batch);
 
-  /// What has changed behind an entry, in pages of about `most_bytes` and
+  /// The last entry's.
+  std::uint64_t place() const {
+    return base_ + length_;
+  }
+  /// What has changed behind a place, which may be one of another history: then
+  /// that is everything.  In pages of about `most_bytes` and
   /// `most_items`; what one entry changed is never divided.
   store_result<journal_page>
-  items_after(std::uint64_t entry, std::size_t most_bytes,
+  items_after(std::uint64_t place, std::size_t most_bytes,
               std::size_t most_items) const;
   /// Nothing: there is none.
   store_result<std::optional<byte_vector>>
@@ -91,7 +98,8 @@ public:
 
   /// Makes a journal of a backup, in a folder that has none.
   static store_result<void>
-  recover(const std::string& backup, const std::string& folder);
+  recover(const std::string& backup, const std::string& folder,
+          network_time now);
 
 private:
   journal_file(file_descriptor lock, sqlite_database database)
@@ -103,6 +111,7 @@ private:
   file_descriptor lock_; ///< outlives the database
   sqlite_database database_;
   std::uint64_t length_ = 0;
+  std::uint64_t base_ = 0;
   bool recovering_ = false;
 };
 

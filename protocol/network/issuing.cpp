@@ -19,7 +19,8 @@ constexpr std::size_t most_key_bytes = 64;
 constexpr std::array<std::string_view, std::variant_size_v<issuing_question>>
   question_kinds{"admit",    "for itself", "items", "invite",
                  "withdraw", "remove",     "rekey", "certify directory",
-                 "tokens",   "members",    "state", "adopt"};
+                 "tokens",   "members",    "state", "adopt",
+                 "back up"};
 /// And of issuing_answer's.
 constexpr std::array<std::string_view, std::variant_size_v<issuing_answer>>
   answer_kinds{"joined",  "certified", "items", "tokens",
@@ -118,6 +119,10 @@ value write(const ask_adoption& what) {
   return value{{"items", write_items(what.items)}, {"last", what.last}};
 }
 
+value write(const ask_backup& what) {
+  return value{{"path", what.path}};
+}
+
 void read(fields& from, const value&, ask_admission& what) {
   auto request
     = read_proven_request(from.bytes("request", 2 * most_join_request_bytes));
@@ -166,13 +171,23 @@ void read(fields& from, const value&, ask_adoption& what) {
   what.last = from.flag("last");
 }
 
+void read(fields& from, const value&, ask_backup& what) {
+  constexpr std::size_t longest_path = 4096;
+  what.path = from.text("path", longest_path);
+}
+
 // -- answers ------------------------------------------------------------------
 
 value write(const join_answer_given& what) {
   return value{{"answer", cbor::binary(encode(join_answer{what.admission}))}};
 }
 value write(const certified_answer& what) {
-  return value{{"certificates", terms::write(what.certificates)}};
+  value map{{"certificates", terms::write(what.certificates)}};
+  if (what.secret) {
+    map["epoch"] = what.secret->epoch;
+    map["secret"] = cbor::binary(what.secret->box);
+  }
+  return map;
 }
 value write(const issued_items& what) {
   return value{{"items", write_items(what.items)},
@@ -226,6 +241,10 @@ void read(fields& from, const value&, join_answer_given& what) {
 void read(fields& from, const value&, certified_answer& what) {
   what.certificates
     = terms::read_certificates(from, "certificates", most_join_certificates);
+  constexpr std::size_t most_box_bytes = 256;
+  if (from.has("secret"))
+    what.secret = sealed_secret{from.number("epoch"),
+                                from.bytes("secret", most_box_bytes)};
 }
 void read(fields& from, const value&, issued_items& what) {
   what.items = read_items(from, "items");

@@ -35,8 +35,9 @@ struct ask_admission {
 struct ask_for_itself {
   byte_vector request;
 };
-/// What has changed since a place in the journal (0: everything); answered once
-/// there is something, or after `patience`, with issued_items.  A directory
+/// What has changed since a place in the journal (0, or one before it was
+/// restored: everything); answered once there is something, or after
+/// `patience`, with issued_items.  A directory
 /// puts it into its store together with `through`, and so misses nothing.
 struct ask_items {
   std::uint64_t after = 0;
@@ -79,12 +80,17 @@ struct ask_adoption {
   std::vector<network_item> items; ///< of kinds that are not its own: ignored
   bool last = false;
 };
+/// Writes a copy of the journal, marked as a backup and as secret as itself, to
+/// a path that the issuer's user can make: in its folder, when it is sandboxed.
+struct ask_backup {
+  std::string path;
+};
 
 using issuing_question
   = std::variant<ask_admission, ask_for_itself, ask_items, ask_invitation,
                  ask_withdrawal, ask_removal, ask_rekeying,
                  ask_directory_certificate, ask_tokens, ask_members, ask_state,
-                 ask_adoption>;
+                 ask_adoption, ask_backup>;
 
 // -- answers
 // --------------------------------------------------------------------
@@ -94,11 +100,14 @@ struct join_answer_given {
 };
 struct certified_answer {
   std::vector<byte_vector> certificates; ///< its own first, as DER
+  /// After a renewal: the newest preshared secret, sealed for the certificate's
+  /// key as if it were a token, for who cannot open the chain any more.
+  std::optional<sealed_secret> secret{};
 };
 struct issued_items {
   std::vector<network_item> items; ///< as in members.hpp
   std::vector<byte_vector> gone;   ///< keys of those that are no more
-  std::uint64_t through = 0;       ///< the journal's length
+  std::uint64_t through = 0;       ///< the place to ask for next
   bool more = false;               ///< ask again at once
 };
 struct tokens_answer {

@@ -44,13 +44,20 @@ public:
   /// When settle() has something to do although nobody asks.
   time_point next_deadline() const;
 
-  /// Writes a copy of the journal, marked as a backup.
-  result<void> back_up(const std::string& path) const;
+  /// Its journal was restored, and waits for the last ask_adoption.
+  bool is_recovering() const;
 
   const issuer& state() const;
   const network_certificate& certificate() const;
-  /// What went wrong since the last call, for the log.
-  std::optional<std::string> take_trouble();
+
+  /// What has happened since the last call, for the log.
+  struct news {
+    bool is_trouble = false;
+    std::string text;
+  };
+  std::vector<news> take_news();
+  /// The journal cannot be read any more: the service is of no further use.
+  const std::optional<system_error>& failure() const;
 
   issuer_service(issuer_service&&) noexcept;
   issuer_service& operator=(issuer_service&&) noexcept;
