@@ -4,6 +4,7 @@
 #include "config/full_tunnel.hpp"
 #include "config/interface_checks.hpp"
 #include "config/metrics_checks.hpp"
+#include "config/network_checks.hpp"
 #include "config/peer_checks.hpp"
 
 namespace weft {
@@ -80,6 +81,10 @@ std::optional<field_error> validate(const node_config& config) {
   check_metrics(config, [&](std::string_view key, std::string message) {
     if (!first)
       first = {"metrics." + std::string{key}, std::move(message)};
+  });
+  check_network(config, [&](std::string_view key, std::string message) {
+    if (!first)
+      first = {std::string{key}, std::move(message)};
   });
   if (first)
     return first;

@@ -288,6 +288,10 @@ value_or_message<endpoint> read_metrics_listen(std::string_view text) {
   return read_known_port(text, "127.0.0.1:9586");
 }
 
+value_or_message<endpoint> read_directory_listen(std::string_view text) {
+  return read_known_port(text, "[::]:51821");
+}
+
 value_or_message<bool> read_switch(std::string_view text) {
   if (text == "true" || text == "false")
     return text == "true";

@@ -59,6 +59,7 @@ value_or_message<std::string> read_group(std::string_view text);
 /// `ADDRESS:PORT`; the port is not 0.
 value_or_message<endpoint> read_control_listen(std::string_view text);
 value_or_message<endpoint> read_metrics_listen(std::string_view text);
+value_or_message<endpoint> read_directory_listen(std::string_view text);
 
 /// `true` or `false`
 value_or_message<bool> read_switch(std::string_view text);

@@ -56,6 +56,7 @@ tl::expected<node_config, config_errors> yaml_reader::read() {
   check_all_peers();
   check_control_section();
   check_metrics_section();
+  check_network_sections();
   check_exposure();
   if (errors_.empty())
     return std::move(config_);

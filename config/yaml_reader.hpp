@@ -76,6 +76,9 @@ private:
   static std::span<const known_key<control_config>> control_keys();
   static std::span<const known_key<metrics_config>> metrics_keys();
   static std::span<const known_key<offload_config>> offload_keys();
+  static std::span<const known_key<network_config>> network_keys();
+  static std::span<const known_key<directory_config>> directory_keys();
+  static std::span<const known_key<store_config>> store_keys();
   template <class Section>
   static std::span<const known_key<section_draft<Section>>> section_keys();
 
@@ -104,7 +107,12 @@ private:
                   Read convert, Target& target);
   /// A list, or one text with commas.  Calls `each(text, place, at)`.
   template <class Each>
-  void read_list(const yaml_node& list, const path& at, Each each);
+  void read_list(const yaml_node& list, const path& at, Each each,
+                 std::string_view what = "an IP prefix");
+  /// The same of values that `convert` reads, each given to `take`.
+  template <class Value, class Convert, class Take>
+  void
+  read_each(const yaml_node& list, const path& at, Convert convert, Take take);
   std::vector<text_place>
   read_prefixes(const yaml_node& list, const path& at, bool keep_host_bits,
                 std::vector<ip_prefix>& into);
@@ -141,6 +149,14 @@ private:
   void
   read_metrics(const yaml_node& section, const path& at, metrics_config& into);
   void check_metrics_section();
+  void
+  read_network(const yaml_node& section, const path& at, network_config& into);
+  void read_directory(const yaml_node& section, const path& at,
+                      directory_config& into);
+  /// As read_path(), and absolute: the same whoever reads the file again.
+  void
+  read_whole_path(const yaml_node& value, const path& at, std::string& into);
+  void check_network_sections();
 
   const yaml_tree& tree_;
   const surroundings& around_;
@@ -151,6 +167,9 @@ private:
   std::vector<peer_places> peers_;
   text_place control_place_; ///< of its section
   text_place metrics_place_; ///< of its section
+  text_place network_place_;
+  text_place directory_place_;
+  bool network_is_read_ = true; ///< both sections, without a mistake
   bool has_interface_ = false;
   bool holds_secrets_ = false; ///< keys stand in the document itself
   error_list errors_;
@@ -223,7 +242,8 @@ void yaml_reader::read_value(const yaml_node& value, const path& at,
 }
 
 template <class Each>
-void yaml_reader::read_list(const yaml_node& list, const path& at, Each each) {
+void yaml_reader::read_list(const yaml_node& list, const path& at, Each each,
+                            std::string_view what) {
   if (list.kind == yaml_kind::null)
     return;
   if (list.kind == yaml_kind::scalar) {
@@ -237,7 +257,7 @@ void yaml_reader::read_list(const yaml_node& list, const path& at, Each each) {
   for (const auto* item = tree_.first_child(list); item != nullptr;
        item = tree_.next(*item)) {
     const path here{&at, {}, index++};
-    if (const auto* text = scalar(*item, here, "an IP prefix"))
+    if (const auto* text = scalar(*item, here, what))
       for (auto part : strings::split_commas(*text))
         each(part, item->place, here);
   }

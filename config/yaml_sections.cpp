@@ -11,7 +11,7 @@ std::span<const yaml_reader::known_key<node_config>>
 yaml_reader::document_keys() {
   using self = yaml_reader;
   using node = const yaml_node;
-  static constexpr std::array<known_key<node_config>, 7> keys{{
+  static constexpr std::array<known_key<node_config>, 9> keys{{
     {"interface", [](self& me, node& value, const path& at,
                      node_config&) { me.read_interface(value, at); }},
     {"peers", [](self& me, node& value, const path& at,
@@ -38,6 +38,14 @@ yaml_reader::document_keys() {
      [](self& me, node& value, const path& at, node_config& config) {
        if (value.kind != yaml_kind::null)
          me.read_map(value, &at, offload_keys(), config.offloads);
+     }},
+    {"network",
+     [](self& me, node& value, const path& at, node_config& config) {
+       me.read_network(value, at, config.network);
+     }},
+    {"directory",
+     [](self& me, node& value, const path& at, node_config& config) {
+       me.read_directory(value, at, config.directory);
      }},
   }};
   return keys;

@@ -79,6 +79,68 @@ void write_offloads(std::string& out, const offload_config& offloads) {
          + "\n  udp: " + std::string{to_string(offloads.udp)} + "\n";
 }
 
+/// Keys with texts, and those with lists of values that can be printed.
+class section_writer {
+public:
+  section_writer(std::string& out, std::string indent)
+    : out_(out), indent_(std::move(indent)) {
+  }
+
+  void line(std::string_view key, const std::string& value) {
+    out_ += indent_ + std::string{key} + ": " + value + "\n";
+  }
+  void text(std::string_view key, const std::string& value) {
+    if (!value.empty())
+      line(key, yaml_quoted(value));
+  }
+  template <class List>
+  void list(std::string_view key, const List& values) {
+    std::vector<std::string> texts;
+    for (const auto& each : values)
+      texts.emplace_back(to_string(each));
+    line(key, yaml_list(texts));
+  }
+
+private:
+  std::string& out_;
+  std::string indent_;
+};
+
+void write_network(std::string& out, const network_config& network) {
+  out += "network:\n";
+  section_writer to{out, "  "};
+  to.text("name", network.name);
+  to.text("root", network.root);
+  to.text("certificate", network.certificate);
+  to.text("key", network.key);
+  to.list("directories", network.directories);
+  if (!network.endpoints.empty())
+    to.list("endpoints", network.endpoints);
+  if (network.publish != network_config{}.publish)
+    to.list("publish", network.publish);
+  if (!network.accept_prefixes.empty())
+    to.line("accept_prefixes", yaml_list(network.accept_prefixes));
+  if (network.relay)
+    to.line("relay", "true");
+}
+
+void write_directory(std::string& out, const directory_config& directory) {
+  out += "directory:\n  store:\n";
+  section_writer store{out, "    "};
+  store.text("file", directory.store.file);
+  if (!directory.store.etcd.empty())
+    store.line("etcd", yaml_list(directory.store.etcd));
+  store.text("user", directory.store.user);
+  store.text("password_file", directory.store.password_file);
+  store.text("authority", directory.store.authority);
+  section_writer to{out, "  "};
+  if (directory.listen)
+    to.text("listen", to_string(*directory.listen));
+  to.text("certificate", directory.certificate);
+  to.text("key", directory.key);
+  to.text("issuer", directory.issuer);
+}
+
 } // namespace
 
 std::string format_yaml(const node_config& config) {
@@ -105,6 +167,10 @@ std::string format_yaml(const node_config& config) {
     write_metrics(out, config.metrics);
   if (config.offloads != offload_config{})
     write_offloads(out, config.offloads);
+  if (config.network != network_config{})
+    write_network(out, config.network);
+  if (config.directory != directory_config{})
+    write_directory(out, config.directory);
   return out;
 }
 

@@ -109,6 +109,8 @@ caf::result<config_changes> overlay::apply_all(const apply_config& asked) {
   change.whole = asked.config;
   change.whole->control = options_.config.control; // not in a message
   change.whole->metrics = options_.config.metrics;
+  change.whole->network = options_.config.network;
+  change.whole->directory = options_.config.directory;
   change.dry_run = asked.dry_run;
   change.assured = asked.assured;
   auto mistake = validate(*change.whole);

@@ -160,6 +160,10 @@ overlay::waiting_change overlay::change_to(const node_config& read) const {
     notes.emplace_back("reload: stays as it is until weftd is restarted");
   if (read.metrics != options_.config.metrics)
     notes.emplace_back("metrics: stay as they are until weftd is restarted");
+  if (read.network != options_.config.network)
+    notes.emplace_back("network: stays as it is until weftd is restarted");
+  if (read.directory != options_.config.directory)
+    notes.emplace_back("directory: stays as it is until weftd is restarted");
   change.whole = read;
   change.assured = reload_.present_assured;
   return change;
