@@ -36,7 +36,7 @@ struct joining {
   std::chrono::milliseconds patience = std::chrono::seconds{60}; ///< in all
 };
 
-struct joined {
+struct join_result {
   network_certificate root; ///< which the token pins
   /// This node's, under the root, with its keys.
   network_certificate member;
@@ -59,6 +59,6 @@ struct join_failure {
 /// Asks the token's directories in turn until one has let the node in.  Blocks,
 /// for `patience` and what the resolver takes for names: never call it on an
 /// I/O loop.
-tl::expected<joined, join_failure> ask_to_join(const joining& what);
+tl::expected<join_result, join_failure> ask_to_join(const joining& what);
 
 } // namespace weft
