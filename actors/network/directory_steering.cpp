@@ -33,7 +33,7 @@ void directory_node::open_steering() {
 
 void directory_node::steer(const steering_question& question,
                            steering_reply reply) {
-  if (const auto* backup = std::get_if<ask_backup>(&question)) {
+  if (const auto* backup = std::get_if<ask_store_backup>(&question)) {
     if (backup->path.empty() || backup->path.front() != '/') {
       reply(steering_failed{"A backup needs a path that begins with '/'"});
       return;

@@ -201,7 +201,7 @@ cbor::value write(const steering_failed& answer) {
 byte_vector encode_frame(const steering_question& question) {
   auto map = cbor::value::object();
   map["asks"] = question_kinds.at(question.index());
-  if (const auto* backup = std::get_if<ask_backup>(&question))
+  if (const auto* backup = std::get_if<ask_store_backup>(&question))
     map["path"] = backup->path;
   if (const auto* items = std::get_if<ask_known_items>(&question))
     map["after"] = cbor::binary(items->after);
@@ -225,7 +225,7 @@ accepted<steering_question> read_steering_question(const_byte_span frame) {
   else if (kind == "recover")
     question = ask_recovery{};
   else if (kind == "backup")
-    question = ask_backup{from.text("path", longest_backup_path)};
+    question = ask_store_backup{from.text("path", longest_backup_path)};
   else if (kind == "members")
     question = ask_connected_members{};
   else if (kind == "items")

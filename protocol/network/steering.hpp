@@ -33,7 +33,7 @@ struct ask_directory_state {};
 struct ask_recovery {};
 /// Writes what the store has to a new file; SQLite's only (etcd has its own).
 /// Answered with steering_done, or steering_failed.
-struct ask_backup {
+struct ask_store_backup {
   std::string path; ///< absolute
 };
 /// Answered with connected_members.
@@ -46,7 +46,7 @@ struct ask_known_items {
 };
 
 using steering_question
-  = std::variant<ask_directory_state, ask_recovery, ask_backup,
+  = std::variant<ask_directory_state, ask_recovery, ask_store_backup,
                  ask_connected_members, ask_known_items>;
 
 /// A part that a directory needs and does not have; it goes on without.
