@@ -7,7 +7,7 @@ include(CMakePackageConfigHelpers)
 install(TARGETS weft RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT runtime)
 install(TARGETS weftd RUNTIME DESTINATION ${CMAKE_INSTALL_SBINDIR} COMPONENT runtime)
 install(FILES docs/configuration.md docs/containers.md docs/control.md
-        docs/full-tunnel.md docs/operations.md
+        docs/full-tunnel.md docs/network.md docs/operations.md
         docs/reliability.md docs/security.md
         DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT runtime)
 install(FILES tools/packaging/node.yaml

@@ -26,6 +26,7 @@ struct arguments {
   std::string directory_user;
   std::string backup;
   bool renew = false;
+  bool companion = false;
 };
 
 int fail(const system_error& error) {
@@ -72,6 +73,10 @@ int serve(const arguments& args, random_source& random) {
       return fail(user.error());
     sockets.directory_user = *user;
   }
+  if (args.companion) { // nobody else has taken away what root may do
+    if (const auto notes = reduce_privileges({}); !notes)
+      return fail(notes.error());
+  }
   host_clock clock;
   auto log = make_logger({});
   auto service = issuer_service::open(args.folder, clock.moment(), random);
@@ -88,7 +93,9 @@ int serve(const arguments& args, random_source& random) {
   if (!memory_is_locked())
     log->debug("memory may be swapped out: the limit of locked memory is low");
   notify_service_manager("READY=1");
-  const auto ended = server->run(*signals);
+  constexpr int standard_input = 0;
+  const auto ended = args.companion ? server->run(*signals, standard_input)
+                                    : server->run(*signals);
   notify_service_manager("STOPPING=1");
   if (ended)
     return exit_fine;
@@ -131,6 +138,8 @@ int main(int argc, char** argv) {
   app.add_option("--directory-socket", args.directory_socket,
                  "the directory's socket "
                  "(/run/weft-issuer/NAME.directory.sock)");
+  app.add_flag("--companion", args.companion,
+               "end with standard input, which is weftd's");
   app.add_option("--directory-user", args.directory_user,
                  "who may use it beside root");
   auto* renewal

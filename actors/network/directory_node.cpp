@@ -32,7 +32,7 @@ network_time seconds_of(wall_time when) {
 
 std::string directory_socket_path(const std::string& control_folder,
                                   const std::string& network) {
-  return control_folder + '/' + network + ".directory.sock";
+  return control_folder + '/' + network + ".directory";
 }
 
 result<directory_actor>

@@ -67,7 +67,7 @@ private:
     public_key key;
     std::string name;
     bool has_spoken = false; ///< as a member
-    bool leaving = false; ///< nothing of it counts any more
+    bool leaving = false;    ///< nothing of it counts any more
   };
   using connection_map = std::unordered_map<std::uint64_t, connection>;
 

@@ -53,7 +53,7 @@ struct directory_options {
   loop_sources sources{};
 };
 
-/// `/run/weft/NETWORK.directory.sock`
+/// `/run/weft/NETWORK.directory`: no name of an interface's socket
 std::string directory_socket_path(const std::string& control_folder,
                                   const std::string& network);
 

@@ -12,11 +12,6 @@ constexpr mode_t socket_mode = 0600;
 
 } // namespace
 
-std::string directory_socket_path(const std::string& control_folder,
-                                  const std::string& network) {
-  return control_folder + '/' + network + ".directory.sock";
-}
-
 result<std::unique_ptr<steering_server>>
 steering_server::open(io_loop& loop, const std::string& path, host told) {
   auto socket = unix_listener::open(path, socket_mode);

@@ -1,5 +1,5 @@
 // What root asks of a running directory over its Unix socket
-// (/run/weft/NETWORK.directory.sock), and hears: frames as in members.hpp, one
+// (/run/weft/NETWORK.directory), and hears: frames as in members.hpp, one
 // question after the other on a connection.
 #pragma once
 

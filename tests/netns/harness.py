@@ -33,6 +33,7 @@ from programs import ROOT, SKIPPED, SOCKETS, run, wait_until  # noqa: E402
 WEFTD = os.environ.get("WEFT_WEFTD", f"{ROOT}/build/tools/weftd")
 WEFT = os.environ.get("WEFT_WEFT", f"{ROOT}/build/tools/weft")
 CONTROL_SOCKETS = "/run/weft"
+ISSUER_SOCKETS = "/run/weft-issuer"
 
 _open_stacks = []
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -458,8 +459,8 @@ def _sweep():
     for folder, pattern in ((tempfile.gettempdir(), r"weft-test-(\d+)-.*"), ("/etc/netns", r"weft-(\d+)-.*")):
         for name in programs.stale(folder, re.compile(pattern)):
             shutil.rmtree(f"{folder}/{name}", ignore_errors=True)
-    for folder in (SOCKETS, CONTROL_SOCKETS):
-        for name in programs.stale(folder, re.compile(r"wt([0-9a-f]+)-\d+\.sock"), base=16):
+    for folder in (SOCKETS, CONTROL_SOCKETS, ISSUER_SOCKETS):
+        for name in programs.stale(folder, re.compile(r"wt([0-9a-f]+)-\d+(?:\.sock|\.directory|\.directory\.sock)"), base=16):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(f"{folder}/{name}")
 

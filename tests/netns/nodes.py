@@ -1,5 +1,6 @@
 """Nodes that run from files, as in production: weftd --config, weft, signals."""
 
+import contextlib
 import json
 import os
 import resource
@@ -119,6 +120,144 @@ class Node:
         before, hard = resource.prlimit(self.process.pid, which)
         resource.prlimit(self.process.pid, which, (soft, hard))
         return before
+
+
+class Member:
+    """A node of a network that runs itself, made by `weft network init` or `join` in a namespace of its own."""
+
+    def __init__(self, network, number):
+        self.network, self.test, self.number = network, network.test, number
+        self.home = network.host(number)
+        self.name = self.test.interface_name()  # of the interface
+        self.member = f"node{number}"
+        self.file = f"{self.test.folder}/{self.name}.yaml"
+        self.state = f"{self.test.folder}/state"
+        self.process = None
+        self.addresses = []
+        self.test.stack.callback(self.remove_sockets)
+
+    def remove_sockets(self):
+        for folder in (harness.SOCKETS, harness.CONTROL_SOCKETS):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(f"{folder}/{self.name}.sock")
+
+    @property
+    def outer(self):
+        return f"10.90.0.{self.number}"
+
+    @property
+    def folder(self):
+        return f"{self.state}/{self.name}/network"
+
+    def weft(self, *command, code=0, timeout=120):
+        """`weft COMMAND`; its output."""
+        result = self.home.run(harness.WEFT, *command, check=False, timeout=timeout)
+        if code is not None:
+            self.test.assertEqual(result.returncode, code, f"{command}: {result.stdout}{result.stderr}")
+        return result.stdout if result.returncode == 0 else result.stdout + result.stderr
+
+    def made(self, *command):
+        """A command that makes a node, where it may be beside others of this host."""
+        said = json.loads(self.weft("network", *command, "--interface", self.name, "--config", self.file,
+                                    "--state", self.state, "--name", self.member, "--no-start", "--json"))
+        self.addresses = said["addresses"]
+        return said
+
+    def network_command(self, command, *arguments, **options):
+        return self.weft("network", command, *arguments, "--config", self.file, **options)
+
+    def invite(self, *arguments):
+        return self.network_command("invite", *arguments).strip()
+
+    def join(self, token, *arguments):
+        return self.made("join", token, *arguments)
+
+    def start(self):
+        self.process = harness.Process(self.test, [harness.WEFTD, "--config", self.file], self.home)
+        self.wait_ready()
+        return self
+
+    def wait_ready(self, seconds=60):
+        def ready():
+            if self.process.code is not None:
+                raise AssertionError(f"{self.name} ended with {self.process.code}\n{self.process.output()}")
+            return "is up" in self.process.output()
+        harness.wait_until(ready, f"{self.name} is up", seconds)
+
+    def status(self):
+        return json.loads(self.weft("status", "--json", "-i", self.name))[0]
+
+    def peers(self):
+        """Names of the peers."""
+        return {peer["name"] for peer in self.status()["peers"]}
+
+    def wait_for_peers(self, others, seconds=60):
+        wanted = {other.member for other in others if other is not self}
+        harness.wait_until(lambda: self.peers() == wanted, f"{self.member} has the peers {wanted}", seconds, pause=0.1)
+
+    def ping(self, other, count=1, family=4, **options):
+        address = next(each for each in other.addresses if (":" in each) == (family == 6))
+        return self.home.ping(address, count, **options)
+
+    def wait_for_ping(self, other, seconds=60.0, family=4):
+        address = next(each for each in other.addresses if (":" in each) == (family == 6))
+        return self.test.wait_for_ping(self.home, address, seconds)
+
+
+class Network:
+    """Hosts on one switch (10.90.0.NUMBER), the first of which makes the network when it is asked to."""
+
+    def __init__(self, test):
+        self.test = test
+        self.name = test.interface_name()
+        self.switch = test.namespace("sw")
+        self.switch.ip("link", "add", "br0", "type", "bridge")
+        self.switch.ip("link", "set", "br0", "up")
+        self.members = []
+        test.stack.callback(self.remove_sockets)
+
+    def remove_sockets(self):
+        for path in (f"{harness.ISSUER_SOCKETS}/{self.name}.sock", f"{harness.ISSUER_SOCKETS}/{self.name}.directory.sock",
+                     f"{harness.CONTROL_SOCKETS}/{self.name}.directory"):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+
+    def host(self, number):
+        host = self.test.namespace(f"n{number}")
+        self.test.link(host, self.switch, [f"10.90.0.{number}/24"], peer_name=f"port{number}")
+        self.switch.ip("link", "set", f"port{number}", "master", "br0")
+        return host
+
+    def add(self):
+        member = Member(self, len(self.members) + 1)
+        self.members.append(member)
+        return member
+
+    def init(self, *arguments):
+        """The first member, which is the directory and has the issuer; it runs."""
+        first = self.add()
+        first.made("init", self.name, "--range", "10.200.0.0/16", "--range", "fd00:200::/48",
+                   "--endpoint", f"{first.outer}:51820", *arguments)
+        return first.start()
+
+    def grow(self, token):
+        """Another member, which joins by the token; it runs."""
+        member = self.add()
+        member.join(token)
+        return member.start()
+
+    def mesh(self, count):
+        """`count` members that know each other."""
+        first = self.init()
+        token = first.invite("--uses", count)
+        while len(self.members) < count:
+            self.grow(token)
+        self.wait_for_all()
+        return self.members
+
+    def wait_for_all(self, seconds=60):
+        for member in self.members:
+            member.wait_for_peers(self.members, seconds)
 
 
 def pair(test, *, start=True):

@@ -57,7 +57,8 @@ TEST_CASE("Root's questions to a directory arrive as they were asked") {
   CHECK(std::holds_alternative<ask_recovery>(asked(ask_recovery{})));
   CHECK(std::holds_alternative<ask_connected_members>(
     asked(ask_connected_members{})));
-  CHECK(std::get<ask_store_backup>(asked(ask_store_backup{"/var/backups/prod"})).path
+  CHECK(std::get<ask_store_backup>(asked(ask_store_backup{"/var/backups/prod"}))
+          .path
         == "/var/backups/prod");
   const byte_vector key{std::byte{'c'}, std::byte{7}};
   CHECK(std::get<ask_known_items>(asked(ask_known_items{key})).after == key);
@@ -92,8 +93,8 @@ TEST_CASE("What is no question to a directory is refused") {
     CHECK_FALSE(read_steering_question(body.first(size)));
   CHECK_FALSE(read_steering_question(
     body_of(encode_frame(steering_answer{steering_done{}}))));
-  CHECK_FALSE(read_steering_question(body_of(
-    encode_frame(steering_question{ask_store_backup{std::string(5000, 'x')}}))));
+  CHECK_FALSE(read_steering_question(body_of(encode_frame(
+    steering_question{ask_store_backup{std::string(5000, 'x')}}))));
 }
 
 TEST_CASE("As many connected members as an answer names fit into a frame") {

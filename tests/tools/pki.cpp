@@ -173,7 +173,7 @@ TEST_CASE("renewing keeps the role") {
     REQUIRE(hq.issue(role, role) == exit_fine);
     const auto before = hq.info_of(role);
     hq.options.role.clear();
-    REQUIRE(hq.run(renew_certificate, role) == exit_fine);
+    REQUIRE(hq.run(renew_pki_certificate, role) == exit_fine);
     CHECK(hq.info_of(role).role == before.role);
     CHECK(hq.info_of(role).serial != before.serial);
     CHECK(tls_context::client(hq.files(role)));
@@ -191,7 +191,7 @@ TEST_CASE("renewing keeps the hosts of a node") {
     == std::vector<std::string>{"gw", "10.1.2.3", "fd00::7", "gw.example.org"});
   hq.options.hosts.clear();
   hq.options.role.clear();
-  REQUIRE(hq.run(renew_certificate, "gw") == exit_fine);
+  REQUIRE(hq.run(renew_pki_certificate, "gw") == exit_fine);
   CHECK(hq.info_of("gw").hosts == before);
   CHECK(hq.info_of("gw").role == control_role::node);
 }
@@ -200,10 +200,10 @@ TEST_CASE("what was never issued, or was revoked, is not renewed") {
   office hq;
   REQUIRE(hq.run(make_authority) == exit_fine);
   REQUIRE(hq.issue("alice", "viewer") == exit_fine);
-  CHECK(hq.run(renew_certificate, "alcie") == exit_mistaken);
+  CHECK(hq.run(renew_pki_certificate, "alcie") == exit_mistaken);
   CHECK_THAT(hq.err, Contains("'alcie'") && Contains("alice"));
   REQUIRE(hq.run(revoke_certificates, "alice") == exit_fine);
-  CHECK(hq.run(renew_certificate, "alice") == exit_mistaken);
+  CHECK(hq.run(renew_pki_certificate, "alice") == exit_mistaken);
   CHECK_THAT(hq.err, Contains("alice was revoked") && Contains("pki issue"));
 }
 
@@ -225,11 +225,11 @@ TEST_CASE("a name that was revoked does not get back what it had before") {
   if (!is_older)
     issue(control_role::operate, now - hours(2));
   REQUIRE(hq.run(revoke_certificates, "alice") == exit_fine);
-  CHECK(hq.run(renew_certificate, "alice") == exit_mistaken);
+  CHECK(hq.run(renew_pki_certificate, "alice") == exit_mistaken);
   CHECK_THAT(hq.err, Contains("alice was revoked"));
   // What is issued afterwards counts again.
   REQUIRE(hq.issue("alice", "viewer") == exit_fine);
-  REQUIRE(hq.run(renew_certificate, "alice") == exit_fine);
+  REQUIRE(hq.run(renew_pki_certificate, "alice") == exit_fine);
   CHECK(hq.info_of("alice").role == control_role::view);
 }
 
@@ -238,7 +238,7 @@ TEST_CASE("a node whose certificate is gone is not renewed without its hosts") {
   REQUIRE(hq.run(make_authority) == exit_fine);
   REQUIRE(hq.issue("gw", "node") == exit_fine);
   std::filesystem::remove(hq.path("gw.pem"));
-  CHECK(hq.run(renew_certificate, "gw") == exit_mistaken);
+  CHECK(hq.run(renew_pki_certificate, "gw") == exit_mistaken);
   CHECK_THAT(hq.err, Contains("--host"));
 }
 
@@ -429,7 +429,7 @@ TEST_CASE("with --json, errors are objects, too") {
   REQUIRE(hq.run(make_authority) == exit_fine);
   CHECK(hq.run(make_authority) == exit_mistaken);
   CHECK(error()["code"] == "EEXIST");
-  CHECK(hq.run(renew_certificate, "alice") == exit_mistaken);
+  CHECK(hq.run(renew_pki_certificate, "alice") == exit_mistaken);
   CHECK(error()["code"] == "EINVAL");
   CHECK_THAT(error()["message"].get<std::string>(), Contains("'alice'"));
   CHECK(hq.issue("alice", "root") == exit_mistaken);

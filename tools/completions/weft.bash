@@ -43,9 +43,12 @@ _weft() {
     --ca --revocations --server-name --timeout --json'
   local peer='--name --endpoint --allowed-ip --allowed-ips --keepalive
     --persistent-keepalive --preshared-key-file --default-route'
+  local net='--interface --config --json'
+  local made='--state --name --endpoint --listen --no-start'
+  local terms='--name --group --prefix'
   local commands='genkey pubkey genpsk check import export status peers watch top peer
     allow apply confirm reload save log-level offloads shutdown context pki host
-    explain lock unlock help'
+    network explain lock unlock help'
   local command=${COMP_WORDS[1]} words='' values='' files='' options=''
   COMPREPLY=()
 
@@ -54,7 +57,7 @@ _weft() {
     return
   fi
   case $command in
-    peer | allow | context | pki | host)
+    peer | allow | context | pki | host | network)
       if ((COMP_CWORD == 2)); then
         case $command in
           peer) words='add set remove reset' ;;
@@ -62,6 +65,8 @@ _weft() {
           context) words='list use' ;;
           pki) words='init issue renew revoke list' ;;
           host) words='up down guard' ;;
+          network) words='init invite tokens revoke-token join issue import
+            leave remove members status renew rekey backup recover' ;;
         esac
         mapfile -t COMPREPLY < <(compgen -W "$words --help" -- "$current")
         return
@@ -102,6 +107,17 @@ _weft() {
     'pki renew') options='--folder --json --days' ;;
     'pki revoke' | 'pki list') options='--folder --json' ;;
     'host up' | 'host down' | 'host guard') options='--config' ;;
+    'network init')
+      options="$net $made --range --directory --slice4 --slice6"
+      ;;
+    'network invite') options="$net $terms --uses --expires" ;;
+    'network join') options="$net $made --request --root" ;;
+    'network issue') options="$net $terms" files=yes ;;
+    'network import') options="$net $made" files=yes ;;
+    'network leave') options="$net --force" ;;
+    'network renew') options="$net --issuer --directory" ;;
+    'network backup') options=$net files=yes ;;
+    network\ *) options=$net ;;
   esac
 
   case $previous in
@@ -112,10 +128,13 @@ _weft() {
     --role) values='' options='' words='operator viewer node' files='' ;;
     --default-route) values='' options='' words='true false' files='' ;;
     --certificate | --key | --ca | --revocations | --preshared-key-file | \
-      --output | -o | --socket-folder | --folder | --config) values='' options='' words='' files=yes ;;
+      --output | -o | --socket-folder | --folder | --config | --state | \
+      --request | --root) values='' options='' words='' files=yes ;;
     --at | --server-name | --timeout | --count | --interval | --name | \
       --endpoint | --allowed-ip | --allowed-ips | --keepalive | \
-      --persistent-keepalive | --host | --days | --confirm) return ;;
+      --persistent-keepalive | --host | --days | --confirm | --range | \
+      --slice4 | --slice6 | --listen | --uses | --expires | --group | \
+      --prefix) return ;;
   esac
   if [[ $current == -* ]]; then
     mapfile -t COMPREPLY < <(compgen -W "$options --help" -- "$current")

@@ -74,6 +74,7 @@ complete -c weft -n $first -a shutdown -d 'End the daemon'
 complete -c weft -n $first -a context -d 'Nodes to control from here'
 complete -c weft -n $first -a pki -d 'Certificates for remote control'
 complete -c weft -n $first -a host -d 'What a node needs of its host as root'
+complete -c weft -n $first -a network -d 'Networks that run themselves'
 complete -c weft -n $first -a explain -d 'Say what is wrong with a peer'
 complete -c weft -n $first -a lock -d 'Let nothing leave but through the tunnel'
 complete -c weft -n $first -a unlock -d 'Let traffic leave again'
@@ -83,6 +84,7 @@ complete -c weft -n '__weft_begins allow' -a 'add remove'
 complete -c weft -n '__weft_begins context' -a 'list use'
 complete -c weft -n '__weft_begins pki' -a 'init issue renew revoke list'
 complete -c weft -n '__weft_begins host' -a 'up down guard'
+complete -c weft -n '__weft_begins network' -a 'init invite tokens revoke-token join issue import leave remove members status renew rekey backup recover'
 complete -c weft -n '__weft_is host' -l config -r -F -d 'Its file'
 
 # Which node they are for.
@@ -160,3 +162,34 @@ complete -c weft -n '__weft_is pki issue' -l role -x -a 'operator viewer node'
 complete -c weft -n '__weft_is pki issue' -l host -x
 complete -c weft -n '__weft_is pki issue' -l days -x
 complete -c weft -n '__weft_is pki renew' -l days -x
+complete -c weft -n '__weft_is network' -s i -l interface -x -a '(__weft_interfaces)'
+complete -c weft -n '__weft_is network' -l config -r -F -d 'Its file'
+complete -c weft -n '__weft_is network' -l json -d 'Print JSON'
+for command in init join import
+    set -l here "__weft_is network $command"
+    complete -c weft -n $here -l state -r -F
+    complete -c weft -n $here -l endpoint -x -d HOST:PORT
+    complete -c weft -n $here -l listen -x -d Port
+    complete -c weft -n $here -l no-start -d 'Start nothing'
+end
+for command in init join import invite issue
+    complete -c weft -n "__weft_is network $command" -l name -x
+end
+for command in invite issue
+    complete -c weft -n "__weft_is network $command" -l group -x
+    complete -c weft -n "__weft_is network $command" -l prefix -x -d ADDRESS/LENGTH
+end
+complete -c weft -n '__weft_is network init' -l range -x -d ADDRESS/LENGTH
+complete -c weft -n '__weft_is network init' -l directory -x -d HOST:PORT
+complete -c weft -n '__weft_is network init' -l slice4 -x
+complete -c weft -n '__weft_is network init' -l slice6 -x
+complete -c weft -n '__weft_is network invite' -l uses -x
+complete -c weft -n '__weft_is network invite' -l expires -x -d Time
+complete -c weft -n '__weft_is network join' -l request -r -F
+complete -c weft -n '__weft_is network join' -l root -r -F
+complete -c weft -n '__weft_is network issue' -F
+complete -c weft -n '__weft_is network import' -F
+complete -c weft -n '__weft_is network backup' -F
+complete -c weft -n '__weft_is network leave' -l force -d 'Also if nobody can be told'
+complete -c weft -n '__weft_is network renew' -l issuer -d 'The one of the issuer'
+complete -c weft -n '__weft_is network renew' -l directory -d 'The one of the directory'

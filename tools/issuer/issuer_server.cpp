@@ -161,7 +161,7 @@ public:
   }
 
   result<void> open(const issuer_sockets& sockets);
-  result<void> run(const signal_watch& signals);
+  result<void> run(const signal_watch& signals, std::optional<int> parent);
 
 private:
   result<void> open_door(const std::string& path, role as,
@@ -310,11 +310,16 @@ bool issuer_server::working::is_signal_to_end(
   return true;
 }
 
-result<void> issuer_server::working::run(const signal_watch& signals) {
+result<void> issuer_server::working::run(const signal_watch& signals,
+                                         std::optional<int> parent) {
   // Its tag is that of none of the others.
   if (auto watched = events_->watch(signals.descriptor(), interest::read, this);
       !watched)
     return watched;
+  if (parent)
+    if (auto watched = events_->watch(*parent, interest::read, &parent);
+        !watched)
+      return watched;
   bool ends = false;
   while (!ends) {
     if (auto looked = look_after_all(); !looked)
@@ -326,6 +331,8 @@ result<void> issuer_server::working::run(const signal_watch& signals) {
           });
       if (event.tag == this)
         ends = is_signal_to_end(signals) || ends;
+      else if (event.tag == &parent)
+        ends = true;
       else if (is_door != doors_.end())
         accept(**is_door);
       else // connections live until all events are seen
@@ -354,8 +361,9 @@ issuer_server::issuer_server(std::unique_ptr<working> all)
 issuer_server::issuer_server(issuer_server&&) noexcept = default;
 issuer_server::~issuer_server() = default;
 
-result<void> issuer_server::run(const signal_watch& signals) {
-  return working_->run(signals);
+result<void>
+issuer_server::run(const signal_watch& signals, std::optional<int> parent) {
+  return working_->run(signals, parent);
 }
 
 } // namespace weft

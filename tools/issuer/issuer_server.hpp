@@ -37,8 +37,11 @@ public:
   open(issuer_service& service, const issuer_sockets& sockets,
        host_clock& clock, std::shared_ptr<spdlog::logger> log);
 
-  /// Serves until a signal to end comes.  An error: the journal is lost.
-  result<void> run(const signal_watch& signals);
+  /// Serves until a signal to end comes or, if it is given, `parent` is at its
+  /// end: a descriptor that is another program's to close.  An error: the
+  /// journal is lost.
+  result<void>
+  run(const signal_watch& signals, std::optional<int> parent = std::nullopt);
 
   issuer_server(issuer_server&&) noexcept;
   issuer_server& operator=(issuer_server&&) = delete;

@@ -32,6 +32,7 @@ command_line::command_line()
   add_pki_commands();
   add_lock_commands();
   add_host_commands();
+  add_network_commands(*this);
   add_help();
 }
 
@@ -134,7 +135,7 @@ void command_line::add_pki_commands() {
   auto* renew
     = add_pki("renew",
               "Make another certificate, with the role and hosts of the last",
-              renew_certificate);
+              renew_pki_certificate);
   renew->add_option("NAME", pki_.name, "Whose certificate")->required();
   for (auto* each : {issue, renew})
     add_number(

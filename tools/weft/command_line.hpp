@@ -58,5 +58,7 @@ private:
 
 /// The commands that steer running nodes, and their status.
 void add_control_commands(command_line& line);
+/// Those of `weft network`.
+void add_network_commands(command_line& line);
 
 } // namespace weft

@@ -16,6 +16,7 @@
 #include "tools/exit_codes.hpp"
 #include "tools/weftd/guardian.hpp"
 #include "tools/weftd/logging.hpp"
+#include "tools/weftd/network_parts.hpp"
 
 #include <atomic>
 #include <csignal>
@@ -177,9 +178,15 @@ privilege_options privileges_for(const daemon_options& options) {
   // wg(8) tells a drop-in its port later on.
   needed.low_ports = options.file.empty() || is_low(interface.listen)
                      || is_low(control.listen)
-                     || is_low(options.config.metrics.listen);
-  for (const auto& file : {options.file, control.certificate, control.key,
-                           control.ca, control.revocations}) {
+                     || is_low(options.config.metrics.listen)
+                     || is_low(options.config.directory.listen);
+  const auto& network = options.config.network;
+  const auto& directory = options.config.directory;
+  for (const auto& file :
+       {options.file, control.certificate, control.key, control.ca,
+        control.revocations, network.root, network.certificate, network.key,
+        directory.certificate, directory.key, directory.store.password_file,
+        directory.store.authority}) {
     if (!file.empty())
       needed.files.push_back(file);
   }
@@ -318,10 +325,14 @@ int run_daemon(daemon_options options, background* parent) {
     = options.needs_guardian
         ? guardian::start(options.config, options.file, guardian_notes)
         : guardian{};
+  const auto issuer
+    = issuer_companion::start(options.config, options.user, guardian_notes);
   // Privileges are a thread's: no other has started yet, not even the log's.
   const auto notes = reduce_privileges(privileges_for(options));
   // The log has a thread, too.
-  if (const auto enough = check_threads(least_threads); !enough) {
+  if (const auto enough
+      = check_threads(least_threads + network_threads(options.config));
+      !enough) {
     std::cerr << "weftd: " << enough.error().message << '\n';
     return exit_failure;
   }
@@ -339,6 +350,7 @@ int run_daemon(daemon_options options, background* parent) {
   const auto watches_file = options.config.reload == reload_mode::watch;
   const auto control = options.config.control;
   auto metrics = metrics_of(options.config, log);
+  const auto network_part = network_part_of(options.config);
   overlay_options overlay;
   overlay.config = std::move(options.config);
   overlay.configure_link = options.configure_link;
@@ -389,6 +401,13 @@ int run_daemon(daemon_options options, background* parent) {
     else
       log->error("{}", started.error().message);
   }
+  auto network = start_network(system, network_part, *running, log);
+  if (!network) {
+    log->critical("network: {}", network.error().message);
+    caf::anon_send(running->actor, shut_down{});
+    (*waiting)->wait_for_end(*log);
+    return exit_failure;
+  }
   if (watches_file) {
     if (auto watched = (*waiting)->watch_file(options.file); !watched)
       log->warn("{}", watched.error().message);
@@ -412,6 +431,7 @@ int run_daemon(daemon_options options, background* parent) {
     caf::anon_send(running->actor, shut_down{});
     (*waiting)->wait_for_end(*log);
   }
+  *network = {};
   running->actor = nullptr;
   system.await_all_actors_done();
   if (kept) {

@@ -71,7 +71,7 @@ int make_authority(const pki_options& options, const streams& io);
 /// Makes a certificate and its key.
 int issue_certificate(const pki_options& options, const streams& io);
 /// Makes another one with the role and the hosts of the name's newest one.
-int renew_certificate(const pki_options& options, const streams& io);
+int renew_pki_certificate(const pki_options& options, const streams& io);
 /// Revokes the certificates of a name.
 int revoke_certificates(const pki_options& options, const streams& io);
 /// Prints what was issued.

@@ -262,7 +262,7 @@ int issue_certificate(const pki_options& options, const streams& io) {
   return make(*folder, request, options, io);
 }
 
-int renew_certificate(const pki_options& options, const streams& io) {
+int renew_pki_certificate(const pki_options& options, const streams& io) {
   auto folder = pki_folder::open(folder_of(options));
   if (!folder)
     return fail(options, folder.error(), io);

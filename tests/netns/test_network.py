@@ -1,0 +1,180 @@
+#!/usr/bin/python3
+"""Networks that run themselves: one command and one token a node, and nobody touches the others."""
+
+import hashlib
+import json
+import os
+import signal
+import time
+
+import harness
+import nodes
+
+
+def digest(path):
+    with open(path, "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()
+
+
+class NetworkTest(harness.NetnsTest):
+    def setUp(self):
+        super().setUp()
+        self.network = nodes.Network(self)
+
+    def assert_all_ping(self):
+        for node in self.network.members:
+            for other in self.network.members:
+                if node is not other:
+                    self.assert_pings(node.home, other.addresses[0], 1)
+                    self.assert_pings(node.home, other.addresses[1], 1)
+
+
+class Joining(NetworkTest):
+    def test_five_nodes_take_one_command_and_one_token_each(self):
+        members = self.network.mesh(5)
+        self.assert_all_ping()
+        self.assertEqual(len({member.addresses[0] for member in members}), 5)
+        # A sixth one: no file of the others changes, and it is reached within seconds.
+        before = [digest(member.file) for member in members]
+        token = members[0].invite()
+        sixth = self.network.add()
+        sixth.join(token)
+        sixth.start()
+        begin = time.monotonic()
+        for other in self.network.members[:-1]:
+            other.wait_for_ping(sixth)
+            sixth.wait_for_ping(other, family=6)
+        self.assertLess(time.monotonic() - begin, 20)
+        self.assertEqual([digest(member.file) for member in self.network.members[:-1]], before)
+
+    def test_the_same_token_and_keys_get_the_same_answer_again(self):
+        first = self.network.init()
+        token = first.invite()
+        second = self.network.add()
+        said = second.join(token)
+        os.unlink(second.file)  # as if the command had been cut off before the end
+        self.assertEqual(second.join(token), said)
+        third = self.network.add()
+        self.assertIn("used", third.weft("network", "join", token, "--interface", third.name, "--config", third.file,
+                                         "--state", third.state, "--name", "node3", "--no-start", code=None))
+        self.assertFalse(os.path.exists(third.file))
+
+    def test_what_is_secret_is_its_owners_alone(self):
+        first = self.network.init()
+        self.network.grow(first.invite())
+        for member in self.network.members:
+            self.assertEqual(os.stat(member.folder).st_mode & 0o777, 0o700)
+            for name in ("member.key", "wireguard.key"):
+                self.assertEqual(os.stat(f"{member.folder}/{name}").st_mode & 0o777, 0o600)
+
+    def test_a_token_that_was_taken_back_lets_nobody_in(self):
+        first = self.network.init()
+        token = first.invite("--uses", 5)
+        shown = json.loads(first.network_command("tokens", "--json"))
+        self.assertIn("open", {each["state"] for each in shown})
+        first.network_command("revoke-token", token)
+        second = self.network.add()
+        said = second.weft("network", "join", token, "--config", second.file, "--state", second.state,
+                           "--interface", second.name, "--name", "node2", "--no-start", code=None)
+        self.assertIn("revoked" if "revoked" in said else "token", said)
+        self.assertFalse(os.path.exists(second.file))
+
+    def test_a_node_that_reaches_no_directory_joins_by_files(self):
+        first = self.network.init()
+        second = self.network.add()
+        request, answer = f"{self.folder}/request", f"{self.folder}/answer"
+        second.weft("network", "join", "--request", request, "--root", f"{first.folder}/root.pem",
+                    "--interface", second.name, "--config", second.file, "--state", second.state, "--name", "node2")
+        with open(answer, "w") as file:
+            file.write(first.network_command("issue", request))
+        second.made("import", answer)
+        second.start()
+        self.network.wait_for_all()
+        self.assert_all_ping()
+
+
+class Changes(NetworkTest):
+    def test_a_removed_member_is_dropped_and_does_not_come_back(self):
+        first, second, third = self.network.mesh(3)
+        self.assert_all_ping()
+        service = harness.Process(self, ["iperf3", "-s", "-1", "-B", third.addresses[0], "--forceflush"], third.home)
+        harness.wait_until(lambda: "Server listening" in service.output(), "iperf3 listens")
+        harness.Process(self, ["iperf3", "-c", third.addresses[0], "-t", "60"], second.home)
+        harness.wait_until(lambda: any(peer["rx_bytes"] > 1_000_000 for peer in third.status()["peers"]), "a transfer")
+        first.network_command("remove", "node3")
+        begin = time.monotonic()
+        for member in (first, second):
+            harness.wait_until(lambda m=member: "node3" not in m.peers(), f"{member.member} drops node3", pause=0.1)
+        self.assertLess(time.monotonic() - begin, 20)
+        self.assertEqual(second.ping(third, 1, wait=1), 0)
+        # Its certificate does not get it in again.
+        third.process.terminate()
+        third.start()
+        time.sleep(2)
+        self.assertNotIn("node3", first.peers() | second.peers())
+        self.assertEqual(first.ping(second, 3), 3)
+
+    def test_who_leaves_is_dropped(self):
+        first, second, third = self.network.mesh(3)
+        third.network_command("leave")
+        for member in (first, second):
+            member.wait_for_peers([first, second])
+        self.assertFalse(os.path.exists(third.file))
+        self.assertFalse(os.path.exists(f"{third.folder}/member.key"))
+        listed = json.loads(first.network_command("members", "--json"))
+        self.assertEqual({each["name"]: each["removed"] for each in listed},
+                         {"node1": False, "node2": False, "node3": True})
+
+    def test_a_new_epoch_of_keys_loses_no_packet(self):
+        first, second, third = self.network.mesh(3)
+        self.assert_all_ping()
+        before = json.loads(first.network_command("status", "--json"))["issuer"]["epoch"]
+        ping = harness.Process(self, ["ping", "-n", "-i", "0.05", "-c", "200", "-W", "5", third.addresses[0]],
+                               second.home)
+        first.network_command("rekey")
+        harness.wait_until(lambda: all(
+            (member.status()["network"] or {}).get("epoch") == before + 1 for member in self.network.members),
+            "all have the new epoch", pause=0.2)
+        ping.wait(120)
+        self.assertIn(" 0% packet loss", ping.output())
+        self.assert_all_ping()
+
+
+class WithoutDirectory(NetworkTest):
+    def test_members_go_on_and_start_again_without_a_directory(self):
+        first, second, third = self.network.mesh(3)
+        self.assert_all_ping()
+        ping = harness.Process(self, ["ping", "-n", "-i", "0.1", "-c", "100", "-W", "5", third.addresses[0]],
+                               second.home)
+        first.process.signal(signal.SIGKILL)
+        first.process.wait()
+        ping.wait(120)
+        self.assertIn(" 0% packet loss", ping.output())
+        # One that is started again knows the others by what it has kept.
+        second.process.terminate()
+        second.start()
+        self.assertEqual(second.peers(), {"node1", "node3"})
+        second.wait_for_ping(third)
+        # It comes back, and all agree.
+        first.start()
+        self.network.wait_for_all()
+        for member in (second, third):
+            harness.wait_until(lambda m=member: (m.status()["network"] or {}).get("directory"),
+                               f"{member.member} is connected", pause=0.2)
+        self.network.grow(first.invite())
+        self.network.wait_for_all()
+
+    def test_a_backup_of_issuer_and_directory_can_be_made(self):
+        first = self.network.init()
+        self.network.grow(first.invite())
+        self.network.wait_for_all()
+        folder = f"{self.folder}/backup"
+        files = json.loads(first.network_command("backup", folder, "--json"))["files"]
+        self.assertEqual({os.path.basename(each) for each in files},
+                         {"journal.db", "root.pem", "root.key", "issuer.pem", "issuer.key", "store.db"})
+        for each in files:
+            self.assertEqual(os.stat(each).st_mode & 0o777, 0o600)
+
+
+if __name__ == "__main__":
+    harness.main()

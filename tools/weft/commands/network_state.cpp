@@ -1,0 +1,542 @@
+// What is asked on any node of a network, and backups.
+#include "actors/network/member_files.hpp"
+#include "platform/accounts.hpp"
+#include "platform/clock.hpp"
+#include "platform/files.hpp"
+#include "platform/network_certificates.hpp"
+#include "platform/privileges.hpp"
+#include "platform/random.hpp"
+#include "protocol/network/member_memory.hpp"
+#include "tools/issuer/authority.hpp"
+#include "tools/issuer/client.hpp"
+#include "tools/weft/commands/network_commands.hpp"
+#include "tools/weft/network/member_call.hpp"
+#include "tools/weft/network/network_text.hpp"
+#include "tools/weft/network/new_node.hpp"
+#include "tools/weft/network/refusals.hpp"
+#include "tools/weft/network/service.hpp"
+#include "tools/weft/network/steering_call.hpp"
+#include "tools/weft/places/connection.hpp"
+#include "tools/weft/places/requests.hpp"
+#include "tools/weft/view/format.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <map>
+#include <ostream>
+#include <set>
+#include <tuple>
+
+namespace weft {
+
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+using json = nlohmann::ordered_json;
+
+constexpr std::chrono::milliseconds directory_patience{30'000};
+
+/// Whether a directory of this network is to be on this host.
+bool is_directory(const member_node& node) {
+  return node.config.directory.listen.has_value();
+}
+
+/// Ids of those who are connected to the directory of this host; nothing: it
+/// cannot be asked.
+std::optional<std::set<member_id>> connected_here(const member_node& node) {
+  if (!is_directory(node))
+    return std::nullopt;
+  const auto all = ask_directory_for<connected_members>(
+    node.directory_socket(), ask_connected_members{}, 5s);
+  if (!all)
+    return std::nullopt;
+  std::set<member_id> ids;
+  for (const auto& each : all->members)
+    ids.insert(each.id);
+  return ids;
+}
+
+std::vector<listed_member>
+members_of_issuer(const std::vector<members_answer::member>& all,
+                  const std::optional<std::set<member_id>>& connected) {
+  std::vector<listed_member> listed;
+  for (const auto& each : all) {
+    listed_member one{each.terms.contents, each.terms.until, each.removed, {}};
+    if (connected)
+      one.connected = connected->contains(one.contents.id);
+    listed.push_back(std::move(one));
+  }
+  return listed;
+}
+
+/// What the node's membership keeps, which is what it believes.
+result<std::vector<listed_member>> members_known(const member_node& node) {
+  const auto identity = load_identity(node.config.network);
+  if (!identity)
+    return tl::unexpected(identity.error());
+  const auto text
+    = load_any_file(node.folder().path + "/items", most_kept_bytes);
+  if (!text)
+    return tl::unexpected(
+      make_system_error(text.error().code, "This node knows no members yet",
+                        "It has to run, and to reach a directory once"));
+  const auto view = text->text.view();
+  const auto items
+    = read_items(identity->network(), std::as_bytes(std::span{view}));
+  if (!items)
+    return tl::unexpected(to_error(items.error()));
+  std::vector<listed_member> known;
+  for (const auto& each : *items) {
+    if (kind_of(each.key) != item_kind::certificate)
+      continue;
+    const auto read = read_network_certificate(each.content);
+    const auto* member
+      = read ? std::get_if<member_contents>(&read->contents) : nullptr;
+    if (member != nullptr)
+      known.push_back({*member, read->until, false, {}});
+  }
+  const auto own = identity->contents();
+  const bool has_own
+    = std::any_of(known.begin(), known.end(),
+                  [&](const auto& each) { return each.contents.id == own.id; });
+  if (!has_own)
+    known.push_back({own, identity->own.until, false, {}});
+  return known;
+}
+
+/// How the running node says that it stands in its network.
+std::optional<network_status>
+ask_running(const member_node& node, std::string& note) {
+  connection_options options;
+  options.interface = node.config.interface.name;
+  const auto place = find_node(options);
+  if (place) {
+    connections all;
+    auto status = ask_status(all.prepare(*place, options));
+    if (status)
+      return status->network;
+  }
+  note = "the node does not run, or may not be asked";
+  return std::nullopt;
+}
+
+/// The folder of the issuer that this node's directory has.
+std::string issuer_folder_of(const member_node& node) {
+  std::error_code failed;
+  const auto& named = node.config.directory.issuer;
+  return fs::is_directory(named, failed)
+           ? named
+           : issuer_folder(node.config.network.name);
+}
+
+int say_renewed(network_time until, bool is_new, const std::string& sentence,
+                const network_options& options, const streams& io) {
+  if (options.json) {
+    json out;
+    out["renewed"] = is_new;
+    out["certificate_ends"] = until.time_since_epoch().count();
+    print_json(out, io);
+  } else {
+    io.out << sentence << '\n';
+  }
+  return exit_fine;
+}
+
+int renew_own_issuer(const member_node& node, const network_options& options,
+                     const streams& io) {
+  if (const auto user = find_user("weft-issuer"))
+    trust_owner(*user); // of the issuer's key
+  system_random random;
+  const auto renewed
+    = renew_issuer(issuer_folder_of(node), network_now(), random);
+  if (!renewed)
+    return report(to_failure(renewed.error()), options.json, io);
+  return say_renewed(renewed->until, true,
+                     "The issuer's certificate is renewed, until "
+                       + format_time(renewed->until)
+                       + "; restart it: systemctl restart "
+                       + issuer_unit(node.config.network.name),
+                     options, io);
+}
+
+int renew_own_directory(const member_node& node, const network_options& options,
+                        const streams& io) {
+  const auto fail = [&](const system_error& error) {
+    return report(to_failure(error), options.json, io);
+  };
+  const auto& directory = node.config.directory;
+  const auto text = load_file(directory.certificate, file_privacy::any);
+  if (!text)
+    return fail(text.error());
+  const auto chain = read_pem_certificates(text->view());
+  if (!chain || chain->empty())
+    return fail(system_error{
+      EINVAL, directory.certificate + " holds no certificate of a directory"});
+  const auto present = read_network_certificate(chain->front());
+  if (!present)
+    return fail(to_error(present.error()));
+  const auto* contents = std::get_if<directory_contents>(&present->contents);
+  if (contents == nullptr)
+    return fail(system_error{EINVAL, directory.certificate
+                                       + " is not a directory's certificate"});
+  const auto given = ask_issuer_for<certified_answer>(
+    node.issuer_socket(),
+    ask_directory_certificate{contents->name, present->key});
+  if (!given)
+    return fail(given.error());
+  const auto renewed = read_network_certificate(given->certificates.front());
+  if (!renewed)
+    return fail(to_error(renewed.error()));
+  if (auto done
+      = write_certificates(directory.certificate, given->certificates);
+      !done)
+    return fail(done.error());
+  return say_renewed(renewed->until, true,
+                     "The directory's certificate is renewed, until "
+                       + format_time(renewed->until)
+                       + "; restart the node: systemctl restart "
+                       + node_unit(node.config.interface.name),
+                     options, io);
+}
+
+/// By its unit, or else by its control socket, if it runs.
+void stop_node(const member_node& node) {
+  const auto& interface = node.config.interface.name;
+  if (systemd_is_there() && node.file == "/etc/weft/" + interface + ".yaml")
+    std::ignore = run_systemctl({"disable", "--now", node_unit(interface)});
+  connection_options options;
+  options.interface = interface;
+  options.socket_folder = node.config.control.socket_folder;
+  const auto running = find_node(options);
+  if (!running)
+    return;
+  connections all;
+  std::ignore = ask<void>(all.prepare(*running, options), shut_down{});
+}
+
+/// Into the folder, for their owner alone.
+result<void> copy_secret(const std::string& from, const std::string& to,
+                         std::vector<std::string>& files) {
+  const auto text = load_file(from, file_privacy::any);
+  if (!text)
+    return tl::unexpected(text.error());
+  if (auto done = replace_file(to, text->view(), 0600); !done)
+    return done;
+  files.push_back(to);
+  return {};
+}
+
+/// A program may write into its own folder only, from where this moves it.
+result<void> fetch(const std::string& from, const std::string& to,
+                   std::vector<std::string>& files) {
+  std::error_code failed;
+  fs::rename(from, to, failed);
+  if (failed == std::errc::cross_device_link) {
+    failed.clear();
+    if (fs::copy_file(from, to, fs::copy_options::overwrite_existing, failed))
+      fs::remove(from, failed);
+  }
+  if (failed)
+    return tl::unexpected(
+      make_system_error(failed.value(), "Cannot move " + from + " to " + to));
+  fs::permissions(to, fs::perms::owner_read | fs::perms::owner_write, failed);
+  files.push_back(to);
+  return {};
+}
+
+constexpr auto backup_name = "backup.db";
+
+result<void> back_up_issuer(const member_node& node, const std::string& folder,
+                            std::vector<std::string>& files) {
+  const auto own = issuer_folder_of(node);
+  const auto copy = own + '/' + backup_name;
+  std::error_code ignored;
+  fs::remove(copy, ignored); // of a command that was cut off
+  if (auto done
+      = ask_issuer_for<issuing_done>(node.issuer_socket(), ask_backup{copy});
+      !done)
+    return tl::unexpected(std::move(done.error()));
+  if (auto done = fetch(copy, folder + "/journal.db", files); !done)
+    return done;
+  for (const auto& file :
+       {root_certificate_file(own), root_key_file(own),
+        issuer_certificate_file(own), issuer_key_file(own)}) {
+    if (!identify_file(file))
+      continue; // the root's key is off-line
+    if (auto done = copy_secret(
+          file, folder + '/' + fs::path{file}.filename().string(), files);
+        !done)
+      return done;
+  }
+  return {};
+}
+
+result<void>
+back_up_directory(const member_node& node, const std::string& folder,
+                  std::vector<std::string>& files) {
+  const auto own
+    = fs::path{node.config.directory.store.file}.parent_path().string();
+  const auto copy = own + '/' + backup_name;
+  std::error_code ignored;
+  fs::remove(copy, ignored);
+  auto answer
+    = ask_directory(node.directory_socket(), ask_store_backup{copy}, 60s);
+  if (!answer)
+    return tl::unexpected(std::move(answer.error()));
+  return fetch(copy, folder + "/store.db", files);
+}
+
+/// What an issuer has signed since its backup was made, as this node knows it.
+/// False: the issuer does not wait for it.
+result<bool> show_issuer(const member_node& node) {
+  const auto socket = node.issuer_socket();
+  const auto state = ask_issuer_for<state_answer>(socket, ask_state{});
+  if (!state)
+    return tl::unexpected(state.error());
+  if (!state->recovering)
+    return false;
+  const auto text
+    = load_any_file(node.folder().path + "/items", most_kept_bytes);
+  if (!text)
+    return tl::unexpected(text.error());
+  const auto view = text->text.view();
+  auto items = read_items(state->root.network, std::as_bytes(std::span{view}));
+  if (!items)
+    return tl::unexpected(to_error(items.error()));
+  // Several frames: each has a bound.
+  constexpr std::size_t most_bytes = std::size_t{1} << 20;
+  ask_adoption next;
+  std::size_t bytes = 0;
+  for (auto& each : *items) {
+    const auto kind = kind_of(each.key);
+    if (kind != item_kind::certificate && kind != item_kind::list)
+      continue;
+    bytes += each.content.size() + each.key.size();
+    next.items.push_back(std::move(each));
+    if (bytes < most_bytes)
+      continue;
+    if (auto done = ask_issuer_for<issuing_done>(socket, next); !done)
+      return tl::unexpected(std::move(done.error()));
+    next = {};
+    bytes = 0;
+  }
+  next.last = true;
+  if (auto done = ask_issuer_for<issuing_done>(socket, next); !done)
+    return tl::unexpected(std::move(done.error()));
+  return true;
+}
+
+} // namespace
+
+int list_members(const network_options& options, const streams& io) {
+  const auto fail
+    = [&](const failure& what) { return report(what, options.json, io); };
+  const auto node = find_member_node(options.place);
+  if (!node)
+    return fail(node.error());
+  if (identify_file(node->issuer_socket())) {
+    const auto all = ask_all_members(node->issuer_socket());
+    if (!all)
+      return fail(to_failure(all.error()));
+    print_members(members_of_issuer(*all, connected_here(*node)), options.json,
+                  io);
+    return exit_fine;
+  }
+  auto known = members_known(*node);
+  if (!known)
+    return fail(to_failure(known.error()));
+  print_members(std::move(*known), options.json, io);
+  return exit_fine;
+}
+
+int show_network(const network_options& options, const streams& io) {
+  const auto fail
+    = [&](const failure& what) { return report(what, options.json, io); };
+  const auto node = find_member_node(options.place);
+  if (!node)
+    return fail(node.error());
+  const auto identity = load_identity(node->config.network);
+  if (!identity)
+    return fail(to_failure(identity.error()));
+  network_view view;
+  view.root = std::get<root_contents>(identity->root.contents);
+  view.fingerprint = to_hex_text(fingerprint_of(identity->root));
+  view.self = identity->contents();
+  view.ends = identity->own.until;
+  view.config = node->file;
+  for (const auto& each : node->config.network.directories)
+    view.directories.push_back(to_string(each));
+  std::string note;
+  view.running = ask_running(*node, note);
+  if (!note.empty())
+    view.notes.push_back(note);
+  if (is_directory(*node)) {
+    auto state = ask_directory_for<directory_state>(node->directory_socket(),
+                                                    ask_directory_state{}, 5s);
+    if (state)
+      view.directory = std::move(*state);
+    else
+      view.notes.push_back(state.error().message);
+  }
+  if (identify_file(node->issuer_socket())) {
+    auto state
+      = ask_issuer_for<state_answer>(node->issuer_socket(), ask_state{}, 5s);
+    if (state)
+      view.issuer = std::move(*state);
+    else
+      view.notes.push_back(state.error().message);
+  }
+  print_network(view, options.json, io);
+  return exit_fine;
+}
+
+int renew_membership(const network_options& options, const streams& io) {
+  const auto fail
+    = [&](const failure& what) { return report(what, options.json, io); };
+  const auto node = find_member_node(options.place);
+  if (!node)
+    return fail(node.error());
+  if (options.of_issuer)
+    return renew_own_issuer(*node, options, io);
+  if (options.of_directory)
+    return renew_own_directory(*node, options, io);
+  const auto identity = load_identity(node->config.network);
+  if (!identity)
+    return fail(to_failure(identity.error()));
+  const auto& self = identity->contents();
+  const auto certificates = ask_for_renewal(
+    node->config.network,
+    {self.network, self.id, self.generation, self.key, identity->own.key},
+    directory_patience);
+  if (!certificates)
+    return fail(to_failure(certificates.error()));
+  const auto renewed = make_identity(identity->root, *certificates,
+                                     identity->seed);
+  if (!renewed)
+    return fail(to_failure(renewed.error()));
+  const bool is_new = renewed->contents().generation != self.generation;
+  if (is_new)
+    if (auto done
+        = write_certificates(node->config.network.certificate, *certificates);
+        !done)
+      return fail(to_failure(done.error()));
+  const auto ends = format_time(renewed->own.until);
+  return say_renewed(
+    renewed->own.until, is_new,
+    is_new ? "The certificate is renewed, until " + ends
+               + "; the node uses it from its next start on"
+           : "The certificate holds until " + ends
+               + "; there is another one from two thirds of its time on",
+    options, io);
+}
+
+int leave_network_here(const network_options& options, const streams& io) {
+  const auto fail
+    = [&](const failure& what) { return report(what, options.json, io); };
+  const auto node = find_member_node(options.place);
+  if (!node)
+    return fail(node.error());
+  if (is_directory(*node) && !options.force)
+    return fail(mistake(
+      "this node is a directory of the network, which others need to join and "
+      "to be told of changes: --force has it leave all the same"));
+  const auto asked = ask_to_leave(node->config.network, directory_patience);
+  if (!asked && !options.force)
+    return fail({exit_unreachable, asked.error().code,
+                 asked.error().message
+                   + "; or have 'weft network remove' run where the issuer is, "
+                     "and --force here, which only forgets"});
+  stop_node(*node);
+  std::error_code failed;
+  fs::remove(node->file, failed);
+  if (failed)
+    return fail({exit_failure, failed.value(),
+                 "Cannot remove " + node->file + ": " + failed.message()});
+  forget_membership(node->folder());
+  json out;
+  out["left"] = node->config.network.name;
+  out["told"] = asked.has_value();
+  if (options.json)
+    print_json(out, io);
+  else
+    io.out << "This node has left the network '"
+           << printable(node->config.network.name) << "'"
+           << (asked ? "" : "; the others were not told") << '\n';
+  return exit_fine;
+}
+
+int back_up_network(const network_options& options, const streams& io) {
+  const auto fail
+    = [&](const failure& what) { return report(what, options.json, io); };
+  const auto node = find_member_node(options.place);
+  if (!node)
+    return fail(node.error());
+  const auto folder = fs::absolute(options.text).lexically_normal().string();
+  if (auto made = make_private_folder(folder); !made)
+    return fail(to_failure(made.error()));
+  std::vector<std::string> files;
+  if (identify_file(node->issuer_socket()))
+    if (auto done = back_up_issuer(*node, folder, files); !done)
+      return fail(to_failure(done.error()));
+  if (is_directory(*node) && !node->config.directory.store.file.empty())
+    if (auto done = back_up_directory(*node, folder, files); !done)
+      return fail(to_failure(done.error()));
+  if (files.empty())
+    return fail(mistake("there is neither an issuer nor a directory with a "
+                        "file here; what etcd has is backed up there"));
+  if (options.json) {
+    json out;
+    out["files"] = files;
+    print_json(out, io);
+    return exit_fine;
+  }
+  for (const auto& each : files)
+    io.out << each << '\n';
+  return exit_fine;
+}
+
+int recover_network(const network_options& options, const streams& io) {
+  const auto fail
+    = [&](const failure& what) { return report(what, options.json, io); };
+  const auto node = find_member_node(options.place);
+  if (!node)
+    return fail(node.error());
+  std::vector<std::string> done;
+  if (identify_file(node->issuer_socket())) {
+    const auto shown = show_issuer(*node);
+    if (!shown)
+      return fail(to_failure(shown.error()));
+    if (*shown)
+      done.emplace_back("the issuer");
+  }
+  if (is_directory(*node)) {
+    const auto state = ask_directory_for<directory_state>(
+      node->directory_socket(), ask_directory_state{});
+    if (!state)
+      return fail(to_failure(state.error()));
+    if (state->recovering) {
+      const auto recovered = ask_directory_for<directory_state>(
+        node->directory_socket(), ask_recovery{});
+      if (!recovered)
+        return fail(to_failure(recovered.error()));
+      done.emplace_back("the directory");
+    }
+  }
+  if (options.json) {
+    json out;
+    out["recovered"] = done;
+    print_json(out, io);
+    return exit_fine;
+  }
+  if (done.empty())
+    io.out << "Neither an issuer nor a directory here waits to recover\n";
+  for (const auto& each : done)
+    io.out << "Recovered: " << each << " gives new things out again\n";
+  return exit_fine;
+}
+
+} // namespace weft
