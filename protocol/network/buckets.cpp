@@ -57,6 +57,13 @@ const byte_vector* bucket_table::find(const byte_vector& key) const {
   return found == bucket.end() ? nullptr : &found->second.content;
 }
 
+std::vector<byte_vector> bucket_table::keys_in(std::size_t bucket) const {
+  std::vector<byte_vector> keys;
+  for (const auto& [key, unused] : buckets_.at(bucket))
+    keys.push_back(key);
+  return keys;
+}
+
 /// Zeros for an empty one.
 bucket_digests::digest bucket_table::digest_of(const item_map& bucket) {
   bucket_digests::digest digest{};

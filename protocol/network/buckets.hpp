@@ -62,6 +62,7 @@ public:
   void erase(const byte_vector& key);
   /// nullptr: there is none.
   const byte_vector* find(const byte_vector& key) const;
+  std::vector<byte_vector> keys_in(std::size_t bucket) const;
 
   const bucket_digests& digests() const;
   std::size_t size() const {

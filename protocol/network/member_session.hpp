@@ -30,8 +30,18 @@ public:
   static constexpr std::chrono::seconds answer_patience{20}; ///< of a welcome
   static constexpr std::chrono::seconds silence{3 * members_ping_interval};
   /// Who has lost a connection that worked dials again after up to that, at
-  /// random; so long, too, is waited at most between later attempts.
-  static constexpr std::chrono::seconds longest_wait{30};
+  /// random: the more items there are, the longer, up to 30 s.
+  static constexpr std::chrono::milliseconds shortest_spread{2'000};
+  static constexpr std::chrono::milliseconds longest_spread{30'000};
+  static constexpr std::chrono::microseconds spread_for_item{1'500};
+  /// Between rounds of attempts that came to nothing: from one to the next
+  /// twice as long, up to the second one or the spread; after many of them up
+  /// to longest_spread.
+  static constexpr std::chrono::milliseconds first_wait{500};
+  static constexpr std::chrono::milliseconds longest_wait{5'000};
+  static constexpr unsigned many_rounds = 60;
+  /// Of pages in a comparison.
+  static constexpr std::size_t most_pages = 8'192;
   static constexpr std::chrono::seconds publish_interval{10};
   /// A directory gets so long to hear of something from the issuer before it is
   /// shown it.
@@ -72,7 +82,7 @@ public:
     /// state goes on from its order.
     byte_vector last_record;
   };
-  /// All that it has is here now; said once for each connection.
+  /// All that it has is here now; said after each comparison.
   struct up_to_date {
     store_revision revision = 0;
   };
@@ -147,14 +157,99 @@ public:
 
   // -- what is asked ---------------------------------------------------------
 
-  bool is_connected() const; ///< with a welcome
+  /// With a welcome.
+  bool is_connected() const {
+    return stage_ == stage::open;
+  }
   /// All that it was told by directories, by key.
   const bucket_table& told() const {
     return told_;
   }
 
 private:
+  enum class stage : std::uint8_t {
+    waiting,  ///< for the time of the next attempt
+    dialling, ///< the caller connects
+    greeting, ///< hello was said
+    open,     ///< welcome was
+  };
+  struct own_request {
+    bool leaves = false;
+    byte_vector bytes;
+    bool sent = false; ///< on this connection
+  };
+
+  // Connections.
+  void dial(time_point now);
+  void end(std::string why, time_point now);
+  void hang_up_now(std::string why, time_point now);
+  duration wait_after_round();
+  duration spread() const;
+  void send(const member_message& message, time_point now);
+
+  // What the directory says.
+  void take_frame(const_byte_span frame, time_point now);
+  void take(directory_welcome said, time_point now);
+  void take(items_page said, time_point now);
+  void take(items_changed said, time_point now);
+  void take(const compare_again& said, time_point now);
+  void take(const request_done& said, time_point now);
+  void take(const request_refused& said, time_point now);
+  void take(const request_certified& said, time_point now);
+  void take(const endpoint_seen& said, time_point now);
+  void take(const members_pong& said, time_point now);
+  void answer(std::uint64_t number, accepted<std::vector<byte_vector>> result);
+
+  // What it is told.
+  void compare(time_point now);
+  void speak(time_point now);
+  void speak_of_record(time_point now);
+  void offer_held(time_point now);
+
+  // The mirror.
+  bool put_told(const network_item& item);
+  bool erase_told(const byte_vector& key);
+  void apply(std::vector<network_item> items, std::vector<byte_vector> gone);
+  void notice_own_record(const byte_vector& key);
+
+  member_id self_;
+  byte_vector own_record_key_;
+  std::vector<directory_address> directories_;
+  random_source& random_;
   bucket_table told_;
+  std::size_t told_bytes_ = 0;
+  std::vector<step> steps_;
+
+  stage stage_ = stage::waiting;
+  attempt attempt_ = 0;
+  std::size_t next_directory_;
+  std::size_t missed_in_round_ = 0;
+  unsigned missed_rounds_ = 0;
+  directory_address where_;
+  time_point dial_at_{};
+  time_point deadline_{}; ///< of the stage, or of a page
+  time_point heard_{};
+  time_point spoke_{};
+  frame_reader reader_{most_directory_frame_bytes};
+
+  bool comparing_ = false;
+  std::optional<time_point> compare_at_; ///< again
+  std::size_t pages_ = 0;
+  std::set<byte_vector> compared_; ///< told in this comparison
+
+  std::uint64_t last_number_ = 0;
+  byte_vector record_;             ///< the newest; empty: none
+  byte_vector sent_record_;        ///< the last one that was sent
+  std::uint64_t record_under_ = 0; ///< the number it was sent under; 0: not
+  bool record_is_there_ = false;
+  bool record_is_stale_ = false;
+  time_point change_at_{}; ///< when another record may be sent
+  time_point repeat_at_{}; ///< when the same one may be
+
+  std::map<std::uint64_t, own_request> requests_;
+  std::vector<network_item> held_;
+  std::set<byte_vector> offered_; ///< keys, on this connection
+  std::optional<time_point> offer_at_;
 };
 
 } // namespace weft

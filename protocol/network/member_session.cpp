@@ -1,0 +1,476 @@
+#include "protocol/network/member_session.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace weft {
+
+namespace {
+
+constexpr std::chrono::seconds compare_interval{1};
+constexpr std::chrono::seconds repeat_interval{1};
+/// Of an offer's items: the frame is bounded.
+constexpr std::size_t most_offered_bytes = most_member_frame_bytes - 4096;
+
+} // namespace
+
+member_session::member_session(const member_id& self,
+                               std::vector<directory_address> directories,
+                               random_source& random,
+                               std::vector<network_item> told)
+  : self_(self), own_record_key_(item_key(item_kind::record, self)),
+    directories_(std::move(directories)), random_(random),
+    // Members are not to begin all at the same one.
+    next_directory_(
+      directories_.empty() ? 0 : random.next_u32() % directories_.size()) {
+  for (const auto& each : told)
+    put_told(each);
+}
+
+std::vector<member_session::step> member_session::take_steps() {
+  return std::exchange(steps_, {});
+}
+
+// -- time --------------------------------------------------------------------
+
+void member_session::on_time(time_point now) {
+  switch (stage_) {
+    case stage::waiting:
+      if (dial_at_ <= now && !directories_.empty())
+        dial(now);
+      return;
+    case stage::dialling:
+      if (deadline_ <= now)
+        hang_up_now("it does not answer", now);
+      return;
+    case stage::greeting:
+      if (deadline_ <= now)
+        hang_up_now("it does not say welcome", now);
+      return;
+    case stage::open:
+      break;
+  }
+  if (heard_ + silence <= now)
+    return hang_up_now("nothing was heard of it for "
+                         + std::to_string(silence.count()) + " s",
+                       now);
+  if (comparing_ && deadline_ <= now)
+    return hang_up_now("it does not show what it has", now);
+  if (compare_at_ && *compare_at_ <= now && !comparing_)
+    compare(now);
+  speak(now);
+  if (spoke_ + members_ping_interval <= now)
+    send(members_ping{}, now);
+}
+
+time_point member_session::next_time() const {
+  switch (stage_) {
+    case stage::waiting:
+      return directories_.empty() ? time_point::max() : dial_at_;
+    case stage::dialling:
+    case stage::greeting:
+      return deadline_;
+    case stage::open:
+      break;
+  }
+  auto next = std::min(heard_ + silence, spoke_ + members_ping_interval);
+  if (comparing_)
+    next = std::min(next, deadline_);
+  else if (compare_at_)
+    next = std::min(next, *compare_at_);
+  if (offer_at_)
+    next = std::min(next, *offer_at_);
+  if (!record_.empty() && !record_is_there_ && !record_is_stale_
+      && record_under_ == 0)
+    next = std::min(next, record_ == sent_record_
+                            ? repeat_at_
+                            : std::max(change_at_, repeat_at_));
+  return next;
+}
+
+// -- connections -------------------------------------------------------------
+
+void member_session::dial(time_point now) {
+  next_directory_ %= directories_.size();
+  where_ = directories_[next_directory_++];
+  stage_ = stage::dialling;
+  deadline_ = now + dial_patience;
+  steps_.emplace_back(dial_directory{++attempt_, where_});
+}
+
+void member_session::connected(attempt number, time_point now) {
+  if (number != attempt_ || stage_ != stage::dialling)
+    return;
+  stage_ = stage::greeting;
+  deadline_ = now + answer_patience;
+  heard_ = now;
+  reader_ = frame_reader{most_directory_frame_bytes};
+  send(member_hello{}, now);
+}
+
+void member_session::lost(attempt number, std::string why, time_point now) {
+  if (number == attempt_ && stage_ != stage::waiting)
+    end(std::move(why), now);
+}
+
+void member_session::hang_up_now(std::string why, time_point now) {
+  steps_.emplace_back(hang_up{attempt_, why});
+  end(std::move(why), now);
+}
+
+/// The connection is no more, or the attempt.
+void member_session::end(std::string why, time_point now) {
+  const bool was_open = stage_ == stage::open;
+  stage_ = stage::waiting;
+  comparing_ = false;
+  compare_at_.reset();
+  compared_.clear();
+  record_under_ = 0;
+  record_is_there_ = false;
+  offered_.clear();
+  offer_at_.reset();
+  for (auto& [number, request] : requests_)
+    request.sent = false;
+  if (was_open) {
+    steps_.emplace_back(directory_lost{where_, std::move(why)});
+    // All of them may have lost it at once.
+    const auto most
+      = std::chrono::duration_cast<std::chrono::milliseconds>(spread());
+    dial_at_
+      = now
+        + std::chrono::milliseconds{
+          random_.next_u32() % static_cast<std::uint32_t>(most.count() + 1)};
+    return;
+  }
+  steps_.emplace_back(directory_missed{where_, std::move(why)});
+  dial_at_ = now;
+  if (++missed_in_round_ >= directories_.size()) {
+    missed_in_round_ = 0;
+    dial_at_ += wait_after_round();
+  }
+}
+
+/// All directories come to be asked by how many there may be of us.
+duration member_session::spread() const {
+  const auto wanted
+    = shortest_spread + spread_for_item * static_cast<int>(told_.size());
+  return std::min<duration>(wanted, longest_spread);
+}
+
+duration member_session::wait_after_round() {
+  const auto round = std::min(missed_rounds_++, many_rounds);
+  const auto most = round >= many_rounds
+                      ? duration{longest_spread}
+                      : std::max<duration>(longest_wait, spread());
+  auto wait = duration{first_wait};
+  for (unsigned i = 0; i < round && wait < most; ++i)
+    wait *= 2;
+  wait = std::min(wait, most);
+  const auto half
+    = std::chrono::duration_cast<std::chrono::milliseconds>(wait / 2);
+  return half
+         + std::chrono::milliseconds{
+           random_.next_u32() % static_cast<std::uint32_t>(half.count() + 1)};
+}
+
+void member_session::hurry(time_point now) {
+  if (stage_ == stage::waiting)
+    dial_at_ = now;
+}
+
+void member_session::set_directories(
+  std::vector<directory_address> directories) {
+  directories_ = std::move(directories);
+  missed_in_round_ = 0;
+}
+
+void member_session::send(const member_message& message, time_point now) {
+  spoke_ = now;
+  steps_.emplace_back(send_frame{encode_frame(message)});
+}
+
+void member_session::received(attempt number, const_byte_span bytes,
+                              time_point now) {
+  if (number != attempt_ || stage_ < stage::greeting)
+    return;
+  heard_ = now;
+  reader_.append(bytes);
+  // A frame may end the connection.
+  while (number == attempt_ && stage_ >= stage::greeting) {
+    const auto frame = reader_.next();
+    if (!frame)
+      return hang_up_now(frame.error().what, now);
+    if (!*frame)
+      return;
+    take_frame(**frame, now);
+  }
+}
+
+// -- what the directory says -------------------------------------------------
+
+void member_session::take_frame(const_byte_span frame, time_point now) {
+  auto message = read_directory_message(frame);
+  if (!message)
+    return hang_up_now(message.error().what, now);
+  if (!*message)
+    return; // of a later version
+  const bool is_early = stage_ == stage::greeting
+                        && !std::holds_alternative<directory_welcome>(**message)
+                        && !std::holds_alternative<request_refused>(**message)
+                        && !std::holds_alternative<members_pong>(**message);
+  if (is_early)
+    return hang_up_now("it does not say welcome first", now);
+  std::visit([&](auto& said) { take(std::move(said), now); }, **message);
+  if (told_.size() > most_told_items || told_bytes_ > most_told_bytes) {
+    told_ = {};
+    told_bytes_ = 0;
+    hang_up_now("it tells of more than a network may have", now);
+  }
+}
+
+void member_session::take(directory_welcome said, time_point now) {
+  if (stage_ != stage::greeting)
+    return hang_up_now("it says welcome again", now);
+  if (said.version < oldest_members_version || said.version > members_version)
+    return hang_up_now("it speaks version " + std::to_string(said.version)
+                         + " of the members' protocol; update weft",
+                       now);
+  stage_ = stage::open;
+  missed_in_round_ = 0;
+  missed_rounds_ = 0;
+  record_is_there_ = !record_.empty() && said.last_record == record_;
+  steps_.emplace_back(directory_found{where_, said.store, said.recovering,
+                                      std::move(said.last_record)});
+  compare(now);
+  speak(now);
+}
+
+void member_session::compare(time_point now) {
+  comparing_ = true;
+  compare_at_.reset();
+  compared_.clear();
+  pages_ = 0;
+  deadline_ = now + answer_patience;
+  send(compare_items{told_.digests()}, now);
+}
+
+void member_session::take(items_page said, time_point now) {
+  if (!comparing_)
+    return hang_up_now("it shows what it was not asked for", now);
+  if (++pages_ > most_pages)
+    return hang_up_now("it shows more than a network may have", now);
+  for (const auto& each : said.items)
+    compared_.insert(each.key);
+  std::vector<byte_vector> gone;
+  for (std::size_t bucket = 0; bucket < bucket_count; ++bucket) {
+    if (!said.buckets[bucket])
+      continue;
+    for (auto& key : told_.keys_in(bucket)) {
+      if (compared_.count(key) == 0)
+        gone.push_back(std::move(key));
+    }
+  }
+  apply(std::move(said.items), std::move(gone));
+  deadline_ = now + answer_patience;
+  if (!said.last)
+    return send(next_page{}, now);
+  comparing_ = false;
+  compared_.clear();
+  offer_at_ = now + offer_delay;
+  steps_.emplace_back(up_to_date{said.revision});
+}
+
+void member_session::take(items_changed said, time_point) {
+  if (comparing_) {
+    for (const auto& each : said.items)
+      compared_.insert(each.key);
+  }
+  apply(std::move(said.items), std::move(said.gone));
+}
+
+void member_session::take(const compare_again&, time_point now) {
+  compare_at_ = now + compare_interval;
+}
+
+void member_session::take(const request_done& said, time_point) {
+  if (said.number != 0 && said.number == record_under_) {
+    record_under_ = 0;
+    record_is_there_ = sent_record_ == record_;
+    return;
+  }
+  answer(said.number, std::vector<byte_vector>{});
+}
+
+void member_session::take(const request_certified& said, time_point) {
+  answer(said.number, said.certificates);
+}
+
+void member_session::take(const request_refused& said, time_point now) {
+  if (said.number == 0)
+    return hang_up_now("it refuses: " + said.why.what, now);
+  if (said.number != record_under_)
+    return answer(said.number, tl::unexpected(said.why));
+  record_under_ = 0;
+  record_is_stale_ = said.why.why == refusal::stale && sent_record_ == record_;
+  repeat_at_ = now + publish_interval;
+  steps_.emplace_back(record_refused{said.why});
+}
+
+void member_session::take(const endpoint_seen& said, time_point) {
+  steps_.emplace_back(own_endpoint_seen{said.where});
+}
+
+void member_session::take(const members_pong&, time_point) {
+}
+
+void member_session::answer(std::uint64_t number,
+                            accepted<std::vector<byte_vector>> result) {
+  if (requests_.erase(number) != 0)
+    steps_.emplace_back(request_answered{number, std::move(result)});
+}
+
+// -- the mirror --------------------------------------------------------------
+
+/// True: it is new, or another one than before.
+bool member_session::put_told(const network_item& item) {
+  const auto* known = told_.find(item.key);
+  if (known != nullptr && *known == item.content)
+    return false;
+  erase_told(item.key);
+  told_bytes_ += item.key.size() + item.content.size();
+  told_.put(item.key, item.content);
+  return true;
+}
+
+bool member_session::erase_told(const byte_vector& key) {
+  const auto* known = told_.find(key);
+  if (known == nullptr)
+    return false;
+  told_bytes_ -= key.size() + known->size();
+  told_.erase(key);
+  return true;
+}
+
+void member_session::apply(std::vector<network_item> items,
+                           std::vector<byte_vector> gone) {
+  take_items news;
+  for (auto& each : items) {
+    // Kinds of a later version are kept for the comparison, and not used.
+    if (!put_told(each) || !is_item(each))
+      continue;
+    notice_own_record(each.key);
+    news.items.push_back(std::move(each));
+  }
+  for (auto& key : gone) {
+    if (!erase_told(key))
+      continue;
+    notice_own_record(key);
+    news.gone.push_back(std::move(key));
+  }
+  if (!news.items.empty() || !news.gone.empty())
+    steps_.emplace_back(std::move(news));
+}
+
+/// A directory that has another one than this node's is told again.
+void member_session::notice_own_record(const byte_vector& key) {
+  if (key != own_record_key_)
+    return;
+  const auto* told = told_.find(key);
+  record_is_there_ = told != nullptr && *told == record_;
+}
+
+// -- what it is told ---------------------------------------------------------
+
+void member_session::publish(byte_vector record, time_point now) {
+  if (record == record_)
+    return;
+  record_ = std::move(record);
+  record_is_there_ = false;
+  record_is_stale_ = false;
+  speak(now);
+}
+
+std::uint64_t member_session::renew(byte_vector request, time_point now) {
+  requests_.emplace(++last_number_,
+                    own_request{false, std::move(request), false});
+  const auto number = last_number_;
+  speak(now);
+  return number;
+}
+
+std::uint64_t member_session::leave(byte_vector request, time_point now) {
+  requests_.emplace(++last_number_,
+                    own_request{true, std::move(request), false});
+  const auto number = last_number_;
+  speak(now);
+  return number;
+}
+
+void member_session::give_up(std::uint64_t request) {
+  requests_.erase(request);
+}
+
+void member_session::set_held(std::vector<network_item> items, time_point now) {
+  held_ = std::move(items);
+  offered_.clear();
+  if (stage_ == stage::open && !offer_at_)
+    offer_at_ = now + offer_delay;
+}
+
+/// Whatever is due.
+void member_session::speak(time_point now) {
+  if (stage_ != stage::open)
+    return;
+  for (auto& [number, request] : requests_) {
+    if (std::exchange(request.sent, true))
+      continue;
+    if (request.leaves)
+      send(leave_network{number, request.bytes}, now);
+    else
+      send(renew_certificate{number, request.bytes}, now);
+  }
+  speak_of_record(now);
+  offer_held(now);
+}
+
+void member_session::speak_of_record(time_point now) {
+  if (record_.empty() || record_is_there_ || record_is_stale_
+      || record_under_ != 0 || now < repeat_at_)
+    return;
+  const bool is_change = record_ != sent_record_;
+  if (is_change && now < change_at_)
+    return;
+  if (is_change)
+    change_at_ = now + publish_interval;
+  repeat_at_ = now + repeat_interval;
+  sent_record_ = record_;
+  record_under_ = ++last_number_;
+  send(publish_record{record_under_, record_}, now);
+}
+
+void member_session::offer_held(time_point now) {
+  if (!offer_at_ || now < *offer_at_ || comparing_)
+    return;
+  offer_at_.reset();
+  offer_items offer;
+  std::size_t bytes = 0;
+  for (const auto& each : held_) {
+    const auto* told = told_.find(each.key);
+    const auto size = each.key.size() + each.content.size();
+    if ((told != nullptr && *told == each.content) || size > most_offered_bytes
+        || offered_.count(each.key) != 0)
+      continue;
+    if (offer.items.size() >= most_offered_items
+        || bytes + size > most_offered_bytes) {
+      offer_at_ = now + offer_delay; // the others
+      break;
+    }
+    bytes += size;
+    offered_.insert(each.key);
+    offer.items.push_back(each);
+  }
+  if (!offer.items.empty())
+    send(offer, now);
+}
+
+} // namespace weft
