@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::chrono::seconds compare_interval{1};
 constexpr std::chrono::seconds repeat_interval{1};
+constexpr std::chrono::seconds repeat_after_refusal{2};
 /// Of an offer's items: the frame is bounded.
 constexpr std::size_t most_offered_bytes = most_member_frame_bytes - 4096;
 
@@ -312,7 +313,7 @@ void member_session::take(const request_refused& said, time_point now) {
     return answer(said.number, tl::unexpected(said.why));
   record_under_ = 0;
   record_is_stale_ = said.why.why == refusal::stale && sent_record_ == record_;
-  repeat_at_ = now + publish_interval;
+  repeat_at_ = now + repeat_after_refusal;
   steps_.emplace_back(record_refused{said.why});
 }
 

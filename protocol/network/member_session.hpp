@@ -68,7 +68,8 @@ public:
     attempt number = 0;
     std::string why;
   };
-  /// For the view, in this order: the mirror has changed by it.
+  /// For the view: the mirror has changed by it.  In no order: a record may
+  /// come before its certificate, even in an earlier step.
   struct take_items {
     std::vector<network_item> items;
     std::vector<byte_vector> gone; ///< keys
