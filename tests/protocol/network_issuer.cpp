@@ -433,3 +433,142 @@ TEST_CASE("Two hundred joins at once get two hundred slices") {
   CHECK(apart);
   CHECK(here.restarted()->members().size() == 200);
 }
+
+// -- what members ask for themselves -----------------------------------------
+
+namespace {
+
+/// A member with the keys of its certificates.
+struct seated {
+  signing_seed seed;
+  certificate_terms terms;
+
+  byte_vector renewal(const verifying_key& next) const {
+    return make_renewal({terms.contents.network, terms.contents.id,
+                         terms.contents.generation, terms.contents.key, next},
+                        seed);
+  }
+  byte_vector leave() const {
+    return make_leave({terms.contents.network, terms.contents.id,
+                       terms.contents.generation},
+                      seed);
+  }
+};
+
+seated seat(office& here, const std::string& name) {
+  seated member;
+  member.seed = draw_signing_seed(here.random);
+  auto asked = here.request(here.invite(), name);
+  asked.certificate = derive_verifying_key(member.seed);
+  member.terms = here.admit(asked);
+  return member;
+}
+
+} // namespace
+
+TEST_CASE("A member asks for itself with the key of its newest certificate") {
+  office here;
+  const auto member = seat(here, "beta");
+  const auto next = draw_signing_seed(here.random);
+  const auto bytes = member.renewal(derive_verifying_key(next));
+  REQUIRE(here.who->check_own_request(bytes));
+  const auto renewed = here.keep(
+    here.who->renew(member.terms.contents.id, member.terms.contents.key,
+                    derive_verifying_key(next), here.now));
+  CHECK(renewed.contents.generation == 2);
+
+  // The answer was lost: asked for again, it is the same one.
+  REQUIRE(here.who->check_own_request(bytes));
+  CHECK_FALSE(
+    here.who
+      ->renew(renewed.contents.id, renewed.contents.key, renewed.key, here.now)
+      ->entry);
+  // The old key is good for nothing else.
+  const auto third = derive_verifying_key(draw_signing_seed(here.random));
+  CHECK(here.who->check_own_request(member.renewal(third)).error().why
+        == refusal::stale);
+  CHECK(here.who->check_own_request(member.leave()).error().why
+        == refusal::stale);
+  const seated now{next, renewed};
+  CHECK(here.who->check_own_request(now.leave()));
+}
+
+TEST_CASE("Nobody asks for another member") {
+  office here;
+  const auto beta = seat(here, "beta");
+  const auto gamma = seat(here, "gamma");
+  auto false_beta = beta;
+  false_beta.seed = gamma.seed;
+  CHECK(here.who->check_own_request(false_beta.leave()).error().why
+        == refusal::bad_signature);
+  auto elsewhere = beta;
+  elsewhere.terms.contents.network.bytes[0] ^= std::byte{1};
+  CHECK(here.who->check_own_request(elsewhere.leave()).error().why
+        == refusal::wrong_network);
+  auto nobody = beta;
+  nobody.terms.contents.id.bytes[0] ^= std::byte{1};
+  CHECK(here.who->check_own_request(nobody.leave()).error().why
+        == refusal::unknown_member);
+}
+
+TEST_CASE("No certificate outlives the issuer's, and one that is cut short is "
+          "renewed when the issuer's is") {
+  office here;
+  here.who->set_end(here.now + 24h * 30);
+  const auto member = seat(here, "beta");
+  CHECK(member.terms.until == here.now + 24h * 30);
+  const auto renew = [&] {
+    return here.who->renew(member.terms.contents.id, member.terms.contents.key,
+                           member.terms.key, here.now);
+  };
+  here.now += 24h * 25;
+  CHECK_FALSE(renew()->entry); // it would end at the same time
+  here.who->set_end(here.now + 24h * 400);
+  CHECK(renew()->answer.until == here.now + certificate_lifetime);
+  here.who->set_end(here.now);
+  CHECK(renew().error().why == refusal::expired);
+}
+
+// -- a journal that was restored ---------------------------------------------
+
+TEST_CASE("An issuer whose journal was restored takes over what it has signed "
+          "since, and gives nothing out twice") {
+  office here;
+  const auto before = seat(here, "alpha");
+  auto restored = here.restarted().value();
+  // What the backup lacks: beta came, gamma came and went, alpha renewed.
+  const auto beta = seat(here, "beta");
+  const auto gamma = seat(here, "gamma");
+  here.remove(gamma.terms.contents.id);
+  const auto list = here.keep(here.who->list(here.now));
+  const auto alpha = here.keep(here.who->renew(
+    before.terms.contents.id, before.terms.contents.key,
+    derive_verifying_key(draw_signing_seed(here.random)), here.now));
+
+  const auto keep = [&](const auto& made) {
+    REQUIRE(made.entry);
+    REQUIRE(restored.take_over(*made.entry));
+  };
+  keep(restored.adopt_removal(gamma.terms.contents.id, here.now).value());
+  keep(restored.adopt_list(list.number, here.now));
+  CHECK(restored.adopt(gamma.terms, here.now).error().why == refusal::revoked);
+  keep(restored.adopt(beta.terms, here.now).value());
+  CHECK_FALSE(restored.adopt(beta.terms, here.now)->entry);
+  keep(restored.adopt(alpha, here.now).value());
+  CHECK_FALSE(restored.adopt(before.terms, here.now)->entry); // an older one
+  keep(restored.finish_recovery(here.now));
+
+  CHECK(restored.find_member("alpha")->terms == alpha);
+  CHECK(restored.find_member("beta")->terms == beta.terms);
+  CHECK(restored.list(here.now).answer.number > list.number);
+  CHECK(restored.list(here.now).answer.removed
+        == std::set{gamma.terms.contents.id});
+  const auto epoch = restored.begin_epoch(here.now, 1'790'000'000);
+  CHECK(epoch.answer == 1'790'000'000);
+
+  here.who = std::move(restored);
+  const auto delta = seat(here, "delta");
+  CHECK(delta.terms.contents.prefixes != beta.terms.contents.prefixes);
+  CHECK(delta.terms.contents.allocation > recovery_gap);
+  CHECK(here.why_not(here.request(here.invite(), "beta")) == "taken");
+}

@@ -1,0 +1,490 @@
+// The issuer with its keys and journal: what it answers, what of it is on the
+// disk, and what a directory gets to see.
+#include "tests/issuer/support.hpp"
+
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <map>
+
+using namespace weft;
+using namespace weft::test;
+using Catch::Contains;
+using namespace std::chrono_literals;
+
+namespace {
+
+using role = issuer_service::role;
+
+/// An issuer in a folder, with its clock turned by hand.
+struct office {
+  office() {
+    must(
+      make_authority(folder, some_root(), some_issuer(), noon, real_random()));
+    start();
+  }
+
+  void start() {
+    service.reset();
+    service.emplace(must(issuer_service::open(folder, now, real_random())));
+  }
+  network_time time() const {
+    return std::chrono::floor<std::chrono::seconds>(now.wall);
+  }
+  void pass(std::chrono::seconds some) {
+    now.now += some;
+    now.wall += some;
+  }
+
+  issuing_answer ask(const issuing_question& question, role by = role::root) {
+    service->ask(1, by, question, now);
+    auto answers = service->settle(now);
+    REQUIRE(answers.size() == 1);
+    CHECK(answers.front().to == 1);
+    return std::move(answers.front().answer);
+  }
+  template <class Answer>
+  Answer get(const issuing_question& question, role by = role::root) {
+    return as<Answer>(ask(question, by));
+  }
+  std::string
+  refusal_of(const issuing_question& question, role by = role::root) {
+    return std::string{to_string(get<issuing_refused>(question, by).why.why)};
+  }
+
+  join_admission admit(const joiner& who) {
+    get<issuing_done>(ask_invitation{who.token(time() + 1h)});
+    return get<join_answer_given>(who.admission(), role::directory).admission;
+  }
+  /// All that a directory has to know, by key.
+  std::map<byte_vector, byte_vector> items(std::uint64_t after = 0) {
+    std::map<byte_vector, byte_vector> all;
+    for (bool more = true; more;) {
+      const auto page
+        = get<issued_items>(ask_items{after, 0s}, role::directory);
+      for (const auto& each : page.items)
+        all[each.key] = each.content;
+      for (const auto& each : page.gone)
+        all.erase(each);
+      after = place = page.through;
+      more = page.more;
+    }
+    return all;
+  }
+  revocation_list list() {
+    const auto bytes
+      = read_list_item(items().at(item_key(item_kind::list, "first")));
+    REQUIRE(bytes);
+    CHECK(is_signed_by(service->certificate().key, *bytes));
+    return must(read_revocation_list(bytes->content));
+  }
+
+  temporary_folder around;
+  std::string folder = around.path() + "/prod";
+  instant now{time_point{1h}, wall_time{noon}};
+  std::optional<issuer_service> service;
+  std::uint64_t place = 0; ///< after items()
+};
+
+own_request
+renewal_of(const member_contents& who, const verifying_key& certificate) {
+  return renewal_request{who.network, who.id, who.generation, who.key,
+                         certificate};
+}
+
+ask_for_itself renewal(const member_contents& who, const signing_seed& present,
+                       const verifying_key& next) {
+  return {
+    make_renewal(std::get<renewal_request>(renewal_of(who, next)), present)};
+}
+
+} // namespace
+
+TEST_CASE("who has a token gets a certificate up to the root, and the secret") {
+  office here;
+  const joiner beta("beta");
+  const auto admission = here.admit(beta);
+  REQUIRE(admission.certificates.size() == 2);
+  const auto root = must(read_authority(here.folder)).root;
+  const auto own
+    = must(verify_chain(root, admission.certificates, here.time()));
+  const auto contents = std::get<member_contents>(own.contents);
+  CHECK(contents.name == "beta");
+  CHECK(contents.key == derive_public_key(beta.keys.wireguard));
+  CHECK(own.key == derive_verifying_key(beta.keys.certificate));
+  REQUIRE(admission.secret);
+  CHECK(open_with_token(beta.keys.token, *admission.secret, some_root().network)
+          ->epoch
+        == 1);
+  // It is among the items, with the list that it counts with.
+  CHECK(here.items().at(item_key(item_kind::certificate, contents.id))
+        == admission.certificates.front());
+  CHECK(here.list().number >= contents.revocation);
+}
+
+TEST_CASE("a lost answer costs nothing, also over a restart") {
+  office here;
+  const joiner beta("beta");
+  const auto first = here.admit(beta);
+  here.start();
+  const auto again
+    = here.get<join_answer_given>(beta.admission(), role::directory).admission;
+  CHECK(again.certificates == first.certificates);
+  CHECK(again.secret);
+
+  const auto contents = contents_of(first.certificates.front());
+  const auto next = derive_verifying_key(draw_signing_seed(real_random()));
+  const auto question = renewal(contents, beta.keys.certificate, next);
+  const auto renewed
+    = here.get<certified_answer>(question, role::directory).certificates;
+  CHECK(contents_of(renewed.front()).generation == 2);
+  here.start();
+  CHECK(here.get<certified_answer>(question, role::directory).certificates
+        == renewed);
+}
+
+TEST_CASE("many who ask at once are decided together, and get a slice each") {
+  office here;
+  joiner first("node-0");
+  here.get<issuing_done>(ask_invitation{first.token(here.time() + 1h, 200)});
+  for (std::uint64_t i = 0; i < 200; ++i)
+    here.service->ask(
+      i, role::directory,
+      joiner("node-" + std::to_string(i), first.keys.token).admission(),
+      here.now);
+  const auto answers = here.service->settle(here.now);
+  REQUIRE(answers.size() == 200);
+  std::set<ip_prefix> slices;
+  std::set<std::uint64_t> allocations;
+  for (const auto& each : answers) {
+    const auto contents = contents_of(
+      as<join_answer_given>(each.answer).admission.certificates.front());
+    slices.insert(contents.prefixes.begin(), contents.prefixes.end());
+    allocations.insert(contents.allocation);
+  }
+  CHECK(slices.size() == 400); // one of each family
+  CHECK(allocations.size() == 200);
+  const auto names = here.items();
+  here.start();
+  CHECK(here.service->state().members().size() == 200);
+  CHECK(here.items().size() == names.size());
+}
+
+TEST_CASE("who is removed is named in a list at once, its token lets nobody in "
+          "and the secret is another one") {
+  office here;
+  const joiner beta("beta");
+  const auto admission = here.admit(beta);
+  const auto id = contents_of(admission.certificates.front()).id;
+  const auto before
+    = open_with_token(beta.keys.token, *admission.secret, some_root().network);
+  REQUIRE(before);
+  const auto list = here.list();
+  here.items();
+  const auto place = here.place;
+  here.get<issuing_done>(ask_removal{"beta"});
+  CHECK(here.list().removed == std::set{id});
+  CHECK(here.list().number > list.number);
+  CHECK(here.items().count(item_key(item_kind::certificate, id)) == 0);
+  const auto news
+    = here.get<issued_items>(ask_items{place, 0s}, role::directory);
+  CHECK(std::count(news.gone.begin(), news.gone.end(),
+                   item_key(item_kind::certificate, id))
+        == 1);
+  // The second epoch's secret comes under the first one's.
+  const auto box = here.items().at(epoch_key(2));
+  CHECK(open_under(*before, {2, box}, some_root().network)->epoch == 2);
+  CHECK(here.refusal_of(joiner("other", beta.keys.token).admission(),
+                        role::directory)
+        == "withdrawn");
+  CHECK(here.refusal_of(ask_removal{"beta"}) == "unknown_member");
+}
+
+TEST_CASE("who leaves takes nobody else's token along, and may ask twice") {
+  office here;
+  const joiner beta("beta");
+  const auto token = beta.token(here.time() + 1h, 2);
+  here.get<issuing_done>(ask_invitation{token});
+  const auto contents
+    = contents_of(here.get<join_answer_given>(beta.admission(), role::directory)
+                    .admission.certificates.front());
+  const ask_for_itself leave{
+    make_leave({contents.network, contents.id, 1}, beta.keys.certificate)};
+  here.get<issuing_done>(leave, role::directory);
+  here.get<issuing_done>(leave, role::directory);
+  CHECK(here.list().removed == std::set{contents.id});
+  here.get<join_answer_given>(joiner("gamma", beta.keys.token).admission(),
+                              role::directory);
+  CHECK(here.refusal_of(renewal(contents, beta.keys.certificate,
+                                derive_verifying_key(beta.keys.token)),
+                        role::directory)
+        == "revoked");
+}
+
+TEST_CASE("a directory asks for what is a directory's, and for nothing else") {
+  office here;
+  const joiner beta("beta");
+  for (const auto& question :
+       {issuing_question{ask_invitation{beta.token(here.time() + 1h)}},
+        issuing_question{ask_withdrawal{}},
+        issuing_question{ask_removal{"beta"}}, issuing_question{ask_rekeying{}},
+        issuing_question{ask_directory_certificate{"alpha", {}}},
+        issuing_question{ask_tokens{}}, issuing_question{ask_members{}},
+        issuing_question{ask_state{}}, issuing_question{ask_adoption{}},
+        issuing_question{ask_backup{"/tmp/backup"}}})
+    CHECK(here.refusal_of(question, role::directory) == "not_allowed");
+}
+
+TEST_CASE("without a proof nobody is let in") {
+  office here;
+  const joiner beta("beta");
+  here.get<issuing_done>(ask_invitation{beta.token(here.time() + 1h)});
+  auto other_session = beta.admission();
+  other_session.exporter[0] ^= std::byte{1};
+  CHECK(here.refusal_of(other_session, role::directory) == "bad_signature");
+  auto other_request = beta.admission();
+  other_request.request.request.back() ^= std::byte{1};
+  CHECK_FALSE(here.refusal_of(other_request, role::directory).empty());
+  CHECK(here.refusal_of(joiner("beta").admission(), role::directory)
+        == "unknown_invitation");
+}
+
+TEST_CASE("a list is signed hourly, and items are waited for until then") {
+  office here;
+  here.items();
+  const auto list = here.list();
+  here.service->ask(7, role::directory, ask_items{here.place, 30s}, here.now);
+  CHECK(here.service->settle(here.now).empty());
+  CHECK(here.service->next_deadline() == here.now.now + 30s);
+  here.pass(30s);
+  auto answers = here.service->settle(here.now);
+  REQUIRE(answers.size() == 1);
+  CHECK(as<issued_items>(answers.front().answer).items.empty());
+
+  here.service->ask(7, role::directory, ask_items{here.place, 30s}, here.now);
+  here.service->forget(7);
+  here.pass(1h);
+  CHECK(here.service->settle(here.now).empty());
+  CHECK(here.list().number > list.number);
+  CHECK(here.list().issued == here.time());
+
+  // What changes is told of at once.
+  here.items();
+  here.service->ask(7, role::directory, ask_items{here.place, 30s}, here.now);
+  here.service->ask(8, role::root, ask_rekeying{}, here.now);
+  answers = here.service->settle(here.now);
+  CHECK(answers.size() == 2);
+}
+
+TEST_CASE("a directory gets a certificate, and the root's words for it") {
+  office here;
+  const auto key = derive_verifying_key(draw_signing_seed(real_random()));
+  const auto chain
+    = here.get<certified_answer>(ask_directory_certificate{"alpha", key})
+        .certificates;
+  const auto root = must(read_authority(here.folder)).root;
+  const auto own = must(verify_chain(root, chain, here.time()));
+  CHECK(
+    own.contents
+    == certificate_contents{directory_contents{some_root().network, "alpha"}});
+  CHECK(own.key == key);
+  CHECK(here.refusal_of(ask_directory_certificate{"not a word", key})
+        == "malformed");
+}
+
+TEST_CASE("tokens and members come in pages, and the state is told") {
+  office here;
+  for (int i = 0; i < 3; ++i)
+    here.admit(joiner("node-" + std::to_string(i)));
+  here.get<issuing_done>(ask_removal{"node-1"});
+  const auto tokens = here.get<tokens_answer>(ask_tokens{});
+  CHECK(tokens.tokens.size() == 3);
+  CHECK_FALSE(tokens.more);
+  CHECK(here.get<tokens_answer>(ask_tokens{tokens.tokens.front().terms.token})
+          .tokens.size()
+        == 2);
+  const auto members = here.get<members_answer>(ask_members{}).members;
+  REQUIRE(members.size() == 3);
+  CHECK(std::count_if(members.begin(), members.end(),
+                      [](const auto& each) { return each.removed; })
+        == 1);
+  const auto state = here.get<state_answer>(ask_state{});
+  CHECK(state.root == some_root());
+  CHECK(state.members == 2);
+  CHECK(state.epoch == 2);
+  CHECK(state.journal == here.service->state().chain().length());
+  CHECK(state.ends == noon + issuer_lifetime);
+  CHECK_FALSE(state.recovering);
+}
+
+TEST_CASE("an issuer's new certificate reaches directories that know all "
+          "else") {
+  office here;
+  here.items();
+  const auto place = here.place;
+  here.start(); // nothing is new but a list
+  CHECK(here.items(place).size() == 1);
+  here.pass(24h * 700);
+  must(renew_issuer(here.folder, here.time(), real_random()));
+  here.start();
+  const auto news = here.items(place);
+  CHECK(news.at(item_key(item_kind::issuer, "first"))
+        == here.service->certificate().der);
+}
+
+TEST_CASE("what cannot be written was never decided") {
+  if (::geteuid() != 0) {
+    WARN("skipped: it mounts a small file system, which needs root");
+    return;
+  }
+  const temporary_folder around;
+  const auto code = in_child([&]() -> int {
+    if (::unshare(CLONE_NEWNS) != 0
+        || ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0
+        || ::mount("weft", around.path().c_str(), "tmpfs", 0, "size=600k,mode=700") != 0)
+      return 77;
+    const auto folder = around.path() + "/prod";
+    must(
+      make_authority(folder, some_root(), some_issuer(), noon, real_random()));
+    instant now{time_point{1h}, wall_time{noon}};
+    auto service = must(issuer_service::open(folder, now, real_random()));
+    joiner first("node-0");
+    service.ask(0, role::root, ask_invitation{first.token(noon + 1h, 10'000)},
+                now);
+    std::set<std::string> answered;
+    int refused = 0;
+    service.settle(now);
+    for (int i = 0; i < 2000 && refused < 3; ++i) {
+      const auto name = "node-" + std::to_string(i);
+      service.ask(1, role::directory,
+                  joiner(name, first.keys.token).admission(), now);
+      for (const auto& each : service.settle(now)) {
+        if (std::holds_alternative<join_answer_given>(each.answer))
+          answered.insert(name);
+        else
+          ++refused;
+      }
+      if (service.failure())
+        return 3;
+    }
+    if (refused < 3 || answered.empty())
+      return 4; // the disk was never full
+    // Who was answered is there, and nobody else.
+    for (const auto& [id, member] : service.state().members()) {
+      if (answered.erase(member.terms.contents.name) != 1)
+        return 5;
+    }
+    return answered.empty() ? 0 : 6;
+  });
+  if (code == 77) {
+    WARN("skipped: no mount namespace can be made here");
+    return;
+  }
+  CHECK(code == 0);
+}
+
+// -- recovery -----------------------------------------------------------------
+
+TEST_CASE("an issuer that was restored gives nothing out before it was shown "
+          "what it has signed since, and then nothing twice") {
+  office here;
+  const joiner alpha("alpha");
+  here.admit(alpha);
+  const auto backup = here.around.path() + "/backup";
+  here.get<issuing_done>(ask_backup{backup});
+  CHECK(here.refusal_of(ask_adoption{}) == "not_allowed");
+  // What the backup lacks.
+  const joiner beta("beta");
+  const joiner gamma("gamma");
+  const auto lost = contents_of(here.admit(beta).certificates.front());
+  const auto gone = contents_of(here.admit(gamma).certificates.front()).id;
+  here.get<issuing_done>(ask_removal{"gamma"});
+  const auto list = here.list();
+  const auto held = here.items(); // by a directory
+  const auto place = here.place;
+
+  here.service.reset();
+  std::filesystem::remove_all(journal_folder(here.folder));
+  here.pass(60s);
+  must(recover_issuer(here.folder, backup, here.now));
+  here.start();
+  CHECK(here.service->is_recovering());
+  CHECK(here.get<state_answer>(ask_state{}).recovering);
+  const joiner delta("delta");
+  CHECK(here.refusal_of(ask_invitation{delta.token(here.time() + 1h)})
+        == "not_allowed");
+  CHECK(here.refusal_of(alpha.admission(), role::directory) == "not_allowed");
+  here.pass(2h);
+  here.service->settle(here.now); // no list without the removed ones
+
+  ask_adoption shown;
+  for (const auto& [key, content] : held)
+    shown.items.push_back({key, content});
+  here.get<issuing_done>(shown);
+  CHECK(here.service->is_recovering());
+  here.get<issuing_done>(ask_adoption{{}, true});
+  CHECK_FALSE(here.service->is_recovering());
+  here.start();
+  CHECK_FALSE(here.service->is_recovering());
+
+  CHECK(here.list().removed.count(gone) == 1);
+  CHECK(here.list().number > list.number);
+  const auto next = contents_of(here.admit(delta).certificates.front());
+  CHECK(next.allocation > lost.allocation + 1000);
+  CHECK(next.prefixes != lost.prefixes);
+  here.get<certified_answer>(
+    renewal(lost, beta.keys.certificate,
+            derive_verifying_key(draw_signing_seed(real_random()))),
+    role::directory);
+  // A directory that knows a place of before gets all again.
+  CHECK(here.items(place).size() > 4);
+  CHECK(here.service->state().epoch() > 1'000'000'000);
+}
+
+TEST_CASE("what others have signed is not taken over") {
+  office here;
+  const joiner alpha("alpha");
+  here.admit(alpha);
+  const auto backup = here.around.path() + "/backup";
+  here.get<issuing_done>(ask_backup{backup});
+  office other; // of the same names, with keys of its own
+  const joiner beta("beta");
+  other.admit(beta);
+  other.get<issuing_done>(ask_removal{"beta"});
+  const joiner gamma("gamma");
+  other.admit(gamma);
+  ask_adoption shown{{}, true};
+  for (const auto& [key, content] : other.items())
+    shown.items.push_back({key, content});
+  shown.items.push_back({{}, {}});
+  shown.items.push_back({item_key(item_kind::certificate, member_id{}), {}});
+
+  here.service.reset();
+  std::filesystem::remove_all(journal_folder(here.folder));
+  must(recover_issuer(here.folder, backup, here.now));
+  here.start();
+  here.get<issuing_done>(shown);
+  CHECK(here.service->state().members().size() == 1);
+  CHECK(here.list().removed.empty());
+}
+
+TEST_CASE("a journal of another issuer is not gone on with") {
+  office here;
+  office other;
+  here.service.reset();
+  other.service.reset();
+  std::filesystem::remove_all(journal_folder(here.folder));
+  auto root = some_root();
+  deterministic_random random(99);
+  root.network = network_id::draw(random);
+  auto issuer = some_issuer();
+  issuer.network = root.network;
+  const auto folder = here.around.path() + "/third";
+  must(make_authority(folder, root, issuer, noon, real_random()));
+  std::filesystem::rename(journal_folder(other.folder), journal_folder(folder));
+  const auto opened = issuer_service::open(folder, here.now, real_random());
+  REQUIRE_FALSE(opened);
+  CHECK_THAT(opened.error().message, Contains("is not of the issuer"));
+}
