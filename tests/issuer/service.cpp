@@ -343,7 +343,9 @@ TEST_CASE("what cannot be written was never decided") {
   const auto code = in_child([&]() -> int {
     if (::unshare(CLONE_NEWNS) != 0
         || ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0
-        || ::mount("weft", around.path().c_str(), "tmpfs", 0, "size=600k,mode=700") != 0)
+        || ::mount("weft", around.path().c_str(), "tmpfs", 0,
+                   "size=600k,mode=700")
+             != 0)
       return 77;
     const auto folder = around.path() + "/prod";
     must(
