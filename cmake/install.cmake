@@ -5,7 +5,8 @@ include(CMakePackageConfigHelpers)
 # -- runtime -----------------------------------------------------------------
 
 install(TARGETS weft RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT runtime)
-install(TARGETS weftd RUNTIME DESTINATION ${CMAKE_INSTALL_SBINDIR} COMPONENT runtime)
+install(TARGETS weftd weft_issuer
+        RUNTIME DESTINATION ${CMAKE_INSTALL_SBINDIR} COMPONENT runtime)
 install(FILES docs/configuration.md docs/containers.md docs/control.md
         docs/full-tunnel.md docs/network.md docs/operations.md
         docs/reliability.md docs/security.md
@@ -32,7 +33,7 @@ function(weft_compressed source target) # TARGET: within the build folder
 endfunction()
 
 file(MAKE_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/compressed)
-foreach(page IN ITEMS weft.1 weftd.8)
+foreach(page IN ITEMS weft.1 weftd.8 weft-issuer.8)
   weft_compressed(docs/man/${page} compressed/${page}.gz)
   string(REGEX REPLACE ".*\\." "" section ${page})
   install(FILES ${CMAKE_CURRENT_BINARY_DIR}/compressed/${page}.gz
@@ -58,13 +59,16 @@ endif()
 install(CODE "
   set(WEFT \${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/weft)
   set(WEFTD \${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_SBINDIR}/weftd)
-  configure_file(\"${CMAKE_CURRENT_SOURCE_DIR}/tools/packaging/weft@.service.in\"
-                 \"${CMAKE_CURRENT_BINARY_DIR}/weft@.service\" @ONLY)
-  configure_file(\"${CMAKE_CURRENT_SOURCE_DIR}/tools/packaging/weft-lock@.service.in\"
-                 \"${CMAKE_CURRENT_BINARY_DIR}/weft-lock@.service\" @ONLY)"
+  set(WEFT_ISSUER \${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_SBINDIR}/weft-issuer)
+  foreach(unit IN ITEMS weft weft-lock weft-issuer)
+    configure_file(
+      \"${CMAKE_CURRENT_SOURCE_DIR}/tools/packaging/\${unit}@.service.in\"
+      \"${CMAKE_CURRENT_BINARY_DIR}/\${unit}@.service\" @ONLY)
+  endforeach()"
   COMPONENT runtime)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/weft@.service
         "${CMAKE_CURRENT_BINARY_DIR}/weft-lock@.service"
+        "${CMAKE_CURRENT_BINARY_DIR}/weft-issuer@.service"
         DESTINATION lib/systemd/system COMPONENT runtime)
 
 # -- development -------------------------------------------------------------

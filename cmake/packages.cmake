@@ -64,7 +64,8 @@ that speak the WireGuard protocol.  It runs in userspace, needs nothing of the
 kernel but a TUN device, and talks to every other implementation of WireGuard.
 
 This package has the daemon weftd, the command weft, and a systemd unit for
-any number of nodes, one YAML file each.")
+any number of nodes, one YAML file each; and weft-issuer, which lets members
+into a network that runs itself.")
 
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME weft-dev)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)

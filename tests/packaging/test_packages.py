@@ -31,6 +31,8 @@ class Packages(support.FolderTest):
     def test_weft_has_what_a_node_needs(self):
         files = self.files["weft"]
         for path in ("/usr/sbin/weftd", "/usr/bin/weft", "/usr/lib/systemd/system/weft@.service",
+                     "/usr/sbin/weft-issuer", "/usr/lib/systemd/system/weft-issuer@.service",
+                     "/usr/share/man/man8/weft-issuer.8.gz",
                      "/usr/lib/systemd/system/weft-lock@.service", "/usr/share/doc/weft/full-tunnel.md",
                      "/usr/share/man/man1/weft.1.gz", "/usr/share/man/man8/weftd.8.gz",
                      "/usr/share/doc/weft/examples/node.yaml", "/usr/share/doc/weft/copyright",
@@ -84,7 +86,9 @@ class Packages(support.FolderTest):
         weftd, weft = f"{self.root}/usr/sbin/weftd", f"{self.root}/usr/bin/weft"
         self.assertEqual(run(*support.as_nobody(weftd, "--version")).stdout.strip(), f"weftd {support.version()}")
         self.assertIn("Usage:", run(*support.as_nobody(weft, "--help")).stdout)
-        for program in (weftd, weft):
+        issuer = f"{self.root}/usr/sbin/weft-issuer"
+        self.assertEqual(run(*support.as_nobody(issuer, "--version")).stdout.strip(), f"weft-issuer {support.version()}")
+        for program in (weftd, weft, issuer):
             self.assertIn("stripped", run("file", "--brief", program).stdout.replace("not stripped", ""))
             self.assertIn("BIND_NOW", run("readelf", "--dynamic", program).stdout)
         for archive in ("actors", "protocol"):

@@ -16,6 +16,8 @@ UNIT = "/lib/systemd/system/weft@.service"
 # systemd-analyze's exposure of the unit, in tenths: a new capability, say,
 # goes beyond it.  What makes it up is in docs/operations.md.
 MOST_EXPOSURE = 19
+# And of the issuer's, which has no network and no capabilities.
+MOST_ISSUER_EXPOSURE = 4
 
 NODE = """
 interface:
@@ -130,6 +132,16 @@ class Service(unittest.TestCase):
         self.assertEqual(result.returncode, 0, result.stdout)
         with open(f"{support.ROOT}/docs/operations.md") as file:
             self.assertIn(f" {MOST_EXPOSURE / 10} ", file.read(), "the documented exposure")
+
+    def test_the_issuers_unit_is_sound_and_its_folder_its_own(self):
+        unit = UNIT.replace("weft@", "weft-issuer@")
+        result = self.machine.run("systemd-analyze", "verify", "--man=no", unit)
+        self.assertEqual([line for line in result.stdout.splitlines() if "weft" in line], [])
+        result = self.machine.run("systemd-analyze", "security", "--no-pager", "--offline=true",
+                                  f"--threshold={MOST_ISSUER_EXPOSURE}", unit, check=False)
+        self.assertEqual(result.returncode, 0, result.stdout)
+        owner = self.machine.run("stat", "--format=%U:%G %a", "/var/lib/weft-issuer").stdout.strip()
+        self.assertEqual(owner, "weft-issuer:weft-issuer 700")
 
     def test_what_is_saved_and_what_is_remembered_is_there_after_a_restart(self):
         self.start_both()
@@ -416,7 +428,7 @@ class Service(unittest.TestCase):
         kept = {f"/etc/weft/{name}.{kind}" for name in self.nodes for kind in ("key", "yaml")}
         remembered = {f"/var/lib/weft/{name}{file}" for name in self.nodes for file in ("", "/peers")}
         self.assertEqual(self.added(), kept | remembered
-                         | {"/etc/weft", "/var/lib/weft", "/etc/systemd/system/multi-user.target.wants",
+                         | {"/etc/weft", "/var/lib/weft", "/var/lib/weft-issuer", "/etc/systemd/system/multi-user.target.wants",
                             "/etc/systemd/system/multi-user.target.wants/weft@a.service"})
         self.machine.run("dpkg", "--purge", "weft", "weft-dev")
         self.assertEqual(self.added(), kept | {"/etc/weft", "/etc/systemd/system/multi-user.target.wants"})
