@@ -334,6 +334,22 @@ TEST_CASE("an issuer's new certificate reaches directories that know all "
         == here.service->certificate().der);
 }
 
+TEST_CASE("the end of the issuer's certificate is told of in time, daily") {
+  office here;
+  const auto warnings = [&] {
+    here.service->settle(here.now);
+    const auto news = here.service->take_news();
+    return std::count_if(news.begin(), news.end(),
+                         [](const auto& each) { return each.is_trouble; });
+  };
+  CHECK(warnings() == 0);
+  here.pass(issuer_lifetime - 24h * 59);
+  CHECK(warnings() == 1);
+  CHECK(warnings() == 0);
+  here.pass(24h);
+  CHECK(warnings() == 1);
+}
+
 TEST_CASE("what cannot be written was never decided") {
   if (::geteuid() != 0) {
     WARN("skipped: it mounts a small file system, which needs root");

@@ -10,6 +10,9 @@ namespace {
 
 /// Of items in a page of ask_items.
 constexpr std::size_t most_items_in_page = 256;
+/// When the end of the issuer's certificate is told of, and how often.
+constexpr std::chrono::hours end_notice{24 * 60};
+constexpr std::chrono::hours end_reminder{24};
 /// What is shown to an issuer that recovers, in all.
 constexpr std::size_t most_adopted_items = 200'000;
 
@@ -138,6 +141,7 @@ private:
   void adopt_lists(network_time now);
   void adopt_certificates(network_time now);
 
+  void tell_end(instant now);
   void write(std::vector<answered>& answers);
   std::vector<answered> answer_waiters(instant now);
   void tell(std::string text) {
@@ -154,6 +158,7 @@ private:
   std::optional<epoch_secret> secret_; ///< the newest epoch's
   std::vector<network_item> shown_;    ///< by ask_adoption, so far
   time_point list_due_{};
+  time_point end_due_{}; ///< when its end may be told of again
 };
 
 // -- the journal --------------------------------------------------------------
@@ -315,8 +320,26 @@ void issuer_service::working::forget(asker who) {
   std::erase_if(decided_, [&](const auto& each) { return each.to == who; });
 }
 
+void issuer_service::working::tell_end(instant now) {
+  const auto until = certificate().until;
+  if (now.now < end_due_ || seconds_of(now) + end_notice < until)
+    return;
+  end_due_ = now.now + end_reminder;
+  const auto left
+    = std::chrono::duration_cast<std::chrono::hours>(until - seconds_of(now));
+  constexpr int hours_a_day = 24;
+  warn("the issuer's certificate "
+       + (left.count() > 0
+            ? "ends in " + std::to_string(left.count() / hours_a_day)
+                + " days, and no member's holds longer"
+            : std::string{"has ended"})
+       + ": run weft-issuer --renew where the root's key is, and restart the "
+         "issuer");
+}
+
 std::vector<issuer_service::answered>
 issuer_service::working::settle(instant now) {
+  tell_end(now);
   if (now.now >= list_due_ && !journal_->is_recovering()) {
     sign_list(seconds_of(now));
     list_due_ = now.now + revocation_interval;
