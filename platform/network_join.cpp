@@ -5,7 +5,6 @@
 #include "platform/network_tls.hpp"
 #include "platform/resolve.hpp"
 #include "platform/stream.hpp"
-#include "protocol/base/text.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -183,7 +182,7 @@ take_answer(const join_answer& answer, network_certificate root,
             const joining& what) {
   if (!answer)
     return tl::unexpected(
-      obstacle{kind::refused, printable(answer.error().what), answer.error()});
+      obstacle{kind::refused, answer.error().what, answer.error()});
   return check_admission(*answer, root, what)
     .map([&](network_certificate&& member) {
       return join_result{std::move(root), std::move(member), *answer};
