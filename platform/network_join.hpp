@@ -31,8 +31,8 @@ struct joining {
   // get the same answer again.
   const signing_seed& certificate_key;
   const private_key& wireguard_key;
-  std::optional<std::string> name; ///< unless the invitation says it
-  network_time now{};              ///< certificates are judged at it
+  std::optional<std::string> name{}; ///< unless the invitation says it
+  network_time now{};                ///< certificates are judged at it
   std::chrono::milliseconds patience = std::chrono::seconds{60}; ///< in all
 };
 

@@ -216,16 +216,16 @@ std::string to_text(BIO* from) {
   return size > 0 ? std::string(bytes, static_cast<std::size_t>(size)) : "";
 }
 
-std::string to_pem(X509* certificate) {
+std::string to_pem(X509* from) {
   const bio to{BIO_new(BIO_s_mem())};
-  PEM_write_bio_X509(to.get(), certificate);
+  PEM_write_bio_X509(to.get(), from);
   return to_text(to.get());
 }
 
-result<secret_text> to_pem(EVP_PKEY* key) {
+result<secret_text> to_pem(EVP_PKEY* from) {
   // Memory that is wiped when it is freed.
   const bio to{BIO_new(BIO_s_secmem())};
-  if (PEM_write_bio_PrivateKey(to.get(), key, nullptr, nullptr, 0, nullptr,
+  if (PEM_write_bio_PrivateKey(to.get(), from, nullptr, nullptr, 0, nullptr,
                                nullptr)
       != 1)
     return tl::unexpected(failure("Cannot write a private key"));
@@ -312,9 +312,9 @@ certificate parse_der(const_byte_span der) {
   return parsed && at == end ? std::move(parsed) : nullptr;
 }
 
-byte_vector to_der(const X509* certificate) {
+byte_vector to_der(const X509* from) {
   openssl_text der;
-  const int size = i2d_X509(certificate, &der.bytes);
+  const int size = i2d_X509(from, &der.bytes);
   if (size <= 0)
     return {};
   const auto bytes
@@ -327,9 +327,10 @@ key signing_key(const signing_seed& seed) {
     EVP_PKEY_ED25519, nullptr, sodium::raw(seed.data()), signing_seed::size)};
 }
 
-key public_key_of(const verifying_key& of) {
-  return key{EVP_PKEY_new_raw_public_key(
-    EVP_PKEY_ED25519, nullptr, sodium::raw(of.bytes.data()), of.bytes.size())};
+key public_key_of(const verifying_key& from) {
+  return key{EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr,
+                                         sodium::raw(from.bytes.data()),
+                                         from.bytes.size())};
 }
 
 } // namespace weft::x509

@@ -78,8 +78,8 @@ struct certificate_fields {
 /// Version 3, without extensions and signature.  Null: there is no memory.
 certificate make_unsigned(const certificate_fields& fields);
 
-std::string to_pem(X509* certificate);
-result<secret_text> to_pem(EVP_PKEY* key);
+std::string to_pem(X509* from);
+result<secret_text> to_pem(EVP_PKEY* from);
 /// What was written to a BIO in memory.
 std::string to_text(BIO* from);
 
@@ -93,11 +93,11 @@ certificate_info info_of(const X509* of);
 /// Null: it is none, or not these bytes alone.
 certificate parse_der(const_byte_span der);
 /// Empty: there is no memory.
-byte_vector to_der(const X509* certificate);
+byte_vector to_der(const X509* from);
 
 /// Both halves, and the public half.
 key signing_key(const signing_seed& seed);
-key public_key_of(const verifying_key& key);
+key public_key_of(const verifying_key& from);
 
 /// The number of a list of revocations, in lower-case hexadecimal digits
 /// without leading zeros; empty if it has none, or one below 1.

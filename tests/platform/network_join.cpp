@@ -24,9 +24,11 @@ using answerer = std::function<byte_vector(const join_request&)>;
 /// and check of the proof.  The answer is the test's.
 class joining_directory {
 public:
-  joining_directory(network_tls tls, answerer answer)
+  /// `first`: what it sends in the place of the challenge; empty: the
+  /// challenge.
+  joining_directory(network_tls tls, answerer answer, byte_vector first = {})
     : tls_(std::move(tls)), answer_(std::move(answer)),
-      thread_([this] { serve(); }) {
+      first_(std::move(first)), thread_([this] { serve(); }) {
   }
   joining_directory(const joining_directory&) = delete;
   joining_directory& operator=(const joining_directory&) = delete;
@@ -36,10 +38,6 @@ public:
   }
   directory_address address() const {
     return {"127.0.0.1", listener_.where().port};
-  }
-  /// Instead of the challenge.
-  void begin_with(byte_vector what) {
-    first_ = std::move(what);
   }
   /// Proofs that were right.
   int proven() const {
@@ -305,8 +303,8 @@ TEST_CASE("a refusal is told in the issuer's words") {
 
 TEST_CASE("a directory that does not hear the request can say why at once") {
   newcomer beta;
-  joining_directory hq(beta.listener(), beta.admitting());
-  hq.begin_with(
+  joining_directory hq(
+    beta.listener(), beta.admitting(),
     encode(join_answer{refuse(refusal::not_allowed, "too many join at once")}));
   beta.token.directories = {hq.address()};
   const auto failure = beta.fail();
@@ -374,16 +372,14 @@ TEST_CASE("an answer that is none, or for somebody else, lets nobody in") {
 
 TEST_CASE("a challenge that no honest directory makes is not answered") {
   newcomer beta;
-  joining_directory hq(beta.listener(), beta.admitting());
-  SECTION("a key of low order") {
-    hq.begin_with(byte_vector(32));
+  const byte_vector low_order(32);
+  const byte_vector too_long(33, std::byte{7});
+  for (const auto& first : {low_order, too_long}) {
+    joining_directory hq(beta.listener(), beta.admitting(), first);
+    beta.token.directories = {hq.address()};
+    CHECK(beta.fail().what == kind::bad_answer);
+    CHECK(hq.proven() == 0);
   }
-  SECTION("another size") {
-    hq.begin_with(byte_vector(33, std::byte{7}));
-  }
-  beta.token.directories = {hq.address()};
-  CHECK(beta.fail().what == kind::bad_answer);
-  CHECK(hq.proven() == 0);
 }
 
 TEST_CASE("nobody is waited for longer than there is patience") {
