@@ -1,0 +1,442 @@
+// What a membership is made of, without its actor.
+#include "actors/network/candidates.hpp"
+#include "actors/network/member_files.hpp"
+#include "actors/network/member_knowledge.hpp"
+#include "actors/network/member_peers.hpp"
+#include "actors/network/own_record.hpp"
+#include "platform/files.hpp"
+#include "tests/platform/network_pki.hpp"
+#include "tests/platform/support.hpp"
+
+#include <sys/stat.h>
+
+using namespace weft;
+using namespace weft::test;
+using namespace std::chrono_literals;
+using Catch::Matchers::Contains;
+
+namespace {
+
+constexpr auto now = network_pki::now;
+
+endpoint at(const std::string& text) {
+  return *parse_endpoint(text);
+}
+
+/// A network and what its directory would tell.
+struct told_network {
+  network_item issuer_item() const {
+    return {item_key(item_kind::issuer, "main"), pki.issuer.certificate.der};
+  }
+  network_item list_item(std::uint64_t number,
+                         const std::set<member_id>& removed = {}) const {
+    auto bytes
+      = encode(revocation_list{pki.network, "main", number, now, removed});
+    const auto made = sign(pki.issuer.seed, bytes);
+    bytes.insert(bytes.end(), made.begin(), made.end());
+    return {item_key(item_kind::list, "main"), std::move(bytes)};
+  }
+  static network_item certificate_item(const network_holder& who) {
+    return {item_key(item_kind::certificate, id_of(who)), who.chain.front()};
+  }
+  static network_item
+  record_item(const network_holder& who, std::uint64_t serial,
+              const std::string& where, std::uint64_t epoch = 0) {
+    const auto& own = contents_of(who);
+    record_content content;
+    content.endpoints = {{at(where), endpoint_source::file}};
+    content.epoch = epoch;
+    return {item_key(item_kind::record, own.id),
+            member_record::make(own.network, own.id, {own.generation, serial},
+                                content, who.seed)
+              .bytes()};
+  }
+  static const member_contents& contents_of(const network_holder& who) {
+    return std::get<member_contents>(who.certificate.contents);
+  }
+  static member_id id_of(const network_holder& who) {
+    return contents_of(who).id;
+  }
+  network_holder member(const std::string& name, const std::string& slice,
+                        std::uint64_t allocation) {
+    auto contents = pki.member_named(name);
+    contents.prefixes = {prefix(slice)};
+    contents.allocation = allocation;
+    contents.revocation = 1;
+    return pki.issue(contents);
+  }
+
+  network_pki pki;
+  network_holder self = member("self", "10.200.0.0/28", 1);
+  network_holder other = member("other", "10.200.0.16/28", 2);
+};
+
+const member_knowledge::lookup nothing
+  = [](const byte_vector&) { return nullptr; };
+
+member_knowledge knowledge_of(const told_network& net, view_marks marks = {},
+                              preshared_epochs epochs = {}) {
+  return member_knowledge{{net.pki.root.certificate,
+                           told_network::id_of(net.self),
+                           told_network::contents_of(net.self).key},
+                          std::move(marks),
+                          std::move(epochs)};
+}
+
+member_knowledge::news
+take(member_knowledge& knowledge, const std::vector<network_item>& items) {
+  return knowledge.take(items, nothing, now);
+}
+
+epoch_secret secret_of(std::uint64_t epoch) {
+  system_random random;
+  epoch_secret made{epoch, {}};
+  random.fill(made.secret.bytes());
+  return made;
+}
+
+} // namespace
+
+// -- knowledge ---------------------------------------------------------------
+
+TEST_CASE("what a directory tells in any order comes to the same peers") {
+  told_network net;
+  std::vector<network_item> items{net.issuer_item(), net.list_item(1),
+                                  told_network::certificate_item(net.self),
+                                  told_network::certificate_item(net.other),
+                                  told_network::record_item(net.other, 1,
+                                                            "192.0.2.1:51820")};
+  // One by one, in each rotation of the order and of its reverse.
+  for (std::size_t turn = 0; turn < 2 * items.size(); ++turn) {
+    auto knowledge = knowledge_of(net);
+    std::map<byte_vector, byte_vector> mirror;
+    for (const auto& each : items) {
+      mirror[each.key] = each.content;
+      knowledge.take(
+        {&each, 1},
+        [&](const byte_vector& key) -> const byte_vector* {
+          const auto found = mirror.find(key);
+          return found == mirror.end() ? nullptr : &found->second;
+        },
+        now);
+    }
+    const auto changes = knowledge.view().update(now);
+    REQUIRE(changes.size() == 1);
+    const auto& peer = std::get<peer_added>(changes.front()).peer;
+    CHECK(peer.name == "other");
+    CHECK(peer.endpoints.size() == 1);
+    CHECK(knowledge.refused_so_far().empty());
+    CHECK(knowledge.kept().size() == items.size());
+    std::rotate(items.begin(), items.begin() + 1, items.end());
+    if (turn == items.size())
+      std::reverse(items.begin(), items.end());
+  }
+}
+
+TEST_CASE("what is signed by others is counted, and changes nothing") {
+  told_network net;
+  told_network foreign;
+  auto knowledge = knowledge_of(net);
+  take(knowledge, {net.issuer_item(), net.list_item(1),
+                   told_network::certificate_item(net.self),
+                   told_network::certificate_item(net.other)});
+  knowledge.view().update(now);
+  // Another network's issuer, and what it signed.
+  CHECK_FALSE(take(knowledge, {foreign.issuer_item()}).peers);
+  CHECK_FALSE(
+    take(knowledge, {told_network::certificate_item(foreign.other)}).peers);
+  CHECK_FALSE(
+    take(knowledge, {{net.list_item(1).key, foreign.list_item(9).content}})
+      .lists);
+  // A record of one member under another's key, or signed by another one.
+  auto swapped = told_network::record_item(net.other, 1, "192.0.2.1:1");
+  swapped.key = item_key(item_kind::record, told_network::id_of(net.self));
+  CHECK_FALSE(take(knowledge, {swapped}).peers);
+  auto forged = net.other;
+  forged.seed = net.self.seed;
+  CHECK_FALSE(
+    take(knowledge, {told_network::record_item(forged, 1, "192.0.2.1:1")})
+      .peers);
+  CHECK_FALSE(take(knowledge, {{{std::byte{'r'}}, {std::byte{1}}}}).peers);
+  knowledge.count_waiting();
+  knowledge.count_waiting();
+  CHECK(knowledge.view().update(now).empty());
+  CHECK(knowledge.view().peers().size() == 1);
+  const auto refused = knowledge.refused_so_far();
+  CHECK(refused.count("bad_signature") == 1);
+  CHECK(refused.count("malformed") == 1);
+}
+
+TEST_CASE("a list that removed a member is not taken back by an older one") {
+  told_network net;
+  auto knowledge = knowledge_of(net);
+  take(knowledge, {net.issuer_item(), net.list_item(1),
+                   told_network::certificate_item(net.self),
+                   told_network::certificate_item(net.other)});
+  CHECK(knowledge.view().update(now).size() == 1);
+  CHECK(take(knowledge, {net.list_item(5, {told_network::id_of(net.other)})})
+          .lists);
+  const auto changes = knowledge.view().update(now);
+  REQUIRE(changes.size() == 1);
+  CHECK(std::holds_alternative<peer_removed>(changes.front()));
+  CHECK_FALSE(take(knowledge, {net.list_item(4)}).lists);
+  // Nor after a restart, whatever the directory is.
+  const auto marks = read_marks(
+    net.pki.network, encode_marks(net.pki.network, knowledge.view().kept()));
+  auto later = knowledge_of(net, *marks);
+  take(later, {net.issuer_item(), net.list_item(4),
+               told_network::certificate_item(net.self),
+               told_network::certificate_item(net.other)});
+  CHECK(later.view().update(now).empty());
+}
+
+TEST_CASE("epochs are opened one after the other, however they come") {
+  told_network net;
+  std::vector<epoch_secret> secrets;
+  for (const std::uint64_t epoch : {1U, 2U, 3U})
+    secrets.push_back(secret_of(epoch));
+  std::vector<network_item> sealed;
+  for (std::size_t i = 1; i < secrets.size(); ++i)
+    sealed.push_back(
+      {epoch_key(secrets[i].epoch),
+       seal_under(secrets[i - 1], secrets[i], net.pki.network, net.pki.random)
+         .box});
+  preshared_epochs first;
+  first.add(secrets[0], now);
+  auto knowledge = knowledge_of(net, {}, first);
+  CHECK_FALSE(take(knowledge, {sealed[1]}).epoch); // not yet
+  const auto mirror = [&](const byte_vector& key) -> const byte_vector* {
+    return key == sealed[1].key ? &sealed[1].content : nullptr;
+  };
+  CHECK(knowledge.take({sealed.data(), 1}, mirror, now).epoch);
+  CHECK(knowledge.epochs().newest() == 3);
+  CHECK_FALSE(take(knowledge, {sealed[0]}).epoch);
+  auto none = knowledge_of(net);
+  CHECK_FALSE(take(none, sealed).epoch);
+}
+
+// -- peers -------------------------------------------------------------------
+
+namespace {
+
+network_peer peer_at(const std::vector<std::string>& where) {
+  network_peer peer;
+  peer.name = "other";
+  peer.key.bytes.fill(std::byte{9});
+  peer.prefixes = {prefix("10.200.0.16/28")};
+  for (const auto& each : where)
+    peer.endpoints.push_back({at(each), endpoint_source::link});
+  return peer;
+}
+
+std::string endpoint_in(const member_peers::patches& made) {
+  REQUIRE(made.size() == 1);
+  const auto* where = made.front().find(&peer_config::endpoint);
+  return where != nullptr && *where ? to_string(**where) : "";
+}
+
+} // namespace
+
+TEST_CASE("a peer's endpoints on a link of one's own come first") {
+  const auto peer = peer_at({"192.0.2.1:1", "10.1.2.3:1", "192.0.2.1:1"});
+  CHECK(order_candidates(peer.endpoints, {})
+        == std::vector{at("192.0.2.1:1"), at("10.1.2.3:1")});
+  const std::vector links{prefix("10.1.2.9/24")};
+  CHECK(order_candidates(peer.endpoints, links)
+        == std::vector{at("10.1.2.3:1"), at("192.0.2.1:1")});
+}
+
+TEST_CASE("a peer that does not answer is tried at its endpoints in turn") {
+  member_peers peers({}, {});
+  const auto peer = peer_at({"192.0.2.1:1", "192.0.2.2:1"});
+  const std::vector<peer_change> added{peer_added{peer}};
+  const auto made = peers.follow(added, {});
+  CHECK(endpoint_in(made) == "192.0.2.1:1");
+  CHECK(made.front().verb == peer_verb::put);
+  CHECK(made.front().allowed_ips.size() == 1);
+  CHECK(peers.try_next().empty());
+  peers.fails(peer.key);
+  CHECK(peers.has_failing());
+  CHECK(endpoint_in(peers.try_next()) == "192.0.2.2:1");
+  CHECK(endpoint_in(peers.try_next()) == "192.0.2.1:1");
+  peers.is_up(peer.key);
+  CHECK_FALSE(peers.has_failing());
+  CHECK(peers.try_next().empty());
+}
+
+TEST_CASE("a session that works is left where it is") {
+  member_peers peers({}, {});
+  auto peer = peer_at({"192.0.2.1:1"});
+  peers.was_up_before(peer.key);
+  const std::vector<peer_change> added{peer_added{peer}};
+  CHECK(endpoint_in(peers.follow(added, {})).empty());
+  peer.endpoints = peer_at({"192.0.2.7:1"}).endpoints;
+  const std::vector<peer_change> changed{peer_changed{peer}};
+  CHECK(endpoint_in(peers.follow(changed, {})).empty());
+  // Once it is lost, the newest list is what counts.
+  peers.is_down(peer.key);
+  peer.endpoints = peer_at({"192.0.2.8:1"}).endpoints;
+  const std::vector<peer_change> moved{peer_changed{peer}};
+  CHECK(endpoint_in(peers.follow(moved, {})) == "192.0.2.8:1");
+}
+
+TEST_CASE("a peer gets the key of the epoch that its record names") {
+  network_id network;
+  public_key own;
+  own.bytes.fill(std::byte{1});
+  preshared_epochs epochs;
+  for (const std::uint64_t epoch : {1U, 2U})
+    epochs.add(secret_of(epoch), now);
+  member_peers peers(network, own);
+  auto peer = peer_at({});
+  const auto key_of = [&](std::uint64_t epoch) {
+    return *epochs.key_of(epoch, network, own, peer.key);
+  };
+  for (const auto& [named, first, other] :
+       {std::tuple{1, 1, 2}, std::tuple{2, 2, 1}, std::tuple{7, 2, 1}}) {
+    peer.epoch = static_cast<std::uint64_t>(named);
+    const std::vector<peer_change> added{peer_added{peer}};
+    const auto made = peers.follow(added, epochs);
+    REQUIRE(made.size() == 1);
+    CHECK(*made.front().find(&peer_config::preshared_key)
+          == key_of(static_cast<std::uint64_t>(first)));
+    CHECK(made.front().other_preshared_keys
+          == std::vector{key_of(static_cast<std::uint64_t>(other))});
+  }
+  CHECK(peers.rekey(epochs).size() == 1);
+}
+
+// -- the own record ----------------------------------------------------------
+
+TEST_CASE("a record has the endpoints that may be published, best first") {
+  network_config config;
+  config.endpoints = {at("198.51.100.1:51820")};
+  own_places places;
+  places.interface = "prod";
+  places.port = 51820;
+  places.seen = at("203.0.113.5:4000");
+  places.addresses = {{prefix("10.200.0.1/28"), "prod"},
+                      {prefix("10.200.3.1/24"), "eth1"}, // of the overlay
+                      {prefix("10.1.2.3/24"), "eth0"},
+                      {prefix("127.0.0.1/8"), "lo"}};
+  const std::vector overlay{prefix("10.200.0.0/16")};
+  const auto texts = [&] {
+    std::vector<std::string> all;
+    for (const auto& each : describe_self(config, places, overlay, 4).endpoints)
+      all.push_back(to_string(each.where));
+    return all;
+  };
+  CHECK(texts()
+        == std::vector<std::string>{"198.51.100.1:51820", "203.0.113.5:4000",
+                                    "10.1.2.3:51820"});
+  config.publish = {endpoint_source::link};
+  CHECK(texts() == std::vector<std::string>{"10.1.2.3:51820"});
+  places.port = 0;
+  CHECK(texts().empty());
+  for (int i = 1; i < 20; ++i)
+    places.addresses.push_back(
+      {prefix("10.1.3." + std::to_string(i) + "/24"), "eth2"});
+  places.port = 1;
+  CHECK(texts().size() == most_record_endpoints);
+}
+
+// -- files -------------------------------------------------------------------
+
+namespace {
+
+struct member_folder {
+  member_folder() {
+    std::string text = to_pem(std::vector{net.pki.root.certificate.der});
+    write_file(folder.path() + "/root.pem", text);
+    write_file(folder.path() + "/member.pem", to_pem(net.self.chain));
+    const auto key = must(to_pem(net.self.seed));
+    REQUIRE(replace_file(folder.path() + "/member.key", key.view(), 0600));
+    config.root = folder.path() + "/root.pem";
+    config.certificate = folder.path() + "/member.pem";
+    config.key = folder.path() + "/member.key";
+  }
+
+  told_network net;
+  temporary_folder folder;
+  network_config config;
+};
+
+} // namespace
+
+TEST_CASE("a member's files say who it is, or what is wrong with them") {
+  member_folder here;
+  const auto identity = load_identity(here.config);
+  REQUIRE(identity);
+  CHECK(identity->contents().name == "self");
+  here.config.name = "test";
+  CHECK_THAT(load_identity(here.config).error().message,
+             Contains("root.pem") && Contains("not of 'test'"));
+  here.config.name = "prod";
+  REQUIRE(load_identity(here.config));
+
+  write_file(here.config.certificate, to_pem(here.net.other.chain));
+  CHECK_THAT(load_identity(here.config).error().message,
+             Contains("member.pem") && Contains("key"));
+  const auto directory = here.net.pki.directory("alpha");
+  write_file(here.config.certificate, to_pem(directory.chain));
+  CHECK_THAT(load_identity(here.config).error().message,
+             Contains("member.pem") && Contains("directory"));
+  write_file(here.config.certificate, to_pem(network_pki{}.member("x").chain));
+  CHECK_FALSE(load_identity(here.config));
+  write_file(here.config.certificate, "nothing");
+  CHECK_THAT(load_identity(here.config).error().message,
+             Contains("member.pem"));
+  ::chmod(here.config.key.c_str(), 0644);
+  write_file(here.config.certificate, to_pem(here.net.self.chain));
+  CHECK_THAT(load_identity(here.config).error().message,
+             Contains("member.key"));
+}
+
+TEST_CASE("what a member keeps comes back, and spoilt files are told of") {
+  const temporary_folder outer;
+  const auto folder = outer.path() + "/network";
+  told_network net;
+  const auto item = net.issuer_item();
+  const network_item* items[] = {&item};
+  view_marks marks;
+  marks.lists["main"] = 7;
+  preshared_epochs epochs;
+  epochs.add(secret_of(2), now);
+  {
+    const auto files = must(member_files::open(folder));
+    const auto empty = must(files->read(net.pki.network));
+    CHECK(empty.items.empty());
+    CHECK(empty.notes.empty());
+    REQUIRE(files->write_marks(net.pki.network, marks));
+    REQUIRE(files->write_items(encode_items(net.pki.network, items)));
+    REQUIRE(files->write_secrets(epochs));
+  }
+  for (const auto* name : {"/marks", "/items", "/secrets"}) {
+    struct stat info {};
+    REQUIRE(::stat((folder + name).c_str(), &info) == 0);
+    CHECK((info.st_mode & 0777) == 0600);
+  }
+  const auto read = [&](const network_id& network) {
+    return must(member_files::open(folder))->read(network);
+  };
+  auto kept = must(read(net.pki.network));
+  CHECK(kept.notes.empty());
+  CHECK(kept.marks.lists == marks.lists);
+  CHECK(kept.items == std::vector{item});
+  CHECK(kept.epochs.newest() == 2);
+  CHECK_THAT(read(network_id{}).error().message,
+             Contains(folder) && Contains("another network"));
+
+  REQUIRE(keep_joining_secret(folder, secret_of(3), now));
+  CHECK(must(read(net.pki.network)).epochs.to_try()
+        == std::vector<std::uint64_t>{3, 2});
+
+  write_file(folder + "/secrets", "spoilt");
+  write_file(folder + "/marks", "spoilt");
+  kept = must(read(net.pki.network));
+  CHECK(kept.notes.size() == 2);
+  CHECK(kept.items.size() == 1); // they have the numbers of lists
+  write_file(folder + "/items", "spoilt");
+  CHECK_THAT(read(net.pki.network).error().message,
+             Contains("Remove " + folder + "/marks"));
+}
