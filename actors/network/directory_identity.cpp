@@ -98,6 +98,7 @@ load_directory_identity(const directory_options& options) {
   result.issuer = std::move(chain->back());
   result.tls.chain = {result.own.der, result.issuer.der};
   result.tls.seed = std::move(*key);
+  result.tls.root = result.root.der;
   if (auto fine = check(result, options); !fine)
     return tl::unexpected(std::move(fine.error()));
   return result;

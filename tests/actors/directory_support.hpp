@@ -1,0 +1,132 @@
+// A directory with real sockets, a store in a file and an issuer, and what
+// talks to it.
+#pragma once
+
+#include "actors/network/start_directory.hpp"
+#include "platform/files.hpp"
+#include "platform/network_tls.hpp"
+#include "protocol/network/join_answer.hpp"
+#include "protocol/network/renewal.hpp"
+#include "tests/actors/issuer_in_test.hpp"
+#include "tests/actors/support.hpp"
+#include "tests/platform/support.hpp"
+
+#include <memory>
+#include <string>
+
+namespace weft::test {
+
+/// The host's, but for the date: certificates of network_pki hold by it.
+class pki_clock final : public loop_clock {
+public:
+  time_point now() const override {
+    return boot_now();
+  }
+  wall_time wall() const override {
+    return wall_time{network_pki::now.time_since_epoch()}
+           + (boot_now() - began_);
+  }
+  void wake_at(poller& events, std::optional<time_point> when) override {
+    events.set_deadline(when);
+  }
+
+private:
+  time_point began_ = boot_now();
+};
+
+/// A frame of members_message or another one, with its length.
+byte_vector framed(const_byte_span body);
+
+/// Who connects to a directory: blocks, and gives up after a long time.
+class directory_client {
+public:
+  /// Nothing is said yet.
+  directory_client(const network_tls& tls, const endpoint& to);
+
+  /// Whether it came about; failure() says why not.
+  bool shake_hands();
+  void send(const byte_vector& frame);
+  void send(const member_message& message) {
+    send(encode_frame(message));
+  }
+  /// A frame without its length; nothing: the directory has ended it.
+  std::optional<byte_vector> next();
+  std::optional<directory_message> next_message();
+  /// The next message of this kind; others are passed over.
+  template <class Message>
+  Message next_of() {
+    for (;;) {
+      auto message = next_message();
+      if (!message)
+        FAIL("the connection has ended: " + stream_.failure());
+      if (auto* wanted = std::get_if<Message>(&*message))
+        return std::move(*wanted);
+    }
+  }
+  /// Whether the directory ends it, whatever it says before.
+  bool is_ended();
+  network_stream& stream() {
+    return stream_;
+  }
+
+private:
+  bool await(tls_status what);
+  network_stream stream_;
+  frame_reader reader_{most_directory_frame_bytes};
+};
+
+/// A node of the network, made by joining.
+struct joined_member {
+  join_keys keys;
+  join_answer answer;
+  network_identity identity; ///< if it was let in
+  member_contents contents;
+};
+
+class directory_home {
+public:
+  explicit directory_home(directory_limits limits = {});
+  ~directory_home();
+
+  void start();
+  void stop();
+  std::size_t starts() const {
+    return starts_;
+  }
+
+  steering_answer ask(const steering_question& question) {
+    return home.ask<steering_answer>(directory, question);
+  }
+  directory_state state() {
+    return std::get<directory_state>(ask(ask_directory_state{}));
+  }
+  endpoint where();
+  network_time now() const;
+
+  /// Joins with a token under a name of its own.
+  joined_member
+  join(const signing_seed& token, const std::optional<std::string>& name);
+  joined_member
+  join(const join_keys& keys, const std::optional<std::string>& name);
+  join_keys draw_keys(const signing_seed& token);
+  /// Connects as a member, without a word.
+  directory_client connect(const joined_member& who);
+  /// And has been welcomed.
+  directory_client connect_and_greet(const joined_member& who);
+  /// A context for members who believe this network's directories.
+  static network_tls
+  tls_of(const network_identity& self, const network_pki& pki);
+
+  world home;
+  temporary_folder folder;
+  network_pki pki;
+  std::shared_ptr<pki_clock> clock = std::make_shared<pki_clock>();
+  issuer_in_test issuer;
+  directory_options options;
+  directory_actor directory;
+
+private:
+  std::size_t starts_ = 0;
+};
+
+} // namespace weft::test
