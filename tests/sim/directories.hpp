@@ -70,6 +70,14 @@ public:
   directory* directory_at(std::size_t which) {
     return directories_.at(which).core.get();
   }
+  /// How many items the issuer has given out.
+  std::size_t issued() const {
+    return log_.size();
+  }
+  /// As if its journal had been set back.
+  void forget_issued(std::size_t all_but) {
+    log_.resize(all_but);
+  }
   bool recovering() const;
   void recover();
   std::size_t peers_of(std::size_t member) const;
