@@ -138,9 +138,10 @@ void directory::take_item(const byte_vector& key,
       return;
     items_.erase(key);
   }
-  to_push_.insert(key);
-  if (!push_at_)
-    push_at_ = at.now + push_interval;
+  if (!links_.empty()) {
+    to_push_.insert(key);
+    push_at_ = push_at_.value_or(at.now + push_interval);
+  }
   if (checker_.follow(key))
     end_removed();
 }
@@ -225,7 +226,8 @@ void directory::issuer_there(bool there, const instant& at) {
 }
 
 void directory::ask_issuer(const instant& at) {
-  if (!issuer_there_ || issuer_asked_ || bring_through_ || !store_.loaded()
+  // From where the store is: not before all of that has been told.
+  if (!issuer_there_ || issuer_asked_ || bring_through_ || !store_.can_change()
       || settings_.issuer.empty() || at.now < ask_at_)
     return;
   issuer_asked_ = true;
