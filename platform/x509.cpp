@@ -200,13 +200,14 @@ certificate make_unsigned(const certificate_fields& fields) {
   auto* const to = made.get();
   // The serial number is only read; but OpenSSL wants no constant.
   auto* const serial = const_cast<ASN1_INTEGER*>(fields.serial);
-  const bool filled = X509_set_version(to, X509_VERSION_3) == 1
-                      && X509_set_serialNumber(to, serial) == 1
-                      && X509_set_issuer_name(to, fields.issuer) == 1
-                      && X509_set1_notBefore(to, from.get()) == 1
-                      && X509_set1_notAfter(to, until.get()) == 1
-                      && X509_set_subject_name(to, fields.subject) == 1
-                      && X509_set_pubkey(to, fields.key) == 1;
+  const bool filled
+    = X509_set_version(to, X509_VERSION_3) == 1
+      && X509_set_serialNumber(to, serial) == 1
+      && X509_set_issuer_name(to, fields.issuer) == 1
+      && X509_set1_notBefore(to, from.get()) == 1
+      && X509_set1_notAfter(to, until.get()) == 1
+      && X509_set_subject_name(to, fields.subject) == 1
+      && (fields.key == nullptr || X509_set_pubkey(to, fields.key) == 1);
   return filled ? std::move(made) : nullptr;
 }
 
@@ -325,12 +326,6 @@ byte_vector to_der(const X509* from) {
 key signing_key(const signing_seed& seed) {
   return key{EVP_PKEY_new_raw_private_key(
     EVP_PKEY_ED25519, nullptr, sodium::raw(seed.data()), signing_seed::size)};
-}
-
-key public_key_of(const verifying_key& from) {
-  return key{EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr,
-                                         sodium::raw(from.bytes.data()),
-                                         from.bytes.size())};
 }
 
 } // namespace weft::x509

@@ -73,7 +73,7 @@ struct certificate_fields {
   const X509_NAME* subject;
   std::chrono::sys_seconds from;
   std::chrono::sys_seconds until;
-  EVP_PKEY* key; ///< the subject's
+  EVP_PKEY* key; ///< the subject's; null: it is put in later
 };
 /// Version 3, without extensions and signature.  Null: there is no memory.
 certificate make_unsigned(const certificate_fields& fields);
@@ -95,9 +95,8 @@ certificate parse_der(const_byte_span der);
 /// Empty: there is no memory.
 byte_vector to_der(const X509* from);
 
-/// Both halves, and the public half.
+/// Both halves of the key pair.
 key signing_key(const signing_seed& seed);
-key public_key_of(const verifying_key& from);
 
 /// The number of a list of revocations, in lower-case hexadecimal digits
 /// without leading zeros; empty if it has none, or one below 1.
