@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <exception>
+#include <span>
 #include <stdexcept>
 #include <utility>
 
@@ -21,7 +22,8 @@ struct context {
   tls::side role = tls::side::client;
   network_purpose purpose = network_purpose::members; ///< a client's
   chain_judge judge;
-  x509::certificate root; ///< a directory's
+  /// What a directory shows behind its own: its issuer's, and the root.
+  std::vector<x509::certificate> behind;
   tls::context_handle ssl;
 };
 
@@ -88,13 +90,20 @@ int check_hello(SSL* ssl, int* alert, void* /*unused*/) {
   return SSL_CLIENT_HELLO_ERROR;
 }
 
-/// What a purpose asks of who connects, and shows to it.
-bool prepare(SSL* ssl, network_purpose purpose, X509* root) {
-  if (purpose == network_purpose::joining)
-    return SSL_add1_chain_cert(ssl, root) == 1;
-  SSL_set_verify(ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
+/// What a purpose asks of who connects, and shows to it.  It may come twice: a
+/// client that guesses a group (RFC 8446, section 4.1.4) begins again.
+bool prepare(SSL* ssl, network_purpose purpose, const context& of) {
+  const bool joins = purpose == network_purpose::joining;
+  SSL_set_verify(ssl,
+                 joins ? SSL_VERIFY_NONE
+                       : SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
                  nullptr);
-  return true;
+  const auto shown
+    = std::span(of.behind).first(of.behind.size() - (joins ? 0 : 1));
+  return SSL_clear_chain_certs(ssl) == 1
+         && std::all_of(shown.begin(), shown.end(), [&](const auto& each) {
+              return SSL_add1_chain_cert(ssl, each.get()) == 1;
+            });
 }
 
 /// A directory's choice among what who connects offers (RFC 7301).
@@ -109,7 +118,7 @@ int choose_protocol(SSL* ssl, const unsigned char** chosen, unsigned char* size,
                               offered_size)
         != OPENSSL_NPN_NEGOTIATED)
       continue;
-    if (!prepare(ssl, purpose, on.of->root.get()))
+    if (!prepare(ssl, purpose, *on.of))
       return SSL_TLSEXT_ERR_ALERT_FATAL;
     on.purpose = purpose;
     *chosen = found;
@@ -350,8 +359,10 @@ network_tls::directory(const network_identity& self, chain_judge judge) {
   if (!made)
     return tl::unexpected(made.error());
   auto& server = **made;
-  server.root = x509::parse_der(self.root);
-  if (!server.root)
+  for (std::size_t i = 1; i < self.chain.size(); ++i)
+    server.behind.push_back(x509::parse_der(self.chain[i]));
+  server.behind.push_back(x509::parse_der(self.root));
+  if (!server.behind.back())
     return tl::unexpected(make_system_error(
       0, "The root's certificate, which is shown to those who join, is damaged "
          "or missing"));

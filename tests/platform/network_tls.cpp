@@ -244,6 +244,15 @@ TEST_CASE("the purpose is taken from what is offered, not the certificate") {
   CHECK(came.stream.peer_chain().empty());
 }
 
+TEST_CASE("who guesses the wrong group first is shown one root") {
+  network net;
+  raw_client came(net.listener);
+  use(came.client, net.pki.member("alpha"), joining_alpn);
+  SSL_CTX_set1_groups_list(came.client.context(), "P-256:X25519");
+  REQUIRE(came.verdict() == "accepted");
+  CHECK(sk_X509_num(SSL_get_peer_cert_chain(came.client.ssl())) == 3);
+}
+
 TEST_CASE("a server without our protocol is refused before it is judged") {
   network net;
   socket_pair sockets;
