@@ -275,14 +275,15 @@ std::vector<std::string> uris_of(const X509* of) {
   std::vector<std::string> uris;
   for (int i = 0; all && i < sk_GENERAL_NAME_num(all.get()); ++i) {
     int kind = 0;
-    const auto* value = static_cast<const ASN1_STRING*>(
-      GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(all.get(), i), &kind));
-    const std::span bytes{ASN1_STRING_get0_data(value),
-                          static_cast<std::size_t>(ASN1_STRING_length(value))};
-    if (kind == GEN_URI)
-      uris.emplace_back(bytes.begin(), bytes.end());
-    else
-      uris.emplace_back();
+    const auto* value
+      = GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(all.get(), i), &kind);
+    auto& text = uris.emplace_back();
+    if (kind != GEN_URI)
+      continue;
+    const auto* found = static_cast<const ASN1_STRING*>(value);
+    const std::span bytes{ASN1_STRING_get0_data(found),
+                          static_cast<std::size_t>(ASN1_STRING_length(found))};
+    text.assign(bytes.begin(), bytes.end());
   }
   return uris;
 }

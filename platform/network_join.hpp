@@ -21,9 +21,10 @@ namespace weft {
 
 /// How long a connection to one address may take.
 inline constexpr std::chrono::seconds join_connect_patience{5};
-/// How long TLS, request and answer may take with one directory, which gives
-/// its part 5 s and the issuer time to answer.
-inline constexpr std::chrono::seconds join_exchange_patience{15};
+/// How long TLS, request and answer may take with one directory: more than it
+/// gives the node (5 s) and the issuer (10 s), so that it can say what
+/// happened.
+inline constexpr std::chrono::seconds join_exchange_patience{20};
 
 struct joining {
   const join_token& token;

@@ -260,6 +260,22 @@ TEST_CASE("whatever is not in the one form that a certificate has is refused") {
         == refusal::malformed); // GeneralizedTime before 2050
 }
 
+TEST_CASE("names of any other kind in the place of URIs are refused") {
+  network_pki pki;
+  const auto alpha = pki.member("alpha");
+  for (const auto* name :
+       {"DNS:alpha", "email:a@example.net", "IP:10.0.0.1", "RID:1.2.3.4",
+        "otherName:1.2.3.4;UTF8:x", "URI:weft:1:member,URI:weft:1:member"}) {
+    INFO(name);
+    const auto changed
+      = with_change(alpha.certificate, pki.issuer.seed, [&](X509* it) {
+          remove_extension(it, NID_subject_alt_name);
+          add_text_extension(it, NID_subject_alt_name, name);
+        });
+    CHECK_FALSE(read_network_certificate(changed));
+  }
+}
+
 TEST_CASE(
   "bytes that are no certificate, cut ones and longer ones are refused") {
   network_pki pki;
