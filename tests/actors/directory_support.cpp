@@ -117,8 +117,8 @@ directory_home::directory_home(directory_limits limits)
     return path;
   };
   const auto self = pki.directory("alpha");
-  options.root
-    = write("root.pem", to_pem(std::vector<byte_vector>{pki.root.certificate.der}));
+  options.root = write(
+    "root.pem", to_pem(std::vector<byte_vector>{pki.root.certificate.der}));
   options.config.certificate = write("directory.pem", to_pem(self.chain));
   options.config.key = write("directory.key", must(to_pem(self.seed)).view());
   options.config.store.file = folder.path() + "/store/store.db";

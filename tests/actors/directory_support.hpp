@@ -11,27 +11,35 @@
 #include "tests/actors/support.hpp"
 #include "tests/platform/support.hpp"
 
+#include <atomic>
 #include <memory>
 #include <string>
 
 namespace weft::test {
 
-/// The host's, but for the date: certificates of network_pki hold by it.
+/// The host's, but for the date, by which certificates of network_pki hold,
+/// and for what the test lets pass.
 class pki_clock final : public loop_clock {
 public:
   time_point now() const override {
-    return boot_now();
+    return boot_now() + skipped_.load();
   }
   wall_time wall() const override {
-    return wall_time{network_pki::now.time_since_epoch()}
-           + (boot_now() - began_);
+    return wall_time{network_pki::now.time_since_epoch()} + (now() - began_);
   }
   void wake_at(poller& events, std::optional<time_point> when) override {
+    if (when)
+      *when -= skipped_.load();
     events.set_deadline(when);
+  }
+  /// Loops see it once they do something.
+  void skip(duration time) {
+    skipped_ = skipped_.load() + time;
   }
 
 private:
   time_point began_ = boot_now();
+  std::atomic<duration> skipped_{duration{0}};
 };
 
 /// A frame of members_message or another one, with its length.
@@ -113,6 +121,11 @@ public:
   directory_client connect(const joined_member& who);
   /// And has been welcomed.
   directory_client connect_and_greet(const joined_member& who);
+  /// Waits for something that the directory's state shows.
+  template <class Condition>
+  bool becomes(Condition condition) {
+    return eventually([&] { return condition(state()); });
+  }
   /// A context for members who believe this network's directories.
   static network_tls
   tls_of(const network_identity& self, const network_pki& pki);

@@ -55,6 +55,23 @@ void issuer_in_test::sign_list() {
            write_list_item(sign_bytes(pki_.issuer.seed, encode(made.answer)))});
 }
 
+byte_vector issuer_in_test::sign_lost_list() {
+  const std::lock_guard guard(mutex_);
+  revocation_list list;
+  list.network = pki_.network;
+  list.issuer = core_->self().name;
+  list.number = core_->list_number() + 1;
+  list.issued = now_();
+  return write_list_item(sign_bytes(pki_.issuer.seed, encode(list)));
+}
+
+void issuer_in_test::publish_ballast(std::size_t count) {
+  const std::lock_guard guard(mutex_);
+  for (std::size_t i = 0; i < count; ++i)
+    publish({item_key(item_kind::certificate, member_id::draw(pki_.random)),
+             byte_vector(most_certificate_bytes, std::byte{7})});
+}
+
 std::vector<byte_vector>
 issuer_in_test::certify(const certificate_terms& terms) {
   auto made = make_network_certificate(terms.contents, terms.key,

@@ -30,6 +30,10 @@ public:
   /// A token that lets in so many.
   signing_seed invite(std::uint64_t uses = 1);
   void remove(const std::string& name);
+  /// Items with nothing right in them, which take room.
+  void publish_ballast(std::size_t count);
+  /// A list that it has signed and gives to nobody.
+  byte_vector sign_lost_list();
   /// Questions for admission that came.
   std::size_t asked() const {
     return asked_;

@@ -1,0 +1,74 @@
+#include "actors/network/connection_bounds.hpp"
+
+#include "tests/catch.hpp"
+
+using namespace weft;
+using namespace std::chrono_literals;
+
+namespace {
+
+ip_address address(const std::string& text) {
+  return connection_bounds::source_of(parse_ip_address(text).value());
+}
+
+constexpr time_point some_time{1000s};
+
+} // namespace
+
+TEST_CASE("Connections are counted by IPv4 address and by IPv6 network") {
+  CHECK(address("192.0.2.1") != address("192.0.2.2"));
+  CHECK(address("::ffff:192.0.2.1") == address("192.0.2.1"));
+  CHECK(address("2001:db8::1") == address("2001:db8::ffff"));
+  CHECK(address("2001:db8::1") != address("2001:db8:0:1::1"));
+}
+
+TEST_CASE("A source has its own bounds, and all together have theirs") {
+  directory_limits limits;
+  limits.unknown = 3;
+  limits.unknown_of_source = 2;
+  connection_bounds bounds(limits);
+  const auto one = address("192.0.2.1");
+  const auto other = address("192.0.2.2");
+  CHECK(bounds.admit(one, some_time));
+  CHECK(bounds.admit(one, some_time));
+  CHECK_FALSE(bounds.admit(one, some_time));
+  CHECK(bounds.admit(other, some_time));
+  CHECK_FALSE(bounds.admit(other, some_time)); // in all
+  bounds.remove(one, connection_kind::unknown);
+  CHECK(bounds.admit(other, some_time));
+  CHECK(bounds.count(connection_kind::unknown) == 3);
+  CHECK(bounds.count(connection_kind::unknown, other) == 2);
+}
+
+TEST_CASE("Who has proven itself makes room for others who have not") {
+  directory_limits limits;
+  limits.unknown = 1;
+  limits.members = 1;
+  connection_bounds bounds(limits);
+  const auto one = address("192.0.2.1");
+  const auto other = address("192.0.2.2");
+  CHECK(bounds.admit(one, some_time));
+  CHECK(bounds.promote(one, connection_kind::member));
+  CHECK(bounds.admit(other, some_time));
+  CHECK_FALSE(bounds.promote(other, connection_kind::member));
+  CHECK(bounds.promote(other, connection_kind::joining));
+  CHECK(bounds.count(connection_kind::unknown) == 0);
+  bounds.remove(one, connection_kind::member);
+  bounds.remove(one, connection_kind::member); // nothing is left to remove
+  CHECK(bounds.count(connection_kind::member) == 0);
+}
+
+TEST_CASE("New connections come at the rate that each source has") {
+  directory_limits limits;
+  limits.new_in_second = 6;
+  limits.new_of_source_in_second = 4;
+  connection_bounds bounds(limits);
+  const auto one = address("192.0.2.1");
+  for (int i = 0; i < 4; ++i)
+    CHECK(bounds.admit(one, some_time));
+  CHECK_FALSE(bounds.admit(one, some_time));
+  CHECK(bounds.admit(address("192.0.2.2"), some_time));
+  CHECK_FALSE(bounds.may_accept(some_time)); // of anybody
+  CHECK(bounds.may_accept(some_time + 1s));
+  CHECK(bounds.admit(one, some_time + 1s));
+}
