@@ -7,7 +7,6 @@
 #include "platform/accounts.hpp"
 #include "platform/clock.hpp"
 #include "platform/files.hpp"
-#include "platform/privileges.hpp"
 #include "platform/random.hpp"
 #include "platform/resolve.hpp"
 #include "platform/saved_file.hpp"
@@ -234,18 +233,6 @@ directory_config directory_section_of(const init_plan& plan, bool has_units) {
   return directory;
 }
 
-/// The unit's user, which gets all but the root's key.
-constexpr auto issuer_user = "weft-issuer";
-
-result<void> give_to_issuer(const std::string& folder) {
-  const auto user = find_user(issuer_user);
-  if (!user)
-    return tl::unexpected(user.error());
-  if (auto given = give_to(folder, *user); !given)
-    return given;
-  return give_to(root_key_file(folder), own_user());
-}
-
 outcome<joined_node> make_all(const init_plan& plan, bool has_units) {
   undo_list made;
   system_random random;
@@ -275,9 +262,6 @@ outcome<joined_node> make_all(const init_plan& plan, bool has_units) {
   made.add(plan.place.config);
   if (auto done = write_node_yaml(plan.place, node); !done)
     return tl::unexpected(std::move(done.error()));
-  if (has_units)
-    if (auto done = give_to_issuer(plan.place.issuer); !done)
-      return tl::unexpected(to_failure(done.error()));
   made.keep_all();
   return joined;
 }

@@ -108,18 +108,24 @@ bool joined_by(const std::string& folder, const std::string& token) {
 }
 
 /// The folder of who has asked with this token before, so that the same keys
-/// are shown again; else a new one.
+/// are shown again; else a new one.  Of several nodes of this host each has a
+/// name of its own (--interface).
 result<std::string>
-folder_for(const std::string& state, const verifying_key& token) {
+folder_for(const place_options& options, const verifying_key& token) {
+  const auto state = state_folder_of(options);
   const auto text = to_hex_text(token.bytes) + '\n';
   std::error_code failed;
   for (fs::directory_iterator at{state, failed}, end; !failed && at != end;
        at.increment(failed)) {
     auto folder = at->path().string() + "/network";
-    if (joined_by(folder, text))
+    const auto node = at->path().filename().string();
+    if ((options.interface.empty() || options.interface == node)
+        && joined_by(folder, text))
       return folder;
   }
   auto folder = state + '/' + folder_name_of(token);
+  if (!options.interface.empty())
+    folder += '-' + options.interface;
   if (auto made = make_private_folder(folder); !made)
     return tl::unexpected(std::move(made.error()));
   if (auto done = replace_file(mark_of(folder), text, 0600); !done)
@@ -178,11 +184,14 @@ int join_by(const network_options& options, const join_token& token,
             const streams& io) {
   const auto fail
     = [&](const failure& what) { return report(what, options.json, io); };
+  if (const auto reason = check_interface_name(options.place.interface);
+      reason && !options.place.interface.empty())
+    return fail(mistake(*reason));
   const auto endpoints = own_endpoints(options.endpoints);
   if (!endpoints)
     return fail(endpoints.error());
-  const auto folder = folder_for(state_folder_of(options.place),
-                                 derive_verifying_key(token.seed));
+  const auto folder
+    = folder_for(options.place, derive_verifying_key(token.seed));
   if (!folder)
     return fail(to_failure(folder.error()));
   const auto keys = keep_keys({*folder}, token.seed);

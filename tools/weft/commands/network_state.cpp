@@ -113,6 +113,7 @@ std::optional<network_status>
 ask_running(const member_node& node, std::string& note) {
   connection_options options;
   options.interface = node.config.interface.name;
+  options.socket_folder = node.config.control.socket_folder;
   const auto place = find_node(options);
   if (place) {
     connections all;
@@ -414,8 +415,8 @@ int renew_membership(const network_options& options, const streams& io) {
     directory_patience);
   if (!certificates)
     return fail(to_failure(certificates.error()));
-  const auto renewed = make_identity(identity->root, *certificates,
-                                     identity->seed);
+  const auto renewed
+    = make_identity(identity->root, *certificates, identity->seed);
   if (!renewed)
     return fail(to_failure(renewed.error()));
   const bool is_new = renewed->contents().generation != self.generation;
