@@ -432,8 +432,8 @@ TEST_CASE("an issuer that was restored gives nothing out before it was shown "
   CHECK(here.get<state_answer>(ask_state{}).recovering);
   const joiner delta("delta");
   CHECK(here.refusal_of(ask_invitation{delta.token(here.time() + 1h)})
-        == "not_allowed");
-  CHECK(here.refusal_of(alpha.admission(), role::directory) == "not_allowed");
+        == "unavailable");
+  CHECK(here.refusal_of(alpha.admission(), role::directory) == "unavailable");
   here.pass(2h);
   here.service->settle(here.now); // no list without the removed ones
 

@@ -61,8 +61,7 @@ public:
 
   /// The next whole question, if it is to be taken now.
   std::optional<issuing_question> next() {
-    if (ended_ || unanswered_ >= most_questions_at_once || waits_for_items_
-        || !unsent_.empty())
+    if (ended_ || is_busy() || !unsent_.empty())
       return std::nullopt;
     auto frame = reader_.next();
     if (!frame) {
@@ -106,8 +105,9 @@ public:
   interest wanted() const {
     if (!unsent_.empty())
       return interest::write;
-    // Who hangs up while its question waits is to be seen as well.
-    return interest::read;
+    // Nothing is taken in that cannot be answered yet, but who hangs up
+    // meanwhile is seen.
+    return is_busy() ? interest::errors : interest::read;
   }
   /// What the other end may not let last for ever; nothing: it owes nothing.
   std::optional<time_point> deadline(time_point now) {
@@ -121,6 +121,9 @@ public:
   }
 
 private:
+  bool is_busy() const {
+    return waits_for_items_ || unanswered_ >= most_questions_at_once;
+  }
   void answer(const issuing_answer& what) {
     const auto frame = encode_frame(what);
     unsent_.insert(unsent_.end(), frame.begin(), frame.end());

@@ -28,8 +28,12 @@ system_error to_system_error(const store_error& error) {
   return make_system_error(0, error.message);
 }
 
-refused cannot(const std::string& what) {
+refused not_allowed(const std::string& what) {
   return {refusal::not_allowed, what};
+}
+
+refused not_now(const std::string& what) {
+  return {refusal::unavailable, what};
 }
 
 std::string joined_text(const std::vector<ip_prefix>& prefixes) {
@@ -268,8 +272,8 @@ void issuer_service::working::write(std::vector<answered>& answers) {
   warn(written.error().message);
   for (auto& each : answers)
     each.answer = issuing_refused{
-      cannot("the issuer's journal cannot be written; ask again. "
-             + written.error().message)};
+      not_now("the issuer's journal cannot be written; ask again. "
+              + written.error().message)};
   if (auto done = read(); !done)
     failure_ = std::move(done.error());
 }
@@ -286,8 +290,8 @@ issuer_service::working::answer(const Question& question, network_time now) {
   if constexpr (!may_be_asked_while_recovering) {
     if (journal_->is_recovering())
       return issuing_refused{
-        cannot("the issuer's journal was restored from a backup; it gives "
-               "nothing out before 'weft network recover' is finished")};
+        not_now("the issuer's journal was restored from a backup; it gives "
+                "nothing out before 'weft network recover' is finished")};
   }
   return make_answer(question, now);
 }
@@ -300,7 +304,7 @@ void issuer_service::working::ask(asker from, role as,
                              || std::holds_alternative<ask_items>(question);
   if (as == role::directory && !is_directorys) {
     decided_.push_back(
-      {from, issuing_refused{cannot("a directory may not ask for this")}});
+      {from, issuing_refused{not_allowed("a directory may not ask for this")}});
     return;
   }
   if (const auto* items = std::get_if<ask_items>(&question)) {
@@ -367,7 +371,7 @@ issuer_service::working::answer_waiters(instant now) {
                                  page->through, page->more}});
     else
       answers.push_back(
-        {each.from, issuing_refused{cannot(page.error().message)}});
+        {each.from, issuing_refused{not_now(page.error().message)}});
     return true;
   });
   return answers;
@@ -395,14 +399,14 @@ issuer_service::working::certify(decision<certificate_terms> made) {
   if (!made.entry) {
     if (auto known = find_item(key))
       return std::move(*known);
-    return tl::unexpected(
-      cannot("the certificate was lost; ask for another one by a renewal"));
+    return tl::unexpected(not_allowed(
+      "the certificate was lost; ask for another one by a renewal"));
   }
   auto certificate = make_network_certificate(terms.contents, terms.key,
                                               {terms.from, terms.until},
                                               keys_.issuer, random_);
   if (!certificate)
-    return tl::unexpected(cannot(certificate.error().message));
+    return tl::unexpected(not_now(certificate.error().message));
   keep(std::move(made));
   put(std::move(key), certificate->der);
   const auto& contents = terms.contents;
@@ -524,7 +528,7 @@ issuer_service::working::make_answer(const ask_rekeying&, network_time now) {
 
 issuing_answer
 issuer_service::working::make_answer(const ask_items&, network_time) {
-  return issuing_refused{cannot("items are waited for")}; // ask() has them
+  return issuing_refused{not_allowed("items are waited for")}; // ask() has them
 }
 
 issuing_answer issuer_service::working::make_answer(const ask_invitation& what,
@@ -562,7 +566,7 @@ issuer_service::working::make_answer(const ask_directory_certificate& what,
                                         now + directory_lifetime},
                                        keys_.issuer, random_);
   if (!made)
-    return issuing_refused{cannot(made.error().message)};
+    return issuing_refused{not_now(made.error().message)};
   decided_news_.push_back(
     {false, "the directory '" + what.name + "' has a certificate"});
   return certified_answer{{std::move(made->der), certificate().der}, {}};
@@ -612,10 +616,11 @@ issuer_service::working::make_answer(const ask_state&, network_time) {
 issuing_answer
 issuer_service::working::make_answer(const ask_backup& what, network_time) {
   if (what.path.empty() || what.path.front() != '/')
-    return issuing_refused{cannot("a backup needs a whole path, from / on")};
+    return issuing_refused{
+      not_allowed("a backup needs a whole path, from / on")};
   // What was decided just now is in the next one.
   if (auto done = journal_->back_up(what.path); !done)
-    return issuing_refused{cannot(done.error().message)};
+    return issuing_refused{not_now(done.error().message)};
   return issuing_done{};
 }
 
@@ -624,8 +629,8 @@ issuer_service::working::make_answer(const ask_backup& what, network_time) {
 issuing_answer issuer_service::working::make_answer(const ask_adoption& what,
                                                     network_time now) {
   if (!journal_->is_recovering() || batch_.ends_recovery)
-    return issuing_refused{
-      cannot("the issuer's journal was not restored, so it lacks nothing")};
+    return issuing_refused{not_allowed(
+      "the issuer's journal was not restored, so it lacks nothing")};
   if (shown_.size() + what.items.size() > most_adopted_items)
     return issuing_refused{
       {refusal::exhausted, "more was shown than an issuer signs"}};
