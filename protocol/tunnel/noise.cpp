@@ -142,6 +142,20 @@ transcript begin(const noise_hash& responder_hash) {
   return {noise_chaining_key(initial_chaining_key()), responder_hash};
 }
 
+/// The end of a response: psk, {}.  Nothing: it was made with another key.
+std::optional<session_keys>
+finish_with(transcript progress, const preshared_key& psk,
+            std::span<const std::byte, wire::response_size> response) {
+  secret<key_size> key;
+  progress.mix_psk(psk, key);
+  if (!open(key, response.subspan<wire::response_empty, aead_tag_size>(),
+            progress.hash, nullptr))
+    return std::nullopt;
+  session_keys keys;
+  progress.split(keys.send, keys.receive);
+  return keys;
+}
+
 public_key read_public_key(const_byte_span message, std::size_t offset) {
   public_key key;
   std::memcpy(key.bytes.data(), message.data() + offset, key_size);
@@ -228,9 +242,9 @@ noise_initiator::start(const identity& self, const static_pair& peer,
 
 std::optional<session_keys> noise_initiator::finish(
   const identity& self, const preshared_key& psk,
-  std::span<const std::byte, wire::response_size> response) const {
+  std::span<const std::byte, wire::response_size> response,
+  std::span<const preshared_key> others) const {
   transcript progress{state_.chaining_key, state_.hash};
-  secret<key_size> key;
   // e
   const auto ephemeral = read_public_key(response, wire::response_ephemeral);
   progress.mix_ephemeral(ephemeral);
@@ -238,14 +252,9 @@ std::optional<session_keys> noise_initiator::finish(
   if (!progress.mix_dh(state_.ephemeral, ephemeral)
       || !progress.mix_dh(self.private_static(), ephemeral))
     return std::nullopt;
-  // psk
-  progress.mix_psk(psk, key);
-  // {}
-  if (!open(key, response.subspan<wire::response_empty, aead_tag_size>(),
-            progress.hash, nullptr))
-    return std::nullopt;
-  session_keys keys;
-  progress.split(keys.send, keys.receive);
+  auto keys = finish_with(progress, psk, response);
+  for (std::size_t i = 0; !keys && i < others.size(); ++i)
+    keys = finish_with(progress, others[i], response);
   return keys;
 }
 

@@ -91,10 +91,12 @@ public:
         std::span<std::byte, wire::initiation_size> out);
 
   /// Checks a response and derives the keys.  The state is unchanged and can
-  /// be used again when the response is wrong (nothing is returned).
+  /// be used again when the response is wrong (nothing is returned).  What
+  /// `psk` does not open one of `others` may.
   std::optional<session_keys>
   finish(const identity& self, const preshared_key& psk,
-         std::span<const std::byte, wire::response_size> response) const;
+         std::span<const std::byte, wire::response_size> response,
+         std::span<const preshared_key> others = {}) const;
 
 private:
   noise_initiator() = default;

@@ -37,6 +37,9 @@ public:
   void set_identity(std::shared_ptr<const identity> self);
   /// Takes effect with the next handshake; the live session goes on.
   void set_preshared_key(const preshared_key& psk);
+  /// An answer that the preshared key does not open is tried with these, the
+  /// first `most_other_psks` of them: the peer may be a step ahead or behind.
+  void set_other_preshared_keys(std::span<const preshared_key> psks);
   /// 0: off.  Switching it on sends a keepalive, which starts a session.
   void
   set_persistent_keepalive(std::chrono::seconds interval, const instant& at);
@@ -45,6 +48,12 @@ public:
   /// The same; a handshake that waits in vain is repeated there at once, and
   /// a persistent keepalive that had nowhere to go goes there.
   void redirect(const endpoint& remote, const instant& at);
+
+  /// From now on, to an endpoint that nothing authentic has come from, an
+  /// initiation goes only for packets, or if it is asked for, and one is taken
+  /// from `limit` for each.  Without one it is tried again a second later.
+  /// Null: no more, as in the beginning.  The bucket must outlive the session.
+  void limit_unproven(token_bucket* limit);
 
   /// Begins to speak, once there is an identity: with the packets that wait,
   /// or, with a persistent keepalive, by itself.
@@ -218,6 +227,12 @@ private:
   void flush_staged(datagram_buffer& out, const instant& at);
   void drop_staged(drop_reason reason);
   // session_handshake.cpp
+  /// Starts one for the session's own sake, as the timers want it.
+  void renew(const instant& at);
+  void start_handshake(const instant& at);
+  bool is_proven() const;
+  /// Whether an initiation may go to where the peer is said to be.
+  bool may_initiate(const instant& at);
   void handle_response(const_byte_span message, const network_path& from,
                        const instant& at);
   void handle_cookie_reply(const_byte_span message, const instant& at);
@@ -251,6 +266,7 @@ private:
   random_source& random_;
   std::optional<static_pair> statics_; ///< nothing: no handshake is possible
   std::optional<handshake_refusal> refusal_;
+  token_bucket* unproven_ = nullptr; ///< null: no limit
 
   // What save() gives out.
   session_values values_;

@@ -11,6 +11,9 @@ namespace {
 /// More than the granularity of to_tai64n().
 constexpr auto timestamp_step = std::chrono::milliseconds(20);
 
+/// How long an initiation waits that there was no room for, or twice as long.
+constexpr auto next_turn = std::chrono::seconds(1);
+
 std::vector<std::byte> to_vector(const_byte_span bytes) {
   return {bytes.begin(), bytes.end()};
 }
@@ -47,6 +50,38 @@ void peer_session::set_identity(std::shared_ptr<const identity> self) {
 
 void peer_session::set_preshared_key(const preshared_key& psk) {
   values_.psk = psk;
+}
+
+void peer_session::set_other_preshared_keys(
+  std::span<const preshared_key> psks) {
+  psks = psks.first(std::min(psks.size(), most_other_psks));
+  values_.other_psks = {psks.begin(), psks.end()};
+}
+
+void peer_session::limit_unproven(token_bucket* limit) {
+  unproven_ = limit;
+}
+
+bool peer_session::is_proven() const {
+  return unproven_ == nullptr
+         || (values_.path && values_.path->remote == values_.proven);
+}
+
+bool peer_session::may_initiate(const instant& at) {
+  if (is_proven())
+    return true;
+  if (!values_.has_reason && staged_.empty()) {
+    values_.deadlines.cancel(deadline::retransmit_handshake);
+    return false;
+  }
+  if (unproven_->take(at.now))
+    return true;
+  // It counts as an attempt.  The next one comes by itself, at random and
+  // before those who had their turn come again: packets do not hurry it.
+  values_.last_handshake_sent = at.now;
+  values_.deadlines.set(deadline::retransmit_handshake,
+                        at.now + next_turn + 3 * jitter());
+  return false;
 }
 
 void peer_session::set_persistent_keepalive(std::chrono::seconds interval,
@@ -92,6 +127,16 @@ std::optional<time_point> peer_session::session_created() const {
 }
 
 void peer_session::initiate_handshake(const instant& at) {
+  values_.has_reason = true;
+  start_handshake(at);
+}
+
+void peer_session::renew(const instant& at) {
+  if (is_proven())
+    start_handshake(at);
+}
+
+void peer_session::start_handshake(const instant& at) {
   if (values_.last_handshake_sent
       && at.now - *values_.last_handshake_sent < limits::rekey_timeout
       && at.now >= *values_.last_handshake_sent) {
@@ -118,11 +163,11 @@ void peer_session::wake(const endpoint& configured, const instant& at) {
   if (!session_created()
       && !values_.deadlines.is_set(deadline::retransmit_handshake)
       && values_.path && values_.path->remote == configured)
-    initiate_handshake(at);
+    renew(at);
 }
 
 void peer_session::send_initiation(const instant& at) {
-  if (!self_ || !statics_ || !values_.path)
+  if (!self_ || !statics_ || !values_.path || !may_initiate(at))
     return;
   initiation_message message{};
   const auto index = next_index();
@@ -166,6 +211,7 @@ void peer_session::give_up(const instant& at) {
   drop_staged(drop_reason::handshake_failed);
   values_.pending.reset();
   values_.attempts = 0;
+  values_.has_reason = false;
   ++values_.given_up;
   if (!values_.deadlines.is_set(deadline::zero_keys))
     values_.deadlines.set(deadline::zero_keys,
@@ -243,8 +289,10 @@ void peer_session::handle_response(const_byte_span message,
                           {message, &from.remote});
     return;
   }
-  const auto keys = values_.pending->initiator.finish(
-    *self_, values_.psk, message.first<wire::response_size>());
+  const auto keys
+    = values_.pending->initiator.finish(*self_, values_.psk,
+                                        message.first<wire::response_size>(),
+                                        values_.other_psks);
   if (!keys) {
     values_.pending->forgeries.take(at.now);
     values_.drops.dropped(drop_reason::invalid_handshake, 1,
@@ -303,6 +351,7 @@ void peer_session::handshake_completed(const instant& at) {
   values_.pending.reset();
   values_.deadlines.cancel(deadline::retransmit_handshake);
   values_.attempts = 0;
+  values_.has_reason = false;
   values_.unanswered = 0;
   values_.unused_answers = 0;
   values_.final_rekey_sent = false;

@@ -71,6 +71,8 @@ void peer_session::authenticated(const network_path& from, bool data,
 void peer_session::follow_endpoint(const network_path& from) {
   if (values_.path != from)
     values_.path = from;
+  if (values_.proven != from.remote)
+    values_.proven = from.remote;
 }
 
 void peer_session::keep_key_fresh_receiving(const instant& at) {
@@ -83,7 +85,7 @@ void peer_session::keep_key_fresh_receiving(const instant& at) {
                                   - limits::keepalive_timeout
                                   - limits::rekey_timeout) {
     values_.final_rekey_sent = true;
-    initiate_handshake(at);
+    renew(at);
   }
 }
 

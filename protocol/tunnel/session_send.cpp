@@ -118,8 +118,13 @@ void peer_session::sent_authenticated(bool data, const instant& at) {
   // session also after 120 s.
   const auto& keys = *keys_.current();
   if (keys.send_counter > limits::rekey_after_messages
-      || (keys.initiator && at.now - keys.created >= limits::rekey_after_time))
-    initiate_handshake(at);
+      || (keys.initiator
+          && at.now - keys.created >= limits::rekey_after_time)) {
+    if (data)
+      initiate_handshake(at);
+    else
+      renew(at);
+  }
 }
 
 void peer_session::send_keepalive(const instant& at) {
@@ -134,7 +139,7 @@ void peer_session::send_keepalive(const instant& at) {
   values_.keepalive_due = true;
   if (usable_keypair(at.now, 1) == nullptr) {
     values_.keepalive_due = false; // the initiator's first message will be one
-    initiate_handshake(at);
+    renew(at);
   }
 }
 

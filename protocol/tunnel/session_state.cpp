@@ -12,6 +12,7 @@ session_memory peer_session::memory() const {
   session_memory memory;
   if (values_.path)
     memory.remote = values_.path->remote;
+  memory.proven = values_.proven;
   memory.newest_initiation = values_.newest_timestamp;
   memory.last_stamp = values_.last_timestamp;
   memory.generation = values_.generation;
@@ -42,6 +43,7 @@ void peer_session::restore(const session_state& from) {
 void peer_session::resume(const session_memory& former) {
   if (former.remote)
     set_endpoint(*former.remote);
+  values_.proven = former.proven;
   values_.newest_timestamp = former.newest_initiation;
   values_.last_timestamp = std::max(values_.last_timestamp, former.last_stamp);
   values_.generation = former.generation;

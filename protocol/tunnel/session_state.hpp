@@ -48,17 +48,29 @@ struct session_traffic {
   std::uint64_t packets = 0;
 };
 
+/// Keys beside the preshared one that an answer may be made with: each costs
+/// whoever forges answers as little as us.  The rest is not tried.
+inline constexpr std::size_t most_other_psks = 8;
+
+/// Initiations to endpoints that nobody has proven to be a peer's, of all peers
+/// that share the bucket: whoever makes others believe in endpoints must not
+/// turn them against a host.
+inline constexpr token_bucket unproven_initiations{
+  50, std::chrono::milliseconds(20)};
+
 /// What a session works on itself, beside its parts.
 struct session_values {
   // settings
   public_key peer;
   std::uint32_t slot = 0;
   preshared_key psk;
+  std::vector<preshared_key> other_psks; ///< open answers as well
   std::chrono::seconds keepalive_interval{0};
 
   // the way to the peer
   std::optional<network_path> path;
-  std::uint32_t generation = 0; ///< of the next receiver index
+  std::optional<endpoint> proven; ///< where the peer was heard from last
+  std::uint32_t generation = 0;   ///< of the next receiver index
 
   // handshakes
   std::optional<pending_initiation> pending;
@@ -68,6 +80,7 @@ struct session_values {
   tai64n newest_timestamp{};  ///< of the peer's initiations: older are replays
   wall_time last_timestamp{}; ///< of our initiations: it must increase
   unsigned attempts = 0;
+  bool has_reason = false; ///< they are for packets, or were asked for
   unsigned unanswered = 0; ///< as attempts, but for all initiations
   std::uint64_t given_up = 0;
   unsigned unused_answers = 0; ///< of ours since the last handshake
@@ -101,7 +114,8 @@ struct session_state {
 /// holds no secrets.
 struct session_memory {
   std::optional<endpoint> remote;
-  tai64n newest_initiation{};   ///< of the peer: older ones are replays
+  std::optional<endpoint> proven{}; ///< where it was heard from last
+  tai64n newest_initiation{};       ///< of the peer: older ones are replays
   wall_time last_stamp{};       ///< of our last initiation: they must increase
   std::uint32_t generation = 0; ///< of the next session's receiver index
   bool session_lost = false;    ///< the peer may go on with a session

@@ -124,3 +124,114 @@ TEST_CASE_METHOD(psk_network, "A preshared key that is taken away is zero") {
   run_for(1s);
   CHECK(received(b) == numbers{1});
 }
+
+namespace {
+
+/// One side's keys: the one that it answers with, and those that it also opens
+/// answers with.
+struct held_keys {
+  const preshared_key* own;
+  std::vector<preshared_key> others;
+};
+
+} // namespace
+
+TEST_CASE_METHOD(psk_network, "While keys change each side opens answers that "
+                              "are made with any of its keys, also both at "
+                              "once") {
+  const std::vector<held_keys> all{
+    {&first, {}}, {&first, {second}}, {&second, {first}}, {&second, {}}};
+  const auto left = GENERATE(range(0, 4));
+  const auto right = GENERATE(range(0, 4));
+  const auto initiator = GENERATE(0, 1, 2); // 2: both
+  const auto& keys_of_a = all.at(static_cast<std::size_t>(left));
+  const auto& keys_of_b = all.at(static_cast<std::size_t>(right));
+  const auto configure = [this](std::size_t who, const held_keys& keys) {
+    set(who, *keys.own);
+    session(who).set_other_preshared_keys(keys.others);
+  };
+  configure(a, keys_of_a);
+  configure(b, keys_of_b);
+  const auto opens = [](const held_keys& one, const held_keys& answer) {
+    return *one.own == *answer.own
+           || std::count(one.others.begin(), one.others.end(), *answer.own)
+                != 0;
+  };
+  if (initiator != 1)
+    send_packet(a);
+  if (initiator != 0)
+    send_packet(b);
+  run_for(4s);
+  const bool by_a = initiator != 1 && opens(keys_of_a, keys_of_b);
+  const bool by_b = initiator != 0 && opens(keys_of_b, keys_of_a);
+  CHECK(session(a).last_handshake().has_value() == (by_a || by_b));
+  CHECK(session(b).last_handshake().has_value() == (by_a || by_b));
+  if (by_a)
+    CHECK(received(b) == numbers{1});
+  if (by_b)
+    CHECK(received(a) == numbers{1});
+}
+
+TEST_CASE_METHOD(psk_network, "A key that is none of those that are held opens "
+                              "no answer") {
+  set(a, first);
+  session(a).set_other_preshared_keys(std::vector{some_psk(), some_psk()});
+  set(b, second);
+  send_packet(a);
+  run_for(30s);
+  CHECK(received(b).empty());
+  CHECK(session(a).drops()[drop_reason::invalid_handshake] > 2);
+}
+
+TEST_CASE_METHOD(psk_network, "Of many other keys the first eight are tried") {
+  const auto place = GENERATE(7, 8);
+  std::vector<preshared_key> others;
+  for (int i = 0; i < place; ++i)
+    others.push_back(some_psk());
+  others.push_back(second);
+  set(a, first);
+  session(a).set_other_preshared_keys(others);
+  set(b, second);
+  send_packet(a);
+  run_for(4s);
+  CHECK(session(a).last_handshake().has_value() == (place == 7));
+  // Those that are set later take their place.
+  session(a).set_other_preshared_keys({});
+  CHECK(session(a).save().values.other_psks.empty());
+}
+
+TEST_CASE_METHOD(psk_network,
+                 "Both sides change their keys one after the other "
+                 "under traffic, and no packet is lost") {
+  set(a, first);
+  set(b, first);
+  std::size_t sent = 0;
+  const auto go_on = [&](std::chrono::seconds time) {
+    for (std::chrono::seconds gone{0}; gone < time; gone += 1s) {
+      send_packet(a);
+      send_packet(b);
+      ++sent;
+      run_for(1s);
+    }
+  };
+  go_on(130s);
+  // Both hold the new one first, ...
+  session(b).set_other_preshared_keys(std::vector{second});
+  go_on(130s);
+  session(a).set_other_preshared_keys(std::vector{second});
+  go_on(130s);
+  // ... then each goes over to it when it hears of the other ...
+  set(a, second);
+  session(a).set_other_preshared_keys(std::vector{first});
+  go_on(130s);
+  set(b, second);
+  session(b).set_other_preshared_keys(std::vector{first});
+  go_on(130s);
+  // ... and in the end the former one goes.
+  session(a).set_other_preshared_keys({});
+  session(b).set_other_preshared_keys({});
+  go_on(130s);
+  run_for(1s);
+  CHECK(received(a).size() == sent);
+  CHECK(received(b).size() == sent);
+}
