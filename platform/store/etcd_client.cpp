@@ -51,6 +51,10 @@ access::access(etcd_settings given, const time_source& time,
   node_ = random.next_u32() % settings.endpoints.size();
 }
 
+access::~access() {
+  wipe_text(token_);
+}
+
 std::size_t access::node() const {
   const std::lock_guard guard(mutex_);
   return node_;
@@ -67,15 +71,21 @@ std::string access::token() const {
   return token_;
 }
 
+bool access::has_token() const {
+  const std::lock_guard guard(mutex_);
+  return !token_.empty();
+}
+
 void access::set_token(std::string token) {
   const std::lock_guard guard(mutex_);
-  token_ = std::move(token);
+  token_.swap(token);
+  wipe_text(token);
 }
 
 void access::drop_token(const std::string& token) {
   const std::lock_guard guard(mutex_);
   if (token_ == token)
-    token_.clear();
+    wipe_text(token_);
 }
 
 void access::wrote_heartbeat(store_revision at) {
@@ -158,6 +168,7 @@ client::request(const char* path, std::string body, std::size_t largest) {
                      "Grpc-Metadata-hasleader: true"},
                     shared_->settings.authority,
                     largest};
+  wipe_text(token_);
   token_ = shared_->token(); // a watch may drop it at any time
   if (!token_.empty())
     made.headers.push_back("Authorization: " + token_);
@@ -192,7 +203,7 @@ client::try_once(const char* path, const std::string& body, time_point until) {
 
 call_result<void> client::authorise(time_point until) {
   const auto& settings = shared_->settings;
-  if (settings.user.empty() || !shared_->token().empty())
+  if (settings.user.empty() || shared_->has_token())
     return {};
   auto body = authenticate_request(settings.user, settings.password.view());
   const text_wiper wiper(body);

@@ -6,6 +6,7 @@
 #include "platform/store/etcd_json.hpp"
 #include "platform/store/etcd_store.hpp"
 #include "platform/store/http_exchange.hpp"
+#include "protocol/base/wipe.hpp"
 
 #include <atomic>
 #include <mutex>
@@ -19,6 +20,9 @@ class access {
 public:
   access(etcd_settings settings, const time_source& clock,
          random_source& random);
+  access(const access&) = delete;
+  access& operator=(const access&) = delete;
+  ~access();
 
   const etcd_settings settings;
   const time_source& clock;
@@ -29,7 +33,9 @@ public:
   /// Speaks to the next one, unless somebody has left this one before.
   void leave(std::size_t node);
 
+  /// As secret as the password: wipe it.
   std::string token() const;
+  bool has_token() const;
   void set_token(std::string token);
   /// Unless there is another one already.
   void drop_token(const std::string& token);
@@ -83,6 +89,7 @@ public:
   client& operator=(const client&) = delete;
   ~client() {
     shared_->remove(exchange_);
+    wipe_text(token_);
   }
 
   /// The answer's text to a request by POST, which is repeated until there is

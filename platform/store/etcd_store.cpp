@@ -2,6 +2,7 @@
 
 #include "platform/store/etcd_client.hpp"
 #include "platform/store/etcd_watch.hpp"
+#include "platform/store/web_address.hpp"
 #include "protocol/base/ip.hpp"
 #include "protocol/base/text.hpp"
 
@@ -31,36 +32,16 @@ tl::unexpected<store_error> failed(store_failure failure, std::string message) {
   return tl::unexpected(store_error{failure, std::move(message)});
 }
 
-/// `https://HOST:PORT`; without TLS only to this host itself.
-bool is_endpoint(const std::string& text, bool& plain) {
-  const auto scheme = text.find("://");
-  if (scheme == std::string::npos)
+/// Whether it is a node's; without TLS only on this host itself.
+bool is_endpoint(const web_address& parts) {
+  if (!parts.has_port || parts.has_more)
     return false;
-  plain = text.compare(0, scheme, "http") == 0;
-  if (!plain && text.compare(0, scheme, "https") != 0)
-    return false;
-  const auto rest = text.substr(scheme + 3);
-  const auto colon = rest.rfind(':');
-  if (colon == std::string::npos)
-    return false;
-  const auto port = rest.substr(colon + 1);
-  auto host = rest.substr(0, colon);
-  if (port.empty() || port.size() > 5
-      || !std::all_of(port.begin(), port.end(), is_digit))
-    return false;
-  const bool v6 = host.size() > 2 && host.front() == '[' && host.back() == ']';
-  if (v6)
-    host = host.substr(1, host.size() - 2);
-  const auto fits = [&](char c) {
-    return is_letter_or_digit(c) || c == '.' || c == '-' || (v6 && c == ':');
-  };
-  if (host.empty() || !std::all_of(host.begin(), host.end(), fits))
-    return false;
-  const auto address = parse_ip_address(host);
-  return !plain || host == "localhost"
-         || (address
-             && (parse_ip_prefix("127.0.0.0/8")->contains(*address)
-                 || address == parse_ip_address("::1")));
+  if (parts.secure || parts.host == "localhost")
+    return true;
+  const auto address = parse_ip_address(parts.host);
+  return address
+         && (parse_ip_prefix("127.0.0.0/8")->contains(*address)
+             || address == parse_ip_address("::1"));
 }
 
 std::optional<store_error> mistake_in(const etcd_settings& settings) {
@@ -71,12 +52,16 @@ std::optional<store_error> mistake_in(const etcd_settings& settings) {
     return mistake("The directory's store in etcd has no endpoint: name each "
                    "node's, as in https://HOST:2379");
   for (const auto& endpoint : settings.endpoints) {
-    bool plain = false;
-    if (!is_endpoint(endpoint, plain))
-      return mistake("'" + printable(endpoint)
+    const auto parts = read_address(endpoint);
+    if (parts && parts->has_user)
+      return mistake("The endpoint " + without_user(endpoint)
+                     + " has a name or a password in it: they are settings of "
+                       "their own");
+    if (!parts || !is_endpoint(*parts))
+      return mistake("'" + without_user(endpoint)
                      + "' is no endpoint of etcd: write https://HOST:PORT, or "
                        "http://127.0.0.1:PORT for one on this host");
-    if (!plain && settings.authority.empty())
+    if (parts->secure && settings.authority.empty())
       return mistake("The endpoint " + endpoint
                      + " needs the file of the authority that the nodes' "
                        "certificates are from");
@@ -150,6 +135,8 @@ public:
   }
 
   store_result<store_page> list(const store_range& range) override {
+    if (auto mistake = weft::mistake_in(range))
+      return tl::unexpected(std::move(*mistake));
     const auto prefix = entry_key(range.prefix);
     etcd::range_request request{
       range.after.empty() ? prefix : entry_key(range.after) + '\0',

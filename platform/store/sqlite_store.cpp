@@ -248,6 +248,8 @@ public:
   }
 
   store_result<store_page> list(const store_range& range) override {
+    if (auto mistake = mistake_in(range))
+      return tl::unexpected(std::move(*mistake));
     const std::lock_guard guard(file_->mutex);
     if (file_->closed)
       return cancelled();

@@ -95,6 +95,13 @@ member_view::take_certificate(const verified_certificate& certificate) {
   const auto known = members_.find(contents.id);
   if (known != members_.end() && known->second.certificate == certificate)
     return false;
+  // Ids are drawn by issuers, so that no two have the same but on purpose.
+  if (const auto mark = marks_.members.find(contents.id);
+      mark != marks_.members.end() && !mark->second.issuer.empty()
+      && mark->second.issuer != certificate.issuer)
+    return refuse(refusal::not_allowed,
+                  "'" + contents.name + "' has the id of a member of issuer '"
+                    + mark->second.issuer + "'");
   if (std::min(certificate.until, issuer->second.issuer.until)
       <= floor_.floor())
     return refuse(refusal::expired,
@@ -109,6 +116,7 @@ member_view::take_certificate(const verified_certificate& certificate) {
     return refuse(refusal::stale,
                   "a newer certificate of '" + contents.name + "' is known");
   mark.generation = contents.generation;
+  mark.issuer = certificate.issuer;
   auto& member = members_[contents.id];
   member.certificate = certificate;
   member.told = false;
@@ -148,15 +156,24 @@ accepted<bool> member_view::take_record(const member_record& record) {
 }
 
 accepted<bool> member_view::take_list(const signed_bytes& bytes) {
+  if (bytes.content.size() > most_revocation_bytes)
+    return refuse(refusal::malformed, "the list is too long");
+  const auto signs = [&](const auto& each) {
+    return is_signed_by(each.second.issuer.key, bytes);
+  };
+  // Nothing is read that no issuer has signed.
+  if (std::none_of(issuers_.begin(), issuers_.end(), signs))
+    return refuse(refusal::bad_signature,
+                  "the list is signed by no issuer known here");
   auto list = read_revocation_list(bytes.content);
   if (!list)
     return tl::unexpected(std::move(list.error()));
   if (list->network != settings_.root.network)
     return refuse(refusal::wrong_network, "the list is of another network");
   const auto found = issuers_.find(list->issuer);
-  if (found == issuers_.end() || !is_signed_by(found->second.issuer.key, bytes))
+  if (found == issuers_.end() || !signs(*found))
     return refuse(refusal::bad_signature,
-                  "the list is signed by no issuer known here");
+                  "the list is not signed by the issuer that it names");
   auto& [issuer, known] = found->second;
   if (known && *known == *list)
     return false;
@@ -294,7 +311,10 @@ member_view::peer_map member_view::resolve() {
   occupancy foreign;
   for (const auto& each : foreign_) {
     foreign.keys.insert(each.key);
-    foreign.prefixes.add(each.prefixes);
+    for (const auto& prefix : each.prefixes) {
+      if (!leads_all(prefix)) // a full tunnel: members' own lie beside it
+        foreign.prefixes.add(prefix);
+    }
   }
   occupancy taken;
   const auto* own = self();

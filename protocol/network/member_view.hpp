@@ -92,6 +92,7 @@ struct view_marks {
   struct of_member {
     std::uint64_t generation = 0;
     record_order record;
+    std::string issuer{}; ///< its name; no other's certificate counts
   };
   network_time floor{};
   std::map<std::string, std::uint64_t> lists; ///< numbers, by issuer
@@ -139,7 +140,8 @@ public:
   accepted<bool> add_record(const member_record& record);
   accepted<bool> add_list(const signed_bytes& list);
 
-  /// Instead of those that were named before.
+  /// Instead of those that were named before.  A full tunnel's prefixes exclude
+  /// nobody.
   void set_foreign(std::vector<foreign_peer> peers);
 
   /// What has changed since the last call.  To be called after additions, which

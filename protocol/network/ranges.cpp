@@ -13,6 +13,14 @@ bool overlaps(const ip_prefix& a, const ip_prefix& b) {
   return covers(a, b) || covers(b, a);
 }
 
+bool leads_all(const ip_prefix& prefix) {
+  return prefix.length <= 1;
+}
+
+bool excludes(const ip_prefix& a, const ip_prefix& b) {
+  return a == b || (overlaps(a, b) && !leads_all(a) && !leads_all(b));
+}
+
 ip_address last_address(const ip_prefix& prefix) {
   auto address = prefix.address;
   for (unsigned bit = prefix.length; bit < address.bits(); ++bit)

@@ -17,6 +17,13 @@ inline constexpr std::size_t most_prefixes = 16;
 bool covers(const ip_prefix& outer, const ip_prefix& inner);
 bool overlaps(const ip_prefix& a, const ip_prefix& b);
 
+/// Whether prefixes of a file's or a command's peer and of the network's
+/// exclude each other: they are the same, or overlap.  Not so what leads all or
+/// half of a family into a tunnel: what is longer goes its own way beside it.
+bool excludes(const ip_prefix& a, const ip_prefix& b);
+/// Whether it is all of a family, or half of it, as full tunnels are written.
+bool leads_all(const ip_prefix& prefix);
+
 ip_address last_address(const ip_prefix& prefix);
 /// The one behind it in its family; nothing behind the last.
 std::optional<ip_address> next_address(const ip_address& address);

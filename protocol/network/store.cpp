@@ -66,4 +66,17 @@ std::optional<store_error> mistake_in(const store_change& change) {
   return std::nullopt;
 }
 
+std::optional<store_error> mistake_in(const store_range& range) {
+  const auto mistake = [](std::string what) {
+    return store_error{store_failure::out_of_bounds,
+                       "A list of the store " + std::move(what)};
+  };
+  if (std::max(range.prefix.size(), range.after.size()) > longest_store_key)
+    return mistake("begins with more than " + std::to_string(longest_store_key)
+                   + " bytes");
+  if (!range.after.empty() && !range.after.starts_with(range.prefix))
+    return mistake("goes on after a key that it does not have");
+  return std::nullopt;
+}
+
 } // namespace weft

@@ -90,8 +90,9 @@ struct store_entry {
 /// their bytes.
 struct store_range {
   std::string prefix;
-  std::string
-    after{}; ///< the last key of the page before; empty: from the first
+  /// The last key of the page before, which begins with the prefix; empty: from
+  /// the first.
+  std::string after{};
   store_revision at = 0; ///< the page before's; 0: now
   std::size_t most = largest_store_page;
 };
@@ -121,6 +122,8 @@ struct store_change {
 
 /// What is wrong with a change, or nothing.
 std::optional<store_error> mistake_in(const store_change& change);
+/// What is wrong with a range, or nothing.
+std::optional<store_error> mistake_in(const store_range& range);
 
 /// Whether a store can have such an entry.
 bool is_store_key(const std::string& key);

@@ -152,6 +152,36 @@ TEST_CASE("Peers of files and commands are left alone") {
   CHECK(one.update() == "+member-3");
 }
 
+TEST_CASE("A full tunnel of a file leaves members where they are") {
+  member_one one;
+  one.add(one.network.certificate(2));
+  one.view.set_foreign(
+    {{{}, prefixes_of({"0.0.0.0/0", "::/0", "0.0.0.0/1", "128.0.0.0/1"})}});
+  CHECK(one.update() == "+member-2");
+}
+
+TEST_CASE("Another issuer's certificate takes no member's place") {
+  member_one one;
+  auto other = one.network.issuer;
+  other.contents.name = "second";
+  one.view.add_issuer(other).value();
+  REQUIRE(one.add(one.network.certificate(2)) == "new");
+  CHECK(one.update() == "+member-2");
+  auto contents = some_member(2);
+  contents.generation = 9;
+  contents.key = some_member(7).key;
+  auto forged = one.network.certificate(contents, 2);
+  forged.issuer = "second";
+  CHECK(one.add(forged) == "not_allowed");
+  CHECK(one.update().empty());
+  CHECK(one.view.peers().at(contents.id).key == some_member(2).key);
+  // Nor after a restart, whichever comes first then.
+  member_view again = view_of(1, one.network, one.view.kept());
+  again.add_issuer(other).value();
+  CHECK(outcome(again.add_certificate(forged)) == "not_allowed");
+  CHECK(outcome(again.add_certificate(one.network.certificate(2))) == "new");
+}
+
 TEST_CASE(
   "A member that is removed is no peer any more, whatever is replayed") {
   member_one one;
@@ -247,8 +277,15 @@ TEST_CASE("Lists of others are none") {
   list = sign_bytes(one.network.issuer_seed,
                     encode(revocation_list{{}, "first", 9, noon, {}}));
   CHECK(outcome(one.view.add_list(list)) == "wrong_network");
-  list.content.resize(3);
+  list.content.resize(3); // nobody reads what nobody has signed
+  CHECK(outcome(one.view.add_list(list)) == "bad_signature");
+  list = sign_bytes(one.network.issuer_seed, std::move(list.content));
   CHECK(outcome(one.view.add_list(list)) == "malformed");
+  list.content.resize(most_revocation_bytes + 1);
+  CHECK(outcome(one.view.add_list(list)) == "malformed");
+  auto of_nobody = revocation_list{some_root().network, "second", 9, noon, {}};
+  list = sign_bytes(one.network.issuer_seed, encode(of_nobody));
+  CHECK(outcome(one.view.add_list(list)) == "bad_signature");
 }
 
 TEST_CASE("Generations and serials never go back") {

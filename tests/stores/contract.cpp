@@ -113,6 +113,20 @@ TEST_CASE("every store: pages tell of one revision, whatever happens between "
   });
 }
 
+TEST_CASE("every store: a page goes on within its prefix, or not at all") {
+  with_each_store([](directory_store& store) {
+    make(store, put("a/1", "one", 0));
+    make(store, put("b/1", "other", 0));
+    for (const auto* after : {"a", "0", "b/1", "a0"}) {
+      const auto page = store.list({"a/", after});
+      REQUIRE_FALSE(page);
+      CHECK(page.error().failure == store_failure::out_of_bounds);
+    }
+    CHECK(must(store.list({"a/", "a/"})).entries.size() == 1);
+    CHECK_FALSE(store.list({std::string(longest_store_key + 1, 'a')}));
+  });
+}
+
 TEST_CASE("every store: a watch tells all that happened from its revision on, "
           "in order, a change as a whole") {
   with_each_store([](directory_store& store) {

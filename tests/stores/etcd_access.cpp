@@ -97,10 +97,29 @@ TEST_CASE("etcd: endpoints without TLS are for this host alone") {
         "ftp://127.0.0.1:1", "http://a@127.0.0.1:1", "http://127.0.0.1:1/x",
         "http://127.0.0.1:123456", "https://10.0.0.1:2379" /* no authority */,
         "http://localhost.example:1", "http://127.example:1",
-        "http://127.0.0.1.example:1", "http://127.0.0.1\n:1", ""})
+        "http://127.0.0.1.example:1", "http://127.0.0.1\n:1", "",
+        "http://127.0.0.1:1/", "http://127.0.0.1:1?", "http://127.0.0.1:1#",
+        "http://[fe80::1%25eth0]:1", "http://:1", "http://127.0.0.1:1\\@a:1"})
     CHECK(failure_of(endpoint) == wrong);
   CHECK(failure_of("http://127.0.0.1:1") == store_failure::unavailable);
   CHECK(failure_of("http://[::1]:1") == store_failure::unavailable);
+}
+
+TEST_CASE("etcd: a password in an endpoint is refused, and not printed") {
+  for (const auto* endpoint :
+       {"https://root:sesame@127.0.0.1:1", "http://root:sesame@127.0.0.1:1",
+        "htp://root:sesame@127.0.0.1:1", "root:sesame@127.0.0.1:1",
+        "https://root:sesame@", "https://sesame@127.0.0.1:1",
+        "https://root:ses@sesame@127.0.0.1:x"}) {
+    etcd_settings settings;
+    settings.endpoints = {endpoint};
+    settings.prefix = "weft/test/";
+    settings.writer = "alpha";
+    INFO(endpoint);
+    const auto refused = refusal(std::move(settings));
+    CHECK(refused.failure == store_failure::out_of_bounds);
+    CHECK_THAT(refused.message, !Contains("sesame") && !Contains("root"));
+  }
 }
 
 TEST_CASE("etcd: the user's password is needed, and tokens that nodes have "
