@@ -173,8 +173,8 @@ void metrics_server::collect() {
   request(overlay_, patience, get_status{0, 0})
     .then(
       [this](const device_status& device) {
-        collected_
-          = std::make_unique<node_metrics>(device, options_.config.peers);
+        collected_ = std::make_unique<node_metrics>(device, loop().wall(),
+                                                    options_.config.peers);
         ask_for_peers(0);
       },
       [this](const caf::error& reason) { give_up(reason); });

@@ -12,7 +12,7 @@ namespace {
 
 using enum metric_type;
 
-constexpr std::array<metric_family, 27> table{{
+constexpr std::array<metric_family, 34> table{{
   // The names and labels of prometheus_wireguard_exporter.
   {"wireguard_sent_bytes_total", counter, "Bytes sent to the peer."},
   {"wireguard_received_bytes_total", counter, "Bytes received from the peer."},
@@ -68,6 +68,23 @@ constexpr std::array<metric_family, 27> table{{
   {"weft_control_clients", gauge, "Clients of remote control, by role."},
   {"weft_certificate_expiry_seconds", gauge,
    "UNIX time when a certificate of remote control expires."},
+  {"weft_network_connected", gauge,
+   "Whether the node is connected to a directory of its network; absent, as "
+   "the others: it is in none."},
+  {"weft_network_members", gauge,
+   "Members of the network that are known, with the node itself."},
+  {"weft_network_peers", gauge, "Of them those that are the node's peers."},
+  {"weft_network_certificate_expiry_seconds", gauge,
+   "UNIX time when the node's certificate of membership ends; absent: it has "
+   "none."},
+  {"weft_network_list_age_seconds", gauge,
+   "Seconds since the newest list of revocations was signed; absent: there is "
+   "none."},
+  {"weft_network_refused_total", counter,
+   "What the node was told of the network and did not believe, by reason."},
+  {"weft_network_clock_suspect", gauge,
+   "Whether the node's clock would end most certificates at once, so that it "
+   "is not believed."},
 }};
 
 /// The place of a family in the table.
@@ -119,13 +136,16 @@ std::uint64_t number_of(peer_word word) {
   return found == words.end() ? 0 : found->number;
 }
 
-node_metrics::node_metrics(const device_status& device, bool each_peer)
+node_metrics::node_metrics(const device_status& device, wall_time now,
+                           bool each_peer)
   : each_peer_(each_peer), interface_(device.interface), samples_(table) {
   for (const auto& row : words)
     words_[row.word] = 0;
   for (const auto each : cause::all)
     causes_[std::string{each}] = 0;
   add_device(device);
+  if (device.network)
+    add_network(*device.network, now);
 }
 
 std::string
@@ -172,6 +192,33 @@ void node_metrics::add_device(const device_status& status) {
     samples_.add(family("weft_certificate_expiry_seconds"), those.text(),
                  seconds_of(certificate.not_after));
   }
+}
+
+void node_metrics::add_network(const network_status& network, wall_time now) {
+  const auto own = metric_labels{
+    {"interface", interface_},
+    {"network",
+     network.name}}.text();
+  samples_.add(family("weft_network_connected"), own,
+               network.directory.empty() ? 0 : 1);
+  samples_.add(family("weft_network_members"), own, network.members);
+  samples_.add(family("weft_network_peers"), own, network.peers);
+  if (network.certificate_ends)
+    samples_.add(family("weft_network_certificate_expiry_seconds"), own,
+                 seconds_of(*network.certificate_ends));
+  if (network.list_issued) {
+    const auto issued = seconds_of(*network.list_issued);
+    const auto present = seconds_of(now);
+    samples_.add(family("weft_network_list_age_seconds"), own,
+                 present > issued ? present - issued : 0);
+  }
+  for (const auto& [reason, count] : network.refused) {
+    metric_labels those{{"interface", interface_}, {"network", network.name}};
+    those.add("reason", reason);
+    samples_.add(family("weft_network_refused_total"), those.text(), count);
+  }
+  samples_.add(family("weft_network_clock_suspect"), own,
+               network.clock_suspect ? 1 : 0);
 }
 
 void node_metrics::add_peers(const device_status& page, wall_time now) {

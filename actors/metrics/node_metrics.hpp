@@ -23,7 +23,7 @@ std::uint64_t number_of(peer_word word);
 class node_metrics {
 public:
   /// `each_peer`: with those of each peer.  `device` is a status without peers.
-  node_metrics(const device_status& device, bool each_peer);
+  node_metrics(const device_status& device, wall_time now, bool each_peer);
 
   /// The peers of a page.  One that has come already (it was removed and added
   /// meanwhile) does not count again.
@@ -34,6 +34,7 @@ public:
 
 private:
   void add_device(const device_status& status);
+  void add_network(const network_status& network, wall_time now);
   void add_peer(const peer_status& peer, const std::string& key, wall_time now);
   /// `{interface="...",NAME="VALUE"}`
   std::string labels(std::string_view name, std::string_view value) const;

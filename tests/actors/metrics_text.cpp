@@ -56,7 +56,7 @@ peer_status beta() {
 
 std::string text_of(std::vector<peer_status> peers, bool each_peer = true) {
   const auto device = a_device();
-  node_metrics metrics{device, each_peer};
+  node_metrics metrics{device, now, each_peer};
   device_status page;
   page.peers = std::move(peers);
   metrics.add_peers(page, now);
@@ -214,6 +214,43 @@ TEST_CASE("what concerns the node as a whole is there without any peer") {
     INFO(line);
     CHECK(has_line(text, line));
   }
+}
+
+TEST_CASE("a node in a network has its metrics, one in none has not") {
+  CHECK(text_of({}).find("weft_network_") == std::string::npos);
+  auto device = a_device();
+  auto& network = device.network.emplace();
+  network.name = "prod";
+  network.members = 5;
+  network.peers = 4;
+  network.refused = {{"bad_signature", 7}};
+  const auto text_now = [&] {
+    return node_metrics{device, now, true}.finish();
+  };
+  auto text = text_now();
+  const std::string own = R"({interface="weft0",network="prod"} )";
+  CHECK(has_line(text, "weft_network_connected" + own + "0"));
+  CHECK(text.find("weft_network_certificate_expiry") == std::string::npos);
+  CHECK(text.find("weft_network_list_age") == std::string::npos);
+  network.directory = "alpha.example.net:51821";
+  network.certificate_ends = now + 24h;
+  network.list_issued = now - 90s;
+  network.clock_suspect = true;
+  text = text_now();
+  for (const auto& line :
+       {"weft_network_connected" + own + "1",
+        "weft_network_members" + own + "5", "weft_network_peers" + own + "4",
+        "weft_network_certificate_expiry_seconds" + own + "1700086400",
+        "weft_network_list_age_seconds" + own + "90",
+        "weft_network_clock_suspect" + own + "1",
+        std::string{R"(weft_network_refused_total{interface="weft0",)"
+                    R"(network="prod",reason="bad_signature"} 7)"}}) {
+    INFO(line);
+    CHECK(has_line(text, line));
+  }
+  CHECK(text.find("alpha.example.net") == std::string::npos);
+  network.list_issued = now + 90s; // its clock is ahead of this one
+  CHECK(has_line(text_now(), "weft_network_list_age_seconds" + own + "0"));
 }
 
 TEST_CASE("without metrics of each peer their number does not lengthen it") {

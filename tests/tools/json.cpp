@@ -46,6 +46,7 @@ TEST_CASE("the JSON states everything about a device of weft") {
       "udp send": {"in_use": false, "reason": "a doubt"}
     },
     "bad_checksums": 7,
+    "network": null,
     "peers": [{
       "name": "beta",
       "public_key": "IiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiI=",

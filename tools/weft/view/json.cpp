@@ -1,6 +1,7 @@
 #include "config/fields.hpp"
 #include "protocol/base/unix_time.hpp"
 #include "tools/weft/view/json_text.hpp"
+#include "tools/weft/view/network_text.hpp"
 #include "tools/weft/view/offload_text.hpp"
 #include "tools/weft/view/status_text.hpp"
 
@@ -129,6 +130,7 @@ json to_json(const device_status& status) {
   out["send_queue"] = status.send_queue;
   out["offloads"] = offloads_json(status.offloads);
   out["bad_checksums"] = status.bad_checksums;
+  out["network"] = network_json(status.network);
   out["peers"] = json::array();
   for (const auto& peer : status.peers)
     out["peers"].push_back(to_json(peer));

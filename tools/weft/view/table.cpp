@@ -1,6 +1,7 @@
 #include "tools/weft/view/access_text.hpp"
 #include "tools/weft/view/format.hpp"
 #include "tools/weft/view/host_text.hpp"
+#include "tools/weft/view/network_text.hpp"
 #include "tools/weft/view/offload_text.hpp"
 #include "tools/weft/view/state_text.hpp"
 #include "tools/weft/view/status_text.hpp"
@@ -213,6 +214,10 @@ void append_device(const details& below, const device_status& status,
     settings.push_back("firewall mark 0x" + to_hexadecimal(status.fwmark));
   settings.push_back(format_count(status.peers.size(), "peer"));
   below.append("settings  ", settings);
+  if (status.network) {
+    for (const auto& line : network_lines(*status.network, now))
+      below.append("network   ", line);
+  }
   if (!status.remote_control.empty() && status.remote_control != "open")
     below.append("remote    ", {printable(status.remote_control)});
   if (!status.lock.empty())
