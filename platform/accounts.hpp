@@ -16,10 +16,6 @@ uid_t own_user();
 /// the system's databases, which may take long: not on a loop.
 result<gid_t> find_group(const std::string& name);
 
-/// Makes a file, or a folder with all that is in it, a user's and its group's;
-/// links are not followed.
-result<void> give_to(const std::string& path, uid_t user);
-
 /// Whether the process at the other end of a Unix socket had `group` as its
 /// group, or as one of its supplementary ones, when it connected
 /// (SO_PEERCRED and SO_PEERGROUPS).

@@ -3,14 +3,12 @@
 #include "platform/unix_socket.hpp"
 
 #include <grp.h>
-#include <pwd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
-#include <filesystem>
 #include <vector>
 
 namespace weft {
@@ -54,32 +52,6 @@ result<gid_t> find_group(const std::string& name) {
       code, "There is no group '" + name + "'",
       "Make it (groupadd --system " + name + "), or name another one"));
   return found->gr_gid;
-}
-
-result<void> give_to(const std::string& path, uid_t user) {
-  namespace fs = std::filesystem;
-  std::vector<char> buffer;
-  passwd entry{};
-  passwd* found = nullptr;
-  with_room(buffer, [&](char* room, std::size_t size) {
-    return ::getpwuid_r(user, &entry, room, size, &found);
-  });
-  const auto group = found != nullptr ? found->pw_gid : static_cast<gid_t>(-1);
-  std::vector<std::string> all{path};
-  std::error_code failed;
-  if (fs::is_directory(fs::symlink_status(path, failed)))
-    for (fs::recursive_directory_iterator at{path, failed}, end;
-         !failed && at != end; at.increment(failed))
-      all.push_back(at->path().string());
-  if (failed)
-    return tl::unexpected(
-      make_system_error(failed.value(), "Cannot look into " + path));
-  for (const auto& each : all)
-    if (::lchown(each.c_str(), user, group) != 0)
-      return tl::unexpected(
-        make_system_error(errno, "Cannot give " + each + " to user "
-                                   + std::to_string(user)));
-  return {};
 }
 
 bool peer_has_group(int connection, gid_t group) {

@@ -187,6 +187,10 @@ class Member:
     def status(self):
         return json.loads(self.weft("status", "--json", "-i", self.name))[0]
 
+    def standing(self):
+        """How it stands in its network: `directory`, `epoch` ..."""
+        return json.loads(self.network_command("status", "--json"))["node"]
+
     def peers(self):
         """Names of the peers."""
         return {peer["name"] for peer in self.status()["peers"]}
