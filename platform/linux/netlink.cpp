@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/if_tun.h>
+#include <linux/ipv6.h>
 #include <sched.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -42,6 +43,34 @@ std::string text(const nlattr* from) {
 
 bool truth(const nlattr* from) {
   return from != nullptr && mnl_attr_get_u8(from) != 0;
+}
+
+/// Whether an interface with these settings by family has IPv6.
+bool has_ipv6(const nlattr* families) {
+  const auto of_ipv6 = nested<AF_INET6>(families)[AF_INET6];
+  const auto* settings = nested<IFLA_INET6_MAX>(of_ipv6)[IFLA_INET6_CONF];
+  constexpr std::size_t at = DEVCONF_DISABLE_IPV6 * sizeof(std::int32_t);
+  if (settings == nullptr
+      || mnl_attr_get_payload_len(settings) < at + sizeof(std::int32_t))
+    return false;
+  std::int32_t is_off = 1;
+  std::memcpy(&is_off,
+              static_cast<const char*>(mnl_attr_get_payload(settings)) + at,
+              sizeof is_off);
+  return is_off == 0;
+}
+
+/// Of several ways the first.
+std::uint32_t first_interface(const nlattr* ways) {
+  if (ways == nullptr || mnl_attr_get_payload_len(ways) < sizeof(rtnexthop))
+    return 0;
+  rtnexthop first{};
+  std::memcpy(&first, mnl_attr_get_payload(ways), sizeof first);
+  return static_cast<std::uint32_t>(first.rtnh_ifindex);
+}
+
+std::uint32_t to_number(const nlattr* from) {
+  return from != nullptr ? mnl_attr_get_u32(from) : 0;
 }
 
 /// The explanation that the kernel adds to an error (NLMSGERR_ATTR_MSG).
@@ -170,6 +199,7 @@ link_state parse_link(const nlmsghdr& message) {
     link.persistent = truth(tun[IFLA_TUN_PERSIST]);
     link.packet_information = truth(tun[IFLA_TUN_PI]);
   }
+  link.has_ipv6 = has_ipv6(table[IFLA_AF_SPEC]);
   return link;
 }
 
@@ -197,7 +227,65 @@ result<link_state> find_link(int fd, const std::string& name, int index) {
   return *std::move(found);
 }
 
-namespace {} // namespace
+std::uint8_t system_family(ip_family family) {
+  return family == ip_family::v4 ? AF_INET : AF_INET6;
+}
+
+void put_address(nlmsghdr* header, std::uint16_t type,
+                 const ip_address& address) {
+  mnl_attr_put(header, type, address.size(), address.bytes.data());
+}
+
+ip_address to_address(const nlattr* from, std::uint8_t family) {
+  const auto* bytes = static_cast<const std::byte*>(mnl_attr_get_payload(from));
+  return family == AF_INET ? ip_address::from_v4(bytes)
+                           : ip_address::from_v6(bytes);
+}
+
+route_state parse_route(const nlmsghdr& message) {
+  const auto* info = static_cast<const rtmsg*>(mnl_nlmsg_get_payload(&message));
+  attributes<RTA_MAX> table{};
+  mnl_attr_parse(&message, sizeof(rtmsg), store_attribute<RTA_MAX>, &table);
+  route_state route;
+  if (table[RTA_DST] != nullptr)
+    route.destination = to_address(table[RTA_DST], info->rtm_family);
+  if (table[RTA_PREFSRC] != nullptr)
+    route.source = to_address(table[RTA_PREFSRC], info->rtm_family);
+  route.interface_index = to_number(table[RTA_OIF]);
+  route.first_way = first_interface(table[RTA_MULTIPATH]);
+  route.table = table[RTA_TABLE] != nullptr ? to_number(table[RTA_TABLE])
+                                            : info->rtm_table;
+  route.metric = to_number(table[RTA_PRIORITY]);
+  route.mtu = to_number(nested<RTAX_MAX>(table[RTA_METRICS])[RTAX_MTU]);
+  return route;
+}
+
+result<route_state> ask_route(int fd, const route_question& about) {
+  request query{RTM_GETROUTE, 0};
+  auto& info = query.payload<rtmsg>();
+  const auto& destination = about.destination;
+  info.rtm_family = system_family(destination.family);
+  info.rtm_dst_len = static_cast<std::uint8_t>(destination.bits());
+  info.rtm_flags = about.flags;
+  put_address(query.header(), RTA_DST, destination);
+  if (!about.source.is_unspecified()
+      && about.source.family == destination.family) {
+    info.rtm_src_len = static_cast<std::uint8_t>(about.source.bits());
+    put_address(query.header(), RTA_SRC, about.source);
+  }
+  if (about.fwmark != 0)
+    mnl_attr_put_u32(query.header(), RTA_MARK, about.fwmark);
+  route_state found;
+  auto done = execute(
+    fd, query, [&] { return "There is no route to " + to_string(destination); },
+    [&](const nlmsghdr& message) {
+      if (message.nlmsg_type == RTM_NEWROUTE)
+        found = parse_route(message);
+    });
+  if (!done)
+    return tl::unexpected(done.error());
+  return found;
+}
 
 bool is_own_namespace(int namespace_fd) {
   struct stat own {};

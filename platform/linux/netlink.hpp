@@ -3,6 +3,7 @@
 
 #include "platform/error.hpp"
 #include "platform/file_descriptor.hpp"
+#include "protocol/base/ip.hpp"
 
 #include <libmnl/libmnl.h>
 #include <linux/if_link.h>
@@ -59,7 +60,8 @@ struct link_state {
   bool is_tun = false; ///< of kind "tun", and no TAP
   bool persistent = false;
   bool packet_information = false; ///< of a TUN device: not IFF_NO_PI
-  bool carrier = false; ///< of a TUN device: a program is attached to it
+  bool carrier = false;  ///< of a TUN device: a program is attached to it
+  bool has_ipv6 = false; ///< it is there, and not disabled
 };
 
 link_state parse_link(const nlmsghdr& message);
@@ -67,6 +69,38 @@ link_state parse_link(const nlmsghdr& message);
 /// Looks a link up by its name, or by its index if the name is empty.  No
 /// such link: the error's code is ENODEV.
 result<link_state> find_link(int fd, const std::string& name, int index);
+
+/// AF_*
+std::uint8_t system_family(ip_family family);
+
+void put_address(nlmsghdr* header, std::uint16_t type,
+                 const ip_address& address);
+
+/// The address in an attribute of a message of that family (AF_*).
+ip_address to_address(const nlattr* from, std::uint8_t family);
+
+/// What the kernel says of a route.
+struct route_state {
+  std::optional<ip_address> destination;
+  std::optional<ip_address> source;  ///< that packets get which have none
+  std::uint32_t interface_index = 0; ///< 0: there are several ways
+  std::uint32_t first_way = 0;       ///< the interface of the first of those
+  std::uint32_t table = 0;
+  std::uint32_t metric = 0;
+  std::uint32_t mtu = 0; ///< its own; 0: the link's
+};
+
+route_state parse_route(const nlmsghdr& message);
+
+/// A packet whose way is asked for.
+struct route_question {
+  ip_address destination;
+  ip_address source{}; ///< unspecified: the host chooses it
+  std::uint32_t fwmark = 0;
+  unsigned flags = 0; ///< RTM_F_*
+};
+
+result<route_state> ask_route(int fd, const route_question& about);
 
 /// Whether `namespace_fd` refers to the calling thread's network namespace.
 bool is_own_namespace(int namespace_fd);

@@ -13,34 +13,19 @@ namespace weft {
 
 namespace {
 
-std::uint8_t system_family(const ip_address& address) {
-  return address.is_v4() ? AF_INET : AF_INET6;
-}
-
-void put_address(nlmsghdr* header, std::uint16_t type,
-                 const ip_address& address) {
-  mnl_attr_put(header, type, address.size(), address.bytes.data());
-}
-
-ip_address to_address(const nlattr* from, std::uint8_t family) {
-  const auto* bytes = static_cast<const std::byte*>(mnl_attr_get_payload(from));
-  return family == AF_INET ? ip_address::from_v4(bytes)
-                           : ip_address::from_v6(bytes);
-}
-
 /// A message about a route.
 netlink::request route_request(std::uint16_t type, std::uint16_t flags,
                                int interface_index, const host_route& about) {
   netlink::request change{type, flags};
   auto& route = change.payload<rtmsg>();
-  route.rtm_family = system_family(about.network.address);
+  route.rtm_family = netlink::system_family(about.network.address.family);
   route.rtm_dst_len = about.network.length;
   route.rtm_protocol = RTPROT_STATIC;
   route.rtm_scope = about.unreachable ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
   route.rtm_type = about.unreachable ? RTN_UNREACHABLE : RTN_UNICAST;
   auto* message = change.header();
   mnl_attr_put_u32(message, RTA_TABLE, about.table);
-  put_address(message, RTA_DST, about.network.address);
+  netlink::put_address(message, RTA_DST, about.network.address);
   if (about.metric != 0)
     mnl_attr_put_u32(message, RTA_PRIORITY, about.metric);
   if (!about.unreachable)
@@ -55,11 +40,11 @@ address_request(std::uint16_t type, std::uint16_t flags, int interface_index,
                 const ip_prefix& address) {
   netlink::request change{type, flags};
   auto& info = change.payload<ifaddrmsg>();
-  info.ifa_family = system_family(address.address);
+  info.ifa_family = netlink::system_family(address.address.family);
   info.ifa_prefixlen = address.length;
   info.ifa_index = static_cast<std::uint32_t>(interface_index);
-  put_address(change.header(), IFA_LOCAL, address.address);
-  put_address(change.header(), IFA_ADDRESS, address.address);
+  netlink::put_address(change.header(), IFA_LOCAL, address.address);
+  netlink::put_address(change.header(), IFA_ADDRESS, address.address);
   // A tunnel has no neighbours to ask, and the address works at once.
   mnl_attr_put_u32(change.header(), IFA_FLAGS, IFA_F_NODAD);
   return change;
@@ -69,51 +54,6 @@ result<void> tolerate(result<void> done, int code) {
   if (!done && done.error().code == code)
     return {};
   return done;
-}
-
-/// The attributes of a route that matter here.
-struct route_attributes {
-  std::optional<ip_address> destination;
-  std::optional<ip_address> source;
-  std::uint32_t interface_index = 0;
-  std::uint32_t table = 0;
-  std::uint32_t metric = 0;
-};
-
-route_attributes parse_route(const nlmsghdr& message) {
-  const auto* info = static_cast<const rtmsg*>(mnl_nlmsg_get_payload(&message));
-  struct context {
-    route_attributes route;
-    std::uint8_t family = 0;
-  } state{{}, info->rtm_family};
-  state.route.table = info->rtm_table;
-  mnl_attr_parse(
-    &message, sizeof(rtmsg),
-    [](const nlattr* attribute, void* data) -> int {
-      auto& to = *static_cast<context*>(data);
-      switch (mnl_attr_get_type(attribute)) {
-        case RTA_DST:
-          to.route.destination = to_address(attribute, to.family);
-          break;
-        case RTA_PREFSRC:
-          to.route.source = to_address(attribute, to.family);
-          break;
-        case RTA_OIF:
-          to.route.interface_index = mnl_attr_get_u32(attribute);
-          break;
-        case RTA_TABLE:
-          to.route.table = mnl_attr_get_u32(attribute);
-          break;
-        case RTA_PRIORITY:
-          to.route.metric = mnl_attr_get_u32(attribute);
-          break;
-        default:
-          break;
-      }
-      return MNL_CB_OK;
-    },
-    &state);
-  return state.route;
 }
 
 /// The address that a message about one states, as the interface's own.
@@ -130,9 +70,9 @@ std::optional<ip_address> parse_address(const nlmsghdr& message) {
     [](const nlattr* attribute, void* data) -> int {
       auto& to = *static_cast<context*>(data);
       if (mnl_attr_get_type(attribute) == IFA_LOCAL)
-        to.local = to_address(attribute, to.family);
+        to.local = netlink::to_address(attribute, to.family);
       else if (mnl_attr_get_type(attribute) == IFA_ADDRESS)
-        to.other = to_address(attribute, to.family);
+        to.other = netlink::to_address(attribute, to.family);
       return MNL_CB_OK;
     },
     &state);
@@ -272,7 +212,7 @@ network_configurator::list_routes(std::uint32_t table,
   for (const auto family : {ip_family::v4, ip_family::v6}) {
     netlink::request query{RTM_GETROUTE, NLM_F_DUMP};
     auto& filter = query.payload<rtmsg>();
-    filter.rtm_family = system_family(ip_address{family, {}});
+    filter.rtm_family = netlink::system_family(family);
     filter.rtm_type = interface_index ? RTN_UNSPEC : RTN_UNREACHABLE;
     mnl_attr_put_u32(query.header(), RTA_TABLE, table);
     if (interface_index)
@@ -284,7 +224,7 @@ network_configurator::list_routes(std::uint32_t table,
           return;
         const auto* info
           = static_cast<const rtmsg*>(mnl_nlmsg_get_payload(&message));
-        const auto route = parse_route(message);
+        const auto route = netlink::parse_route(message);
         const bool unreachable = info->rtm_type == RTN_UNREACHABLE;
         // Kernels before 5.0 do not filter.
         if (route.table != table || unreachable == interface_index.has_value()
@@ -338,33 +278,12 @@ result<route> find_route(const ip_address& destination,
   auto fd = netlink::open(0, true);
   if (!fd)
     return tl::unexpected(fd.error());
-  netlink::request query{RTM_GETROUTE, 0};
-  auto& info = query.payload<rtmsg>();
-  info.rtm_family = system_family(destination);
-  info.rtm_dst_len = static_cast<std::uint8_t>(destination.bits());
-  put_address(query.header(), RTA_DST, destination);
-  if (!source.is_unspecified() && source.family == destination.family) {
-    info.rtm_src_len = static_cast<std::uint8_t>(source.bits());
-    put_address(query.header(), RTA_SRC, source);
-  }
-  if (fwmark != 0)
-    mnl_attr_put_u32(query.header(), RTA_MARK, fwmark);
-  route found;
-  found.source.family = destination.family;
-  auto done = netlink::execute(
-    fd->get(), query,
-    [&] { return "There is no route to " + to_string(destination); },
-    [&](const nlmsghdr& message) {
-      if (message.nlmsg_type != RTM_NEWROUTE)
-        return;
-      const auto route = parse_route(message);
-      found.interface_index = static_cast<int>(route.interface_index);
-      if (route.source)
-        found.source = *route.source;
-    });
-  if (!done)
-    return tl::unexpected(done.error());
-  return found;
+  const auto told
+    = netlink::ask_route(fd->get(), {destination, source, fwmark});
+  if (!told)
+    return tl::unexpected(told.error());
+  return route{static_cast<int>(told->interface_index),
+               told->source.value_or(ip_address{destination.family, {}})};
 }
 
 std::optional<bool>

@@ -14,15 +14,11 @@ namespace {
 
 constexpr std::array both_families{ip_family::v4, ip_family::v6};
 
-std::uint8_t system_family(ip_family family) {
-  return family == ip_family::v4 ? AF_INET : AF_INET6;
-}
-
 netlink::request rule_request(std::uint16_t type, std::uint16_t flags,
                               const routing_rule& rule) {
   netlink::request change{type, flags};
   auto& header = change.payload<fib_rule_hdr>();
-  header.family = system_family(rule.family);
+  header.family = netlink::system_family(rule.family);
   header.action = FR_ACT_TO_TBL;
   header.flags = rule.inverted ? FIB_RULE_INVERT : 0;
   auto* message = change.header();
@@ -91,7 +87,7 @@ result<std::vector<routing_rule>> network_configurator::rules() {
   std::vector<routing_rule> found;
   for (const auto family : both_families) {
     netlink::request query{RTM_GETRULE, NLM_F_DUMP};
-    query.payload<fib_rule_hdr>().family = system_family(family);
+    query.payload<fib_rule_hdr>().family = netlink::system_family(family);
     auto done = netlink::execute(
       fd_.get(), query, [] { return std::string{"Cannot list the rules"}; },
       [&](const nlmsghdr& message) {
