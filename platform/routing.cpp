@@ -11,14 +11,14 @@ std::string table_name(std::uint32_t table) {
   return table == main_table ? "main" : std::to_string(table);
 }
 
+} // namespace
+
 std::string to_hexadecimal(std::uint32_t number) {
   std::array<char, 8> digits{};
   const auto end
     = std::to_chars(digits.data(), digits.data() + digits.size(), number, 16);
   return "0x" + std::string{digits.data(), end.ptr};
 }
-
-} // namespace
 
 std::string to_string(const host_route& route) {
   auto text

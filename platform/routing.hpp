@@ -49,6 +49,8 @@ struct routing_rule {
 
 /// `10.0.0.0/8`, `0.0.0.0/0 (table 51820)`, `unreachable ::/0 (table 51820)`
 std::string to_string(const host_route& route);
+/// `0x2f`, as ip-rule(8) and nft(8) have marks
+std::string to_hexadecimal(std::uint32_t number);
 /// As ip-rule(8) has it: `20000: not fwmark 0x1 lookup 51820 (IPv6)`
 std::string to_string(const routing_rule& rule);
 

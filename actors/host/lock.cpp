@@ -1,10 +1,8 @@
 #include "actors/host/lock.hpp"
 
 #include "platform/local_ports.hpp"
+#include "platform/routing.hpp"
 #include "protocol/base/ip.hpp"
-
-#include <array>
-#include <charconv>
 
 namespace weft {
 
@@ -25,13 +23,6 @@ constexpr std::string_view set_question = "ct mark set ct mark | 0x20";
 /// To name servers.
 constexpr std::string_view to_name_server
   = "meta l4proto { tcp, udp } th dport 53";
-
-std::string to_hexadecimal(std::uint32_t number) {
-  std::array<char, 8> digits{};
-  const auto end
-    = std::to_chars(digits.data(), digits.data() + digits.size(), number, 16);
-  return "0x" + std::string{digits.data(), end.ptr};
-}
 
 std::string in_quotes(std::string_view name) {
   return '"' + std::string{name} + '"';

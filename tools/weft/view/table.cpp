@@ -1,3 +1,4 @@
+#include "platform/routing.hpp"
 #include "tools/weft/view/access_text.hpp"
 #include "tools/weft/view/format.hpp"
 #include "tools/weft/view/host_text.hpp"
@@ -8,7 +9,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <tuple>
 
 namespace weft {
@@ -164,13 +164,6 @@ void append_peer_details(const details& below, const peer_status& peer,
     below.append("also  ", also);
 }
 
-std::string to_hexadecimal(std::uint32_t number) {
-  std::array<char, 8> digits{};
-  const auto end
-    = std::to_chars(digits.data(), digits.data() + digits.size(), number, 16);
-  return {digits.data(), end.ptr};
-}
-
 /// `link up, 2 of 3 peers up, running for 2d, version 0.1.0`
 std::vector<std::string>
 state_items(const device_status& status, wall_time now) {
@@ -211,7 +204,7 @@ void append_device(const details& below, const device_status& status,
   if (status.mtu != 0)
     settings.push_back("MTU " + std::to_string(status.mtu));
   if (status.fwmark != 0)
-    settings.push_back("firewall mark 0x" + to_hexadecimal(status.fwmark));
+    settings.push_back("firewall mark " + to_hexadecimal(status.fwmark));
   settings.push_back(format_count(status.peers.size(), "peer"));
   below.append("settings  ", settings);
   if (status.network) {
