@@ -5,15 +5,19 @@
 #include "platform/file_descriptor.hpp"
 
 #include <chrono>
+#include <cstddef>
 #include <string>
 #include <vector>
 
 namespace weft {
 
+/// What a pipe takes at once, wherever it is.
+inline constexpr std::size_t most_program_input = 4096;
+
 struct program_call {
   std::vector<std::string> words;       ///< the first is a path
   std::vector<std::string> environment; ///< all of it: `NAME=VALUE`
-  std::string input;                    ///< at most 4096 bytes
+  std::string input;                    ///< most_program_input at most
   std::chrono::milliseconds patience{std::chrono::seconds{30}};
 };
 
@@ -21,7 +25,7 @@ struct program_call {
 /// descriptors but the three: `input` to read, and this process's standard
 /// error to write to.  After `patience` it is killed, with what belongs to its
 /// process group.  An error says that it could not be started, what it exited
-/// with, or that it took too long.  Blocks.
+/// with, that it took too long, or that the input is too long.  Blocks.
 result<void> run_program(const program_call& call);
 
 /// Starts a program in the same way, which goes on by itself: it reads what is

@@ -112,6 +112,11 @@ std::string seconds_of(std::chrono::milliseconds time) {
 } // namespace
 
 result<void> run_program(const program_call& call) {
+  if (call.input.size() > most_program_input)
+    return tl::unexpected(system_error{
+      E2BIG, call.words.front() + " is not run: it would get "
+               + std::to_string(call.input.size()) + " bytes to read, and "
+               + std::to_string(most_program_input) + " at most are possible"});
   const auto input = pipe_with(call.input);
   if (!input)
     return tl::unexpected(input.error());

@@ -66,6 +66,23 @@ TEST_CASE("What became of a program that failed is told") {
              Contains("Cannot run /nowhere/at/all: No such file"));
 }
 
+TEST_CASE("A program gets as much to read as a pipe takes, and no more") {
+  const temporary_folder folder;
+  const auto out = folder.path() + "/out";
+  auto call = shell("cat >" + out);
+  call.input.assign(most_program_input, 'a');
+  REQUIRE(run_program(call));
+  CHECK(text_of(out) == call.input);
+  call.input += 'a';
+  const auto done = run_program(call);
+  REQUIRE_FALSE(done);
+  CHECK(done.error().code == E2BIG);
+  CHECK_THAT(done.error().message,
+             Equals("/bin/sh is not run: it would get 4097 bytes to read, and "
+                    "4096 at most are possible"));
+  CHECK(text_of(out).size() == most_program_input);
+}
+
 TEST_CASE("A program that takes too long is killed with those it started") {
   const temporary_folder folder;
   const auto out = folder.path() + "/out";
