@@ -19,4 +19,8 @@ struct link_info {
 result<link_info> find_link(const std::string& name);
 result<link_info> find_link(int index);
 
+/// Which network namespace links are looked up in: a number that no other one
+/// has meanwhile.  0: not known.
+std::uint64_t own_network_namespace();
+
 } // namespace weft

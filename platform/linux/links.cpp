@@ -3,6 +3,7 @@
 #include "platform/linux/netlink.hpp"
 
 #include <net/if.h>
+#include <sys/stat.h>
 
 namespace weft {
 
@@ -27,6 +28,11 @@ result<link_info> find_link(const std::string& name) {
 
 result<link_info> find_link(int index) {
   return look_up({}, index);
+}
+
+std::uint64_t own_network_namespace() {
+  struct stat own {};
+  return ::stat("/proc/thread-self/ns/net", &own) == 0 ? own.st_ino : 0;
 }
 
 } // namespace weft

@@ -71,6 +71,7 @@ TEST_CASE("A note is read as it was written, and no other text") {
   host_note note;
   note.interface = "weft0";
   note.config = "/etc/weft/a \"b\".yaml";
+  note.network = 4'026'531'840;
   note.mark = 77;
   note.marked = {"eth0", "wlan0"};
   note.dns = resolvconf;
@@ -78,6 +79,7 @@ TEST_CASE("A note is read as it was written, and no other text") {
   const auto read = parse_note(format_note(note));
   REQUIRE(read);
   CHECK(format_note(*read) == format_note(note));
+  CHECK(read->network == note.network);
   CHECK(read->marked == note.marked);
   CHECK(read->dns.what == note.dns.what);
   CHECK(parse_note(format_note({}))->dns.what == dns_manager::kind::none);

@@ -118,6 +118,7 @@ _weft() {
     'network renew') options="$net --issuer --directory" ;;
     'network backup') options=$net files=yes ;;
     network\ *) options=$net ;;
+    'host up' | 'host guard') options='--config' ;;
   esac
 
   case $previous in

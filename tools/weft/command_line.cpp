@@ -176,13 +176,16 @@ void command_line::add_host_commands() {
           = add_to(host, name, description,
                    [=, this](const streams& io) { return action(host_, io); });
         added.add_option("NAME", host_.node, "Name of the node")->required();
-        added.add_option("--config", host_.config,
-                         "Its file (/etc/weft/NAME.yaml)");
+        return &added;
       };
-  add_host("up", "Set DNS servers and src_valid_mark, and run on_up", host_up);
+  auto* const up = add_host(
+    "up", "Set DNS servers and src_valid_mark, and run on_up", host_up);
   add_host("down", "Undo it, and run on_down", host_down);
-  add_host("guard", "The one, and at the end of standard input the other",
-           host_guard);
+  auto* const guard = add_host(
+    "guard", "The one, and at the end of standard input the other", host_guard);
+  for (auto* each : {up, guard})
+    each->add_option("--config", host_.config,
+                     "Its file (/etc/weft/NAME.yaml)");
 }
 
 int command_line::run(int argc, const char* const* argv, const streams& io) {

@@ -8,10 +8,12 @@
 #include "tools/weft/host/host_helper.hpp"
 #include "tools/weft/places/own_marks.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <filesystem>
 #include <istream>
+#include <iterator>
 #include <ostream>
 #include <tuple>
 
@@ -97,19 +99,19 @@ int host_guard(const host_options& options, const streams& io) {
   // Whoever ends weftd does not mean what cleans up after it.
   for (const int signal : {SIGHUP, SIGINT, SIGTERM})
     std::signal(signal, SIG_IGN);
-  const auto run = [&](const char* verb) {
+  const auto run = [&](std::vector<std::string> words) {
     program_call call;
-    call.words = {find_companion("weft"), "host",     verb,
-                  options.node,           "--config", file_of(options)};
+    call.words = {find_companion("weft"), "host"};
+    std::ranges::move(words, std::back_inserter(call.words));
     call.patience = patience_for_helper;
     // It has said itself what failed.
     return run_program(call).has_value() ? exit_fine : exit_failure;
   };
   if (io.in.get() == std::istream::traits_type::eof())
     return exit_fine; // the node never worked
-  run("up");
-  std::ignore = io.in.get(); // weftd's word, or its end
-  return run("down");
+  run({"up", options.node, "--config", file_of(options)});
+  std::ignore = io.in.get();          // weftd's word, or its end
+  return run({"down", options.node}); // by what is noted
 }
 
 } // namespace weft

@@ -72,6 +72,7 @@ host_helper::note_for(const node_config& config, const std::string& file) {
   host_note note;
   note.interface = config.interface.name;
   note.config = file;
+  note.network = own_network_namespace();
   if (config.interface.dns.empty())
     return note;
   note.dns = find_dns_manager();
@@ -133,8 +134,11 @@ void host_helper::down(const std::string& node) {
     run_commands(*note, note->commands, "down");
 }
 
-/// What somebody else has changed meanwhile stays as it is.
+/// What somebody else has changed meanwhile stays as it is, and so do links of
+/// another namespace that are called alike.
 void host_helper::undo_marks(const host_note& note, const std::string& node) {
+  if (note.network != own_network_namespace())
+    return;
   for (const auto& link : note.marked)
     if (has_source_mark(link) && !is_marked_for_another(link, node))
       tell_of(set_source_mark(link, false));
@@ -161,7 +165,7 @@ bool host_helper::is_marked_for_another(const std::string& link,
     if (other == node || other.starts_with('.'))
       continue;
     const auto note = read_note(other);
-    if (note
+    if (note && note->network == own_network_namespace()
         && std::find(note->marked.begin(), note->marked.end(), link)
              != note->marked.end())
       return true;

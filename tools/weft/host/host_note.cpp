@@ -34,6 +34,7 @@ std::string format_note(const host_note& note) {
   nlohmann::ordered_json out;
   out["interface"] = note.interface;
   out["config"] = note.config;
+  out["network"] = note.network;
   out["mark"] = note.mark;
   out["marked"] = note.marked;
   out["dns"] = {{"by", name_of(note.dns.what)},
@@ -49,6 +50,7 @@ tl::expected<host_note, std::string> parse_note(std::string_view text) try {
   host_note note;
   in.at("interface").get_to(note.interface);
   in.at("config").get_to(note.config);
+  in.at("network").get_to(note.network);
   in.at("mark").get_to(note.mark);
   in.at("marked").get_to(note.marked);
   const auto& dns = in.at("dns");

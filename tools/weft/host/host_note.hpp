@@ -15,6 +15,7 @@ namespace weft {
 struct host_note {
   std::string interface;
   std::string config;                ///< file
+  std::uint64_t network = 0;         ///< own_network_namespace() of the links
   std::uint32_t mark = 0;            ///< of the tunnel's own packets
   std::vector<std::string> marked;   ///< links whose `src_valid_mark` was set
   dns_manager dns;                   ///< that was told of servers; none
