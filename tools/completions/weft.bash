@@ -106,7 +106,6 @@ _weft() {
     'pki issue') options='--folder --json --role --host --days' ;;
     'pki renew') options='--folder --json --days' ;;
     'pki revoke' | 'pki list') options='--folder --json' ;;
-    'host up' | 'host down' | 'host guard') options='--config' ;;
     'network init')
       options="$net $made --range --directory --slice4 --slice6"
       ;;
