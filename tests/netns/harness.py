@@ -112,6 +112,9 @@ class Namespace:
         run("ip", "netns", "add", self.name)
         test.stack.callback(self.remove)
         self.ip("link", "set", "lo", "up")
+        # Else these are as the machine has them: answers may take another way than questions, and marks count nowhere.
+        self.sysctl(**{f"ipv4__conf__{link}__{key}": 0 for link in ("all", "default", "lo")
+                       for key in ("rp_filter", "src_valid_mark")})
 
     def remove(self):
         programs.remove_namespace(self.name)
@@ -124,9 +127,8 @@ class Namespace:
 
     def sysctl(self, **values):
         """Sets keys, with double underscores for dots."""
-        for key, value in values.items():
-            path = "/proc/sys/net/" + key.replace("__", "/")
-            self.run("sh", "-c", f"echo {value} > {path}")
+        lines = [f"echo {value} > /proc/sys/net/{key.replace('__', '/')}" for key, value in values.items()]
+        self.run("sh", "-ec", "\n".join(lines))
 
     def nft(self, *commands):
         """Applies nftables commands in their order."""

@@ -187,8 +187,6 @@ class SourceAddresses:
     def test_the_source_follows_a_route_with_a_better_metric(self):
         hosts = self.hosts()
         self.link(*hosts, ["10.92.0.1/24"], ["10.92.0.2/24"], name="net1")
-        for host in hosts:
-            host.sysctl(ipv4__conf__all__rp_filter=0, ipv4__conf__net0__rp_filter=0, ipv4__conf__net1__rp_filter=0)
         hosts[1].add_address("10.93.0.2/32", "lo")
         hosts[0].ip("route", "add", "10.93.0.2/32", "via", "10.90.0.2", "metric", "20")
         left, right = self.tunnel(hosts=hosts)

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 
+import gateway
 import harness
 from nodes import Node
 
@@ -20,39 +21,28 @@ class Underlay(harness.NetnsTest):
 
     def setUp(self):
         super().setUp()
-        self.host, self.gateway, self.outside = (self.namespace(label) for label in "hgx")
+        self.host, self.outside = (self.namespace(label) for label in "hx")
+        self.gateway = gateway.open_gateway(self)
         for number in (0, 1):
-            self.link(self.host, self.gateway, [f"10.9{number}.0.1/24", f"fd9{number}::1/64"],
-                      [f"10.9{number}.0.254/24", f"fd9{number}::fe/64"], name=f"net{number}")
-        self.link(self.outside, self.gateway, ["203.0.113.1/24", "2001:db8:1::1/64"],
-                  ["203.0.113.254/24", "2001:db8:1::fe/64"], peer_name="out0")
-        for family, gateway in (("-4", "203.0.113.254"), ("-6", "2001:db8:1::fe")):
-            self.outside.ip(family, "route", "add", "default", "via", gateway)
+            gateway.put_behind(self, self.gateway, self.host, f"10.9{number}.0.{{}}", f"fd9{number}::{{}}", own=1,
+                               gate=254, link=f"net{number}", gate_link=f"net{number}")
+        gateway.put_behind(self, self.gateway, self.outside, "203.0.113.{}", "2001:db8:1::{}", own=1, gate=254,
+                           gate_link="out0")
         for address in OUTSIDE.values():
             self.outside.add_address(address, "lo")
         self.gateway.ip("route", "add", "198.51.100.0/24", "via", "203.0.113.1")
         self.gateway.ip("-6", "route", "add", "2001:db8:ffff::/48", "via", "2001:db8:1::1")
-        self.gateway.sysctl(ipv4__ip_forward=1, ipv6__conf__all__forwarding=1)
-        for host in (self.host, self.gateway, self.outside):
-            for link in ("all", "net0", "out0", "net1"):
-                if link == "all" or host.has_link(link):
-                    host.sysctl(**{f"ipv4__conf__{link}__rp_filter": 0})
         self.use_gateway(0)
         self.watch()
-        harness.wait_until(self.is_settled, "the host's links have all their addresses")
+        harness.wait_until(lambda: gateway.is_settled(self.host, 2), "the host's links have all their addresses")
         self.exit = Node(self, self.outside, 2)
         self.node = Node(self, self.host, 1)
         self.knows_exit(self.node)
         self.node.write(cluster_networks=[], addresses=["10.200.1.1/24", "fd00:200:1::1/64"])
 
-    def is_settled(self):
-        """The kernel gives links an address of their own some time after they are up."""
-        addresses = self.host.ip("-6", "addr").stdout
-        return "tentative" not in addresses and addresses.count(" fe80::") == 2
-
     def use_gateway(self, number):
         self.host.ip("route", "replace", "default", "via", f"10.9{number}.0.254")
-        self.host.ip("-6", "route", "replace", "default", "via", f"fd9{number}::fe")
+        self.host.ip("-6", "route", "replace", "default", "via", f"fd9{number}::254")
 
     def knows_exit(self, node, **more):
         node.peers = []
@@ -296,13 +286,11 @@ class Repairs(Underlay):
             self.wait_for_repair(" ".join(command))
             self.assertEqual(self.node.log().count("it was put back"), before + 1, f"one line for {command}")
         self.assertIn("ManageForeignRoutingPolicyRules=no", self.node.log())
-        # A rule is put back once in five seconds.
         harness.wait_until(lambda: self.node.status()["link"] == "up", "the node answers")
         self.node.weft("reload")
-        time.sleep(5.5)
         for command in away:
             self.host.ip(*command)
-        self.wait_for_repair("all at once")
+        self.wait_for_repair("all at once", 60)  # a rule once in five seconds
         self.assert_everything_passes()
 
     def test_who_takes_it_away_for_ever_has_peace_after_five_times(self):
@@ -320,7 +308,8 @@ class Repairs(Underlay):
         self.node.logs("again and again", 60)
         harness.wait_until(lambda: ("address", "10.200.1.1/24") in self.missing(), "the address stays away")
         lost = f"{self.node.name} had lost the address 10.200.1.1/24"
-        time.sleep(3)
+        self.host.ip("link", "set", self.node.name, "mtu", "1300")
+        harness.wait_until(lambda: self.missing() == {("address", "10.200.1.1/24")}, "the node has looked since")
         self.assertEqual(self.node.log().count(lost), 5)
         self.assertEqual(self.node.log().count("again and again"), 1)
         self.assertIn("the address 10.200.1.1/24 is missing", self.node.weft("status"))

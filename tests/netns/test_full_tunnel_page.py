@@ -8,6 +8,7 @@ import re
 import shlex
 
 import capture
+import gateway
 import harness
 import nodes
 
@@ -62,17 +63,13 @@ class Machine:
 
 class FullTunnel(harness.NetnsTest):
     def test_the_document_leads_to_a_full_tunnel_with_a_lock_and_out_again(self):
-        host, router, outside = (self.namespace(label) for label in "hre")
-        self.link(host, router, ["10.90.1.2/24", "fd90:1::2/64"], ["10.90.1.1/24", "fd90:1::1/64"],
-                  name="eth0", peer_name="in0")
-        self.link(outside, router, ["192.0.2.1/24", "2001:db8::1/64"], ["192.0.2.254/24", "2001:db8::254/64"],
-                  name="eth0", peer_name="out0")
+        host, outside = (self.namespace(label) for label in "he")
+        router = gateway.open_gateway(self, "r")
+        gateway.put_behind(self, router, host, "10.90.1.{}", "fd90:1::{}", own=2, gate=1, link="eth0", gate_link="in0")
+        gateway.put_behind(self, router, outside, "192.0.2.{}", "2001:db8::{}", own=1, gate=254, link="eth0",
+                           gate_link="out0")
         router.add_address("198.51.100.7/32", "lo")  # somebody on the Internet
-        router.sysctl(ipv4__ip_forward=1, ipv6__conf__all__forwarding=1)
-        for namespace, v4, v6 in ((host, "10.90.1.1", "fd90:1::1"), (outside, "192.0.2.254", "2001:db8::254")):
-            namespace.ip("route", "add", "default", "via", v4)
-            namespace.ip("-6", "route", "add", "default", "via", v6)
-        harness.wait_until(lambda: self.is_settled(host), "the link has all its addresses")
+        harness.wait_until(lambda: gateway.is_settled(host), "the link has all its addresses")
         before = self.state(host)
         machines = {"exit": Machine(self, outside, 1), "host": Machine(self, host, 2)}
         for machine in machines.values():
@@ -81,27 +78,21 @@ class FullTunnel(harness.NetnsTest):
         with open(DOCUMENT) as file:
             blocks = re.findall(r"```(sh|yaml) (\w+) ?(\w+)?\n(.*?)```", file.read(), re.DOTALL)
         self.assertGreater(len(blocks), 8)
-        locked = False
+        confined = False
         for language, name, section, text in blocks:
             machine = machines[name]
             if language == "yaml":
                 machine.write(text, section or None)
-                locked = "kill_switch" in machine.text
+                confined = "default_route" in machine.text  # and later by the lock
                 continue
             for line in text.splitlines():
                 machine.do(line)
-                if name == "host" and locked and "unlock" not in text:
+                if name == "host" and confined and "unlock" not in text:
                     own = machine.node.log().rpartition("UDP port ")[2].split(",")[0]
                     self.assertEqual(seen.leaks(int(own)), [], line)
                 else:
                     seen.packets()
         self.assertEqual(self.state(host), before, "nothing is left")
-
-    @staticmethod
-    def is_settled(host):
-        """The kernel gives a link an address of its own some time after it is up."""
-        addresses = host.ip("-6", "addr").stdout
-        return "tentative" not in addresses and " fe80::" in addresses
 
     @staticmethod
     def state(host):

@@ -169,7 +169,7 @@ class SourceMarks(HostTest):
         super().setUp()
         self.left.home.ip("link", "add", "loose0", "type", "veth", "peer", "loose1")
         self.left.peers[0]["default_route"] = True
-        self.set(all__rp_filter=0, net0__rp_filter=1, loose0__rp_filter=2)
+        self.set(net0__rp_filter=1, loose0__rp_filter=2)
 
     def test_links_with_a_strict_filter_look_at_marks_while_the_node_runs(self):
         self.left.start()

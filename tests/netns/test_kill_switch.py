@@ -13,6 +13,7 @@ import socket
 import time
 
 import capture
+import gateway
 import harness
 import nodes
 from harness import wait_until
@@ -27,22 +28,14 @@ SSH = 2222
 class KillSwitch(harness.NetnsTest):
     def setUp(self):
         super().setUp()
-        self.host, self.gateway, self.far = (self.namespace(label) for label in "hgf")
-        self.inside = self.namespace("c")
-        self.link(self.host, self.gateway, ["10.90.1.2/24", "fd90:1::2/64"], ["10.90.1.1/24", "fd90:1::1/64"],
-                  peer_name="in0")
-        self.link(self.gateway, self.far, ["10.90.2.1/24", "fd90:2::1/64"], ["10.90.2.2/24", "fd90:2::2/64"],
-                  name="out0", peer_name="net0")
-        self.link(self.inside, self.host, ["172.30.0.2/24", "fd30::2/64"], ["172.30.0.1/24", "fd30::1/64"],
-                  name="eth0", peer_name="port0")
+        self.host, self.gateway = (gateway.open_gateway(self, label) for label in "hg")
+        self.far, self.inside = (self.namespace(label) for label in "fc")
+        gateway.put_behind(self, self.gateway, self.host, "10.90.1.{}", "fd90:1::{}", own=2, gate=1, gate_link="in0")
+        gateway.put_behind(self, self.gateway, self.far, "10.90.2.{}", "fd90:2::{}", own=2, gate=1, gate_link="out0")
+        gateway.put_behind(self, self.host, self.inside, "172.30.0.{}", "fd30::{}", own=2, gate=1, link="eth0",
+                           gate_link="port0")
         for target in TARGETS:
             self.far.add_address(f"{target}/{128 if ':' in target else 32}", "lo")
-        for forwarding in (self.gateway, self.host):
-            forwarding.sysctl(ipv4__ip_forward=1, ipv6__conf__all__forwarding=1)
-        for namespace, v4, v6 in ((self.host, "10.90.1.1", "fd90:1::1"), (self.far, "10.90.2.1", "fd90:2::1"),
-                                  (self.inside, "172.30.0.1", "fd30::1")):
-            namespace.ip("route", "add", "default", "via", v4)
-            namespace.ip("-6", "route", "add", "default", "via", v6)
         for target, via in ((TARGETS[0], "10.90.2.2"), (TARGETS[1], "fd90:2::2")):
             self.gateway.ip("route", "add", target, "via", via)
         # What default_route does: the tunnel's own packets, which bear its mark, take the way from before.
