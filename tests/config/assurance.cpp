@@ -40,3 +40,22 @@ TEST_CASE("Who sends the whole traffic another way has to be sure of it") {
   routed.interface.routes = route_mode::automatic;
   CHECK(missing(plain, routed) == "peers.default_route");
 }
+
+TEST_CASE("Two halves are the whole traffic, too") {
+  node_config plain;
+  plain.peers.resize(2);
+  auto allowed = plain;
+  allowed.peers[1].allowed_ips = {prefix("10.0.0.0/8"), prefix("128.0.0.0/1")};
+  CHECK(missing(plain, allowed).empty()); // no route leads there
+  allowed.interface.routes = route_mode::automatic;
+  CHECK(missing(plain, allowed) == "peers.allowed_ips");
+  auto led = plain;
+  led.interface.cluster_networks = {prefix("8000::/1")};
+  CHECK(missing(plain, led) == "interface.cluster_networks");
+  CHECK(missing(led, allowed).empty());
+  led.interface.table = 77;
+  CHECK(missing(plain, led).empty());
+  led.interface.table = 0;
+  led.interface.cluster_networks = {prefix("128.0.0.0/2")};
+  CHECK(missing(plain, led).empty());
+}
