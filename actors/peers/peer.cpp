@@ -227,7 +227,7 @@ peer::accept(byte_span packet, congestion_mark mark, const routes& allowed) {
     refused_source_ = view->source;
     return {};
   }
-  if (!take_over(mark, packet)) {
+  if (!tells_nothing(mark) && !take_over(mark, packet)) {
     session_.count_drop(drop_reason::congested, 1, {packet});
     return {};
   }
