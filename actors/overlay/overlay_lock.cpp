@@ -12,8 +12,13 @@ namespace {
 
 constexpr std::chrono::milliseconds between_looks{100};
 
-/// To put a table back, if that failed.
-constexpr auto between_attempts = std::chrono::milliseconds{500};
+/// Until a table that could not be put back is tried again.  Without a lock it
+/// only has answers leave the way the questions came, and a host that takes no
+/// tables is not asked all the time.
+std::chrono::milliseconds pause_after_failure(bool locks) {
+  using namespace std::chrono_literals;
+  return locks ? std::chrono::milliseconds{500ms} : 1min;
+}
 
 std::string how_to_lift(const std::string& interface) {
   return "'weft unlock " + interface + "' lifts it";
@@ -88,7 +93,7 @@ void overlay::renew_lock() {
       continue;
     if (lock_lines_.take(loop().now()))
       options_.log->error("{}", changed.error().message);
-    repair_firewall_at(loop().now() + between_attempts, true);
+    repair_firewall_at(loop().now() + pause_after_failure(locks_), true);
   }
 }
 
@@ -183,7 +188,7 @@ void overlay::repair_firewall() {
     follow_ways();
   }
   if (!repair.failures.empty())
-    repair_firewall_at(now + between_attempts, false);
+    repair_firewall_at(now + pause_after_failure(locks_), false);
   if (repair.put_back.empty() && repair.failures.empty())
     return;
   lock_repairs_.take(now);
