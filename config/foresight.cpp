@@ -58,20 +58,14 @@ public:
           + std::string{to_string(to.log.level)});
     if (from.log.format != to.log.format)
       say("log.format: stays as it is until weftd is restarted");
-    offload("tun", from.offloads.tun, to.offloads.tun);
-    offload("udp", from.offloads.udp, to.offloads.udp);
+    for (auto& sentence : describe_change(from.offloads, to.offloads))
+      say(std::move(sentence));
     if (unsaid_ > 0)
       result_.sentences.push_back("and " + std::to_string(unsaid_) + " more");
     return std::move(result_);
   }
 
 private:
-  void offload(const std::string& key, offload_mode from, offload_mode to) {
-    if (from != to)
-      say("offloads." + key + ": " + std::string{to_string(from)} + " -> "
-          + std::string{to_string(to)});
-  }
-
   void interface(const interface_config& from, const interface_config& to) {
     for_each_field<interface_config>([&](const auto& row, auto) {
       if (from.*row.member == to.*row.member)
@@ -143,6 +137,21 @@ private:
 foreseen_changes
 foresee_changes(const node_config& from, const node_config& to) {
   return foresight{}.between(from, to);
+}
+
+std::vector<std::string>
+describe_change(const offload_config& from, const offload_config& to) {
+  std::vector<std::string> sentences;
+  const auto compare
+    = [&](const std::string& key, offload_mode before, offload_mode after) {
+        if (before != after)
+          sentences.push_back("offloads." + key + ": "
+                              + std::string{to_string(before)} + " -> "
+                              + std::string{to_string(after)});
+      };
+  compare("tun", from.tun, to.tun);
+  compare("udp", from.udp, to.udp);
+  return sentences;
 }
 
 } // namespace weft

@@ -24,4 +24,8 @@ struct foreseen_changes {
 foreseen_changes
 foresee_changes(const node_config& from, const node_config& to);
 
+/// Of one mode a sentence, if it changes: `offloads.udp: auto -> off`
+std::vector<std::string>
+describe_change(const offload_config& from, const offload_config& to);
+
 } // namespace weft

@@ -2,6 +2,24 @@
 
 namespace weft {
 
+full_tunnel& full_tunnel::operator|=(const full_tunnel& other) {
+  v4 = v4 || other.v4;
+  v6 = v6 || other.v6;
+  return *this;
+}
+
+ip_prefix everything(ip_family family) {
+  return {ip_address{family, {}}, 0};
+}
+
+std::vector<ip_prefix> prefixes_of(const full_tunnel& all) {
+  std::vector<ip_prefix> prefixes;
+  for (const auto family : {ip_family::v4, ip_family::v6})
+    if (all.of(family))
+      prefixes.push_back(everything(family));
+  return prefixes;
+}
+
 full_tunnel all_that_goes_to(const peer_config& peer, route_mode routes) {
   if (!peer.default_route && routes != route_mode::automatic)
     return {};
@@ -16,11 +34,8 @@ full_tunnel full_tunnel_of(const node_config& config) {
   full_tunnel whole;
   if (config.interface.table != 0)
     return whole;
-  for (const auto& peer : config.peers) {
-    const auto here = all_that_goes_to(peer, config.interface.routes);
-    whole.v4 = whole.v4 || here.v4;
-    whole.v6 = whole.v6 || here.v6;
-  }
+  for (const auto& peer : config.peers)
+    whole |= all_that_goes_to(peer, config.interface.routes);
   return whole;
 }
 

@@ -3,6 +3,8 @@
 
 #include "config/node_config.hpp"
 
+#include <vector>
+
 namespace weft {
 
 /// The families that do.
@@ -13,7 +15,18 @@ struct full_tunnel {
   bool any() const {
     return v4 || v6;
   }
+  bool of(ip_family family) const {
+    return family == ip_family::v4 ? v4 : v6;
+  }
+  full_tunnel& operator|=(const full_tunnel& other);
+  bool operator==(const full_tunnel&) const = default;
 };
+
+/// 0.0.0.0/0 or ::/0
+ip_prefix everything(ip_family family);
+
+/// That of each family that does, IPv4 first.
+std::vector<ip_prefix> prefixes_of(const full_tunnel& all);
 
 /// Those of which a peer gets everything: as its `default_route` says, or
 /// allowed IPs of length 0 that have routes.

@@ -5,16 +5,25 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace weft {
 
+/// The host has no IPv6 on links of fewer bytes (RFC 8200, 5).
+inline constexpr std::uint32_t least_ipv6_mtu = 1280;
+
 /// What is wrong with the MTU of an interface with these addresses and
-/// networks, if anything: the host has no IPv6 on links of less than 1280 bytes
-/// (RFC 8200, 5).
+/// networks, if anything.
 std::optional<std::string> check_ipv6_mtu(const interface_config& config);
 
-/// Why tables of nftables cannot be called as this interface is, which a lock
-/// and a default route need: nothing if they can.
-std::optional<std::string> check_table_name(const interface_config& config);
+/// Whether tables of nftables can be called as an interface of that name is.
+bool is_table_name(std::string_view name);
+
+/// What is wrong with the interface's name, if anything: a lock and a default
+/// route have tables that are called so.
+std::optional<std::string> check_table_name(const node_config& config);
+
+/// What is wrong with the modes, if anything: not each of them is for both.
+std::optional<std::string> check_offloads(const offload_config& offloads);
 
 } // namespace weft

@@ -1,7 +1,6 @@
 #include "config/validate.hpp"
 
 #include "config/control_checks.hpp"
-#include "config/full_tunnel.hpp"
 #include "config/interface_checks.hpp"
 #include "config/metrics_checks.hpp"
 #include "config/network_checks.hpp"
@@ -59,10 +58,10 @@ std::optional<field_error> validate(const node_config& config) {
     return error;
   if (auto reason = check_ipv6_mtu(config.interface))
     return field_error{"interface.mtu", std::move(*reason)};
-  if (config.interface.kill_switch || full_tunnel_of(config).any()) {
-    if (auto reason = check_table_name(config.interface))
-      return field_error{"interface.name", std::move(*reason)};
-  }
+  if (auto reason = check_table_name(config))
+    return field_error{"interface.name", std::move(*reason)};
+  if (auto reason = check_offloads(config.offloads))
+    return field_error{"offloads.tun", std::move(*reason)};
   const auto label
     = [](std::size_t i) { return "peers[" + std::to_string(i) + "]"; };
   std::vector<peer_places> places(config.peers.size());

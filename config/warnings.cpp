@@ -2,6 +2,7 @@
 
 #include "config/fields.hpp"
 #include "config/full_tunnel.hpp"
+#include "config/interface_checks.hpp"
 #include "config/metrics_checks.hpp"
 
 #include <algorithm>
@@ -160,17 +161,17 @@ private:
 
   /// What the interface itself needs of IPv6 is checked with it.
   void check_mtu() {
-    constexpr std::uint32_t least_for_ipv6 = 1280;
     const auto mtu = config_.interface.mtu;
     const auto is_v6
       = [](const ip_prefix& prefix) { return !prefix.address.is_v4(); };
-    if (mtu != automatic_mtu && mtu < least_for_ipv6
+    if (mtu != automatic_mtu && mtu < least_ipv6_mtu
         && (std::any_of(routes_.begin(), routes_.end(), is_v6)
             || std::any_of(led_.begin(), led_.end(), is_v6)))
       warn(key_of<&interface_config::mtu>("interface"),
            std::to_string(mtu)
              + " is too small for IPv6, so that the peers' IPv6 networks "
-               "cannot be routed into the tunnel; 1280 or more is expected");
+               "cannot be routed into the tunnel; "
+             + std::to_string(least_ipv6_mtu) + " or more is expected");
   }
 
   /// Whoever chooses the table of a default route leads packets to it, too.

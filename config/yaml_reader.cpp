@@ -54,6 +54,7 @@ tl::expected<node_config, config_errors> yaml_reader::read() {
              "private_key");
   }
   check_all_peers();
+  check_name();
   check_control_section();
   check_metrics_section();
   check_network_sections();

@@ -145,6 +145,7 @@ private:
                    std::string_view file_name, const yaml_node* key,
                    const yaml_node* key_file, secret<key_size>& into);
   void check_all_peers();
+  void check_name();
   void check_control_section();
   void
   read_metrics(const yaml_node& section, const path& at, metrics_config& into);
@@ -166,6 +167,7 @@ private:
   node_config config_;
   std::vector<peer_places> peers_;
   text_place control_place_; ///< of its section
+  text_place name_place_;    ///< of the interface's
   text_place metrics_place_; ///< of its section
   text_place network_place_;
   text_place directory_place_;

@@ -75,8 +75,9 @@ yaml_reader::offload_keys() {
   static constexpr std::array<known_key<into>, 2> keys{{
     {"tun",
      [](self& me, node& value, const path& at, into& offloads) {
-       me.read_value(value, at, "auto, off or on", read_offload_mode,
-                     offloads.tun);
+       me.read_value(value, at, "auto or off", read_offload_mode, offloads.tun);
+       if (auto reason = check_offloads(offloads))
+         me.complain(value, at, std::move(*reason));
      }},
     {"udp",
      [](self& me, node& value, const path& at, into& offloads) {
@@ -175,11 +176,8 @@ void yaml_reader::read_interface(const yaml_node& section, const path& at) {
     if (auto reason = check_ipv6_mtu(config_.interface))
       complain(*mtu, path{&at, "mtu", 0}, std::move(*reason));
   }
-  const auto* name = draft.value_of(&interface_config::name);
-  if (name != nullptr && config_.interface.kill_switch) {
-    if (auto reason = check_table_name(config_.interface))
-      complain(*name, path{&at, "name", 0}, std::move(*reason));
-  }
+  if (const auto* name = draft.value_of(&interface_config::name))
+    name_place_ = name->place;
   constexpr auto number = number_of(&interface_config::private_key);
   const auto* const in_text = draft.values.at(number);
   const auto* const in_file = draft.files.at(number);
@@ -314,6 +312,13 @@ void yaml_reader::check_all_peers() {
       const path here{&one, parts.at(static_cast<std::size_t>(part)), 0};
       complain(place, &here, std::move(message));
     });
+}
+
+void yaml_reader::check_name() {
+  const path interface { nullptr, "interface", 0 };
+  const path here{&interface, "name", 0};
+  if (auto reason = check_table_name(config_))
+    complain(name_place_, &here, std::move(*reason));
 }
 
 void yaml_reader::check_control_section() {

@@ -1,5 +1,6 @@
 #include "actors/host/automatic_mtu.hpp"
 
+#include "config/interface_checks.hpp"
 #include "platform/route_mtu.hpp"
 
 #include <algorithm>
@@ -11,7 +12,6 @@ namespace {
 /// Headers of the outer packet with IPv6, of its message, and the tag.
 constexpr std::uint32_t overhead = 80;
 constexpr std::uint32_t least = 576;
-constexpr std::uint32_t least_with_ipv6 = 1280;
 constexpr std::uint32_t most = 65535;
 
 /// Peers whose routes are asked for: each costs some 20 us.
@@ -33,22 +33,14 @@ std::optional<chosen_mtu> choose_mtu(std::span<const ip_address> peers,
   if (!smallest)
     return std::nullopt;
   const auto left = *smallest - std::min(*smallest, overhead);
-  return chosen_mtu{std::clamp(left, has_ipv6 ? least_with_ipv6 : least, most),
+  return chosen_mtu{std::clamp(left, has_ipv6 ? least_ipv6_mtu : least, most),
                     "the route to " + to_string(*narrow) + " has "
                       + std::to_string(*smallest)};
 }
 
 std::optional<chosen_mtu>
-choose_mtu(std::span<const ip_address> peers, const interface_config& config,
+choose_mtu(std::span<const ip_address> peers, bool has_ipv6,
            std::uint32_t fwmark, int own_interface) {
-  const auto any_ipv6 = [](const std::vector<ip_prefix>& prefixes) {
-    return std::any_of(prefixes.begin(), prefixes.end(),
-                       [](const ip_prefix& each) {
-                         return !each.address.is_v4();
-                       });
-  };
-  const auto has_ipv6
-    = any_ipv6(config.addresses) || any_ipv6(config.cluster_networks);
   auto finder = route_mtu_finder::open(fwmark);
   return choose_mtu(
     peers.first(std::min(peers.size(), most_asked)), has_ipv6,
@@ -60,6 +52,17 @@ choose_mtu(std::span<const ip_address> peers, const interface_config& config,
         return std::nullopt;
       return found->mtu;
     });
+}
+
+bool carries_ipv6(const interface_config& config,
+                  const peer_networks& networks) {
+  const auto any_ipv6 = [](const std::vector<ip_prefix>& prefixes) {
+    return std::ranges::any_of(prefixes, [](const ip_prefix& each) {
+      return !each.address.is_v4();
+    });
+  };
+  return any_ipv6(config.addresses) || any_ipv6(config.cluster_networks)
+         || any_ipv6(networks.allowed) || networks.all.v6;
 }
 
 std::vector<ip_address> configured_addresses(const node_config& config) {

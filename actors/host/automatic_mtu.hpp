@@ -1,7 +1,7 @@
 // What `mtu: auto` comes to: the room that the routes to the peers leave.
 #pragma once
 
-#include "config/node_config.hpp"
+#include "actors/host/host_plan.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -36,8 +36,13 @@ std::optional<chosen_mtu> choose_mtu(std::span<const ip_address> peers,
 /// many peers some are asked for.  `own_interface` is the tunnel's; 0: there is
 /// none yet.
 std::optional<chosen_mtu>
-choose_mtu(std::span<const ip_address> peers, const interface_config& config,
+choose_mtu(std::span<const ip_address> peers, bool has_ipv6,
            std::uint32_t fwmark, int own_interface);
+
+/// Whether IPv6 goes into the tunnel: by the interface's addresses, or by what
+/// is led there, as a default route may do.
+bool carries_ipv6(const interface_config& config,
+                  const peer_networks& networks);
 
 /// The addresses of the peers' endpoints, as far as they are configured.
 std::vector<ip_address> configured_addresses(const node_config& config);

@@ -1,6 +1,5 @@
 #include "actors/host/host_plan.hpp"
 
-#include "config/full_tunnel.hpp"
 #include "protocol/base/digest.hpp"
 
 #include <algorithm>
@@ -33,10 +32,6 @@ std::uint32_t number_of(const std::string& interface) {
 
 bool is_own_table(std::uint32_t table) {
   return table >= first_table && table < first_table + most_tables;
-}
-
-ip_prefix everything(ip_family family) {
-  return {ip_address{family, {}}, 0};
 }
 
 bool covers(const ip_prefix& outer, const ip_prefix& inner) {
@@ -92,7 +87,7 @@ private:
     const bool full = is_full_tunnel(interface_, networks_);
     const auto into = full ? facts_.place.table : table();
     for (const auto family : {ip_family::v4, ip_family::v6}) {
-      if (family == ip_family::v4 ? networks_.all_v4 : networks_.all_v6)
+      if (networks_.all.of(family))
         lead(everything(family), into);
       if (full && interface_.kill_switch)
         add({everything(family), into, last_metric, true});
@@ -100,8 +95,7 @@ private:
     if (!full)
       return;
     for (const auto family : {ip_family::v4, ip_family::v6})
-      if (interface_.kill_switch
-          || (family == ip_family::v4 ? networks_.all_v4 : networks_.all_v6))
+      if (interface_.kill_switch || networks_.all.of(family))
         add_rules(family);
   }
 
@@ -152,9 +146,7 @@ peer_networks networks_of(const interface_config& interface,
   const bool automatic = interface.routes == route_mode::automatic;
   peer_networks networks;
   for (const auto& peer : peers) {
-    const auto all = all_that_goes_to(peer, interface.routes);
-    networks.all_v4 = networks.all_v4 || all.v4;
-    networks.all_v6 = networks.all_v6 || all.v6;
+    networks.all |= all_that_goes_to(peer, interface.routes);
     if (automatic)
       std::ranges::copy_if(
         peer.allowed_ips, std::back_inserter(networks.allowed),
@@ -168,7 +160,7 @@ peer_networks networks_of(const interface_config& interface,
 
 bool is_full_tunnel(const interface_config& interface,
                     const peer_networks& networks) {
-  return interface.table == 0 && networks.is_full_tunnel();
+  return interface.table == 0 && networks.all.any();
 }
 
 bool needs_mark(const interface_config& interface,

@@ -2,6 +2,7 @@
 // configuration, and what of it a host lacks.
 #pragma once
 
+#include "config/full_tunnel.hpp"
 #include "config/node_config.hpp"
 #include "platform/routing.hpp"
 
@@ -17,13 +18,8 @@ namespace weft {
 struct peer_networks {
   /// To be led into the tunnel, ascending, each once; of length 0 none.
   std::vector<ip_prefix> allowed;
-  /// All else of a family, too.
-  bool all_v4 = false;
-  bool all_v6 = false;
+  full_tunnel all; ///< the families of which all else is, too
 
-  bool is_full_tunnel() const {
-    return all_v4 || all_v6;
-  }
   bool operator==(const peer_networks&) const = default;
 };
 

@@ -35,18 +35,4 @@ use_of_tun(offload_mode wanted, const tun_device* tun) {
   return {std::move(use)};
 }
 
-std::vector<std::string>
-describe_change(const offload_config& from, const offload_config& to) {
-  std::vector<std::string> notes;
-  const auto compare = [&](const std::string& key, offload_mode before,
-                           offload_mode after) {
-    if (before != after)
-      notes.push_back("offloads." + key + ": " + std::string{to_string(before)}
-                      + " -> " + std::string{to_string(after)});
-  };
-  compare("tun", from.tun, to.tun);
-  compare("udp", from.udp, to.udp);
-  return notes;
-}
-
 } // namespace weft

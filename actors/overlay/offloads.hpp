@@ -23,8 +23,4 @@ std::string why_not_joined(offload_mode udp, std::string_view kernel_release);
 /// Of the device, which may be null: there is none.
 std::vector<offload_use> use_of_tun(offload_mode wanted, const tun_device* tun);
 
-/// What has changed, for whoever changed it.
-std::vector<std::string>
-describe_change(const offload_config& from, const offload_config& to);
-
 } // namespace weft

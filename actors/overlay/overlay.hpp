@@ -210,7 +210,7 @@ private:
   /// Has an automatic MTU fit the routes to the peers.
   void follow_routes();
   void fit_mtu(const std::vector<ip_address>& peers);
-  std::uint32_t mtu_for(const interface_config& interface) const;
+  std::uint32_t mtu_for(const device_settings& to) const;
   void look_at_checksums();
   void note_checksums(std::uint64_t lost);
 

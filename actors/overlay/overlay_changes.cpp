@@ -174,12 +174,9 @@ void overlay::note_unrouted() {
     for (const auto& [prefix, remove] : peer.allowed_ips)
       if (!remove && added.size() < most)
         added.push_back(prefix);
-  std::vector<ip_prefix> led; // by the rules of a full tunnel
-  if (networks_.all_v4)
-    led.push_back({ip_address{ip_family::v4, {}}, 0});
-  if (networks_.all_v6)
-    led.push_back({ip_address{ip_family::v6, {}}, 0});
-  for (auto& sentence : find_unrouted(options_.config.interface, added, led))
+  // The rules of a full tunnel lead all of a family.
+  for (auto& sentence : find_unrouted(options_.config.interface, added,
+                                      prefixes_of(networks_.all)))
     note(std::move(sentence));
 }
 
@@ -261,7 +258,7 @@ void overlay::change_host() {
       note("interface.mtu: " + std::to_string(from.mtu) + " -> "
            + std::to_string(to.mtu));
     copy_host_part(to, options_.config.interface);
-    set_mtu(mtu_for(to));
+    set_mtu(mtu_for(plan.to()));
     return step_done();
   }
   set_host(plan.to(), changes_.front().whole.has_value(),

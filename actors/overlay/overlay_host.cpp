@@ -40,7 +40,7 @@ bool overlay::is_full_tunnel_now() const {
 }
 
 bool overlay::leads_all_v4() const {
-  return is_full_tunnel_now() && networks_.all_v4;
+  return is_full_tunnel_now() && networks_.all.v4;
 }
 
 bool overlay::wants_mark(const interface_config& interface,
@@ -123,8 +123,7 @@ void overlay::set_host(const device_settings& to, bool sets_link_up,
   bear_mark(*mark == 0 ? former : *mark, [=, this](const caf::error& reason) {
     if (reason)
       return refuse(answer, reason);
-    const plan_facts facts{resources_->host->place(), mtu_for(to.interface),
-                           *mark};
+    const plan_facts facts{resources_->host->place(), mtu_for(to), *mark};
     auto notes = resources_->host->change(
       make_plan(to.interface, to.networks, facts), sets_link_up);
     if (!notes)
@@ -183,7 +182,7 @@ bool overlay::peers_concern_host(const device_update& update) const {
   if (!resources_->host)
     return false;
   return options_.config.interface.routes == route_mode::automatic
-         || networks_.is_full_tunnel()
+         || networks_.all.any()
          || std::ranges::any_of(update.peers, [](const auto& peer) {
               return peer.find(&peer_config::default_route) != nullptr;
             });
@@ -294,10 +293,7 @@ void overlay::report_routes(device_status& status) const {
         && std::ranges::find(status.routes, prefix) == status.routes.end())
       status.routes.push_back(prefix);
   };
-  if (networks_.all_v4)
-    add({ip_address{ip_family::v4, {}}, 0});
-  if (networks_.all_v6)
-    add({ip_address{ip_family::v6, {}}, 0});
+  std::ranges::for_each(prefixes_of(networks_.all), add);
   std::ranges::for_each(networks_.allowed, add);
 }
 

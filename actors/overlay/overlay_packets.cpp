@@ -3,6 +3,9 @@
 #include "actors/host/automatic_mtu.hpp"
 #include "actors/overlay/offloads.hpp"
 #include "actors/overlay/overlay.hpp"
+#include "config/foresight.hpp"
+#include "config/interface_checks.hpp"
+#include "config/validate.hpp"
 #include "platform/checksum_errors.hpp"
 #include "platform/kernel_release.hpp"
 
@@ -34,6 +37,8 @@ caf::result<config_changes>
 overlay::change_offloads(const offload_config& offloads) {
   if (trial_)
     return on_trial();
+  if (auto reason = check_offloads(offloads))
+    return to_error(field_error{"offloads.tun", std::move(*reason)});
   config_changes changes;
   changes.notes = describe_change(options_.config.offloads, offloads);
   if (changes.notes.empty())
@@ -95,8 +100,14 @@ void overlay::follow_routes() {
           [](const caf::error&) {});
 }
 
-std::uint32_t overlay::mtu_for(const interface_config& interface) const {
-  return interface.mtu == automatic_mtu ? automatic_mtu_ : interface.mtu;
+std::uint32_t overlay::mtu_for(const device_settings& to) const {
+  if (to.interface.mtu != automatic_mtu)
+    return to.interface.mtu;
+  // Else the host refuses what of IPv6 is to be there, before it is chosen
+  // anew.
+  return carries_ipv6(to.interface, to.networks)
+           ? std::max(automatic_mtu_, least_ipv6_mtu)
+           : automatic_mtu_;
 }
 
 void overlay::fit_mtu(const std::vector<ip_address>& peers) {
@@ -105,8 +116,8 @@ void overlay::fit_mtu(const std::vector<ip_address>& peers) {
     return; // the end of a change asks again
   const auto& tun = resources_->tun;
   const auto& host = resources_->host;
-  const auto found
-    = choose_mtu(peers, config, fwmark_, tun ? tun->interface_index() : 0);
+  const auto found = choose_mtu(peers, carries_ipv6(config, networks_), fwmark_,
+                                tun ? tun->interface_index() : 0);
   const auto chosen = found.value_or(chosen_mtu{automatic_mtu_, {}});
   if (chosen.mtu == automatic_mtu_ || (tun && (!host || !resources_->link)))
     return;

@@ -153,10 +153,11 @@ open_resources(caf::actor_system& system, overlay_options& options) {
   }
   opened->mtu = config.mtu;
   if (config.mtu == automatic_mtu)
-    opened->mtu = choose_mtu(configured_addresses(options.config), config,
-                             opened->fwmark, 0)
-                    .value_or(chosen_mtu{})
-                    .mtu;
+    opened->mtu
+      = choose_mtu(configured_addresses(options.config),
+                   carries_ipv6(config, opened->networks), opened->fwmark, 0)
+          .value_or(chosen_mtu{})
+          .mtu;
   auto sockets
     = open_udp_sockets(config.listen, opened->fwmark,
                        features_for(options.config, kernel_release()));
@@ -244,8 +245,6 @@ result<running_overlay>
 start_overlay(caf::actor_system& system, overlay_options options) {
   if (!options.log)
     options.log = std::make_shared<spdlog::logger>("weft");
-  if (!options.offload)
-    options.config.offloads = {offload_mode::off, offload_mode::off};
   if (auto mistake = find_mistake(options))
     return tl::unexpected(
       system_error{EINVAL, mistake->field + ": " + mistake->message});

@@ -59,8 +59,6 @@ struct overlay_options {
   /// Serve wg(8) on a socket in the configured folder.  Nothing: only with
   /// make_tun_device.
   std::optional<bool> uapi;
-  /// False: neither segmentation nor receive offloads, whatever `config` says.
-  bool offload = true;
   /// What reload_config reads: a configuration, or all that is wrong with it.
   /// Null: there is nothing to be read again.  Called on a thread of its own,
   /// which may still be busy with it when the overlay has ended.

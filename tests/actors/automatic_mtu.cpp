@@ -47,6 +47,35 @@ TEST_CASE("It leaves room for IPv6 where there is IPv6") {
   CHECK(chosen({{near, 60}}, false)->mtu == 576);
 }
 
+TEST_CASE("IPv6 is in the tunnel by addresses, and by what is led there") {
+  const auto carries
+    = [](const char* own, const char* cluster, const char* allowed,
+         bool has_default_route, route_mode routes) {
+        interface_config config;
+        config.routes = routes;
+        config.addresses = {*parse_ip_prefix(own)};
+        config.cluster_networks = {*parse_ip_prefix(cluster)};
+        std::vector<peer_config> peers(2);
+        peers[1].allowed_ips = {*parse_ip_prefix(allowed)};
+        peers[1].default_route = has_default_route;
+        return carries_ipv6(config, networks_of(config, peers));
+      };
+  const auto manual = route_mode::manual;
+  const auto automatic = route_mode::automatic;
+  const auto* const v4 = "10.0.0.0/8";
+  const auto* const v6 = "fd00::/64";
+  CHECK_FALSE(carries(v4, v4, v4, false, automatic));
+  CHECK(carries(v6, v4, v4, false, manual));
+  CHECK(carries(v4, v6, v4, false, manual));
+  CHECK_FALSE(carries(v4, v4, v6, false, manual));
+  CHECK(carries(v4, v4, v6, false, automatic));
+  CHECK_FALSE(carries(v4, v4, "::/0", false, manual));
+  CHECK(carries(v4, v4, "::/0", false, automatic));
+  CHECK(carries(v4, v4, "::/0", true, manual));
+  CHECK(carries(v4, v4, v4, true, manual)); // of both families
+  CHECK_FALSE(carries(v4, v4, "0.0.0.0/0", true, manual));
+}
+
 TEST_CASE("It is no more than there can be") {
   CHECK(chosen({{near, 4'000'000'000}})->mtu == 65535);
 }

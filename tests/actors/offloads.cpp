@@ -43,10 +43,3 @@ TEST_CASE("Whoever has a suspect kernel is told how to use GSO all the same") {
   CHECK(why_not_joined(offload_mode::on, suspect).empty());
   CHECK(why_not_joined(offload_mode::off, suspect).empty());
 }
-
-TEST_CASE("A change of offloads is told key by key") {
-  CHECK(describe_change({}, {}).empty());
-  CHECK(describe_change({}, {offload_mode::off, offload_mode::on})
-        == std::vector<std::string>{"offloads.tun: auto -> off",
-                                    "offloads.udp: auto -> on"});
-}

@@ -270,7 +270,7 @@ TEST_CASE("The host is set again for what the peers ask of it, and for the "
   SECTION("nothing new") {
   }
   SECTION("all traffic") {
-    networks.all_v4 = true;
+    networks.all.v4 = true;
     steps = {step::host};
   }
   SECTION("other networks") {
@@ -282,7 +282,7 @@ TEST_CASE("The host is set again for what the peers ask of it, and for the "
     steps = {step::host};
   }
   SECTION("another mark of a full tunnel") {
-    now.networks.all_v4 = networks.all_v4 = true;
+    now.networks.all.v4 = networks.all.v4 = true;
     update.fwmark = 9;
     steps = {step::mark, step::host};
   }

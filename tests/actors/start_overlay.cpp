@@ -120,7 +120,8 @@ TEST_CASE("An overlay says in its log which offloads it lacks") {
   overlay_host host;
   const auto wanted = GENERATE(true, false);
   auto options = host.options();
-  options.offload = wanted;
+  if (!wanted)
+    options.config.offloads = {offload_mode::off, offload_mode::off};
   const auto lines = std::make_shared<line_sink>();
   options.log = std::make_shared<spdlog::logger>("test", lines);
   const auto running = host.start(std::move(options));

@@ -57,3 +57,10 @@ TEST_CASE("Nothing is said of what stays, and not all of very much") {
   CHECK(found.sentences.size() == foreseen_changes::most_sentences + 1);
   CHECK(found.sentences.back() == "and 9 more");
 }
+
+TEST_CASE("A change of offloads is told key by key") {
+  CHECK(describe_change({}, {}).empty());
+  CHECK(describe_change({}, {offload_mode::off, offload_mode::on})
+        == std::vector<std::string>{"offloads.tun: auto -> off",
+                                    "offloads.udp: auto -> on"});
+}

@@ -117,6 +117,14 @@ TEST_CASE("A lock and a default route need a name that nftables takes") {
   CHECK(wrong_with("a*", [](auto&) {}) == "");
 }
 
+TEST_CASE("An offload has no mode that it has no use for") {
+  const auto with = [](offload_config modes) {
+    return wrong([&](auto& c) { c.offloads = modes; });
+  };
+  CHECK(with({offload_mode::on, offload_mode::automatic}) == "offloads.tun");
+  CHECK(with({offload_mode::off, offload_mode::on}) == "");
+}
+
 TEST_CASE("The section control is checked, too") {
   const auto of_control
     = [](auto edit) { return wrong([&](auto& c) { edit(c.control); }); };

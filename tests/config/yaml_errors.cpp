@@ -44,6 +44,29 @@ TEST_CASE("An offload is switched by a word that there is") {
              Contains("offloads.tcp"));
 }
 
+TEST_CASE("Of the TUN device's offloads nothing is doubtful") {
+  CHECK_THAT(yaml_errors(interface_text("offloads: {tun: on}\n")),
+             StartsWith("a.yaml:3:17: offloads.tun: nothing about it is "
+                        "doubtful, so that there is no 'on'; auto"));
+  CHECK(
+    yaml_errors(interface_text("offloads: {tun: auto, udp: on}\n")).empty());
+}
+
+TEST_CASE("A name that nftables does not take is told with its place") {
+  const std::string name = "  name: 'a*'\n";
+  const auto wrong = StartsWith("a.yaml:3:9: interface.name: nftables takes no "
+                                "interface that is called 'a*'; a name of");
+  const auto leading = "peers:\n" + peer_text(1, "    default_route: true");
+  CHECK(yaml_errors(interface_text(name)).empty());
+  CHECK_THAT(yaml_errors(interface_text(name + "  kill_switch: true\n")),
+             wrong);
+  CHECK_THAT(yaml_errors(interface_text(name + leading)), wrong);
+  CHECK_THAT(
+    yaml_errors(interface_text(name + "  routes: auto\npeers:\n"
+                               + peer_text(1, "    allowed_ips: ['::/0']"))),
+    wrong);
+}
+
 TEST_CASE("All errors of a file are reported at once, in their order") {
   const auto read = parse_yaml("log: {level: loud}\n"
                                "interface:\n"

@@ -138,7 +138,7 @@ bool tell_lock(const std::string& interface, spdlog::logger& log) {
 
 /// Whether a node before has left the host locked; what else it has left goes.
 bool find_lock(const interface_config& interface, spdlog::logger& log) {
-  if (check_table_name(interface)) // no table can be called so
+  if (!is_table_name(interface.name)) // no table can be called so
     return false;
   if (const auto swept = sweep_tables(interface.name);
       !swept && (interface.kill_switch || swept.error().code != EOPNOTSUPP))

@@ -1,3 +1,4 @@
+#include "config/interface_checks.hpp"
 #include "config/values.hpp"
 #include "tools/weft/commands/control_commands.hpp"
 #include "tools/weft/places/requests.hpp"
@@ -45,11 +46,9 @@ int offloads(const offload_options& options, const node_connection& link,
   }
   offload_config wanted;
   auto read = read_mode(options.tun, "--tun", wanted.tun);
-  if (read && options.tun && wanted.tun == offload_mode::on)
-    read = tl::unexpected(
-      mistake("--tun: nothing about it is doubtful, so that there is no 'on'; "
-              "auto has it used wherever the kernel can",
-              "offloads"));
+  if (read)
+    if (const auto reason = check_offloads(wanted))
+      read = tl::unexpected(mistake("--tun: " + *reason, "offloads"));
   if (read)
     read = read_mode(options.udp, "--udp", wanted.udp);
   if (!read)

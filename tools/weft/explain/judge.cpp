@@ -3,6 +3,7 @@
 // passing a session, and then what may be a trouble one day.
 #include "tools/weft/explain/judge.hpp"
 
+#include "config/interface_checks.hpp"
 #include "protocol/tunnel/trouble_words.hpp"
 #include "tools/weft/view/format.hpp"
 #include "tools/weft/view/host_text.hpp"
@@ -18,9 +19,6 @@ namespace {
 
 /// What the header of an outer packet and those of its message take at most.
 constexpr std::uint32_t overhead = 80;
-
-/// What IPv6 needs in the tunnel.
-constexpr std::uint32_t least_mtu = 1280;
 
 struct examination {
   const peer_facts& facts;
@@ -251,7 +249,7 @@ void look_at_echo(examination& now) {
                 + to_string(echo.from)
                 + ", and smaller ones do: set "
                   "mtu to "
-                + std::to_string(std::max(echo.largest, least_mtu))
+                + std::to_string(std::max(echo.largest, least_ipv6_mtu))
                 + " on both sides");
 }
 
@@ -299,7 +297,7 @@ void look_at_path_mtu(examination& now) {
                + std::to_string(carries)
                + " bytes: larger datagrams arrive in fragments, or not at all; "
                  "set mtu to "
-               + std::to_string(std::max(carries - more, least_mtu))
+               + std::to_string(std::max(carries - more, least_ipv6_mtu))
                + " on both sides");
 }
 
