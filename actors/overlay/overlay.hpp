@@ -255,6 +255,7 @@ private:
     caf::actor_addr asked_by; ///< who cannot confirm it
     node_config former;       ///< with its secrets; known once it is made
     bool made = false;
+    bool had_lock = false;      ///< before it: the host was locked
     bool taken_back = false;    ///< or about to be
     bool reload_after = false;  ///< the file changed meanwhile
     bool log_level_set = false; ///< by command meanwhile: it stays so
@@ -281,6 +282,8 @@ private:
   void renew_lock();
   /// Also if it was lifted by hand.
   void lock_again();
+  void lock_after(const waiting_change& change);
+  bool takes_lock_back(const waiting_change& change) const;
   void firewall_changed();
   void repair_firewall();
   /// `renews`: sets the tables anew as well.

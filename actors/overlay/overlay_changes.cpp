@@ -319,7 +319,7 @@ void overlay::end_change() {
     return follow_peers();
   if (change.whole) {
     repair_host(true);
-    lock_again();
+    lock_after(change);
     adopt_rest(*change.whole);
   }
   finish_change({});

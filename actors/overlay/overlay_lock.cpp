@@ -36,7 +36,12 @@ bool overlay::is_locked() const {
 }
 
 bool overlay::lock_is_on_trial() const {
-  return trial_ && !trial_->former.interface.kill_switch && !lock_stays_;
+  return trial_ && !trial_->had_lock && !lock_stays_;
+}
+
+/// Whether the end of a trial lifts what the trial has locked.
+bool overlay::takes_lock_back(const waiting_change& change) const {
+  return change.takes_back && lock_is_on_trial();
 }
 
 result<lock_keeper*> overlay::open_lock() {
@@ -117,6 +122,15 @@ void overlay::lock_again() {
   renew_lock();
 }
 
+/// A whole configuration is in force: one with kill_switch locks the host, also
+/// if somebody has lifted the lock by hand since.
+void overlay::lock_after(const waiting_change& change) {
+  if (takes_lock_back(change))
+    locks_ = false; // the end of the trial renews the tables
+  else
+    lock_again();
+}
+
 /// A step of a change.
 void overlay::change_lock() {
   const auto& change = changes_.front();
@@ -124,7 +138,7 @@ void overlay::change_lock() {
   const auto& to = change.plan.to().interface;
   const bool undoes = change.plan.takes_back() || change.takes_back;
   const bool did_lock = locks_;
-  if (to.kill_switch)
+  if (to.kill_switch && !takes_lock_back(change))
     locks_ = can_lock();
   else if (undoes && !lock_stays_)
     locks_ = false;

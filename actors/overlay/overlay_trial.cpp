@@ -30,9 +30,7 @@ caf::error overlay::begin_trial(std::chrono::seconds within) {
   trial_->until = loop().now() + within;
   trial_->ends = call_at(trial_->until, [this] { trial_ends(); });
   trial_->asked_by = caf::actor_cast<caf::actor_addr>(current_sender());
-  // The rest once the change begins; what locks the host must not be forgotten
-  // until then.
-  trial_->former.interface.kill_switch = options_.config.interface.kill_switch;
+  trial_->had_lock = locks_;
   return {};
 }
 
