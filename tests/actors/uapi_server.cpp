@@ -312,6 +312,7 @@ TEST_CASE_METHOD(served, "A client that asks and does not read is answered no "
   for (std::size_t i = 0; i < count; ++i)
     requests += "get=1\n\n";
   REQUIRE(greedy.send(requests));
+  CHECK(eventually([&] { return log.count<report_request>() > 0; }));
   CHECK(loop.falls_asleep());
   CHECK(log.count<report_request>() == 1);
   const auto size = format_uapi_status(status).size();

@@ -2,6 +2,7 @@
 // others.  With WEFT_UPDATE_REFERENCE in the environment its pages are written
 // instead of compared.
 #include "config/fields.hpp"
+#include "protocol/tunnel/trouble_words.hpp"
 #include "tests/catch.hpp"
 
 #include <cstdlib>
@@ -134,6 +135,17 @@ TEST_CASE("The manual page of weft has the options of all keys") {
     INFO(row.option);
     CHECK(page.find(option) != std::string::npos);
   });
+}
+
+TEST_CASE("The manual page of weft has every cause") {
+  const auto page = text_of("man/weft.1");
+  const auto begin = page.find("\n.B cause\n");
+  REQUIRE(begin != std::string::npos);
+  const auto entry = page.substr(begin, page.find("\n.TP", begin) - begin);
+  for (const auto each : cause::all) {
+    INFO(each);
+    CHECK(entry.find(" " + std::string{each}) != std::string::npos);
+  }
 }
 
 TEST_CASE("Every key has a name of its own, and can be read and checked") {
