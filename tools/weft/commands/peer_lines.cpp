@@ -24,7 +24,7 @@ enum column : std::size_t {
   handshake,
   received,
   sent,
-  endpoint,
+  address,
   trouble,
   column_count,
 };
@@ -83,7 +83,7 @@ widths lay_out(const std::vector<row>& rows, std::size_t width) {
   const auto can_fit = [&] {
     auto least = layout;
     least[label] = shortest_label;
-    least[endpoint] = std::min(layout[endpoint], least_endpoint);
+    least[address] = std::min(layout[address], least_endpoint);
     return width_of(least) <= width;
   };
   if (!can_fit())
@@ -95,7 +95,7 @@ widths lay_out(const std::vector<row>& rows, std::size_t width) {
     auto& one = layout[which];
     one -= std::min(now - std::min(now, width), one - std::min(one, least));
   };
-  give_way(endpoint, least_endpoint);
+  give_way(address, least_endpoint);
   give_way(label, shortest_label);
   return layout;
 }
