@@ -62,7 +62,14 @@ class Service(unittest.TestCase):
     def added(self):
         """Paths that were not there before, but for what others make on the host meanwhile."""
         paths = {line.split(" ", 1)[1] for line in self.files() - self.before}
-        return {path for path in paths if os.path.lexists(self.machine.path(path)) and not self.is_of_host(path)}
+        return {path for path in paths if not self.is_of_host(path) and self.exists(path)}
+
+    def exists(self, path):
+        """Whether the machine has it; what the host had and has removed meanwhile may be seen there without a name."""
+        try:
+            return os.lstat(self.machine.path(path)).st_nlink > 0
+        except OSError:
+            return False
 
     def is_of_host(self, path):
         """Whether the host has it, from after the beginning."""
