@@ -65,9 +65,10 @@ class Service(unittest.TestCase):
         return {path for path in paths if not self.is_of_host(path) and self.exists(path)}
 
     def exists(self, path):
-        """Whether the machine has it; what the host had and has removed meanwhile may be seen there without a name."""
+        """Whether the machine's folder has it: what the host had and has removed since may be known by name still."""
+        folder, name = os.path.split(self.machine.path(path))
         try:
-            return os.lstat(self.machine.path(path)).st_nlink > 0
+            return name in os.listdir(folder)
         except OSError:
             return False
 
