@@ -1,5 +1,7 @@
 // Networks on the command line: what is refused before anything is made, what
 // is made, and what lies on the disk then.
+#include "tools/weft/commands/network_commands.hpp"
+
 #include "actors/overlay/config_files.hpp"
 #include "config/validate.hpp"
 #include "console.hpp"
@@ -7,7 +9,6 @@
 #include "temporary_folder.hpp"
 #include "tests/catch.hpp"
 #include "tools/issuer/issuer_service.hpp"
-#include "tools/weft/commands/network_commands.hpp"
 #include "tools/weft/network/exchange_files.hpp"
 #include "tools/weft/network/invitations.hpp"
 #include "tools/weft/network/new_node.hpp"
@@ -134,8 +135,7 @@ TEST_CASE("What cannot be a network is refused, and nothing is made") {
     CHECK_THAT(alpha.err, Contains(why));
     CHECK(alpha.has_nothing());
   };
-  refused([](auto& options) { options.text = "Prod"; },
-          "no name of a network");
+  refused([](auto& options) { options.text = "Prod"; }, "no name of a network");
   refused([](auto& options) { options.text = std::string(20, 'x'); },
           "--interface NAME");
   refused([](auto& options) { options.ranges.clear(); }, "there is no range");
@@ -157,8 +157,7 @@ TEST_CASE("What fails half-way takes away what it has made") {
     return;
   host alpha;
   // Its folder cannot be made, as there is a file of that name.
-  alpha.options.place.config
-    = alpha.place.write("file", "") + "/etc/prod.yaml";
+  alpha.options.place.config = alpha.place.write("file", "") + "/etc/prod.yaml";
   CHECK(alpha.run(init_network) != exit_fine);
   CHECK(alpha.has_nothing());
 }
@@ -242,8 +241,8 @@ TEST_CASE("Commands of a network need a node that is in one") {
   host alpha;
   alpha.options.place.config
     = alpha.place.write("a.yaml", "interface: {name: a}\n");
-  for (auto* command : {invite_members, list_tokens, list_members,
-                        show_network, renew_membership, leave_network_here}) {
+  for (auto* command : {invite_members, list_tokens, list_members, show_network,
+                        renew_membership, leave_network_here}) {
     CHECK(alpha.run(command) == exit_mistaken);
     CHECK(json::parse(alpha.err)["error"]["message"].is_string());
   }
