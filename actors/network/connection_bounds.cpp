@@ -13,7 +13,7 @@ constexpr std::size_t index_of(connection_kind kind) {
 /// A second's worth at once.
 token_bucket bucket_of(unsigned in_second) {
   const auto count = std::max(in_second, 1U);
-  return {count, std::chrono::seconds{1} / count};
+  return {count, duration{std::chrono::seconds{1}} / count};
 }
 
 } // namespace

@@ -129,8 +129,9 @@ judge_of(network_certificate root, std::function<network_time()> now) {
   judge.member = [known = std::make_shared<network_certificate>()](
                    const_byte_span member,
                    const_byte_span issuer) -> accepted<verified_certificate> {
-    if (!std::equal(known->der.begin(), known->der.end(), issuer.begin(),
-                    issuer.end())) {
+    if (issuer.empty()
+        || !std::equal(known->der.begin(), known->der.end(), issuer.begin(),
+                       issuer.end())) {
       auto read = read_network_certificate(issuer);
       if (!read)
         return tl::unexpected(std::move(read.error()));

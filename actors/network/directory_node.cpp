@@ -61,7 +61,11 @@ directory_node::directory_node(caf::actor_config& config, io_loop_ptr loop,
           this->loop().random()),
     bounds_(options_.limits), alarm_(this->loop(), [this] {
       enter_loop_context();
-      check();
+      try {
+        check();
+      } catch (...) {
+        fail();
+      }
     }) {
   floor_.raise(read_->identity.own.from);
 }

@@ -111,11 +111,10 @@ void directory_node::start_store() {
   store_ = std::make_unique<store_worker>(
     configured_store(options_.config.store, identity.network().network,
                      identity.name(), options_.sources),
-    [self = caf::actor_cast<caf::weak_actor_ptr>(directory_node_actor{this})](
-      store_report report) {
-      if (const auto node = self.lock())
-        caf::anon_send(caf::actor_cast<directory_node_actor>(node),
-                       std::move(report));
+    // It holds the actor until on_exit(): else the last to let go of it could
+    // be a thread that its end waits for.
+    [self = directory_node_actor{this}](store_report report) {
+      caf::anon_send(self, std::move(report));
     },
     options_.sources);
 }
@@ -167,6 +166,7 @@ void directory_node::start_issuer() {
     return;
   issuer_link::listener told;
   told.enters = [this] { enter_loop_context(); };
+  told.failed = [this] { fail(); };
   told.there = [this](bool there, const std::string& why) {
     note(trouble_.issuer, why, "questions to the issuer");
     core_.issuer_there(there, loop().moment());

@@ -19,7 +19,11 @@ issuer_link::issuer_link(io_loop& loop, std::string path,
   : loop_(loop), path_(std::move(path)), patience_(patience),
     told_(std::move(told)), pauses_(loop.random()), alarm_(loop, [this] {
       told_.enters();
-      check();
+      try {
+        check();
+      } catch (...) {
+        told_.failed();
+      }
     }) {
   connects_at_ = loop_.now();
   alarm_.set(*connects_at_);

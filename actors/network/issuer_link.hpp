@@ -34,6 +34,8 @@ public:
     std::function<void()> enters;
     /// Whether the issuer is there, and what is in the way if it is not.
     std::function<void(bool, const std::string&)> there;
+    /// It cannot go on.
+    std::function<void()> failed;
     /// What ask_for_items() got; not if the issuer goes away meanwhile.
     std::function<void(const accepted<issued_items>&)> items;
   };

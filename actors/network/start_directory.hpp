@@ -64,8 +64,8 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::steering_answer)
 
 namespace weft {
 
-/// Ends when it is told to shut down, when its overlay ends, or when nobody
-/// holds it any more.
+/// Ends when it is told to shut down or when its overlay ends: with
+/// caf::exit_reason::user_shutdown.  Another reason: start it anew.
 using directory_actor
   = caf::typed_actor<caf::reacts_to<shut_down>,
                      caf::replies_to<steering_question>::with<steering_answer>>;

@@ -1,5 +1,6 @@
 // A directory with its members: over TLS on loopback, with a store in a file
 // and an issuer behind its socket.
+#include "platform/network_join.hpp"
 #include "tests/actors/directory_support.hpp"
 
 using namespace weft;
@@ -138,6 +139,29 @@ TEST_CASE("the same token and keys get the same answer from a directory") {
   const auto again = net.join(keys, "beta");
   REQUIRE(again.answer);
   CHECK(again.answer->certificates == first.answer->certificates);
+}
+
+TEST_CASE("a directory lets in who joins by the client's half") {
+  directory_home net;
+  net.start();
+  join_token token;
+  token.directories = {{"127.0.0.1", net.where().port}};
+  token.root = fingerprint_of(net.pki.root.certificate);
+  token.seed = net.issuer.invite();
+  const auto keys = net.draw_keys(token.seed);
+  const auto joined
+    = ask_to_join({token, keys.certificate, keys.wireguard, "beta", net.now()});
+  if (!joined)
+    FAIL(joined.error().message);
+  CHECK(std::get<member_contents>(joined->member.contents).name == "beta");
+  const auto again
+    = ask_to_join({token, keys.certificate, keys.wireguard, "beta", net.now()});
+  CHECK(again->member.der == joined->member.der);
+  token.seed = draw_signing_seed(net.pki.random);
+  const auto refused
+    = ask_to_join({token, keys.certificate, keys.wireguard, "beta", net.now()});
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().what == join_failure::kind::refused);
 }
 
 TEST_CASE("who is not let in hears why from the issuer") {

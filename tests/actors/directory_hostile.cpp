@@ -242,8 +242,8 @@ TEST_CASE("a member that reads nothing is let go of, and holds up nobody") {
   const auto token = net.issuer.invite(2);
   const auto beta = net.join(token, "beta");
   const auto gamma = net.join(token, "gamma");
-  net.issuer.publish_ballast(2500); // 10 MiB
-  REQUIRE(net.becomes([](const auto& now) { return now.items > 2500; }));
+  net.issuer.publish_ballast(30); // 12 MB
+  REQUIRE(net.becomes([](const auto& now) { return now.items > 30; }));
   auto deaf = net.connect_and_greet(beta);
   auto other = net.connect_and_greet(gamma);
   deaf.send(compare_items{bucket_table{}.digests()});

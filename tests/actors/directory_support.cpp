@@ -111,22 +111,32 @@ bool directory_client::is_ended() {
 
 directory_home::directory_home(directory_limits limits)
   : issuer(pki, folder.path() + "/issuer/sock", [this] { return now(); }) {
-  const auto write = [this](const std::string& name, std::string_view text) {
-    const auto path = folder.path() + '/' + name;
-    REQUIRE(replace_file(path, text, 0600));
-    return path;
-  };
-  const auto self = pki.directory("alpha");
-  options.root = write(
-    "root.pem", to_pem(std::vector<byte_vector>{pki.root.certificate.der}));
-  options.config.certificate = write("directory.pem", to_pem(self.chain));
-  options.config.key = write("directory.key", must(to_pem(self.seed)).view());
+  options.root = folder.path() + "/root.pem";
+  REQUIRE(replace_file(
+    options.root, to_pem(std::vector<byte_vector>{pki.root.certificate.der}),
+    0600));
+  write_files(options.config, pki.directory("alpha"));
   options.config.store.file = folder.path() + "/store/store.db";
   options.config.issuer = folder.path() + "/issuer/sock";
   options.config.listen = parse_endpoint("127.0.0.1:0");
   options.steering_socket = folder.path() + "/steering/sock";
   options.sources.clock = clock;
   options.limits = limits;
+}
+
+void directory_home::write_files(directory_config& of,
+                                 const network_holder& self) const {
+  const auto name
+    = std::get<directory_contents>(self.certificate.contents).name;
+  of.certificate = folder.path() + '/' + name + ".pem";
+  of.key = folder.path() + '/' + name + ".key";
+  REQUIRE(replace_file(of.certificate, to_pem(self.chain), 0600));
+  REQUIRE(replace_file(of.key, must(to_pem(self.seed)).view(), 0600));
+}
+
+directory_state directory_home::state_of(const directory_actor& which) {
+  return std::get<directory_state>(
+    home.ask<steering_answer>(which, steering_question{ask_directory_state{}}));
 }
 
 directory_home::~directory_home() {
@@ -164,10 +174,10 @@ endpoint directory_home::where() {
 }
 
 network_tls
-directory_home::tls_of(const network_identity& self, const network_pki& pki) {
+directory_home::tls_of(const network_identity& self, const network_pki& of) {
   return must(network_tls::member(
-    self, [root = pki.root.certificate](network_purpose,
-                                        std::span<const byte_vector> chain) {
+    self, [root = of.root.certificate](network_purpose,
+                                       std::span<const byte_vector> chain) {
       return welcome_directory(root, chain);
     }));
 }
@@ -211,7 +221,12 @@ joined_member directory_home::join(const join_keys& keys,
 }
 
 directory_client directory_home::connect(const joined_member& who) {
-  directory_client client(tls_of(who.identity, pki), where());
+  return connect(who, where());
+}
+
+directory_client
+directory_home::connect(const joined_member& who, const endpoint& to) const {
+  directory_client client(tls_of(who.identity, pki), to);
   if (!client.shake_hands())
     FAIL(client.stream().failure());
   return client;

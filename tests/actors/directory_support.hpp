@@ -106,7 +106,7 @@ public:
     return home.ask<steering_answer>(directory, question);
   }
   directory_state state() {
-    return std::get<directory_state>(ask(ask_directory_state{}));
+    return state_of(directory);
   }
   endpoint where();
   network_time now() const;
@@ -117,8 +117,12 @@ public:
   joined_member
   join(const join_keys& keys, const std::optional<std::string>& name);
   join_keys draw_keys(const signing_seed& token);
+  /// Puts what another directory shows of itself into files.
+  void write_files(directory_config& of, const network_holder& self) const;
+  directory_state state_of(const directory_actor& which);
   /// Connects as a member, without a word.
   directory_client connect(const joined_member& who);
+  directory_client connect(const joined_member& who, const endpoint& to) const;
   /// And has been welcomed.
   directory_client connect_and_greet(const joined_member& who);
   /// Waits for something that the directory's state shows.
@@ -128,7 +132,7 @@ public:
   }
   /// A context for members who believe this network's directories.
   static network_tls
-  tls_of(const network_identity& self, const network_pki& pki);
+  tls_of(const network_identity& self, const network_pki& of);
 
   world home;
   temporary_folder folder;

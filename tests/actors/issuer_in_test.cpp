@@ -68,8 +68,8 @@ byte_vector issuer_in_test::sign_lost_list() {
 void issuer_in_test::publish_ballast(std::size_t count) {
   const std::lock_guard guard(mutex_);
   for (std::size_t i = 0; i < count; ++i)
-    publish({item_key(item_kind::certificate, member_id::draw(pki_.random)),
-             byte_vector(most_certificate_bytes, std::byte{7})});
+    publish({item_key(item_kind::list, "ballast-" + std::to_string(i)),
+             byte_vector(ballast_bytes, std::byte{7})});
 }
 
 std::vector<byte_vector>

@@ -31,6 +31,7 @@ public:
   signing_seed invite(std::uint64_t uses = 1);
   void remove(const std::string& name);
   /// Items with nothing right in them, which take room.
+  static constexpr std::size_t ballast_bytes = std::size_t{400} << 10;
   void publish_ballast(std::size_t count);
   /// A list that it has signed and gives to nobody.
   byte_vector sign_lost_list();
