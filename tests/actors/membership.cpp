@@ -1,0 +1,265 @@
+// Members of a network: overlays with a membership beside them, a real
+// directory with its store, and an issuer.
+#include "actors/network/member_files.hpp"
+#include "actors/network/start_membership.hpp"
+#include "platform/files.hpp"
+#include "tests/actors/directory_support.hpp"
+#include "tests/actors/embedded.hpp"
+
+using namespace weft;
+using namespace weft::test;
+using namespace std::chrono_literals;
+using Catch::Matchers::Contains;
+
+namespace {
+
+/// A node that has joined, with its files.
+class member_node {
+public:
+  member_node(directory_home& net, const std::string& name,
+              const signing_seed& token)
+    : net_(net), joined_(net.join(token, name)) {
+    REQUIRE(joined_.answer);
+    const auto write = [&](const char* file, std::string_view text) {
+      const auto path = folder_.path() + '/' + file;
+      REQUIRE(replace_file(path, text, 0600));
+      return path;
+    };
+    config.root
+      = write("root.pem", to_pem(std::vector<byte_vector>{net.pki.root.certificate.der}));
+    config.certificate = write("member.pem", to_pem(joined_.identity.chain));
+    config.key = write("member.key", must(to_pem(joined_.identity.seed)).view());
+    const auto where = net.where();
+    config.directories = {{to_string(where.address), where.port}};
+  }
+  member_node(const member_node&) = delete;
+  member_node& operator=(const member_node&) = delete;
+  ~member_node() {
+    stop();
+  }
+
+  /// A new overlay, and the membership beside it.
+  void start() {
+    overlay_.emplace(net_.home, random_, 1);
+    auto& interface = overlay_->options.config.interface;
+    interface.private_key = joined_.keys.wireguard;
+    overlay_->start({});
+    begin();
+  }
+  void begin() {
+    membership_options options;
+    options.config = config;
+    options.folder = state_folder();
+    options.sources.clock = net_.clock;
+    options.limits.record = 100ms;
+    options.limits.update = 50ms;
+    auto started = start_membership(net_.home.system(), overlay_->running.actor,
+                                    std::move(options));
+    if (!started)
+      FAIL(started.error().message);
+    membership = *started;
+  }
+  void end() {
+    if (!membership)
+      return;
+    caf::anon_send(membership, shut_down{});
+    net_.home.await_end(membership);
+    membership = nullptr;
+  }
+  void stop() {
+    end();
+    if (overlay_ && overlay_->running.actor)
+      overlay_->stop();
+    overlay_.reset();
+  }
+
+  device_status status() {
+    return overlay_->status();
+  }
+  network_status network() {
+    return status().network.value_or(network_status{});
+  }
+  /// Of its peers, in order.
+  std::set<std::string> peers() {
+    std::set<std::string> names;
+    for (const auto& each : status().peers)
+      names.insert(each.name);
+    return names;
+  }
+  bool has_peers(const std::set<std::string>& names) {
+    return eventually([&] { return peers() == names; });
+  }
+  bool is_connected() {
+    return eventually([&] { return !network().directory.empty(); });
+  }
+  std::string state_folder() const {
+    return folder_.path() + "/network";
+  }
+  const member_contents& contents() const {
+    return joined_.contents;
+  }
+  embedded_overlay& overlay() {
+    return *overlay_;
+  }
+
+  network_config config;
+  membership_actor membership;
+
+private:
+  directory_home& net_;
+  joined_member joined_;
+  temporary_folder folder_;
+  deterministic_random random_{77};
+  std::optional<embedded_overlay> overlay_;
+};
+
+using names = std::set<std::string>;
+
+} // namespace
+
+TEST_CASE("members of a network become each other's peers") {
+  directory_home net;
+  net.start();
+  const auto token = net.issuer.invite(2);
+  member_node beta(net, "beta", token);
+  beta.start();
+  CHECK(beta.is_connected());
+  CHECK(beta.peers().empty());
+  member_node gamma(net, "gamma", token);
+  gamma.config.endpoints = {*parse_endpoint("192.0.2.9:51820")};
+  gamma.start();
+  CHECK(beta.has_peers({"gamma"}));
+  CHECK(gamma.has_peers({"beta"}));
+  const auto peer = [&] { return beta.status().peers.at(0); };
+  CHECK(peer().public_key == gamma.contents().key);
+  CHECK(peer().allowed_ips == gamma.contents().prefixes);
+  CHECK(eventually(
+    [&] { return peer().endpoint == parse_endpoint("192.0.2.9:51820"); }));
+  CHECK(eventually([&] { return beta.network().members == 2; }));
+  const auto status = beta.network();
+  CHECK(status.name == "prod");
+  CHECK(status.member == "beta");
+  CHECK(status.trouble.empty());
+  CHECK(status.peers == 1);
+  CHECK(status.list_issued);
+  CHECK(status.certificate_ends);
+}
+
+TEST_CASE("a member that was removed is nobody's peer any more") {
+  directory_home net;
+  net.start();
+  const auto token = net.issuer.invite(2);
+  member_node beta(net, "beta", token);
+  member_node gamma(net, "gamma", token);
+  beta.start();
+  gamma.start();
+  REQUIRE(beta.has_peers({"gamma"}));
+  REQUIRE(gamma.has_peers({"beta"}));
+  net.issuer.remove("gamma");
+  CHECK(beta.has_peers({}));
+  // Nor after a restart without a directory.
+  net.stop();
+  beta.stop();
+  beta.start();
+  CHECK(beta.peers().empty());
+}
+
+TEST_CASE("a member that starts again has its peers without a directory") {
+  directory_home net;
+  net.start();
+  const auto token = net.issuer.invite(2);
+  member_node beta(net, "beta", token);
+  member_node gamma(net, "gamma", token);
+  beta.start();
+  gamma.start();
+  REQUIRE(beta.has_peers({"gamma"}));
+  beta.stop();
+  net.stop();
+  beta.start();
+  CHECK(beta.peers() == names{"gamma"}); // as soon as it has started
+  CHECK(eventually([&] { return !beta.network().trouble.empty(); }));
+  // A membership alone, beside an overlay that goes on.
+  beta.end();
+  CHECK(beta.peers() == names{"gamma"});
+  beta.begin();
+  CHECK(beta.peers() == names{"gamma"});
+}
+
+TEST_CASE("peers of a file are left alone by the network") {
+  directory_home net;
+  net.start();
+  const auto token = net.issuer.invite(2);
+  member_node beta(net, "beta", token);
+  member_node gamma(net, "gamma", token);
+  beta.start();
+  REQUIRE(beta.is_connected());
+  peer_config mine;
+  mine.name = "mine";
+  mine.public_key.bytes.fill(std::byte{7});
+  mine.allowed_ips = gamma.contents().prefixes;
+  net.home.ask<config_changes>(beta.overlay().running.actor, add_peer{mine});
+  gamma.start();
+  CHECK(eventually([&] {
+    const auto refused = beta.network().refused;
+    return std::any_of(refused.begin(), refused.end(), [](const auto& each) {
+      return each.reason == "foreign_peer";
+    });
+  }));
+  CHECK(beta.peers() == names{"mine"});
+  net.home.ask<config_changes>(beta.overlay().running.actor,
+                               remove_peer{mine.public_key});
+  CHECK(beta.has_peers({"gamma"}));
+}
+
+TEST_CASE("what a directory tells that nobody signed is counted and no more") {
+  directory_home net;
+  net.start();
+  const auto token = net.issuer.invite(2);
+  member_node beta(net, "beta", token);
+  member_node gamma(net, "gamma", token);
+  beta.start();
+  REQUIRE(beta.has_peers({"gamma"}));
+  net.issuer.publish_ballast(20);
+  CHECK(eventually([&] { return !beta.network().refused.empty(); }));
+  CHECK(beta.peers() == names{"gamma"});
+}
+
+TEST_CASE("a member leaves its network") {
+  directory_home net;
+  net.start();
+  const auto token = net.issuer.invite(2);
+  member_node beta(net, "beta", token);
+  member_node gamma(net, "gamma", token);
+  beta.start();
+  gamma.start();
+  REQUIRE(beta.has_peers({"gamma"}));
+  REQUIRE(gamma.is_connected());
+  CHECK_FALSE(net.home.command(gamma.membership, end_membership{}));
+  CHECK(beta.has_peers({}));
+}
+
+TEST_CASE("a membership ends with its overlay") {
+  directory_home net;
+  net.start();
+  member_node beta(net, "beta", net.issuer.invite());
+  beta.start();
+  const auto membership = std::exchange(beta.membership, nullptr);
+  beta.overlay().stop();
+  net.home.await_end(membership);
+}
+
+TEST_CASE("a membership says which of its files it cannot use") {
+  directory_home net;
+  net.start();
+  member_node beta(net, "beta", net.issuer.invite());
+  beta.start();
+  beta.end();
+  membership_options options;
+  options.config = beta.config;
+  options.folder = beta.state_folder();
+  options.config.key = "/no/such/file";
+  const auto started = start_membership(
+    net.home.system(), beta.overlay().running.actor, std::move(options));
+  REQUIRE_FALSE(started);
+  CHECK_THAT(started.error().message, Contains("/no/such/file"));
+}
