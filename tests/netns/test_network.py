@@ -1,10 +1,15 @@
 #!/usr/bin/python3
 """Networks that run themselves: one command and one token a node, and nobody touches the others."""
 
+import collections
 import hashlib
 import json
 import os
+import re
+import shlex
+import shutil
 import signal
+import socket
 import time
 
 import harness
@@ -58,6 +63,7 @@ class Joining(NetworkTest):
         self.assertIn("as many as it may", third.weft("network", "join", token, "--interface", third.name, "--config", third.file,
                                          "--state", third.state, "--name", "node3", "--no-start", code=None))
         self.assertFalse(os.path.exists(third.file))
+        self.assertFalse([name for name in os.listdir(third.state) if name.startswith(".join-")])  # nothing is left
 
     def test_what_is_secret_is_its_owners_alone(self):
         first = self.network.init()
@@ -164,6 +170,55 @@ class WithoutDirectory(NetworkTest):
         self.network.grow(first.invite())
         self.network.wait_for_all()
 
+    def test_after_a_restored_backup_nothing_is_given_twice_and_nobody_is_back(self):
+        first = self.network.init()
+        token = first.invite("--uses", 5)
+        second, third = self.network.grow(token), self.network.grow(token)
+        self.network.wait_for_all()
+        folder = f"{self.folder}/backup"
+        first.network_command("backup", folder)
+        fourth = self.network.grow(token)  # the backup does not know it,
+        first.network_command("remove", "node3")  # nor this
+        for member in (first, second, fourth):
+            member.wait_for_peers([first, second, fourth])
+        third.process.terminate()
+        self.network.members.remove(third)
+
+        first.process.signal(signal.SIGKILL)
+        first.process.wait()
+        issuer = f"{self.state_of(first)}/issuer"
+        harness.wait_until(lambda: not self.is_served(), "the issuer has ended with its weftd")
+        shutil.rmtree(f"{issuer}/journal")
+        first.home.run(f"{os.path.dirname(harness.WEFTD)}/weft-issuer", issuer, "--recover", f"{folder}/journal.db")
+        first.start()
+        fifth = self.network.add()
+        self.network.members.remove(fifth)
+        self.assertIn("recover", fifth.weft("network", "join", token, *self.place_of(fifth), code=None))
+        first.network_command("recover")
+        fifth.join(token)
+        self.network.members.append(fifth)
+        fifth.start()
+        self.network.wait_for_all()
+        taken = [member.addresses[0] for member in (first, second, third, fourth, fifth)]
+        self.assertEqual(len(set(taken)), 5)
+        listed = {each["name"]: each["removed"] for each in json.loads(first.network_command("members", "--json"))}
+        self.assertEqual(listed, {"node1": False, "node2": False, "node3": True, "node4": False, "node5": False})
+        third.start()
+        self.assertEqual(second.ping(third, 1, wait=2), 0)
+        self.assertNotIn("node3", first.peers() | second.peers())
+
+    @staticmethod
+    def state_of(member):
+        return os.path.dirname(member.folder)
+
+    def place_of(self, member):
+        return ("--interface", member.name, "--config", member.file, "--state", member.state,
+                "--name", member.member, "--no-start")
+
+    def is_served(self):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+            return client.connect_ex(f"{harness.ISSUER_SOCKETS}/{self.network.name}.sock") == 0
+
     def test_a_backup_of_issuer_and_directory_can_be_made(self):
         first = self.network.init()
         self.network.grow(first.invite())
@@ -174,6 +229,45 @@ class WithoutDirectory(NetworkTest):
                          {"journal.db", "root.pem", "root.key", "issuer.pem", "issuer.key", "store.db"})
         for each in files:
             self.assertEqual(os.stat(each).st_mode & 0o777, 0o600)
+
+
+class Page(NetworkTest):
+    """docs/network.md, "Five nodes in ten minutes", line by line; what systemd starts there is started here."""
+
+    def follow(self, member, line):
+        """Does what the page says; its output."""
+        line = line.replace("prod", self.network.name if " init " in line else member.name)
+        words = shlex.split(line.replace("alpha.example.net", self.network.members[0].outer).replace("TOKEN", self.token))
+        self.assertEqual(words[0], "weft", line)
+        if words[1:3] in (["network", "init"], ["network", "join"]):
+            member.made(*words[2:])
+            member.start()
+            return ""
+        return member.weft(*words[1:], *(("--config", member.file) if words[1] == "network" else ()))
+
+    def test_the_page_leads_to_five_nodes(self):
+        with open(f"{harness.ROOT}/docs/network.md") as file:
+            page = file.read()
+        chapter = page[page.index("## Five nodes"):page.index("### Without systemd")]
+        blocks = re.findall(r"```sh ([a-z ]+)\n(.*?)```", chapter, re.DOTALL)
+        self.assertEqual(len(blocks), 4)
+        self.token = ""
+        hosts = {}
+        typed = collections.Counter()
+        for names, text in blocks:
+            for name in names.split():
+                if name not in hosts:
+                    hosts[name] = self.network.add()
+                    hosts[name].member = name
+                for line in text.splitlines():
+                    said = self.follow(hosts[name], line)
+                    typed[name] += 1
+                    if " invite " in line:
+                        self.token = said.strip()
+        self.assertEqual(list(hosts), ["alpha", "beta", "gamma", "delta", "epsilon"])
+        self.assertEqual({typed[name] for name in list(hosts)[1:]}, {1})
+        self.network.wait_for_all()
+        self.assert_all_ping()
 
 
 if __name__ == "__main__":

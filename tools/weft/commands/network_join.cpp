@@ -180,6 +180,28 @@ ask_by_name(const join_token& token, const join_keys& keys,
   return ask_to_join(what);
 }
 
+/// The token lets nobody in with these keys, now or later.
+bool is_final(const join_failure& why) {
+  if (!why.refusal)
+    return false;
+  switch (why.refusal->why) {
+    case refusal::unknown_invitation:
+    case refusal::withdrawn:
+    case refusal::used_up:
+    case refusal::expired:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/// Of a node that never was one.
+void forget_keys(const std::string& folder) {
+  std::error_code ignored;
+  if (fs::path{folder}.filename().string().starts_with(".join-"))
+    fs::remove_all(folder, ignored);
+}
+
 int join_by(const network_options& options, const join_token& token,
             const streams& io) {
   const auto fail
@@ -198,8 +220,11 @@ int join_by(const network_options& options, const join_token& token,
   if (!keys)
     return fail(to_failure(keys.error()));
   const auto answer = ask_by_name(token, *keys, options);
-  if (!answer)
+  if (!answer) {
+    if (is_final(answer.error()))
+      forget_keys(*folder);
     return fail(to_failure(answer.error()));
+  }
   const auto joined = keep_admission({*folder}, answer->root.der,
                                      answer->admission, *keys, network_now());
   if (!joined)

@@ -142,7 +142,8 @@ void forget_membership(const node_folder& folder) {
        {folder.member(), folder.member_key(), folder.wireguard_key(),
         folder.path + "/secrets", folder.path + "/items",
         folder.path + "/marks", folder.root(), folder.directory(),
-        folder.directory_key(), folder.path + "/.lock"})
+        folder.directory_key(), folder.path + "/token",
+        folder.path + "/request.key", folder.path + "/.lock"})
     std::filesystem::remove(file, ignored);
   std::filesystem::remove(folder.path, ignored); // unless something is left
 }
