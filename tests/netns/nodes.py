@@ -217,7 +217,7 @@ class Network:
         self.switch = test.namespace("sw")
         self.switch.ip("link", "add", "br0", "type", "bridge")
         self.switch.ip("link", "set", "br0", "up")
-        self.members = []
+        self.members, self.made = [], 0
         test.stack.callback(self.remove_sockets)
 
     def remove_sockets(self):
@@ -233,7 +233,8 @@ class Network:
         return host
 
     def add(self):
-        member = Member(self, len(self.members) + 1)
+        self.made += 1
+        member = Member(self, self.made)
         self.members.append(member)
         return member
 
