@@ -30,8 +30,8 @@ sys.path.insert(0, f"{os.path.dirname(os.path.abspath(__file__))}/../../tools/py
 import programs  # noqa: E402
 from programs import ROOT, SKIPPED, SOCKETS, run, wait_until  # noqa: E402
 
-WEFTD = os.environ.get("WEFT_WEFTD", f"{ROOT}/build/tools/weftd")
-WEFT = os.environ.get("WEFT_WEFT", f"{ROOT}/build/tools/weft")
+WEFTD = os.path.abspath(os.environ.get("WEFT_WEFTD", f"{ROOT}/build/tools/weftd"))
+WEFT = os.path.abspath(os.environ.get("WEFT_WEFT", f"{ROOT}/build/tools/weft"))
 CONTROL_SOCKETS = "/run/weft"
 ISSUER_SOCKETS = "/run/weft-issuer"
 
