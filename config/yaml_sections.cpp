@@ -315,8 +315,8 @@ void yaml_reader::check_all_peers() {
 }
 
 void yaml_reader::check_name() {
-  const path interface { nullptr, "interface", 0 };
-  const path here{&interface, "name", 0};
+  const path section{nullptr, "interface", 0};
+  const path here{&section, "name", 0};
   if (auto reason = check_table_name(config_))
     complain(name_place_, &here, std::move(*reason));
 }
