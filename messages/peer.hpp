@@ -2,6 +2,7 @@
 #pragma once
 
 #include "config/device_status.hpp"
+#include "config/device_update.hpp"
 #include "messages/batches.hpp"
 #include "messages/inspect.hpp"
 #include "messages/shared.hpp"
@@ -77,6 +78,11 @@ struct endpoint_found {
   endpoint where;
 };
 
+/// registry -> peer: somebody else says now that it is to exist.
+struct origin_changed {
+  peer_origin origin = peer_origin::file;
+};
+
 /// registry -> peer: some of its allowed IPs are its own no more.  Answered
 /// once all that was routed to it before has left it, and what waits for a
 /// session has been looked at again.
@@ -123,6 +129,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::handshake_wanted)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::deadline_passed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::peer_published)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::endpoint_found)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::origin_changed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::prefixes_lost)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::path_failed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::path_too_narrow)
@@ -150,7 +157,8 @@ using peer_actor = caf::typed_actor<
   // verb and its allowed IPs.
   caf::reacts_to<peer_published>,
   caf::replies_to<patch<peer_config>>::with<void>,
-  caf::reacts_to<endpoint_found>, caf::replies_to<change_identity>::with<void>,
+  caf::reacts_to<origin_changed>, caf::reacts_to<endpoint_found>,
+  caf::replies_to<change_identity>::with<void>,
   caf::replies_to<prefixes_lost>::with<void>,
   // for status
   caf::replies_to<report_request>::with<peer_report>>;

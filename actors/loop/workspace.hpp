@@ -6,6 +6,7 @@
 #include "protocol/base/token_bucket.hpp"
 #include "protocol/tunnel/loop_guard.hpp"
 #include "protocol/tunnel/receiver_index.hpp"
+#include "protocol/tunnel/session_state.hpp"
 #include "protocol/tunnel/staging.hpp"
 
 #include <functional>
@@ -47,6 +48,8 @@ struct workspace {
   std::shared_ptr<const receiver_index_codec> indices;
   staging_budget staging;
   host_outbox for_host;
+  /// To endpoints of the network's peers that none of them was heard from.
+  token_bucket unproven = unproven_initiations;
   std::uint32_t fwmark = 0; ///< of the lane's sockets; udp_port keeps it right
   loop_guard::probe leads_into_tunnel;
   std::shared_ptr<detail_log> lines; ///< null: none are wanted

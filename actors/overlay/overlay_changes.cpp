@@ -360,7 +360,8 @@ void overlay::finish_change(caf::error reason) {
   if (change.plan.half_done())
     options_.log->error("a change was made in part: {}", error_message(reason));
   if (!reason && !change.dry_run) {
-    ++changes_made_;
+    if (change.update.origin != peer_origin::network)
+      ++changes_made_;
     follow_routes();
   }
   if (change.whole) {

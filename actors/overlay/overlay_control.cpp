@@ -82,7 +82,9 @@ caf::result<void> overlay::apply(const device_update& update) {
 }
 
 void overlay::enqueue_change(waiting_change change) {
-  const bool belongs_to_trial = change.is_trial || change.takes_back;
+  // The network's peers are no part of what is on trial.
+  const bool belongs_to_trial = change.is_trial || change.takes_back
+                                || change.update.origin == peer_origin::network;
   if (trial_ && !belongs_to_trial && !change.dry_run)
     return change.answer(on_trial(), {});
   change.weight = weight_of(change.update, change.whole);

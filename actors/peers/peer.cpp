@@ -26,7 +26,7 @@ peer::peer(caf::actor_config& config, io_loop_ptr loop, workspace_ptr space,
            // NOLINTNEXTLINE(performance-unnecessary-value-param)
            std::shared_ptr<const identity> self, std::uint32_t slot,
            const session_ended& former, const peer_config& wanted,
-           std::optional<endpoint> found)
+           const peer_beginning& beginning)
   : hosted(config, std::move(loop)), space_(std::move(space)),
     neighbours_(std::move(neighbours)), slot_(slot), name_(wanted.name),
     endpoint_host_(host_text(wanted.endpoint)),
@@ -38,6 +38,9 @@ peer::peer(caf::actor_config& config, io_loop_ptr loop, workspace_ptr space,
              &space_->leads_into_tunnel),
     health_(former.up_until) {
   session_.set_preshared_key(wanted.preshared_key);
+  session_.set_other_preshared_keys(beginning.other_preshared_keys);
+  change_origin(beginning.origin);
+  auto found = beginning.found;
   if (const auto numeric = numeric_of(wanted.endpoint))
     found = numeric;
   if (found)
@@ -112,6 +115,7 @@ peer::behavior_type peer::make_behavior() {
       change(changes);
       return caf::unit;
     },
+    [this](const origin_changed& changed) { change_origin(changed.origin); },
     [this](const endpoint_found& found) {
       const auto moment = loop().moment();
       configure(found.where, moment);
@@ -141,6 +145,7 @@ void peer::on_exit() {
                        session_.drops()});
   session_.set_identity(nullptr); // wipes all keys now
   session_.set_preshared_key({});
+  session_.set_other_preshared_keys({});
   if (neighbours_.timer)
     send(neighbours_.timer,
          arm_deadline{slot_, std::nullopt, caf::actor_cast<peer_actor>(this)});
@@ -290,6 +295,8 @@ void peer::change(const patch<peer_config>& changes) {
   }
   if (const auto* key = changes.find(&peer_config::preshared_key))
     session_.set_preshared_key(*key);
+  if (changes.other_preshared_keys)
+    session_.set_other_preshared_keys(*changes.other_preshared_keys);
   if (const auto* where = changes.find(&peer_config::endpoint)) {
     endpoint_host_ = host_text(*where);
     if (const auto numeric = numeric_of(*where))
@@ -304,6 +311,12 @@ void peer::change(const patch<peer_config>& changes) {
       session_.set_persistent_keepalive(*interval, at);
   }
   follow_up(at);
+}
+
+/// Others have told the network where its peers are, and may be wrong.
+void peer::change_origin(peer_origin origin) {
+  session_.limit_unproven(origin == peer_origin::network ? &space_->unproven
+                                                         : nullptr);
 }
 
 void peer::configure(const endpoint& where, const instant& at) {

@@ -25,16 +25,23 @@ struct peer_neighbours {
   event_hub_actor events;
 };
 
+/// What a peer begins with that is in no file.
+struct peer_beginning {
+  /// What a host name in its endpoint stands for, if that is known.
+  std::optional<endpoint> found{};
+  std::vector<preshared_key> other_preshared_keys{}; ///< as in a patch
+  peer_origin origin = peer_origin::file;
+};
+
 /// How the log calls a peer: by its name, or the beginning of its key.
 std::string name_in_log(const std::string& name, const public_key& key);
 
 class peer : public hosted<peer_actor::base> {
 public:
-  /// `found` is what a host name in `wanted` stands for, if that is known.
   peer(caf::actor_config& config, io_loop_ptr loop, workspace_ptr space,
        peer_neighbours neighbours, std::shared_ptr<const identity> self,
        std::uint32_t slot, const session_ended& former,
-       const peer_config& wanted, std::optional<endpoint> found = {});
+       const peer_config& wanted, const peer_beginning& beginning = {});
 
   behavior_type make_behavior() override;
   void on_exit() override;
@@ -63,6 +70,7 @@ private:
   void note_failure(const path_failed& failure);
   void note_too_big(const path_too_narrow& said);
   void change(const patch<peer_config>& changes);
+  void change_origin(peer_origin origin);
   void configure(const endpoint& where, const instant& at);
   /// Drops what waits for a session, and is for prefixes of others `now`.
   void drop_lost(const routes& now);

@@ -1,6 +1,6 @@
 #include "actors/peers/peer_directory.hpp"
 
-#include "protocol/base/keyed_hash.hpp"
+#include "protocol/network/ranges.hpp"
 #include "protocol/tunnel/receiver_index.hpp"
 
 #include <algorithm>
@@ -36,9 +36,121 @@ std::vector<ip_prefix> peer_directory::entry::stated_allowed_ips() const {
   return stated;
 }
 
+std::string peer_directory::shown_name(slot_number slot) const {
+  const auto& known = *slots_[slot];
+  auto name = known.config.name;
+  while (known.is_networks() && !name.empty() && sides_[0].names.contains(name))
+    name += "@network";
+  return name;
+}
+
+std::vector<peer_directory::slot_number>
+peer_directory::network_named(const std::string& name) const {
+  std::vector<slot_number> found;
+  const auto [from, to] = sides_[1].names.equal_range(name);
+  for (auto each = from; each != to; ++each)
+    found.push_back(each->second);
+  return found;
+}
+
 std::string peer_directory::label(slot_number slot) const {
-  const auto& config = slots_[slot]->config;
-  return config.name.empty() ? to_string(config.public_key) : config.name;
+  auto name = shown_name(slot);
+  return name.empty() ? to_string(slots_[slot]->config.public_key) : name;
+}
+
+std::optional<std::string>
+peer_directory::find_breach(const patch<peer_config>& of) const {
+  if (const auto slot = slot_of(of.public_key);
+      slot && !slots_[*slot]->is_networks())
+    return "its key is that of '" + label(*slot) + "'";
+  const auto* all = of.find(&peer_config::default_route);
+  if (all != nullptr && *all)
+    return "it wants the host's whole traffic";
+  for (const auto& change : of.allowed_ips) {
+    if (change.remove)
+      continue;
+    if (leads_all(change.prefix))
+      return to_string(change.prefix) + " is the host's whole traffic";
+    if (const auto* clash = sides_[0].find_clash(change.prefix))
+      return to_string(change.prefix) + " overlaps " + to_string(clash->first)
+             + " of '" + label(clash->second) + "'";
+  }
+  return std::nullopt;
+}
+
+// -- sides -------------------------------------------------------------------
+
+void peer_directory::side::rename(slot_number slot, const std::string& from,
+                                  const std::string& to) {
+  if (from == to)
+    return;
+  const auto [begin, end] = names.equal_range(from);
+  const auto former = std::find_if(begin, end, [slot](const auto& each) {
+    return each.second == slot;
+  });
+  if (former != end)
+    names.erase(former);
+  if (!to.empty())
+    names.emplace(to, slot);
+}
+
+const std::pair<const ip_prefix, peer_directory::slot_number>*
+peer_directory::side::find_clash(const ip_prefix& prefix) const {
+  if (prefixes.empty())
+    return nullptr;
+  // What lies within it comes from it on, itself first ...
+  const auto within = prefixes.lower_bound(prefix);
+  if (within != prefixes.end() && excludes(within->first, prefix))
+    return &*within;
+  // ... and what it lies within is shorter.
+  for (auto length = prefix.length; length-- > 0;) {
+    const auto around
+      = prefixes.find(ip_prefix{prefix.address, length}.network());
+    if (around != prefixes.end() && excludes(around->first, prefix))
+      return &*around;
+  }
+  return nullptr;
+}
+
+/// Returns the former owner, if another.
+std::optional<peer_directory::slot_number>
+peer_directory::give(const ip_prefix& prefix, slot_number to) {
+  const auto former = prefixes_.insert(prefix, to);
+  if (former)
+    side_of(*former).prefixes.erase(prefix);
+  side_of(to).prefixes[prefix] = to;
+  return former;
+}
+
+bool peer_directory::take(const ip_prefix& prefix, slot_number from) {
+  if (!prefixes_.erase(prefix, from))
+    return false;
+  side_of(from).prefixes.erase(prefix);
+  return true;
+}
+
+/// What excludes a prefix that a file or a command gives to another peer.
+void peer_directory::take_from_network(const ip_prefix& prefix,
+                                       prefix_changes& changes) {
+  while (const auto* clash = sides_[1].find_clash(prefix)) {
+    const auto [lost, loser] = *clash;
+    take(lost, loser);
+    slots_[loser]->allowed.erase(lost);
+    changes.losers.insert(loser);
+    if (changes.taken.size() < most_notes)
+      changes.taken.emplace_back(lost, loser);
+  }
+}
+
+void peer_directory::move_to_side(slot_number slot, peer_origin origin) {
+  auto& known = *slots_[slot];
+  for (const auto& prefix : known.allowed)
+    side_of(slot).prefixes.erase(prefix);
+  side_of(slot).rename(slot, known.config.name, {});
+  known.origin = origin;
+  for (const auto& prefix : known.allowed)
+    side_of(slot).prefixes[prefix] = slot;
+  side_of(slot).rename(slot, {}, known.config.name);
 }
 
 std::optional<peer_directory::refusal>
@@ -106,8 +218,8 @@ peer_directory::doubled_name(const device_update& update) const {
     return std::nullopt;
   for (const auto& [key, slot] : by_key_) {
     const auto& known = *slots_[slot];
-    if (update.replace_peers && replaces(update.origin, known.origin))
-      continue;
+    if (update.replace_peers || !replaces(update.origin, known.origin))
+      continue; // the other side's names are told apart: shown_name()
     const auto named = keeps_name.find(key);
     if ((named == keeps_name.end() || named->second)
         && names.contains(known.config.name))
@@ -154,8 +266,11 @@ peer_directory::add(const patch<peer_config>& change, peer_origin origin,
   auto& made = slots_[slot].emplace();
   change.apply_to(made.config);
   made.config.public_key = change.public_key;
+  made.other_preshared_keys
+    = change.other_preshared_keys.value_or(std::vector<preshared_key>{});
   made.address = numeric_of(made.config.endpoint);
   made.origin = origin;
+  side_of(slot).rename(slot, {}, made.config.name);
   by_key_[change.public_key] = slot;
   return slot;
 }
@@ -165,14 +280,20 @@ peer_directory::change_keys(slot_number slot, const patch<peer_config>& change,
                             peer_origin origin) {
   auto& known = *slots_[slot];
   const auto former = known.config;
+  if (origin != peer_origin::network && origin != known.origin)
+    move_to_side(slot, origin);
   change.apply_to(known.config);
-  if (origin != peer_origin::network)
-    known.origin = origin;
+  side_of(slot).rename(slot, former.name, known.config.name);
   // The address of a new name is not known yet; until then the former one.
   const auto* where = change.find(&peer_config::endpoint);
   if (where != nullptr && host_text(*where).empty())
     known.address = numeric_of(*where);
   key_changes changes;
+  if (const auto& others = change.other_preshared_keys;
+      others && *others != known.other_preshared_keys) {
+    known.other_preshared_keys = *others;
+    changes.any = true;
+  }
   for_each_field<peer_config>([&](const auto& row, auto) {
     if (former.*row.member == known.config.*row.member)
       return;
@@ -190,23 +311,25 @@ peer_directory::change_allowed_ips(slot_number slot,
   const auto before = allowed;
   prefix_changes changes;
   for (const auto& prefix : std::exchange(slots_[slot]->implied, {})) {
-    prefixes_.erase(prefix, slot);
+    take(prefix, slot);
     allowed.erase(prefix);
   }
   if (change.replace_allowed_ips) {
     for (const auto& prefix : allowed)
-      prefixes_.erase(prefix, slot);
+      take(prefix, slot);
     allowed.clear();
     changes.losers.insert(slot);
   }
   for (const auto& [prefix, is_removed] : change.allowed_ips) {
     if (is_removed) {
-      if (prefixes_.erase(prefix, slot)) {
+      if (take(prefix, slot)) {
         allowed.erase(prefix);
         changes.losers.insert(slot);
       }
     } else if (prefixes_.find(prefix) != slot) {
-      if (const auto former = prefixes_.insert(prefix, slot)) {
+      if (!slots_[slot]->is_networks())
+        take_from_network(prefix, changes);
+      if (const auto former = give(prefix, slot)) {
         slots_[*former]->allowed.erase(prefix);
         slots_[*former]->implied.erase(prefix);
         changes.losers.insert(*former);
@@ -240,7 +363,7 @@ void peer_directory::imply_everything(slot_number slot) {
     const ip_prefix all{ip_address{family, {}}, 0};
     if (prefixes_.find(all))
       continue; // another peer has it
-    prefixes_.insert(all, slot);
+    give(all, slot);
     known.allowed.insert(all);
     known.implied.insert(all);
   }
@@ -261,13 +384,29 @@ peer_directory::departure peer_directory::remove(slot_number slot) {
   const auto& gone = *slots_[slot];
   const bool frees_all = std::ranges::any_of(gone.allowed, is_everything);
   for (const auto& prefix : gone.allowed)
-    prefixes_.erase(prefix, slot);
+    take(prefix, slot);
+  side_of(slot).rename(slot, gone.config.name, {});
   by_key_.erase(gone.config.public_key);
   slots_[slot].reset();
   if (frees_all)
     imply_what_is_free();
   leaving_[++last_departure_] = slot;
   return last_departure_;
+}
+
+patch<peer_config> peer_directory::whole(const patch<peer_config>& change) {
+  auto result = change;
+  for_each_field<peer_config>([&](const auto& row, auto) {
+    using value = std::remove_cvref_t<decltype(peer_config{}.*row.member)>;
+    if constexpr (is_stated_in_patch<value>) {
+      if (result.find(row.member) == nullptr)
+        result.clear(row.member);
+    }
+  });
+  result.replace_allowed_ips = true;
+  if (!result.other_preshared_keys)
+    result.other_preshared_keys.emplace();
+  return result;
 }
 
 void peer_directory::has_left(departure who, std::uint32_t generation) {
@@ -307,6 +446,7 @@ void peer_directory::shrink() {
     return;
   std::vector<std::optional<entry>>().swap(slots_);
   std::vector<slot_number>().swap(free_slots_);
+  sides_ = {};
 }
 
 } // namespace weft

@@ -3,9 +3,11 @@
 #pragma once
 
 #include "config/device_update.hpp"
+#include "protocol/base/keyed_hash.hpp"
 #include "protocol/base/random.hpp"
 #include "protocol/tunnel/allowed_ips.hpp"
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -27,11 +29,15 @@ public:
     peer_config config;          ///< but for its allowed IPs
     std::set<ip_prefix> allowed; ///< these are they
     std::set<ip_prefix> implied; ///< of these, what only `default_route` says
+    std::vector<preshared_key> other_preshared_keys; ///< as in a patch
     /// Derived from the configured endpoint: its address, or what its name was
     /// found to stand for last.
     std::optional<endpoint> address;
     peer_origin origin = peer_origin::file;
 
+    bool is_networks() const {
+      return origin == peer_origin::network;
+    }
     /// Without what is implied.
     std::vector<ip_prefix> stated_allowed_ips() const;
   };
@@ -55,6 +61,9 @@ public:
     std::set<slot_number> losers; ///< peers that may have lost some
     /// Those that were another peer's, `most_notes` of them at most.
     std::vector<std::pair<ip_prefix, slot_number>> moved;
+    /// Those that the network's peers have lost to one of a file or a command,
+    /// as many.
+    std::vector<std::pair<ip_prefix, slot_number>> taken;
   };
 
   /// A peer that was removed, and may still be using its slot.
@@ -81,7 +90,12 @@ public:
   const allowed_ips& prefixes() const {
     return prefixes_;
   }
-  /// Its name, or else its key.
+  /// Of the network's peers, one that a file or a command has called so as
+  /// well is `NAME@network`.
+  std::string shown_name(slot_number slot) const;
+  /// The network's peers whose name this is.
+  std::vector<slot_number> network_named(const std::string& name) const;
+  /// Its shown name, or else its key.
   std::string label(slot_number slot) const;
   /// Of the first session's receiver index that a new peer there may have.
   std::uint32_t generation(slot_number slot) const {
@@ -94,6 +108,11 @@ public:
     return (by == peer_origin::network) == (whose == peer_origin::network);
   }
 
+  /// Why a peer that the network wants is left out of its update, the others of
+  /// which are made: a file or a command has its key, or addresses of it, or it
+  /// would have the host's whole traffic.
+  std::optional<std::string> find_breach(const patch<peer_config>& of) const;
+
   /// Nothing: the whole change can be made.
   std::optional<refusal> check(const device_update& update) const;
 
@@ -103,7 +122,8 @@ public:
   /// Throws std::logic_error if there is no slot for it.
   slot_number add(const patch<peer_config>& change, peer_origin origin,
                   random_source& random);
-  /// A peer that file or command name is theirs from then on.
+  /// A peer of the network that file or command name is theirs from then on;
+  /// the change must be whole then (whole()).
   key_changes change_keys(slot_number slot, const patch<peer_config>& change,
                           peer_origin origin);
   prefix_changes
@@ -113,10 +133,31 @@ public:
   departure remove(slot_number slot);
   /// The next peer in its slot begins with `generation`.
   void has_left(departure who, std::uint32_t generation);
+  /// The same change of a peer of which nothing else is to stay.
+  static patch<peer_config> whole(const patch<peer_config>& change);
   /// Lets go of memory, when nobody has a slot or still uses one.
   void shrink();
 
 private:
+  /// Whose they are: those of files and commands, and those of the network.
+  struct side {
+    std::map<ip_prefix, slot_number> prefixes;
+    std::unordered_multimap<std::string, slot_number, keyed_text_hash> names;
+
+    void
+    rename(slot_number slot, const std::string& from, const std::string& to);
+    /// One that excludes `prefix`, which is another side's; null: none does.
+    const std::pair<const ip_prefix, slot_number>*
+    find_clash(const ip_prefix& prefix) const;
+  };
+
+  side& side_of(slot_number slot) {
+    return sides_[slots_[slot]->is_networks() ? 1 : 0];
+  }
+  std::optional<slot_number> give(const ip_prefix& prefix, slot_number to);
+  bool take(const ip_prefix& prefix, slot_number from);
+  void take_from_network(const ip_prefix& prefix, prefix_changes& changes);
+  void move_to_side(slot_number slot, peer_origin origin);
   bool has_room_for(const device_update& update) const;
   std::optional<std::string> doubled_name(const device_update& update) const;
   std::optional<std::string>
@@ -131,6 +172,7 @@ private:
   std::vector<std::uint32_t> generations_; ///< of each slot that ever was
   std::unordered_map<public_key, slot_number> by_key_;
   allowed_ips prefixes_;
+  std::array<side, 2> sides_;
   std::map<departure, slot_number> leaving_;
   departure last_departure_ = 0;
 };

@@ -164,9 +164,16 @@ registry::change_peer_of(const change_existing_peer& asked) {
   const auto& key = asked.update.public_key;
   if (changing_)
     return make_error(EBUSY, "another change is being made");
-  if (!directory_.slot_of(key))
+  const auto slot = directory_.slot_of(key);
+  if (!slot)
     return make_error(
       ENOENT, "there is no peer " + to_string(key) + "; add it first", "peer");
+  if (directory_.at(*slot).is_networks())
+    return make_error(EPERM,
+                      "peer " + directory_.label(*slot)
+                        + " is the network's, which says how it is: add it "
+                          "yourself to have it otherwise",
+                      "peer");
   device_update alone;
   alone.peers = {asked.update};
   if (auto reason = check(alone))
@@ -181,6 +188,8 @@ registry::change_peer_of(const change_existing_peer& asked) {
 void registry::apply_peer(const patch<peer_config>& change, peer_origin origin,
                           config_changes& changes) {
   const auto slot = directory_.slot_of(change.public_key);
+  if (is_refused(change, origin, changes))
+    return;
   switch (change.verb) {
     case peer_verb::put:
       if (slot)
@@ -201,6 +210,57 @@ void registry::apply_peer(const patch<peer_config>& change, peer_origin origin,
   }
 }
 
+bool registry::is_refused(const patch<peer_config>& change, peer_origin origin,
+                          config_changes& changes) {
+  const auto slot = directory_.slot_of(change.public_key);
+  const bool is_others
+    = slot && !peer_directory::replaces(origin, directory_.at(*slot).origin);
+  std::string text;
+  if (origin != peer_origin::network) {
+    if (!is_others || change.verb == peer_verb::put)
+      return false;
+    text = "peer " + directory_.label(*slot)
+           + " is the network's, and stays as it is";
+  } else {
+    if (change.verb == peer_verb::remove)
+      return is_others; // it was taken over, which the network will hear of
+    const auto why = directory_.find_breach(change);
+    if (!why)
+      return false;
+    const auto* name = change.find(&peer_config::name);
+    text = "peer "
+           + name_in_log(name != nullptr ? *name : "", change.public_key)
+           + " of the network is refused: " + *why;
+  }
+  if (changes.notes.size() < most_notes) {
+    log_->warn("{}", text);
+    changes.notes.push_back(std::move(text));
+  }
+  return true;
+}
+
+void registry::note_taken(const std::string& by,
+                          const peer_directory::prefix_changes& changed,
+                          config_changes& changes) {
+  for (const auto& [prefix, loser] : changed.taken) {
+    if (changes.notes.size() >= most_notes)
+      return;
+    auto text = to_string(prefix) + " of the network's peer "
+                + directory_.label(loser) + " is left to " + by;
+    log_->warn("{}", text);
+    changes.notes.push_back(std::move(text));
+  }
+}
+
+void registry::show_names(const std::string& name) {
+  for (const auto slot : directory_.network_named(name)) {
+    patch<peer_config> shown;
+    shown.public_key = directory_.at(slot).config.public_key;
+    shown.set(&peer_config::name, directory_.shown_name(slot));
+    tell(seats_[slot].actor, std::move(shown));
+  }
+}
+
 void registry::add_peer(const patch<peer_config>& change, peer_origin origin,
                         config_changes& changes) {
   if (us_.self && us_.self->public_static() == change.public_key) {
@@ -216,6 +276,8 @@ void registry::add_peer(const patch<peer_config>& change, peer_origin origin,
   // Not the indices of the slot's former peer again.
   seat.last.memory.generation = directory_.generation(slot);
   spawn_peer(slot);
+  if (origin != peer_origin::network)
+    show_names(directory_.at(slot).config.name);
   resolve(slot);
   change_allowed_ips(slot, change, changes);
   ++changes.peers_added;
@@ -230,9 +292,19 @@ void registry::leave_out(const std::string& name, config_changes& changes) {
   changes.notes.push_back(std::move(text));
 }
 
-void registry::change_known(slot_number slot, const patch<peer_config>& change,
+void registry::change_known(slot_number slot, const patch<peer_config>& asked,
                             peer_origin origin, config_changes& changes) {
   const auto label = directory_.label(slot);
+  const auto former_name = directory_.at(slot).config.name;
+  const bool is_taken
+    = origin != peer_origin::network && directory_.at(slot).is_networks();
+  auto change = is_taken ? peer_directory::whole(asked) : asked;
+  if (is_taken) {
+    auto text = "peer " + label + " was the network's, and is not any more";
+    log_->info("{}", text);
+    if (changes.notes.size() < most_notes)
+      changes.notes.push_back(std::move(text));
+  }
   const auto keys = directory_.change_keys(slot, change, origin);
   if (change.find(&peer_config::endpoint) != nullptr) {
     seats_[slot].heard_at.reset();
@@ -241,12 +313,23 @@ void registry::change_known(slot_number slot, const patch<peer_config>& change,
     check_way(slot);
   }
   // Whoever adds a peer may not know that there is more to it.
-  if (change.verb == peer_verb::put && !keys.cleared.empty()
+  if (change.verb == peer_verb::put && !is_taken && !keys.cleared.empty()
       && changes.notes.size() < most_notes) {
     std::string names;
     for (const auto name : keys.cleared)
       names += (names.empty() ? "" : ", ") + std::string{name};
     changes.notes.push_back(label + " was known, and has lost: " + names);
+  }
+  if (is_taken)
+    send(seats_[slot].actor, origin_changed{origin});
+  if (change.find(&peer_config::name) != nullptr) {
+    change.set(&peer_config::name, directory_.shown_name(slot));
+    if (origin != peer_origin::network) {
+      const auto name = directory_.at(slot).config.name;
+      show_names(former_name);
+      if (name != former_name)
+        show_names(name);
+    }
   }
   tell(seats_[slot].actor, change);
   if (change_allowed_ips(slot, change, changes) || keys.any)
@@ -266,16 +349,21 @@ bool registry::change_allowed_ips(slot_number slot,
       changes.notes.push_back(to_string(prefix) + " moved from "
                               + directory_.label(former));
   }
+  note_taken(directory_.label(slot), changed, changes);
   return changed.any;
 }
 
 void registry::remove_peer(slot_number slot) {
   const auto key = directory_.at(slot).config.public_key;
+  const auto name = directory_.at(slot).config.name;
+  const auto is_networks = directory_.at(slot).is_networks();
   tell_event(event_kind::peer_removed, slot);
   if (neighbours_.keeper)
     send(neighbours_.keeper, peer_forgotten{key});
   new_entries_.entries.push_back({key, {}, {}});
   end_peer(slot, directory_.remove(slot));
+  if (!is_networks)
+    show_names(name);
 }
 
 /// To the gate, with the next publication.
@@ -291,7 +379,7 @@ void registry::tell_event(event_kind kind, slot_number slot,
   overlay_event event;
   event.kind = kind;
   event.peer = known.config.public_key;
-  event.peer_name = known.config.name;
+  event.peer_name = directory_.shown_name(slot);
   event.endpoint = known.address;
   event.reason = std::move(reason);
   send(neighbours_.events, std::move(event));

@@ -120,6 +120,14 @@ private:
                     peer_origin origin, config_changes& changes);
   bool change_allowed_ips(slot_number slot, const patch<peer_config>& change,
                           config_changes& changes);
+  /// Of a peer that another side has, or the network may not have.
+  bool is_refused(const patch<peer_config>& change, peer_origin origin,
+                  config_changes& changes);
+  void note_taken(const std::string& by,
+                  const peer_directory::prefix_changes& changed,
+                  config_changes& changes);
+  /// The network's peers that are called so have another name shown now.
+  void show_names(const std::string& name);
   /// Of a peer with our own key.
   void leave_out(const std::string& name, config_changes& changes);
   void remove_peer(slot_number slot);

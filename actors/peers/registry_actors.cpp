@@ -21,11 +21,14 @@ void registry::spawn_peer(slot_number slot) {
   auto& seat = seats_[slot];
   const auto& known = directory_.at(slot);
   const auto& on = lane_of(slot);
+  auto config = known.config;
+  config.name = directory_.shown_name(slot);
   seat.actor = system().spawn<peer>(
     on.loop, on.space,
     peer_neighbours{on.socket, on.writer, on.timer,
                     caf::actor_cast<registry_actor>(this), neighbours_.events},
-    us_.speaker(), slot, seat.last, known.config, known.address);
+    us_.speaker(), slot, seat.last, config,
+    peer_beginning{known.address, known.other_preshared_keys, known.origin});
   seat.started = loop().now();
   monitor(seat.actor);
   by_address_[seat.actor.address()] = slot;

@@ -29,7 +29,7 @@ session_ended registry::recall(slot_number slot) {
   last.memory.newest_initiation = known.newest_initiation;
   // One that was configured since then is where it is now.
   if (known.configured == configured_endpoint(config))
-    last.memory.remote = known.endpoint;
+    last.memory.remote = last.memory.proven = known.endpoint;
   last.memory.session_lost
     = known.had_session
       && loop().moment().wall - known.noted < limits::reject_after_time;
@@ -65,6 +65,7 @@ caf::result<config_changes> registry::reset(const public_key& peer) {
   removal.public_key = peer;
   removal.verb = peer_verb::remove;
   update.peers.push_back(replacement_of(config));
+  update.peers.back().other_preshared_keys = known.other_preshared_keys;
   return apply(update);
 }
 

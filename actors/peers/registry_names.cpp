@@ -46,8 +46,8 @@ void registry::lookup_failed(const endpoint_not_found& failure) {
   seat.look_up_again = loop().now() + delay;
   log_->log(is_news ? spdlog::level::warn : spdlog::level::debug,
             "peer {}: endpoint {}:{} not found ({}); trying again in {} s",
-            name_in_log(directory_.at(*slot).config.name, failure.peer),
-            host.host, host.port, failure.reason, delay.count());
+            name_in_log(directory_.shown_name(*slot), failure.peer), host.host,
+            host.port, failure.reason, delay.count());
   call_at(*seat.look_up_again, [this, failure] {
     resolve_again(failure.peer, failure.host,
                   std::min<std::chrono::seconds>(failure.retry_after * 2, 60s));
@@ -78,7 +78,7 @@ void registry::set_resolved(const endpoint_resolved& resolved) {
   seat.look_up_again.reset();
   if (!seat.not_found.empty())
     log_->info("peer {}: endpoint {}:{} is found now",
-               name_in_log(directory_.at(*slot).config.name, resolved.peer),
+               name_in_log(directory_.shown_name(*slot), resolved.peer),
                resolved.host.host, resolved.host.port);
   seat.not_found.clear();
   // The addresses have their turns: the one after that which was tried last.

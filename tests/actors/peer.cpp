@@ -760,3 +760,68 @@ TEST_CASE_METHOD(tunnel,
   CHECK(a.report(home).status.round_trip == (repeated ? 0 : 25'000));
   CHECK(b.report(home).status.round_trip == 0); // it has begun nothing
 }
+
+TEST_CASE_METHOD(tunnel, "Preshared keys that both sides change under traffic "
+                         "lose no packet") {
+  const auto key = [](char digit) {
+    return preshared_key{unhex_secret(std::string(64, digit))};
+  };
+  const auto change = [&](const tunnel_end& end, const preshared_key& own,
+                          const std::vector<preshared_key>& others) {
+    patch<peer_config> update;
+    update.set(&peer_config::preshared_key, own);
+    update.other_preshared_keys = others;
+    CHECK_FALSE(home.command(end.actor, update));
+  };
+  std::uint32_t number = 0;
+  const auto traffic = [&] {
+    for (int i = 0; i < 5; ++i) {
+      const auto out = udp_packet(1, 2, 50, ++number);
+      const auto back = udp_packet(2, 1, 50, ++number);
+      send(a, {out});
+      send(b, {back});
+      exchange(home, a, b);
+      CHECK(right.delivered.take<bytes>() == std::vector<bytes>{out});
+      CHECK(left.delivered.take<bytes>() == std::vector<bytes>{back});
+      home.advance(30s); // the session is renewed in between
+    }
+  };
+  change(a, key('1'), {});
+  change(b, key('1'), {});
+  traffic();
+  change(b, key('1'), {key('2')});
+  traffic();
+  change(a, key('2'), {key('1')});
+  traffic();
+  change(b, key('2'), {key('1')});
+  traffic();
+  change(a, key('2'), {});
+  change(b, key('2'), {});
+  traffic();
+}
+
+TEST_CASE_METHOD(tunnel, "A peer of the network begins nothing by itself where "
+                         "nobody has proven to be it, until it is a file's") {
+  home.end(a.actor);
+  auto settings = right.as_peer();
+  settings.persistent_keepalive = 25s;
+  a.actor = home.spawn<peer>(left.loop, left.space, left.neighbours(),
+                             left.self, 5u, session_ended{}, settings,
+                             peer_beginning{{}, {}, peer_origin::network});
+  caf::anon_send(a.actor, peer_published{});
+  CHECK(a.sent(home).empty());
+  caf::anon_send(a.actor, session_wanted{});
+  CHECK(a.sent(home).empty());
+  SECTION("packets do") {
+    connect();
+  }
+  SECTION("or it is asked to") {
+    caf::anon_send(a.actor, handshake_wanted{});
+    CHECK(exchange(home, a, b) == types{initiation, response, transport});
+  }
+  SECTION("or it is a file's now") {
+    caf::anon_send(a.actor, origin_changed{peer_origin::file});
+    caf::anon_send(a.actor, session_wanted{});
+    CHECK(exchange(home, a, b) == types{initiation, response, transport});
+  }
+}
