@@ -271,12 +271,12 @@ void membership::write() {
   const auto work = [files = files_, network = identity_.network(),
                      marks = knowledge_.view().kept(), items = std::move(items),
                      secrets = std::move(secrets)] {
-    auto done = files->write_marks(network, marks);
-    if (done && !items.empty())
-      done = files->write_items(items);
-    if (done && secrets)
-      done = files->write_secrets(*secrets);
-    return member_files_written{done ? "" : done.error().message};
+    auto kept = files->write_marks(network, marks);
+    if (kept && !items.empty())
+      kept = files->write_items(items);
+    if (kept && secrets)
+      kept = files->write_secrets(*secrets);
+    return member_files_written{kept ? "" : kept.error().message};
   };
   try {
     threads_.run("weft-members", caf::actor_cast<member_actor>(this), work);
@@ -424,7 +424,12 @@ void membership::look_at_certificate() {
   tell_of_ends();
   if (clock() >= floor_written_ + floor_interval)
     changed(true, false, false);
-  const auto due = identity_.own.from + certificate_renewal_age;
+  // One that its issuer's end has cut short is renewed earlier.
+  const auto& certificate = identity_.own;
+  const auto due = certificate.from
+                   + std::min<std::chrono::seconds>(
+                     certificate_renewal_age,
+                     (certificate.until - certificate.from) * 2 / 3);
   if (renewal_ || leaving_ || now() < due || loop().now() < next_renewal_)
     return;
   const auto& own = identity_.contents();
@@ -456,8 +461,8 @@ void membership::renewed(const accepted<std::vector<byte_vector>>& answer) {
   // On the disk before it is used.
   const auto work
     = [path = options_.config.certificate, made = std::move(*next)] {
-        const auto done = write_certificates(path, made.chain);
-        return certificates_written{made, done ? "" : done.error().message};
+        const auto kept = write_certificates(path, made.chain);
+        return certificates_written{made, kept ? "" : kept.error().message};
       };
   try {
     threads_.run("weft-members", caf::actor_cast<member_actor>(this), work);

@@ -37,15 +37,15 @@ void membership::subscribe_to_events() {
     .then([] {}, [this](const caf::error& reason) { overlay_failed(reason); });
 }
 
-void membership::read_status(std::uint32_t first, std::function<void()> done) {
+void membership::read_status(std::uint32_t first, std::function<void()> then) {
   request(overlay_, caf::infinite, get_status{first, get_status::most})
     .then(
-      [this, done = std::move(done)](const device_status& page) {
+      [this, then = std::move(then)](const device_status& page) {
         note(page);
         if (page.next_peer > 0)
-          read_status(page.next_peer, done);
+          read_status(page.next_peer, then);
         else
-          done();
+          then();
       },
       [this](const caf::error& reason) { overlay_failed(reason); });
 }
@@ -68,10 +68,10 @@ void membership::note(const device_status& page) {
   }
 }
 
-void membership::read_foreign(std::function<void()> done) {
+void membership::read_foreign(std::function<void()> then) {
   request(overlay_, caf::infinite, get_foreign_peers{})
     .then(
-      [this, done = std::move(done)](foreign_peers& others) {
+      [this, then = std::move(then)](foreign_peers& others) {
         std::vector<foreign_peer> all;
         foreign_.clear();
         for (auto& each : others.peers) {
@@ -79,7 +79,7 @@ void membership::read_foreign(std::function<void()> done) {
           all.push_back({each.key, std::move(each.prefixes)});
         }
         knowledge_.view().set_foreign(std::move(all));
-        done();
+        then();
       },
       [this](const caf::error& reason) { overlay_failed(reason); });
 }

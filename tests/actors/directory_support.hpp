@@ -12,6 +12,7 @@
 #include "tests/platform/support.hpp"
 
 #include <atomic>
+#include <atomic>
 #include <memory>
 #include <string>
 

@@ -124,8 +124,15 @@ issuing_answer issuer_in_test::answer(const ask_for_itself& what) {
   if (!asked)
     return issuing_refused{asked.error()};
   const auto* renewal = std::get_if<renewal_request>(&*asked);
-  if (renewal == nullptr)
+  if (renewal == nullptr) {
+    const auto& id = std::get<leave_request>(*asked).member;
+    const auto left = core_->remove(id, now_());
+    if (!left)
+      return issuing_refused{left.error()};
+    take_over(left->entry);
+    sign_list();
     return issuing_done{};
+  }
   auto made
     = core_->renew(renewal->member, renewal->key, renewal->certificate, now_());
   if (!made)

@@ -238,6 +238,34 @@ TEST_CASE("a member leaves its network") {
   CHECK(beta.has_peers({}));
 }
 
+TEST_CASE("a member renews its certificate in time, and uses the new one") {
+  directory_home net;
+  net.start();
+  const auto token = net.issuer.invite(2);
+  member_node beta(net, "beta", token);
+  member_node gamma(net, "gamma", token);
+  gamma.start();
+  beta.start();
+  REQUIRE(gamma.has_peers({"beta"}));
+  beta.end();
+  net.clock->skip(std::chrono::hours{24 * 61});
+  beta.begin();
+  const auto generation = [&] {
+    return must(load_identity(beta.config)).contents().generation;
+  };
+  CHECK(eventually([&] { return generation() == 2; }));
+  CHECK(eventually([&] {
+    return beta.network().certificate_ends
+           > net.clock->wall() + std::chrono::hours{24 * 80};
+  }));
+  CHECK(beta.network().trouble.empty());
+  CHECK(gamma.peers() == names{"beta"});
+  // What it says of itself from now on is under the new one.
+  beta.end();
+  beta.begin();
+  CHECK(beta.is_connected());
+}
+
 TEST_CASE("a membership ends with its overlay") {
   directory_home net;
   net.start();
