@@ -78,8 +78,9 @@ result<node_keys> load_keys(const folder_paths& paths, random_source& random) {
   if (!key)
     return wrong(paths.wireguard, "it is no private key: 44 characters of "
                                   "base64 are expected");
-  const auto certificate = load_or_make(
-    paths.key, [&] { return to_pem(draw_signing_seed(random)); });
+  const auto certificate = load_or_make(paths.key, [&] {
+    return to_pem(draw_signing_seed(random));
+  });
   if (!certificate)
     return tl::unexpected(certificate.error());
   auto seed = read_pem_seed(certificate->view());
@@ -90,10 +91,9 @@ result<node_keys> load_keys(const folder_paths& paths, random_source& random) {
 
 result<void> keep_admission(const folder_paths& paths, const join_token& token,
                             const join_result& made, network_time now) {
-  const auto& network
-    = std::get<member_contents>(made.member.contents).network;
-  auto done = replace_file(paths.root,
-                           to_pem(std::vector<byte_vector>{made.root.der}), public_mode);
+  const auto& network = std::get<member_contents>(made.member.contents).network;
+  auto done = replace_file(
+    paths.root, to_pem(std::vector<byte_vector>{made.root.der}), public_mode);
   std::string directories;
   for (const auto& each : token.directories)
     directories += to_string(each) + '\n';
@@ -112,9 +112,9 @@ result<void> keep_admission(const folder_paths& paths, const join_token& token,
   return done;
 }
 
-result<void> join(const folder_paths& paths, const join_token& token,
-                  const node_keys& keys,
-                  const std::optional<std::string>& name) {
+result<void>
+join(const folder_paths& paths, const join_token& token, const node_keys& keys,
+     const std::optional<std::string>& name) {
   const auto now = std::chrono::floor<std::chrono::seconds>(wall_now());
   const auto made
     = ask_to_join({token, keys.certificate, keys.wireguard, name, now});

@@ -12,7 +12,6 @@
 #include "tests/platform/support.hpp"
 
 #include <atomic>
-#include <atomic>
 #include <memory>
 #include <string>
 

@@ -346,7 +346,8 @@ namespace {
 
 struct member_folder {
   member_folder() {
-    std::string text = to_pem(std::vector<byte_vector>{net.pki.root.certificate.der});
+    std::string text
+      = to_pem(std::vector<byte_vector>{net.pki.root.certificate.der});
     write_file(folder.path() + "/root.pem", text);
     write_file(folder.path() + "/member.pem", to_pem(net.self.chain));
     const auto key = must(to_pem(net.self.seed));
