@@ -363,10 +363,16 @@ TEST_CASE("what cannot be written was never decided") {
                    "size=600k,mode=700")
              != 0)
       return 77;
+    // Not even its first entry: it says so.
+    const auto full = around.path() + "/full";
+    write_file(full, std::string(560'000, 'x'));
     const auto folder = around.path() + "/prod";
     must(
       make_authority(folder, some_root(), some_issuer(), noon, real_random()));
     instant now{time_point{1h}, wall_time{noon}};
+    if (issuer_service::open(folder, now, real_random()))
+      return 2;
+    std::filesystem::remove(full);
     auto service = must(issuer_service::open(folder, now, real_random()));
     joiner first("node-0");
     service.ask(0, role::root, ask_invitation{first.token(noon + 1h, 10'000)},

@@ -25,11 +25,10 @@ std::string_view text_of(const_byte_span bytes) {
 /// One who asks.
 class connection {
 public:
-  connection(file_descriptor fd, asker number, role as, time_point now)
+  connection(file_descriptor fd, asker number, role as)
     : fd_(std::move(fd)), number_(number), as_(as),
       reader_(as == role::directory ? most_directory_question_bytes
-                                    : most_issuing_frame_bytes),
-      until_(now) {
+                                    : most_issuing_frame_bytes) {
   }
 
   int descriptor() const {
@@ -239,8 +238,7 @@ void issuer_server::working::accept(door& at) {
     return;
   }
   const auto number = ++last_;
-  auto made
-    = std::make_unique<connection>(std::move(fd), number, at.as, clock_.now());
+  auto made = std::make_unique<connection>(std::move(fd), number, at.as);
   if (events_->watch(made->descriptor(), interest::read, made.get()))
     all_.emplace(number, std::move(made));
 }

@@ -13,6 +13,9 @@ constexpr std::size_t most_items_in_page = 256;
 /// When the end of the issuer's certificate is told of, and how often.
 constexpr std::chrono::hours end_notice{24 * 60};
 constexpr std::chrono::hours end_reminder{24};
+/// Removed members in a list, which directories' stores have to take.
+constexpr std::size_t most_listed
+  = (largest_store_value - most_certificate_bytes) / member_id::size;
 /// What is shown to an issuer that recovers, in all.
 constexpr std::size_t most_adopted_items = 200'000;
 
@@ -49,7 +52,7 @@ result<issuer> read_journal(const journal_file& file) {
   std::optional<refused> wrong;
   const auto read = file.read([&](const_byte_span entry) {
     if (!who) {
-      who = issuer::from_journal(entry);
+      who = issuer::from_journal(entry, most_listed);
       return who->has_value();
     }
     if (auto done = (*who)->take_over(entry); !done)
@@ -146,7 +149,9 @@ private:
   void adopt_certificates(network_time now);
 
   void tell_end(instant now);
-  void write(std::vector<answered>& answers);
+  /// Puts on the disk what was decided, and returns the answers to it, or of
+  /// each why it was not.
+  std::vector<answered> write();
   std::vector<answered> answer_waiters(instant now);
   void tell(std::string text) {
     news_.push_back({false, std::move(text)});
@@ -211,7 +216,7 @@ result<void> issuer_service::working::start(instant now) {
     auto first = begin(at);
     if (!first)
       return tl::unexpected(make_system_error(0, first.error().what));
-    who_ = issuer::from_journal(*first).value();
+    who_ = issuer::from_journal(*first, most_listed).value();
     who_->set_end(certificate().until);
     batch_.entries.push_back(std::move(*first));
     begin_epoch(at);
@@ -222,10 +227,11 @@ result<void> issuer_service::working::start(instant now) {
   auto key = item_key(item_kind::issuer, who_->self().name);
   if (find_item(key) != certificate().der)
     put(std::move(key), certificate().der);
-  std::vector<answered> nobody;
-  write(nobody);
+  write();
   if (failure_)
     return tl::unexpected(*failure_);
+  if (!who_) // the first entry is not there
+    return tl::unexpected(make_system_error(0, news_.back().text));
   return {};
 }
 
@@ -256,18 +262,15 @@ issuer_service::working::find_item(const byte_vector& key) const {
   return found ? std::move(*found) : std::nullopt;
 }
 
-void issuer_service::working::write(std::vector<answered>& answers) {
-  auto batch = std::exchange(batch_, {});
-  answers = std::exchange(decided_, {});
-  auto told = std::exchange(decided_news_, {});
-  if (batch.empty()) {
-    news_.insert(news_.end(), told.begin(), told.end());
-    return;
-  }
-  const auto written = journal_->append(batch);
+std::vector<issuer_service::answered> issuer_service::working::write() {
+  const auto batch = std::exchange(batch_, {});
+  auto answers = std::exchange(decided_, {});
+  const auto told = std::exchange(decided_news_, {});
+  const auto written
+    = batch.empty() ? store_result<void>{} : journal_->append(batch);
   if (written) {
     news_.insert(news_.end(), told.begin(), told.end());
-    return;
+    return answers;
   }
   warn(written.error().message);
   for (auto& each : answers)
@@ -276,6 +279,7 @@ void issuer_service::working::write(std::vector<answered>& answers) {
               + written.error().message)};
   if (auto done = read(); !done)
     failure_ = std::move(done.error());
+  return answers;
 }
 
 // -- questions ----------------------------------------------------------------
@@ -348,8 +352,7 @@ issuer_service::working::settle(instant now) {
     sign_list(seconds_of(now));
     list_due_ = now.now + revocation_interval;
   }
-  std::vector<answered> answers;
-  write(answers);
+  auto answers = write();
   if (failure_)
     return answers;
   auto others = answer_waiters(now);
