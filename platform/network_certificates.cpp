@@ -219,8 +219,7 @@ x509::certificate make_unsigned(const parts& of) {
                                    .issuer = of.issuer,
                                    .subject = subject.get(),
                                    .from = of.valid.from,
-                                   .until = of.valid.until,
-                                   .key = nullptr});
+                                   .until = of.valid.until});
   if (!made || !put_key(made.get(), of.key))
     return {};
   for (const auto& each : extensions_of(of)) {

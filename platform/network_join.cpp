@@ -299,6 +299,14 @@ result<std::vector<endpoint>> find_endpoints(const directory_address& where) {
   return resolve_host(where.host, where.port);
 }
 
+/// `HOST:PORT`, and the address behind it if it has one of its own.
+std::string describe(const directory_address& called, const endpoint& at) {
+  auto text = to_string(called);
+  if (const auto address = to_string(at); address != text)
+    text.append(" (").append(address).append(")");
+  return text;
+}
+
 } // namespace
 
 tl::expected<join_result, join_failure> ask_to_join(const joining& what) {
@@ -307,18 +315,17 @@ tl::expected<join_result, join_failure> ask_to_join(const joining& what) {
   for (const auto& directory : what.token.directories) {
     if (boot_now() >= until)
       break;
-    const auto called = to_string(directory);
     const auto endpoints = find_endpoints(directory);
     if (!endpoints) {
-      met.add(called, {kind::unreachable, endpoints.error().message});
+      met.add(to_string(directory),
+              {kind::unreachable, endpoints.error().message});
       continue;
     }
     for (const auto& each : *endpoints) {
       auto asked = ask_at(each, what, until);
       if (asked)
         return std::move(*asked);
-      const auto at = to_string(each);
-      met.add(at == called ? called : called + " (" + at + ')', asked.error());
+      met.add(describe(directory, each), asked.error());
     }
   }
   return tl::unexpected(met.take());

@@ -68,12 +68,12 @@ distinguished_name make_name(std::initializer_list<name_part> parts);
 integer make_serial(byte_array<16> random);
 
 struct certificate_fields {
-  const ASN1_INTEGER* serial;
-  const X509_NAME* issuer;
-  const X509_NAME* subject;
-  std::chrono::sys_seconds from;
-  std::chrono::sys_seconds until;
-  EVP_PKEY* key; ///< the subject's; null: it is put in later
+  const ASN1_INTEGER* serial = nullptr;
+  const X509_NAME* issuer = nullptr;
+  const X509_NAME* subject = nullptr;
+  std::chrono::sys_seconds from{};
+  std::chrono::sys_seconds until{};
+  EVP_PKEY* key = nullptr; ///< the subject's; null: it is put in later
 };
 /// Version 3, without extensions and signature.  Null: there is no memory.
 certificate make_unsigned(const certificate_fields& fields);

@@ -4,19 +4,12 @@
 
 #include "platform/network_certificates.hpp"
 #include "platform/random.hpp"
-#include "tests/catch.hpp"
+#include "tests/platform/support.hpp"
 
 #include <string>
 #include <vector>
 
 namespace weft::test {
-
-inline ip_prefix prefix(const std::string& text) {
-  const auto parsed = parse_ip_prefix(text);
-  if (!parsed)
-    FAIL(text);
-  return *parsed;
-}
 
 template <class T>
 T must(result<T> made) {
