@@ -66,15 +66,19 @@ void store_follower::told(const store_result<store_news>& news,
     return; // of a watch that is no more: all is read anew
   if (!news) {
     watch_trouble_ = news.error().message;
-    if (news.error().failure == store_failure::history_lost)
+    if (news.error().failure == store_failure::history_lost) {
       begin_listing();
-    else if (news.error().failure != store_failure::unavailable) {
+    } else if (news.error().failure == store_failure::unavailable) {
+      // It goes on by itself, or it does not.
+      list_at_ = list_at_.value_or(now + longest_without_watch);
+    } else {
       listing_.emplace();
       list_at_ = now + wait_after_failure();
     }
     return;
   }
   watch_trouble_.clear();
+  list_at_.reset();
   for (const auto& each : news->events)
     take_event(each);
   revision_ = std::max(revision_, news->through);

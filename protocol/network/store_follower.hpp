@@ -48,6 +48,8 @@ public:
 
   static constexpr std::chrono::milliseconds first_wait{100};
   static constexpr std::chrono::milliseconds longest_wait{5'000};
+  /// A watch that fails for so long is begun anew, with a listing.
+  static constexpr std::chrono::seconds longest_without_watch{15};
 
   explicit store_follower(random_source& random) : random_(random) {
   }
