@@ -117,6 +117,8 @@ std::size_t most_item_bytes(item_kind kind) {
     case item_kind::record:
       return most_record_bytes;
     case item_kind::list:
+      static_assert(most_revocation_bytes + sizeof(signature)
+                    <= largest_store_value);
       return most_revocation_bytes + sizeof(signature);
     case item_kind::secret:
       return most_box_bytes;

@@ -39,7 +39,7 @@ inline constexpr std::uint16_t oldest_members_version = 1;
 /// Of a frame without its length, from a member and from a directory.
 inline constexpr std::size_t most_member_frame_bytes = std::size_t{64} * 1024;
 inline constexpr std::size_t most_directory_frame_bytes
-  = std::size_t{1280} * 1024; ///< a list may be 1 MiB
+  = std::size_t{1280} * 1024; ///< a page, or a list
 inline constexpr std::size_t most_offered_items = 16;
 /// Both sides say something so often, and give up after three silences.
 inline constexpr std::chrono::seconds members_ping_interval{15};

@@ -20,8 +20,9 @@ struct revocation_list {
   bool operator==(const revocation_list&) const = default;
 };
 
-inline constexpr std::size_t most_revocations = 50'000;
-inline constexpr std::size_t most_revocation_bytes = std::size_t{1} << 20;
+/// A list is one value of a directory's store (store.hpp), with its signature.
+inline constexpr std::size_t most_revocations = 32'000;
+inline constexpr std::size_t most_revocation_bytes = 520'000;
 /// How often the issuer signs one.
 inline constexpr std::chrono::hours revocation_interval{1};
 /// An older one is told of.
