@@ -147,12 +147,12 @@ void directory_node::take_report(store_report& report) {
     failed(attended->directories);
     if (attended->directories)
       directories_ = std::move(*attended->directories);
-  } else if (const auto* done = std::get_if<store_backed_up>(&report)) {
-    if (auto reply = backups_.extract(done->number)) {
-      if (done->outcome)
+  } else if (const auto* backed_up = std::get_if<store_backed_up>(&report)) {
+    if (auto reply = backups_.extract(backed_up->number)) {
+      if (backed_up->outcome)
         reply.mapped()(steering_done{});
       else
-        reply.mapped()(steering_failed{done->outcome.error().message});
+        reply.mapped()(steering_failed{backed_up->outcome.error().message});
     }
   }
   carry_out();
