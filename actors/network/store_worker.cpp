@@ -222,21 +222,23 @@ void store_worker::run_watch() {
 /// Until it is cancelled, or of no more use.
 void store_worker::follow(store_watch& watch, std::uint64_t number) {
   back_off pauses(*from_.random);
-  std::optional<store_revision> told; ///< nothing: that it fails
+  store_revision told = 0;
+  bool fails = true; ///< or that was told last
   for (;;) {
     auto news = guarded([&] { return watch.wait(watch_patience); });
     if (news) {
       pauses.reset();
       const auto through = news->through;
-      if (!news->events.empty() || told != through)
+      if (!news->events.empty() || fails || told != through)
         tell_(store_told{number, std::move(news)});
       told = through;
+      fails = false;
       continue;
     }
     const auto failure = news.error().failure;
     if (failure == store_failure::cancelled)
       return;
-    told.reset();
+    fails = true;
     tell_(store_told{number, std::move(news)});
     if (failure == store_failure::history_lost || !pause(pauses.next()))
       return;
