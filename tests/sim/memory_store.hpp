@@ -65,14 +65,14 @@ public:
   }
 
 private:
-  struct version {
+  struct stored {
     store_revision at = 0;
     std::optional<std::string> value;
   };
 
-  static const version*
-  version_at(const std::vector<version>& all, store_revision at) {
-    const version* found = nullptr;
+  static const stored*
+  version_at(const std::vector<stored>& all, store_revision at) {
+    const stored* found = nullptr;
     for (const auto& each : all) {
       if (each.at <= at)
         found = &each;
@@ -87,7 +87,7 @@ private:
   }
 
   store_revision revision_ = 0;
-  std::map<std::string, std::vector<version>> versions_;
+  std::map<std::string, std::vector<stored>> versions_;
   std::vector<store_event> events_;
   std::map<request_id, change_outcome> outcomes_;
 };
