@@ -114,6 +114,16 @@ private:
   void carry_out(directory::end_connection& step);
   void carry_out(directory::began_recovering& step);
   void take_report(store_report& report);
+  void take(const store_opened& report);
+  void take(const store_missing& report);
+  void take(const store_listed& report);
+  void take(const store_changed& report);
+  void take(const store_renamed& report);
+  void take(const store_told& report);
+  void take(store_attended& report);
+  void take(const store_backed_up& report);
+  template <class Result>
+  void note_store(const Result& result);
   void start_store();
   void start_issuer();
   void issuer_changed(bool there, const std::string& why);

@@ -120,43 +120,61 @@ void directory_node::start_store() {
 }
 
 void directory_node::take_report(store_report& report) {
-  const auto at = loop().moment();
-  const auto failed = [this](const auto& result) {
-    note(trouble_.store, result ? std::string{} : result.error().message,
-         "calls of the store");
-  };
-  if (const auto* opened = std::get_if<store_opened>(&report)) {
-    note(trouble_.store, {}, "calls of the store");
-    core_.opened(opened->id, at);
-  } else if (const auto* missing = std::get_if<store_missing>(&report)) {
-    note(trouble_.store, missing->why.message, "calls of the store");
-  } else if (const auto* listed = std::get_if<store_listed>(&report)) {
-    failed(listed->page);
-    core_.listed(listed->page, at);
-    raise_floor();
-  } else if (const auto* changed = std::get_if<store_changed>(&report)) {
-    failed(changed->outcome);
-    core_.changed(changed->outcome, at);
-  } else if (const auto* renamed = std::get_if<store_renamed>(&report)) {
-    failed(renamed->id);
-    core_.renamed(renamed->id, at);
-  } else if (const auto* told = std::get_if<store_told>(&report)) {
-    if (told->watch == watch_) // not the one before
-      core_.told(told->news, at);
-  } else if (auto* attended = std::get_if<store_attended>(&report)) {
-    failed(attended->directories);
-    if (attended->directories)
-      directories_ = std::move(*attended->directories);
-  } else if (const auto* backed_up = std::get_if<store_backed_up>(&report)) {
-    if (auto reply = backups_.extract(backed_up->number)) {
-      if (backed_up->outcome)
-        reply.mapped()(steering_done{});
-      else
-        reply.mapped()(steering_failed{backed_up->outcome.error().message});
-    }
-  }
+  std::visit([this](auto& each) { take(each); }, report);
   carry_out();
   answer_recoveries();
+}
+
+template <class Result>
+void directory_node::note_store(const Result& result) {
+  note(trouble_.store, result ? std::string{} : result.error().message,
+       "calls of the store");
+}
+
+void directory_node::take(const store_opened& report) {
+  note(trouble_.store, {}, "calls of the store");
+  core_.opened(report.id, loop().moment());
+}
+
+void directory_node::take(const store_missing& report) {
+  note(trouble_.store, report.why.message, "calls of the store");
+}
+
+void directory_node::take(const store_listed& report) {
+  note_store(report.page);
+  core_.listed(report.page, loop().moment());
+  raise_floor();
+}
+
+void directory_node::take(const store_changed& report) {
+  note_store(report.outcome);
+  core_.changed(report.outcome, loop().moment());
+}
+
+void directory_node::take(const store_renamed& report) {
+  note_store(report.id);
+  core_.renamed(report.id, loop().moment());
+}
+
+void directory_node::take(const store_told& report) {
+  if (report.watch == watch_) // not the one before
+    core_.told(report.news, loop().moment());
+}
+
+void directory_node::take(store_attended& report) {
+  note_store(report.directories);
+  if (report.directories)
+    directories_ = std::move(*report.directories);
+}
+
+void directory_node::take(const store_backed_up& report) {
+  auto reply = backups_.extract(report.number);
+  if (!reply)
+    return;
+  if (report.outcome)
+    reply.mapped()(steering_done{});
+  else
+    reply.mapped()(steering_failed{report.outcome.error().message});
 }
 
 // -- the issuer --------------------------------------------------------------

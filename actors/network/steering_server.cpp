@@ -24,18 +24,18 @@ steering_server::open(io_loop& loop, const std::string& path, host told) {
 steering_server::steering_server(io_loop& loop, unix_listener socket, host told)
   : loop_(loop), socket_(std::move(socket)), told_(std::move(told)),
     self_(std::make_shared<steering_server*>(this)) {
-  listener::owner events;
-  events.accept = [this] { return accept(); };
-  events.rests = [this](time_point until) {
+  listener::owner callbacks;
+  callbacks.accept = [this] { return accept(); };
+  callbacks.rests = [this](time_point until) {
     loop_.call_off(std::exchange(rests_, {}));
     rests_ = loop_.call_at(until, [this] {
       rests_ = {};
       listener_->check(loop_.now());
     });
   };
-  events.failed = [this] { told_.failed(); };
-  listener_
-    = std::make_unique<listener>(loop_, socket_.descriptor(), std::move(events));
+  callbacks.failed = [this] { told_.failed(); };
+  listener_ = std::make_unique<listener>(loop_, socket_.descriptor(),
+                                         std::move(callbacks));
 }
 
 steering_server::~steering_server() {

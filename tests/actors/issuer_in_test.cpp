@@ -171,9 +171,14 @@ void issuer_in_test::answer_waiting(client& who) {
     return;
   issued_items answer;
   const auto begin = std::min<std::size_t>(*who.waits_after, items_.size());
-  answer.items.assign(items_.begin() + static_cast<std::ptrdiff_t>(begin),
-                      items_.end());
-  answer.through = items_.size();
+  constexpr std::size_t most_bytes = std::size_t{2} << 20;
+  std::size_t bytes = 0;
+  answer.through = begin;
+  while (answer.through < items_.size() && bytes < most_bytes) {
+    answer.items.push_back(items_[answer.through++]);
+    bytes += answer.items.back().content.size();
+  }
+  answer.more = answer.through < items_.size();
   who.waits_after.reset();
   send(who, answer);
 }

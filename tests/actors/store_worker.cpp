@@ -29,13 +29,21 @@ struct working_store {
       [this](store_report report) { told.push(std::move(report)); }, sources);
   }
 
-  /// The next report of that kind; others are passed over.
+  /// The next report of that kind; others stay.
   template <class Report>
   Report next() {
     for (;;) {
-      auto report = told.next<store_report>();
-      if (auto* wanted = std::get_if<Report>(&report))
-        return std::move(*wanted);
+      const auto found
+        = std::find_if(kept.begin(), kept.end(), [](const auto& each) {
+            return std::holds_alternative<Report>(each);
+          });
+      if (found == kept.end()) {
+        kept.push_back(told.next<store_report>());
+        continue;
+      }
+      auto report = std::get<Report>(std::move(*found));
+      kept.erase(found);
+      return report;
     }
   }
   void write(const std::string& key, const std::string& value) {
@@ -50,6 +58,7 @@ struct working_store {
   loop_sources sources;
   std::atomic<int> left;
   message_log told;
+  std::vector<store_report> kept;
   std::unique_ptr<store_worker> worker;
 };
 
