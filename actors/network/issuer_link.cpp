@@ -89,7 +89,7 @@ void issuer_link::stream_ended(frame_stream& which, const std::string& why) {
   lines_.erase(found);
   bury(std::move(ended.stream));
   if (ended.under_way)
-    give_up(std::move(*ended.under_way), why);
+    give_up(*ended.under_way, why);
   ask_next();
 }
 
@@ -139,10 +139,10 @@ void issuer_link::ask(const issuing_question& question, answer then) {
   alarm_.set(loop_.now()); // later, as promised
 }
 
-void issuer_link::give_up(asked what, std::string why) {
+void issuer_link::give_up(const asked& what, const std::string& why) {
   what.then(
     refuse(refusal::unavailable,
-           "the issuer of the network cannot be asked now: " + std::move(why)));
+           "the issuer of the network cannot be asked now: " + why));
 }
 
 void issuer_link::take_answer(line& from, const_byte_span frame) {
@@ -211,9 +211,8 @@ void issuer_link::check() {
   }
   for (const auto number : silent)
     stream_ended(*lines_.at(number).stream, "it does not answer");
-  for (auto& each : late)
-    give_up(std::move(each),
-            is_there() ? "it has more to do than it can" : trouble_);
+  for (const auto& each : late)
+    give_up(each, is_there() ? "it has more to do than it can" : trouble_);
   ask_next();
   for (const auto& each : waiting_)
     alarm_.set(each.until);

@@ -86,7 +86,7 @@ private:
   line* find_line();
   result<std::unique_ptr<frame_stream>> open(std::uint64_t number);
   void check();
-  void give_up(asked what, std::string why);
+  static void give_up(const asked& what, const std::string& why);
   void bury(std::unique_ptr<frame_stream> stream);
 
   io_loop& loop_;
