@@ -117,6 +117,7 @@ int run(arguments args) {
 
 } // namespace
 
+// NOLINTNEXTLINE(bugprone-exception-escape): tell_failures() says what it was
 int main(int argc, char** argv) {
   complete_standard_descriptors();
   tell_failures("weft-issuer");

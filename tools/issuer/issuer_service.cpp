@@ -254,10 +254,11 @@ void issuer_service::working::put(byte_vector key,
 
 std::optional<byte_vector>
 issuer_service::working::find_item(const byte_vector& key) const {
-  for (auto each = batch_.items.rbegin(); each != batch_.items.rend(); ++each) {
-    if (each->key == key)
-      return each->content;
-  }
+  const auto newest
+    = std::find_if(batch_.items.rbegin(), batch_.items.rend(),
+                   [&](const auto& each) { return each.key == key; });
+  if (newest != batch_.items.rend())
+    return newest->content;
   auto found = journal_->find_item(key);
   return found ? std::move(*found) : std::nullopt;
 }
