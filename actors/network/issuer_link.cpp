@@ -140,9 +140,8 @@ void issuer_link::ask(const issuing_question& question, answer then) {
 }
 
 void issuer_link::give_up(const asked& what, const std::string& why) {
-  what.then(
-    refuse(refusal::unavailable,
-           "the issuer of the network cannot be asked now: " + why));
+  what.then(refuse(refusal::unavailable,
+                   "the issuer of the network cannot be asked now: " + why));
 }
 
 void issuer_link::take_answer(line& from, const_byte_span frame) {
