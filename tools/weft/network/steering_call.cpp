@@ -36,7 +36,7 @@ public:
   }
 
   result<void> send(const byte_vector& frame) {
-    std::string_view left{reinterpret_cast<const char*>(frame.data()),
+    std::string_view left{reinterpret_cast<const char*>(frame.data()), // NOLINT
                           frame.size()};
     while (!left.empty()) {
       const auto done = write_some(fd_.get(), left);
