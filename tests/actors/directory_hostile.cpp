@@ -233,30 +233,3 @@ TEST_CASE("a member that says what is no message, or too much, is cut off") {
   CHECK(flood.is_ended());
   CHECK(net.becomes([](const auto& now) { return now.connected == 0; }));
 }
-
-TEST_CASE("a member that reads nothing is let go of, and holds up nobody") {
-  directory_limits limits;
-  limits.stuck = 1s;
-  directory_home net(limits);
-  net.start();
-  const auto token = net.issuer.invite(2);
-  const auto beta = net.join(token, "beta");
-  const auto gamma = net.join(token, "gamma");
-  net.issuer.publish_ballast(30); // 12 MB
-  // They come in several answers of the issuer, and so in some seconds.
-  bool has_come = false;
-  for (int i = 0; i < 3 && !has_come; ++i) {
-    has_come = net.becomes([](const auto& now) { return now.items > 30; });
-  }
-  REQUIRE(has_come);
-  auto deaf = net.connect_and_greet(beta);
-  auto other = net.connect_and_greet(gamma);
-  deaf.send(compare_items{bucket_table{}.digests()});
-  for (int i = 0; i < 60; ++i)
-    deaf.send(next_page{});
-  other.send(members_ping{});
-  std::ignore = other.next_of<members_pong>();
-  CHECK(net.becomes([](const auto& now) { return now.connected == 1; }));
-  other.send(members_ping{});
-  std::ignore = other.next_of<members_pong>();
-}
