@@ -125,10 +125,15 @@ void overlay::lock_again() {
 /// A whole configuration is in force: one with kill_switch locks the host, also
 /// if somebody has lifted the lock by hand since.
 void overlay::lock_after(const waiting_change& change) {
-  if (takes_lock_back(change))
+  if (takes_lock_back(change)) {
     locks_ = false; // the end of the trial renews the tables
-  else
-    lock_again();
+    return;
+  }
+  if (is_locked()) {
+    std::ignore = resources_->lock->read(); // it may have been lifted just now
+    repair_firewall();
+  }
+  lock_again();
 }
 
 /// A step of a change.
