@@ -280,6 +280,7 @@ private:
   result<void> set_marks();
   /// As the tunnel's packets are known now.
   void renew_lock();
+  void look_at_lock();
   /// Also if it was lifted by hand.
   void lock_again();
   void lock_after(const waiting_change& change);

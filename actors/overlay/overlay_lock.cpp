@@ -122,6 +122,14 @@ void overlay::lock_again() {
   renew_lock();
 }
 
+/// It may have been lifted just now, and nobody has read of it yet.
+void overlay::look_at_lock() {
+  if (!is_locked())
+    return;
+  std::ignore = resources_->lock->read();
+  repair_firewall();
+}
+
 /// A whole configuration is in force: one with kill_switch locks the host, also
 /// if somebody has lifted the lock by hand since.
 void overlay::lock_after(const waiting_change& change) {
@@ -129,10 +137,7 @@ void overlay::lock_after(const waiting_change& change) {
     locks_ = false; // the end of the trial renews the tables
     return;
   }
-  if (is_locked()) {
-    std::ignore = resources_->lock->read(); // it may have been lifted just now
-    repair_firewall();
-  }
+  look_at_lock();
   lock_again();
 }
 

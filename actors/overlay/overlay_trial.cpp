@@ -25,6 +25,7 @@ caf::error overlay::begin_trial(std::chrono::seconds within) {
     return make_error(EINVAL,
                       "a configuration can be on trial for 1 second to 1 hour",
                       "confirm_within");
+  look_at_lock();
   trial_ = std::make_unique<trial>();
   trial_->within = within;
   trial_->until = loop().now() + within;

@@ -248,6 +248,8 @@ class Prometheus(MetricsTest):
         nodes.wait_for_ping(alpha, beta)
         known = {line.split("{")[0] for line in self.samples(alpha)}
         known.add("weft_certificate_expiry_seconds")  # of nodes with access over the network
+        with open(f"{harness.ROOT}/docs/operations.md", encoding="utf-8") as file:
+            known.update(re.findall(r"weft_network_\w+", file.read()))  # of members of a network
         with open(f"{harness.ROOT}/tools/grafana/weft.json", encoding="utf-8") as file:
             panels = json.load(file)["panels"]
         asked = [target["expr"].replace("$__rate_interval", "1m") for panel in panels for target in panel["targets"]]
