@@ -3,6 +3,8 @@
 #include "protocol/base/text.hpp"
 
 #include <algorithm>
+#include <array>
+#include <optional>
 
 namespace weft::cbor {
 
@@ -15,8 +17,93 @@ std::vector<std::uint8_t> to_unsigned(const_byte_span bytes) {
   return result;
 }
 
+// The first byte of a value: its kind above, and how long what follows is.
+constexpr std::uint8_t kind_bits = 5;
+constexpr std::uint8_t length_mask = 0x1f;
+enum class major : std::uint8_t {
+  number = 0,
+  bytes = 2,
+  text = 3,
+  list = 4,
+  map = 5,
+  simple = 7,
+};
+constexpr std::uint8_t first_longer = 24; ///< below: the number itself
+constexpr std::uint8_t last_longer = 27;  ///< 1, 2, 4 and 8 bytes follow
+constexpr std::uint8_t simple_false = 20;
+constexpr std::uint8_t simple_null = 22;
+
+/// The number that a first byte's low bits begin, taken off `bytes`.  Nothing:
+/// it is not there whole, or of unknown length.
+std::optional<std::uint64_t>
+take_number(std::uint8_t low, const_byte_span& bytes) {
+  if (low < first_longer)
+    return low;
+  if (low > last_longer)
+    return std::nullopt;
+  const std::size_t size = std::size_t{1} << (low - first_longer);
+  if (bytes.size() < size)
+    return std::nullopt;
+  std::uint64_t number = 0;
+  for (const auto each : bytes.first(size))
+    number = number << 8 | std::to_integer<std::uint64_t>(each);
+  bytes = bytes.subspan(size);
+  return number;
+}
+
+/// One value is all of `bytes`: of kinds that are ours, of known length, no
+/// deeper than most_depth.  It is looked at before the library sees it, which
+/// calls itself for each string of unknown length within another, so that a
+/// frame full of their first bytes would use up the stack.
+bool is_one_bounded_value(const_byte_span bytes) {
+  // How many values are still to come, at each depth.
+  std::array<std::uint64_t, most_depth + 1> left{1};
+  std::size_t depth = 0;
+  while (true) {
+    while (left.at(depth) == 0) {
+      if (depth == 0)
+        return bytes.empty();
+      --depth;
+    }
+    --left.at(depth);
+    if (bytes.empty())
+      return false;
+    const auto first = std::to_integer<std::uint8_t>(bytes.front());
+    const auto low = static_cast<std::uint8_t>(first & length_mask);
+    bytes = bytes.subspan(1);
+    const auto kind = static_cast<major>(first >> kind_bits);
+    if (kind == major::simple) {
+      if (low < simple_false || low > simple_null)
+        return false;
+      continue;
+    }
+    const auto number = take_number(low, bytes);
+    if (!number)
+      return false;
+    switch (kind) {
+      case major::number:
+        break;
+      case major::bytes:
+      case major::text:
+        if (*number > bytes.size())
+          return false;
+        bytes = bytes.subspan(static_cast<std::size_t>(*number));
+        break;
+      case major::list:
+      case major::map:
+        // Each of them has a byte at least.
+        if (depth == most_depth || *number > bytes.size())
+          return false;
+        left.at(++depth) = kind == major::map ? 2 * *number : *number;
+        break;
+      default:
+        return false;
+    }
+  }
+}
+
 /// Sees the values go by, and stops at what is not allowed: the parser goes no
-/// deeper and further than this lets it.
+/// further than this lets it.
 class inspector final : public nlohmann::json_sax<value> {
 public:
   bool null() override {
@@ -67,7 +154,7 @@ private:
   }
   bool enter() {
     names_.emplace_back();
-    return names_.size() <= most_depth;
+    return true;
   }
   bool leave() {
     names_.pop_back();
@@ -102,10 +189,15 @@ read(const_byte_span bytes, std::size_t most_bytes, const std::string& what) {
     return refuse(refusal::malformed, what + ": " + std::to_string(bytes.size())
                                         + " bytes, of which there may be "
                                         + std::to_string(most_bytes));
+  const auto wrong = [&] {
+    return refuse(refusal::malformed, what + ": it is no CBOR as it should be");
+  };
+  if (!is_one_bounded_value(bytes))
+    return wrong();
   const auto input = to_unsigned(bytes);
   inspector look;
   if (!value::sax_parse(input, &look, value::input_format_t::cbor))
-    return refuse(refusal::malformed, what + ": it is no CBOR as it should be");
+    return wrong();
   auto result = value::from_cbor(input, true, false);
   if (!result.is_object())
     return refuse(refusal::malformed, what + ": it is no map");

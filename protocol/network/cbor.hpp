@@ -24,8 +24,9 @@ byte_vector write(const value& what);
 value binary(const_byte_span bytes);
 
 /// The one value that all of `bytes` is: at most `most_bytes` of them, no
-/// deeper than most_depth, without tags, without numbers that are no integers,
-/// and without a name twice in a map.  `what` begins the errors.
+/// deeper than most_depth, without tags, without what is of unknown length,
+/// without numbers that are no integers, and without a name twice in a map.
+/// `what` begins the errors.
 accepted<value>
 read(const_byte_span bytes, std::size_t most_bytes, const std::string& what);
 

@@ -157,6 +157,25 @@ TEST_CASE("What is signed is bounded before it is believed") {
   CHECK(!cbor::read(byte_vector(1'000'000, std::byte{0x81}), 1'000'000, "it"));
 }
 
+TEST_CASE("Nothing that a frame is full of uses up the stack") {
+  constexpr std::size_t most = 1'310'720;
+  const auto reads = [](std::string_view begin, std::string_view filled_with) {
+    auto bytes = unhex(begin);
+    const auto unit = unhex(filled_with);
+    while (bytes.size() + unit.size() <= most)
+      bytes.insert(bytes.end(), unit.begin(), unit.end());
+    return cbor::read(bytes, most, "it").has_value();
+  };
+  // Bytes, texts, lists and maps, of unknown length and of one value, each
+  // within the other, alone and as a field's name and value; a tag.
+  for (const auto* each :
+       {"5f", "7f", "9f", "bf", "81", "a1", "c1", "5f7f", "9fbf", "9f5f7f",
+        "bf5f", "8181a1", "a16161", "bf616161", "a1a1", "d818"}) {
+    for (const auto* begin : {"", "a1", "bf", "a16161", "a1616181"})
+      CHECK_FALSE(reads(begin, each));
+  }
+}
+
 TEST_CASE("CBOR has one value, and each name once in a map") {
   const auto reads = [](std::string_view digits) {
     return cbor::read(unhex(digits), 100, "it").has_value();
@@ -164,9 +183,12 @@ TEST_CASE("CBOR has one value, and each name once in a map") {
   CHECK(reads("a0"));
   CHECK(reads("a1616101"));                       // {"a": 1}
   CHECK(reads("a26161016162a0"));                 // {"a": 1, "b": {}}
-  CHECK(reads("bf616101ff"));                     // of no stated length
   CHECK_FALSE(reads("a2616101616102"));           // "a" twice
-  CHECK_FALSE(reads("bf616101616102ff"));         // so, too
+  CHECK_FALSE(reads("bf616101ff"));               // of no stated length
+  CHECK_FALSE(reads("a161619fff"));               // a list of none
+  CHECK_FALSE(reads("a161617f6161ff"));           // a text of none
+  CHECK_FALSE(reads("a161615f4161ff"));           // bytes of none
+  CHECK_FALSE(reads("a16161f7"));                 // neither true nor false
   CHECK_FALSE(reads("a161610101"));               // more than one value
   CHECK_FALSE(reads("a16161"));                   // less than one
   CHECK_FALSE(reads("a10101"));                   // a name that is a number
@@ -175,6 +197,7 @@ TEST_CASE("CBOR has one value, and each name once in a map") {
   CHECK_FALSE(reads("a16161fb3ff8000000000000")); // 1.5
   CHECK_FALSE(reads("a1616161ff"));               // no UTF-8
   CHECK_FALSE(reads("bbffffffffffffffff"));       // as many fields
+  CHECK_FALSE(reads("a161619bffffffffffffffff")); // as many values
   CHECK_FALSE(reads("a161617b7fffffffffffffff")); // as long a text
   CHECK_FALSE(reads("a161615b7fffffffffffffff")); // as many bytes
   CHECK_FALSE(reads("a161619b7fffffffffffffff")); // as long a list
