@@ -201,14 +201,14 @@ void directory_node::start_issuer() {
 
 void directory_node::answer_member(directory::ticket number,
                                    const accepted<issuing_answer>& answer) {
-  accepted<std::vector<byte_vector>> told
+  accepted<certified_answer> told
     = refuse(refusal::unavailable, "the issuer answers what it was not asked");
   if (!answer)
     told = tl::unexpected(answer.error());
   else if (const auto* certified = std::get_if<certified_answer>(&*answer))
-    told = certified->certificates;
+    told = *certified;
   else if (std::holds_alternative<issuing_done>(*answer))
-    told = std::vector<byte_vector>{};
+    told = certified_answer{};
   core_.answered(number, told, loop().moment());
 }
 

@@ -134,7 +134,7 @@ public:
   void issuer_there(bool there, const instant& at);
   void issued(const accepted<issued_items>& answer, const instant& at);
   /// What it said: certificates (none: done), or why not.
-  void answered(ticket number, const accepted<std::vector<byte_vector>>& answer,
+  void answered(ticket number, const accepted<certified_answer>& answer,
                 const instant& at);
   /// Why nothing new is given out now, so that nobody joins: it is recovering,
   /// has not read its store, or has no issuer.
@@ -231,7 +231,7 @@ private:
   struct held_answer {
     asked_for whose;
     byte_vector key;
-    std::vector<byte_vector> certificates;
+    certified_answer answer;
     time_point until{};
   };
 

@@ -292,7 +292,7 @@ bool directory::bring_issued() {
 }
 
 void directory::answered(ticket number,
-                         const accepted<std::vector<byte_vector>>& answer,
+                         const accepted<certified_answer>& answer,
                          const instant& at) {
   const auto found = asked_.find(number);
   if (found == asked_.end())
@@ -305,7 +305,7 @@ void directory::answered(ticket number,
   member->second.asks_issuer = false;
   if (!answer)
     refuse_request(whose.from, whose.number, answer.error());
-  else if (answer->empty())
+  else if (answer->certificates.empty())
     send(whose.from, member->second, request_done{whose.number});
   else
     held_answers_.push_back(
@@ -318,13 +318,14 @@ void directory::answer_held(time_point now) {
   std::erase_if(held_answers_, [&](const auto& each) {
     const auto* stored = items_.find(each.key);
     const bool is_stored
-      = stored != nullptr && *stored == each.certificates.front();
+      = stored != nullptr && *stored == each.answer.certificates.front();
     if (!is_stored && now < each.until)
       return false;
     const auto member = links_.find(each.whose.from);
     if (member != links_.end())
       send(each.whose.from, member->second,
-           request_certified{each.whose.number, each.certificates});
+           request_certified{each.whose.number, each.answer.certificates,
+                             each.answer.secret});
     return true;
   });
 }

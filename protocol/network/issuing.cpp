@@ -183,10 +183,7 @@ value write(const join_answer_given& what) {
 }
 value write(const certified_answer& what) {
   value map{{"certificates", terms::write(what.certificates)}};
-  if (what.secret) {
-    map["epoch"] = what.secret->epoch;
-    map["secret"] = cbor::binary(what.secret->box);
-  }
+  terms::write(map, what.secret);
   return map;
 }
 value write(const issued_items& what) {
@@ -241,10 +238,7 @@ void read(fields& from, const value&, join_answer_given& what) {
 void read(fields& from, const value&, certified_answer& what) {
   what.certificates
     = terms::read_certificates(from, "certificates", most_join_certificates);
-  constexpr std::size_t most_box_bytes = 256;
-  if (from.has("secret"))
-    what.secret = sealed_secret{from.number("epoch"),
-                                from.bytes("secret", most_box_bytes)};
+  what.secret = terms::read_secret(from);
 }
 void read(fields& from, const value&, issued_items& what) {
   what.items = read_items(from, "items");

@@ -7,15 +7,12 @@ namespace weft {
 namespace {
 
 const std::string what_it_is = "answer to joining";
-constexpr std::size_t most_box_bytes = 256;
 
 join_admission read_admission(cbor::fields& from) {
   join_admission result;
   result.certificates
     = terms::read_certificates(from, "certificates", most_join_certificates);
-  if (from.has("secret"))
-    result.secret = sealed_secret{from.number("epoch"),
-                                  from.bytes("secret", most_box_bytes)};
+  result.secret = terms::read_secret(from);
   return result;
 }
 
@@ -28,10 +25,7 @@ byte_vector encode(const join_answer& answer) {
     return cbor::write(map);
   }
   map["certificates"] = terms::write(answer->certificates);
-  if (answer->secret) {
-    map["epoch"] = answer->secret->epoch;
-    map["secret"] = cbor::binary(answer->secret->box);
-  }
+  terms::write(map, answer->secret);
   return cbor::write(map);
 }
 

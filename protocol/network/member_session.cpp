@@ -303,7 +303,7 @@ void member_session::take(const request_done& said, time_point) {
 }
 
 void member_session::take(const request_certified& said, time_point) {
-  answer(said.number, said.certificates);
+  answer(said.number, said.certificates, said.secret);
 }
 
 void member_session::take(const request_refused& said, time_point now) {
@@ -325,9 +325,11 @@ void member_session::take(const members_pong&, time_point) {
 }
 
 void member_session::answer(std::uint64_t number,
-                            accepted<std::vector<byte_vector>> result) {
+                            accepted<std::vector<byte_vector>> result,
+                            std::optional<sealed_secret> secret) {
   if (requests_.erase(number) != 0)
-    steps_.emplace_back(request_answered{number, std::move(result)});
+    steps_.emplace_back(
+      request_answered{number, std::move(result), std::move(secret)});
 }
 
 // -- the mirror --------------------------------------------------------------

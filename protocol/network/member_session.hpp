@@ -106,6 +106,9 @@ public:
   struct request_answered {
     std::uint64_t number = 0;
     accepted<std::vector<byte_vector>> result;
+    /// After a renewal, if the directory gave it: the newest preshared secret
+    /// (request_certified).
+    std::optional<sealed_secret> secret{};
   };
   /// A record was not taken; it is offered again later unless it is `stale`:
   /// then a newer one is to be made.
@@ -199,7 +202,8 @@ private:
   void take(const request_certified& said, time_point now);
   void take(const endpoint_seen& said, time_point now);
   void take(const members_pong& said, time_point now);
-  void answer(std::uint64_t number, accepted<std::vector<byte_vector>> result);
+  void answer(std::uint64_t number, accepted<std::vector<byte_vector>> result,
+              std::optional<sealed_secret> secret = {});
 
   // What it is told.
   void compare(time_point now);

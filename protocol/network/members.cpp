@@ -109,7 +109,6 @@ std::optional<std::uint64_t> epoch_of(const_byte_span key) {
 }
 
 std::size_t most_item_bytes(item_kind kind) {
-  constexpr std::size_t most_box_bytes = 256;
   switch (kind) {
     case item_kind::issuer:
     case item_kind::certificate:
@@ -121,7 +120,7 @@ std::size_t most_item_bytes(item_kind kind) {
                     <= largest_store_value);
       return most_revocation_bytes + sizeof(signature);
     case item_kind::secret:
-      return most_box_bytes;
+      return most_sealed_bytes;
   }
   return 0;
 }
@@ -327,8 +326,10 @@ value write(const request_refused& what) {
   return map;
 }
 value write(const request_certified& what) {
-  return value{{"number", what.number},
-               {"certificates", terms::write(what.certificates)}};
+  value map{{"number", what.number},
+            {"certificates", terms::write(what.certificates)}};
+  terms::write(map, what.secret);
+  return map;
 }
 value write(const endpoint_seen& what) {
   return value{{"at", to_string(what.where)}};
@@ -368,6 +369,7 @@ void read(fields& from, request_certified& what) {
   what.number = from.number("number");
   what.certificates
     = terms::read_certificates(from, "certificates", most_join_certificates);
+  what.secret = terms::read_secret(from);
 }
 void read(fields& from, endpoint_seen& what) {
   const auto text = from.text("at", longest_endpoint);

@@ -151,6 +151,9 @@ struct request_refused {
 struct request_certified {
   std::uint64_t number = 0;
   std::vector<byte_vector> certificates; ///< its own first, as DER
+  /// The newest preshared secret, sealed for the certificate's key as if it
+  /// were a token, for who cannot open the chain any more.
+  std::optional<sealed_secret> secret{};
 };
 /// Where the member's packets come from.
 struct endpoint_seen {

@@ -77,6 +77,9 @@ private:
   std::vector<held_secret> held_; ///< newest first
 };
 
+/// Of its box, as others send it.
+inline constexpr std::size_t most_sealed_bytes = 256;
+
 /// An epoch's secret as it may lie in a store.
 struct sealed_secret {
   std::uint64_t epoch = 0;

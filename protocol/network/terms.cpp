@@ -101,4 +101,18 @@ read_certificates(cbor::fields& from, const char* name, std::size_t most) {
   return certificates;
 }
 
+void write(cbor::value& into, const std::optional<sealed_secret>& secret) {
+  if (!secret)
+    return;
+  into["epoch"] = secret->epoch;
+  into["secret"] = cbor::binary(secret->box);
+}
+
+std::optional<sealed_secret> read_secret(cbor::fields& from) {
+  if (!from.has("secret"))
+    return std::nullopt;
+  return sealed_secret{from.number("epoch"),
+                       from.bytes("secret", most_sealed_bytes)};
+}
+
 } // namespace weft::terms

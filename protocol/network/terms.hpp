@@ -4,7 +4,9 @@
 
 #include "protocol/base/ip.hpp"
 #include "protocol/network/cbor.hpp"
+#include "protocol/network/preshared.hpp"
 
+#include <optional>
 #include <set>
 #include <span>
 
@@ -31,5 +33,9 @@ refused read_refused(cbor::fields& from);
 cbor::value write(std::span<const byte_vector> certificates);
 std::vector<byte_vector>
 read_certificates(cbor::fields& from, const char* name, std::size_t most);
+
+/// A sealed secret: `epoch` and `secret` in a map; nothing, if there is none.
+void write(cbor::value& into, const std::optional<sealed_secret>& secret);
+std::optional<sealed_secret> read_secret(cbor::fields& from);
 
 } // namespace weft::terms

@@ -201,8 +201,10 @@ TEST_CASE("A member renews and leaves for itself alone") {
   CHECK(world.last<request_refused>(1)->why.why == refusal::exhausted);
   // The answer comes once the store has the certificate.
   const auto renewed = world.certificate_item(1, 2);
+  const sealed_secret secret{7, byte_vector(60)};
   world.core.answered(world.asked[0].number,
-                      std::vector{renewed.content, world.issuer_bytes()},
+                      certified_answer{{renewed.content, world.issuer_bytes()},
+                                       secret},
                       world.at);
   world.settle();
   CHECK(world.last<request_certified>(1) == nullptr);
@@ -211,12 +213,12 @@ TEST_CASE("A member renews and leaves for itself alone") {
   REQUIRE(world.last<request_certified>(1) != nullptr);
   CHECK(world.last<request_certified>(1)->number == 5);
   CHECK(world.last<request_certified>(1)->certificates.size() == 2);
+  CHECK(world.last<request_certified>(1)->secret == secret);
   world.say(
     1, leave_network{7, make_leave({some_root().network, some_member(1).id, 1},
                                    signed_network::member_seed(1))});
   REQUIRE(world.asked.size() == 2);
-  world.core.answered(world.asked[1].number, std::vector<byte_vector>{},
-                      world.at);
+  world.core.answered(world.asked[1].number, certified_answer{}, world.at);
   world.settle();
   CHECK(world.last<request_done>(1) != nullptr);
 }

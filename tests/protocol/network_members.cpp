@@ -90,6 +90,9 @@ TEST_CASE("What a directory says arrives as it was said") {
           there(request_certified{6, {some_bytes(30), some_bytes(40)}}))
           .certificates.size()
         == 2);
+  const request_certified sealed{7, {some_bytes(30)}, {{9, some_bytes(60)}}};
+  CHECK(read_as_directory<request_certified>(there(sealed)).secret
+        == sealed.secret);
   CHECK(
     to_string(read_as_directory<endpoint_seen>(
                 there(endpoint_seen{parse_endpoint("[2001:db8::1]:9").value()}))

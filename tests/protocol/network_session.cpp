@@ -280,9 +280,11 @@ TEST_CASE("A request is repeated on each connection until it is answered") {
   world.pass(3s);
   world.welcome();
   CHECK(world.all_said<renew_certificate>().size() == 2);
-  world.hear(request_certified{renewal, {byte_vector(30)}});
+  const sealed_secret secret{7, byte_vector(60)};
+  world.hear(request_certified{renewal, {byte_vector(30)}, secret});
   CHECK(world.last<member_session::request_answered>().number == renewal);
   CHECK(world.last<member_session::request_answered>().result->size() == 1);
+  CHECK(world.last<member_session::request_answered>().secret == secret);
   world.hear(request_refused{leave, {refusal::not_allowed, "no"}});
   CHECK_FALSE(world.last<member_session::request_answered>().result);
   world.hear(request_done{leave}); // it was answered

@@ -135,7 +135,7 @@ private:
   void issue(const certificate_terms& terms);
   void issue_list();
   void answer_items(std::size_t which);
-  accepted<std::vector<byte_vector>> decide(const byte_vector& request);
+  accepted<certified_answer> decide(const byte_vector& request);
   void check_admission(const member_contents& contents);
 
   // Directories.

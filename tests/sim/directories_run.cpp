@@ -181,8 +181,7 @@ void directories_run::answer_items(std::size_t which) {
           [this, answer](auto& core) { core.issued(answer, now()); });
 }
 
-accepted<std::vector<byte_vector>>
-directories_run::decide(const byte_vector& bytes) {
+accepted<certified_answer> directories_run::decide(const byte_vector& bytes) {
   const auto asked = read_own_request(bytes);
   if (!asked)
     return tl::unexpected(asked.error());
@@ -194,7 +193,7 @@ directories_run::decide(const byte_vector& bytes) {
     const auto terms = keep(*made);
     keys_[terms.contents.id].insert(terms.contents.key);
     issue(terms);
-    return std::vector{to_bytes(terms, issuer_seed_), issuer_bytes_};
+    return certified_answer{{to_bytes(terms, issuer_seed_), issuer_bytes_}};
   }
   const auto& leave = std::get<leave_request>(*asked);
   auto made = issuer_->remove(leave.member, wall());
@@ -202,7 +201,7 @@ directories_run::decide(const byte_vector& bytes) {
     return tl::unexpected(made.error());
   keep(*made);
   issue_list();
-  return std::vector<byte_vector>{};
+  return certified_answer{};
 }
 
 void directories_run::check_admission(const member_contents& contents) {
