@@ -133,7 +133,7 @@ item_checker::is_newer(const network_item& shown, network_time now) const {
     case item_kind::certificate:
       return is_newer_certificate(shown, now);
     case item_kind::record:
-      return is_newer_record(shown);
+      return refuse(refusal::not_allowed, "a record is published, not shown");
     case item_kind::list:
       return is_newer_list(shown);
     case item_kind::secret:
@@ -176,29 +176,6 @@ accepted<bool> item_checker::is_newer_certificate(const network_item& shown,
   const auto known = held != nullptr ? judge_member(*held) : member;
   return held == nullptr || !known
          || known->contents.generation < member->contents.generation;
-}
-
-accepted<bool> item_checker::is_newer_record(const network_item& shown) const {
-  const auto record = member_record::read(shown.content);
-  if (!record)
-    return tl::unexpected(record.error());
-  if (record->member() != member_of(shown.key))
-    return refuse(refusal::malformed, "the record is another member's");
-  const auto* certificate
-    = items_.find(item_key(item_kind::certificate, record->member()));
-  if (certificate == nullptr)
-    return refuse(refusal::unknown_member,
-                  "the record's member is not known here");
-  const auto member = judge_member(*certificate);
-  if (!member)
-    return tl::unexpected(member.error());
-  if (auto wrong
-      = find_mistake_in(*record, {member->contents.name, member->contents.id,
-                                  member->key, member->contents.generation}))
-    return tl::unexpected(std::move(*wrong));
-  const auto* held = items_.find(shown.key);
-  const auto known = held != nullptr ? member_record::read(*held) : record;
-  return held == nullptr || !known || known->order() < record->order();
 }
 
 accepted<bool> item_checker::is_newer_list(const network_item& shown) const {

@@ -46,7 +46,8 @@ public:
 
   /// Whether an item that somebody shows is rightly signed, holds at `now`, and
   /// is newer than what the directory has (or than nothing).  Refused: it is
-  /// not right, or cannot be told.
+  /// not right, or cannot be told; so is each record, of which its member can
+  /// make a newer one at will: a lost one is published again.
   accepted<bool> is_newer(const network_item& shown, network_time now) const;
 
   /// What is wrong with a record as that member's.
@@ -71,7 +72,6 @@ private:
   is_newer_issuer(const network_item& shown, network_time now) const;
   accepted<bool>
   is_newer_certificate(const network_item& shown, network_time now) const;
-  accepted<bool> is_newer_record(const network_item& shown) const;
   accepted<bool> is_newer_list(const network_item& shown) const;
 
   root_contents root_;

@@ -528,6 +528,19 @@ TEST_CASE("A directory that was shown something newer takes it over, and gives "
   CHECK_FALSE(world.core.find_reason_to_wait());
 }
 
+TEST_CASE("What a member signs itself is no sign of a loss") {
+  directory_world world;
+  world.put(world.certificate_item(1));
+  world.put(world.record_item(1, {1, 1}));
+  world.open();
+  world.core.issuer_there(true, world.at);
+  world.join(1, 1);
+  world.say(1, offer_items{{world.record_item(1, {1, 2})}});
+  world.pass(directory::grace + 1s);
+  CHECK(world.core.recovering().empty());
+  CHECK(world.ended.empty());
+}
+
 TEST_CASE("What another directory of the store has seen counts for all") {
   directory_world world;
   world.open();
