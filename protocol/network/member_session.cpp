@@ -222,7 +222,8 @@ void member_session::take_frame(const_byte_span frame, time_point now) {
   if (is_early)
     return hang_up_now("it does not say welcome first", now);
   std::visit([&](auto& said) { take(std::move(said), now); }, **message);
-  if (told_.size() > most_told_items || told_bytes_ > most_told_bytes) {
+  if (told_.size() > most_told_items || told_bytes_ > most_told_bytes
+      || compared_.size() > most_told_items) {
     told_ = {};
     told_bytes_ = 0;
     hang_up_now("it tells of more than a network may have", now);

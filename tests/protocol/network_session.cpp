@@ -227,6 +227,26 @@ TEST_CASE("A directory that was overtaken by changes is compared with again, "
   CHECK(world.all_said<compare_items>().size() == 2);
 }
 
+TEST_CASE("A comparison that never ends takes no memory without end") {
+  session_world world;
+  world.welcome();
+  const std::size_t most = member_session::most_told_items / most_page_items;
+  std::uint64_t next = 0;
+  std::vector<byte_vector> former;
+  std::size_t frames = 0;
+  for (; frames <= most + 2 && world.session.is_connected(); ++frames) {
+    items_changed changes{frames, {}, std::exchange(former, {})};
+    for (std::size_t i = 0; i < most_page_items; ++i) {
+      changes.items.push_back({epoch_key(++next), byte_vector(1)});
+      former.push_back(changes.items.back().key);
+    }
+    world.hear(changes);
+    world.steps.clear();
+  }
+  CHECK_FALSE(world.session.is_connected());
+  CHECK(frames == most + 1);
+}
+
 TEST_CASE("A record is published until a directory has it, and one in ten "
           "seconds") {
   session_world world;
