@@ -50,6 +50,7 @@ void directory::on_time(const instant& at) {
   judge_shown(at);
   find_ended(at);
   go_on(at);
+  send_late_pages(at.now);
   if (push_at_ && *push_at_ <= at.now) {
     push_changes();
     push_at_.reset();
@@ -63,9 +64,9 @@ time_point directory::next_time() const {
   auto next = std::min({look_at_, store_.next_time(),
                         open_ ? present_at_ : time_point::max(),
                         push_at_.value_or(time_point::max())});
-  const bool waits = !shown_.empty() || !held_answers_.empty()
-                     || (issuer_there_ && !issuer_asked_)
-                     || change_at_ > seen_at_;
+  const bool waits
+    = !shown_.empty() || !held_answers_.empty() || !late_pages_.empty()
+      || (issuer_there_ && !issuer_asked_) || change_at_ > seen_at_;
   if (waits)
     next = std::min(next, seen_at_ + soon);
   return next;
@@ -143,6 +144,7 @@ void directory::disconnected(connection number) {
   if (member != by_member_.end() && member->second == number)
     by_member_.erase(member);
   links_.erase(found);
+  late_pages_.erase(number);
 }
 
 void directory::refuse_connection(connection number, refused why) {
@@ -172,14 +174,15 @@ void directory::send(connection to, link& member, const shared_frame& frame) {
   steps_.emplace_back(send_frame{to, frame});
 }
 
-void directory::queued(connection number, std::size_t bytes, const instant&) {
+void directory::queued(connection number, std::size_t bytes,
+                       const instant& at) {
   const auto found = links_.find(number);
   if (found == links_.end())
     return;
   auto& member = found->second;
   member.queued = bytes;
   if (member.wants_page && bytes <= most_queued_bytes / 2)
-    send_page(number, member);
+    send_page(number, member, at.now);
   if (member.behind && bytes == 0) {
     member.behind = false;
     send(number, member, compare_again{});
@@ -260,19 +263,30 @@ void directory::take(connection from, link& member, const compare_items& said,
   member.behind = false;
   member.pages = std::make_unique<paging>(
     paging{items_.digests().differing(said.have), {}});
-  send_page(from, member);
+  send_page(from, member, at.now);
 }
 
 void directory::take(connection from, link& member, const next_page&,
-                     const instant&) {
+                     const instant& at) {
   if (member.pages)
-    send_page(from, member);
+    send_page(from, member, at.now);
 }
 
-void directory::send_page(connection to, link& member) {
-  member.wants_page = member.queued > most_queued_bytes / 2;
-  if (member.wants_page || !member.pages)
+/// Now, or once there is room for it and it is due: each costs the directory
+/// more than the question.
+void directory::send_page(connection to, link& member, time_point now) {
+  member.wants_page = false;
+  if (!member.pages)
     return;
+  if (member.queued > most_queued_bytes / 2) {
+    member.wants_page = true;
+    return;
+  }
+  if (!member.pages_due.take(now)) {
+    member.wants_page = true;
+    late_pages_.insert(to);
+    return;
+  }
   auto& place = *member.pages;
   auto page = items_.read(place.wanted, place.from);
   // Whole are those before the one that the next page begins in.
@@ -285,6 +299,14 @@ void directory::send_page(connection to, link& member) {
   else
     member.pages.reset();
   send(to, member, message);
+}
+
+void directory::send_late_pages(time_point now) {
+  for (const auto number : std::exchange(late_pages_, {})) {
+    const auto found = links_.find(number);
+    if (found != links_.end() && found->second.wants_page)
+      send_page(number, found->second, now);
+  }
 }
 
 // -- telling of changes ------------------------------------------------------
@@ -357,7 +379,7 @@ void directory::take(connection from, link& member, const offer_items& said,
     if (is_known || (held != nullptr && *held == each.content))
       continue;
     if ((known == shown_.end() && shown_.size() >= most_shown)
-        || !looks_.take(at.now))
+        || !member.looks.take(at.now) || !looks_.take(at.now))
       return; // others will show it as well
     const auto newer = checker_.is_newer(each, wall_of(at));
     if (!newer)

@@ -201,10 +201,12 @@ private:
     bool follows = false; ///< has compared, and is told of changes
     bool behind = false;  ///< missed changes, and is to compare
     bool asks_issuer = false;
-    bool wants_page = false;
+    bool wants_page = false; ///< once it has read, or may have another one
     std::unique_ptr<paging> pages;
     token_bucket frames{200, std::chrono::milliseconds{20}};
     token_bucket requests{30, std::chrono::milliseconds{500}};
+    token_bucket pages_due{100, std::chrono::milliseconds{250}};
+    token_bucket looks{32, std::chrono::seconds{2}}; ///< at what it shows
   };
 
   /// A record on its way into the store.
@@ -301,7 +303,8 @@ private:
   void ask_for(connection from, link& member, std::uint64_t number,
                const byte_vector& request);
   bool may_ask(connection from, link& member, const instant& at);
-  void send_page(connection to, link& member);
+  void send_page(connection to, link& member, time_point now);
+  void send_late_pages(time_point now);
   void push_changes();
   void push(const shared_frame& frame);
   void end_removed();
@@ -332,8 +335,9 @@ private:
   std::uint64_t issued_through_ = 0; ///< as the store has it
 
   std::map<byte_vector, shown_item> shown_;
-  token_bucket looks_{500, std::chrono::milliseconds{20}}; ///< at what is shown
-  std::deque<network_item> lost_;                          ///< to be taken over
+  /// At what all of them show.
+  token_bucket looks_{500, std::chrono::milliseconds{20}};
+  std::deque<network_item> lost_; ///< to be taken over
 
   std::deque<member_id> record_order_;
   std::unordered_map<member_id, waiting_record> records_;
@@ -343,6 +347,7 @@ private:
 
   std::unordered_map<connection, link> links_;
   std::unordered_map<member_id, connection> by_member_;
+  std::set<connection> late_pages_; ///< who has drawn too many of them
   std::map<ticket, asked_for> asked_;
   std::vector<held_answer> held_answers_;
   ticket last_ticket_ = 0;

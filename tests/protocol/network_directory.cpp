@@ -310,6 +310,32 @@ TEST_CASE("What is no message, comes too early or too often ends the "
   CHECK(world.ended.count(5) == 0);
 }
 
+TEST_CASE("Who draws page after page waits for them") {
+  directory_world world;
+  world.open();
+  // Each a page by itself.
+  for (std::size_t i = 0; i < 110; ++i)
+    world.put({item_key(item_kind::list, "i" + std::to_string(i)),
+               byte_vector(most_page_bytes + 1)});
+  world.settle();
+  world.join(1, 1);
+  const auto pages = [&] {
+    return std::count_if(world.told[1].begin(), world.told[1].end(),
+                         [](const auto& each) {
+                           return std::holds_alternative<items_page>(each);
+                         });
+  };
+  for (int i = 0; i < 110; ++i)
+    world.say(1, next_page{});
+  CHECK(world.ended.empty());
+  CHECK(pages() == 100);
+  CHECK(world.core.next_time() <= world.at.now + 1s);
+  world.pass(1s);
+  CHECK(pages() == 101);
+  world.say(1, next_page{});
+  CHECK(pages() == 102);
+}
+
 TEST_CASE("A directory has so many connections and no more") {
   known_certificates certificates;
   deterministic_random random;
@@ -526,6 +552,30 @@ TEST_CASE("A directory that was shown something newer takes it over, and gives "
   CHECK(world.new_ids == 1);
   CHECK(world.core.look().id == world.store.id);
   CHECK_FALSE(world.core.find_reason_to_wait());
+}
+
+TEST_CASE("Who shows much that is wrong does not keep others from showing") {
+  directory_world world;
+  world.put(world.certificate_item(2, 1));
+  world.open();
+  world.core.issuer_there(true, world.at);
+  std::uint8_t wrong = 0;
+  for (directory::connection liar = 100; liar < 115; ++liar) {
+    world.join(liar, liar);
+    for (int i = 0; i < 4; ++i) {
+      offer_items offer;
+      while (offer.items.size() < most_offered_items)
+        offer.items.push_back(
+          {item_key(item_kind::certificate, some_member(9).id),
+           byte_vector(20, std::byte(++wrong))});
+      world.say(liar, offer);
+    }
+  }
+  CHECK(world.ended.empty());
+  world.join(2, 2);
+  world.say(2, offer_items{{world.certificate_item(2, 2)}});
+  world.pass(directory::grace + 1s);
+  CHECK(world.began_recovering == 1);
 }
 
 TEST_CASE("What a member signs itself is no sign of a loss") {
