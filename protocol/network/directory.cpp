@@ -75,6 +75,9 @@ time_point directory::next_time() const {
 /// Who has said nothing for too long, and whose certificate has ended.
 void directory::end_silent(const instant& at) {
   end_those([&](const link& member) -> std::optional<refused> {
+    if (member.outdated && member.since + outdated_stay <= at.now)
+      return refused{refusal::stale, "the certificate of '" + member.member.name
+                                       + "' was renewed by another one"};
     if (member.heard + silence <= at.now)
       return refused{refusal::not_allowed, "nothing was heard of it"};
     if (member.until <= wall_of(at))
@@ -114,7 +117,7 @@ void directory::connected(connection number, const verified_certificate& member,
   made.member = {contents.name, contents.id, member.key, contents.generation};
   made.issuer = member.issuer;
   made.until = member.until;
-  made.heard = at.now;
+  made.heard = made.since = at.now;
   if (links_.size() > settings_.most_connections)
     return refuse_connection(number,
                              {refusal::exhausted,
@@ -128,21 +131,30 @@ void directory::connected(connection number, const verified_certificate& member,
     return refuse_connection(number, {refusal::expired, "the certificate of '"
                                                           + contents.name
                                                           + "' has ended"});
-  const auto before = by_member_.find(contents.id);
-  if (before != by_member_.end())
+  // Whoever has the key of before does not end the member's own connection.
+  made.outdated = contents.generation
+                  < checker_.held_generation(member.issuer, contents.id);
+  auto& places = place_of(made);
+  const auto before = places.find(contents.id);
+  if (before != places.end())
     refuse_connection(before->second,
                       {refusal::stale,
                        "'" + contents.name + "' has connected once more"});
-  by_member_[contents.id] = number;
+  places[contents.id] = number;
+}
+
+directory::members& directory::place_of(const link& member) {
+  return member.outdated ? outdated_ : by_member_;
 }
 
 void directory::disconnected(connection number) {
   const auto found = links_.find(number);
   if (found == links_.end())
     return;
-  const auto member = by_member_.find(found->second.member.id);
-  if (member != by_member_.end() && member->second == number)
-    by_member_.erase(member);
+  auto& places = place_of(found->second);
+  const auto member = places.find(found->second.member.id);
+  if (member != places.end() && member->second == number)
+    places.erase(member);
   links_.erase(found);
   late_pages_.erase(number);
 }
@@ -220,6 +232,17 @@ void directory::received(connection number, const_byte_span frame,
   if (is_early)
     return refuse_connection(number,
                              {refusal::malformed, "a hello comes first"});
+  if (member.outdated && std::holds_alternative<compare_items>(**message)) {
+    // Nothing that is told, so that its request comes after it.
+    send(number, member, items_page{{}, {}, true, store_.revision()});
+    return;
+  }
+  const bool is_of_outdated
+    = std::holds_alternative<member_hello>(**message)
+      || std::holds_alternative<members_ping>(**message)
+      || std::holds_alternative<renew_certificate>(**message);
+  if (member.outdated && !is_of_outdated)
+    return;
   std::visit([&](const auto& said) { take(number, member, said, at); },
              **message);
   go_on(at);

@@ -64,6 +64,9 @@ public:
   static constexpr std::chrono::seconds grace{10};
   /// Items are dropped so long after their certificate's end.
   static constexpr std::chrono::hours memory{24 * 90};
+  /// How long a member with a certificate that was renewed stays, for the
+  /// answer that it has not got.
+  static constexpr std::chrono::seconds outdated_stay{60};
   static constexpr std::size_t most_waiting_records = 20'000;
   static constexpr std::size_t most_shown = 1'024;
 
@@ -197,6 +200,10 @@ private:
     network_time until{}; ///< its certificate
     time_point heard{};
     std::size_t queued = 0;
+    /// Its certificate was renewed by another one: a member that has not got
+    /// the answer may repeat its request, and gets nothing else.
+    bool outdated = false;
+    time_point since{};
     bool greeted = false; ///< has said hello
     bool follows = false; ///< has compared, and is told of changes
     bool behind = false;  ///< missed changes, and is to compare
@@ -276,6 +283,8 @@ private:
   void begin_recovering(std::string why);
 
   // Members.
+  using members = std::unordered_map<member_id, connection>;
+  members& place_of(const link& member);
   void send(connection to, link& member, const directory_message& message);
   void send(connection to, link& member, const shared_frame& frame);
   void refuse_connection(connection number, refused why);
@@ -346,7 +355,8 @@ private:
   std::size_t looked_through_ = 0; ///< the next bucket, for ended ones
 
   std::unordered_map<connection, link> links_;
-  std::unordered_map<member_id, connection> by_member_;
+  members by_member_;
+  members outdated_; ///< those with a certificate that was renewed
   std::set<connection> late_pages_; ///< who has drawn too many of them
   std::map<ticket, asked_for> asked_;
   std::vector<held_answer> held_answers_;

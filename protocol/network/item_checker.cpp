@@ -87,6 +87,17 @@ item_checker::end_of(const_byte_span certificate) const {
   return member ? std::optional(member->until) : std::nullopt;
 }
 
+std::uint64_t item_checker::held_generation(const std::string& issuer,
+                                            const member_id& member) const {
+  const auto* held = items_.find(item_key(item_kind::certificate, member));
+  if (held == nullptr)
+    return 0;
+  const auto known = judge_member(*held);
+  const bool is_of_both
+    = known && known->issuer == issuer && known->contents.id == member;
+  return is_of_both ? known->contents.generation : 0;
+}
+
 std::optional<refused>
 item_checker::find_mistake_in(const member_record& record,
                               const record_signer& by) const {

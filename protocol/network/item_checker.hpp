@@ -44,6 +44,11 @@ public:
   /// When a member's certificate ends; nothing: it is none.
   std::optional<network_time> end_of(const_byte_span certificate) const;
 
+  /// The generation of the certificate that is held of that member, if the same
+  /// issuer signed it; 0: there is none.
+  std::uint64_t
+  held_generation(const std::string& issuer, const member_id& member) const;
+
   /// Whether an item that somebody shows is rightly signed, holds at `now`, and
   /// is newer than what the directory has (or than nothing).  Refused: it is
   /// not right, or cannot be told; so is each record, of which its member can

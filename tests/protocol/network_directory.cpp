@@ -279,6 +279,47 @@ TEST_CASE("A connection ends with its certificate, its silence, or the next "
   CHECK(world.ended.at(3).why == refusal::expired);
 }
 
+TEST_CASE("A certificate that was renewed is good for the renewal's answer and "
+          "nothing else") {
+  directory_world world;
+  world.put(world.certificate_item(1, 2));
+  world.put(world.certificate_item(2, 1));
+  world.open();
+  world.core.issuer_there(true, world.at);
+  auto present = world.network.certificate(1);
+  present.contents.generation = 2;
+  world.core.connected(1, present, world.at);
+  world.say(1, member_hello{});
+  world.join(2, 1); // with the former one
+  CHECK(world.ended.empty());
+  CHECK(world.core.present().size() == 1);
+  REQUIRE(world.last<items_page>(2) != nullptr);
+  CHECK(world.last<items_page>(2)->items.empty());
+  CHECK(world.last<items_page>(2)->last);
+  CHECK(world.last<items_page>(2)->buckets.none());
+  world.say(2, publish_record{1, world.record_item(1, {1, 9}).content});
+  world.say(
+    2, leave_network{2, make_leave({some_root().network, some_member(1).id, 1},
+                                   signed_network::member_seed(1))});
+  world.put(world.certificate_item(2, 2));
+  world.pass(1s);
+  CHECK(world.changes.empty());
+  CHECK(world.asked.empty());
+  CHECK(world.last<items_changed>(2) == nullptr);
+  world.say(2, renew_certificate{3, renewal_of(1, 1)});
+  REQUIRE(world.asked.size() == 1);
+  world.core.answered(world.asked[0].number,
+                      certified_answer{{world.certificate_item(1, 2).content}},
+                      world.at);
+  world.settle();
+  CHECK(world.last<request_certified>(2) != nullptr);
+  world.say(1, members_ping{});
+  world.pass(directory::outdated_stay);
+  REQUIRE(world.ended.count(2) == 1);
+  CHECK(world.ended.at(2).why == refusal::stale);
+  CHECK(world.core.present().size() <= 1);
+}
+
 // -- rule 7: bounds
 // -------------------------------------------------------------
 
