@@ -124,7 +124,8 @@ public:
 
   // -- the store -------------------------------------------------------------
 
-  /// It has been opened.  Until its first listing is whole no member is served.
+  /// It has been opened, or opened anew.  Until its first listing is whole no
+  /// member is served.
   void opened(const store_id& id, const instant& at);
   void listed(const store_result<store_page>& page, const instant& at);
   void told(const store_result<store_news>& news, const instant& at);
@@ -252,13 +253,19 @@ private:
     std::size_t writes = 0;
     bool last = false; ///< and the journal's place
   };
+  struct naming {};
   struct taking_over {};
   struct publishing {
     std::vector<member_id> members;
   };
   struct dropping {};
-  using purpose
-    = std::variant<marking, bringing, taking_over, publishing, dropping>;
+  using purpose = std::variant<marking, naming, bringing, taking_over,
+                               publishing, dropping>;
+  /// As the store has it.
+  struct recovering_mark {
+    std::string why;
+    store_revision at = 0;
+  };
 
   // The store and the issuer: directory_store.cpp
   void go_on(const instant& at);
@@ -270,6 +277,9 @@ private:
                       const store_follower::outcome& outcome);
   void change_next(const instant& at);
   bool change_mark();
+  void follow_mark();
+  bool write_renaming();
+  void take_renaming(const std::string& value);
   bool bring_issued();
   bool take_over_lost(const instant& at);
   bool write_records();
@@ -332,7 +342,11 @@ private:
   store_id id_{};
   std::string recovering_;
   bool mark_to_write_ = false; ///< recovering_ is not in the store as it is
+  std::optional<recovering_mark> mark_told_; ///< the newest
+  store_revision mark_at_ = 0; ///< where this directory has last written it
   bool id_to_renew_ = false;
+  /// For the others: the id before and the one after.
+  std::optional<std::string> renaming_to_write_;
   std::optional<purpose> under_way_;
   time_point change_at_{}; ///< after one that could not be made
 

@@ -10,6 +10,8 @@ namespace weft {
 namespace {
 
 const std::string recovering_key = "meta/recovering";
+/// How the store was last called and is now: two ids in hexadecimal.
+const std::string renamed_key = "meta/renamed";
 /// Of a change with the place in the journal.
 constexpr std::size_t most_brought_writes = most_store_writes - 1;
 /// Leaves room for keys.
@@ -61,7 +63,10 @@ network_time wall_of(const instant& at) {
 void directory::opened(const store_id& id, const instant& at) {
   open_ = true;
   id_ = id;
-  store_.opened(at.now);
+  mark_told_.reset();
+  mark_at_ = 0;
+  if (const auto outcome = store_.opened(at.now))
+    settle(*outcome, at);
   go_on(at);
 }
 
@@ -85,6 +90,7 @@ void directory::changed(const store_result<change_outcome>& result,
 
 void directory::renamed(const store_result<store_id>& id, const instant& at) {
   if (id) {
+    renaming_to_write_ = to_hex_text(id_) + to_hex_text(*id);
     id_ = *id;
   } else {
     id_to_renew_ = true;
@@ -113,13 +119,32 @@ void directory::take_entry(const store_follower::entry_news& news,
   } else if (!settings_.issuer.empty()
              && news.key == std::string{issued_prefix} + settings_.issuer) {
     issued_through_ = news.value ? to_number(*news.value) : 0;
-  } else if (news.key == recovering_key && !mark_to_write_) {
-    // Another directory has begun it or ended it, or this one before its end.
-    const auto why = news.value.value_or("");
-    if (recovering_.empty() && !why.empty())
-      steps_.emplace_back(began_recovering{why});
-    recovering_ = why;
+  } else if (news.key == recovering_key) {
+    mark_told_ = {news.value.value_or(""), news.at};
+    follow_mark();
+  } else if (news.key == renamed_key && news.value) {
+    take_renaming(*news.value);
   }
+}
+
+/// Another directory has begun it or ended it.  What was before this one's own
+/// last word counts no more.
+void directory::follow_mark() {
+  if (!mark_told_ || mark_to_write_ || mark_told_->at <= mark_at_)
+    return;
+  if (recovering_.empty() && !mark_told_->why.empty())
+    steps_.emplace_back(began_recovering{mark_told_->why});
+  recovering_ = mark_told_->why;
+}
+
+/// Another directory has renewed the store's id.  Only if it was this one: in a
+/// store that was restored from a backup it says nothing.
+void directory::take_renaming(const std::string& value) {
+  const auto former = to_hex_text(id_);
+  store_id next;
+  if (value.size() == 2 * former.size() && value.starts_with(former)
+      && read_hex_text(std::string_view(value).substr(former.size()), next))
+    id_ = next;
 }
 
 void directory::take_item(const byte_vector& key,
@@ -162,8 +187,8 @@ void directory::change_next(const instant& at) {
     steps_.emplace_back(renew_store_id{});
   }
   // The most important first.
-  static_cast<void>(change_mark() || bring_issued() || take_over_lost(at)
-                    || write_records() || drop_ended());
+  static_cast<void>(change_mark() || write_renaming() || bring_issued()
+                    || take_over_lost(at) || write_records() || drop_ended());
 }
 
 void directory::settle(const store_follower::outcome& outcome,
@@ -175,8 +200,16 @@ void directory::settle(const store_follower::outcome& outcome,
     change_at_ = at.now + pause_after_error;
   std::visit(overloaded{
                [&](const marking& mark) {
-                 if (outcome.applied && mark.recovering == !recovering_.empty())
+                 if (!outcome.applied)
+                   return;
+                 mark_at_ = outcome.at;
+                 if (mark.recovering == !recovering_.empty())
                    mark_to_write_ = false;
+                 follow_mark();
+               },
+               [&](const naming&) {
+                 if (outcome.applied)
+                   renaming_to_write_.reset();
                },
                [&](const bringing& some) {
                  if (!outcome.applied) {
@@ -212,6 +245,13 @@ bool directory::change_mark() {
   if (!recovering_.empty())
     write.value = recovering_;
   change(marking{!recovering_.empty()}, {}, {std::move(write)});
+  return true;
+}
+
+bool directory::write_renaming() {
+  if (!renaming_to_write_)
+    return false;
+  change(naming{}, {}, {{renamed_key, renaming_to_write_}});
   return true;
 }
 

@@ -7,8 +7,14 @@ namespace weft {
 
 // -- reading all of it -------------------------------------------------------
 
-void store_follower::opened(time_point) {
+std::optional<store_follower::outcome> store_follower::opened(time_point) {
+  change_at_.reset();
   begin_listing();
+  if (!std::exchange(under_way_, std::nullopt))
+    return std::nullopt;
+  return outcome{
+    false, store_error{store_failure::unavailable, "the store was opened anew"},
+    0};
 }
 
 void store_follower::begin_listing() {
@@ -31,7 +37,7 @@ void store_follower::listed(const store_result<store_page>& page,
   for (const auto& each : page->entries) {
     (*listing_)[each.key] = each.changed;
     // Also what is as it was: whoever takes it sees that it is.
-    news_.push_back({each.key, each.value});
+    news_.push_back({each.key, each.value, each.changed});
   }
   if (page->more && !page->entries.empty()) {
     next_page_.after = page->entries.back().key;
@@ -48,7 +54,7 @@ void store_follower::listed(const store_result<store_page>& page,
 void store_follower::finish_listing(store_revision at) {
   for (const auto& [key, changed] : known_) {
     if (listing_->count(key) == 0)
-      news_.push_back({key, std::nullopt});
+      news_.push_back({key, std::nullopt, at});
   }
   known_ = std::move(*listing_);
   listing_.reset();
@@ -92,7 +98,7 @@ void store_follower::take_event(const store_event& event) {
     known_[event.key] = std::max(event.at, as_known(event.key).changed);
   else if (known != known_.end() && known->second <= event.at)
     known_.erase(known);
-  news_.push_back({event.key, event.value});
+  news_.push_back({event.key, event.value, event.at});
 }
 
 // -- changing it -------------------------------------------------------------
@@ -125,7 +131,7 @@ store_follower::changed(const store_result<change_outcome>& result,
     if (failure == store_failure::out_of_bounds
         || failure == store_failure::full) {
       under_way_.reset();
-      return outcome{false, result.error()};
+      return outcome{false, result.error(), 0};
     }
     // Whether it was made or not: under the same id it is made once, and
     // nothing else is asked for before.
@@ -137,7 +143,7 @@ store_follower::changed(const store_result<change_outcome>& result,
   const auto made = std::exchange(under_way_, std::nullopt);
   if (!result->applied) {
     tell_first_ = result->at;
-    return outcome{false, std::nullopt};
+    return outcome{false, std::nullopt, 0};
   }
   for (const auto& each : made->writes) {
     auto& changed = known_[each.key];
@@ -146,7 +152,7 @@ store_follower::changed(const store_result<change_outcome>& result,
     else if (changed <= result->at)
       known_.erase(each.key);
   }
-  return outcome{true, std::nullopt};
+  return outcome{true, std::nullopt, result->at};
 }
 
 // -- time --------------------------------------------------------------------

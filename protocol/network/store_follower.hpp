@@ -38,12 +38,14 @@ public:
   struct entry_news {
     std::string key;
     std::optional<std::string> value; ///< none: removed
+    store_revision at = 0;            ///< it is so from there on
   };
   /// What has become of the change that was asked for.
   struct outcome {
     bool applied = false;
     /// Why it cannot be made at all; otherwise a condition did not hold.
     std::optional<store_error> error;
+    store_revision at = 0; ///< what was applied
   };
 
   static constexpr std::chrono::milliseconds first_wait{100};
@@ -56,7 +58,9 @@ public:
 
   // -- what comes in ---------------------------------------------------------
 
-  void opened(time_point now);
+  /// Again, if the store was opened anew: what was under way then counts as
+  /// not made, and whoever asked for it sees in what is told whether it was.
+  std::optional<outcome> opened(time_point now);
   void listed(const store_result<store_page>& page, time_point now);
   void told(const store_result<store_news>& news, time_point now);
   std::optional<outcome>

@@ -320,6 +320,70 @@ TEST_CASE("A certificate that was renewed is good for the renewal's answer and "
   CHECK(world.core.present().size() <= 1);
 }
 
+TEST_CASE("Directories of a store that was renamed call it by its new name") {
+  directory_world world;
+  world.open();
+  const auto before = world.core.look().id;
+  store_id after{};
+  after[0] = std::byte{9};
+  world.put("meta/renamed", to_hex_text(after) + to_hex_text(after));
+  world.settle();
+  CHECK(world.core.look().id == before);
+  world.put("meta/renamed", to_hex_text(before) + to_hex_text(after));
+  world.settle();
+  CHECK(world.core.look().id == after);
+  // And this one tells the others.
+  world.core.recover(world.at);
+  world.settle();
+  const auto told = world.changes.back().change.writes;
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].key == "meta/renamed");
+  CHECK(told[0].value == to_hex_text(after) + to_hex_text(world.store.id));
+  CHECK(world.core.look().id == world.store.id);
+}
+
+TEST_CASE("What the store tells late begins nothing again that was ended") {
+  directory_world world;
+  world.open();
+  world.core.issuer_there(true, world.at);
+  world.tells = false;
+  world.put("meta/recovering", "something was lost");
+  world.core.recover(world.at);
+  world.settle();
+  world.core.told(store_news{{{world.store.revision() - 2, "meta/recovering",
+                               "something was lost"}},
+                             world.store.revision() - 2},
+                  world.at);
+  CHECK(world.core.recovering().empty());
+  CHECK(world.began_recovering == 0);
+  // What another one writes after it counts.
+  world.put("meta/recovering", "something else was lost");
+  world.tells = true;
+  world.settle();
+  CHECK(world.core.recovering() == "something else was lost");
+  CHECK(world.began_recovering == 1);
+}
+
+TEST_CASE("A store that is opened anew is read anew, and what was under way is "
+          "refused") {
+  directory_world world;
+  world.put(world.certificate_item(1));
+  world.open();
+  world.join(1, 1);
+  world.failure = store_error{store_failure::unavailable, "away"};
+  world.say(1, publish_record{4, world.record_item(1, {1, 1}).content});
+  CHECK(world.last<request_refused>(1) == nullptr);
+  world.failure.reset();
+  world.core.opened(world.store.id, world.at);
+  world.settle();
+  REQUIRE(world.last<request_refused>(1) != nullptr);
+  CHECK(world.last<request_refused>(1)->number == 4);
+  world.pass(directory::publish_interval);
+  world.say(1, publish_record{5, world.record_item(1, {1, 1}).content});
+  REQUIRE(world.last<request_done>(1) != nullptr);
+  CHECK(world.last<request_done>(1)->number == 5);
+}
+
 // -- rule 7: bounds
 // -------------------------------------------------------------
 
