@@ -22,6 +22,9 @@ result<file_descriptor> start_connect_tcp(const endpoint& to);
 /// The errno that a connection failed with, or 0 if it stands.
 int connect_error(int fd);
 
+/// Where it was connected from; unspecified before it stands.
+endpoint local_end(int fd);
+
 /// Two connected stream sockets.
 result<std::pair<file_descriptor, file_descriptor>> open_socket_pair();
 

@@ -113,6 +113,12 @@ bool directory_link::finish_connecting() {
   return true;
 }
 
+std::optional<ip_address> directory_link::local() const {
+  if (!stream_)
+    return std::nullopt;
+  return local_end(stream_->descriptor()).address.unmapped();
+}
+
 // -- a connection ------------------------------------------------------------
 
 void directory_link::failed() {

@@ -42,6 +42,8 @@ public:
   void close();
   /// Looks at the time.
   void check(time_point now);
+  /// This host's address of a connection with TLS; nothing: there is none.
+  std::optional<ip_address> local() const;
   /// When to call check(), at the latest.
   time_point next_check() const {
     return deadline_;

@@ -71,6 +71,13 @@ int connect_error(int fd) {
   return code;
 }
 
+endpoint local_end(int fd) {
+  socket_address address;
+  auto size = socket_address::capacity();
+  ::getsockname(fd, address.data(), &size);
+  return address.to_endpoint();
+}
+
 result<std::pair<file_descriptor, file_descriptor>> open_socket_pair() {
   std::array<int, 2> ends{};
   if (::socketpair(AF_UNIX, stream_type, 0, ends.data()) != 0)
@@ -106,10 +113,7 @@ result<tcp_listener> tcp_listener::open(const endpoint& where) {
 }
 
 endpoint tcp_listener::where() const {
-  socket_address address;
-  auto size = socket_address::capacity();
-  ::getsockname(fd_.get(), address.data(), &size);
-  return address.to_endpoint();
+  return local_end(fd_.get());
 }
 
 tcp_listener::connection tcp_listener::accept() {
