@@ -15,6 +15,7 @@ constexpr char floor_entry = 'f';
 constexpr char list_entry = 'l';    // an issuer's name
 constexpr char removed_entry = 'x'; // a member's id, an issuer's name
 constexpr char member_entry = 'm';  // a member's id
+constexpr char item_entry = 'i';    // an item's key
 
 constexpr std::size_t number_size = 8;
 constexpr std::size_t length_size = 4;
@@ -172,8 +173,11 @@ bool read_mark(view_marks& marks, const network_item& entry) {
       mark.generation = content.number();
       mark.record.generation = content.number();
       mark.record.serial = content.number();
+      mark.issuer = content.rest_as_text();
       break;
     }
+    case item_entry:
+      return true; // read_marked_items() has them
     default:
       return false;
   }
@@ -218,7 +222,8 @@ parse_secret(std::string_view line) {
 
 } // namespace
 
-byte_vector encode_marks(const network_id& network, const view_marks& marks) {
+byte_vector encode_marks(const network_id& network, const view_marks& marks,
+                         std::span<const network_item* const> beside) {
   auto made = begin(marks_begin, network);
   append_entry(made, entry_key(floor_entry, {}), time_bytes(marks.floor));
   for (const auto& [issuer, number] : marks.lists)
@@ -232,7 +237,10 @@ byte_vector encode_marks(const network_id& network, const view_marks& marks) {
     append_entry(made, entry_key(member_entry, id.bytes),
                  joined({number_bytes(mark.generation),
                          number_bytes(mark.record.generation),
-                         number_bytes(mark.record.serial)}));
+                         number_bytes(mark.record.serial),
+                         bytes_of(mark.issuer)}));
+  for (const auto* each : beside)
+    append_entry(made, entry_key(item_entry, each->key), each->content);
   return finish(std::move(made));
 }
 
@@ -246,6 +254,18 @@ read_marks(const network_id& network, const_byte_span bytes) {
     if (!read_mark(marks, each))
       return spoilt();
   return marks;
+}
+
+accepted<std::vector<network_item>>
+read_marked_items(const network_id& network, const_byte_span bytes) {
+  auto entries = read_entries(marks_begin, network, bytes);
+  if (!entries)
+    return tl::unexpected(entries.error());
+  std::vector<network_item> items;
+  for (auto& [key, content] : *entries)
+    if (!key.empty() && std::to_integer<char>(key.front()) == item_entry)
+      items.push_back({{key.begin() + 1, key.end()}, std::move(content)});
+  return items;
 }
 
 byte_vector encode_items(const network_id& network,

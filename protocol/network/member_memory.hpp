@@ -1,5 +1,6 @@
 // What a member keeps on disk over its restarts, as bytes: marks, which never
-// fall; items, which a directory would tell again; and the secrets of epochs.
+// fall, and beside them the items that must not be older than they are; items,
+// which a directory would tell again; and the secrets of epochs.
 //
 // Marks and items:
 //
@@ -28,10 +29,14 @@ namespace weft {
 /// Files of a member are no longer than this.
 inline constexpr std::size_t most_kept_bytes = std::size_t{128} << 20;
 
-byte_vector encode_marks(const network_id& network, const view_marks& marks);
+byte_vector encode_marks(const network_id& network, const view_marks& marks,
+                         std::span<const network_item* const> beside = {});
 /// Refused: `malformed` what is spoilt, `wrong_network` another network's.
 accepted<view_marks>
 read_marks(const network_id& network, const_byte_span bytes);
+/// What was written beside the marks.  Refused as above.
+accepted<std::vector<network_item>>
+read_marked_items(const network_id& network, const_byte_span bytes);
 
 byte_vector encode_items(const network_id& network,
                          std::span<const network_item* const> items);

@@ -117,6 +117,9 @@ member_view::take_certificate(const verified_certificate& certificate) {
                   "a newer certificate of '" + contents.name + "' is known");
   mark.generation = contents.generation;
   mark.issuer = certificate.issuer;
+  // It was given to this node, so that time was then.
+  if (contents.id == settings_.self)
+    signed_ = std::max(signed_, certificate.from);
   auto& member = members_[contents.id];
   member.certificate = certificate;
   member.told = false;

@@ -93,6 +93,8 @@ struct view_marks {
     std::uint64_t generation = 0;
     record_order record;
     std::string issuer{}; ///< its name; no other's certificate counts
+
+    bool operator==(const of_member&) const = default;
   };
   network_time floor{};
   std::map<std::string, std::uint64_t> lists; ///< numbers, by issuer
@@ -175,6 +177,10 @@ public:
   std::optional<network_time> list_issued(const std::string& issuer) const;
   std::uint64_t refused_so_far(refusal why) const {
     return refusals_.at(static_cast<std::size_t>(why));
+  }
+  /// Begins to count anew.
+  void forget_refusals() {
+    refusals_ = {};
   }
 
 private:

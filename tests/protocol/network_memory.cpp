@@ -1,6 +1,6 @@
 #include "protocol/network/member_memory.hpp"
 #include "tests/catch.hpp"
-#include "tests/protocol/network_support.hpp"
+#include "tests/protocol/network_world.hpp"
 
 using namespace weft;
 using namespace weft::test;
@@ -14,20 +14,14 @@ view_marks some_marks() {
   marks.floor = noon;
   marks.lists = {{"first", 17}, {"second", ~std::uint64_t{0}}};
   marks.removed["first"][some_member(3).id] = noon + std::chrono::hours{1};
-  marks.members[some_member(1).id] = {4, {3, 9}};
+  marks.members[some_member(1).id] = {4, {3, 9}, "first"};
   marks.members[some_member(2).id] = {1, {}};
   return marks;
 }
 
 bool is_same(const view_marks& a, const view_marks& b) {
-  const auto same_member = [](const auto& left, const auto& right) {
-    return left.first == right.first
-           && left.second.generation == right.second.generation
-           && left.second.record == right.second.record;
-  };
   return a.floor == b.floor && a.lists == b.lists && a.removed == b.removed
-         && std::equal(a.members.begin(), a.members.end(), b.members.begin(),
-                       b.members.end(), same_member);
+         && a.members == b.members;
 }
 
 epoch_secret some_secret(std::uint64_t epoch) {
@@ -45,6 +39,35 @@ TEST_CASE("Marks come back from the disk as they were") {
     REQUIRE(read);
     CHECK(is_same(*read, marks));
   }
+}
+
+TEST_CASE("Marks have the items beside them that are as new as they are") {
+  const network_item list{item_key(item_kind::list, "first"), {std::byte{7}}};
+  const network_item* beside[] = {&list};
+  const auto bytes = encode_marks(network, some_marks(), beside);
+  CHECK(is_same(read_marks(network, bytes).value(), some_marks()));
+  CHECK(read_marked_items(network, bytes).value() == std::vector{list});
+  CHECK(read_marked_items(network, encode_marks(network, some_marks()))
+          .value()
+          .empty());
+  CHECK_FALSE(read_marked_items(network, encode_items(network, beside)));
+}
+
+TEST_CASE("Whose member an id is stays with the marks") {
+  const signed_network net;
+  auto view = view_of(1, net);
+  REQUIRE(view.add_certificate(net.certificate(2)));
+  const auto kept = read_marks(network, encode_marks(network, view.kept()));
+  auto later = view_of(1, net, kept.value());
+  auto other = net.issuer;
+  other.contents.name = "second";
+  other.key = derive_verifying_key(signed_network::seed_of(2));
+  REQUIRE(later.add_issuer(other));
+  auto stolen = net.certificate(2);
+  stolen.issuer = "second";
+  stolen.contents.generation = ~std::uint64_t{0} >> 1U;
+  CHECK(later.add_certificate(stolen).error().why == refusal::not_allowed);
+  CHECK(later.add_certificate(net.certificate(2)).value());
 }
 
 TEST_CASE("Marks with any bit changed, or cut off, are not believed") {
