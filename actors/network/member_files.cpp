@@ -3,7 +3,9 @@
 #include "platform/files.hpp"
 #include "protocol/base/wipe.hpp"
 
+#include <algorithm>
 #include <cerrno>
+#include <iterator>
 
 namespace weft {
 
@@ -178,6 +180,11 @@ member_files::read(const network_id& network) const {
       });
   if (!marks)
     return tl::unexpected(marks.error());
+  auto beside = read_kept<std::vector<network_item>>(
+    path(marks_name),
+    [&](const_byte_span bytes) { return read_marked_items(network, bytes); });
+  if (!beside)
+    return tl::unexpected(beside.error());
   auto items = read_kept<std::vector<network_item>>(
     path(items_name),
     [&](const_byte_span bytes) { return read_items(network, bytes); });
@@ -197,6 +204,9 @@ member_files::read(const network_id& network) const {
                         + " is spoilt; peers come when a directory is reached");
   all.marks = marks->value_or(view_marks{});
   all.items = std::move(*items).value_or(std::vector<network_item>{});
+  if (*beside)
+    std::move((*beside)->begin(), (*beside)->end(),
+              std::back_inserter(all.items));
   const auto secrets = read_if_there(path(secrets_name), most_secrets_bytes);
   if (!secrets)
     return tl::unexpected(secrets.error());
@@ -206,17 +216,16 @@ member_files::read(const network_id& network) const {
       all.notes.push_back(
         path(secrets_name)
         + " is spoilt: members with preshared keys are not reached until this "
-          "node joins again ('weft network join')");
+          "node has renewed its certificate, which brings the secret; at once "
+          "by 'weft network leave --force' and then 'weft network join'");
     else
       all.epochs = std::move(*epochs);
   }
   return all;
 }
 
-result<void> member_files::write_marks(const network_id& network,
-                                       const view_marks& marks) const {
-  return replace_file(path(marks_name), text_of(encode_marks(network, marks)),
-                      secret_mode);
+result<void> member_files::write_marks(const byte_vector& encoded) const {
+  return replace_file(path(marks_name), text_of(encoded), secret_mode);
 }
 
 result<void> member_files::write_items(const byte_vector& encoded) const {

@@ -56,6 +56,7 @@ public:
 
   struct contents {
     view_marks marks;
+    /// Of two with a key the later one is the newer one.
     std::vector<network_item> items;
     preshared_epochs epochs;
     std::vector<std::string> notes; ///< what was spoilt, and what follows
@@ -66,10 +67,13 @@ public:
   /// either nobody could tell an old list from a new one, and that is an error.
   result<contents> read(const network_id& network) const;
 
-  // Only these write, in one thread at a time.
+  // Only these write, each in one thread at a time.
 
-  result<void>
-  write_marks(const network_id& network, const view_marks& marks) const;
+  /// The lists and what this node says of itself, which are to be on the disk
+  /// before they take effect; small, in one file with the marks, so that none
+  /// of them is ever older than its mark.
+  result<void> write_marks(const byte_vector& encoded) const;
+  /// What all others are and say: many, and written seldom.
   result<void> write_items(const byte_vector& encoded) const;
   result<void> write_secrets(const preshared_epochs& epochs) const;
 

@@ -50,6 +50,7 @@ member_knowledge::news& member_knowledge::news::operator|=(const news& other) {
   lists = lists || other.lists;
   epoch = epoch || other.epoch;
   own_side = own_side || other.own_side;
+  certificates = certificates || other.certificates;
   return *this;
 }
 
@@ -97,7 +98,7 @@ member_knowledge::take_one(const network_item& item, const lookup& told,
     case item_kind::record:
       return take_record(item);
     case item_kind::list:
-      return take_list(item);
+      return take_list(item, told);
     case item_kind::secret:
       break;
   }
@@ -111,6 +112,34 @@ member_knowledge::look_again(const byte_vector& key, const lookup& told,
   if (content == nullptr)
     return {};
   return take_one({key, *content}, told, now);
+}
+
+/// Only what is told: nothing else could be looked up.
+void member_knowledge::wait_for(const byte_vector& key, const lookup& told) {
+  if (told(key) != nullptr)
+    waiting_.emplace(key, false);
+}
+
+void member_knowledge::forget(std::span<const byte_vector> keys) {
+  for (const auto& each : keys)
+    waiting_.erase(each);
+}
+
+void member_knowledge::forget_untold(const lookup& told) {
+  std::erase_if(waiting_,
+                [&](const auto& each) { return told(each.first) == nullptr; });
+}
+
+member_knowledge::news
+member_knowledge::look_at_issuers(const lookup& told, network_time now) {
+  std::vector<byte_vector> issuers;
+  for (const auto& [key, counted] : waiting_)
+    if (kind_of(key) == item_kind::issuer)
+      issuers.push_back(key);
+  news all;
+  for (const auto& key : issuers)
+    all |= look_again(key, told, now);
+  return all;
 }
 
 void member_knowledge::believe(const network_item& item) {
@@ -127,8 +156,20 @@ member_knowledge::news
 member_knowledge::take_issuer(const network_item& item, const lookup& told,
                               network_time now) {
   const auto issuer = verify_issuer(root_, item.content, now);
-  if (!issuer)
+  if (!issuer) {
+    const auto why = issuer.error().why;
+    if (why != refusal::not_yet_valid && why != refusal::expired) {
+      waiting_.erase(item.key);
+      return refuse(issuer.error());
+    }
+    // A clock that is set right changes that.
+    wait_for(item.key, told);
+    const auto waits = waiting_.find(item.key);
+    if (waits != waiting_.end() && std::exchange(waits->second, true))
+      return {}; // it was counted
     return refuse(issuer.error());
+  }
+  waiting_.erase(item.key);
   if (item.key != item_key(item_kind::issuer, issuer->contents.name))
     return refuse({refusal::malformed, "an issuer under another key"});
   const auto is_new = view_.add_issuer(*issuer);
@@ -139,9 +180,10 @@ member_knowledge::take_issuer(const network_item& item, const lookup& told,
     return refuse(certificate.error());
   issuers_.insert_or_assign(issuer->contents.name, std::move(*certificate));
   believe(item);
-  news all{true, false, false, true};
+  news all{true, false, false, true, true};
   for (const auto& [key, counted] : std::map<byte_vector, bool>(waiting_))
-    all |= look_again(key, told, now);
+    if (kind_of(key) != item_kind::issuer)
+      all |= look_again(key, told, now);
   return all;
 }
 
@@ -162,11 +204,11 @@ member_knowledge::take_certificate(const network_item& item, const lookup& told,
     if (!is_new || !*is_new)
       return {};
     believe(item);
-    news all{true, false, false, id == self_};
+    news all{true, false, false, id == self_, true};
     all |= look_again(item_key(item_kind::record, id), told, now);
     return all;
   }
-  waiting_.emplace(item.key, false);
+  wait_for(item.key, told);
   return {};
 }
 
@@ -187,7 +229,8 @@ member_knowledge::news member_knowledge::take_record(const network_item& item) {
   return {true};
 }
 
-member_knowledge::news member_knowledge::take_list(const network_item& item) {
+member_knowledge::news
+member_knowledge::take_list(const network_item& item, const lookup& told) {
   const auto list = parse_signed(item.content);
   if (!list)
     return refuse({refusal::malformed, "a list without a signature"});
@@ -197,7 +240,7 @@ member_knowledge::news member_knowledge::take_list(const network_item& item) {
                && item.key == item_key(item_kind::list, each.first);
       });
   if (!has_issuer) {
-    waiting_.emplace(item.key, false);
+    wait_for(item.key, told);
     return {};
   }
   const auto is_new = view_.add_list(*list);
@@ -233,8 +276,14 @@ void member_knowledge::count_waiting() {
       ++refusals_.at(static_cast<std::size_t>(refusal::bad_signature));
 }
 
-bool member_knowledge::add_epoch(epoch_secret secret, network_time now) {
-  return epochs_.add(std::move(secret), now);
+member_knowledge::news
+member_knowledge::add_epoch(epoch_secret secret, const lookup& told,
+                            network_time now) {
+  if (!epochs_.add(std::move(secret), now))
+    return {};
+  news all{false, false, true};
+  all |= look_again(epoch_key(epochs_.newest() + 1), told, now);
+  return all;
 }
 
 bool member_knowledge::retire_epochs(network_time now) {
@@ -263,6 +312,18 @@ std::vector<const network_item*> member_knowledge::kept() {
   all.reserve(believed_.size());
   for (const auto& [key, item] : believed_)
     all.push_back(&item);
+  return all;
+}
+
+std::vector<const network_item*> member_knowledge::kept_beside() const {
+  std::vector<const network_item*> all;
+  for (const auto& [key, item] : believed_) {
+    const auto kind = kind_of(key);
+    if (kind == item_kind::issuer || kind == item_kind::list
+        || key == item_key(item_kind::certificate, self_)
+        || key == item_key(item_kind::record, self_))
+      all.push_back(&item);
+  }
   return all;
 }
 

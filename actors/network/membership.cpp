@@ -1,4 +1,4 @@
-// Its life, its disk, and what it says of itself.
+// Its life, and what it says of itself.
 #include "actors/network/membership.hpp"
 
 #include "messages/errors.hpp"
@@ -16,19 +16,23 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// After what could not be done, such as a write to a full disk.
-constexpr auto retry = 5s;
 /// Between two looks at what time alone changes.
 constexpr auto round = 60s;
+/// Without an answer to a renewal another directory is asked.
+constexpr auto renewal_patience = 60s;
 /// A refused renewal is asked for again.
 constexpr auto renewal_retry = 1h;
 constexpr auto leave_patience = 30s;
 /// Netlink tells of one address at a time.
 constexpr auto addresses_settle = 1s;
-/// A write takes a tenth of the time at most, however large the network is.
-constexpr int rest_of_disk = 10;
 /// The floor of time is written that often by itself.
 constexpr auto floor_interval = 1h;
+
+bool has(const std::vector<local_address>& all, const ip_address& address) {
+  return std::any_of(all.begin(), all.end(), [&](const auto& each) {
+    return each.address.address == address;
+  });
+}
 
 } // namespace
 
@@ -112,7 +116,8 @@ membership::behavior_type membership::make_behavior() {
     [this](directory_resolved& answer) {
       dial(answer.number, std::move(answer.found));
     },
-    [this](const member_files_written& end) { written(end.failure); },
+    [this](const marks_written& end) { written(end.failure); },
+    [this](const items_written& end) { written_items(end.failure); },
     [this](certificates_written& news) { take_over(news); },
     [this](const event_batch& batch) -> caf::result<void> {
       happened(batch);
@@ -127,16 +132,8 @@ void membership::on_exit() {
     loop().forget(routes_->descriptor());
   link_.close();
   session_.reset();
-  // What is being written is left to its thread; the rest is short.
-  if (!writing_ && begun_) {
-    auto& view = knowledge_.view();
-    std::ignore = files_->write_marks(identity_.network(), view.kept());
-    if (items_dirty_)
-      std::ignore = files_->write_items(
-        encode_items(identity_.network(), knowledge_.kept()));
-    if (secrets_dirty_)
-      std::ignore = files_->write_secrets(knowledge_.epochs());
-  }
+  if (begun_)
+    write_at_end();
   files_.reset();
   for (auto& each : left_)
     each.deliver(make_error(ECANCELED, "this node's membership has ended"));
@@ -154,23 +151,19 @@ caf::result<void> membership::begin() {
     begun_->deliver(make_error(made.error().code, made.error().message));
     return promise;
   }
-  const auto& own = identity_.contents();
-  const network_item first[]
-    = {{item_key(item_kind::issuer,
-                 std::get<issuer_contents>(identity_.issuer.contents).name),
-        identity_.chain[1]},
-       {item_key(item_kind::certificate, own.id), identity_.chain[0]}};
   std::map<byte_vector, const byte_vector*> kept;
   for (const auto& each : kept_items_)
-    kept.emplace(each.key, &each.content);
+    kept.insert_or_assign(each.key, &each.content);
   const auto told = [&kept](const byte_vector& key) -> const byte_vector* {
     const auto found = kept.find(key);
     return found == kept.end() ? nullptr : found->second;
   };
   // Of what was kept its own files are the newest: they were written first.
   knowledge_.take(kept_items_, told, now());
-  knowledge_.take(first, told, now());
+  marked_ = knowledge_.view().kept().members;
+  knowledge_.take(own_items(), told, now());
   knowledge_.retire_epochs(now());
+  knowledge_.forget_refusals(); // its own files have some things twice
   watch_addresses();
   subscribe_to_events();
   read_status(0, [this] { read_foreign([this] { update(); }); });
@@ -180,7 +173,8 @@ caf::result<void> membership::begin() {
 /// Once the overlay has its peers.
 void membership::begin_talk() {
   told_first_ = true;
-  changed(true, true, false);
+  keep_marks();
+  keep_items(options_.limits.write);
   session_ = std::make_unique<member_session>(identity_.contents().id,
                                               options_.config.directories,
                                               loop().random(),
@@ -193,8 +187,10 @@ void membership::begin_talk() {
     look_at_certificate();
     if (knowledge_.retire_epochs(now())) {
       rekey_ = true;
-      changed(false, false, true);
+      keep_secrets();
     }
+    look_at_time();
+    look_at_list();
     update();
     tell_status_soon();
   });
@@ -220,9 +216,23 @@ network_time membership::clock() const {
 }
 
 network_time membership::now() const {
-  // The view judges the clock by what it knows: at first by nothing.
-  const auto judged = knowledge_.view().now();
-  return judged == network_time{} ? clock() : judged;
+  // The view judges the clock by what it knows: at first by nothing, so that
+  // a clock that is wrong then does no harm.
+  return std::max(knowledge_.view().now(), identity_.own.from);
+}
+
+/// Its certificate, and its issuer's.
+std::vector<network_item> membership::own_items() const {
+  const auto& issuer = std::get<issuer_contents>(identity_.issuer.contents);
+  return {{item_key(item_kind::issuer, issuer.name), identity_.chain[1]},
+          {item_key(item_kind::certificate, identity_.contents().id),
+           identity_.chain[0]}};
+}
+
+/// What was refused for its time may count by another one.
+void membership::look_at_time() {
+  take(own_items());
+  follow(knowledge_.look_at_issuers(told(), now()));
 }
 
 void membership::every(std::chrono::milliseconds interval,
@@ -231,87 +241,6 @@ void membership::every(std::chrono::milliseconds interval,
     what();
     every(interval, what);
   });
-}
-
-// -- disk --------------------------------------------------------------------
-
-void membership::changed(bool marks, bool items, bool secrets) {
-  marks_dirty_ = marks_dirty_ || marks;
-  items_dirty_ = items_dirty_ || items;
-  secrets_dirty_ = secrets_dirty_ || secrets;
-  // A list is waited for, and an epoch: at once, but for the disk's rest.
-  const auto soon = lists_dirty_ || secrets_dirty_ || !after_write_.empty();
-  write_at(loop().now() + (soon ? 0ms : options_.limits.write));
-}
-
-void membership::write_at(time_point when) {
-  if (writing_ || write_set_)
-    return;
-  write_set_ = true;
-  call_at(std::max(when, next_write_), [this] {
-    write_set_ = false;
-    write();
-  });
-}
-
-void membership::write() {
-  if (writing_ || !(marks_dirty_ || items_dirty_ || secrets_dirty_))
-    return;
-  writing_ = true;
-  write_began_ = loop().now();
-  after_this_write_ = std::exchange(after_write_, {});
-  floor_written_ = knowledge_.view().kept().floor;
-  byte_vector items;
-  if (std::exchange(items_dirty_, false))
-    items = encode_items(identity_.network(), knowledge_.kept());
-  std::optional<preshared_epochs> secrets;
-  if (std::exchange(secrets_dirty_, false))
-    secrets = knowledge_.epochs();
-  marks_dirty_ = false;
-  const auto work = [files = files_, network = identity_.network(),
-                     marks = knowledge_.view().kept(), items = std::move(items),
-                     secrets = std::move(secrets)] {
-    auto kept = files->write_marks(network, marks);
-    if (kept && !items.empty())
-      kept = files->write_items(items);
-    if (kept && secrets)
-      kept = files->write_secrets(*secrets);
-    return member_files_written{kept ? "" : kept.error().message};
-  };
-  try {
-    threads_.run("weft-members", caf::actor_cast<member_actor>(this), work);
-  } catch (const std::system_error& error) {
-    written(std::string{"there is no thread to write it: "} + error.what());
-  }
-}
-
-void membership::written(const std::string& failure) {
-  writing_ = false;
-  const auto took = loop().now() - write_began_;
-  next_write_ = loop().now() + rest_of_disk * took;
-  if (failure != disk_trouble_ && !failure.empty())
-    options_.log->error("network: what it has told is not kept for a restart: "
-                        "{}",
-                        failure);
-  disk_trouble_ = failure;
-  auto waiting = std::exchange(after_this_write_, {});
-  // A disk that cannot be written holds no removal up.
-  const bool lists = std::exchange(lists_dirty_, false);
-  if (failure.empty()) {
-    for (const auto& each : waiting)
-      each();
-  } else {
-    for (auto& each : after_write_)
-      waiting.push_back(std::move(each));
-    after_write_ = std::move(waiting);
-    marks_dirty_ = items_dirty_ = secrets_dirty_ = true;
-    next_write_ = loop().now() + retry;
-    tell_status_soon();
-  }
-  if (lists)
-    update();
-  if (marks_dirty_ || items_dirty_ || secrets_dirty_)
-    write_at(loop().now() + options_.limits.write);
 }
 
 // -- where this node is ------------------------------------------------------
@@ -344,6 +273,15 @@ void membership::addresses_changed() {
     look_at_addresses();
     if (before == places_.addresses || !session_)
       return;
+    // A connection from an address that is gone would be noticed late.
+    const auto from = link_.local();
+    if (from && has(before, *from) && !has(places_.addresses, *from)) {
+      link_.close();
+      session_->lost(attempt_,
+                     "this node has no longer the address that it was "
+                     "connected from",
+                     loop().now());
+    }
     describe();
     session_->hurry(loop().now());
     run_session();
@@ -404,7 +342,7 @@ void membership::sign_record(const record_content& content,
     {&item, 1}, [](const auto&) { return nullptr; }, now());
   // Its serial is on the disk before anybody sees it.
   after_write_.push_back([this] { publish(); });
-  changed(true, true, false);
+  keep_marks();
 }
 
 /// The record that is known, unless a later one is still to be written.
@@ -422,8 +360,8 @@ void membership::publish() {
 
 void membership::look_at_certificate() {
   tell_of_ends();
-  if (clock() >= floor_written_ + floor_interval)
-    changed(true, false, false);
+  if (knowledge_.view().kept().floor >= floor_written_ + floor_interval)
+    keep_marks();
   // One that its issuer's end has cut short is renewed earlier.
   const auto& certificate = identity_.own;
   const auto due = certificate.from
@@ -438,6 +376,17 @@ void membership::look_at_certificate() {
                                           identity_.seed),
                              loop().now());
   run_session();
+  ask_elsewhere(*renewal_);
+}
+
+/// A directory may keep a renewal for itself.
+void membership::ask_elsewhere(std::uint64_t renewal) {
+  call_at(loop().now() + renewal_patience, [this, renewal] {
+    if (renewal_ != renewal)
+      return;
+    change_directory("it does not answer a renewal");
+    ask_elsewhere(renewal);
+  });
 }
 
 void membership::renewed(const accepted<std::vector<byte_vector>>& answer) {
@@ -483,11 +432,7 @@ void membership::take_over(certificates_written& news) {
   options_.log->info("network: the certificate is renewed");
   if (auto made = open_tls(); !made)
     options_.log->error("network: {}", made.error().message);
-  take({{item_key(item_kind::issuer,
-                  std::get<issuer_contents>(identity_.issuer.contents).name),
-         identity_.chain[1]},
-        {item_key(item_kind::certificate, identity_.contents().id),
-         identity_.chain[0]}});
+  take(own_items());
   describe();
 }
 

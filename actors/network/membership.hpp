@@ -34,8 +34,12 @@ struct directory_resolved {
 };
 
 /// A thread -> membership.
-struct member_files_written {
+struct marks_written {
   std::string failure; ///< empty: they are on the disk
+};
+/// The same.
+struct items_written {
+  std::string failure;
 };
 struct certificates_written {
   member_identity next;
@@ -46,17 +50,17 @@ struct certificates_written {
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::begin_membership)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::directory_resolved)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::member_files_written)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::marks_written)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::items_written)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::certificates_written)
 
 namespace weft {
 
-using member_actor
-  = membership_actor::extend<caf::replies_to<begin_membership>::with<void>,
-                             caf::reacts_to<directory_resolved>,
-                             caf::reacts_to<member_files_written>,
-                             caf::reacts_to<certificates_written>,
-                             caf::replies_to<event_batch>::with<void>>;
+using member_actor = membership_actor::extend<
+  caf::replies_to<begin_membership>::with<void>,
+  caf::reacts_to<directory_resolved>, caf::reacts_to<marks_written>,
+  caf::reacts_to<items_written>, caf::reacts_to<certificates_written>,
+  caf::replies_to<event_batch>::with<void>>;
 
 /// What was read before the actor starts.
 struct member_start {
@@ -93,6 +97,8 @@ private:
   network_time clock() const;
   /// As certificates are judged.
   network_time now() const;
+  std::vector<network_item> own_items() const;
+  void look_at_time();
   void every(std::chrono::milliseconds interval, std::function<void()> what);
 
   // -- the overlay: its events, status and other peers --
@@ -123,10 +129,19 @@ private:
 
   // -- disk --
 
-  void changed(bool marks, bool items, bool secrets);
-  void write_at(time_point when);
+  void keep_marks();
+  void keep_secrets();
+  /// At that time from now at the latest, but for the disk's rest.
+  void keep_items(std::chrono::milliseconds within);
   void write();
+  void write_soon(time_point when);
+  byte_vector encode_marked() const;
   void written(const std::string& failure);
+  void wait_for_items();
+  void write_items();
+  void written_items(const std::string& failure);
+  bool disk_fails(std::string& trouble, const std::string& failure);
+  void write_at_end();
 
   // -- itself --
 
@@ -136,7 +151,9 @@ private:
   void sign_record(const record_content& content, std::uint64_t generation);
   void publish();
   void look_at_certificate();
+  void ask_elsewhere(std::uint64_t renewal);
   void renewed(const accepted<std::vector<byte_vector>>& answer);
+  void take_secret(const std::optional<sealed_secret>& sealed);
   void take_over(certificates_written& news);
   caf::result<void> leave();
   void left(const accepted<std::vector<byte_vector>>& answer);
@@ -145,6 +162,11 @@ private:
 
   void run_session();
   void follow_time();
+  void tell_of_connection();
+  /// Hangs up, so that another directory is asked; without another one the
+  /// connection stays.
+  void change_directory(const std::string& why);
+  void look_at_list();
   void carry_out(member_session::dial_directory& step);
   void carry_out(member_session::send_frame& step);
   void carry_out(member_session::hang_up& step);
@@ -158,6 +180,9 @@ private:
   void carry_out(member_session::record_refused& step);
   void dial(member_session::attempt number, result<std::vector<endpoint>> to);
   void take(const std::vector<network_item>& items);
+  void follow(const member_knowledge::news& news);
+  /// What directories have told.
+  member_knowledge::lookup told() const;
   std::optional<refused>
   judge(network_purpose purpose, std::span<const byte_vector> chain) const;
 
@@ -198,17 +223,27 @@ private:
 
   // Disk.
   bool marks_dirty_ = false;
-  bool items_dirty_ = false;
   bool secrets_dirty_ = false;
-  bool lists_dirty_ = false; ///< no update before they are on the disk
+  bool lists_dirty_ = false;    ///< no update before they are on the disk
+  bool lists_in_write_ = false; ///< nor before this write has ended
   bool writing_ = false;
   bool write_set_ = false;
-  time_point write_began_{};
-  time_point next_write_{};
+  time_point next_write_{}; ///< after one that failed
   std::string disk_trouble_;
   std::vector<std::function<void()>> after_write_; ///< once all is on the disk
   std::vector<std::function<void()>> after_this_write_;
   network_time floor_written_{};
+  // What others are and say has a file of its own, as it may be large.
+  using member_marks = std::map<member_id, view_marks::of_member>;
+  member_marks marked_; ///< others as that file has them, or newer
+  member_marks marked_in_write_;
+  bool items_dirty_ = false;
+  bool writing_items_ = false;
+  time_point items_due_ = time_point::max();
+  time_point items_began_{};
+  time_point next_items_{};
+  deadline_id items_time_;
+  std::string items_trouble_;
 
   // Itself.
   std::optional<route_monitor> routes_;
@@ -232,6 +267,11 @@ private:
   deadline_id session_time_;
   std::string directory_; ///< that it is connected to
   std::string missed_;    ///< why to none
+  time_point found_at_{};
+  bool was_brief_ = false;      ///< the connection before
+  bool told_connected_ = false; ///< of the one that is, or was
+  std::map<refusal, time_point> record_refusals_; ///< when each was told of
+  time_point next_change_{}; ///< of directories, for what one withholds
   bool recovering_ = false;
   wall_time since_{};
 

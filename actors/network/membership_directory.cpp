@@ -8,8 +8,15 @@ namespace weft {
 
 namespace {
 
+using namespace std::chrono_literals;
+
 /// Of one directory; each gets a share of the attempt's time.
 constexpr std::size_t most_addresses = 4;
+/// A connection that ends sooner is told of no more after the first time, or a
+/// directory could fill the log by coming and going.
+constexpr auto brief = 10s;
+/// Between two changes of directories for what one does not tell.
+constexpr auto change_interval = 5min;
 
 } // namespace
 
@@ -85,6 +92,7 @@ void membership::carry_out(member_session::take_items& step) {
   // What is gone there is withheld, which ends nothing: certificates end by
   // themselves, and by lists.
   take(step.items);
+  knowledge_.forget(step.gone);
 }
 
 void membership::carry_out(member_session::directory_found& step) {
@@ -93,13 +101,26 @@ void membership::carry_out(member_session::directory_found& step) {
   recovering_ = step.recovering;
   since_ = loop().wall();
   published_.reset();
-  options_.log->info("network: connected to the directory {}", directory_);
-  tell(event_kind::directory_connected, {}, {}, directory_);
+  found_at_ = loop().now();
+  told_connected_ = false;
+  if (!was_brief_)
+    tell_of_connection();
+  else
+    call_at(found_at_ + brief, [this, number = attempt_] {
+      if (number == attempt_ && !directory_.empty() && !told_connected_)
+        tell_of_connection();
+    });
   if (!step.last_record.empty())
     take({{item_key(item_kind::record, identity_.contents().id),
            step.last_record}});
   describe();
   tell_status_soon();
+}
+
+void membership::tell_of_connection() {
+  told_connected_ = true;
+  options_.log->info("network: connected to the directory {}", directory_);
+  tell(event_kind::directory_connected, {}, {}, directory_);
 }
 
 void membership::carry_out(member_session::up_to_date&) {
@@ -113,10 +134,15 @@ void membership::carry_out(member_session::directory_lost& step) {
   directory_.clear();
   recovering_ = false;
   since_ = loop().wall();
-  options_.log->warn("network: the directory is lost: {}; tunnels go on "
-                     "without",
-                     missed_);
-  tell(event_kind::directory_lost, {}, {}, missed_);
+  was_brief_ = loop().now() < found_at_ + brief;
+  // It may have had too much to tell, of which nothing is known any more.
+  knowledge_.forget_untold(told());
+  if (told_connected_) {
+    options_.log->warn("network: the directory is lost: {}; tunnels go on "
+                       "without",
+                       missed_);
+    tell(event_kind::directory_lost, {}, {}, missed_);
+  }
   tell_status_soon();
 }
 
@@ -136,35 +162,86 @@ void membership::carry_out(member_session::own_endpoint_seen& step) {
 }
 
 void membership::carry_out(member_session::request_answered& step) {
-  if (renewal_ == step.number)
+  if (renewal_ == step.number) {
+    take_secret(step.secret);
     renewed(step.result);
-  else if (leaving_ == step.number)
+  }
+  if (leaving_ == step.number)
     left(step.result);
 }
 
+/// For who was away while more epochs began than one can follow: the newest
+/// one, sealed for this node's own key.
+void membership::take_secret(const std::optional<sealed_secret>& sealed) {
+  if (!sealed || sealed->epoch <= knowledge_.epochs().newest())
+    return;
+  auto opened = open_with_token(identity_.seed, *sealed, identity_.network());
+  if (!opened) {
+    options_.log->warn("network: the preshared secret that came with the "
+                       "renewal is not for this node's key");
+    return;
+  }
+  follow(knowledge_.add_epoch(std::move(*opened), told(), now()));
+}
+
 void membership::carry_out(member_session::record_refused& step) {
-  options_.log->warn("network: the directory does not take what this node says "
-                     "of itself: {}",
-                     step.why.what);
+  auto& told = record_refusals_[step.why.why];
+  if (told == time_point{} || told + 1h <= loop().now()) {
+    told = loop().now();
+    options_.log->warn("network: the directory does not take what this node "
+                       "says of itself: {}",
+                       step.why.what);
+  }
   if (step.why.why != refusal::stale)
     return;
   make_anew_ = true;
   describe();
 }
 
+/// One may withhold what another one tells.
+void membership::change_directory(const std::string& why) {
+  if (directory_.empty() || options_.config.directories.size() < 2
+      || loop().now() < next_change_)
+    return;
+  next_change_ = loop().now() + change_interval;
+  link_.close();
+  session_->lost(attempt_, why + ", so another one is asked", loop().now());
+  session_->hurry(loop().now());
+  run_session();
+}
+
+/// The issuer signs one in an hour.
+void membership::look_at_list() {
+  const auto& view = knowledge_.view();
+  const auto issued = view.list_issued(
+    std::get<issuer_contents>(identity_.issuer.contents).name);
+  if (found_at_ + change_interval <= loop().now()
+      && (!issued || view.now() - *issued > old_revocation_age))
+    change_directory("it has no list of removed members of the last day");
+}
+
 // -- what it tells -----------------------------------------------------------
 
 void membership::take(const std::vector<network_item>& items) {
-  const auto news = knowledge_.take(
-    items,
-    [this](const byte_vector& key) { return session_->told().find(key); },
-    now());
+  follow(knowledge_.take(items, told(), now()));
+}
+
+member_knowledge::lookup membership::told() const {
+  return [this](const byte_vector& key) { return session_->told().find(key); };
+}
+
+void membership::follow(const member_knowledge::news& news) {
   lists_dirty_ = lists_dirty_ || news.lists;
   rekey_ = rekey_ || news.epoch;
-  if (news.own_side)
+  if (news.own_side) {
     session_->set_held(knowledge_.held(), loop().now());
-  if (news.peers || news.epoch)
-    changed(news.peers, news.peers, news.epoch);
+    keep_marks();
+  }
+  if (news.epoch)
+    keep_secrets();
+  if (news.peers)
+    keep_items(news.certificates ? options_.limits.write
+                                 : options_.limits.write_records);
   if (news.epoch)
     describe(); // its record names the newest one
   if (news.peers || news.epoch)

@@ -164,7 +164,9 @@ void membership::update_soon() {
 void membership::update() {
   if (!told_first_ && last_update_)
     return; // the first one is under way
-  if (!batches_.empty() || (lists_dirty_ && disk_trouble_.empty())) {
+  const bool waits_for_disk
+    = (lists_dirty_ || lists_in_write_) && disk_trouble_.empty();
+  if (!batches_.empty() || waits_for_disk) {
     update_wanted_ = true;
     return;
   }

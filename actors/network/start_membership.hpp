@@ -24,10 +24,13 @@ struct membership_limits {
   std::chrono::milliseconds update{1000};
   /// Until a peer that does not answer is tried at its next endpoint.
   std::chrono::milliseconds candidate{5000};
-  /// After changes until they are written to the disk.
+  /// After others' certificates until they are written to the disk.
   std::chrono::milliseconds write{200};
   /// Between two changes of the own record at least; a directory takes no more.
   std::chrono::milliseconds record{10'000};
+  /// After records of others, which come from a directory again, until they are
+  /// written.
+  std::chrono::milliseconds write_records{60'000};
 };
 
 struct membership_options {

@@ -6,6 +6,8 @@
 #include "tests/actors/directory_support.hpp"
 #include "tests/actors/embedded.hpp"
 
+#include <filesystem>
+
 using namespace weft;
 using namespace weft::test;
 using namespace std::chrono_literals;
@@ -184,6 +186,49 @@ TEST_CASE("a member that starts again has its peers without a directory") {
   beta.end();
   CHECK(beta.peers() == names{"gamma"});
   beta.begin();
+  CHECK(beta.peers() == names{"gamma"});
+}
+
+TEST_CASE(
+  "a node whose disk has lists but not what others are keeps its peers") {
+  directory_home net;
+  net.start();
+  const auto token = net.issuer.invite(3);
+  member_node beta(net, "beta", token);
+  member_node gamma(net, "gamma", token);
+  member_node delta(net, "delta", token);
+  beta.start();
+  gamma.start();
+  delta.start();
+  REQUIRE(beta.has_peers({"gamma", "delta"}));
+  beta.stop();
+  const auto items = beta.state_folder() + "/items";
+  const auto old = must(load_file(items, file_privacy::any));
+  // From now on it is full, for what is large.
+  beta.start();
+  REQUIRE(beta.is_connected());
+  REQUIRE(eventually([&] {
+    std::filesystem::remove(items);
+    std::error_code failure;
+    return std::filesystem::create_directory(items, failure);
+  }));
+  write_file(items + "/in-the-way", "");
+  // All that is told is newer than what stays.
+  const auto gamma_generation
+    = [&] { return must(load_identity(gamma.config)).contents().generation; };
+  gamma.end();
+  net.clock->skip(std::chrono::hours{24 * 61});
+  gamma.begin();
+  REQUIRE(eventually([&] { return gamma_generation() == 2; }));
+  net.issuer.remove("delta");
+  REQUIRE(beta.has_peers({"gamma"}));
+  CHECK(eventually(
+    [&] { return beta.network().trouble.find("items") != std::string::npos; }));
+  beta.stop();
+  net.stop();
+  std::filesystem::remove_all(items);
+  REQUIRE(replace_file(items, old.view(), 0600));
+  beta.start();
   CHECK(beta.peers() == names{"gamma"});
 }
 

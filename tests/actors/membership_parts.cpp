@@ -143,8 +143,9 @@ TEST_CASE("what is signed by others is counted, and changes nothing") {
   knowledge.view().update(now);
   // Another network's issuer, and what it signed.
   CHECK_FALSE(take(knowledge, {foreign.issuer_item()}).peers);
-  CHECK_FALSE(
-    take(knowledge, {told_network::certificate_item(foreign.other)}).peers);
+  const auto foreign_one = told_network::certificate_item(foreign.other);
+  const auto told = [&](const byte_vector&) { return &foreign_one.content; };
+  CHECK_FALSE(knowledge.take({&foreign_one, 1}, told, now).peers);
   CHECK_FALSE(
     take(knowledge, {{net.list_item(1).key, foreign.list_item(9).content}})
       .lists);
@@ -165,6 +166,63 @@ TEST_CASE("what is signed by others is counted, and changes nothing") {
   const auto refused = knowledge.refused_so_far();
   CHECK(refused.count("bad_signature") == 1);
   CHECK(refused.count("malformed") == 1);
+}
+
+TEST_CASE("what nobody known has signed waits only as long as it is told") {
+  told_network net;
+  told_network foreign;
+  auto knowledge = knowledge_of(net);
+  std::map<byte_vector, byte_vector> mirror;
+  const auto told = [&](const byte_vector& key) -> const byte_vector* {
+    const auto found = mirror.find(key);
+    return found == mirror.end() ? nullptr : &found->second;
+  };
+  std::vector<byte_vector> keys;
+  for (std::uint8_t i = 0; i < 100; ++i) {
+    member_id id;
+    id.bytes.fill(std::byte{i});
+    const network_item junk{item_key(item_kind::certificate, id),
+                            foreign.pki.issuer.certificate.der};
+    knowledge.take({&junk, 1}, told, now);
+    CHECK(knowledge.waiting() == 0); // it is not there any more
+    mirror[junk.key] = junk.content;
+    knowledge.take({&junk, 1}, told, now);
+    keys.push_back(junk.key);
+  }
+  CHECK(knowledge.waiting() == 100);
+  knowledge.forget(std::span(keys).first(40));
+  CHECK(knowledge.waiting() == 60);
+  mirror.erase(keys[99]);
+  knowledge.forget_untold(told);
+  CHECK(knowledge.waiting() == 59);
+  mirror.clear();
+  knowledge.forget_untold(told);
+  CHECK(knowledge.waiting() == 0);
+}
+
+TEST_CASE("an issuer that was judged by a wrong clock is looked at again") {
+  told_network net;
+  auto knowledge = knowledge_of(net);
+  std::map<byte_vector, byte_vector> mirror;
+  for (const auto& each : {net.issuer_item(), net.list_item(1),
+                           told_network::certificate_item(net.self),
+                           told_network::certificate_item(net.other)})
+    mirror[each.key] = each.content;
+  const auto told = [&](const byte_vector& key) -> const byte_vector* {
+    const auto found = mirror.find(key);
+    return found == mirror.end() ? nullptr : &found->second;
+  };
+  for (const auto wrong : {network_time{}, latest_network_time}) {
+    for (const auto& [key, content] : mirror) {
+      const network_item item{key, content};
+      CHECK_FALSE(knowledge.take({&item, 1}, told, wrong).peers);
+    }
+    CHECK_FALSE(knowledge.look_at_issuers(told, wrong).peers);
+  }
+  CHECK(knowledge.refused_so_far().size() == 1); // once
+  CHECK(knowledge.look_at_issuers(told, now).peers);
+  CHECK(knowledge.waiting() == 0);
+  CHECK(knowledge.view().update(now).size() == 1);
 }
 
 TEST_CASE("a list that removed a member is not taken back by an older one") {
@@ -213,6 +271,26 @@ TEST_CASE("epochs are opened one after the other, however they come") {
   CHECK_FALSE(take(knowledge, {sealed[0]}).epoch);
   auto none = knowledge_of(net);
   CHECK_FALSE(take(none, sealed).epoch);
+}
+
+TEST_CASE("who was away for too many epochs goes on from a given secret") {
+  told_network net;
+  std::vector<epoch_secret> secrets;
+  for (const std::uint64_t epoch : {1U, 7U, 8U})
+    secrets.push_back(secret_of(epoch));
+  preshared_epochs old;
+  old.add(secrets[0], now);
+  auto knowledge = knowledge_of(net, {}, old);
+  const auto next
+    = seal_under(secrets[1], secrets[2], net.pki.network, net.pki.random).box;
+  const auto told = [&](const byte_vector& key) -> const byte_vector* {
+    return key == epoch_key(8) ? &next : nullptr;
+  };
+  const network_item item{epoch_key(8), next};
+  CHECK_FALSE(knowledge.take({&item, 1}, told, now).epoch);
+  CHECK(knowledge.add_epoch(secrets[1], told, now).epoch);
+  CHECK(knowledge.epochs().newest() == 8); // and from there with the others
+  CHECK_FALSE(knowledge.add_epoch(secrets[1], told, now).epoch);
 }
 
 // -- peers -------------------------------------------------------------------
@@ -408,7 +486,7 @@ TEST_CASE("what a member keeps comes back, and spoilt files are told of") {
     const auto empty = must(files->read(net.pki.network));
     CHECK(empty.items.empty());
     CHECK(empty.notes.empty());
-    REQUIRE(files->write_marks(net.pki.network, marks));
+    REQUIRE(files->write_marks(encode_marks(net.pki.network, marks)));
     REQUIRE(files->write_items(encode_items(net.pki.network, items)));
     REQUIRE(files->write_secrets(epochs));
   }
