@@ -357,24 +357,36 @@ void membership::tell_status() {
 std::string membership::trouble() const {
   const auto& view = knowledge_.view();
   const auto* self = view.self();
+  const std::string join_again
+    = "'weft network leave --force', then 'weft network join' with a token";
   if (other_key_)
     return "the interface has another private key than the certificate is of: "
-           "give it its former key, or join again";
+           "give it its former key, or "
+           + join_again;
+  if (self != nullptr && self->refusal
+      && self->refusal->why == refusal::revoked)
+    return "this node was removed from the network; to come back: "
+           + join_again;
   if (self == nullptr
       || (self->refusal && self->refusal->why == refusal::expired)
       || identity_.own.until <= view.now())
-    return "this node's certificate does not count any more: join again";
-  if (self->refusal && self->refusal->why == refusal::revoked)
-    return "this node was removed from the network";
-  if (!disk_trouble_.empty())
-    return "what the network tells is not kept for a restart: " + disk_trouble_;
+    return "this node's certificate does not count any more: " + join_again;
+  const auto& disk = disk_trouble_.empty() ? items_trouble_ : disk_trouble_;
+  if (!disk.empty())
+    return "what the network tells is not kept for a restart: " + disk;
+  if (view.clock_suspect() && identity_.own.until <= clock())
+    return "either this node's clock is wrong: set it; or it was away for so "
+           "long that its certificate has ended: "
+           + join_again + (missed_.empty() ? "" : " (" + missed_ + ")");
   if (view.clock_suspect())
     return "this node's clock is far from what others have signed: set it";
   const bool others_have_keys
     = std::any_of(view.peers().begin(), view.peers().end(),
                   [](const auto& each) { return each.second.epoch > 0; });
   if (knowledge_.epochs().empty() && others_have_keys)
-    return "this node lacks the secret of the preshared keys: join again";
+    return "this node lacks the secret of the preshared keys, which comes with "
+           "the next renewal of its certificate; at once by "
+           + join_again;
   if (directory_.empty())
     return missed_;
   if (recovering_)
