@@ -17,6 +17,9 @@ constexpr std::size_t most_addresses = 4;
 constexpr auto brief = 10s;
 /// Between two changes of directories for what one does not tell.
 constexpr auto change_interval = 5min;
+/// A directory gets so long to have a list of the last day; the issuer may be
+/// away as well, and then no other one has it.
+constexpr auto list_patience = 1h;
 
 } // namespace
 
@@ -185,9 +188,9 @@ void membership::take_secret(const std::optional<sealed_secret>& sealed) {
 }
 
 void membership::carry_out(member_session::record_refused& step) {
-  auto& told = record_refusals_[step.why.why];
-  if (told == time_point{} || told + 1h <= loop().now()) {
-    told = loop().now();
+  auto& last = record_refusals_[step.why.why];
+  if (last == time_point{} || last + 1h <= loop().now()) {
+    last = loop().now();
     options_.log->warn("network: the directory does not take what this node "
                        "says of itself: {}",
                        step.why.what);
@@ -215,7 +218,7 @@ void membership::look_at_list() {
   const auto& view = knowledge_.view();
   const auto issued = view.list_issued(
     std::get<issuer_contents>(identity_.issuer.contents).name);
-  if (found_at_ + change_interval <= loop().now()
+  if (found_at_ + list_patience <= loop().now()
       && (!issued || view.now() - *issued > old_revocation_age))
     change_directory("it has no list of removed members of the last day");
 }
