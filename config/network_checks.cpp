@@ -166,6 +166,18 @@ bool has_directory(const node_config& config) {
   return config.directory != directory_config{};
 }
 
+std::vector<directory_address> directories_of(const node_config& config) {
+  auto all = config.network.directories;
+  if (const auto& own = config.directory.listen) {
+    // "[::]" takes what comes by IPv4 as well.
+    const auto host = own->address.is_unspecified()
+                        ? std::string{"127.0.0.1"}
+                        : to_string(own->address);
+    all.insert(all.begin(), {host, own->port});
+  }
+  return all;
+}
+
 void check_network(const node_config& config,
                    const network_complaint& complain) {
   if (has_network(config))

@@ -7,6 +7,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace weft {
 
@@ -27,5 +28,10 @@ std::optional<std::string> check_own_endpoint(const endpoint& where);
 bool has_network(const node_config& config);
 /// The node is one of a network's directories, or is to be.
 bool has_directory(const node_config& config);
+
+/// Where the node's membership finds directories.  If it is one itself, that
+/// one comes first, at an address of this host: neither a name server nor a
+/// router that leads its public address back is needed.
+std::vector<directory_address> directories_of(const node_config& config);
 
 } // namespace weft

@@ -4,6 +4,8 @@
 #include "support.hpp"
 #include "tests/catch.hpp"
 
+#include <algorithm>
+
 using namespace weft;
 using namespace weft::test;
 using Catch::Contains;
@@ -54,6 +56,24 @@ TEST_CASE("Without the sections, and with empty ones, there is no network") {
     CHECK_FALSE(has_network(config));
     CHECK_FALSE(has_directory(config));
   }
+}
+
+TEST_CASE("A directory's own membership finds it on its own host first") {
+  const std::vector<directory_address> named{{"alpha.example.net", 51821},
+                                             {"192.0.2.1", 51821}};
+  CHECK(directories_of(fine(member())) == named);
+  auto config = fine(directory());
+  const auto first = [&] {
+    const auto all = directories_of(config);
+    REQUIRE(all.size() == 3);
+    CHECK(std::equal(named.begin(), named.end(), all.begin() + 1));
+    return to_string(all.front());
+  };
+  CHECK(first() == "127.0.0.1:51821");
+  config.directory.listen = parse_endpoint("0.0.0.0:4000");
+  CHECK(first() == "127.0.0.1:4000");
+  config.directory.listen = parse_endpoint("[fd00::1]:4000");
+  CHECK(first() == "[fd00::1]:4000");
 }
 
 TEST_CASE("A member's section is read, with files beside the document") {

@@ -88,6 +88,7 @@ start_network(caf::actor_system& system, const node_config& config,
     return parts;
   membership_options options;
   options.config = config.network;
+  options.config.directories = directories_of(config);
   options.folder = fs::path{config.network.certificate}.parent_path().string();
   options.log = log;
   auto started = start_membership(system, running.actor, std::move(options));
