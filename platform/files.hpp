@@ -71,6 +71,13 @@ result<exposed_text> load_any_file(const std::string& path, std::size_t most,
 result<void>
 replace_file(const std::string& path, std::string_view text, unsigned mode);
 
+/// Puts what is in the file `from` at `to`, with `mode` (less the umask), as
+/// replace_file() does, and takes `from` away.  Whoever owns the folder of
+/// `from` is not trusted: what is no regular file there, or has another name as
+/// well, is refused, so that no link gets at what is others'.
+result<void>
+move_file(const std::string& from, const std::string& to, unsigned mode);
+
 /// Makes a folder and its missing parents, for their owner only (0700).  One
 /// that exists is left alone, but others must not be able to write to it.
 result<void> make_private_folder(const std::string& path);

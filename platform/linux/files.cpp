@@ -9,6 +9,7 @@
 #include <linux/magic.h>
 #include <poll.h>
 #include <sys/file.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -150,6 +151,19 @@ file_descriptor open_lock(int folder) {
   return made;
 }
 
+/// All that is left of a regular file, and to the disk.  False: errno says why
+/// not.
+bool copy_out(int from, int to) {
+  constexpr std::size_t step = std::size_t{1} << 20;
+  for (;;) {
+    const auto moved = ::sendfile(to, from, nullptr, step);
+    if (moved == 0)
+      return ::fsync(to) == 0;
+    if (moved < 0 && errno != EINTR)
+      return false;
+  }
+}
+
 } // namespace
 
 bool write_out(int fd, std::string_view text) {
@@ -272,6 +286,36 @@ replace_file(const std::string& path, std::string_view text, unsigned mode) {
     = open_folder(std::filesystem::path{path}.parent_path().string());
   if (!folder || ::fsync(folder.get()) != 0)
     return tl::unexpected(cannot("write", path, errno));
+  return {};
+}
+
+result<void>
+move_file(const std::string& from, const std::string& to, unsigned mode) {
+  const file_descriptor source{::open(
+    from.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)};
+  struct stat info {};
+  if (!source || ::fstat(source.get(), &info) != 0)
+    return tl::unexpected(cannot("move", from, errno));
+  if (!S_ISREG(info.st_mode) || info.st_nlink != 1)
+    return tl::unexpected(cannot(
+      "move", from, 0, "It is not the regular file that should be there"));
+  const auto temporary = temporary_name(to);
+  const file_descriptor made{
+    ::open(temporary.c_str(),
+           O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode)};
+  if (!made)
+    return tl::unexpected(cannot("make", temporary, errno));
+  const auto folder
+    = open_folder(std::filesystem::path{to}.parent_path().string());
+  if (!folder || !copy_out(source.get(), made.get())
+      || ::rename(temporary.c_str(), to.c_str()) != 0
+      || ::fsync(folder.get()) != 0) {
+    const auto code = errno;
+    ::unlink(temporary.c_str());
+    return tl::unexpected(cannot("write", to, code));
+  }
+  if (::unlink(from.c_str()) != 0)
+    return tl::unexpected(cannot("remove", from, errno));
   return {};
 }
 

@@ -50,6 +50,35 @@ TEST_CASE("a file is replaced with exactly the mode and nothing is left over") {
   CHECK(files_in(folder.path()) == 1);
 }
 
+TEST_CASE("a file is moved with exactly the mode, and never what a link leads "
+          "to") {
+  const temporary_folder folder;
+  const auto from = folder.path() + "/backup";
+  const auto to = folder.path() + "/kept";
+  const auto secret = folder.path() + "/secret";
+  write_file(secret, "others'");
+  REQUIRE(::chmod(secret.c_str(), 0640) == 0);
+  write_file(from, std::string(3'000'000, 'x'));
+  REQUIRE(move_file(from, to, 0600));
+  CHECK(mode_of(to) == 0600);
+  CHECK(std::filesystem::file_size(to) == 3'000'000);
+  CHECK_FALSE(std::filesystem::exists(from));
+
+  SECTION("a symbolic link") {
+    std::filesystem::create_symlink(secret, from);
+  }
+  SECTION("another name of the file") {
+    std::filesystem::create_hard_link(secret, from);
+  }
+  SECTION("a pipe") {
+    REQUIRE(::mkfifo(from.c_str(), 0600) == 0);
+  }
+  CHECK_FALSE(move_file(from, to, 0600));
+  CHECK(mode_of(secret) == 0640);
+  CHECK(text_of(secret) == "others'");
+  CHECK(std::filesystem::file_size(to) == 3'000'000);
+}
+
 TEST_CASE("who has the former file open keeps the former text") {
   const temporary_folder folder;
   const auto path = folder.path() + "/file";
