@@ -70,6 +70,8 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/weft@.service
         "${CMAKE_CURRENT_BINARY_DIR}/weft-lock@.service"
         "${CMAKE_CURRENT_BINARY_DIR}/weft-issuer@.service"
         DESTINATION lib/systemd/system COMPONENT runtime)
+install(FILES tools/packaging/weft.tmpfiles RENAME weft.conf
+        DESTINATION lib/tmpfiles.d COMPONENT runtime)
 
 # -- development -------------------------------------------------------------
 

@@ -32,6 +32,7 @@ class Packages(support.FolderTest):
         files = self.files["weft"]
         for path in ("/usr/sbin/weftd", "/usr/bin/weft", "/usr/lib/systemd/system/weft@.service",
                      "/usr/sbin/weft-issuer", "/usr/lib/systemd/system/weft-issuer@.service",
+                     "/usr/lib/tmpfiles.d/weft.conf",
                      "/usr/share/man/man8/weft-issuer.8.gz",
                      "/usr/lib/systemd/system/weft-lock@.service", "/usr/share/doc/weft/full-tunnel.md",
                      "/usr/share/man/man1/weft.1.gz", "/usr/share/man/man8/weftd.8.gz",

@@ -152,6 +152,9 @@ class Service(unittest.TestCase):
         self.assertEqual(result.returncode, 0, result.stdout)
         owner = self.machine.run("stat", "--format=%U:%G %a", "/var/lib/weft-issuer").stdout.strip()
         self.assertEqual(owner, "weft-issuer:weft-issuer 700")
+        # And the folder of its sockets, before any unit has started.
+        owner = self.machine.run("stat", "--format=%U:%G %a", "/run/weft-issuer").stdout.strip()
+        self.assertEqual(owner, "weft-issuer:weft-issuer 755")
 
     def test_what_is_saved_and_what_is_remembered_is_there_after_a_restart(self):
         self.start_both()
