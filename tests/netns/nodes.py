@@ -184,6 +184,16 @@ class Member:
             return "is up" in self.process.output()
         harness.wait_until(ready, f"{self.name} is up", seconds)
 
+    def stop(self):
+        self.process.terminate()
+
+    def edit(self, change):
+        """Gives the file the text that `change` makes of the present one."""
+        with open(self.file) as file:
+            text = change(file.read())
+        with open(self.file, "w") as file:
+            file.write(text)
+
     def status(self):
         return json.loads(self.weft("status", "--json", "-i", self.name))[0]
 

@@ -65,6 +65,30 @@ class Joining(NetworkTest):
         self.assertFalse(os.path.exists(third.file))
         self.assertFalse([name for name in os.listdir(third.state) if name.startswith(".join-")])  # nothing is left
 
+    def test_what_the_answer_says_to_do_costs_no_use_of_the_token(self):
+        # Too long for an interface, which is known when the token was used.
+        self.network.name = f"{self.network.name}-has-a-long-name"[:32]
+        first = self.network.add()
+        first.made("init", self.network.name, "--range", "10.200.0.0/16", "--endpoint", f"{first.outer}:51820")
+        first.start()
+        token = first.invite()
+        second = self.network.add()
+        place = ("--config", second.file, "--state", second.state, "--name", "node2", "--no-start")
+        # What is in the way from the start uses nothing.
+        with open(second.file, "w") as file:
+            file.write("interface: {}\n")
+        self.assertIn("is there already", second.weft("network", "join", token, *place, code=None))
+        os.unlink(second.file)
+        self.assertIn("no endpoint", second.weft("network", "join", token, *place, "--endpoint", "nowhere", code=None))
+        self.assertEqual([each["used"] for each in json.loads(first.network_command("tokens", "--json"))
+                          if each["state"] == "open"], [0])
+        self.assertIn("--interface NAME", second.weft("network", "join", token, *place, code=None))
+        second.join(token)
+        second.start()
+        second.wait_for_ping(first)
+        self.assertEqual(len(json.loads(first.network_command("members", "--json"))), 2)
+        self.assertFalse([name for name in os.listdir(second.state) if name.startswith(".join-")])
+
     def test_what_is_secret_is_its_owners_alone(self):
         first = self.network.init()
         self.network.grow(first.invite())
@@ -113,12 +137,18 @@ class Changes(NetworkTest):
             harness.wait_until(lambda m=member: "node3" not in m.peers(), f"{member.member} drops node3", pause=0.1)
         self.assertLess(time.monotonic() - begin, 20)
         self.assertEqual(second.ping(third, 1, wait=1), 0)
+        # Those who know them only by what they were told see it, too.
+        listed = {each["name"]: each["removed"] for each in json.loads(second.network_command("members", "--json"))}
+        self.assertEqual(listed, {"node1": False, "node2": False, "node3": True})
         # Its certificate does not get it in again.
         third.process.terminate()
         third.start()
         time.sleep(2)
         self.assertNotIn("node3", first.peers() | second.peers())
         self.assertEqual(first.ping(second, 3), 3)
+        # To leave, it need not be a member any more.
+        self.assertIn("had removed it before", third.network_command("leave"))
+        self.assertFalse(os.path.exists(third.file))
 
     def test_who_leaves_is_dropped(self):
         first, second, third = self.network.mesh(3)

@@ -66,7 +66,7 @@ _weft() {
           pki) words='init issue renew revoke list' ;;
           host) words='up down guard' ;;
           network) words='init invite tokens revoke-token join issue import
-            leave remove members status renew rekey backup recover' ;;
+            leave remove members status renew directory rekey backup recover' ;;
         esac
         mapfile -t COMPREPLY < <(compgen -W "$words --help" -- "$current")
         return

@@ -84,7 +84,7 @@ complete -c weft -n '__weft_begins allow' -a 'add remove'
 complete -c weft -n '__weft_begins context' -a 'list use'
 complete -c weft -n '__weft_begins pki' -a 'init issue renew revoke list'
 complete -c weft -n '__weft_begins host' -a 'up down guard'
-complete -c weft -n '__weft_begins network' -a 'init invite tokens revoke-token join issue import leave remove members status renew rekey backup recover'
+complete -c weft -n '__weft_begins network' -a 'init invite tokens revoke-token join issue import leave remove members status renew directory rekey backup recover'
 complete -c weft -n '__weft_is host up; or __weft_is host guard' -l config -r -F -d 'Its file'
 
 # Which node they are for.

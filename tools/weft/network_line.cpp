@@ -174,6 +174,14 @@ private:
       .add_flag("--directory", given_->of_directory,
                 "The one of the directory on this host")
       ->excludes(issuer);
+    auto& directory
+      = add("directory",
+            "Make this member a directory as well; with NAME and KEY, print "
+            "its certificate where the issuer is",
+            make_directory_of_member);
+    directory.add_option("NAME", given_->text, "The member's");
+    directory.add_option("KEY", given_->key,
+                         "The directory's, as it is printed without NAME");
     add("rekey", "Begin a new epoch of the preshared keys", begin_epoch);
     add("backup", "Copy what an issuer and a directory here have",
         back_up_network)

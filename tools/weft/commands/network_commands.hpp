@@ -24,6 +24,7 @@ struct network_options {
   std::string directory;              ///< where it is reached
   std::string request;                ///< a file to be written
   std::string root;                   ///< a file
+  std::string key;                    ///< of a directory, 64 digits
   std::uint64_t uses = 1;
   std::chrono::seconds expires{3600};
   unsigned slice_v4 = 28;
@@ -55,6 +56,9 @@ int list_tokens(const network_options& options, const streams& io);
 int revoke_token(const network_options& options, const streams& io);
 /// Lets a node in that cannot reach a directory, by its request's file.
 int issue_membership(const network_options& options, const streams& io);
+/// Prints a certificate for the key of a member that is to be a directory; on
+/// that member, without a name: makes the key, and says what is to be done.
+int make_directory_of_member(const network_options& options, const streams& io);
 int remove_member(const network_options& options, const streams& io);
 int begin_epoch(const network_options& options, const streams& io);
 /// Copies what an issuer and a directory have that nobody else has.

@@ -58,8 +58,9 @@ std::optional<failure> find_node_at(const network_place& place) {
     return std::nullopt;
   return failure{exit_mistaken, EEXIST,
                  place.config
-                   + " is there already: 'weft network leave' ends that "
-                     "node's membership, --interface NAME makes another node"};
+                   + " is there already: 'weft network leave' ends that node "
+                     "(with --force if its membership has ended), and "
+                     "--interface NAME makes another one"};
 }
 
 int finish(const network_options& options, const network_place& place,
@@ -107,30 +108,48 @@ bool joined_by(const std::string& folder, const std::string& token) {
   return mark && mark->view() == token;
 }
 
-/// The folder of who has asked with this token before, so that the same keys
-/// are shown again; else a new one.  Of several nodes of this host each has a
-/// name of its own (--interface).
-result<std::string>
-folder_for(const place_options& options, const verifying_key& token) {
-  const auto state = state_folder_of(options);
-  const auto text = to_hex_text(token.bytes) + '\n';
+/// The folder of a node that has joined by this token; empty: there is none.
+std::string settled_folder(const place_options& options,
+                           const std::string& token) {
   std::error_code failed;
-  for (fs::directory_iterator at{state, failed}, end; !failed && at != end;
-       at.increment(failed)) {
+  for (fs::directory_iterator at{state_folder_of(options), failed}, end;
+       !failed && at != end; at.increment(failed)) {
     auto folder = at->path().string() + "/network";
     const auto node = at->path().filename().string();
     if ((options.interface.empty() || options.interface == node)
-        && joined_by(folder, text))
+        && joined_by(folder, token))
       return folder;
   }
-  auto folder = state + '/' + folder_name_of(token);
-  if (!options.interface.empty())
+  return {};
+}
+
+/// The folder of who has asked with this token before, so that the same keys
+/// are shown again; else a new one.  Of several nodes of this host each has a
+/// name of its own (--interface), which may be said only when the network has
+/// turned out to need it.
+result<std::string>
+folder_for(const place_options& options, const verifying_key& token) {
+  const auto text = to_hex_text(token.bytes) + '\n';
+  if (auto settled = settled_folder(options, text); !settled.empty())
+    return settled;
+  auto folder = state_folder_of(options) + '/' + folder_name_of(token);
+  if (!options.interface.empty() && !joined_by(folder, text))
     folder += '-' + options.interface;
   if (auto made = make_private_folder(folder); !made)
     return tl::unexpected(std::move(made.error()));
   if (auto done = replace_file(mark_of(folder), text, 0600); !done)
     return tl::unexpected(std::move(done.error()));
   return folder;
+}
+
+/// What is in the way of a node whose place is known before its network is.
+std::optional<failure> find_known_obstacle(const place_options& options) {
+  if (options.interface.empty() && options.config.empty())
+    return std::nullopt;
+  constexpr auto any_name = "network";
+  const auto place = place_of(
+    options, options.interface.empty() ? any_name : options.interface);
+  return place ? find_node_at(*place) : place.error();
 }
 
 /// Puts the folder where the node's is to be.
@@ -206,12 +225,13 @@ int join_by(const network_options& options, const join_token& token,
             const streams& io) {
   const auto fail
     = [&](const failure& what) { return report(what, options.json, io); };
-  if (const auto reason = check_interface_name(options.place.interface);
-      reason && !options.place.interface.empty())
-    return fail(mistake(*reason));
+  if (const auto obstacle = find_known_obstacle(options.place))
+    return fail(*obstacle);
   const auto endpoints = own_endpoints(options.endpoints);
   if (!endpoints)
     return fail(endpoints.error());
+  if (const auto listen = tunnel_listen(options, *endpoints); !listen)
+    return fail(listen.error());
   const auto folder
     = folder_for(options.place, derive_verifying_key(token.seed));
   if (!folder)

@@ -1,5 +1,6 @@
 // What is asked on any node of a network, and backups.
 #include "actors/network/member_files.hpp"
+#include "config/network_checks.hpp"
 #include "platform/accounts.hpp"
 #include "platform/clock.hpp"
 #include "platform/files.hpp"
@@ -45,6 +46,13 @@ bool is_directory(const member_node& node) {
   return node.config.directory.listen.has_value();
 }
 
+/// What it asks directories with.
+network_config member_part(const member_node& node) {
+  auto part = node.config.network;
+  part.directories = directories_of(node.config);
+  return part;
+}
+
 /// Ids of those who are connected to the directory of this host; nothing: it
 /// cannot be asked.
 std::optional<std::set<member_id>> connected_here(const member_node& node) {
@@ -73,6 +81,24 @@ members_of_issuer(const std::vector<members_answer::member>& all,
   return listed;
 }
 
+/// Whom the lists that the node has seen have named.
+std::set<member_id>
+removed_members(const member_node& node, const network_id& network) {
+  std::set<member_id> removed;
+  const auto text
+    = load_any_file(node.folder().path + "/marks", most_kept_bytes);
+  if (!text)
+    return removed; // no list yet
+  const auto view = text->text.view();
+  const auto marks = read_marks(network, std::as_bytes(std::span{view}));
+  if (!marks)
+    return removed;
+  for (const auto& [issuer, members] : marks->removed)
+    for (const auto& each : members)
+      removed.insert(each.first);
+  return removed;
+}
+
 /// What the node's membership keeps, which is what it believes.
 result<std::vector<listed_member>> members_known(const member_node& node) {
   const auto identity = load_identity(node.config.network);
@@ -89,6 +115,7 @@ result<std::vector<listed_member>> members_known(const member_node& node) {
     = read_items(identity->network(), std::as_bytes(std::span{view}));
   if (!items)
     return tl::unexpected(to_error(items.error()));
+  const auto removed = removed_members(node, identity->network());
   std::vector<listed_member> known;
   for (const auto& each : *items) {
     if (kind_of(each.key) != item_kind::certificate)
@@ -97,14 +124,16 @@ result<std::vector<listed_member>> members_known(const member_node& node) {
     const auto* member
       = read ? std::get_if<member_contents>(&read->contents) : nullptr;
     if (member != nullptr)
-      known.push_back({*member, read->until, false, {}});
+      known.push_back(
+        {*member, read->until, removed.contains(member->id), {}});
   }
   const auto own = identity->contents();
   const bool has_own
     = std::any_of(known.begin(), known.end(),
                   [&](const auto& each) { return each.contents.id == own.id; });
   if (!has_own)
-    known.push_back({own, identity->own.until, false, {}});
+    known.push_back(
+      {own, identity->own.until, removed.contains(own.id), {}});
   return known;
 }
 
@@ -231,20 +260,12 @@ result<void> copy_secret(const std::string& from, const std::string& to,
   return {};
 }
 
-/// A program may write into its own folder only, from where this moves it.
+/// A program may write into its own folder only, from where this moves it: the
+/// file itself, and nothing that a link in its place leads to.
 result<void> fetch(const std::string& from, const std::string& to,
                    std::vector<std::string>& files) {
-  std::error_code failed;
-  fs::rename(from, to, failed);
-  if (failed == std::errc::cross_device_link) {
-    failed.clear();
-    if (fs::copy_file(from, to, fs::copy_options::overwrite_existing, failed))
-      fs::remove(from, failed);
-  }
-  if (failed)
-    return tl::unexpected(
-      make_system_error(failed.value(), "Cannot move " + from + " to " + to));
-  fs::permissions(to, fs::perms::owner_read | fs::perms::owner_write, failed);
+  if (auto done = move_file(from, to, 0600); !done)
+    return done;
   files.push_back(to);
   return {};
 }
@@ -343,14 +364,14 @@ int list_members(const network_options& options, const streams& io) {
     const auto all = ask_all_members(node->issuer_socket());
     if (!all)
       return fail(to_failure(all.error()));
-    print_members(members_of_issuer(*all, connected_here(*node)), options.json,
-                  io);
+    print_members(members_of_issuer(*all, connected_here(*node)),
+                  network_now(), options.json, io);
     return exit_fine;
   }
   auto known = members_known(*node);
   if (!known)
     return fail(to_failure(known.error()));
-  print_members(std::move(*known), options.json, io);
+  print_members(std::move(*known), network_now(), options.json, io);
   return exit_fine;
 }
 
@@ -410,7 +431,7 @@ int renew_membership(const network_options& options, const streams& io) {
     return fail(to_failure(identity.error()));
   const auto& self = identity->contents();
   const auto certificates = ask_for_renewal(
-    node->config.network,
+    member_part(*node),
     {self.network, self.id, self.generation, self.key, identity->own.key},
     directory_patience);
   if (!certificates)
@@ -445,12 +466,15 @@ int leave_network_here(const network_options& options, const streams& io) {
     return fail(mistake(
       "this node is a directory of the network, which others need to join and "
       "to be told of changes: --force has it leave all the same"));
-  const auto asked = ask_to_leave(node->config.network, directory_patience);
+  const auto asked = ask_to_leave(member_part(*node), directory_patience);
   if (!asked && !options.force)
-    return fail({exit_unreachable, asked.error().code,
+    return fail({asked.error().code == ENOTCONN ? exit_unreachable
+                                                : exit_forbidden,
+                 asked.error().code,
                  asked.error().message
                    + "; or have 'weft network remove' run where the issuer is, "
-                     "and --force here, which only forgets"});
+                     "and --force here, which only forgets (and is all that a "
+                     "node whose certificate has ended can do)"});
   stop_node(*node);
   std::error_code failed;
   fs::remove(node->file, failed);
@@ -460,13 +484,17 @@ int leave_network_here(const network_options& options, const streams& io) {
   forget_membership(node->folder());
   json out;
   out["left"] = node->config.network.name;
-  out["told"] = asked.has_value();
+  out["told"] = asked == leave_outcome::left;
   if (options.json)
     print_json(out, io);
   else
     io.out << "This node has left the network '"
            << printable(node->config.network.name) << "'"
-           << (asked ? "" : "; the others were not told") << '\n';
+           << (!asked ? "; the others were not told"
+               : *asked == leave_outcome::was_removed
+                 ? ", which had removed it before"
+                 : "")
+           << '\n';
   return exit_fine;
 }
 

@@ -130,11 +130,11 @@ private:
   frame_reader frames_{most_directory_frame_bytes};
 };
 
-/// What came of a request; nothing: it is done.
-using request_outcome = std::optional<request_certified>;
+/// What came of a request: that it is done, certificates, or a no, which
+/// another directory would say as well.
+using request_outcome = std::variant<request_done, request_certified, refused>;
 
-/// Asks one directory.  A refusal is an error with EACCES, or of a kind that
-/// another directory would give as well.
+/// Asks one directory.
 result<request_outcome>
 ask_at(const member_identity& self, const endpoint& where,
        const member_message& request, time_point until) {
@@ -149,13 +149,13 @@ ask_at(const member_identity& self, const endpoint& where,
     if (!message)
       return tl::unexpected(message.error());
     if (const auto* no = std::get_if<request_refused>(&*message))
-      return tl::unexpected(to_error(no->why));
+      return no->why;
     if (const auto* given = std::get_if<request_certified>(&*message);
         given != nullptr && given->number == request_number)
-      return request_outcome{*given};
+      return *given;
     if (const auto* done = std::get_if<request_done>(&*message);
         done != nullptr && done->number == request_number)
-      return request_outcome{};
+      return *done;
   }
 }
 
@@ -199,13 +199,16 @@ ask_for_renewal(const network_config& member, const renewal_request& request,
                        patience);
   if (!asked)
     return tl::unexpected(std::move(asked.error()));
-  if (!*asked || (*asked)->certificates.empty())
+  if (const auto* no = std::get_if<refused>(&*asked))
+    return tl::unexpected(to_error(*no));
+  auto* given = std::get_if<request_certified>(&*asked);
+  if (given == nullptr || given->certificates.empty())
     return tl::unexpected(
       system_error{EPROTO, "The directory answered without a certificate"});
-  return std::move((*asked)->certificates);
+  return std::move(given->certificates);
 }
 
-result<void>
+result<leave_outcome>
 ask_to_leave(const network_config& member, std::chrono::milliseconds patience) {
   const auto self = load_identity(member);
   if (!self)
@@ -219,7 +222,12 @@ ask_to_leave(const network_config& member, std::chrono::milliseconds patience) {
               patience);
   if (!asked)
     return tl::unexpected(asked.error());
-  return {};
+  const auto* no = std::get_if<refused>(&*asked);
+  if (no == nullptr)
+    return leave_outcome::left;
+  if (no->why == refusal::revoked)
+    return leave_outcome::was_removed;
+  return tl::unexpected(to_error(*no));
 }
 
 } // namespace weft

@@ -8,6 +8,7 @@
 #include "protocol/network/renewal.hpp"
 
 #include <chrono>
+#include <cstdint>
 #include <vector>
 
 namespace weft {
@@ -17,8 +18,13 @@ result<std::vector<byte_vector>>
 ask_for_renewal(const network_config& member, const renewal_request& request,
                 std::chrono::milliseconds patience);
 
-/// Returns once the issuer has removed the member.
-result<void>
+enum class leave_outcome : std::uint8_t {
+  left,        ///< the issuer has removed the member
+  was_removed, ///< it had before
+};
+/// An error with ENOTCONN: no directory answered; another one: the network's
+/// no.
+result<leave_outcome>
 ask_to_leave(const network_config& member, std::chrono::milliseconds patience);
 
 } // namespace weft

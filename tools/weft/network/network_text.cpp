@@ -72,6 +72,16 @@ std::string state_of(const tokens_answer::token& token, network_time now) {
   return token.terms.until <= now ? "ended" : "open";
 }
 
+std::string state_of(const listed_member& member, network_time now) {
+  if (member.removed)
+    return "removed";
+  if (member.ends <= now)
+    return "ended";
+  if (member.connected)
+    return *member.connected ? "connected" : "away";
+  return "member";
+}
+
 json to_json(const listed_member& member) {
   json out;
   out["name"] = member.contents.name;
@@ -151,14 +161,17 @@ void print_running(const network_status& status, std::ostream& out) {
       << (status.epoch == 0 ? std::string{"none"}
                             : "epoch " + std::to_string(status.epoch))
       << '\n';
-  if (status.clock_suspect)
+  const auto is_said = status.directory.empty()
+                       && status.trouble.find("clock") != std::string::npos;
+  if (status.clock_suspect && !is_said)
     out << "  the clock of this host is suspected of being wrong\n";
 }
 
 void print_directory(const directory_state& state, std::ostream& out) {
   out << "directory: " << printable(state.name) << " at "
       << (state.listen ? to_string(*state.listen) : "no address") << ", "
-      << format_count(state.connected, "member") << " connected\n";
+      << format_count(state.connected, "member")
+      << " connected, certificate until " << format_time(state.ends) << '\n';
   if (state.recovering)
     out << "  gives nothing new out: " << printable(state.why_recovering)
         << " ('weft network recover' ends that)\n";
@@ -219,8 +232,8 @@ void print_tokens(const std::vector<tokens_answer::token>& tokens,
   print_columns(rows, io.out);
 }
 
-void print_members(std::vector<listed_member> members, bool json_wanted,
-                   const streams& io) {
+void print_members(std::vector<listed_member> members, network_time now,
+                   bool json_wanted, const streams& io) {
   std::sort(members.begin(), members.end(), [](const auto& a, const auto& b) {
     return a.contents.name < b.contents.name;
   });
@@ -234,10 +247,7 @@ void print_members(std::vector<listed_member> members, bool json_wanted,
   std::vector<std::array<std::string, 6>> rows{
     {"NAME", "STATE", "PREFIXES", "GROUPS", "UNTIL", "ID"}};
   for (const auto& each : members) {
-    std::string state = each.removed ? "removed" : "member";
-    if (!each.removed && each.connected)
-      state = *each.connected ? "connected" : "away";
-    rows.push_back({each.contents.name, state,
+    rows.push_back({each.contents.name, state_of(each, now),
                     joined_texts(each.contents.prefixes),
                     joined_texts(each.contents.groups), format_time(each.ends),
                     to_string(each.contents.id)});

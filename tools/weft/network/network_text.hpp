@@ -30,8 +30,8 @@ struct listed_member {
   bool removed = false;
   std::optional<bool> connected; ///< to a directory; nothing: not known
 };
-void print_members(std::vector<listed_member> members, bool json,
-                   const streams& io);
+void print_members(std::vector<listed_member> members, network_time now,
+                   bool json, const streams& io);
 
 /// How a node stands in its network; parts that are not here are empty.
 struct network_view {

@@ -30,23 +30,6 @@ tl::unexpected<system_error> damaged(const std::string& path) {
     "key the node is another member"));
 }
 
-result<signing_seed> seed_at(const std::string& path) {
-  if (!is_there(path)) {
-    system_random random;
-    const auto seed = draw_signing_seed(random);
-    if (auto done = write_seed(path, seed); !done)
-      return tl::unexpected(std::move(done.error()));
-    return seed;
-  }
-  const auto text = load_file(path, file_privacy::owner_only);
-  if (!text)
-    return tl::unexpected(text.error());
-  auto seed = read_pem_seed(text->view());
-  if (!seed)
-    return damaged(path);
-  return seed;
-}
-
 result<private_key> wireguard_key_at(const std::string& path) {
   if (!is_there(path)) {
     system_random random;
@@ -83,10 +66,27 @@ result<void> write_seed(const std::string& path, const signing_seed& seed) {
   return replace_file(path, text->view(), secret_mode);
 }
 
+result<signing_seed> keep_seed(const std::string& path) {
+  if (!is_there(path)) {
+    system_random random;
+    const auto seed = draw_signing_seed(random);
+    if (auto done = write_seed(path, seed); !done)
+      return tl::unexpected(std::move(done.error()));
+    return seed;
+  }
+  const auto text = load_file(path, file_privacy::owner_only);
+  if (!text)
+    return tl::unexpected(text.error());
+  auto seed = read_pem_seed(text->view());
+  if (!seed)
+    return damaged(path);
+  return seed;
+}
+
 result<join_keys> keep_keys(const node_folder& folder, signing_seed token) {
   if (auto made = make_private_folder(folder.path); !made)
     return tl::unexpected(std::move(made.error()));
-  auto certificate = seed_at(folder.member_key());
+  auto certificate = keep_seed(folder.member_key());
   if (!certificate)
     return tl::unexpected(std::move(certificate.error()));
   auto wireguard = wireguard_key_at(folder.wireguard_key());

@@ -62,6 +62,8 @@ keep_admission(const node_folder& folder, const byte_vector& root,
                const join_admission& admission, const join_keys& keys,
                network_time now);
 
+/// The seed that lies there, or a new one, which lies there when this returns.
+result<signing_seed> keep_seed(const std::string& path);
 /// A seed as PEM, for its owner alone, in the place of one before.
 result<void> write_seed(const std::string& path, const signing_seed& seed);
 

@@ -42,7 +42,8 @@ troubles_of(const network_status& network, wall_time now) {
   std::vector<std::string> troubles;
   if (!network.trouble.empty())
     troubles.push_back(printable(network.trouble));
-  if (network.clock_suspect)
+  const auto is_said = network.trouble.find("clock") != std::string::npos;
+  if (network.clock_suspect && !is_said)
     troubles.emplace_back("the clock is not believed: set it right");
   if (network.certificate_ends && *network.certificate_ends < now + notice)
     troubles.push_back(certificate_words(*network.certificate_ends, now));
