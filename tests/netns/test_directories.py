@@ -217,7 +217,6 @@ class LyingStore(DirectoriesTest):
         harness.wait_until(lambda: sum(second.standing()["refused"].values()) > 0, "the lies are counted", 60, pause=0.2)
         status = second.status()["network"]
         self.assertTrue(status["refused"], status)
-        print(f"refused: {second.standing()['refused']}, {third.standing()['refused']}")
         for member, peers in before.items():
             now = {peer["name"]: (peer["public_key"], peer["allowed_ips"]) for peer in member.status()["peers"]}
             self.assertEqual(now, peers, member.member)

@@ -114,6 +114,36 @@ TEST_CASE("init makes an authority, a directory and its first member") {
     CHECK(mode_of(alpha.in_state(key)) == 0600);
 }
 
+TEST_CASE("A member makes a directory's key once, which stays where it is") {
+  if (!is_root())
+    return;
+  host alpha;
+  REQUIRE(alpha.run(init_network) == exit_fine);
+  const auto file = alpha.in_state("network/directory.key");
+  REQUIRE(fs::remove(file)); // as on a member that is none yet
+  alpha.options.text.clear();
+  REQUIRE(alpha.run(make_directory_of_member) == exit_fine);
+  const auto said = json::parse(alpha.out);
+  CHECK(said["name"] == "alpha");
+  CHECK(said["key"].get<std::string>().size() == 64);
+  CHECK(said["key_file"] == file);
+  CHECK(mode_of(file) == 0600);
+  REQUIRE(alpha.run(make_directory_of_member) == exit_fine);
+  CHECK(json::parse(alpha.out) == said);
+  alpha.options.json = false;
+  REQUIRE(alpha.run(make_directory_of_member) == exit_fine);
+  CHECK_THAT(alpha.out, Contains("weft network directory alpha "
+                                 + said["key"].get<std::string>())
+                          && Contains("  key: \"" + file + "\"\n"));
+
+  alpha.options.text = "alpha";
+  CHECK(alpha.run(make_directory_of_member) == exit_mistaken);
+  CHECK_THAT(alpha.err, Contains("together"));
+  alpha.options.key = "beef";
+  CHECK(alpha.run(make_directory_of_member) == exit_mistaken);
+  CHECK_THAT(alpha.err, Contains("64 digits"));
+}
+
 TEST_CASE("A second init leaves alone what is there") {
   if (!is_root())
     return;
