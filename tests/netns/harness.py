@@ -487,7 +487,8 @@ def missing_prerequisite():
     return None
 
 
-def main():
+def prepare():
+    """Before anything is made: whatever ends this program, what it makes is removed."""
     reason = missing_prerequisite()
     if reason:
         print(f"skipped: {reason}")
@@ -496,6 +497,10 @@ def main():
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM):
         signal.signal(number, _clean_up_and_exit)
     signal.alarm(int(os.environ.get("WEFT_NETNS_DEADLINE", "240")))
+
+
+def main():
+    prepare()
     runner = unittest.TextTestRunner(verbosity=2, resultclass=_Result)
     program = unittest.main(module="__main__", testRunner=runner, exit=False)
     if not program.result.wasSuccessful():

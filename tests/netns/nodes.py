@@ -172,8 +172,12 @@ class Member:
     def join(self, token, *arguments):
         return self.made("join", token, *arguments)
 
-    def start(self):
+    def launch(self):
+        """Starts weftd, and does not wait."""
         self.process = harness.Process(self.test, [harness.WEFTD, "--config", self.file], self.home)
+
+    def start(self):
+        self.launch()
         self.wait_ready()
         return self
 
@@ -200,6 +204,11 @@ class Member:
     def standing(self):
         """How it stands in its network: `directory`, `epoch` ..."""
         return json.loads(self.network_command("status", "--json"))["node"]
+
+    def is_connected(self):
+        """It runs, and is connected to a directory."""
+        standing = self.standing()
+        return standing is not None and standing["directory"] is not None
 
     def peers(self):
         """Names of the peers."""
