@@ -170,9 +170,8 @@ std::vector<directory_address> directories_of(const node_config& config) {
   auto all = config.network.directories;
   if (const auto& own = config.directory.listen) {
     // "[::]" takes what comes by IPv4 as well.
-    const auto host = own->address.is_unspecified()
-                        ? std::string{"127.0.0.1"}
-                        : to_string(own->address);
+    const auto host = own->address.is_unspecified() ? std::string{"127.0.0.1"}
+                                                    : to_string(own->address);
     all.insert(all.begin(), {host, own->port});
   }
   return all;

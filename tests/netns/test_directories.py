@@ -83,7 +83,9 @@ class OverEtcd(DirectoriesTest):
     def join_one(self, issuer, token):
         """The newcomer is reached by all who run."""
         member = self.network.grow(token)
-        self.network.wait_for_all(120)
+        for each in self.network.members:
+            if each.process.code is None:
+                each.wait_for_peers(self.network.members, 120)
         member.wait_for_ping(issuer)
         return member
 

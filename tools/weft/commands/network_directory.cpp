@@ -73,7 +73,8 @@ std::string section_for(const node_folder& folder, bool has_units,
                         const std::string& interface) {
   return "directory:\n"
          "  listen: \"[::]:51821\"\n"
-         "  # The store of the other directories, as it stands in their files:\n"
+         "  # The store of the other directories, as it stands in their "
+         "files:\n"
          "  store: {etcd: [\"https://etcd1.example.net:2379\"]}\n"
          "  certificate: \""
          + folder.directory() + "\"\n  key: \"" + folder.directory_key()

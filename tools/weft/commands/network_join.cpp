@@ -109,8 +109,8 @@ bool joined_by(const std::string& folder, const std::string& token) {
 }
 
 /// The folder of a node that has joined by this token; empty: there is none.
-std::string settled_folder(const place_options& options,
-                           const std::string& token) {
+std::string
+settled_folder(const place_options& options, const std::string& token) {
   std::error_code failed;
   for (fs::directory_iterator at{state_folder_of(options), failed}, end;
        !failed && at != end; at.increment(failed)) {

@@ -124,16 +124,14 @@ result<std::vector<listed_member>> members_known(const member_node& node) {
     const auto* member
       = read ? std::get_if<member_contents>(&read->contents) : nullptr;
     if (member != nullptr)
-      known.push_back(
-        {*member, read->until, removed.contains(member->id), {}});
+      known.push_back({*member, read->until, removed.contains(member->id), {}});
   }
   const auto own = identity->contents();
   const bool has_own
     = std::any_of(known.begin(), known.end(),
                   [&](const auto& each) { return each.contents.id == own.id; });
   if (!has_own)
-    known.push_back(
-      {own, identity->own.until, removed.contains(own.id), {}});
+    known.push_back({own, identity->own.until, removed.contains(own.id), {}});
   return known;
 }
 
@@ -364,8 +362,8 @@ int list_members(const network_options& options, const streams& io) {
     const auto all = ask_all_members(node->issuer_socket());
     if (!all)
       return fail(to_failure(all.error()));
-    print_members(members_of_issuer(*all, connected_here(*node)),
-                  network_now(), options.json, io);
+    print_members(members_of_issuer(*all, connected_here(*node)), network_now(),
+                  options.json, io);
     return exit_fine;
   }
   auto known = members_known(*node);
@@ -468,13 +466,13 @@ int leave_network_here(const network_options& options, const streams& io) {
       "to be told of changes: --force has it leave all the same"));
   const auto asked = ask_to_leave(member_part(*node), directory_patience);
   if (!asked && !options.force)
-    return fail({asked.error().code == ENOTCONN ? exit_unreachable
-                                                : exit_forbidden,
-                 asked.error().code,
-                 asked.error().message
-                   + "; or have 'weft network remove' run where the issuer is, "
-                     "and --force here, which only forgets (and is all that a "
-                     "node whose certificate has ended can do)"});
+    return fail(
+      {asked.error().code == ENOTCONN ? exit_unreachable : exit_forbidden,
+       asked.error().code,
+       asked.error().message
+         + "; or have 'weft network remove' run where the issuer is, "
+           "and --force here, which only forgets (and is all that a "
+           "node whose certificate has ended can do)"});
   stop_node(*node);
   std::error_code failed;
   fs::remove(node->file, failed);
