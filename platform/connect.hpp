@@ -36,7 +36,8 @@ public:
     endpoint from;
   };
 
-  /// Listens at an address; on `[::]`, to IPv4 as well.  Port 0: any free one.
+  /// Listens at an address; on `[::]`, to IPv4 as well, and alone where the
+  /// host has no IPv6.  Port 0: any free one.
   static result<tcp_listener> open(const endpoint& where);
 
   int descriptor() const {
@@ -50,6 +51,7 @@ public:
 
 private:
   tcp_listener() = default;
+  static result<tcp_listener> open_one(const endpoint& where);
   file_descriptor fd_;
   file_descriptor spare_; ///< given up to accept when all are in use
 };

@@ -86,7 +86,21 @@ result<std::pair<file_descriptor, file_descriptor>> open_socket_pair() {
   return std::pair{file_descriptor{ends[0]}, file_descriptor{ends[1]}};
 }
 
+/// "[::]" means all addresses: where the host has no IPv6, those of IPv4.
 result<tcp_listener> tcp_listener::open(const endpoint& where) {
+  auto opened = open_one(where);
+  const bool lacks_family
+    = !opened
+      && (opened.error().code == EAFNOSUPPORT
+          || opened.error().code == EPFNOSUPPORT
+          || opened.error().code == EADDRNOTAVAIL);
+  if (!lacks_family || where.address.is_v4()
+      || !where.address.is_unspecified())
+    return opened;
+  return open_one({*parse_ip_address("0.0.0.0"), where.port});
+}
+
+result<tcp_listener> tcp_listener::open_one(const endpoint& where) {
   const socket_address address{where};
   tcp_listener made;
   made.fd_

@@ -3,11 +3,19 @@
 #include "tests/platform/support.hpp"
 
 #include <arpa/inet.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstddef>
 
 using namespace weft;
 using namespace weft::test;
@@ -27,7 +35,37 @@ file_descriptor connect_v4(std::uint16_t port) {
   return fd;
 }
 
+/// From now on this process has no IPv6, like one on a host without it.
+bool give_up_ipv6() {
+  std::array<sock_filter, 6> program{{
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 3),
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args)),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET6, 0, 1),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAFNOSUPPORT),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  }};
+  const sock_fprog filter{program.size(), program.data()};
+  return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
+         && ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+}
+
 } // namespace
+
+TEST_CASE("a listener for both families is one for IPv4 on a host without "
+          "IPv6") {
+  const auto code = in_child([] {
+    if (!give_up_ipv6())
+      return 1;
+    const auto listener = tcp_listener::open(*parse_endpoint("[::]:0"));
+    if (!listener)
+      return 2;
+    if (!connect_v4(listener->where().port))
+      return 3;
+    return tcp_listener::open(*parse_endpoint("[::1]:0")) ? 4 : 0;
+  });
+  CHECK(code == 0);
+}
 
 TEST_CASE("a listener for both families tells IPv4 clients by their IPv4 "
           "addresses") {
