@@ -575,6 +575,8 @@ void issuer::apply(const removal_adopted& event, network_time at) {
 
 void issuer::apply(const journal_recovered& event, network_time) {
   allocations_ = event.allocation;
+  for (auto& [key, token] : tokens_)
+    token.withdrawn = true;
 }
 
 void issuer::remember(const certificate_terms& terms) {

@@ -124,7 +124,8 @@ public:
   /// That a list had a number; no entry: it is no higher.
   decision<std::uint64_t>
   adopt_list(std::uint64_t number, network_time now) const;
-  /// Nothing more is to be found.
+  /// Nothing more is to be found.  All tokens are withdrawn: what they were
+  /// used for since, and whether they were taken back, is not known.
   decision<std::uint64_t> finish_recovery(network_time now) const;
 
   // What is so now; lookups give nullptr for what is not known.

@@ -416,8 +416,11 @@ TEST_CASE("an issuer that was restored gives nothing out before it was shown "
   office here;
   const joiner alpha("alpha");
   here.admit(alpha);
+  const joiner epsilon("epsilon");
+  here.get<issuing_done>(ask_invitation{epsilon.token(here.time() + 1h)});
   const auto backup = here.around.path() + "/backup";
   here.get<issuing_done>(ask_backup{backup});
+  here.get<join_answer_given>(epsilon.admission(), role::directory);
   CHECK(here.refusal_of(ask_adoption{}) == "not_allowed");
   // What the backup lacks.
   const joiner beta("beta");
@@ -455,6 +458,9 @@ TEST_CASE("an issuer that was restored gives nothing out before it was shown "
 
   CHECK(here.list().removed.count(gone) == 1);
   CHECK(here.list().number > list.number);
+  CHECK(here.refusal_of(joiner("thief", epsilon.keys.token).admission(),
+                        role::directory)
+        == "withdrawn");
   const auto next = contents_of(here.admit(delta).certificates.front());
   CHECK(next.allocation > lost.allocation + 1000);
   CHECK(next.prefixes != lost.prefixes);

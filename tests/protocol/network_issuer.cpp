@@ -535,6 +535,7 @@ TEST_CASE("An issuer whose journal was restored takes over what it has signed "
           "since, and gives nothing out twice") {
   office here;
   const auto before = seat(here, "alpha");
+  const auto open = here.invite(); // used or withdrawn since, or neither
   auto restored = here.restarted().value();
   // What the backup lacks: beta came, gamma came and went, alpha renewed.
   const auto beta = seat(here, "beta");
@@ -567,6 +568,7 @@ TEST_CASE("An issuer whose journal was restored takes over what it has signed "
   CHECK(epoch.answer == 1'790'000'000);
 
   here.who = std::move(restored);
+  CHECK(here.why_not(here.request(open, "thief")) == "withdrawn");
   const auto delta = seat(here, "delta");
   CHECK(delta.terms.contents.prefixes != beta.terms.contents.prefixes);
   CHECK(delta.terms.contents.allocation > recovery_gap);

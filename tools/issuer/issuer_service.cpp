@@ -645,7 +645,15 @@ issuing_answer issuer_service::working::make_answer(const ask_adoption& what,
   adopt_lists(now);
   adopt_certificates(now);
   shown_.clear();
+  const auto closed
+    = std::count_if(who_->tokens().begin(), who_->tokens().end(),
+                    [](const auto& each) { return !each.second.withdrawn; });
   keep(who_->finish_recovery(now));
+  decided_news_.push_back(
+    {false, "the journal is complete again; its tokens are withdrawn ("
+              + std::to_string(closed)
+              + "), since what they were used for after the backup is not "
+                "known: give out new ones"});
   sign_list(now);
   // Above all epochs that there were.
   begin_epoch(now, static_cast<std::uint64_t>(now.time_since_epoch().count()));
