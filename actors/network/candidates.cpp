@@ -4,18 +4,38 @@
 
 namespace weft {
 
+namespace {
+
+enum class place { on_a_link, elsewhere, own_host };
+
+place place_of(const endpoint& where, const own_addresses& own) {
+  auto found = place::elsewhere;
+  for (const auto& link : own.links) {
+    if (link.address == where.address)
+      return place::own_host;
+    if (link.contains(where.address))
+      found = place::on_a_link;
+  }
+  return found;
+}
+
+} // namespace
+
 std::vector<endpoint>
 order_candidates(std::span<const published_endpoint> published,
-                 std::span<const ip_prefix> links) {
+                 const own_addresses& own) {
   std::vector<endpoint> ordered;
-  for (const auto& each : published)
-    if (std::find(ordered.begin(), ordered.end(), each.where) == ordered.end())
+  for (const auto wanted :
+       {place::on_a_link, place::elsewhere, place::own_host}) {
+    for (const auto& each : published) {
+      if (place_of(each.where, own) != wanted
+          || (wanted == place::own_host && each.where.port == own.port)
+          || std::find(ordered.begin(), ordered.end(), each.where)
+               != ordered.end())
+        continue;
       ordered.push_back(each.where);
-  std::stable_partition(ordered.begin(), ordered.end(), [&](const auto& each) {
-    return std::any_of(links.begin(), links.end(), [&](const auto& link) {
-      return link.contains(each.address);
-    });
-  });
+    }
+  }
   return ordered;
 }
 

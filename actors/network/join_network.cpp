@@ -32,7 +32,7 @@ struct folder_paths {
 };
 
 /// The first address of each prefix that it owns.
-std::vector<ip_prefix> own_addresses(const member_contents& member) {
+std::vector<ip_prefix> addresses_of(const member_contents& member) {
   std::vector<ip_prefix> all;
   for (const auto& each : member.prefixes) {
     const auto address = own_address(each);
@@ -179,7 +179,7 @@ join_network(caf::actor_system& system, const std::optional<join_token>& token,
 
   joined_network joined;
   joined.name = identity->contents().name;
-  joined.addresses = own_addresses(identity->contents());
+  joined.addresses = addresses_of(identity->contents());
   auto& interface = options.overlay.config.interface;
   interface.private_key = keys->wireguard;
   interface.addresses = joined.addresses;

@@ -1,17 +1,21 @@
 #include "actors/network/member_peers.hpp"
 
-#include "actors/network/candidates.hpp"
-
 namespace weft {
 
 // -- how they are ------------------------------------------------------------
 
-void member_peers::set_failing(one& peer, bool fails) {
-  fails = fails && peer.candidates.size() > 1;
-  if (peer.failing == fails)
+/// Whether it is to be given an endpoint is counted, so that the question costs
+/// nothing while none is.
+void member_peers::count(one& peer) {
+  const bool elsewhere
+    = !peer.candidates.empty()
+      && (peer.candidates.size() > 1 || !peer.is_at_its_turn());
+  const bool due = !peer.up && !peer.candidates.empty()
+                   && (peer.moved || (peer.failing && elsewhere));
+  if (due == peer.due)
     return;
-  peer.failing = fails;
-  fails ? ++failing_ : --failing_;
+  peer.due = due;
+  due ? ++due_ : --due_;
 }
 
 void member_peers::is_up(const public_key& peer) {
@@ -19,12 +23,18 @@ void member_peers::is_up(const public_key& peer) {
   if (found == peers_.end())
     return;
   found->second.up = true;
-  set_failing(found->second, false);
+  found->second.failing = false;
+  found->second.given.reset();
+  count(found->second);
 }
 
 void member_peers::is_down(const public_key& peer) {
-  if (const auto found = peers_.find(peer); found != peers_.end())
-    found->second.up = false;
+  const auto found = peers_.find(peer);
+  if (found == peers_.end())
+    return;
+  found->second.up = false;
+  found->second.failing = false;
+  count(found->second);
 }
 
 void member_peers::fails(const public_key& peer) {
@@ -32,7 +42,8 @@ void member_peers::fails(const public_key& peer) {
   if (found == peers_.end())
     return;
   found->second.up = false;
-  set_failing(found->second, true);
+  found->second.failing = true;
+  count(found->second);
 }
 
 // -- what the overlay is told ------------------------------------------------
@@ -60,6 +71,12 @@ void member_peers::set_keys(patch<peer_config>& change, std::uint64_t epoch,
   change.other_preshared_keys = std::move(others);
 }
 
+void member_peers::give(one& peer, patch<peer_config>& change) {
+  peer.given = peer.candidates[peer.at];
+  peer.moved = false;
+  change.set(&peer_config::endpoint, endpoint_config{*peer.given});
+}
+
 patch<peer_config> member_peers::make(const network_peer& peer, bool is_new,
                                       const preshared_epochs& epochs) {
   patch<peer_config> change;
@@ -76,17 +93,15 @@ patch<peer_config> member_peers::make(const network_peer& peer, bool is_new,
     known.up = true;
   known.epoch = peer.epoch;
   set_keys(change, peer.epoch, epochs);
-  auto candidates = order_candidates(peer.endpoints, links_);
+  auto candidates = order_candidates(peer.endpoints, own_);
   if (candidates != known.candidates || is_new) {
-    const bool fails = known.failing;
-    set_failing(known, false);
     known.candidates = std::move(candidates);
     known.at = 0;
-    set_failing(known, fails);
     // A session that works stays where it is.
+    known.moved = known.up;
     if (!known.up && !known.candidates.empty())
-      change.set(&peer_config::endpoint,
-                 endpoint_config{known.candidates.front()});
+      give(known, change);
+    count(known);
   }
   return change;
 }
@@ -106,7 +121,7 @@ member_peers::patches member_peers::follow(std::span<const peer_change> changes,
       change.public_key = key;
       change.verb = peer_verb::remove;
       if (const auto found = peers_.find(key); found != peers_.end()) {
-        set_failing(found->second, false);
+        due_ -= found->second.due ? 1 : 0;
         peers_.erase(found);
       }
     }
@@ -130,14 +145,15 @@ member_peers::rekey(const preshared_epochs& epochs) const {
 member_peers::patches member_peers::try_next() {
   patches made;
   for (auto& [key, peer] : peers_) {
-    if (!peer.failing)
+    if (!peer.due)
       continue;
-    peer.at = (peer.at + 1) % peer.candidates.size();
+    if (!peer.moved && peer.is_at_its_turn())
+      peer.at = (peer.at + 1) % peer.candidates.size();
     auto& change = made.emplace_back();
     change.public_key = key;
     change.verb = peer_verb::update;
-    change.set(&peer_config::endpoint,
-               endpoint_config{peer.candidates[peer.at]});
+    give(peer, change);
+    count(peer);
   }
   return made;
 }

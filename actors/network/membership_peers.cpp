@@ -53,6 +53,7 @@ void membership::read_status(std::uint32_t first, std::function<void()> then) {
 void membership::note(const device_status& page) {
   places_.interface = page.interface;
   places_.port = page.listen_port;
+  peers_.set_port(page.listen_port);
   const auto& key = identity_.contents().key;
   other_key_ = page.public_key != public_key{} && page.public_key != key;
   for (const auto& peer : page.peers) {
@@ -117,14 +118,13 @@ void membership::happened(const overlay_event& event) {
     case event_kind::peer_down:
       peers_.is_down(event.peer);
       break;
-    case event_kind::handshake_failed:
-      peers_.fails(event.peer);
-      break;
     case event_kind::peer_state_changed:
       if (event.reason.starts_with(to_string(peer_word::failing)))
         peers_.fails(event.peer);
       else if (event.reason.starts_with(to_string(peer_word::up)))
         peers_.is_up(event.peer);
+      else
+        peers_.is_down(event.peer);
       break;
     case event_kind::config_applied:
       read_status(0, [this] { describe(); });
