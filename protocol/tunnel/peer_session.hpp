@@ -139,6 +139,7 @@ public:
   void forget_source() {
     if (values_.path)
       values_.path->local.reset();
+    values_.heard_by.reset();
   }
   std::chrono::seconds persistent_keepalive() const {
     return values_.keepalive_interval;

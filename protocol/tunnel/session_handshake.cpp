@@ -103,8 +103,10 @@ void peer_session::start(const instant& at) {
 }
 
 void peer_session::set_endpoint(const endpoint& remote) {
-  if (!values_.path || values_.path->remote != remote)
-    values_.path = network_path{remote, std::nullopt};
+  if (values_.path && values_.path->remote == remote)
+    return;
+  values_.path = network_path{remote, std::nullopt};
+  values_.heard_by.reset();
 }
 
 void peer_session::redirect(const endpoint& remote, const instant& at) {

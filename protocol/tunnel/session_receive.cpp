@@ -69,10 +69,11 @@ void peer_session::authenticated(const network_path& from, bool data,
 }
 
 void peer_session::follow_endpoint(const network_path& from) {
-  if (values_.path != from)
-    values_.path = from;
-  if (values_.proven != from.remote)
-    values_.proven = from.remote;
+  if (values_.heard_by == from)
+    return;
+  values_.heard_by = from;
+  values_.path = from;
+  values_.proven = from.remote;
 }
 
 void peer_session::keep_key_fresh_receiving(const instant& at) {

@@ -44,6 +44,7 @@ void peer_session::resume(const session_memory& former) {
   if (former.remote)
     set_endpoint(*former.remote);
   values_.proven = former.proven;
+  values_.heard_by.reset();
   values_.newest_timestamp = former.newest_initiation;
   values_.last_timestamp = std::max(values_.last_timestamp, former.last_stamp);
   values_.generation = former.generation;

@@ -69,6 +69,9 @@ struct session_values {
 
   // the way to the peer
   std::optional<network_path> path;
+  /// Which the last authentic datagram has come by: as `path`, unless that was
+  /// set or changed since.
+  std::optional<network_path> heard_by;
   std::optional<endpoint> proven; ///< where the peer was heard from last
   std::uint32_t generation = 0;   ///< of the next receiver index
 

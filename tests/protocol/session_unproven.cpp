@@ -93,6 +93,27 @@ TEST_CASE_METHOD(told_network, "A peer that is told to be elsewhere has to "
   CHECK(initiations(a) == 0);
 }
 
+TEST_CASE_METHOD(told_network, "A packet from where a peer is said to have "
+                               "moved to proves that, also in a session") {
+  send_packet(a);
+  run_for(1s);
+  const auto before = (*this)[b].address;
+  const auto elsewhere = address_of(77);
+  session(a).redirect(elsewhere, at(a));
+  CHECK(session(a).memory().proven == before);
+  (*this)[b].address = elsewhere;
+  send_packet(b);
+  run_for(1s);
+  CHECK(session(a).memory().proven == elsewhere);
+  CHECK(session(a).path()->remote == elsewhere);
+  // Back again, and said to be where it was heard before.
+  session(a).redirect(before, at(a));
+  (*this)[b].address = before;
+  send_packet(b);
+  run_for(1s);
+  CHECK(session(a).memory().proven == before);
+}
+
 TEST_CASE_METHOD(told_network, "A successor goes on with what was proven") {
   send_packet(a);
   run_for(1s);
