@@ -1,6 +1,8 @@
 #include "actors/network/own_record.hpp"
 
 #include <algorithm>
+#include <iterator>
+#include <string_view>
 
 namespace weft {
 
@@ -22,6 +24,15 @@ void add(record_content& content, const published_endpoint& one,
     content.endpoints.pop_back();
 }
 
+/// A bridge that container engines and libvirt make: nobody outside of this
+/// host is on it, as a rule.
+bool is_for_guests(const std::string& interface) {
+  constexpr std::string_view begins[]
+    = {"docker", "br-", "virbr", "podman", "cni", "lxcbr", "lxdbr", "incusbr"};
+  return std::any_of(std::begin(begins), std::end(begins),
+                     [&](auto each) { return interface.starts_with(each); });
+}
+
 } // namespace
 
 record_content
@@ -38,11 +49,13 @@ describe_self(const network_config& config, const own_places& places,
   if (shows(endpoint_source::seen) && places.seen)
     add(content, {*places.seen, endpoint_source::seen}, overlay);
   if (shows(endpoint_source::link) && places.port != 0)
-    for (const auto& each : places.addresses)
-      if (each.interface != places.interface)
-        add(content,
-            {{each.address.address, places.port, 0}, endpoint_source::link},
-            overlay);
+    for (const bool guests : {false, true}) // these only if there is room
+      for (const auto& each : places.addresses)
+        if (
+          each.interface != places.interface && is_for_guests(each.interface) == guests)
+          add(content,
+              {{each.address.address, places.port, 0}, endpoint_source::link},
+              overlay);
   return content;
 }
 

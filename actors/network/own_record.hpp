@@ -21,7 +21,7 @@ struct own_places {
 
 /// Of the kinds that `publish` names, in the order file, seen, link: at most
 /// most_record_endpoints, each once, none within the `overlay`'s ranges, and
-/// none that a record may not have.
+/// none that a record may not have.  Of links, bridges for guests come last.
 record_content
 describe_self(const network_config& config, const own_places& places,
               std::span<const ip_prefix> overlay, std::uint64_t epoch);
