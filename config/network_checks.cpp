@@ -167,13 +167,15 @@ bool has_directory(const node_config& config) {
 }
 
 std::vector<directory_address> directories_of(const node_config& config) {
-  auto all = config.network.directories;
+  std::vector<directory_address> all;
   if (const auto& own = config.directory.listen) {
     // "[::]" takes what comes by IPv4 as well.
     const auto host = own->address.is_unspecified() ? std::string{"127.0.0.1"}
                                                     : to_string(own->address);
-    all.insert(all.begin(), {host, own->port});
+    all.push_back({host, own->port});
   }
+  const auto& others = config.network.directories;
+  all.insert(all.end(), others.begin(), others.end());
   return all;
 }
 

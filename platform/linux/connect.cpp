@@ -89,13 +89,11 @@ result<std::pair<file_descriptor, file_descriptor>> open_socket_pair() {
 /// "[::]" means all addresses: where the host has no IPv6, those of IPv4.
 result<tcp_listener> tcp_listener::open(const endpoint& where) {
   auto opened = open_one(where);
-  const bool lacks_family
-    = !opened
-      && (opened.error().code == EAFNOSUPPORT
-          || opened.error().code == EPFNOSUPPORT
-          || opened.error().code == EADDRNOTAVAIL);
-  if (!lacks_family || where.address.is_v4()
-      || !where.address.is_unspecified())
+  const bool lacks_family = !opened
+                            && (opened.error().code == EAFNOSUPPORT
+                                || opened.error().code == EPFNOSUPPORT
+                                || opened.error().code == EADDRNOTAVAIL);
+  if (!lacks_family || where.address.is_v4() || !where.address.is_unspecified())
     return opened;
   return open_one({*parse_ip_address("0.0.0.0"), where.port});
 }

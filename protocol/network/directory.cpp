@@ -526,11 +526,11 @@ directory::state directory::look() const {
 }
 
 std::vector<member_id> directory::present() const {
-  std::vector<member_id> members;
-  members.reserve(by_member_.size());
+  std::vector<member_id> here;
+  here.reserve(by_member_.size());
   for (const auto& [id, number] : by_member_)
-    members.push_back(id);
-  return members;
+    here.push_back(id);
+  return here;
 }
 
 } // namespace weft
