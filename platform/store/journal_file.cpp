@@ -5,6 +5,7 @@
 #include <sodium.h>
 
 #include <cstring>
+#include <tuple>
 
 namespace weft {
 
@@ -119,6 +120,10 @@ store_result<void> journal_file::append(const journal_batch& batch) {
   length_ += batch.entries.size();
   if (batch.ends_recovery)
     recovering_ = false;
+  // The log has the former secret's page as well.  The batch is on the disk
+  // whether it is emptied now or by the next one.
+  if (batch.secret)
+    std::ignore = database_.run("PRAGMA wal_checkpoint(TRUNCATE)");
   return {};
 }
 

@@ -4,7 +4,8 @@
 //
 // What append() has confirmed is on the disk (write-ahead log, synchronous):
 // after SIGKILL, or a power failure, at any moment there is all of a batch or
-// nothing.  A secret that is replaced is written over with zeros.
+// nothing.  A secret that is replaced is written over with zeros, and the log
+// that had it is emptied.
 #pragma once
 
 #include "platform/file_descriptor.hpp"

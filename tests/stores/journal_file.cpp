@@ -177,6 +177,8 @@ TEST_CASE("a secret that is replaced is no more in the file") {
     must(journal.append({{}, {}, first, false}));
     must(journal.append({{}, {}, some_secret(2), false}));
     CHECK(must(journal.secret())->epoch == 2);
+    CHECK(std::filesystem::file_size(path + '/' + journal_file_name + "-wal")
+          == 0);
   } // its log is brought into the file
   const std::string text(reinterpret_cast<const char*>(first.secret.data()),
                          network_secret::size);
