@@ -26,6 +26,7 @@ struct arguments {
   std::string directory_user;
   std::string backup;
   bool renew = false;
+  bool clock_is_right = false;
   bool companion = false;
 };
 
@@ -59,6 +60,15 @@ int recover(const arguments& args) {
     return fail(done.error());
   std::cout << "The journal is there again. Start the issuer: it waits for "
                "'weft network recover' to be shown what it has signed since\n";
+  return exit_fine;
+}
+
+int accept_clock(const arguments& args, random_source& random) {
+  const auto done = issuer_service::open(args.folder, instant_now(), random,
+                                         issuer_service::clock_word::is_right);
+  if (!done)
+    return fail(done.error());
+  std::cout << "The journal goes on by this host's clock; start the issuer\n";
   return exit_fine;
 }
 
@@ -112,6 +122,8 @@ int run(arguments args) {
       = issuer_directory_socket_path(network_of(args.folder));
   if (args.renew)
     return renew(args, random);
+  if (args.clock_is_right)
+    return accept_clock(args, random);
   return args.backup.empty() ? serve(args, random) : recover(args);
 }
 
@@ -147,10 +159,17 @@ int main(int argc, char** argv) {
     = app.add_flag("--renew", args.renew,
                    "only sign another certificate for the issuer, with the "
                    "root's key");
+  auto* clock
+    = app
+        .add_flag("--clock-is-right", args.clock_is_right,
+                  "only go on by this host's clock, however far it is from the "
+                  "journal's last entry")
+        ->excludes(renewal);
   app
     .add_option("--recover", args.backup,
                 "only put this backup in the place of a lost journal")
-    ->excludes(renewal);
+    ->excludes(renewal)
+    ->excludes(clock);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

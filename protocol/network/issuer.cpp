@@ -130,7 +130,7 @@ issuer::admit(const join_request& request, const member_id& fresh,
                   "the request has no name, and the invitation none for it");
   contents.name = request.name ? *request.name : *token->terms.name;
   key = request.certificate;
-  from = now - certificate_head_start;
+  from = begin_for(now);
   const auto end = end_for(now);
   if (!end)
     return tl::unexpected(end.error());
@@ -166,11 +166,15 @@ issuer::renew(const member_id& id, const public_key& key,
     return decision<certificate_terms>{std::move(terms), {}};
   if (!end)
     return tl::unexpected(end.error());
+  if (now < member->renewed + shortest_renewal_interval)
+    return refuse(refusal::unavailable,
+                  "the certificate was renewed within the last hour; ask again "
+                  "after it");
   terms.contents.key = key;
   terms.key = certificate;
   ++terms.contents.generation;
   terms.contents.revocation = list_number_;
-  terms.from = now - certificate_head_start;
+  terms.from = begin_for(now);
   terms.until = *end;
   member_renewed event{terms};
   if (auto obstacle = find_obstacle(event, now))
@@ -281,6 +285,17 @@ issuer::adopt_list(std::uint64_t number, network_time now) const {
 decision<std::uint64_t> issuer::finish_recovery(network_time now) const {
   const auto next = allocations_ + recovery_gap;
   return decide(next, journal_recovered{next}, now);
+}
+
+std::vector<std::uint64_t> issuer::old_epochs(std::uint64_t after) const {
+  std::vector<std::uint64_t> old;
+  for (const auto& each : epochs_) {
+    if (each.when + certificate_lifetime + certificate_head_start > passed_)
+      break;
+    if (each.number > after)
+      old.push_back(each.number);
+  }
+  return old;
 }
 
 // -- lookups -----------------------------------------------------------------
@@ -408,12 +423,15 @@ issuer::find_obstacle(const member_renewed& event, network_time) const {
   if (member->removed)
     return make(refusal::revoked, "the member was removed");
   auto expected = member->terms.contents;
-  expected.key = contents.key;
+  if (contents.key != expected.key)
+    return make(refusal::not_allowed,
+                "a renewal keeps the WireGuard key; for another one, leave and "
+                "join anew");
   ++expected.generation;
   expected.revocation = list_number_;
   if (contents != expected)
     return make(refusal::not_allowed,
-                "a renewal changes keys and numbers only");
+                "a renewal changes numbers and the certificate's key only");
   if (auto wrong = find_mistake(contents))
     return wrong;
   return find_taken(event.terms);
@@ -518,14 +536,16 @@ void issuer::apply(const token_withdrawn& event, network_time) {
 void issuer::apply(const member_admitted& event, network_time) {
   const auto& contents = event.terms.contents;
   ++tokens_[event.token].used;
-  members_[contents.id] = {event.terms, event.token, false, {}};
+  members_[contents.id] = {event.terms, event.token, false, {}, {}};
   remember(event.terms);
   pool_.take(contents.prefixes);
   allocations_ = contents.allocation;
 }
 
-void issuer::apply(const member_renewed& event, network_time) {
-  replace(members_[event.terms.contents.id], event.terms);
+void issuer::apply(const member_renewed& event, network_time at) {
+  auto& member = members_[event.terms.contents.id];
+  replace(member, event.terms);
+  member.renewed = at;
 }
 
 void issuer::replace(member_state& member, const certificate_terms& terms) {
@@ -549,6 +569,7 @@ void issuer::apply(const list_issued& event, network_time) {
 
 void issuer::apply(const epoch_begun& event, network_time) {
   epoch_ = event.epoch;
+  epochs_.push_back({event.epoch, passed_});
 }
 
 void issuer::apply(const member_adopted& event, network_time) {
@@ -558,7 +579,7 @@ void issuer::apply(const member_adopted& event, network_time) {
     replace(known->second, event.terms);
     return;
   }
-  members_[contents.id] = {event.terms, {}, false, {}};
+  members_[contents.id] = {event.terms, {}, false, {}, {}};
   remember(event.terms);
   pool_.take(contents.prefixes);
   allocations_ = std::max(allocations_, contents.allocation);

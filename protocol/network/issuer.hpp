@@ -24,12 +24,18 @@ namespace weft {
 
 /// When a certificate may be renewed.
 inline constexpr std::chrono::hours certificate_renewal_age{24 * 60};
+/// A second renewal, and each later one, comes so long after the one before at
+/// the earliest: each is an entry of the journal, and news for all members.
+inline constexpr std::chrono::hours shortest_renewal_interval{1};
 /// What a journal's entry shows to have passed since the one before it, at
 /// most: a clock that leaps ends no removal.
 inline constexpr std::chrono::hours longest_journal_step{24};
 /// How far numbers of allocations go on above all that are known after a
 /// journal was restored: more than were ever let in without its knowledge.
 inline constexpr std::uint64_t recovery_gap = 1'000'000;
+/// How far the host's clock may be from the journal's last entry before root is
+/// asked which of them is right.
+inline constexpr std::chrono::hours longest_clock_gap{24 * 30};
 /// How far clocks of members may be behind the issuer's.
 inline constexpr std::chrono::minutes certificate_head_start{10};
 
@@ -53,6 +59,7 @@ public:
     verifying_key token; ///< that let it in; zeros: it was adopted
     bool removed = false;
     verifying_key former{}; ///< the key of the certificate before this one
+    network_time renewed{}; ///< its last renewal; else the beginning of time
   };
 
   /// The first entry of a new journal.
@@ -68,6 +75,17 @@ public:
   /// No certificate outlives the issuer's own.
   void set_end(network_time own_end) {
     end_ = own_end;
+  }
+
+  /// The host's clock, where it is behind the journal's last entry: so early
+  /// certificates begin, for those whose clocks are right.
+  void set_clock(network_time clock) {
+    clock_ = clock;
+  }
+  /// When a certificate begins that is made now.
+  network_time begin_for(network_time now) const {
+    return std::min(now, std::max(clock_, now - longest_clock_gap))
+           - certificate_head_start;
   }
 
   /// The next entry of the journal: from disk at the start, or one of those
@@ -89,7 +107,8 @@ public:
   admit(const join_request& request, const member_id& fresh, network_time now);
 
   /// The next certificate of a member, once it is two thirds through with the
-  /// last or has new keys; else the one that it has.
+  /// last or has a new key to be certified; else the one that it has.  `key`
+  /// is the WireGuard key that it has.
   accepted<decision<certificate_terms>>
   renew(const member_id& id, const public_key& key,
         const verifying_key& certificate, network_time now) const;
@@ -150,6 +169,13 @@ public:
   }
   std::uint64_t epoch() const {
     return epoch_;
+  }
+  /// Begun longer ago than any certificate holds, by the journal: whoever may
+  /// still come has a later one's secret.  In order.
+  std::vector<std::uint64_t> old_epochs(std::uint64_t after) const;
+  /// Of the last entry.
+  network_time last() const {
+    return last_;
   }
   std::uint64_t list_number() const {
     return list_number_;
@@ -226,7 +252,13 @@ private:
   std::size_t list_room_ = most_revocations;
   std::deque<removal> removals_; ///< whose certificates may not have ended
   std::set<member_id> removed_unknown_; ///< of whom no certificate is known
+  struct begun_epoch {
+    std::uint64_t number = 0;
+    std::chrono::seconds when{}; ///< as passed_ was
+  };
+  std::vector<begun_epoch> epochs_;
   network_time end_ = latest_network_time;
+  network_time clock_ = latest_network_time;
   std::uint64_t allocations_ = 0;
   std::uint64_t list_number_ = 0;
   std::uint64_t epoch_ = 0;

@@ -14,7 +14,7 @@ struct renewal_request {
   network_id network;
   member_id member;
   std::uint64_t generation = 0; ///< of the certificate that signs
-  public_key key;               ///< WireGuard's
+  public_key key;               ///< WireGuard's, which stays
   verifying_key certificate;    ///< the key to be certified, the same or new
 
   bool operator==(const renewal_request&) const = default;

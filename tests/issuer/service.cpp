@@ -324,14 +324,80 @@ TEST_CASE("an issuer's new certificate reaches directories that know all "
   office here;
   here.items();
   const auto place = here.place;
-  here.start(); // nothing is new but a list
+  here.start(); // nothing is new, not even a list
+  CHECK(here.items(place).empty());
+  here.pass(1h);
+  here.start();
   CHECK(here.items(place).size() == 1);
-  here.pass(24h * 700);
+  here.pass(24h * 20);
   must(renew_issuer(here.folder, here.time(), real_random()));
   here.start();
   const auto news = here.items(place);
   CHECK(news.at(item_key(item_kind::issuer, "first"))
         == here.service->certificate().der);
+}
+
+TEST_CASE("a clock far from the journal's last entry signs nothing before root "
+          "says that it is right") {
+  office here;
+  const auto list = here.list().number;
+  const joiner beta("beta");
+  for (const auto leap : {24h * 31, -24h * 62}) {
+    here.now.wall += leap;
+    here.now.now += 2h;
+    CHECK(here.refusal_of(ask_invitation{beta.token(here.time() + 1h)})
+          == "unavailable");
+    CHECK(here.list().number == list);
+    here.start();
+    CHECK(here.list().number == list);
+    here.get<state_answer>(ask_state{});
+  }
+  const auto news = here.service->take_news();
+  CHECK(std::any_of(news.begin(), news.end(), [](const auto& each) {
+    return each.is_trouble
+           && each.text.find("--clock-is-right") != std::string::npos;
+  }));
+  here.now.wall = noon + 24h * 100;
+  here.service.reset();
+  must(issuer_service::open(here.folder, here.now, real_random(),
+                            issuer_service::clock_word::is_right));
+  here.start();
+  here.admit(beta);
+  CHECK(here.list().issued == here.time());
+}
+
+TEST_CASE("what has ended stays so when the clock goes back") {
+  office here;
+  const joiner beta("beta");
+  here.get<issuing_done>(ask_invitation{beta.token(here.time() + 1h)});
+  here.pass(2h);
+  here.service->settle(here.now); // an hour's list
+  here.now.wall -= 2h;
+  here.start();
+  CHECK(here.refusal_of(beta.admission(), role::directory) == "expired");
+  // Who is let in now has a certificate that holds by the right clock as well.
+  const joiner gamma("gamma");
+  here.get<issuing_done>(ask_invitation{gamma.token(here.time() + 24h)});
+  const auto own = must(read_network_certificate(
+    here.get<join_answer_given>(gamma.admission(), role::directory)
+      .admission.certificates.front()));
+  CHECK(own.from == here.time() - 10min);
+}
+
+TEST_CASE("an epoch goes when every certificate of its day has ended") {
+  office here;
+  here.get<issuing_done>(ask_rekeying{});
+  CHECK(here.items().count(epoch_key(2)) == 1);
+  for (int day = 0; day < 90; ++day) {
+    here.pass(24h);
+    here.service->settle(here.now);
+  }
+  CHECK(here.items().count(epoch_key(2)) == 1);
+  here.get<issuing_done>(ask_rekeying{});
+  here.pass(24h);
+  here.service->settle(here.now);
+  CHECK(here.items().count(epoch_key(2)) == 0);
+  CHECK(here.items().count(epoch_key(3)) == 1);
 }
 
 TEST_CASE("the end of the issuer's certificate is told of in time, daily") {
@@ -343,7 +409,12 @@ TEST_CASE("the end of the issuer's certificate is told of in time, daily") {
                          [](const auto& each) { return each.is_trouble; });
   };
   CHECK(warnings() == 0);
-  here.pass(issuer_lifetime - 24h * 59);
+  // Not one leap, which would be the clock's.
+  for (auto left = issuer_lifetime - 24h * 61; left > 0h; left -= 24h * 29) {
+    here.pass(std::min<std::chrono::hours>(left, 24h * 29));
+    CHECK(warnings() == 0);
+  }
+  here.pass(24h * 2);
   CHECK(warnings() == 1);
   CHECK(warnings() == 0);
   here.pass(24h);

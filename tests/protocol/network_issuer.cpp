@@ -207,45 +207,71 @@ TEST_CASE("Names and keys are one member's, until it is removed") {
   CHECK(again.contents.prefixes != terms.contents.prefixes); // they rest
 }
 
-TEST_CASE("Certificates are renewed from day 60 on, and when keys change") {
+TEST_CASE("Certificates are renewed from day 60 on, and when the "
+          "certificate's key changes") {
   office here;
   const auto asked = here.request(here.invite(), "a");
   const auto first = here.admit(asked);
   const auto& id = first.contents.id;
-  const auto renew = [&](const public_key& key) {
-    return here.keep(here.who->renew(id, key, asked.certificate, here.now));
+  const auto renew = [&](const verifying_key& certificate) {
+    return here.keep(here.who->renew(id, asked.key, certificate, here.now));
   };
   here.now += 24h * 59;
-  CHECK(renew(asked.key) == first);
+  CHECK(renew(asked.certificate) == first);
   here.now += 24h;
   here.keep(here.who->list(here.now));
-  const auto second = renew(asked.key);
+  const auto second = renew(asked.certificate);
   CHECK(second.contents.generation == 2);
   CHECK(second.contents.revocation == here.who->list_number());
   CHECK(second.until == here.now + 24h * 90);
-  CHECK(renew(asked.key) == second);
+  CHECK(renew(asked.certificate) == second);
 
-  const auto key = derive_public_key(generate_private_key(here.random));
-  const auto third = renew(key);
+  here.now += 1h;
+  const auto next = derive_verifying_key(draw_signing_seed(here.random));
+  const auto third = renew(next);
   CHECK(third.contents.generation == 3);
-  CHECK(third.contents.key == key);
+  CHECK(third.key == next);
   CHECK(third.contents.prefixes == first.contents.prefixes);
   // The former key is free again, the new one is not.
   const auto token = here.invite(2);
   auto other = here.request(token, "b");
-  other.key = key;
+  other.certificate = next;
   CHECK(here.why_not(other) == "taken");
-  other.key = asked.key;
+  other.certificate = asked.certificate;
   const auto stranger = here.admit(other);
-  const auto steal
-    = here.who->renew(id, stranger.contents.key, asked.certificate, here.now);
+  here.now += 1h;
+  const auto steal = here.who->renew(id, asked.key, stranger.key, here.now);
   CHECK(steal.error().why == refusal::taken);
+  // The WireGuard key stays: nothing proves another one.
+  const auto key = derive_public_key(generate_private_key(here.random));
+  CHECK(here.who->renew(id, key, next, here.now).error().why
+        == refusal::not_allowed);
 
   CHECK(here.who->renew({}, key, asked.certificate, here.now).error().why
         == refusal::unknown_member);
   here.remove(id);
   CHECK(here.who->renew(id, key, asked.certificate, here.now).error().why
         == refusal::revoked);
+}
+
+TEST_CASE("A member that draws one key after the other is renewed hourly") {
+  office here;
+  const auto asked = here.request(here.invite(), "a");
+  const auto id = here.admit(asked).contents.id;
+  const auto draw
+    = [&] { return derive_verifying_key(draw_signing_seed(here.random)); };
+  const auto once = draw();
+  here.keep(here.who->renew(id, asked.key, once, here.now));
+  const auto length = here.journal.size();
+  here.now += 59min;
+  CHECK(here.who->renew(id, asked.key, draw(), here.now).error().why
+        == refusal::unavailable);
+  // Who did not hear the answer gets it again.
+  CHECK(here.keep(here.who->renew(id, asked.key, once, here.now)).key == once);
+  CHECK(here.journal.size() == length);
+  here.now += 1min;
+  here.keep(here.who->renew(id, asked.key, draw(), here.now));
+  CHECK(here.journal.size() == length + 1);
 }
 
 TEST_CASE("Who is removed stands in each list as long as a certificate holds") {

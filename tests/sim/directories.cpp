@@ -99,7 +99,7 @@ TEST_CASE("A store that was set back heals by the issuer's journal and the "
   net.move_all();
   REQUIRE(net.renew(3));
   net.remove(4);
-  net.run_for(15s);
+  net.run_for(30s); // a second record comes 10 s after the first
   REQUIRE(net.describe() == "");
   for (const std::size_t which : {0U, 1U})
     net.kill_directory(which);

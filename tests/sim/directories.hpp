@@ -105,7 +105,7 @@ private:
     std::map<byte_vector, network_item> waiting; ///< for its certificate
     std::uint64_t serial = 0;
     std::optional<member_record> record;
-    std::optional<private_key> next_key; ///< of a renewal under way
+    std::optional<signing_seed> next_seed; ///< of a renewal under way
     std::uint64_t connection = 0;
     std::chrono::milliseconds wakes = std::chrono::milliseconds::max();
   };
@@ -166,6 +166,8 @@ private:
   void do_step(std::size_t who, member_session::step& what);
   void believe(member_node& who, const network_item& item);
   void believe(member_node& who, std::vector<network_item> items);
+  void use_next_seed(member_node& who, const verified_certificate& own,
+                     const byte_vector& bytes);
   void hold(member_node& who);
   void move(std::size_t who);
   void dial(std::size_t who, const member_session::dial_directory& what);

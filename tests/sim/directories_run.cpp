@@ -619,9 +619,7 @@ void directories_run::do_step(std::size_t who, member_session::step& step) {
              = std::get_if<member_session::request_answered>(&step)) {
     if (!answer->result || answer->result->empty())
       return;
-    // On its disk before it counts; then its old key is of no use.
-    node.certificate = answer->result->front();
-    node.keys.wireguard = node.next_key.value_or(node.keys.wireguard);
+    node.certificate = answer->result->front(); // on disk before it counts
     believe(node,
             {item_key(item_kind::certificate, *node.id), node.certificate});
     hold(node);
@@ -649,8 +647,11 @@ void directories_run::believe(member_node& who, const network_item& item) {
   const auto kind = kind_of(item.key);
   if (kind == item_kind::certificate) {
     const auto certificate = to_certificate(item.content, verified_);
-    if (certificate && certificate->contents.id == member_of(item.key))
-      static_cast<void>(who.view->add_certificate(*certificate));
+    if (!certificate || certificate->contents.id != member_of(item.key))
+      return;
+    static_cast<void>(who.view->add_certificate(*certificate));
+    if (certificate->contents.id == *who.id)
+      use_next_seed(who, *certificate, item.content);
   } else if (kind == item_kind::record) {
     const auto record = member_record::read(item.content);
     if (!record || record->member() != member_of(item.key))
@@ -668,6 +669,24 @@ void directories_run::believe(member_node& who, const network_item& item) {
     if (taken && *taken)
       who.list = item.content;
   }
+}
+
+/// By the answer to a renewal or, if that was lost, as others get to see it.
+/// Its old key is of no use then, so it signs its record anew.
+void directories_run::use_next_seed(member_node& who,
+                                    const verified_certificate& own,
+                                    const byte_vector& bytes) {
+  if (!who.next_seed || own.key != derive_verifying_key(*who.next_seed))
+    return;
+  who.keys.certificate = *std::exchange(who.next_seed, std::nullopt);
+  who.certificate = bytes;
+  queue_.after(delay(), [this, &who] {
+    const auto number
+      = std::find_if(members_.begin(), members_.end(),
+                     [&](const auto& each) { return &each == &who; })
+        - members_.begin();
+    move(static_cast<std::size_t>(number));
+  });
 }
 
 void directories_run::hold(member_node& who) {
@@ -756,13 +775,13 @@ bool directories_run::renew(std::size_t who) {
   if (!node.session || !node.id)
     return false;
   const auto contents = to_certificate(node.certificate, verified_)->contents;
-  node.next_key = generate_private_key(random_);
-  node.session->renew(
-    make_renewal({some_root().network, *node.id, contents.generation,
-                  derive_public_key(*node.next_key),
-                  derive_verifying_key(node.keys.certificate)},
-                 node.keys.certificate),
-    now().now);
+  if (!node.next_seed)
+    node.next_seed = draw_signing_seed(random_);
+  node.session->renew(make_renewal({some_root().network, *node.id,
+                                    contents.generation, contents.key,
+                                    derive_verifying_key(*node.next_seed)},
+                                   node.keys.certificate),
+                      now().now);
   after_member(who);
   return true;
 }

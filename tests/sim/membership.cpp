@@ -345,19 +345,19 @@ private:
     else if (chance(weather.renewals))
       renew(who);
   }
-  /// New keys; the answer is on its disk when it counts.
+  /// With a new key; the answer is on its disk when it counts.
   void renew(node& who) {
-    const auto next = generate_private_key(random_);
+    const auto next = draw_signing_seed(random_);
     const auto made
-      = issuer_->renew(*who.id, derive_public_key(next),
-                       derive_verifying_key(who.keys.certificate), wall());
+      = issuer_->renew(*who.id, derive_public_key(who.keys.wireguard),
+                       derive_verifying_key(next), wall());
     if (!made)
       return;
     const auto terms = keep(*made);
-    keys_[*who.id].insert(terms.contents.key);
-    who.keys.wireguard = next;
+    who.keys.certificate = next;
     who.state->offer(
       {item_key(certificate_kind, *who.id), to_bytes(terms, issuer_seed_)});
+    move(who); // what the former key has signed counts no more
   }
 
   // -- what should be --------------------------------------------------------

@@ -27,6 +27,23 @@ network_time seconds_of(const instant& now) {
     network_time{certificate_lifetime}, latest_network_time - root_lifetime);
 }
 
+/// Behind which the host's clock is told of.
+constexpr std::chrono::minutes noticed_clock_gap{10};
+/// How often an odd clock is looked at, and told of.
+constexpr std::chrono::seconds clock_look{10};
+constexpr std::chrono::hours clock_reminder{1};
+/// Of epochs that are taken out with one list; an entry changes few items.
+constexpr std::size_t most_epochs_gone = 32;
+
+std::string days_of(std::chrono::seconds gap) {
+  const auto hours
+    = std::chrono::duration_cast<std::chrono::hours>(gap).count();
+  constexpr int hours_a_day = 24;
+  return hours < 2 * hours_a_day
+           ? std::to_string(hours) + " hours"
+           : std::to_string(hours / hours_a_day) + " days";
+}
+
 system_error to_system_error(const store_error& error) {
   return make_system_error(0, error.message);
 }
@@ -80,7 +97,7 @@ public:
   }
 
   /// Reads the journal, or begins one.
-  result<void> start(instant now);
+  result<void> start(instant now, clock_word clock);
 
   void ask(asker from, role as, const issuing_question& question, instant now);
   void forget(asker who);
@@ -111,6 +128,21 @@ private:
     return who_->root().network;
   }
 
+  /// The clock's, or the last entry's where that is later: what has ended stays
+  /// so when the clock goes back.
+  network_time time_at(instant now) const {
+    return std::max(seconds_of(now), who_->last());
+  }
+  /// So far from the last entry that nothing is signed by it.
+  bool is_clock_odd(instant now) const;
+  std::string describe_clock(instant now) const;
+  void tell_clock(instant now);
+  /// Why nothing is given out now; empty: it is.
+  std::string find_reason_to_wait(instant now) const;
+  void sign_due(instant now);
+  /// By the item that others have.
+  std::chrono::seconds until_next_list(network_time now) const;
+
   /// Has what was decided count, and be written.
   template <class Answer>
   Answer keep(decision<Answer> made);
@@ -118,7 +150,7 @@ private:
   std::optional<byte_vector> find_item(const byte_vector& key) const;
 
   template <class Question>
-  issuing_answer answer(const Question& question, network_time now);
+  issuing_answer answer(const Question& question, instant now);
   issuing_answer make_answer(const ask_admission& what, network_time now);
   issuing_answer make_answer(const ask_for_itself& what, network_time now);
   issuing_answer make_answer(const ask_items& what, network_time now);
@@ -142,6 +174,7 @@ private:
   std::optional<refused>
   remove(const member_id& id, its_token token, network_time now);
   void sign_list(network_time now);
+  void drop_old_epochs();
   void begin_epoch(network_time now, std::uint64_t at_least = 0);
   std::optional<sealed_secret> sealed_for(const verifying_key& key);
 
@@ -167,7 +200,9 @@ private:
   std::optional<epoch_secret> secret_; ///< the newest epoch's
   std::vector<network_item> shown_;    ///< by ask_adoption, so far
   time_point list_due_{};
-  time_point end_due_{}; ///< when its end may be told of again
+  std::uint64_t epochs_gone_ = 0; ///< up to this one, in this run
+  time_point clock_due_{};        ///< when the clock may be told of again
+  time_point end_due_{};          ///< when its end may be told of again
 };
 
 // -- the journal --------------------------------------------------------------
@@ -208,7 +243,7 @@ accepted<byte_vector> issuer_service::working::begin(network_time now) const {
                        std::get<issuer_contents>(certificate().contents), now);
 }
 
-result<void> issuer_service::working::start(instant now) {
+result<void> issuer_service::working::start(instant now, clock_word clock) {
   if (auto done = read(); !done)
     return done;
   const auto at = seconds_of(now);
@@ -221,18 +256,86 @@ result<void> issuer_service::working::start(instant now) {
     batch_.entries.push_back(std::move(*first));
     begin_epoch(at);
   }
-  if (!journal_->is_recovering())
+  if (clock == clock_word::is_right && !journal_->is_recovering())
     sign_list(at);
-  list_due_ = now.now + revocation_interval;
-  auto key = item_key(item_kind::issuer, who_->self().name);
-  if (find_item(key) != certificate().der)
-    put(std::move(key), certificate().der);
+  list_due_ = now.now + until_next_list(time_at(now));
+  sign_due(now);
   write();
   if (failure_)
     return tl::unexpected(*failure_);
   if (!who_) // the first entry is not there
     return tl::unexpected(make_system_error(0, news_.back().text));
   return {};
+}
+
+// -- the clock ----------------------------------------------------------------
+
+bool issuer_service::working::is_clock_odd(instant now) const {
+  if (journal_->is_recovering())
+    return false; // its backup may be old, and root is there
+  const auto gap = seconds_of(now) - who_->last();
+  return gap > longest_clock_gap || gap < -longest_clock_gap;
+}
+
+std::string issuer_service::working::describe_clock(instant now) const {
+  const auto gap = seconds_of(now) - who_->last();
+  const bool ahead = gap > gap.zero();
+  return "this host's clock is " + days_of(ahead ? gap : -gap)
+         + (ahead ? " beyond" : " behind")
+         + " the journal's last entry: set it or, if it is right, stop the "
+           "issuer, run weft-issuer --clock-is-right, and start it again";
+}
+
+void issuer_service::working::tell_clock(instant now) {
+  const bool odd = is_clock_odd(now);
+  const bool behind = seconds_of(now) + noticed_clock_gap < who_->last();
+  if ((!odd && !behind) || now.now < clock_due_)
+    return;
+  clock_due_ = now.now + clock_reminder;
+  warn((odd ? "nothing is given out and no list is signed, since "
+            : "the journal's time counts, not the clock's: ")
+       + describe_clock(now));
+}
+
+std::string issuer_service::working::find_reason_to_wait(instant now) const {
+  if (journal_->is_recovering())
+    return "the issuer's journal was restored from a backup; it gives nothing "
+           "out before 'weft network recover' is finished";
+  return is_clock_odd(now)
+           ? "the issuer gives nothing out, since " + describe_clock(now)
+           : std::string{};
+}
+
+std::chrono::seconds
+issuer_service::working::until_next_list(network_time now) const {
+  const auto item = find_item(item_key(item_kind::list, who_->self().name));
+  const auto bytes = item ? read_list_item(*item) : std::nullopt;
+  const auto list = bytes
+                      ? read_revocation_list(bytes->content)
+                      : accepted<revocation_list>{tl::unexpected(refused{})};
+  if (!list || list->number < who_->list_number() || list->issued > now)
+    return {};
+  return std::max<std::chrono::seconds>(
+    revocation_interval - (now - list->issued), std::chrono::seconds::zero());
+}
+
+void issuer_service::working::sign_due(instant now) {
+  who_->set_clock(seconds_of(now));
+  tell_clock(now);
+  if (journal_->is_recovering())
+    return;
+  if (is_clock_odd(now)) {
+    list_due_ = now.now + clock_look;
+    return;
+  }
+  auto key = item_key(item_kind::issuer, who_->self().name);
+  const bool is_renewed = find_item(key) != certificate().der;
+  if (now.now < list_due_ && !is_renewed)
+    return;
+  sign_list(time_at(now)); // an entry behind which the certificate is told of
+  list_due_ = now.now + revocation_interval;
+  if (is_renewed)
+    put(std::move(key), certificate().der);
 }
 
 template <class Answer>
@@ -287,18 +390,16 @@ std::vector<issuer_service::answered> issuer_service::working::write() {
 
 template <class Question>
 issuing_answer
-issuer_service::working::answer(const Question& question, network_time now) {
-  constexpr bool may_be_asked_while_recovering
+issuer_service::working::answer(const Question& question, instant now) {
+  constexpr bool may_always_be_asked
     = std::is_same_v<
         Question,
         ask_tokens> || std::is_same_v<Question, ask_members> || std::is_same_v<Question, ask_state> || std::is_same_v<Question, ask_adoption> || std::is_same_v<Question, ask_backup>;
-  if constexpr (!may_be_asked_while_recovering) {
-    if (journal_->is_recovering())
-      return issuing_refused{
-        not_now("the issuer's journal was restored from a backup; it gives "
-                "nothing out before 'weft network recover' is finished")};
+  if constexpr (!may_always_be_asked) {
+    if (auto reason = find_reason_to_wait(now); !reason.empty())
+      return issuing_refused{not_now(reason)};
   }
-  return make_answer(question, now);
+  return make_answer(question, time_at(now));
 }
 
 void issuer_service::working::ask(asker from, role as,
@@ -318,10 +419,10 @@ void issuer_service::working::ask(asker from, role as,
     waiters_.push_back({from, items->after, now.now + patience});
     return;
   }
+  who_->set_clock(seconds_of(now));
   decided_.push_back(
-    {from,
-     std::visit([&](const auto& each) { return answer(each, seconds_of(now)); },
-                question)});
+    {from, std::visit([&](const auto& each) { return answer(each, now); },
+                      question)});
 }
 
 void issuer_service::working::forget(asker who) {
@@ -349,10 +450,7 @@ void issuer_service::working::tell_end(instant now) {
 std::vector<issuer_service::answered>
 issuer_service::working::settle(instant now) {
   tell_end(now);
-  if (now.now >= list_due_ && !journal_->is_recovering()) {
-    sign_list(seconds_of(now));
-    list_due_ = now.now + revocation_interval;
-  }
+  sign_due(now);
   auto answers = write();
   if (failure_)
     return answers;
@@ -507,6 +605,21 @@ void issuer_service::working::sign_list(network_time now) {
   const auto list = keep(who_->list(now));
   put(item_key(item_kind::list, list.issuer),
       write_list_item(sign_bytes(keys_.issuer.seed, encode(list))));
+  drop_old_epochs();
+}
+
+void issuer_service::working::drop_old_epochs() {
+  std::size_t gone = 0;
+  for (const auto epoch : who_->old_epochs(epochs_gone_)) {
+    if (gone == most_epochs_gone)
+      return;
+    epochs_gone_ = epoch;
+    auto key = epoch_key(epoch);
+    if (!find_item(key))
+      continue;
+    put(std::move(key), std::nullopt);
+    ++gone;
+  }
 }
 
 void issuer_service::working::begin_epoch(network_time now,
@@ -565,10 +678,10 @@ issuer_service::working::make_answer(const ask_directory_certificate& what,
     return issuing_refused{{refusal::expired,
                             "the issuer's own certificate has ended; renew it "
                             "with the root's key"}};
-  auto made = make_network_certificate(contents, what.key,
-                                       {now - certificate_head_start,
-                                        now + directory_lifetime},
-                                       keys_.issuer, random_);
+  auto made
+    = make_network_certificate(contents, what.key,
+                               {who_->begin_for(now), now + directory_lifetime},
+                               keys_.issuer, random_);
   if (!made)
     return issuing_refused{not_now(made.error().message)};
   decided_news_.push_back(
@@ -730,12 +843,12 @@ issuer_service::~issuer_service() = default;
 
 result<issuer_service>
 issuer_service::open(const std::string& folder, instant now,
-                     random_source& random) {
+                     random_source& random, clock_word clock) {
   auto keys = read_authority(folder);
   if (!keys)
     return tl::unexpected(std::move(keys.error()));
   auto all = std::make_unique<working>(folder, std::move(*keys), random);
-  if (auto started = all->start(now); !started)
+  if (auto started = all->start(now, clock); !started)
     return tl::unexpected(std::move(started.error()));
   return issuer_service{std::move(all)};
 }

@@ -30,10 +30,15 @@ public:
     issuing_answer answer;
   };
 
+  /// What root says of the host's clock: `is_right` has it count, however far
+  /// it is from the journal's last entry.
+  enum class clock_word : std::uint8_t { none, is_right };
+
   /// Reads folder and journal, which begins here if there is none.  Randomness
   /// must outlive the service.
   static result<issuer_service>
-  open(const std::string& folder, instant now, random_source& random);
+  open(const std::string& folder, instant now, random_source& random,
+       clock_word clock = clock_word::none);
 
   void ask(asker from, role as, const issuing_question& question, instant now);
   /// What it asked for and has no answer of yet is no more wanted.
