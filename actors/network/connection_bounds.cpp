@@ -23,7 +23,8 @@ connection_bounds::source_state::source_state(const directory_limits& limits)
 }
 
 connection_bounds::connection_bounds(const directory_limits& limits)
-  : limits_(limits), arrivals_(bucket_of(limits.new_in_second)) {
+  : limits_(limits), accepted_(bucket_of(limits.accepted_in_second)),
+    arrivals_(bucket_of(limits.new_in_second)) {
 }
 
 ip_address connection_bounds::source_of(const ip_address& address) {
@@ -34,27 +35,25 @@ ip_address connection_bounds::source_of(const ip_address& address) {
 }
 
 bool connection_bounds::may_accept(time_point now) const {
-  return arrivals_.has(now);
+  return accepted_.has(now) && arrivals_.has(now);
 }
 
-bool connection_bounds::has_room(const source_state* source,
+bool connection_bounds::has_room(connection_kind kind) const {
+  const std::array<std::size_t, kinds> bounds{limits_.unknown, limits_.joining,
+                                              limits_.members};
+  return count(kind) < bounds.at(index_of(kind));
+}
+
+bool connection_bounds::has_room(const source_state& source,
                                  connection_kind kind) const {
-  struct bound {
-    std::size_t all;
-    std::size_t of_source;
-  };
-  const std::array<bound, kinds> bounds{
-    bound{limits_.unknown, limits_.unknown_of_source},
-    bound{limits_.joining, limits_.joining_of_source},
-    bound{limits_.members, limits_.members_of_source}};
-  const auto which = index_of(kind);
-  return all_.at(which) < bounds.at(which).all
-         && (source == nullptr
-             || source->connections.at(which) < bounds.at(which).of_source);
+  const std::array<std::size_t, kinds> bounds{limits_.unknown_of_source,
+                                              limits_.joining_of_source,
+                                              limits_.members_of_source};
+  return source.connections.at(index_of(kind)) < bounds.at(index_of(kind));
 }
 
-bool connection_bounds::admit(const ip_address& source, time_point now) {
-  std::ignore = arrivals_.take(now);
+bool connection_bounds::may_come(const ip_address& source, time_point now) {
+  std::ignore = accepted_.take(now);
   if (sources_.size() >= most_sources)
     forget_silent(now);
   auto found = sources_.find(source);
@@ -63,9 +62,15 @@ bool connection_bounds::admit(const ip_address& source, time_point now) {
       return false;
     found = sources_.emplace(source, limits_).first;
   }
-  if (!found->second.arrivals.take(now)
-      || !has_room(&found->second, connection_kind::unknown))
+  return found->second.arrivals.take(now)
+         && has_room(found->second, connection_kind::unknown);
+}
+
+bool connection_bounds::admit(const ip_address& source, time_point now) {
+  const auto found = sources_.find(source);
+  if (found == sources_.end() || !has_room(connection_kind::unknown))
     return false;
+  std::ignore = arrivals_.take(now);
   ++found->second.connections.at(index_of(connection_kind::unknown));
   ++all_.at(index_of(connection_kind::unknown));
   return true;
@@ -73,7 +78,7 @@ bool connection_bounds::admit(const ip_address& source, time_point now) {
 
 bool connection_bounds::promote(const ip_address& source, connection_kind to) {
   const auto found = sources_.find(source);
-  if (found == sources_.end() || !has_room(&found->second, to))
+  if (found == sources_.end() || !has_room(to) || !has_room(found->second, to))
     return false;
   remove(source, connection_kind::unknown);
   ++found->second.connections.at(index_of(to));

@@ -22,7 +22,9 @@ public:
 
   /// Whether one more may be accepted, whoever it is.
   bool may_accept(time_point now) const;
-  /// Whether this one may stay, as unknown; then it is counted.
+  /// One was accepted: whether its source may have one more.
+  bool may_come(const ip_address& source, time_point now);
+  /// Whether there is room for it, as unknown; then it is counted.
   bool admit(const ip_address& source, time_point now);
   /// Whether one that is unknown may be something else; then it is.
   bool promote(const ip_address& source, connection_kind to);
@@ -46,12 +48,14 @@ private:
     token_bucket arrivals;
   };
 
-  bool has_room(const source_state* source, connection_kind kind) const;
+  bool has_room(connection_kind kind) const;
+  bool has_room(const source_state& source, connection_kind kind) const;
   void forget_silent(time_point now);
 
   const directory_limits& limits_;
   counts all_{};
-  token_bucket arrivals_;
+  token_bucket accepted_;
+  token_bucket arrivals_; ///< of those that were let stay
   std::map<ip_address, source_state> sources_;
 };
 

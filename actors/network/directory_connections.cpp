@@ -16,26 +16,32 @@ constexpr std::chrono::seconds to_leave{2};
 
 // -- they come ---------------------------------------------------------------
 
+/// False: what is in the way was said.
+bool directory_node::make_tls() {
+  auto made = network_tls::directory(
+    read_->identity.tls,
+    [this](network_purpose purpose,
+           std::span<const byte_vector> chain) -> std::optional<refused> {
+      if (purpose == network_purpose::joining)
+        return std::nullopt;
+      const auto member
+        = verify_member(read_->identity.root, chain, now_of_network());
+      return member ? std::nullopt : std::optional{member.error()};
+    });
+  if (!made) {
+    note(trouble_.listen, made.error().message, "connections");
+    return false;
+  }
+  read_->tls.emplace(std::move(*made)); // connections keep the one before
+  return true;
+}
+
 void directory_node::open_listener() {
   if (listener_)
     return;
-  if (!read_->tls) {
-    auto made = network_tls::directory(
-      read_->identity.tls,
-      [this](network_purpose purpose,
-             std::span<const byte_vector> chain) -> std::optional<refused> {
-        if (purpose == network_purpose::joining)
-          return std::nullopt;
-        const auto member
-          = verify_member(read_->identity.root, chain, now_of_network());
-        return member ? std::nullopt : std::optional{member.error()};
-      });
-    if (!made) {
-      note(trouble_.listen, made.error().message, "connections");
-      reopen_at_ = loop().now() + options_.limits.reopen;
-      return;
-    }
-    read_->tls.emplace(std::move(*made));
+  if (!read_->tls && !make_tls()) {
+    reopen_at_ = loop().now() + options_.limits.reopen;
+    return;
   }
   auto opened = tcp_listener::open(*options_.config.listen);
   if (!opened) {
@@ -67,10 +73,14 @@ bool directory_node::accept() {
   if (!came.fd)
     return false;
   const auto source = connection_bounds::source_of(came.from.address);
+  if (!bounds_.may_come(source, loop().now())) {
+    turn_away(came.from, "too many connections come from there");
+    return true;
+  }
   if (bounds_.count(connection_kind::unknown) >= options_.limits.unknown)
     make_room();
   if (!bounds_.admit(source, loop().now())) {
-    turn_away(came.from, "too many connections come from there");
+    turn_away(came.from, "the directory has as many connections as it may");
     return true;
   }
   auto stream = read_->tls->accept(std::move(came.fd));
@@ -172,15 +182,9 @@ void directory_node::let_go(connection& who) {
 
 // -- joining -----------------------------------------------------------------
 
+/// It needs no certificate for that, and stays unknown until it has proven that
+/// it may ask: who says nothing gives way to others.
 void directory_node::begin_joining(connection& who) {
-  if (!bounds_.promote(who.source, connection_kind::joining)) {
-    who.stream->send(joining_answer(
-      refuse(refusal::unavailable, "too many join just now: try it again")));
-    turn_away(who.from, "too many join just now");
-    let_go(who);
-    return;
-  }
-  who.kind = connection_kind::joining;
   who.until = loop().now() + options_.limits.joining_patience;
   expect(*who.until);
   who.joining = std::make_unique<joining_connection>(
@@ -199,6 +203,12 @@ void directory_node::go_on_joining(std::uint64_t number, connection& who,
     answer_joining(number, tl::unexpected(std::move(question.error())));
     return;
   }
+  if (!bounds_.promote(who.source, connection_kind::joining)) {
+    answer_joining(number, refuse(refusal::unavailable,
+                                  "too many join just now: try it again"));
+    return;
+  }
+  who.kind = connection_kind::joining;
   auto reason = core_.find_reason_to_wait();
   if (!reason && !issuer_)
     reason = refused{refusal::unavailable,

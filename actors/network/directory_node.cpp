@@ -24,6 +24,12 @@ directory::settings settings_of(const directory_identity& identity,
   return result;
 }
 
+/// So far no time goes on from one signed list to the next.
+constexpr std::chrono::hours leap{30 * 24};
+/// Before a certificate ends, and between two lines about it.
+constexpr std::chrono::hours end_notice{30 * 24};
+constexpr std::chrono::hours end_reminder{24};
+
 network_time seconds_of(wall_time when) {
   return std::chrono::floor<std::chrono::seconds>(when);
 }
@@ -129,7 +135,9 @@ network_time directory_node::now_of_network() const {
   return floor_.at(seconds_of(loop().wall()));
 }
 
-/// The time of the issuer's newest list is one that has been.
+/// The time of the issuer's newest list is one that has been, unless the
+/// issuer's clock is wrong: by a time at which all certificates would have
+/// ended nobody is judged.
 void directory_node::raise_floor() {
   floor_due_ = loop().now() + floor_interval;
   const auto& identity = read_->identity;
@@ -139,8 +147,58 @@ void directory_node::raise_floor() {
     = content != nullptr ? read_list_item(*content) : std::nullopt;
   if (!list || !is_signed_by(identity.issuer.key, *list))
     return;
-  if (const auto read = read_revocation_list(list->content))
+  const auto read = read_revocation_list(list->content);
+  if (!read
+      || read->issued > std::min(identity.own.until, identity.issuer.until))
+    return;
+  const bool is_leap = read->issued > floor_.floor() + leap;
+  if (!is_leap || !core_.ends_most(read->issued))
     floor_.raise(read->issued);
+}
+
+/// One that was renewed is taken up; one that ends soon is told of.
+void directory_node::look_at_certificate() {
+  auto read = load_directory_identity(options_);
+  if (!read)
+    note(certificate_trouble_, read.error().message,
+         "looks at its certificate");
+  else if (read->tls.chain != read_->identity.tls.chain)
+    adopt(std::move(*read));
+  else
+    note(certificate_trouble_, {}, "looks at its certificate");
+  const auto& identity = read_->identity;
+  const auto end = std::min(identity.own.until, identity.issuer.until);
+  const auto left = end - now_of_network();
+  if (left > end_notice || loop().now() < reminds_at_)
+    return;
+  reminds_at_ = loop().now() + end_reminder;
+  const auto days = std::chrono::duration_cast<std::chrono::hours>(left) / 24;
+  options_.log->warn(
+    "directory: {} {}: renew it, with `weft network renew` where the {} is; "
+    "without it no member connects",
+    identity.own.until <= identity.issuer.until
+      ? "its certificate"
+      : "the certificate of its issuer",
+    left.count() <= 0 ? "has ended"
+                      : "ends in " + std::to_string(days.count()) + " days",
+    identity.own.until <= identity.issuer.until ? "issuer" : "root");
+}
+
+void directory_node::adopt(directory_identity identity) {
+  const auto& now = read_->identity;
+  if (identity.root.der != now.root.der || identity.name() != now.name()
+      || identity.issuer_name() != now.issuer_name()) {
+    note(certificate_trouble_,
+         options_.config.certificate
+           + " is now of another network, name or issuer: restart weftd",
+         "looks at its certificate");
+    return;
+  }
+  auto before = std::exchange(read_->identity, std::move(identity));
+  if (make_tls())
+    options_.log->info("directory: its certificate was renewed");
+  else
+    read_->identity = std::move(before);
 }
 
 void directory_node::check() {
@@ -153,13 +211,23 @@ void directory_node::check() {
     open_listener();
     open_steering();
   }
-  if (floor_due_ <= now)
+  if (floor_due_ <= now) {
     raise_floor();
+    look_at_certificate();
+  }
+  if (says_issuer_at_ && *says_issuer_at_ <= now) {
+    says_issuer_at_.reset();
+    note(issuer_said_, trouble_.issuer, "questions to the issuer");
+  }
+  compact_store(now);
   check_connections(now);
   answer_recoveries();
   core_.on_time(loop().moment());
   carry_out();
   alarm_.set(floor_due_);
+  alarm_.set(*compacts_at_);
+  if (says_issuer_at_)
+    alarm_.set(*says_issuer_at_);
   if (reopen_at_)
     alarm_.set(*reopen_at_);
 }

@@ -74,6 +74,7 @@ private:
   // -- connections --
 
   void open_listener();
+  bool make_tls();
   bool accept();
   void make_room();
   void stream_enters() override {
@@ -122,8 +123,11 @@ private:
   void take(const store_told& report);
   void take(store_attended& report);
   void take(const store_backed_up& report);
+  void take(const store_compacted& report);
   template <class Result>
   void note_store(const Result& result);
+  void open_if_lost(const store_error& why);
+  void compact_store(time_point now);
   void start_store();
   void start_issuer();
   void issuer_changed(bool there, const std::string& why);
@@ -154,6 +158,8 @@ private:
 
   void check();
   void raise_floor();
+  void look_at_certificate();
+  void adopt(directory_identity identity);
   network_time now_of_network() const;
 
   directory_options options_;
@@ -169,6 +175,10 @@ private:
   std::vector<std::unique_ptr<frame_stream>> buried_; ///< may be at work still
   std::unique_ptr<store_worker> store_;
   std::uint64_t watch_ = 0; ///< the last one
+  /// What is asked of the store meanwhile is asked again once it is open.
+  bool opens_anew_ = false;
+  std::optional<time_point> compacts_at_;
+  store_revision to_compact_ = 0; ///< where the store was an interval before
   std::vector<store_presence> directories_;
   std::unique_ptr<issuer_link> issuer_;
   std::unique_ptr<steering_server> steering_;
@@ -181,6 +191,10 @@ private:
   /// Where peers of this node's overlay were heard from.
   std::unordered_map<public_key, endpoint> sightings_;
   directory_trouble trouble_;
+  std::string issuer_said_; ///< of the issuer's trouble, in the log
+  std::optional<time_point> says_issuer_at_;
+  std::string certificate_trouble_;
+  time_point reminds_at_{}; ///< of the certificate's end
   std::string steering_trouble_;
   struct recovery {
     steering_reply reply;

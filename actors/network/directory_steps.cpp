@@ -7,6 +7,17 @@
 
 namespace weft {
 
+namespace {
+
+/// The store's history is kept for one to two of these: more than a watch that
+/// was cut off needs to go on where it was.
+constexpr std::chrono::hours compaction_interval{1};
+
+/// An issuer may be away for so long before the log says so.
+constexpr std::chrono::seconds issuer_start{5};
+
+} // namespace
+
 void directory_node::note(std::string& trouble, const std::string& now,
                           const std::string& of_what) {
   if (trouble == now)
@@ -32,15 +43,18 @@ void directory_node::carry_out() {
 }
 
 void directory_node::carry_out(directory::list_entries& step) {
-  store_->list(std::move(step.range));
+  if (!opens_anew_)
+    store_->list(std::move(step.range));
 }
 
 void directory_node::carry_out(directory::watch_entries& step) {
-  watch_ = store_->watch(step.from);
+  if (!opens_anew_)
+    watch_ = store_->watch(step.from);
 }
 
 void directory_node::carry_out(directory::change_entries& step) {
-  store_->change(std::move(step.change));
+  if (!opens_anew_)
+    store_->change(std::move(step.change));
 }
 
 void directory_node::carry_out(directory::renew_store_id&) {
@@ -129,10 +143,42 @@ template <class Result>
 void directory_node::note_store(const Result& result) {
   note(trouble_.store, result ? std::string{} : result.error().message,
        "calls of the store");
+  if (!result)
+    open_if_lost(result.error());
+}
+
+/// What is open is not the store any more that it was: one that was restored
+/// from a backup, or is written to in this directory's name.
+void directory_node::open_if_lost(const store_error& why) {
+  const bool is_lost = why.failure == store_failure::damaged
+                       || why.failure == store_failure::superseded;
+  if (!is_lost || std::exchange(opens_anew_, true))
+    return;
+  options_.log->warn("directory: its store is opened anew: {}", why.message);
+  store_->open_anew();
+}
+
+void directory_node::compact_store(time_point now) {
+  if (compacts_at_ && now < *compacts_at_)
+    return;
+  compacts_at_ = now + compaction_interval;
+  const auto look = core_.look();
+  if (const auto before = std::exchange(to_compact_, look.revision);
+      before > 0 && look.loaded && !opens_anew_)
+    store_->compact(before);
+}
+
+void directory_node::take(const store_compacted& report) {
+  if (!report.outcome)
+    options_.log->warn("directory: the history of its store was not cut off, "
+                       "and is tried again in an hour: {}",
+                       report.outcome.error().message);
 }
 
 void directory_node::take(const store_opened& report) {
   note(trouble_.store, {}, "calls of the store");
+  opens_anew_ = false;
+  to_compact_ = 0; // of another history, perhaps
   core_.opened(report.id, loop().moment());
 }
 
@@ -157,8 +203,11 @@ void directory_node::take(const store_renamed& report) {
 }
 
 void directory_node::take(const store_told& report) {
-  if (report.watch == watch_) // not the one before
-    core_.told(report.news, loop().moment());
+  if (report.watch != watch_) // the one before
+    return;
+  if (!report.news)
+    open_if_lost(report.news.error());
+  core_.told(report.news, loop().moment());
 }
 
 void directory_node::take(store_attended& report) {
@@ -186,9 +235,7 @@ void directory_node::start_issuer() {
   told.enters = [this] { enter_loop_context(); };
   told.failed = [this] { fail(); };
   told.there = [this](bool there, const std::string& why) {
-    note(trouble_.issuer, why, "questions to the issuer");
-    core_.issuer_there(there, loop().moment());
-    carry_out();
+    issuer_changed(there, why);
   };
   told.items = [this](const accepted<issued_items>& answer) {
     core_.issued(answer, loop().moment());
@@ -197,6 +244,21 @@ void directory_node::start_issuer() {
   issuer_ = std::make_unique<issuer_link>(loop(), options_.config.issuer,
                                           options_.limits.issuer_patience,
                                           std::move(told));
+}
+
+/// The log hears of what lasts: an issuer that starts together with this
+/// directory is no fault.
+void directory_node::issuer_changed(bool there, const std::string& why) {
+  trouble_.issuer = why;
+  if (why.empty()) {
+    says_issuer_at_.reset();
+    note(issuer_said_, {}, "questions to the issuer");
+  } else if (!says_issuer_at_ && issuer_said_.empty()) {
+    says_issuer_at_ = loop().now() + issuer_start;
+    alarm_.set(*says_issuer_at_);
+  }
+  core_.issuer_there(there, loop().moment());
+  carry_out();
 }
 
 void directory_node::answer_member(directory::ticket number,

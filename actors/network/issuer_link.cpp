@@ -10,6 +10,7 @@ namespace {
 
 /// Beyond what the issuer was asked to wait.
 constexpr std::chrono::seconds items_delay{10};
+constexpr std::chrono::seconds no_patience{0};
 constexpr std::uint64_t items_number = 0;
 
 } // namespace
@@ -59,16 +60,17 @@ void issuer_link::connect() {
     return;
   }
   items_ = std::move(*stream);
-  trouble_.clear();
-  pauses_.reset();
-  told_.there(true, {});
-  ask_next();
+  // Whether it answers at all: what comes of it is asked for once more.
+  items_->send(
+    encode_frame(issuing_question{ask_items{asked_after_, no_patience}}));
+  items_until_ = loop_.now() + items_delay;
+  alarm_.set(*items_until_);
 }
 
 void issuer_link::lose(const std::string& why) {
-  const bool was_there = items_ != nullptr;
-  if (was_there)
+  if (items_)
     bury(std::move(items_));
+  answered_ = false;
   items_until_.reset();
   trouble_ = why;
   connects_at_ = loop_.now() + pauses_.next();
@@ -96,8 +98,9 @@ void issuer_link::stream_ended(frame_stream& which, const std::string& why) {
 // -- items -------------------------------------------------------------------
 
 void issuer_link::ask_for_items(std::uint64_t after) {
-  if (!items_)
+  if (!is_there())
     return;
+  asked_after_ = after;
   items_->send(
     encode_frame(issuing_question{ask_items{after, items_patience}}));
   items_until_ = loop_.now() + items_patience + items_delay;
@@ -111,6 +114,13 @@ void issuer_link::take_items(const_byte_span frame) {
     lose("The issuer at " + path_
          + " gives answers that this weft does not understand: "
          + read.error().what);
+    return;
+  }
+  if (!std::exchange(answered_, true)) {
+    trouble_.clear();
+    pauses_.reset();
+    told_.there(true, {});
+    ask_next();
     return;
   }
   if (auto* items = std::get_if<issued_items>(&*read))

@@ -48,8 +48,9 @@ public:
   /// Whoever waits is told nothing any more.
   ~issuer_link();
 
+  /// It has answered, which whoever is not let in never gets.
   bool is_there() const {
-    return items_ != nullptr;
+    return items_ != nullptr && answered_;
   }
   /// While it is there, one at a time.
   void ask_for_items(std::uint64_t after);
@@ -94,14 +95,17 @@ private:
   std::chrono::milliseconds patience_;
   listener told_;
   back_off pauses_;
-  std::unique_ptr<frame_stream> items_;   ///< null: the issuer is not there
+  std::unique_ptr<frame_stream> items_;   ///< null: there is no connection
+  bool answered_ = false;                 ///< something, since it connected
+  std::uint64_t asked_after_ = 0;         ///< the place asked for last
   std::optional<time_point> items_until_; ///< an answer is due
   std::map<std::uint64_t, line> lines_;
   std::uint64_t last_number_ = 0;
   std::deque<asked> waiting_;
   std::vector<std::unique_ptr<frame_stream>> buried_;
   std::optional<time_point> connects_at_;
-  std::string trouble_; ///< why the issuer is not there
+  /// Why the issuer is not there.
+  std::string trouble_ = "it has not answered yet";
   alarm_clock alarm_;
 };
 

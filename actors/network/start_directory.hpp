@@ -25,11 +25,15 @@ struct directory_limits {
   std::size_t members_of_source = 4096;
   std::size_t unknown = 256; ///< connections that have not proven themselves
   std::size_t unknown_of_source = 32;
-  std::size_t joining = 64; ///< at once
+  /// At once, of those that have proven that they may ask; the others are
+  /// unknown.
+  std::size_t joining = 64;
   std::size_t joining_of_source = 16;
   /// New connections of all and of a source: a handshake costs a signature.
   unsigned new_in_second = 400;
   unsigned new_of_source_in_second = 40;
+  /// Those that are turned away at once, too: that costs next to nothing.
+  unsigned accepted_in_second = 8000;
   std::chrono::milliseconds handshake{5000};
   /// For all of a joining, but for the issuer's answer.
   std::chrono::milliseconds joining_patience{5000};

@@ -3,6 +3,7 @@
 #include "platform/store/back_off.hpp"
 #include "platform/thread.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace weft {
@@ -11,6 +12,10 @@ namespace {
 
 /// Until a store that could not be opened is tried again.
 constexpr std::chrono::seconds longest_pause{10};
+/// A store that was of use for so long is opened anew soon.
+constexpr std::chrono::seconds of_use{60};
+constexpr std::chrono::milliseconds first_rest{500};
+constexpr std::chrono::seconds longest_rest{30};
 /// So often a watch tells how far it has come.
 constexpr std::chrono::seconds watch_patience{1};
 
@@ -104,6 +109,17 @@ void store_worker::back_up(std::string path, std::uint64_t number) {
   });
 }
 
+void store_worker::compact(store_revision revision) {
+  ask([this, revision](usable_store& on) {
+    tell_(
+      store_compacted{guarded([&] { return on.store->compact(revision); })});
+  });
+}
+
+void store_worker::open_anew() {
+  ask([this](usable_store&) { opens_anew_ = true; });
+}
+
 std::uint64_t store_worker::watch(store_revision from) {
   std::uint64_t number = 0;
   {
@@ -134,8 +150,28 @@ bool store_worker::open() {
     if (!pause(waits))
       return false;
   }
+  opened_at_ = from_.clock->now();
   tell_(store_opened{store_.store->id()});
   return true;
+}
+
+/// A watch must have ended when its store does.
+void store_worker::close() {
+  end_watch();
+  const std::lock_guard guard(mutex_);
+  to_cancel_ = nullptr;
+  store_ = {};
+}
+
+/// Two directories of one name would otherwise take the store from each other
+/// without a pause.
+bool store_worker::rest_before_opening() {
+  const bool was_of_use = from_.clock->now() >= opened_at_ + of_use;
+  rests_ = was_of_use
+             ? first_rest
+             : std::clamp<std::chrono::milliseconds>(2 * rests_, first_rest,
+                                                     longest_rest);
+  return pause(rests_);
 }
 
 std::optional<store_worker::job> store_worker::next_job() {
@@ -150,14 +186,18 @@ std::optional<store_worker::job> store_worker::next_job() {
 
 void store_worker::run_calls() {
   enter_service_thread("weft-store");
-  if (open()) {
-    while (auto what = next_job())
-      (*what)(store_);
+  bool is_open = open();
+  while (is_open) {
+    const auto what = next_job();
+    if (!what)
+      break;
+    (*what)(store_);
+    if (std::exchange(opens_anew_, false)) {
+      close();
+      is_open = rest_before_opening() && open();
+    }
   }
-  end_watch();
-  const std::lock_guard guard(mutex_);
-  to_cancel_ = nullptr;
-  store_ = {};
+  close();
 }
 
 // -- the watch ---------------------------------------------------------------
@@ -180,7 +220,6 @@ void store_worker::start_watch(usable_store& from, std::uint64_t number,
   changed_.notify_all();
 }
 
-/// A watch must have ended when its store does.
 void store_worker::end_watch() {
   std::shared_ptr<store_watch> ending;
   {

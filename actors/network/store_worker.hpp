@@ -50,9 +50,14 @@ struct store_backed_up {
   store_result<void> outcome;
 };
 
+struct store_compacted {
+  store_result<void> outcome;
+};
+
 using store_report
   = std::variant<store_opened, store_missing, store_listed, store_changed,
-                 store_renamed, store_told, store_attended, store_backed_up>;
+                 store_renamed, store_told, store_attended, store_backed_up,
+                 store_compacted>;
 
 /// A store with what only one kind of store can do.
 struct usable_store {
@@ -81,6 +86,12 @@ public:
   void renew_id();
   void attend(std::string value);
   void back_up(std::string path, std::uint64_t number);
+  /// Forgets what was before that revision.
+  void compact(store_revision revision);
+  /// Lets go of the store and opens it as if it had never been: with what was
+  /// asked before done, and before what is asked later.  Not at once if it was
+  /// opened a short time ago.
+  void open_anew();
   /// Watches all entries from a revision on, instead of what was watched
   /// before.  Returns the number that reports have.
   std::uint64_t watch(store_revision from);
@@ -92,6 +103,9 @@ private:
   void run_calls();
   void run_watch();
   bool open();
+  void close();
+  /// False: the end has come.
+  bool rest_before_opening();
   std::optional<job> next_job();
   void start_watch(usable_store& from, std::uint64_t number,
                    store_revision revision);
@@ -104,6 +118,10 @@ private:
   teller tell_;
   loop_sources from_;
   usable_store store_; ///< of the calls' thread, but for cancel()
+  // Of the calls' thread.
+  bool opens_anew_ = false;
+  time_point opened_at_{};
+  std::chrono::milliseconds rests_{0}; ///< before it was last opened anew
 
   std::mutex mutex_;
   std::condition_variable changed_;

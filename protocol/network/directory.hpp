@@ -182,6 +182,9 @@ public:
     std::uint64_t issued = 0;  ///< the journal's entries that are in the store
   };
   state look() const;
+  /// Whether by that time most certificates would have ended: then a clock is
+  /// wrong.  Looks at all of them.
+  bool ends_most(network_time at) const;
   const bucket_table& items() const {
     return items_;
   }

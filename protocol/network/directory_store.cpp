@@ -449,6 +449,26 @@ void directory::settle_records(const publishing& what,
 
 // -- what has ended ----------------------------------------------------------
 
+bool directory::ends_most(network_time at) const {
+  bucket_set all;
+  all.set();
+  std::size_t certificates = 0;
+  std::size_t ended = 0;
+  std::optional<bucket_table::place> from = bucket_table::place{};
+  while (from) {
+    auto page = items_.read(all, *from);
+    for (const auto& each : page.items) {
+      if (kind_of(each.key) != item_kind::certificate)
+        continue;
+      const auto end = checker_.end_of(each.content);
+      certificates += end ? 1 : 0;
+      ended += end && *end <= at ? 1 : 0;
+    }
+    from = page.next;
+  }
+  return 2 * ended > certificates;
+}
+
 void directory::find_ended(const instant& at) {
   if (at.now < look_through_at_ || !ended_.empty() || !store_.loaded()
       || !recovering_.empty())
@@ -472,6 +492,10 @@ void directory::find_ended(const instant& at) {
     if (ended_.size() + 2 > most_store_writes)
       break;
   }
+  // Issuer and directory often have one clock: if nearly nobody is left by it,
+  // it is wrong.
+  if (!ended_.empty() && ends_most(now - memory))
+    ended_.clear();
 }
 
 bool directory::drop_ended() {

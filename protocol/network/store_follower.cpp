@@ -8,6 +8,7 @@ namespace weft {
 // -- reading all of it -------------------------------------------------------
 
 std::optional<store_follower::outcome> store_follower::opened(time_point) {
+  steps_.clear(); // they were for the one before
   change_at_.reset();
   begin_listing();
   if (!std::exchange(under_way_, std::nullopt))

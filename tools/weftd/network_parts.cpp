@@ -14,11 +14,10 @@ namespace {
 namespace fs = std::filesystem;
 
 /// For which only an end that was asked for is none.
-void tell_end(const caf::error& reason, const char* what, spdlog::logger& log) {
+void tell_end(const caf::error& reason, spdlog::logger& log) {
   if (reason && reason != caf::exit_reason::user_shutdown)
-    log.critical("network: the {} has failed: peers stay as they are until "
-                 "weftd is restarted",
-                 what);
+    log.critical("network: the membership has failed: peers stay as they are "
+                 "until weftd is restarted");
 }
 
 } // namespace
@@ -77,12 +76,10 @@ start_network(caf::actor_system& system, const node_config& config,
       config.control.socket_folder, config.network.name);
     options.overlay = running.actor;
     options.log = log;
-    auto started = start_directory(system, std::move(options));
+    auto started = keep_directory(system, std::move(options));
     if (!started)
       return tl::unexpected(std::move(started.error()));
     parts.directory = std::move(*started);
-    parts.directory->attach_functor(
-      [log](const caf::error& reason) { tell_end(reason, "directory", *log); });
   }
   if (!has_network(config))
     return parts;
@@ -96,7 +93,7 @@ start_network(caf::actor_system& system, const node_config& config,
     return tl::unexpected(std::move(started.error()));
   parts.membership = std::move(*started);
   parts.membership->attach_functor(
-    [log](const caf::error& reason) { tell_end(reason, "membership", *log); });
+    [log](const caf::error& reason) { tell_end(reason, *log); });
   return parts;
 }
 

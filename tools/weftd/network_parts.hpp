@@ -2,7 +2,7 @@
 // member; and the issuer, where no service manager runs it.
 #pragma once
 
-#include "actors/network/start_directory.hpp"
+#include "actors/network/directory_keeper.hpp"
 #include "actors/network/start_membership.hpp"
 #include "actors/overlay/start_overlay.hpp"
 #include "config/node_config.hpp"
@@ -35,7 +35,7 @@ node_config network_part_of(const node_config& config);
 
 /// Both live as long as this.
 struct network_parts {
-  directory_actor directory;   ///< null: the node is none
+  directory_keeper directory;  ///< null: the node is none
   membership_actor membership; ///< null: the node is in no network
 };
 
