@@ -1,6 +1,8 @@
 // A directory with its members: over TLS on loopback, with a store in a file
 // and an issuer behind its socket.
+#include "actors/network/directory_keeper.hpp"
 #include "platform/network_join.hpp"
+#include "platform/store/sqlite_store.hpp"
 #include "tests/actors/directory_support.hpp"
 
 using namespace weft;
@@ -260,4 +262,57 @@ TEST_CASE("a member renews its certificate through the directory") {
   CHECK(certificate.key == derive_verifying_key(next));
   CHECK(std::get<member_contents>(certificate.contents).generation
         == beta.contents.generation + 1);
+}
+
+TEST_CASE("a directory cuts the history of its store off, an hour back") {
+  directory_home net;
+  net.start();
+  const auto beta = net.join(net.issuer.invite(), "beta");
+  REQUIRE(net.becomes([](const auto& now) { return now.items >= 3; }));
+  // From one look to the next, and then a look finds what is to be forgotten.
+  for (int hour = 0; hour < 3; ++hour) {
+    net.clock->skip(1h + 1s);
+    auto client = net.connect_and_greet(beta);
+    client.send(members_ping{});
+    std::ignore = client.next_of<members_pong>();
+  }
+  net.stop();
+  sqlite_settings settings;
+  settings.folder = net.folder.path() + "/store";
+  settings.file = "store.db";
+  settings.writer = "alpha";
+  auto store = must(sqlite_store::open(settings, *net.options.sources.clock,
+                                       *net.options.sources.random));
+  store_range first;
+  first.at = 1;
+  const auto page = store->list(first);
+  REQUIRE_FALSE(page);
+  CHECK(page.error().failure == store_failure::history_lost);
+}
+
+TEST_CASE("a directory that has failed is started anew") {
+  directory_home net;
+  std::atomic<int> started{0};
+  std::mutex mutex;
+  directory_actor current;
+  const auto keeper = keep_directory(net.home.system(), net.options,
+                                     [&](const directory_actor& which) {
+                                       const std::lock_guard guard(mutex);
+                                       current = which;
+                                       ++started;
+                                     });
+  REQUIRE(keeper);
+  REQUIRE(eventually([&] { return started == 1; }));
+  {
+    const std::lock_guard guard(mutex);
+    caf::anon_send_exit(current, caf::exit_reason::unhandled_exception);
+  }
+  CHECK(eventually([&] { return started == 2; }));
+  net.directory = current;
+  CHECK(net.becomes([](const auto& now) { return now.listen && now.loaded; }));
+  net.directory = nullptr;
+  const auto last = std::exchange(current, nullptr);
+  caf::anon_send(*keeper, shut_down{});
+  net.home.await_end(last);
+  net.home.await_end(*keeper);
 }

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include <array>
+#include <thread>
 
 using namespace weft;
 using namespace weft::test;
@@ -191,23 +192,33 @@ TEST_CASE("a request to join that was proven elsewhere is refused") {
 
 TEST_CASE("no more join at once than a directory lets") {
   directory_limits limits;
-  limits.joining = 2;
+  limits.joining = 0;
+  directory_home net(limits);
+  net.start();
+  const auto beta = net.join(net.issuer.invite(), "beta");
+  REQUIRE_FALSE(beta.answer);
+  CHECK(beta.answer.error().why == refusal::unavailable);
+  CHECK(net.issuer.asked() == 0);
+}
+
+TEST_CASE("who begins to join and says nothing takes nobody's place") {
+  directory_limits limits;
+  limits.unknown = 4;
+  limits.joining = 1;
   limits.joining_patience = 1h;
   directory_home net(limits);
   net.start();
+  const auto where = net.where();
   const auto tls = joiner();
-  directory_client first(tls, net.where());
-  directory_client second(tls, net.where());
-  REQUIRE(first.shake_hands());
-  REQUIRE(second.shake_hands());
-  CHECK(first.next());
-  CHECK(second.next());
-  directory_client third(tls, net.where());
-  REQUIRE(third.shake_hands());
-  const auto answer = must(read_join_answer(third.next().value()));
-  REQUIRE_FALSE(answer);
-  CHECK(answer.error().why == refusal::unavailable);
-  CHECK(third.is_ended());
+  std::vector<std::unique_ptr<directory_client>> silent;
+  for (int i = 0; i < 8; ++i) {
+    silent.push_back(std::make_unique<directory_client>(tls, where));
+    REQUIRE(silent.back()->shake_hands());
+    CHECK(silent.back()->next()); // the challenge
+  }
+  CHECK(net.join(net.issuer.invite(), "beta").answer);
+  CHECK(net.state().unknown <= limits.unknown);
+  CHECK(silent.front()->is_ended());
 }
 
 TEST_CASE("a member that says what is no message, or too much, is cut off") {
@@ -232,4 +243,35 @@ TEST_CASE("a member that says what is no message, or too much, is cut off") {
   CHECK(flood.next_of<request_refused>().why.why == refusal::not_allowed);
   CHECK(flood.is_ended());
   CHECK(net.becomes([](const auto& now) { return now.connected == 0; }));
+}
+
+TEST_CASE("a member that reads nothing is let go of, and holds up nobody") {
+  directory_limits limits;
+  limits.stuck = 1s;
+  limits.queued_bytes = std::size_t{1} << 30;
+  directory_home net(limits);
+  net.start();
+  const auto token = net.issuer.invite(2);
+  const auto beta = net.join(token, "beta");
+  const auto gamma = net.join(token, "gamma");
+  net.issuer.publish_ballast(10);
+  REQUIRE(net.becomes([](const auto& now) { return now.items > 10; }));
+  auto deaf = net.connect_and_greet(beta);
+  const int small = 4096;
+  REQUIRE(::setsockopt(deaf.stream().descriptor(), SOL_SOCKET, SO_RCVBUF,
+                       &small, sizeof small)
+          == 0);
+  auto other = net.connect_and_greet(gamma);
+  // 4 MB each time, until more waits than the kernel takes.
+  CHECK(net.becomes([&](const auto& now) {
+    if (now.connected < 2)
+      return true;
+    deaf.send(compare_items{bucket_table{}.digests()});
+    for (int page = 0; page < 10; ++page)
+      deaf.send(next_page{});
+    std::this_thread::sleep_for(1s); // a member may not ask faster
+    return false;
+  }));
+  other.send(members_ping{});
+  std::ignore = other.next_of<members_pong>();
 }

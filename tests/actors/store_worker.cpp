@@ -114,6 +114,36 @@ TEST_CASE("a store's watch tells under its number, and the one before ends") {
     continue;
 }
 
+TEST_CASE("a store is opened anew, after what was asked before") {
+  working_store store;
+  std::ignore = store.next<store_opened>();
+  store.write("a", "1");
+  std::ignore = store.worker->watch(1);
+  store.worker->list({});
+  store.worker->open_anew();
+  store.worker->list({});
+  CHECK(store.next<store_listed>().page.value().entries.size() == 1);
+  std::ignore = store.next<store_opened>();
+  CHECK(store.next<store_listed>().page.value().entries.size() == 1);
+  store.write("b", "2");
+}
+
+TEST_CASE("a store forgets what was before a revision") {
+  working_store store;
+  store.write("a", "1");
+  store.write("a", "2");
+  store.worker->list({});
+  const auto at = store.next<store_listed>().page.value().at;
+  store.worker->compact(at);
+  CHECK(store.next<store_compacted>().outcome);
+  store_range before;
+  before.at = at - 1;
+  store.worker->list(before);
+  const auto page = store.next<store_listed>().page;
+  REQUIRE_FALSE(page);
+  CHECK(page.error().failure == store_failure::history_lost);
+}
+
 TEST_CASE("a store's threads end while they wait") {
   working_store store;
   std::ignore = store.next<store_opened>();
