@@ -17,7 +17,7 @@
 namespace weft::test {
 
 /// What no test takes unless it fails.
-inline constexpr std::chrono::seconds patience{20};
+inline constexpr std::chrono::seconds patience{60};
 
 /// What this thread does while it waits, if there are actors that live on it.
 inline thread_local std::function<void()> while_waiting;
