@@ -517,7 +517,11 @@ directory::state directory::look() const {
   return {store_.loaded(),
           id_,
           store_.revision(),
-          store_.trouble(),
+          store_.trouble().empty() && passed_over_ != 0
+            ? "the store has something that is no item of a network, or more "
+              "than a network may have: "
+                + std::to_string(passed_over_) + " times passed over"
+            : store_.trouble(),
           items_.size(),
           links_.size(),
           records_.size() + to_bring_.size() + lost_.size(),

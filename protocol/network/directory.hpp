@@ -69,6 +69,12 @@ public:
   static constexpr std::chrono::seconds outdated_stay{60};
   static constexpr std::size_t most_waiting_records = 20'000;
   static constexpr std::size_t most_shown = 1'024;
+  /// Of certificates and records, and of what issuers say of themselves: what
+  /// the store has beyond is passed over.  A member takes as much.
+  static constexpr std::size_t most_member_items = 240'000;
+  static constexpr std::size_t most_member_bytes = std::size_t{180} << 20;
+  static constexpr std::size_t most_issuer_items = 20'000;
+  static constexpr std::size_t most_issuer_bytes = std::size_t{60} << 20;
 
   using connection = std::uint64_t; ///< a number of the caller's
   using ticket = std::uint64_t;     ///< of a question to the issuer
@@ -227,7 +233,8 @@ private:
     byte_vector bytes;
     record_order order;
     bool under_way = false;
-    bool alone = false; ///< a change with others did not hold
+    bool alone = false;  ///< a change with others did not hold
+    unsigned failed = 0; ///< and by itself
   };
   /// Something newer than the directory has, as somebody has shown it.
   struct shown_item {
@@ -275,6 +282,9 @@ private:
   void take_entry(const store_follower::entry_news& news, const instant& at);
   void take_item(const byte_vector& key,
                  const std::optional<std::string>& value, const instant& at);
+  bool has_room_for(const network_item& item) const;
+  void put_item(network_item item);
+  void erase_item(const byte_vector& key);
   void settle(const store_follower::outcome& outcome, const instant& at);
   void settle_records(const publishing& what,
                       const store_follower::outcome& outcome);
@@ -338,6 +348,13 @@ private:
   settings settings_;
   store_follower store_;
   bucket_table items_;
+  struct amount {
+    std::size_t items = 0;
+    std::size_t bytes = 0;
+  };
+  amount of_members_; ///< of items_
+  amount of_issuers_;
+  std::uint64_t passed_over_ = 0; ///< for want of room
   item_checker checker_;
   std::vector<step> steps_;
 

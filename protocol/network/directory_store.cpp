@@ -19,6 +19,11 @@ constexpr std::size_t most_brought_bytes = largest_store_change - 4096;
 /// How often one bucket is looked through for what has ended: all in an hour.
 constexpr std::chrono::seconds look_through_interval{14};
 constexpr std::chrono::seconds pause_after_error{5};
+/// Of entries of the store.
+constexpr std::size_t most_known
+  = 2 * (directory::most_member_items + directory::most_issuer_items);
+/// Of changes of one record.
+constexpr unsigned most_failed = 3;
 constexpr std::chrono::seconds pause_between_questions{1};
 
 template <class... Each>
@@ -124,6 +129,8 @@ void directory::take_entry(const store_follower::entry_news& news,
     follow_mark();
   } else if (news.key == renamed_key && news.value) {
     take_renaming(*news.value);
+  } else {
+    store_.forget(news.key); // whatever it is
   }
 }
 
@@ -152,16 +159,21 @@ void directory::take_item(const byte_vector& key,
                           const instant& at) {
   network_item item{key, value ? to_content(*value) : byte_vector{}};
   const auto* held = items_.find(key);
-  if (value && is_item(item)) {
+  if (value && is_item(item) && has_room_for(item)) {
     if (held != nullptr && *held == item.content)
       return;
-    items_.put(key, std::move(item.content));
+    put_item(std::move(item));
   } else {
-    if (value)
+    if (value) {
       ++refused_;
+      ++passed_over_;
+      // What is no item is written over, as long as there is room to know it.
+      if (is_item(item) || store_.size() > most_known)
+        store_.forget(store_key_of(key));
+    }
     if (held == nullptr)
       return;
-    items_.erase(key);
+    erase_item(key);
   }
   if (!links_.empty()) {
     to_push_.insert(key);
@@ -169,6 +181,44 @@ void directory::take_item(const byte_vector& key,
   }
   if (checker_.follow(key))
     end_removed();
+}
+
+namespace {
+
+bool is_of_members(const byte_vector& key) {
+  return member_of(key).has_value();
+}
+
+} // namespace
+
+/// Instead of the one that is there.
+bool directory::has_room_for(const network_item& item) const {
+  const bool of_members = is_of_members(item.key);
+  const auto& all = of_members ? of_members_ : of_issuers_;
+  const auto* held = items_.find(item.key);
+  const auto items = all.items + (held == nullptr ? 1 : 0);
+  const auto bytes
+    = all.bytes + item.content.size() - (held == nullptr ? 0 : held->size());
+  return items <= (of_members ? most_member_items : most_issuer_items)
+         && bytes <= (of_members ? most_member_bytes : most_issuer_bytes);
+}
+
+void directory::put_item(network_item item) {
+  erase_item(item.key);
+  auto& all = is_of_members(item.key) ? of_members_ : of_issuers_;
+  ++all.items;
+  all.bytes += item.content.size();
+  items_.put(item.key, std::move(item.content));
+}
+
+void directory::erase_item(const byte_vector& key) {
+  const auto* held = items_.find(key);
+  if (held == nullptr)
+    return;
+  auto& all = is_of_members(key) ? of_members_ : of_issuers_;
+  --all.items;
+  all.bytes -= held->size();
+  items_.erase(key);
 }
 
 // -- changes -----------------------------------------------------------------
@@ -430,8 +480,17 @@ void directory::settle_records(const publishing& what,
     if (!outcome.applied && !outcome.error && waiting.under_way) {
       // One of them was changed meanwhile: each again, by itself.
       waiting.under_way = false;
-      waiting.alone = true;
-      record_order_.push_back(id);
+      if (waiting.failed < most_failed) {
+        waiting.failed += waiting.alone ? 1 : 0;
+        waiting.alone = true;
+        record_order_.push_back(id);
+        continue;
+      }
+      refuse_request(waiting.from, waiting.number,
+                     {refusal::exhausted,
+                      "the directory's store has something in its place that "
+                      "the directory does not take"});
+      records_.erase(id);
       continue;
     }
     const auto member = links_.find(waiting.from);

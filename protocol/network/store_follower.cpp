@@ -113,6 +113,12 @@ store_condition store_follower::as_known(const std::string& key) const {
   return {key, known == known_.end() ? 0 : known->second};
 }
 
+void store_follower::forget(const std::string& key) {
+  known_.erase(key);
+  if (listing_)
+    listing_->erase(key);
+}
+
 void store_follower::change(std::vector<store_condition> conditions,
                             std::vector<store_write> writes) {
   store_change change{{}, std::move(conditions), std::move(writes)};

@@ -73,6 +73,12 @@ public:
   bool can_change() const;
   /// A condition: the entry is as it was told, or as this follower wrote it.
   store_condition as_known(const std::string& key) const;
+  /// Nothing will be changed on what was told of the entry.
+  void forget(const std::string& key);
+  /// How many entries it remembers.
+  std::size_t size() const {
+    return known_.size() + (listing_ ? listing_->size() : 0);
+  }
   void change(std::vector<store_condition> conditions,
               std::vector<store_write> writes);
 

@@ -384,6 +384,37 @@ TEST_CASE("A store that is opened anew is read anew, and what was under way is "
   CHECK(world.last<request_done>(1)->number == 5);
 }
 
+TEST_CASE("A store that is filled up fills no directory's memory") {
+  directory_world world;
+  constexpr std::size_t size = 500'000;
+  constexpr auto most = directory::most_issuer_bytes / size;
+  for (std::size_t i = 0; i < most + 10; ++i)
+    world.put(
+      {item_key(item_kind::list, "a" + std::to_string(i)), byte_vector(size)});
+  world.put(world.certificate_item(1));
+  world.put(store_key_of(item_key(item_kind::record, some_member(1).id)),
+            std::string(5'000, 'x'));
+  world.open();
+  CHECK(world.core.items().size() <= most + 2);
+  CHECK(world.core.look().refused >= 10);
+  CHECK(world.core.look().store_trouble.find("passed over")
+        != std::string::npos);
+  // What is of members has a place of its own.
+  CHECK(world.core.items().find(world.certificate_item(1).key) != nullptr);
+  // What stands in a record's place and is none is written over.
+  world.join(1, 1);
+  world.say(1, publish_record{4, world.record_item(1, {1, 1}).content});
+  CHECK(world.last<request_done>(1) != nullptr);
+  // Room that is given back is used.
+  for (std::size_t i = 0; i < most; ++i)
+    world.put(store_key_of(item_key(item_kind::list, "a" + std::to_string(i))),
+              std::nullopt);
+  world.settle();
+  world.put({item_key(item_kind::list, "later"), byte_vector(size)});
+  world.settle();
+  CHECK(world.core.items().find(item_key(item_kind::list, "later")) != nullptr);
+}
+
 // -- rule 7: bounds
 // -------------------------------------------------------------
 
