@@ -121,7 +121,7 @@ member_peers::patches member_peers::follow(std::span<const peer_change> changes,
       change.public_key = key;
       change.verb = peer_verb::remove;
       if (const auto found = peers_.find(key); found != peers_.end()) {
-        due_ -= found->second.due ? 1 : 0;
+        due_ -= found->second.due ? 1U : 0U;
         peers_.erase(found);
       }
     }

@@ -520,8 +520,8 @@ bool directory::ends_most(network_time at) const {
       if (kind_of(each.key) != item_kind::certificate)
         continue;
       const auto end = checker_.end_of(each.content);
-      certificates += end ? 1 : 0;
-      ended += end && *end <= at ? 1 : 0;
+      certificates += end ? 1U : 0U;
+      ended += end && *end <= at ? 1U : 0U;
     }
     from = page.next;
   }
