@@ -44,8 +44,13 @@ struct foreign_peers {
   struct one {
     public_key key;
     std::vector<ip_prefix> prefixes;
+    bool operator==(const one&) const = default;
   };
   std::vector<one> peers;
+  /// Peers of the network that have lost prefixes to these, or became one of
+  /// them, since the network told of them last.  That may be over by now: they
+  /// are to be told of again.
+  std::vector<public_key> deprived;
 };
 
 /// This machine goes on from a snapshot that others may go on from, too: what

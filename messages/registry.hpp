@@ -21,6 +21,9 @@ struct configuration_request {};
 
 struct peer_configurations {
   std::vector<peer_config> peers; ///< with their preshared keys
+  /// The network's peers that these have taken something from, since it told of
+  /// them last.
+  std::vector<public_key> deprived{};
 };
 
 /// overlay -> registry: where are the peers?

@@ -1,7 +1,6 @@
 #include "actors/network/join_network.hpp"
 
 #include "actors/network/member_files.hpp"
-#include "platform/clock.hpp"
 #include "platform/files.hpp"
 #include "platform/network_join.hpp"
 #include "platform/saved_file.hpp"
@@ -114,8 +113,7 @@ result<void> keep_admission(const folder_paths& paths, const join_token& token,
 
 result<void>
 join(const folder_paths& paths, const join_token& token, const node_keys& keys,
-     const std::optional<std::string>& name) {
-  const auto now = std::chrono::floor<std::chrono::seconds>(wall_now());
+     const std::optional<std::string>& name, network_time now) {
   const auto made
     = ask_to_join({token, keys.certificate, keys.wireguard, name, now});
   if (!made)
@@ -157,7 +155,9 @@ join_network(caf::actor_system& system, const std::optional<join_token>& token,
     if (!token)
       return wrong(paths.certificate,
                    "this node is in no network yet: it needs a token");
-    if (auto done = join(paths, *token, *keys, options.name); !done)
+    const auto now = std::chrono::floor<std::chrono::seconds>(
+      options.overlay.sources.clock->wall());
+    if (auto done = join(paths, *token, *keys, options.name, now); !done)
       return tl::unexpected(done.error());
   }
   membership_options membership;

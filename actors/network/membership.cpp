@@ -20,6 +20,9 @@ using namespace std::chrono_literals;
 constexpr auto round = 60s;
 /// Without an answer to a renewal another directory is asked.
 constexpr auto renewal_patience = 60s;
+/// Between two looks at the peers of files and commands, of whose changes no
+/// event tells.
+constexpr auto foreign_interval = 3s;
 /// A refused renewal is asked for again.
 constexpr auto renewal_retry = 1h;
 constexpr auto leave_patience = 30s;
@@ -166,6 +169,8 @@ caf::result<void> membership::begin() {
   knowledge_.forget_refusals(); // its own files have some things twice
   watch_addresses();
   subscribe_to_events();
+  // As if there were others than before, so that it goes on.
+  foreign_.emplace_back();
   read_status(0, [this] { read_foreign([this] { update(); }); });
   return promise;
 }
@@ -194,6 +199,7 @@ void membership::begin_talk() {
     update();
     tell_status_soon();
   });
+  every(foreign_interval, [this] { look_at_foreign(); });
   look_at_certificate();
   tell_status();
 }

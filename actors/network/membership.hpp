@@ -107,8 +107,12 @@ private:
   /// Reads all pages, then calls `done`.
   void read_status(std::uint32_t first, std::function<void()> done);
   void note(const device_status& page);
+  /// Calls `done` if there are others than before, or if peers of the network
+  /// have lost something to them.
   void read_foreign(std::function<void()> done);
   void read_foreign_soon();
+  void look_at_foreign();
+  std::vector<peer_change> take_again();
   void happened(const event_batch& batch);
   void happened(const overlay_event& event);
   void overlay_failed(const caf::error& reason);
@@ -124,7 +128,9 @@ private:
   void change_peers(member_peers::patches patches);
   void remove_leftovers(member_peers::patches& patches);
   void send_next();
+  void batch_taken();
   void batch_refused(const caf::error& reason);
+  void one_refused(const patch<peer_config>& change, const caf::error& reason);
   void try_candidates();
 
   // -- disk --
@@ -205,7 +211,9 @@ private:
   // The overlay.
   std::optional<caf::response_promise> begun_;
   std::unordered_set<public_key> seen_peers_; ///< in its status, at the start
-  std::unordered_set<public_key> foreign_;
+  std::vector<foreign_peers::one> foreign_;
+  /// Peers that the overlay may have otherwise than it was told.
+  std::unordered_set<public_key> again_;
   bool foreign_asked_ = false; ///< it is about to be read again
   own_places places_;
   bool other_key_ = false; ///< the interface has one that is not certified
@@ -213,7 +221,9 @@ private:
   // Peers.
   std::deque<member_peers::patches> batches_; ///< the first one is under way
   bool sending_ = false;
-  std::unordered_set<public_key> not_taken_; ///< that the overlay refused
+  /// Changes of these the overlay has refused: they are tried again.
+  std::unordered_set<public_key> not_taken_;
+  bool retry_set_ = false;
   bool update_wanted_ = false; ///< and is due, or waits for what is under way
   bool update_set_ = false;    ///< it has a deadline
   std::optional<time_point> last_update_;

@@ -3,6 +3,7 @@
 #include "messages/errors.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <iterator>
 
 namespace weft {
@@ -14,6 +15,10 @@ using namespace std::chrono_literals;
 /// A change of many other peers is many events.
 constexpr auto foreign_settle = 1s;
 constexpr auto status_interval = 1s;
+/// Before the overlay is asked again, while it has too much to do.
+constexpr auto busy_pause = 1s;
+/// Before it is told again of peers that it has refused.
+constexpr auto refused_pause = 30s;
 
 /// Whole days, rounded up.
 std::int64_t days_until(network_time end, network_time now) {
@@ -73,12 +78,14 @@ void membership::read_foreign(std::function<void()> then) {
   request(overlay_, caf::infinite, get_foreign_peers{})
     .then(
       [this, then = std::move(then)](foreign_peers& others) {
+        again_.insert(others.deprived.begin(), others.deprived.end());
+        if (others.peers == foreign_ && again_.empty())
+          return;
+        foreign_ = std::move(others.peers);
         std::vector<foreign_peer> all;
-        foreign_.clear();
-        for (auto& each : others.peers) {
-          foreign_.insert(each.key);
-          all.push_back({each.key, std::move(each.prefixes)});
-        }
+        all.reserve(foreign_.size());
+        for (const auto& each : foreign_)
+          all.push_back({each.key, each.prefixes});
         knowledge_.view().set_foreign(std::move(all));
         then();
       },
@@ -90,17 +97,31 @@ void membership::read_foreign_soon() {
     return;
   call_at(loop().now() + foreign_settle, [this] {
     foreign_asked_ = false;
-    read_foreign([this] {
-      // What others were in the way of may have room now.
-      const auto again = std::exchange(not_taken_, {});
-      std::vector<peer_change> changes;
-      for (const auto& [id, peer] : knowledge_.view().peers())
-        if (again.contains(peer.key))
-          changes.emplace_back(peer_added{peer});
-      change_peers(peers_.follow(changes, knowledge_.epochs()));
-      update_soon();
-    });
+    look_at_foreign();
   });
+}
+
+void membership::look_at_foreign() {
+  read_foreign([this] {
+    // What others were in the way of may have room now.
+    again_.insert(not_taken_.begin(), not_taken_.end());
+    update_soon();
+  });
+}
+
+/// How those are to be that the overlay has otherwise; who is no peer any more
+/// is removed.
+std::vector<peer_change> membership::take_again() {
+  std::vector<peer_change> changes;
+  if (again_.empty())
+    return changes;
+  auto gone = std::exchange(again_, {});
+  for (const auto& [id, peer] : knowledge_.view().peers())
+    if (gone.erase(peer.key) != 0)
+      changes.emplace_back(peer_added{peer});
+  for (const auto& key : gone)
+    changes.emplace_back(peer_removed{{}, key});
+  return changes;
 }
 
 void membership::happened(const event_batch& batch) {
@@ -109,7 +130,6 @@ void membership::happened(const event_batch& batch) {
 }
 
 void membership::happened(const overlay_event& event) {
-  const bool ours = peers_.contains(event.peer);
   switch (event.kind) {
     case event_kind::peer_up:
     case event_kind::handshake_completed:
@@ -131,9 +151,11 @@ void membership::happened(const overlay_event& event) {
       read_foreign_soon();
       break;
     case event_kind::peer_added:
-    case event_kind::peer_removed:
-      if (!ours)
+      if (!peers_.contains(event.peer))
         read_foreign_soon();
+      break;
+    case event_kind::peer_removed:
+      read_foreign_soon();
       break;
     case event_kind::events_lost:
       subscribe_to_events();
@@ -175,6 +197,8 @@ void membership::update() {
   last_update_ = loop().now();
   const auto changes = knowledge_.view().update(clock());
   auto patches = peers_.follow(changes, knowledge_.epochs());
+  auto again = peers_.follow(take_again(), knowledge_.epochs());
+  std::move(again.begin(), again.end(), std::back_inserter(patches));
   if (std::exchange(rekey_, false)) {
     auto keys = peers_.rekey(knowledge_.epochs());
     std::move(keys.begin(), keys.end(), std::back_inserter(patches));
@@ -189,9 +213,11 @@ void membership::update() {
 
 /// Peers that the network had when the membership ran before, and has no more.
 void membership::remove_leftovers(member_peers::patches& patches) {
+  for (const auto& each : foreign_)
+    seen_peers_.erase(each.key);
   member_peers::patches all;
   for (const auto& key : std::exchange(seen_peers_, {})) {
-    if (foreign_.contains(key) || peers_.contains(key))
+    if (peers_.contains(key))
       continue;
     auto& change = all.emplace_back();
     change.public_key = key;
@@ -274,14 +300,29 @@ void membership::send_next() {
     .then(
       [this] {
         sending_ = false;
-        batches_.pop_front();
+        batch_taken();
         send_next();
       },
       [this](const caf::error& reason) {
+        if (error_code(reason) == EBUSY) {
+          // Others change it all the time: the same again.
+          call_at(loop().now() + busy_pause, [this] {
+            sending_ = false;
+            send_next();
+          });
+          return;
+        }
         sending_ = false;
         batch_refused(reason);
         send_next();
       });
+}
+
+void membership::batch_taken() {
+  if (!not_taken_.empty())
+    for (const auto& each : batches_.front())
+      not_taken_.erase(each.public_key);
+  batches_.pop_front();
 }
 
 /// One peer that cannot be made keeps the others from nothing: the batch is
@@ -289,23 +330,36 @@ void membership::send_next() {
 void membership::batch_refused(const caf::error& reason) {
   auto batch = std::move(batches_.front());
   batches_.pop_front();
-  if (batch.size() > 1) {
-    const auto middle
-      = batch.begin() + static_cast<std::ptrdiff_t>(batch.size() / 2);
-    batches_.emplace_front(std::make_move_iterator(middle),
-                           std::make_move_iterator(batch.end()));
-    batch.erase(middle, batch.end());
-    batches_.push_front(std::move(batch));
+  if (batch.size() == 1) {
+    one_refused(batch.front(), reason);
     return;
   }
-  const auto& one = batch.front();
-  if (!not_taken_.insert(one.public_key).second)
+  const auto middle
+    = batch.begin() + static_cast<std::ptrdiff_t>(batch.size() / 2);
+  batches_.emplace_front(std::make_move_iterator(middle),
+                         std::make_move_iterator(batch.end()));
+  batch.erase(middle, batch.end());
+  batches_.push_front(std::move(batch));
+}
+
+/// It is said once, and tried again: one that was removed must not stay.
+void membership::one_refused(const patch<peer_config>& change,
+                             const caf::error& reason) {
+  if (not_taken_.insert(change.public_key).second) {
+    const auto* name = change.find(&peer_config::name);
+    options_.log->warn(
+      "network: the overlay does not {} the peer {}, which is tried again: {}",
+      change.verb == peer_verb::remove ? "remove" : "take",
+      name != nullptr && !name->empty() ? *name : to_string(change.public_key),
+      error_message(reason));
+  }
+  if (std::exchange(retry_set_, true))
     return;
-  const auto* name = one.find(&peer_config::name);
-  options_.log->warn(
-    "network: the overlay does not take the peer {}: {}",
-    name != nullptr && !name->empty() ? *name : to_string(one.public_key),
-    error_message(reason));
+  call_at(loop().now() + refused_pause, [this] {
+    retry_set_ = false;
+    again_.insert(not_taken_.begin(), not_taken_.end());
+    update_soon();
+  });
 }
 
 void membership::try_candidates() {

@@ -138,6 +138,7 @@ caf::result<foreign_peers> overlay::foreign() {
         foreign_peers answer;
         for (const auto& peer : known.peers)
           answer.peers.push_back({peer.public_key, peer.allowed_ips});
+        answer.deprived = known.deprived;
         promise.deliver(std::move(answer));
       },
       [promise](caf::error& reason) mutable {

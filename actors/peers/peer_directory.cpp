@@ -39,7 +39,13 @@ std::vector<ip_prefix> peer_directory::entry::stated_allowed_ips() const {
 std::string peer_directory::shown_name(slot_number slot) const {
   const auto& known = *slots_[slot];
   auto name = known.config.name;
-  while (known.is_networks() && !name.empty() && sides_[0].names.contains(name))
+  if (!known.is_networks() || name.empty())
+    return name;
+  const auto alike = network_named(name);
+  constexpr std::size_t enough = 8; // characters of a key
+  if (alike.size() > 1 && slot != *std::ranges::min_element(alike))
+    name += '@' + to_string(known.config.public_key).substr(0, enough);
+  while (sides_[0].names.contains(name))
     name += "@network";
   return name;
 }
@@ -118,7 +124,8 @@ peer_directory::give(const ip_prefix& prefix, slot_number to) {
   const auto former = prefixes_.insert(prefix, to);
   if (former)
     side_of(*former).prefixes.erase(prefix);
-  side_of(to).prefixes[prefix] = to;
+  if (has_network_)
+    side_of(to).prefixes[prefix] = to;
   return former;
 }
 
@@ -136,14 +143,39 @@ void peer_directory::take_from_network(const ip_prefix& prefix,
     const auto [lost, loser] = *clash;
     take(lost, loser);
     slots_[loser]->allowed.erase(lost);
+    deprived_.insert(slots_[loser]->config.public_key);
     changes.losers.insert(loser);
     if (changes.taken.size() < most_notes)
       changes.taken.emplace_back(lost, loser);
   }
 }
 
+void peer_directory::rename(slot_number slot, const std::string& from,
+                            const std::string& to) {
+  if (has_network_)
+    side_of(slot).rename(slot, from, to);
+}
+
+void peer_directory::expect_network() {
+  if (std::exchange(has_network_, true))
+    return;
+  for (slot_number slot = 0; slot < slots(); ++slot) {
+    if (!slots_[slot])
+      continue;
+    for (const auto& prefix : slots_[slot]->allowed)
+      side_of(slot).prefixes[prefix] = slot;
+    side_of(slot).rename(slot, {}, slots_[slot]->config.name);
+  }
+}
+
 void peer_directory::move_to_side(slot_number slot, peer_origin origin) {
   auto& known = *slots_[slot];
+  if (known.is_networks())
+    deprived_.insert(known.config.public_key);
+  if (!has_network_) {
+    known.origin = origin;
+    return;
+  }
   for (const auto& prefix : known.allowed)
     side_of(slot).prefixes.erase(prefix);
   side_of(slot).rename(slot, known.config.name, {});
@@ -160,7 +192,8 @@ peer_directory::check(const device_update& update) const {
                    "too many peers: a device has room for "
                      + std::to_string(max_slots),
                    "peers"};
-  if (const auto name = doubled_name(update))
+  const auto names_count = update.origin != peer_origin::network;
+  if (const auto name = names_count ? doubled_name(update) : std::nullopt)
     return refusal{EEXIST,
                    "peer.name: another peer is called '" + *name
                      + "'; choose another name",
@@ -201,7 +234,8 @@ bool peer_directory::has_room_for(const device_update& update) const {
   return count_kept(update) + added.size() <= max_slots;
 }
 
-/// A name that two peers would have then.
+/// A name that two peers of files and commands would have then.  The network's
+/// are told apart: shown_name().
 std::optional<std::string>
 peer_directory::doubled_name(const device_update& update) const {
   std::unordered_map<public_key, bool> keeps_name; // of those in the update
@@ -262,6 +296,8 @@ peer_directory::doubled_default_route(const device_update& update) const {
 peer_directory::slot_number
 peer_directory::add(const patch<peer_config>& change, peer_origin origin,
                     random_source& random) {
+  if (origin == peer_origin::network)
+    expect_network();
   const auto slot = take_slot(random);
   auto& made = slots_[slot].emplace();
   change.apply_to(made.config);
@@ -270,7 +306,7 @@ peer_directory::add(const patch<peer_config>& change, peer_origin origin,
     = change.other_preshared_keys.value_or(std::vector<preshared_key>{});
   made.address = numeric_of(made.config.endpoint);
   made.origin = origin;
-  side_of(slot).rename(slot, {}, made.config.name);
+  rename(slot, {}, made.config.name);
   by_key_[change.public_key] = slot;
   return slot;
 }
@@ -283,7 +319,7 @@ peer_directory::change_keys(slot_number slot, const patch<peer_config>& change,
   if (origin != peer_origin::network && origin != known.origin)
     move_to_side(slot, origin);
   change.apply_to(known.config);
-  side_of(slot).rename(slot, former.name, known.config.name);
+  rename(slot, former.name, known.config.name);
   // The address of a new name is not known yet; until then the former one.
   const auto* where = change.find(&peer_config::endpoint);
   if (where != nullptr && host_text(*where).empty())
@@ -385,7 +421,7 @@ peer_directory::departure peer_directory::remove(slot_number slot) {
   const bool frees_all = std::ranges::any_of(gone.allowed, is_everything);
   for (const auto& prefix : gone.allowed)
     take(prefix, slot);
-  side_of(slot).rename(slot, gone.config.name, {});
+  rename(slot, gone.config.name, {});
   by_key_.erase(gone.config.public_key);
   slots_[slot].reset();
   if (frees_all)

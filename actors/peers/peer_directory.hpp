@@ -14,6 +14,7 @@
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 namespace weft {
@@ -91,7 +92,8 @@ public:
     return prefixes_;
   }
   /// Of the network's peers, one that a file or a command has called so as
-  /// well is `NAME@network`.
+  /// well is `NAME@network`; of several of the network the second one and the
+  /// others have the beginning of their key behind it.
   std::string shown_name(slot_number slot) const;
   /// The network's peers whose name this is.
   std::vector<slot_number> network_named(const std::string& name) const;
@@ -113,10 +115,25 @@ public:
   /// would have the host's whole traffic.
   std::optional<std::string> find_breach(const patch<peer_config>& of) const;
 
+  /// The network's peers that a file or a command has taken something from
+  /// (prefixes, or the peer itself), until the network puts or removes them
+  /// again: what was taken may be free by now.
+  const std::unordered_set<public_key>& deprived() const {
+    return deprived_;
+  }
+
   /// Nothing: the whole change can be made.
   std::optional<refusal> check(const device_update& update) const;
 
   // -- changes, of which check() has said that they can be made --
+
+  /// To be called before the network's first: who is of which side is known
+  /// from then on.  What has no network keeps nothing for it.
+  void expect_network();
+  /// The network has put the peer, or removed it.
+  void network_has_said(const public_key& peer) {
+    deprived_.erase(peer);
+  }
 
   /// A peer that is not known, with all of the change but its allowed IPs.
   /// Throws std::logic_error if there is no slot for it.
@@ -158,6 +175,7 @@ private:
   bool take(const ip_prefix& prefix, slot_number from);
   void take_from_network(const ip_prefix& prefix, prefix_changes& changes);
   void move_to_side(slot_number slot, peer_origin origin);
+  void rename(slot_number slot, const std::string& from, const std::string& to);
   bool has_room_for(const device_update& update) const;
   std::optional<std::string> doubled_name(const device_update& update) const;
   std::optional<std::string>
@@ -172,7 +190,9 @@ private:
   std::vector<std::uint32_t> generations_; ///< of each slot that ever was
   std::unordered_map<public_key, slot_number> by_key_;
   allowed_ips prefixes_;
-  std::array<side, 2> sides_;
+  std::array<side, 2> sides_; ///< empty until a network is expected
+  bool has_network_ = false;
+  std::unordered_set<public_key> deprived_;
   std::map<departure, slot_number> leaving_;
   departure last_departure_ = 0;
 };

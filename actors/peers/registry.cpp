@@ -118,6 +118,8 @@ caf::result<config_changes> registry::apply(device_update& update) {
     return make_error(EBUSY, "another change is being made");
   if (auto reason = check(update))
     return reason;
+  if (update.origin == peer_origin::network)
+    directory_.expect_network();
   auto promise = make_response_promise<changes_promise>();
   changing_ = std::make_unique<change_under_way>();
   changing_->update = std::move(update);
@@ -188,6 +190,8 @@ registry::change_peer_of(const change_existing_peer& asked) {
 void registry::apply_peer(const patch<peer_config>& change, peer_origin origin,
                           config_changes& changes) {
   const auto slot = directory_.slot_of(change.public_key);
+  if (origin == peer_origin::network && change.verb != peer_verb::update)
+    directory_.network_has_said(change.public_key);
   if (is_refused(change, origin, changes))
     return;
   switch (change.verb) {
@@ -276,8 +280,10 @@ void registry::add_peer(const patch<peer_config>& change, peer_origin origin,
   // Not the indices of the slot's former peer again.
   seat.last.memory.generation = directory_.generation(slot);
   spawn_peer(slot);
-  if (origin != peer_origin::network)
-    show_names(directory_.at(slot).config.name);
+  const auto& name = directory_.at(slot).config.name;
+  if (origin != peer_origin::network
+      || directory_.network_named(name).size() > 1)
+    show_names(name);
   resolve(slot);
   change_allowed_ips(slot, change, changes);
   ++changes.peers_added;
@@ -324,8 +330,8 @@ void registry::change_known(slot_number slot, const patch<peer_config>& asked,
     send(seats_[slot].actor, origin_changed{origin});
   if (change.find(&peer_config::name) != nullptr) {
     change.set(&peer_config::name, directory_.shown_name(slot));
-    if (origin != peer_origin::network) {
-      const auto name = directory_.at(slot).config.name;
+    const auto name = directory_.at(slot).config.name;
+    if (origin != peer_origin::network || name != former_name) {
       show_names(former_name);
       if (name != former_name)
         show_names(name);
@@ -356,14 +362,12 @@ bool registry::change_allowed_ips(slot_number slot,
 void registry::remove_peer(slot_number slot) {
   const auto key = directory_.at(slot).config.public_key;
   const auto name = directory_.at(slot).config.name;
-  const auto is_networks = directory_.at(slot).is_networks();
   tell_event(event_kind::peer_removed, slot);
   if (neighbours_.keeper)
     send(neighbours_.keeper, peer_forgotten{key});
   new_entries_.entries.push_back({key, {}, {}});
   end_peer(slot, directory_.remove(slot));
-  if (!is_networks)
-    show_names(name);
+  show_names(name);
 }
 
 /// To the gate, with the next publication.

@@ -17,6 +17,8 @@ peer_configurations registry::configuration() const {
     auto& peer = result.peers.emplace_back(known->config);
     peer.allowed_ips = known->stated_allowed_ips();
   }
+  const auto& deprived = directory_.deprived();
+  result.deprived = {deprived.begin(), deprived.end()};
   return result;
 }
 

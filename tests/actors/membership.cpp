@@ -258,6 +258,55 @@ TEST_CASE("peers of a file are left alone by the network") {
   CHECK(beta.has_peers({"gamma"}));
 }
 
+TEST_CASE("what a command gives back is the network's again") {
+  directory_home net;
+  net.start();
+  const auto token = net.issuer.invite(2);
+  member_node beta(net, "beta", token);
+  member_node gamma(net, "gamma", token);
+  beta.start();
+  gamma.start();
+  REQUIRE(beta.has_peers({"gamma"}));
+  const auto overlay = beta.overlay().running.actor;
+  const auto& theirs = gamma.contents();
+  peer_config mine;
+  mine.name = "mine";
+  SECTION("a key, at once") {
+    mine.public_key = theirs.key;
+    net.home.ask<config_changes>(overlay, add_peer{mine});
+    net.home.ask<config_changes>(overlay, remove_peer{theirs.key});
+    CHECK(beta.has_peers({"gamma"}));
+  }
+  SECTION("a key, after the network has heard of it") {
+    mine.public_key = theirs.key;
+    net.home.ask<config_changes>(overlay, add_peer{mine});
+    CHECK(eventually([&] { return beta.network().peers == 0; }));
+    CHECK(beta.peers() == names{"mine"});
+    net.home.ask<config_changes>(overlay, remove_peer{theirs.key});
+    CHECK(beta.has_peers({"gamma"}));
+  }
+  SECTION("prefixes") {
+    mine.public_key.bytes.fill(std::byte{7});
+    net.home.ask<config_changes>(overlay, add_peer{mine});
+    patch<peer_config> change;
+    change.public_key = mine.public_key;
+    change.verb = peer_verb::update;
+    for (const auto& each : theirs.prefixes)
+      change.allowed_ips.push_back({each, false});
+    net.home.ask<config_changes>(overlay, update_peer{change});
+    for (auto& each : change.allowed_ips)
+      each.remove = true;
+    net.home.ask<config_changes>(overlay, update_peer{change});
+  }
+  CHECK(eventually([&] {
+    for (const auto& each : beta.status().peers)
+      if (each.name == "gamma")
+        return each.allowed_ips == theirs.prefixes;
+    return false;
+  }));
+  CHECK(eventually([&] { return beta.network().peers == 1; }));
+}
+
 TEST_CASE("what a directory tells that nobody signed is counted and no more") {
   directory_home net;
   net.start();

@@ -476,6 +476,14 @@ TEST_CASE("a record has the endpoints that may be published, best first") {
                                     "10.1.2.3:51820"});
   config.publish = {endpoint_source::link};
   CHECK(texts() == std::vector<std::string>{"10.1.2.3:51820"});
+  // Bridges that containers and virtual machines are on come last.
+  for (const auto* bridge : {"virbr0", "docker0", "br-0123456789ab"}) {
+    places.addresses.insert(places.addresses.begin(),
+                            {prefix("172.17.0.1/16"), bridge});
+    CHECK(texts()
+          == std::vector<std::string>{"10.1.2.3:51820", "172.17.0.1:51820"});
+    places.addresses.erase(places.addresses.begin());
+  }
   places.port = 0;
   CHECK(texts().empty());
   for (int i = 1; i < 20; ++i)

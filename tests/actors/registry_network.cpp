@@ -200,6 +200,60 @@ TEST_CASE_METHOD(two_sides, "Of two peers with one name the network's is told "
         == std::vector<std::string>{"gamma", "beta", "delta", "delta@network"});
 }
 
+TEST_CASE_METHOD(two_sides, "A name that two of the network's peers have is "
+                            "told apart, and holds no update up") {
+  tell({called("beta", first), called("beta", second), called("gamma", third)});
+  const auto by_key = "beta@" + to_string(second).substr(0, 8);
+  CHECK(names() == std::vector<std::string>{"beta", by_key, "gamma"});
+  tell({called("beta", fourth)}, peer_origin::file);
+  CHECK(names()
+        == std::vector<std::string>{"beta@network", by_key, "gamma", "beta"});
+  tell({without(first)});
+  tell({without(fourth)}, peer_origin::file);
+  CHECK(names() == std::vector<std::string>{"beta", "gamma"});
+}
+
+TEST_CASE_METHOD(two_sides, "The network hears which of its peers have lost "
+                            "something, also if it is free again") {
+  using keys_of = std::vector<public_key>;
+  const auto deprived = [this] {
+    return home.ask<peer_configurations>(list, configuration_request{})
+      .deprived;
+  };
+  const auto by = GENERATE(peer_origin::file, peer_origin::command);
+  const std::vector beta{called("beta", first, {"10.1.0.0/28"})};
+  tell(beta);
+  CHECK(deprived().empty());
+  // A prefix, given and given back.
+  tell({called("alpha", third, {"10.1.0.0/24"})}, by);
+  CHECK(deprived() == keys_of{first});
+  tell({without(third)}, by);
+  CHECK(deprived() == keys_of{first});
+  tell(beta);
+  CHECK(deprived().empty());
+  CHECK(allowed(first) == prefixes{prefix_of("10.1.0.0/28")});
+  // The peer itself.
+  tell({called("mine", first)}, by);
+  CHECK(deprived() == keys_of{first});
+  tell({without(first)}, by);
+  CHECK(deprived() == keys_of{first});
+  tell(beta);
+  CHECK(deprived().empty());
+  CHECK(names() == std::vector<std::string>{"beta"});
+  tell({called("mine", first)}, by);
+  tell({without(first)}); // it is no member any more
+  CHECK(deprived().empty());
+}
+
+TEST_CASE_METHOD(two_sides, "Peers that were there before the network's first "
+                            "are left alone as well") {
+  tell({called("alpha", first, {"10.1.0.0/24"}), called("beta", second)},
+       peer_origin::file);
+  tell({called("gamma", third, {"10.1.0.0/28"}), called("beta", fourth)});
+  CHECK(keys() == std::vector{first, second, fourth});
+  CHECK(names() == std::vector<std::string>{"alpha", "beta", "beta@network"});
+}
+
 TEST_CASE_METHOD(two_sides, "The keys that a peer also opens answers with "
                             "survive its actor") {
   node other(home, loop.loop, 2);
