@@ -281,8 +281,10 @@ TEST_CASE("a directory cuts the history of its store off, an hour back") {
   settings.folder = net.folder.path() + "/store";
   settings.file = "store.db";
   settings.writer = "alpha";
-  auto store = must(sqlite_store::open(settings, *net.options.sources.clock,
-                                       *net.options.sources.random));
+  auto opened = sqlite_store::open(settings, *net.options.sources.clock,
+                                   *net.options.sources.random);
+  REQUIRE(opened);
+  const auto& store = *opened;
   store_range first;
   first.at = 1;
   const auto page = store->list(first);

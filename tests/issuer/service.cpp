@@ -571,6 +571,23 @@ TEST_CASE("what others have signed is not taken over") {
   CHECK(here.list().removed.empty());
 }
 
+TEST_CASE("a journal that is lost is not begun anew") {
+  office here;
+  const auto backup = here.around.path() + "/backup";
+  here.get<issuing_done>(ask_backup{backup});
+  here.service.reset();
+  std::filesystem::remove_all(journal_folder(here.folder));
+  const auto opened
+    = issuer_service::open(here.folder, here.now, real_random());
+  REQUIRE_FALSE(opened);
+  CHECK_THAT(opened.error().message,
+             Contains("is gone") && Contains("--recover BACKUP"));
+  std::filesystem::remove_all(journal_folder(here.folder));
+  must(recover_issuer(here.folder, backup, here.now));
+  here.start();
+  CHECK(here.service->is_recovering());
+}
+
 TEST_CASE("a journal of another issuer is not gone on with") {
   office here;
   office other;

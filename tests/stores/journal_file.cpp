@@ -10,7 +10,6 @@
 #include <array>
 #include <csignal>
 #include <filesystem>
-#include <filesystem>
 #include <fstream>
 #include <sstream>
 

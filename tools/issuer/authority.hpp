@@ -6,6 +6,7 @@
 //   issuer.pem   the issuer's certificate, signed by the root
 //   issuer.key   its key
 //   journal/     journal_file's (platform/store/)
+//   journal.begun  there was a journal: one that is lost is not begun anew
 //
 // The folder and what is secret in it are for their owner alone.
 #pragma once

@@ -1,6 +1,9 @@
 #include "tools/issuer/issuer_service.hpp"
 
+#include "platform/saved_file.hpp"
+
 #include <algorithm>
+#include <filesystem>
 #include <stdexcept>
 #include <utility>
 
@@ -97,6 +100,11 @@ public:
   }
 
   /// Reads the journal, or begins one.
+  /// Beside the journal's folder: there was one.
+  std::string begun_file() const {
+    return folder_ + "/journal.begun";
+  }
+  bool was_begun() const;
   result<void> start(instant now, clock_word clock);
 
   void ask(asker from, role as, const issuing_question& question, instant now);
@@ -247,6 +255,13 @@ result<void> issuer_service::working::start(instant now, clock_word clock) {
   if (auto done = read(); !done)
     return done;
   const auto at = seconds_of(now);
+  if (!who_ && was_begun())
+    return tl::unexpected(make_system_error(
+      0,
+      "The journal in " + journal_folder(folder_)
+        + " is gone, and a new one would give out addresses a second time",
+      "Restore the newest backup by 'weft-issuer " + folder_
+        + " --recover BACKUP'"));
   if (!who_) {
     auto first = begin(at);
     if (!first)
@@ -265,7 +280,12 @@ result<void> issuer_service::working::start(instant now, clock_word clock) {
     return tl::unexpected(*failure_);
   if (!who_) // the first entry is not there
     return tl::unexpected(make_system_error(0, news_.back().text));
-  return {};
+  return was_begun() ? result<void>{} : make_secret_file(begun_file(), {});
+}
+
+bool issuer_service::working::was_begun() const {
+  std::error_code failed;
+  return std::filesystem::exists(begun_file(), failed);
 }
 
 // -- the clock ----------------------------------------------------------------
