@@ -5,6 +5,8 @@
 #include "tests/actors/directory_support.hpp"
 #include "tests/actors/packets.hpp"
 
+#include <filesystem>
+
 using namespace weft;
 using namespace weft::test;
 using Catch::Matchers::Contains;
@@ -38,10 +40,13 @@ public:
     options.overlay.config.interface.listen = *parse_endpoint("127.0.0.1:0");
     options.overlay.device = use_packet_port{consumer_.handle()};
     options.overlay.sources.clock = net_.clock;
+    options.name = std::filesystem::path{folder_}.filename().string();
     options.limits.update = std::chrono::milliseconds{50};
     auto made = join_network(net_.home.system(), token, std::move(options));
-    if (!made)
+    if (!made) {
+      UNSCOPED_INFO(made.error().message);
       return tl::unexpected(made.error());
+    }
     joined = std::move(*made);
     return {};
   }
