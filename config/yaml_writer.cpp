@@ -96,6 +96,7 @@ public:
   template <class List>
   void list(std::string_view key, const List& values) {
     std::vector<std::string> texts;
+    texts.reserve(values.size());
     for (const auto& each : values)
       texts.emplace_back(to_string(each));
     line(key, yaml_list(texts));

@@ -17,15 +17,15 @@ load_certificates(const std::string& path, const std::string& what) {
   const auto text = load_file(path, file_privacy::any);
   if (!text)
     return tl::unexpected(text.error());
-  auto read = read_pem_certificates(text->view(), what + ' ' + path);
+  const auto place = what + ' ' + path;
+  auto read = read_pem_certificates(text->view(), place);
   if (!read)
     return tl::unexpected(read.error());
   std::vector<network_certificate> result;
   for (const auto& each : *read) {
     auto one = read_network_certificate(each);
     if (!one)
-      return mistake(what + ' ' + path
-                     + " is none of a weft network: " + one.error().what);
+      return mistake(place + " is none of a weft network: " + one.error().what);
     result.push_back(std::move(*one));
   }
   return result;

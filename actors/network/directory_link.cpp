@@ -171,7 +171,7 @@ void directory_link::proceed() {
 
 void directory_link::read() {
   const auto mine = connection_;
-  std::array<std::byte, 16 * 1024> buffer{};
+  std::array<std::byte, std::size_t{16} * 1024> buffer{};
   // Others on this loop have their turns: what is left shows again.
   constexpr int most_at_a_time = 64;
   for (int i = 0; i < most_at_a_time; ++i) {

@@ -42,7 +42,7 @@ bool has(const std::vector<local_address>& all, const ip_address& address) {
 // -- start -------------------------------------------------------------------
 
 result<membership_actor>
-start_membership(caf::actor_system& system, overlay_actor overlay,
+start_membership(caf::actor_system& system, const overlay_actor& overlay,
                  membership_options options) {
   if (!options.log)
     options.log = std::make_shared<spdlog::logger>("weft");
@@ -347,7 +347,7 @@ void membership::sign_record(const record_content& content,
   knowledge_.take(
     {&item, 1}, [](const auto&) { return nullptr; }, now());
   // Its serial is on the disk before anybody sees it.
-  after_write_.push_back([this] { publish(); });
+  after_write_.emplace_back([this] { publish(); });
   keep_marks();
 }
 

@@ -1,6 +1,7 @@
 #include "actors/network/own_record.hpp"
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 #include <string_view>
 
@@ -27,9 +28,9 @@ void add(record_content& content, const published_endpoint& one,
 /// A bridge that container engines and libvirt make: nobody outside of this
 /// host is on it, as a rule.
 bool is_for_guests(const std::string& interface) {
-  constexpr std::string_view begins[]
-    = {"docker", "br-", "virbr", "podman", "cni", "lxcbr", "lxdbr", "incusbr"};
-  return std::any_of(std::begin(begins), std::end(begins),
+  constexpr std::array<std::string_view, 8> begins{
+    "docker", "br-", "virbr", "podman", "cni", "lxcbr", "lxdbr", "incusbr"};
+  return std::any_of(begins.begin(), begins.end(),
                      [&](auto each) { return interface.starts_with(each); });
 }
 

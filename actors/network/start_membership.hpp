@@ -64,7 +64,7 @@ using membership_actor
 /// needed for that.  `overlay` is start_overlay()'s.  Errors name the file and
 /// the remedy.
 result<membership_actor>
-start_membership(caf::actor_system& system, overlay_actor overlay,
+start_membership(caf::actor_system& system, const overlay_actor& overlay,
                  membership_options options);
 
 } // namespace weft

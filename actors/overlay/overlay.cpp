@@ -46,6 +46,17 @@ overlay::overlay(caf::actor_config& config, io_loop_ptr loop,
   set_down_handler([this](const caf::down_msg& down) { part_ended(down); });
 }
 
+namespace {
+
+key_pair draw_keys(random_source& random) {
+  key_pair keys;
+  keys.secret = generate_private_key(random);
+  keys.shared = derive_public_key(keys.secret);
+  return keys;
+}
+
+} // namespace
+
 overlay::behavior_type overlay::make_behavior() {
   spawn_actors();
   watch_link();
@@ -78,12 +89,7 @@ overlay::behavior_type overlay::make_behavior() {
     },
     [this](const check_handshake& asked) { return delegate(registry_, asked); },
     [this](const begin_handshake& asked) { return delegate(registry_, asked); },
-    [this](const generate_keys&) {
-      key_pair keys;
-      keys.secret = generate_private_key(loop().random());
-      keys.shared = derive_public_key(keys.secret);
-      return keys;
-    },
+    [this](const generate_keys&) { return draw_keys(loop().random()); },
     [this](const set_log_level& asked) { return change_level(asked.level); },
     [this](const subscribe& asked) { return delegate(events_, asked); },
     [this](const unsubscribe& asked) { return delegate(events_, asked); },

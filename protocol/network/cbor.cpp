@@ -51,6 +51,40 @@ take_number(std::uint8_t low, const_byte_span& bytes) {
   return number;
 }
 
+/// Takes a value off `bytes`, but for those that lie within it, and says how
+/// many these are.  Nothing: it is of a kind that is not ours, or is not there
+/// whole.
+std::optional<std::uint64_t> take_value(const_byte_span& bytes) {
+  if (bytes.empty())
+    return std::nullopt;
+  const auto first = std::to_integer<std::uint8_t>(bytes.front());
+  const auto low = static_cast<std::uint8_t>(first & length_mask);
+  bytes = bytes.subspan(1);
+  const auto kind = static_cast<major>(first >> kind_bits);
+  if (kind == major::simple && low >= simple_false && low <= simple_null)
+    return 0;
+  const auto number = take_number(low, bytes);
+  if (!number)
+    return std::nullopt;
+  switch (kind) {
+    case major::number:
+      return 0;
+    case major::bytes:
+    case major::text:
+      if (*number > bytes.size())
+        return std::nullopt;
+      bytes = bytes.subspan(static_cast<std::size_t>(*number));
+      return 0;
+    case major::list:
+    case major::map: // each of them has a byte at least
+      if (*number > bytes.size())
+        return std::nullopt;
+      return kind == major::map ? 2 * *number : *number;
+    default:
+      return std::nullopt;
+  }
+}
+
 /// One value is all of `bytes`: of kinds that are ours, of known length, no
 /// deeper than most_depth.  It is looked at before the library sees it, which
 /// calls itself for each string of unknown length within another, so that a
@@ -66,39 +100,11 @@ bool is_one_bounded_value(const_byte_span bytes) {
       --depth;
     }
     --left.at(depth);
-    if (bytes.empty())
+    const auto within = take_value(bytes);
+    if (!within || (*within != 0 && depth == most_depth))
       return false;
-    const auto first = std::to_integer<std::uint8_t>(bytes.front());
-    const auto low = static_cast<std::uint8_t>(first & length_mask);
-    bytes = bytes.subspan(1);
-    const auto kind = static_cast<major>(first >> kind_bits);
-    if (kind == major::simple) {
-      if (low < simple_false || low > simple_null)
-        return false;
-      continue;
-    }
-    const auto number = take_number(low, bytes);
-    if (!number)
-      return false;
-    switch (kind) {
-      case major::number:
-        break;
-      case major::bytes:
-      case major::text:
-        if (*number > bytes.size())
-          return false;
-        bytes = bytes.subspan(static_cast<std::size_t>(*number));
-        break;
-      case major::list:
-      case major::map:
-        // Each of them has a byte at least.
-        if (depth == most_depth || *number > bytes.size())
-          return false;
-        left.at(++depth) = kind == major::map ? 2 * *number : *number;
-        break;
-      default:
-        return false;
-    }
+    if (*within != 0)
+      left.at(++depth) = *within;
   }
 }
 

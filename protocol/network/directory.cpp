@@ -132,8 +132,8 @@ void directory::connected(connection number, const verified_certificate& member,
                                                           + contents.name
                                                           + "' has ended"});
   // Whoever has the key of before does not end the member's own connection.
-  made.outdated = contents.generation
-                  < checker_.held_generation(member.issuer, contents.id);
+  const auto held = checker_.held_signer(member.issuer, contents.id);
+  made.outdated = held && contents.generation < held->generation;
   auto& places = place_of(made);
   const auto before = places.find(contents.id);
   if (before != places.end())
@@ -428,6 +428,11 @@ void directory::take(connection from, link& member, const publish_record& said,
     waiting->second.from = from;
     waiting->second.number = said.number;
     return;
+  }
+  if (member.member.generation < record->order().generation) {
+    // It has renewed its certificate since it connected.
+    if (auto renewed = checker_.held_signer(member.issuer, id))
+      member.member = std::move(*renewed);
   }
   if (auto wrong = find_reason_against(member, *record, at))
     return refuse_request(from, said.number, std::move(*wrong));

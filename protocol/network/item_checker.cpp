@@ -5,9 +5,9 @@
 
 namespace weft {
 
-item_checker::item_checker(const root_contents& root, item_judge judge,
+item_checker::item_checker(root_contents root, item_judge judge,
                            const bucket_table& items)
-  : root_(root), judge_(std::move(judge)), items_(items) {
+  : root_(std::move(root)), judge_(std::move(judge)), items_(items) {
 }
 
 // -- issuers -----------------------------------------------------------------
@@ -87,15 +87,17 @@ item_checker::end_of(const_byte_span certificate) const {
   return member ? std::optional(member->until) : std::nullopt;
 }
 
-std::uint64_t item_checker::held_generation(const std::string& issuer,
-                                            const member_id& member) const {
+std::optional<record_signer>
+item_checker::held_signer(const std::string& issuer,
+                          const member_id& member) const {
   const auto* held = items_.find(item_key(item_kind::certificate, member));
   if (held == nullptr)
-    return 0;
+    return std::nullopt;
   const auto known = judge_member(*held);
-  const bool is_of_both
-    = known && known->issuer == issuer && known->contents.id == member;
-  return is_of_both ? known->contents.generation : 0;
+  if (!known || known->issuer != issuer || known->contents.id != member)
+    return std::nullopt;
+  return record_signer{known->contents.name, member, known->key,
+                       known->contents.generation};
 }
 
 std::optional<refused>

@@ -33,8 +33,7 @@ struct record_signer {
 
 class item_checker {
 public:
-  item_checker(const root_contents& root, item_judge judge,
-               const bucket_table& items);
+  item_checker(root_contents root, item_judge judge, const bucket_table& items);
 
   /// To be called when an issuer's certificate or list has changed.
   /// True: members may have been removed.
@@ -44,10 +43,10 @@ public:
   /// When a member's certificate ends; nothing: it is none.
   std::optional<network_time> end_of(const_byte_span certificate) const;
 
-  /// The generation of the certificate that is held of that member, if the same
-  /// issuer signed it; 0: there is none.
-  std::uint64_t
-  held_generation(const std::string& issuer, const member_id& member) const;
+  /// By the certificate that is held of that member, if the same issuer signed
+  /// it; nothing: there is none.
+  std::optional<record_signer>
+  held_signer(const std::string& issuer, const member_id& member) const;
 
   /// Whether an item that somebody shows is rightly signed, holds at `now`, and
   /// is newer than what the directory has (or than nothing).  Refused: it is

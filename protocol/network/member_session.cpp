@@ -18,7 +18,7 @@ constexpr std::size_t most_offered_bytes = most_member_frame_bytes - 4096;
 member_session::member_session(const member_id& self,
                                std::vector<directory_address> directories,
                                random_source& random,
-                               std::vector<network_item> told)
+                               const std::vector<network_item>& told)
   : self_(self), own_record_key_(item_key(item_kind::record, self)),
     directories_(std::move(directories)), random_(random),
     // Members are not to begin all at the same one.

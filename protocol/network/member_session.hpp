@@ -123,7 +123,8 @@ public:
   /// `told` is what was kept from before.  `self` is this node's member id.
   member_session(const member_id& self,
                  std::vector<directory_address> directories,
-                 random_source& random, std::vector<network_item> told = {});
+                 random_source& random,
+                 const std::vector<network_item>& told = {});
 
   /// What is to be done, in this order; they are handed out once.
   std::vector<step> take_steps();

@@ -66,7 +66,7 @@ TEST_CASE("Who has proven itself makes room for others who have not") {
 
 TEST_CASE("New connections come at the rate that each source has") {
   directory_limits limits;
-  limits.new_in_second = 6;
+  limits.new_in_second = 5;
   limits.new_of_source_in_second = 4;
   connection_bounds bounds(limits);
   const auto one = address("192.0.2.1");

@@ -116,6 +116,9 @@ TEST_CASE("a directory that was started again has what its store has") {
     auto client = net.connect_and_greet(beta);
     client.send(publish_record{1, record});
     std::ignore = client.next_of<request_done>();
+    // What the issuer gave out comes on its own way.
+    CHECK(eventually(
+      [&] { return read_all(client).count(certificate_key(beta)) == 1; }));
     id = net.state().store;
   }
   net.stop();

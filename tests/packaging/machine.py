@@ -148,7 +148,7 @@ class Machine:
 
     @staticmethod
     def _remove_cgroup(path):
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while os.path.isdir(path):
             for folder, _, _ in os.walk(path, topdown=False):
                 with contextlib.suppress(OSError):
