@@ -23,8 +23,9 @@ constexpr auto renewal_patience = 60s;
 /// Between two looks at the peers of files and commands, of whose changes no
 /// event tells.
 constexpr auto foreign_interval = 3s;
-/// A refused renewal is asked for again.
+/// A refused renewal is asked for again; sooner if only nobody could be asked.
 constexpr auto renewal_retry = 1h;
+constexpr auto renewal_retry_soon = 10s;
 constexpr auto leave_patience = 30s;
 /// Netlink tells of one address at a time.
 constexpr auto addresses_settle = 1s;
@@ -397,7 +398,11 @@ void membership::ask_elsewhere(std::uint64_t renewal) {
 
 void membership::renewed(const accepted<std::vector<byte_vector>>& answer) {
   renewal_.reset();
-  next_renewal_ = loop().now() + renewal_retry;
+  const bool soon = !answer && answer.error().why == refusal::unavailable;
+  next_renewal_
+    = loop().now() + (soon ? renewal_retry_soon : duration{renewal_retry});
+  if (soon)
+    call_at(next_renewal_, [this] { look_at_certificate(); });
   auto next = answer ? make_identity(identity_.root, *answer, identity_.seed)
                      : tl::unexpected(answer.error());
   if (next
@@ -408,9 +413,8 @@ void membership::renewed(const accepted<std::vector<byte_vector>>& answer) {
                                         "member's next one");
   if (!next) {
     options_.log->warn(
-      "network: the certificate is not renewed, which is tried "
-      "again in an hour: {}",
-      next.error().what);
+      "network: the certificate is not renewed, which is tried again in {}: {}",
+      soon ? "10 s" : "an hour", next.error().what);
     return;
   }
   // On the disk before it is used.

@@ -425,7 +425,8 @@ std::optional<refused> directory::find_reason_to_wait() const {
     return refused{refusal::not_allowed, std::move(why)};
   };
   if (!store_.loaded())
-    return wait("the directory has not read its store yet; try again");
+    return refused{refusal::unavailable,
+                   "the directory has not read its store yet; try again"};
   if (!recovering_.empty())
     return wait("the directory gives nothing out until somebody has said "
                 "'weft network recover': "
@@ -433,8 +434,9 @@ std::optional<refused> directory::find_reason_to_wait() const {
   if (settings_.issuer.empty())
     return wait("this directory has no issuer; try another one");
   if (!issuer_there_)
-    return wait("the directory does not reach its issuer; see whether "
-                "weft-issuer runs there");
+    return refused{refusal::unavailable,
+                   "the directory does not reach its issuer; see whether "
+                   "weft-issuer runs there"};
   return std::nullopt;
 }
 

@@ -185,7 +185,7 @@ TEST_CASE("A member renews and leaves for itself alone") {
   world.open();
   world.join(1, 1);
   world.say(1, renew_certificate{1, renewal_of(1, 1)});
-  CHECK(world.last<request_refused>(1)->why.why == refusal::not_allowed);
+  CHECK(world.last<request_refused>(1)->why.why == refusal::unavailable);
   world.core.issuer_there(true, world.at);
   world.settle();
   world.say(1, renew_certificate{2, renewal_of(2, 1)});
