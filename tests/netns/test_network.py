@@ -225,7 +225,9 @@ class WithoutDirectory(NetworkTest):
         self.network.members.remove(fifth)
         self.assertIn("recover", fifth.weft("network", "join", token, *self.place_of(fifth), code=None))
         first.network_command("recover")
-        fifth.join(token)
+        # Which tokens were used or withdrawn since the backup nobody knows: none is good any more.
+        self.assertIn("withdrawn", fifth.weft("network", "join", token, *self.place_of(fifth), code=4))
+        fifth.join(first.invite())
         self.network.members.append(fifth)
         fifth.start()
         self.network.wait_for_all()
