@@ -51,10 +51,15 @@ take_number(std::uint8_t low, const_byte_span& bytes) {
   return number;
 }
 
-/// Takes a value off `bytes`, but for those that lie within it, and says how
-/// many these are.  Nothing: it is of a kind that is not ours, or is not there
-/// whole.
-std::optional<std::uint64_t> take_value(const_byte_span& bytes) {
+/// What lies within a value.
+struct inner_values {
+  bool can_be = false; ///< it is a list or a map
+  std::uint64_t count = 0;
+};
+
+/// Takes a value off `bytes`, but for those that lie within it.  Nothing: it is
+/// of a kind that is not ours, or is not there whole.
+std::optional<inner_values> take_value(const_byte_span& bytes) {
   if (bytes.empty())
     return std::nullopt;
   const auto first = std::to_integer<std::uint8_t>(bytes.front());
@@ -62,24 +67,24 @@ std::optional<std::uint64_t> take_value(const_byte_span& bytes) {
   bytes = bytes.subspan(1);
   const auto kind = static_cast<major>(first >> kind_bits);
   if (kind == major::simple && low >= simple_false && low <= simple_null)
-    return 0;
+    return inner_values{};
   const auto number = take_number(low, bytes);
   if (!number)
     return std::nullopt;
   switch (kind) {
     case major::number:
-      return 0;
+      return inner_values{};
     case major::bytes:
     case major::text:
       if (*number > bytes.size())
         return std::nullopt;
       bytes = bytes.subspan(static_cast<std::size_t>(*number));
-      return 0;
+      return inner_values{};
     case major::list:
     case major::map: // each of them has a byte at least
       if (*number > bytes.size())
         return std::nullopt;
-      return kind == major::map ? 2 * *number : *number;
+      return inner_values{true, kind == major::map ? 2 * *number : *number};
     default:
       return std::nullopt;
   }
@@ -101,10 +106,10 @@ bool is_one_bounded_value(const_byte_span bytes) {
     }
     --left.at(depth);
     const auto within = take_value(bytes);
-    if (!within || (*within != 0 && depth == most_depth))
+    if (!within || (within->can_be && depth == most_depth))
       return false;
-    if (*within != 0)
-      left.at(++depth) = *within;
+    if (within->can_be)
+      left.at(++depth) = within->count;
   }
 }
 
