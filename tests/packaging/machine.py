@@ -178,9 +178,9 @@ class Machine:
             return file.read()
 
     def run(self, *argv, **options):
-        """Runs a program there, in the root folder (the folder of this process may not exist there)."""
+        """Runs a program there, in the root folder (that of this process may not exist there)."""
         return run("nsenter", f"--target={self.pid}", "--mount", "--pid", "--net", "--uts", "--ipc", "--cgroup",
-                   "--root", "--wd=/", *argv, **{"cwd": "/", **options})
+                   "--root", "--wd", *argv, **{"cwd": "/", **options})
 
     def systemctl(self, *arguments, **options):
         return self.run("systemctl", "--no-pager", *arguments, **options)

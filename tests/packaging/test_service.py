@@ -182,7 +182,7 @@ class Service(unittest.TestCase):
                "made.sendall(b'GET /metrics HTTP/1.0\\r\\n\\r\\n')\n"
                "while part := made.recv(65536):\n    sys.stdout.write(part.decode())\n")
         for place in ("9586", "/run/weft/a.metrics"):
-            page = self.machine.run("python3", "-c", ask, place).stdout
+            page = self.machine.run("/usr/bin/python3", "-c", ask, place).stdout
             self.assertIn("200 OK", page.splitlines()[0], place)
             self.assertIn('weft_peers{interface="a",state="up"} 1', page, place)
         self.assertNotIn("error", self.log("a"))
