@@ -15,7 +15,6 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
-#include <thread>
 
 namespace {
 
@@ -63,7 +62,7 @@ void run(caf::actor_system& system, const std::string& folder,
     std::cout << ", " << weft::to_string(each);
   std::cout << '\n';
   caf::scoped_actor asking{system};
-  std::this_thread::sleep_for(3s); // for the directory to tell what is new
+  asking->receive(caf::after(3s) >> [] {}); // the directory tells what is new
   asking->request(self.joined.overlay.actor, 10s, weft::get_status{})
     .receive(
       [](const weft::device_status& status) {
