@@ -3,10 +3,12 @@
 #include "platform/clock.hpp"
 #include "platform/connect.hpp"
 #include "platform/network_tls.hpp"
+#include "platform/random.hpp"
 #include "platform/resolve.hpp"
 #include "platform/stream.hpp"
 
 #include <algorithm>
+#include <thread>
 #include <utility>
 
 namespace weft {
@@ -20,6 +22,7 @@ struct obstacle {
   kind what{};
   std::string why;
   std::optional<refused> refusal{};
+  bool may_pass = false; ///< the directory may only have had too much to do
 };
 
 template <class T>
@@ -27,6 +30,11 @@ using attempt = tl::expected<T, obstacle>;
 
 tl::unexpected<obstacle> failed(kind what, std::string why) {
   return tl::unexpected(obstacle{what, std::move(why)});
+}
+
+tl::unexpected<obstacle> broken_off(std::string why) {
+  return tl::unexpected(
+    obstacle{kind::unreachable, std::move(why), std::nullopt, true});
 }
 
 // -- bytes --------------------------------------------------------------------
@@ -96,10 +104,9 @@ private:
         case tls_status::done:
           return result.bytes;
         case tls_status::failed:
-          return failed(kind::unreachable, stream_.failure());
+          return broken_off(stream_.failure());
         case tls_status::closed:
-          return failed(kind::unreachable,
-                        "it ended the connection without an answer");
+          return broken_off("it ended the connection without an answer");
         case tls_status::wants_read:
           if (!wait_readable(stream_.descriptor(), until_))
             return no_answer();
@@ -181,8 +188,9 @@ attempt<join_result>
 take_answer(const join_answer& answer, network_certificate root,
             const joining& what) {
   if (!answer)
-    return tl::unexpected(
-      obstacle{kind::refused, answer.error().what, answer.error()});
+    return tl::unexpected(obstacle{kind::refused, answer.error().what,
+                                   answer.error(),
+                                   answer.error().why == refusal::unavailable});
   return check_admission(*answer, root, what)
     .map([&](network_certificate&& member) {
       return join_result{std::move(root), std::move(member), *answer};
@@ -261,12 +269,18 @@ ask_at(const endpoint& where, const joining& what, time_point until) {
 class obstacles {
 public:
   void add(const std::string& where, const obstacle& met) {
+    may_pass_ = may_pass_ || met.may_pass;
+    is_final_ = is_final_ || (met.what == kind::refused && !met.may_pass);
     if (met.what >= worst_.what) {
       worst_.what = met.what;
       if (met.refusal)
         worst_.refusal = met.refusal;
     }
     text_ += (text_.empty() ? "" : "; ") + where + ": " + met.why;
+  }
+  /// Whether it may be otherwise in a moment.
+  bool may_pass() const {
+    return may_pass_ && !is_final_;
   }
   join_failure take() {
     if (text_.empty())
@@ -291,6 +305,8 @@ private:
 
   join_failure worst_{kind::unreachable, std::nullopt, ""};
   std::string text_;
+  bool may_pass_ = false;
+  bool is_final_ = false;
 };
 
 result<std::vector<endpoint>> find_endpoints(const directory_address& where) {
@@ -307,11 +323,9 @@ std::string describe(const directory_address& called, const endpoint& at) {
   return text;
 }
 
-} // namespace
-
-tl::expected<join_result, join_failure> ask_to_join(const joining& what) {
-  const auto until = boot_now() + what.patience;
-  obstacles met;
+/// Of each of them, once.
+std::optional<join_result>
+ask_all(const joining& what, time_point until, obstacles& met) {
   for (const auto& directory : what.token.directories) {
     if (boot_now() >= until)
       break;
@@ -328,7 +342,31 @@ tl::expected<join_result, join_failure> ask_to_join(const joining& what) {
       met.add(describe(directory, each), asked.error());
     }
   }
-  return tl::unexpected(met.take());
+  return std::nullopt;
+}
+
+/// Until all are asked again; many may have been turned away together.
+duration draw_pause() {
+  constexpr std::uint32_t shortest = 500; // milliseconds, as below
+  constexpr std::uint32_t spread = 1000;
+  system_random random;
+  return std::chrono::milliseconds{shortest + random.next_u32() % spread};
+}
+
+} // namespace
+
+tl::expected<join_result, join_failure> ask_to_join(const joining& what) {
+  const auto begun = boot_now();
+  const auto until = begun + what.patience;
+  for (;;) {
+    obstacles met;
+    if (auto joined = ask_all(what, until, met))
+      return std::move(*joined);
+    const auto next = boot_now() + draw_pause();
+    if (!met.may_pass() || next >= std::min(until, begun + what.persistence))
+      return tl::unexpected(met.take());
+    std::this_thread::sleep_for(next - boot_now());
+  }
 }
 
 } // namespace weft

@@ -35,6 +35,8 @@ struct joining {
   std::optional<std::string> name{}; ///< unless the invitation says it
   network_time now{};                ///< certificates are judged at it
   std::chrono::milliseconds patience = std::chrono::seconds{60}; ///< in all
+  /// So long directories that break off or have too much to do are asked again.
+  std::chrono::milliseconds persistence = std::chrono::seconds{20};
 };
 
 struct join_result {
@@ -57,7 +59,8 @@ struct join_failure {
   std::string message; ///< a sentence with all addresses that were tried
 };
 
-/// Asks the token's directories in turn until one has let the node in.  Blocks,
+/// Asks the token's directories in turn until one has let the node in, and, for
+/// `persistence`, once more those that may only be busy.  Blocks,
 /// for `patience` and what the resolver takes for names: never call it on an
 /// I/O loop.
 tl::expected<join_result, join_failure> ask_to_join(const joining& what);

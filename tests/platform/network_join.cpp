@@ -72,8 +72,9 @@ private:
       const auto request
         = check_proof(*asked, with.exporter(join_exporter_label), ephemeral);
       proven_ += request ? 1 : 0;
-      if (request)
-        send(with, answer_(*request));
+      const auto answer = request ? answer_(*request) : byte_vector{};
+      if (!answer.empty())
+        send(with, answer);
     }
     with.shutdown();
   }
@@ -131,6 +132,8 @@ struct newcomer {
   join_token token{
     {}, fingerprint_of(pki.root.certificate), draw_signing_seed(pki.random)};
 
+  std::chrono::milliseconds persistence{0};
+
   network_tls listener(const network_holder& who) {
     return must(network_tls::directory(identity_of(who, pki), welcome_all));
   }
@@ -158,7 +161,8 @@ struct newcomer {
                         .wireguard_key = wireguard_key,
                         .name = std::move(name),
                         .now = network_pki::now,
-                        .patience = generous});
+                        .patience = generous,
+                        .persistence = persistence});
   }
   join_failure fail() {
     auto asked = ask();
@@ -310,6 +314,43 @@ TEST_CASE("a directory that does not hear the request can say why at once") {
   const auto failure = beta.fail();
   CHECK(failure.what == kind::refused);
   CHECK_THAT(failure.message, Contains("too many join at once"));
+}
+
+TEST_CASE("a directory that has too much to do is asked again") {
+  newcomer beta;
+  beta.persistence = generous;
+  std::atomic<int> asked = 0;
+  const auto busy = [&](const byte_vector& first_answer) -> answerer {
+    return [&, first_answer](const join_request& request) {
+      return asked++ == 0 ? first_answer
+                          : encode(join_answer{beta.admit(request)});
+    };
+  };
+  SECTION("after it has said so") {
+    joining_directory hq(
+      beta.listener(), busy(encode(join_answer{
+                         refuse(refusal::unavailable, "too many join now")})));
+    beta.token.directories = {hq.address()};
+    CHECK(beta.ask());
+    CHECK(asked == 2);
+  }
+  SECTION("after it has ended the connection without a word") {
+    joining_directory hq(beta.listener(), busy({}));
+    beta.token.directories = {hq.address()};
+    CHECK(beta.ask());
+    CHECK(asked == 2);
+  }
+  SECTION("but not after a no of another one") {
+    joining_directory hq(
+      beta.listener(), busy(encode(join_answer{
+                         refuse(refusal::unavailable, "too many join now")})));
+    joining_directory other(beta.listener(), [](const join_request&) {
+      return encode(join_answer{refuse(refusal::used_up, "used up")});
+    });
+    beta.token.directories = {hq.address(), other.address()};
+    CHECK(beta.fail().refusal->why == refusal::used_up);
+    CHECK(asked == 1);
+  }
 }
 
 TEST_CASE("an answer that is none, or for somebody else, lets nobody in") {
