@@ -62,11 +62,6 @@ void while_memory_is_unlocked(const std::function<void()>& action);
 void tell_failures(const char* program);
 void tell_failures_no_longer();
 
-/// Tells the service manager `state` ("READY=1", "STOPPING=1", ...) as
-/// sd_notify(3) describes it.  Nothing happens without NOTIFY_SOCKET, and
-/// nobody waits for long for a manager that does not listen.
-void notify_service_manager(const std::string& state);
-
 /// Raises the limit of open files to the hard limit.
 void raise_file_limit();
 

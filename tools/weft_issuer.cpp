@@ -3,6 +3,7 @@
 // nothing of the network itself.
 #include "platform/privileges.hpp"
 #include "platform/random.hpp"
+#include "platform/service_manager.hpp"
 #include "protocol/base/text.hpp"
 #include "tools/exit_codes.hpp"
 #include "tools/issuer/client.hpp"

@@ -174,33 +174,6 @@ void tell_failures_no_longer() {
   std::set_new_handler(nullptr);
 }
 
-void notify_service_manager(const std::string& state) {
-  const char* place
-    = std::getenv("NOTIFY_SOCKET"); // NOLINT(concurrency-mt-unsafe)
-  if (place == nullptr)
-    return;
-  const auto length = std::strlen(place);
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if ((place[0] != '/' && place[0] != '@') || length < 2
-      || length >= sizeof address.sun_path)
-    return;
-  std::memcpy(&address.sun_path[0], place, length);
-  if (place[0] == '@') // an abstract name begins with a zero byte
-    address.sun_path[0] = '\0';
-  const file_descriptor fd{::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
-  // A manager that has stopped holds up neither packets nor the end.
-  constexpr timeval patience{1, 0};
-  ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-  ssize_t sent = 0;
-  do
-    sent = ::sendto(
-      fd.get(), state.data(), state.size(), MSG_NOSIGNAL,
-      reinterpret_cast<const sockaddr*>(&address),
-      static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length));
-  while (sent < 0 && errno == EINTR);
-}
-
 void raise_file_limit() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0)

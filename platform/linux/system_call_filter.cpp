@@ -50,15 +50,15 @@ constexpr std::array plain {
     SYS_getsockopt, SYS_setsockopt, SYS_ppoll, SYS_pselect6,
     // files: configuration, certificates, names, the log, control sockets
     SYS_openat, SYS_lseek, SYS_pread64, SYS_pwrite64, SYS_fsync, SYS_fdatasync,
-    SYS_ftruncate, SYS_fstat, SYS_newfstatat, SYS_statx, SYS_statfs,
-    SYS_fstatfs, SYS_getdents64, SYS_readlinkat, SYS_faccessat, SYS_faccessat2,
-    SYS_getcwd, SYS_chdir, SYS_flock, SYS_mkdirat, SYS_unlinkat, SYS_renameat,
-    SYS_renameat2, SYS_linkat, SYS_fchmod, SYS_fchmodat, SYS_fchown,
-    SYS_fchownat, SYS_umask,
+    SYS_ftruncate, SYS_memfd_create, SYS_fstat, SYS_newfstatat, SYS_statx,
+    SYS_statfs, SYS_fstatfs, SYS_getdents64, SYS_readlinkat, SYS_faccessat,
+    SYS_faccessat2, SYS_getcwd, SYS_chdir, SYS_flock, SYS_mkdirat, SYS_unlinkat,
+    SYS_renameat, SYS_renameat2, SYS_linkat, SYS_fchmod, SYS_fchmodat,
+    SYS_fchown, SYS_fchownat, SYS_umask,
     // what it is and may do
     SYS_getuid, SYS_geteuid, SYS_getgid, SYS_getegid, SYS_getgroups,
-    SYS_getppid, SYS_getsid, SYS_setsid, SYS_capget, SYS_prlimit64,
-    SYS_getrusage, SYS_sysinfo, SYS_uname,
+    SYS_getppid, SYS_getsid, SYS_setsid, SYS_pidfd_open, SYS_capget,
+    SYS_prlimit64, SYS_getrusage, SYS_sysinfo, SYS_uname,
 #if defined(__x86_64__)
     // older forms of the above, which libraries may use
     SYS_epoll_wait, SYS_poll, SYS_select, SYS_open, SYS_stat, SYS_lstat,

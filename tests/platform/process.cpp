@@ -7,9 +7,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -49,27 +47,6 @@ bool arrives(const file_descriptor& fd) {
 bool ends(const file_descriptor& fd) {
   char byte = 0;
   return await_readable(fd.get()) && ::read(fd.get(), &byte, 1) == 0;
-}
-
-/// A datagram socket in the place of a service manager.
-file_descriptor service_manager(const std::string& name) {
-  file_descriptor fd{::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  name.copy(&address.sun_path[0], sizeof address.sun_path);
-  if (name[0] == '@')
-    address.sun_path[0] = '\0';
-  REQUIRE(::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address),
-                 static_cast<socklen_t>(offsetof(sockaddr_un, sun_path)
-                                        + name.size()))
-          == 0);
-  return fd;
-}
-
-std::string receive_text(const file_descriptor& fd) {
-  std::array<char, 100> text{};
-  const auto got = ::recv(fd.get(), text.data(), text.size(), MSG_DONTWAIT);
-  return got < 0 ? "nothing" : std::string(text.data(), std::size_t(got));
 }
 
 /// Memory of this process that is never written to the swap.
@@ -178,47 +155,6 @@ TEST_CASE("the limit of open files is raised as far as allowed") {
     return raised.rlim_cur == limit.rlim_max ? 0 : 1;
   });
   CHECK(code == 0);
-}
-
-TEST_CASE("the service manager is told the state, by path or abstract name") {
-  const temporary_folder folder;
-  const auto name
-    = GENERATE_REF(folder.path() + "/notify",
-                   "@weft-test-notify-" + std::to_string(::getpid()));
-  const auto manager = service_manager(name);
-  REQUIRE(::setenv("NOTIFY_SOCKET", name.c_str(), 1) == 0);
-  notify_service_manager("READY=1\nSTATUS=two peers");
-  CHECK(receive_text(manager) == "READY=1\nSTATUS=two peers");
-  REQUIRE(::unsetenv("NOTIFY_SOCKET") == 0);
-  notify_service_manager("STOPPING=1");
-  CHECK(receive_text(manager) == "nothing");
-}
-
-TEST_CASE("a service manager that does not listen holds nobody up") {
-  const temporary_folder folder;
-  const auto name = folder.path() + "/notify";
-  const auto manager = service_manager(name);
-  const file_descriptor other{::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  name.copy(&address.sun_path[0], sizeof address.sun_path);
-  while (::sendto(other.get(), "x", 1, MSG_DONTWAIT,
-                  reinterpret_cast<const sockaddr*>(&address), sizeof address)
-         == 1) {
-  }
-  REQUIRE(errno == EAGAIN);
-  REQUIRE(::setenv("NOTIFY_SOCKET", name.c_str(), 1) == 0);
-  notify_service_manager("READY=1"); // hangs for ever otherwise
-  REQUIRE(::unsetenv("NOTIFY_SOCKET") == 0);
-}
-
-TEST_CASE("a bad place to notify does no harm") {
-  const auto place = GENERATE(std::string{"relative"}, std::string{"@"},
-                              std::string{"/nonexistent/socket"}, std::string{},
-                              "/" + std::string(200, 'x'));
-  REQUIRE(::setenv("NOTIFY_SOCKET", place.c_str(), 1) == 0);
-  notify_service_manager("READY=1");
-  REQUIRE(::unsetenv("NOTIFY_SOCKET") == 0);
 }
 
 TEST_CASE("a program in the background releases its caller when it is ready, "

@@ -12,6 +12,7 @@
 #include "platform/file_watch.hpp"
 #include "platform/kept_file.hpp"
 #include "platform/privileges.hpp"
+#include "platform/service_manager.hpp"
 #include "platform/thread.hpp"
 #include "tools/exit_codes.hpp"
 #include "tools/weftd/guardian.hpp"

@@ -1,0 +1,34 @@
+// What a process gives to the one that takes its place.
+#pragma once
+
+#include "platform/file_descriptor.hpp"
+#include "platform/secret_text.hpp"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace weft {
+
+struct named_descriptor {
+  std::string name; ///< for is_descriptor_name()
+  file_descriptor descriptor;
+};
+
+/// 1 to 64 letters, digits, '.', '_' and '-': what goes through every way that
+/// descriptors take.
+bool is_descriptor_name(std::string_view name);
+
+struct handed_over {
+  /// Keys are in it.  Empty: whoever takes over begins anew, with the
+  /// descriptors.
+  secret_text state;
+  std::vector<named_descriptor> descriptors;
+};
+
+/// Beyond these nothing is given and nothing is taken.
+inline constexpr std::size_t max_handed_state = std::size_t{256}
+                                                << 20; ///< bytes
+inline constexpr std::size_t max_handed_descriptors = 200;
+
+} // namespace weft

@@ -1,0 +1,267 @@
+#include "platform/clock.hpp"
+#include "platform/replacement.hpp"
+#include "platform/state_memory.hpp"
+#include "platform/unix_socket.hpp"
+#include "tests/platform/hand_over_support.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+using namespace weft;
+using namespace weft::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// Generous: only a fault reaches it.
+time_point soon() {
+  return boot_now() + 20s;
+}
+
+handed_over something() {
+  handed_over all{secret_text{"counter 17"}, {}};
+  all.descriptors.push_back({"tun-0", file_with("the device")});
+  all.descriptors.push_back({"udp.v4", file_with("the socket")});
+  return all;
+}
+
+/// One that has a listener, gives up its place to whoever comes, and does
+/// `then`.
+child_process
+process_with_place(const unix_listener& listener,
+                   const std::function<int(giving_place&)>& then) {
+  return child_process{[&]() -> int {
+    pollfd entry{listener.descriptor(), POLLIN, 0};
+    if (::poll(&entry, 1, 20000) != 1)
+      return 10;
+    auto place
+      = giving_place::to(const_cast<unix_listener&>(listener).accept());
+    if (!place)
+      return 11;
+    return then(*place);
+  }};
+}
+
+int give_all(giving_place& place) {
+  if (!place.give(something(), soon()))
+    return 12;
+  return place.wait_until_ready(soon()) ? 0 : 13;
+}
+
+} // namespace
+
+TEST_CASE("a state is given out once, and is gone then") {
+  auto made = state_memory::make("keys");
+  REQUIRE(made);
+  auto again = state_memory::open(file_descriptor{::dup(made->descriptor())});
+  REQUIRE(again);
+  const auto taken = again->take();
+  REQUIRE(taken);
+  CHECK(taken->view() == "keys");
+  CHECK_FALSE(made->take());
+  CHECK_FALSE(again->take());
+  CHECK(text_of(std::move(*made).release()).find("keys") == std::string::npos);
+}
+
+TEST_CASE("of many processes that want a state one gets it") {
+  auto made = state_memory::make(std::string(1 << 20, 'k'));
+  REQUIRE(made);
+  int winners = 0;
+  {
+    std::array<std::optional<child_process>, 8> all;
+    for (auto& one : all)
+      one.emplace([&] { return made->take() ? 1 : 0; });
+    for (auto& one : all)
+      winners += one->wait();
+  }
+  CHECK(winners == 1);
+}
+
+TEST_CASE("an empty state can be given") {
+  auto made = state_memory::make("");
+  REQUIRE(made);
+  CHECK(made->take()->view().empty());
+}
+
+TEST_CASE("a descriptor that is no state of weft is refused") {
+  SECTION("a file that is not sealed") {
+    CHECK(state_memory::open(file_with(std::string(100, 'x'))).error().code
+          == EINVAL);
+  }
+  SECTION("sealed, of something else") {
+    file_descriptor other{
+      ::memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING)};
+    REQUIRE(::ftruncate(other.get(), 100) == 0);
+    REQUIRE(::fcntl(other.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW)
+            == 0);
+    CHECK(state_memory::open(std::move(other)).error().code == EINVAL);
+  }
+  SECTION("a state whose size was changed in its head") {
+    auto made = state_memory::make("keys");
+    REQUIRE(made);
+    auto file = std::move(*made).release();
+    const std::uint64_t size = 1 << 30;
+    REQUIRE(::pwrite(file.get(), &size, sizeof size, 16) == sizeof size);
+    CHECK(state_memory::open(std::move(file)).error().code == EINVAL);
+  }
+  SECTION("a socket, or nothing") {
+    CHECK_FALSE(state_memory::open(
+      file_descriptor{::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)}));
+    CHECK_FALSE(state_memory::open(file_descriptor{}));
+  }
+}
+
+TEST_CASE("a state can neither be made shorter nor longer") {
+  const auto made = state_memory::make("keys");
+  REQUIRE(made);
+  CHECK(::ftruncate(made->descriptor(), 1) != 0);
+  CHECK(::ftruncate(made->descriptor(), 1000) != 0);
+}
+
+TEST_CASE("a process takes the place of another, with state and descriptors") {
+  const temporary_folder folder;
+  const auto path = folder.path() + "/place.sock";
+  auto listener = unix_listener::open(path, 0600);
+  REQUIRE(listener);
+  auto old = process_with_place(*listener, [](giving_place& place) {
+    if (const int code = give_all(place); code != 0)
+      return code;
+    return place.commit() ? 0 : 14;
+  });
+  auto place = taking_place::of(path);
+  REQUIRE(place);
+  const auto all = place->receive(soon());
+  INFO((all ? "" : all.error().message));
+  REQUIRE(all);
+  CHECK(all->state.view() == "counter 17");
+  REQUIRE(all->descriptors.size() == 2);
+  CHECK(all->descriptors[0].name == "tun-0");
+  CHECK(text_of(all->descriptors[0].descriptor) == "the device");
+  CHECK(all->descriptors[1].name == "udp.v4");
+  CHECK(text_of(all->descriptors[1].descriptor) == "the socket");
+  CHECK((::fcntl(all->descriptors[1].descriptor.get(), F_GETFD) & FD_CLOEXEC)
+        != 0);
+  REQUIRE(place->tell_ready());
+  CHECK(place->wait_for_place(soon()));
+  CHECK(old.wait() == 0);
+}
+
+TEST_CASE("whoever is told that the other goes on never gets its place") {
+  const temporary_folder folder;
+  const auto path = folder.path() + "/place.sock";
+  auto listener = unix_listener::open(path, 0600);
+  REQUIRE(listener);
+  SECTION("before anything was given") {
+    auto old = process_with_place(*listener, [](giving_place&) { return 0; });
+    auto place = taking_place::of(path);
+    REQUIRE(place);
+    CHECK(place->receive(soon()).error().code == ECANCELED);
+    CHECK(old.wait() == 0);
+  }
+  SECTION("after it was ready") {
+    auto old = process_with_place(*listener, [](giving_place& place) {
+      const int code = give_all(place);
+      place.abort();
+      return code;
+    });
+    auto place = taking_place::of(path);
+    REQUIRE(place);
+    REQUIRE(place->receive(soon()));
+    REQUIRE(place->tell_ready());
+    CHECK(place->wait_for_place(soon()).error().code == ECANCELED);
+    CHECK(old.wait() == 0);
+  }
+}
+
+TEST_CASE("a process that dies after it has given all leaves its place") {
+  const temporary_folder folder;
+  const auto path = folder.path() + "/place.sock";
+  auto listener = unix_listener::open(path, 0600);
+  REQUIRE(listener);
+  auto old = process_with_place(*listener, [](giving_place& place) {
+    if (give_all(place) == 0)
+      ::pause();
+    return 1;
+  });
+  auto place = taking_place::of(path);
+  REQUIRE(place);
+  REQUIRE(place->receive(soon()));
+  REQUIRE(place->tell_ready());
+  old.kill();
+  CHECK(place->wait_for_place(soon()));
+}
+
+TEST_CASE("a stream that ends while the other lives gives no place") {
+  const temporary_folder folder;
+  const auto path = folder.path() + "/place.sock";
+  auto listener = unix_listener::open(path, 0600);
+  REQUIRE(listener);
+  child_process old{[&]() -> int {
+    pollfd entry{listener->descriptor(), POLLIN, 0};
+    if (::poll(&entry, 1, 20000) != 1)
+      return 10;
+    auto connection = listener->accept();
+    const int copy = connection.get();
+    auto place = giving_place::to(std::move(connection));
+    if (!place || give_all(*place) != 0)
+      return 11;
+    ::shutdown(copy, SHUT_RDWR); // as if its last line were lost
+    ::pause();
+    return 0;
+  }};
+  auto place = taking_place::of(path);
+  REQUIRE(place);
+  REQUIRE(place->receive(soon()));
+  REQUIRE(place->tell_ready());
+  CHECK(place->wait_for_place(boot_now() + 200ms).error().code == ETIMEDOUT);
+}
+
+TEST_CASE("a successor that dies before it is ready is noticed") {
+  const temporary_folder folder;
+  const auto path = folder.path() + "/place.sock";
+  auto listener = unix_listener::open(path, 0600);
+  REQUIRE(listener);
+  child_process successor{[&]() -> int {
+    auto place = taking_place::of(path);
+    return place && place->receive(soon()) ? 0 : 1;
+  }};
+  pollfd entry{listener->descriptor(), POLLIN, 0};
+  REQUIRE(::poll(&entry, 1, 20000) == 1);
+  auto place = giving_place::to(listener->accept());
+  REQUIRE(place);
+  REQUIRE(place->give(something(), soon()));
+  CHECK(place->wait_until_ready(soon()).error().code == ECONNRESET);
+  CHECK(successor.wait() == 0);
+}
+
+TEST_CASE("what is no hand-over is refused, however it looks") {
+  const temporary_folder folder;
+  const auto path = folder.path() + "/place.sock";
+  auto listener = unix_listener::open(path, 0600);
+  REQUIRE(listener);
+  const auto text
+    = GENERATE(std::string{"weft hand-over 2\n\n"}, std::string{"\n\n"},
+               std::string{"weft hand-over 1\nno descriptor\n\n"},
+               std::string{"weft hand-over 1\ntun-0\n\n"},
+               std::string{"weft hand-over 1"}, std::string(40000, 'x'));
+  child_process old{[&]() -> int {
+    pollfd entry{listener->descriptor(), POLLIN, 0};
+    ::poll(&entry, 1, 20000);
+    const auto connection = listener->accept();
+    ::send(connection.get(), text.data(), text.size(), MSG_NOSIGNAL);
+    return 0;
+  }};
+  auto place = taking_place::of(path);
+  REQUIRE(place);
+  CHECK_FALSE(place->receive(soon()));
+}
