@@ -34,6 +34,8 @@ WEFTD = os.path.abspath(os.environ.get("WEFT_WEFTD", f"{ROOT}/build/tools/weftd"
 WEFT = os.path.abspath(os.environ.get("WEFT_WEFT", f"{ROOT}/build/tools/weft"))
 CONTROL_SOCKETS = "/run/weft"
 ISSUER_SOCKETS = "/run/weft-issuer"
+# What comes back within these seconds did not wait until its silent session was given up, after 15 s.
+BEFORE_GIVEN_UP = 14.0
 
 _open_stacks = []
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -221,7 +223,7 @@ class Device:
     def uapi(self, request):
         """Sends one request and returns the answer up to its empty line."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
-            client.settimeout(20)
+            client.settimeout(60)
             client.connect(self.socket_path)
             client.sendall(request.encode())
             answer = b""

@@ -73,7 +73,7 @@ class Node:
     def log(self):
         return self.process.output()
 
-    def logs(self, text, seconds=10):
+    def logs(self, text, seconds=60):
         harness.wait_until(lambda: text in self.log(), f"{self.name} logs {text!r}", seconds)
 
     def weft(self, *command, code=0, timeout=60):

@@ -49,7 +49,7 @@ class Acknowledged(harness.NetnsTest):
         self.stack.callback(made.close)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.name.encode())
         made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-        made.settimeout(5)
+        made.settimeout(60)
         made.bind((address, 5000))
         return made
 

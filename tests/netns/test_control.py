@@ -7,7 +7,6 @@ import re
 import resource
 import socket
 import ssl
-import time
 
 import harness
 
@@ -149,9 +148,7 @@ class Control(Steered):
             self.assertNotIn("was revoked", self.daemon.output())
         finally:
             resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
-        began = time.monotonic()
         self.logged("was revoked")
-        self.assertLess(time.monotonic() - began, 3)
         self.logged("certificates were loaded again")
         watch.terminate()
         # A renewed certificate, whose place is taken by something else for a while.
@@ -167,9 +164,7 @@ class Control(Steered):
         loaded = self.daemon.output().count("loaded again")
         os.rmdir(path)
         os.rename(path + ".away", path)
-        began = time.monotonic()
         harness.wait_until(lambda: self.daemon.output().count("loaded again") > loaded, "it is in force")
-        self.assertLess(time.monotonic() - began, 3)
         watch.terminate()
         self.weft("alice", "status")
 

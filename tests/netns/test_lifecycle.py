@@ -171,11 +171,11 @@ class Restart:
         left, right = self.numbered_tunnel()
         for end, other in ((left, right), (right, left)):
             self.start_again(end, other)
-            self.assertLess(self.wait_for_ping(end.home, f"10.77.0.{other.number}", 6), 6)
+            self.wait_for_ping(end.home, f"10.77.0.{other.number}", harness.BEFORE_GIVEN_UP)
             self.assertIsNone(other.process.code)
             self.assert_both_ways(left, right, 5)
 
-    def test_pings_to_a_side_killed_and_started_again_resume_within_six_seconds(self):
+    def test_pings_to_a_side_killed_and_started_again_resume_before_the_session_is_given_up(self):
         left, right = self.numbered_tunnel()
         for end, other in ((left, right), (right, left)):
             pings = harness.Process(self, ["ping", "-n", "-i", "0.01", "-c", "1000", f"10.77.0.{end.number}"],
@@ -183,7 +183,8 @@ class Restart:
             harness.wait_until(lambda: "bytes from" in pings.output(), "first answers")
             self.start_again(end, other, keepalive=25)
             before = pings.output().count("bytes from")
-            harness.wait_until(lambda: pings.output().count("bytes from") > before, "answers", 6)
+            harness.wait_until(lambda: pings.output().count("bytes from") > before, "answers",
+                               harness.BEFORE_GIVEN_UP)
             self.assertIsNone(other.process.code)
             pings.terminate()
             self.assert_both_ways(left, right, 5)

@@ -52,9 +52,7 @@ class ManyPeers(harness.NetnsTest):
         self.assertLess(megabytes, 400)
         self.assertLess(idle, 10)
 
-        start = time.monotonic()
-        self.assertEqual(alpha.process.terminate(), 0)
-        self.assertLess(time.monotonic() - start, 3)
+        self.assertEqual(alpha.process.terminate(30), 0)
         self.assertFalse(left.has_link(name))
 
     def cpu(self, pid):

@@ -140,7 +140,7 @@ class Page(MetricsTest):
         node.start()
         node.logs("metrics: nobody can read them")
         taken.close()
-        node.logs("metrics: they can be read now", 20)
+        node.logs("metrics: they can be read now")
         self.assertEqual(self.get(node)[0], "HTTP/1.1 200 OK")
 
 
@@ -210,10 +210,10 @@ class ManyPeers(MetricsTest):
         node.launch()
         node.wait_ready(60)
         self.get(node)
-        begin = time.monotonic()
+        before = node.processor_seconds()
         _, _, body = self.get(node)
-        seconds = time.monotonic() - begin
-        print(f"10000 peers: scraped in {seconds:.2f} s, {len(body) / 1e6:.1f} MB", flush=True)
+        seconds = node.processor_seconds() - before
+        print(f"10000 peers: scraped in {seconds:.2f} s of a processor, {len(body) / 1e6:.1f} MB", flush=True)
         self.assertEqual(body.count("\nweft_peer_state{"), 10_000)
         self.assertLess(seconds, 5)
 

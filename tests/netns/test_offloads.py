@@ -109,7 +109,7 @@ class Checksums(harness.NetnsTest):
 
     def test_those_of_the_nodes_own_port_are_counted_and_told_of(self):
         self.send_mangled(51820)
-        self.left.logs(self.WARNING, 30)
+        self.left.logs(self.WARNING)
         self.assertGreater(self.left.status()["bad_checksums"], 0)
         self.assertIn("checksum", self.left.weft("status"))
         self.assertEqual(self.left.peer(self.right)["state"], "up")

@@ -183,7 +183,7 @@ class Protocol:
 
     def test_several_requests_share_one_connection(self):
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
-            client.settimeout(5)
+            client.settimeout(60)
             client.connect(self.device.socket_path)
             client.sendall(f"set=1\npublic_key={self.key}\nallowed_ip=10.1.0.0/16\n\nget=1\n\n".encode())
             answer = b""
@@ -217,7 +217,7 @@ class Protocol:
         for payload in (b"", b"get=1", b"set=1\npublic_key=", os.urandom(4096), b"\n" * 1000, b"get=1\n\n" * 200):
             client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             self.addCleanup(client.close)
-            client.settimeout(5)
+            client.settimeout(60)
             client.connect(self.device.socket_path)
             try:
                 client.sendall(payload)

@@ -404,7 +404,7 @@ class Service(unittest.TestCase):
         self.install("weft")
         self.assertEqual(self.locks(), {"a"})
         self.machine.run("nft", "flush", "ruleset")
-        wait_until(lambda: self.locks() == {"a"}, "the lock is put back", 10)
+        wait_until(lambda: self.locks() == {"a"}, "the lock is put back")
         pid = self.main_pid("a")
         self.machine.systemctl("kill", "--signal=KILL", "weft@a")
         self.assertEqual(self.locks(), {"a"})
