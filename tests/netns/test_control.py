@@ -131,7 +131,7 @@ class Control(Steered):
         self.pki("revoke", "dash")
         self.logged("revoked")
         self.assertIn("revoked", self.weft("dash", "status", code=4))
-        self.assertEqual(watch.wait(20), 4, "a watcher that is not let in again gives up")
+        self.assertEqual(watch.wait(), 4, "a watcher that is not let in again gives up")
         self.assertIn("revoked", watch.output())
         self.weft("alice", "status")
 

@@ -201,7 +201,7 @@ class Start(Daemon):
             daemon = self.start(file=file, wait=False)
             time.sleep(chance.uniform(0, 0.2))
             daemon.signal((signal.SIGTERM, signal.SIGINT)[i % 2])
-            self.assertIn(daemon.wait(10), (0, -signal.SIGTERM, -signal.SIGINT), daemon.output())
+            self.assertIn(daemon.wait(60), (0, -signal.SIGTERM, -signal.SIGINT), daemon.output())
             self.assertFalse(self.home.has_link(self.name))
             for path in self.sockets:
                 with contextlib.suppress(FileNotFoundError):
@@ -251,7 +251,7 @@ class Start(Daemon):
                     os.close(number)
         process = subprocess.Popen(["ip", "netns", "exec", self.home.name, harness.WEFTD, self.name],
                                    preexec_fn=close_all)
-        self.assertEqual(process.wait(20), 0)
+        self.assertEqual(process.wait(60), 0)
         pid, = self.home.processes()
         for number in range(3):
             self.assertEqual(os.readlink(f"/proc/{pid}/fd/{number}"), "/dev/null")
@@ -266,7 +266,7 @@ class Start(Daemon):
         process = subprocess.Popen(["ip", "netns", "exec", self.home.name, harness.WEFTD, self.name],
                                    pass_fds=[writing], stdin=subprocess.DEVNULL)
         os.close(writing)
-        self.assertEqual(process.wait(20), 0)
+        self.assertEqual(process.wait(60), 0)
         os.set_blocking(reading, False)
         harness.wait_until(lambda: self.ended(reading), "nobody has the pipe any more")
         pid, = self.home.processes()
@@ -315,7 +315,7 @@ class Log(Daemon):
         harness.wait_until(lambda: serves(self.sockets[1]), "it starts")
         self.weft("reload")
         daemon.send_signal(signal.SIGTERM)
-        self.assertEqual(daemon.wait(10), 0)
+        self.assertEqual(daemon.wait(60), 0)
 
 
 class Privileges(Daemon):

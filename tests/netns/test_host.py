@@ -37,7 +37,7 @@ class HostTest(harness.NetnsTest):
         return []
 
     def wait_for_lines(self, expected):
-        harness.wait_until(lambda: len(self.lines()) >= len(expected), f"{expected} in {self.seen}", 30)
+        harness.wait_until(lambda: len(self.lines()) >= len(expected), f"{expected} in {self.seen}")
         self.assertEqual(self.lines(), expected)
 
     def says(self, text):

@@ -240,7 +240,7 @@ class KillSwitch(harness.NetnsTest):
         self.weft_on_node("confirm")
         self.weft("unlock", self.node.name)
         self.weft_on_node("reload", "--confirm", "1s")
-        wait_until(lambda: not self.has_lock(), "the lock is taken back", 20)
+        wait_until(lambda: not self.has_lock(), "the lock is taken back")
         # A restart takes it back, too, also one that nobody has asked for.
         for end in (signal.SIGTERM, signal.SIGKILL):
             self.weft_on_node("apply", self.node.file, "--confirm", "1h")

@@ -49,7 +49,7 @@ class Joining(NetworkTest):
         for other in self.network.members[:-1]:
             other.wait_for_ping(sixth)
             sixth.wait_for_ping(other, family=6)
-        self.assertLess(time.monotonic() - begin, 20)
+        self.assertLess(time.monotonic() - begin, 50)
         self.assertEqual([digest(member.file) for member in self.network.members[:-1]], before)
 
     def test_the_same_token_and_keys_get_the_same_answer_again(self):
@@ -135,7 +135,7 @@ class Changes(NetworkTest):
         begin = time.monotonic()
         for member in (first, second):
             harness.wait_until(lambda m=member: "node3" not in m.peers(), f"{member.member} drops node3", pause=0.1)
-        self.assertLess(time.monotonic() - begin, 20)
+        self.assertLess(time.monotonic() - begin, 50)
         self.assertEqual(second.ping(third, 1, wait=1), 0)
         # Those who know them only by what they were told see it, too.
         listed = {each["name"]: each["removed"] for each in json.loads(second.network_command("members", "--json"))}

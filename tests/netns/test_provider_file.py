@@ -113,9 +113,9 @@ class ProviderFile(harness.NetnsTest):
         os.unlink(f"{self.folder}/ran-{self.name}")
 
         process = harness.Process(self, [*inside, harness.WEFTD, "--config", self.imported()], self.left)
-        harness.wait_until(lambda: "is up" in process.output(), "the node is up", 20)
+        harness.wait_until(lambda: "is up" in process.output(), "the node is up")
         # DNS comes last.
-        harness.wait_until(lambda: resolvconf.servers(*inside) == expected["dns"], "the server is asked", 20)
+        harness.wait_until(lambda: resolvconf.servers(*inside) == expected["dns"], "the server is asked")
         self.assertEqual(self.host_now(inside), expected)
         self.wait_for_ping(self.left, "10.64.0.1", 20)
         process.signal(signal.SIGTERM)
