@@ -37,6 +37,9 @@ ALLOWED = [
     ("tests/platform/a.cpp", "#include <thread>"),
     ("actors/metrics/a.cpp", "#include <microhttpd.h>"),
     ("actors/metrics/a.cpp", '#include "actors/control/server/b.hpp"'),
+    ("protocol/network/a.cpp", '#include "protocol/base/b.hpp"'),
+    ("protocol/network/a.cpp", "#include <nlohmann/json.hpp>"),
+    ("actors/network/a.cpp", '#include "actors/overlay/b.hpp"'),
 ]
 
 BREACHES = [
@@ -86,6 +89,12 @@ BREACHES = [
     ("tools/weft/a.cpp", "#include <future>"),
     ("actors/overlay/a.cpp", "#include <microhttpd.h>"),
     ("actors/control/server/a.cpp", '#include "actors/metrics/b.hpp"'),
+    ("protocol/network/a.cpp", '#include "protocol/tunnel/b.hpp"'),
+    ("protocol/network/a.cpp", '#include "protocol/packets/b.hpp"'),
+    ("protocol/tunnel/a.cpp", "#include <nlohmann/json.hpp>"),
+    ("actors/network/a.cpp", '#include "actors/peers/b.hpp"'),
+    ("actors/overlay/a.cpp", '#include "actors/network/b.hpp"'),
+    ("actors/network/a.cpp", "#include <mutex>"),
 ]
 
 
