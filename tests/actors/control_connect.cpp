@@ -8,14 +8,6 @@ using namespace weft::test;
 
 namespace {
 
-connect_options quick() {
-  connect_options options;
-  options.attempt = 400ms;
-  options.first_pause = 20ms;
-  options.longest_pause = 50ms;
-  return options;
-}
-
 /// Listens like a daemon, and answers what the test says.
 class strange_daemon {
 public:
@@ -74,6 +66,35 @@ caf::error failure_at(program& client, const overlay_actor& remote) {
   auto answer = client.try_ask<device_status>(remote, get_status{});
   REQUIRE_FALSE(answer);
   return std::move(answer.error());
+}
+
+/// Asks that many times at once; `failures` has why that is not answered.
+void ask(program& client, const overlay_actor& remote, int times,
+         message_log& failures) {
+  std::ignore = client.system().spawn(
+    [remote, times, &failures](caf::event_based_actor* self) -> caf::behavior {
+      for (int i = 0; i < times; ++i)
+        self->request(remote, caf::infinite, get_status{})
+          .then([](const device_status&) {},
+                [&failures](const caf::error& error) { failures.push(error); });
+      return {};
+    });
+}
+
+/// Why a daemon is given up whose client's clock is turned meanwhile.
+caf::error failure_in_time(const control_target& where) {
+  const auto clock = std::make_shared<manual_clock>();
+  auto options = quick();
+  options.sources.clock = clock;
+  program client;
+  auto remote = client.connect(where, options);
+  message_log failures;
+  ask(client, remote, 1, failures);
+  CHECK(eventually([&] {
+    clock->advance(100ms);
+    return failures.count<caf::error>() > 0;
+  }));
+  return failures.next<caf::error>();
 }
 
 server_hello refusal(admission result) {
@@ -162,10 +183,8 @@ TEST_CASE("Another version, a refusal and a stranger are final") {
     strange_daemon daemon{[&] { return each.bytes; }};
     program client;
     const auto states = std::make_shared<message_log>();
-    auto options = quick();
-    options.attempt = patience; // a busy machine is no silent daemon
-    options.watcher = client.watcher(states);
-    auto remote = client.connect(daemon.target(), options);
+    auto remote
+      = client.connect(daemon.target(), quick(client.watcher(states)));
     for (int i = 0; i < 3; ++i) {
       const auto error = failure_at(client, remote);
       CHECK(error_code(error) == each.code);
@@ -194,9 +213,7 @@ TEST_CASE("A daemon that has no time is tried again, and one that refuses, if "
 
 TEST_CASE("A daemon that does not answer is not waited for") {
   strange_daemon silent{[] { return std::string{}; }};
-  program client;
-  auto remote = client.connect(silent.target(), quick());
-  const auto error = failure_at(client, remote);
+  const auto error = failure_in_time(silent.target());
   CHECK(error_code(error) == ETIMEDOUT);
   CHECK_THAT(error_message(error), Catch::Contains("did not answer in time"));
 }
@@ -205,11 +222,10 @@ TEST_CASE("A daemon that does not speak as CAF does is not waited for") {
   server_hello granted;
   granted.answer = admission::granted;
   strange_daemon odd{[&] { return to_bytes(granted); }};
-  program client;
-  auto remote = client.connect(odd.target(), quick());
-  CHECK(error_code(failure_at(client, remote)) == ENOTCONN);
+  CHECK(error_code(failure_in_time(odd.target())) == ENOTCONN);
   strange_daemon wild{[&] { return to_bytes(granted) + std::string(99, 'x'); }};
-  remote = client.connect(wild.target(), quick());
+  program client;
+  auto remote = client.connect(wild.target(), quick());
   CHECK(error_code(failure_at(client, remote)) == ENOTCONN);
 }
 
@@ -236,9 +252,7 @@ TEST_CASE("A watcher is told of the daemon that it is connected to") {
   server.start();
   program client;
   const auto states = std::make_shared<message_log>();
-  auto options = quick();
-  options.watcher = client.watcher(states);
-  auto remote = client.connect(server.target(), options);
+  auto remote = client.connect(server.target(), quick(client.watcher(states)));
   auto state = states->next<connection_state>();
   CHECK(state.connected);
   CHECK(state.interface == "weft0");
@@ -263,9 +277,7 @@ TEST_CASE("A client comes back to a daemon that was started again, and its "
   program client;
   const auto states = std::make_shared<message_log>();
   const auto batches = std::make_shared<message_log>();
-  auto options = quick();
-  options.watcher = client.watcher(states);
-  auto remote = client.connect(server.target(), options);
+  auto remote = client.connect(server.target(), quick(client.watcher(states)));
   const auto kept = client.subscriber(batches);
   const auto ended = client.subscriber(batches);
   const auto left = client.subscriber(batches);
@@ -380,24 +392,19 @@ TEST_CASE("Who asks for the end of the daemon is answered, even if that is "
 
 TEST_CASE("More than a thousand requests do not wait for one daemon") {
   strange_daemon silent{[] { return std::string{}; }};
-  program client;
+  const auto clock = std::make_shared<manual_clock>();
   auto options = quick();
-  options.attempt = 2s;
+  options.sources.clock = clock;
+  program client;
   auto remote = client.connect(silent.target(), options);
-  message_log codes;
-  std::ignore
-    = client.system().spawn([&](caf::event_based_actor* self) -> caf::behavior {
-        for (int i = 0; i < 1100; ++i)
-          self->request(remote, caf::infinite, get_status{})
-            .then([](const device_status&) {},
-                  [&](const caf::error& error) {
-                    codes.push(error_code(error));
-                  });
-        return {};
-      });
+  message_log failures;
+  ask(client, remote, 1100, failures);
   std::map<int, int> seen;
-  for (int i = 0; i < 1100; ++i)
-    ++seen[codes.next<int>()];
+  for (int i = 0; i < 76; ++i)
+    ++seen[error_code(failures.next<caf::error>())];
+  clock->advance(options.attempt);
+  for (int i = 76; i < 1100; ++i)
+    ++seen[error_code(failures.next<caf::error>())];
   CHECK(seen == std::map<int, int>{{EBUSY, 76}, {ETIMEDOUT, 1024}});
 }
 

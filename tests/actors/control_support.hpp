@@ -114,6 +114,16 @@ public:
   }
 };
 
+/// Soon tries again, and takes no busy machine for a silent daemon.
+inline connect_options quick(connection_watcher watcher = {}) {
+  connect_options options;
+  options.watcher = std::move(watcher);
+  options.attempt = 30s;
+  options.first_pause = 20ms;
+  options.longest_pause = 50ms;
+  return options;
+}
+
 inline public_key key_with(std::uint8_t byte) {
   public_key key;
   key.bytes[0] = std::byte{byte};

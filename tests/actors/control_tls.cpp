@@ -56,14 +56,6 @@ bool ends(const file_descriptor& connection) {
   return ::read(connection.get(), &byte, 1) <= 0;
 }
 
-connect_options quick(connection_watcher watcher = {}) {
-  connect_options options;
-  options.watcher = std::move(watcher);
-  options.first_pause = 20ms;
-  options.longest_pause = 50ms;
-  return options;
-}
-
 } // namespace
 
 TEST_CASE("An operator elsewhere does what one here can do") {
