@@ -16,7 +16,7 @@ const std::string answer_name = "answer of a directory";
 constexpr std::size_t length_bytes = 4;
 constexpr std::size_t longest_text = 1024;
 constexpr std::size_t longest_endpoint = 64;
-constexpr std::size_t most_directories = 64;
+constexpr std::size_t most_listed = 64;
 constexpr std::size_t longest_presence = 256;
 
 // -- frames ------------------------------------------------------------------
@@ -63,7 +63,7 @@ constexpr std::array<const char*, std::variant_size_v<steering_question>>
 cbor::value write(const std::vector<store_presence>& directories) {
   auto result = cbor::value::array();
   for (const auto& each : directories) {
-    if (result.size() == most_directories)
+    if (result.size() == most_listed)
       break;
     result.push_back(cbor::value::object(
       {{"name", tidy(each.name)},
@@ -74,7 +74,7 @@ cbor::value write(const std::vector<store_presence>& directories) {
 
 std::vector<store_presence> read_directories(cbor::fields& from) {
   std::vector<store_presence> result;
-  for (const auto& each : from.list("directories", most_directories)) {
+  for (const auto& each : from.list("directories", most_listed)) {
     cbor::fields one(each, "a directory");
     result.push_back(
       {one.text("name", longest_text), one.text("value", longest_presence)});

@@ -44,6 +44,15 @@ class Groups(unittest.TestCase):
         for text in ("a.count(1)", "a->count(1)", "std::count(1)", "f(); // count(1)", 'f("count(1)")'):
             self.assertEqual(self.groups(COUNTS, f"void run() {{\n  {text};\n}}\n"), [[0, 1]], text)
 
+    def test_who_includes_a_type_or_constant_of_that_name_is_apart(self):
+        header = "protocol/network/token.hpp"
+        user = f'#include "{header}"\n'
+        for name in ("most_directories", "join_token", "refusal"):  # the last one's header is included by that
+            own = COUNTS.replace("count", name)
+            self.assertEqual(self.groups(own, user), [[0], [1]])
+            self.assertEqual(self.groups(user, own), [[0], [1]])
+        self.assertEqual(self.groups(COUNTS, user), [[0, 1]])
+
     def test_there_is_one_entry_point_and_one_macro_of_a_name(self):
         for text in ("int main() {}\n", 'extern "C" int\nTestOneInput(int) {}\n', "#define LIMIT 3\n"):
             self.assertEqual(self.groups(text, text), [[0], [1]], text)
@@ -51,6 +60,8 @@ class Groups(unittest.TestCase):
     def test_an_alias_may_be_shared_but_means_one_thing(self):
         whole, small = "using number =\n  long;\n", "using number = short;\n"
         self.assertEqual(self.groups(whole, small, whole), [[0, 2], [1]])
+        self.assertEqual(self.groups("using number = long;\n", "using other::number;\n"), [[0], [1]])
+        self.assertEqual(self.groups("using other::number;\n", "using other::number;\n"), [[0, 1]])
 
     def test_other_flags_make_another_group(self):
         self.assertEqual(self.groups("", "", "", kinds=["-O2", "-O0", "-O2"]), [[0, 2], [1]])

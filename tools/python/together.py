@@ -4,9 +4,12 @@ libraries, which files that are compiled together read once.
 
 usage: together.py FILE.cpp...     (of one target; prints the number of its group for each of them)"""
 
+import functools
+import os
 import re
 import sys
 
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 MOST_TOGETHER = 12
 
 
@@ -29,8 +32,36 @@ def called_names(text):
 
 
 def aliases(text):
-    """What its `using NAME = ...;` stand for, by their names: files may have the same one."""
-    return dict(re.findall(r"^using (\w+) =\s*(.*?);", text, re.M | re.S))
+    """What its `using NAME = ...;` and `using SPACE::NAME;` stand for, by their names: files may have the same one."""
+    return (dict(re.findall(r"^using (\w+) =\s*(.*?);", text, re.M | re.S))
+            | {name: f"{space}::{name}" for space, name in re.findall(r"^using ([\w:]+)::(\w+);", text, re.M)})
+
+
+def included(text):
+    """The project's headers that a text includes."""
+    return [path for path in re.findall(r'^#include "([^"]+)"', text, re.M) if os.path.exists(f"{ROOT}/{path}")]
+
+
+@functools.cache
+def names_of_header(path):
+    """Its types and constants: a file's own name that is the same means something else.  (Functions are overloads.)"""
+    with open(f"{ROOT}/{path}") as file:
+        text = file.read()
+    return set(re.findall(r"^(?:struct|class|enum class|enum) (\w+)", text, re.M)
+               + re.findall(r"^(?:inline )?constexpr [^(;]*?(\w+)(?= *[={;\[])", text, re.M))
+
+
+def names_of_headers(text):
+    """What is declared in the headers that a text includes, however far."""
+    names, seen, left = set(), set(), included(text)
+    while left:
+        path = left.pop()
+        if path not in seen:
+            seen.add(path)
+            names |= names_of_header(path)
+            with open(f"{ROOT}/{path}") as file:
+                left += included(file.read())
+    return names
 
 
 def groups_of(files):
@@ -39,18 +70,19 @@ def groups_of(files):
     for path, kind in files.items():
         with open(path) as file:
             text = file.read()
-        own, called, meant = own_names(text), called_names(text), aliases(text)
+        own, meant = own_names(text), aliases(text)
+        foreign = called_names(text) | names_of_headers(text)
         for group in groups:
             if (group["kind"] == kind and len(group["paths"]) < MOST_TOGETHER
-                    and not group["own"] & (own | called) and not group["called"] & own
+                    and not group["own"] & (own | foreign) and not group["foreign"] & own
                     and all(group["meant"].get(name, what) == what for name, what in meant.items())):
                 break
         else:
-            group = {"kind": kind, "paths": [], "own": set(), "called": set(), "meant": {}}
+            group = {"kind": kind, "paths": [], "own": set(), "foreign": set(), "meant": {}}
             groups.append(group)
         group["paths"].append(path)
         group["own"] |= own
-        group["called"] |= called
+        group["foreign"] |= foreign
         group["meant"] |= meant
     return [group["paths"] for group in groups]
 

@@ -21,7 +21,7 @@ const char* name_of(dns_manager::kind what) {
   return "";
 }
 
-dns_manager::kind kind_of(const std::string& name) {
+dns_manager::kind dns_kind_of(const std::string& name) {
   if (name == resolved_name)
     return dns_manager::kind::resolved;
   return name == resolvconf_name ? dns_manager::kind::resolvconf
@@ -54,7 +54,7 @@ tl::expected<host_note, std::string> parse_note(std::string_view text) try {
   in.at("mark").get_to(note.mark);
   in.at("marked").get_to(note.marked);
   const auto& dns = in.at("dns");
-  note.dns = {kind_of(dns.at("by")), dns.at("program"), dns.at("prefix")};
+  note.dns = {dns_kind_of(dns.at("by")), dns.at("program"), dns.at("prefix")};
   in.at("commands").get_to(note.commands);
   return note;
 } catch (const nlohmann::json::exception& error) {
