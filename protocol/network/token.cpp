@@ -5,6 +5,7 @@
 #include "protocol/base/text.hpp"
 #include "protocol/base/wipe.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <stdexcept>
 

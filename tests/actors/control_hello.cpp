@@ -2,6 +2,8 @@
 #include "tests/actors/control_frames.hpp"
 #include "tests/catch.hpp"
 
+#include <algorithm>
+
 using namespace weft;
 using namespace weft::test;
 

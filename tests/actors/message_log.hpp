@@ -3,6 +3,7 @@
 
 #include "tests/catch.hpp"
 
+#include <algorithm>
 #include <any>
 #include <chrono>
 #include <condition_variable>

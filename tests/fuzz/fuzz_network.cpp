@@ -7,6 +7,7 @@
 #include "protocol/network/record.hpp"
 #include "protocol/network/revocations.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 
 namespace {

@@ -9,6 +9,7 @@
 
 #include <cctype>
 #include <chrono>
+#include <cstring>
 #include <iostream>
 #include <stdexcept>
 #include <string>
