@@ -11,6 +11,7 @@
 #include <csignal>
 #include <fstream>
 #include <sstream>
+#include <tuple>
 
 using namespace weft;
 using namespace weft::test;
@@ -61,7 +62,7 @@ TEST_CASE("What became of a program that failed is told") {
   const auto former = std::signal(SIGPIPE, SIG_IGN); // is not handed on
   CHECK_THAT(error_of(shell("kill -PIPE $$")),
              Equals("/bin/sh was ended by signal 13"));
-  std::signal(SIGPIPE, former);
+  std::ignore = std::signal(SIGPIPE, former);
   CHECK_THAT(error_of({{"/nowhere/at/all"}, {}, {}}),
              Contains("Cannot run /nowhere/at/all: No such file"));
 }

@@ -18,9 +18,8 @@ struct session_world {
   member_session::attempt attempt = 0;
 
   explicit session_world(std::size_t directories = 2,
-                         std::vector<network_item> told = {})
-    : session(some_member(1).id, addresses(directories), random,
-              std::move(told)) {
+                         const std::vector<network_item>& told = {})
+    : session(some_member(1).id, addresses(directories), random, told) {
     session.on_time(now);
     collect();
   }
@@ -88,11 +87,13 @@ struct session_world {
   }
   template <class Step>
   const Step& last() const {
-    for (auto each = steps.rbegin(); each != steps.rend(); ++each) {
-      if (const auto* found = std::get_if<Step>(&*each))
-        return *found;
-    }
-    throw std::logic_error("no such step");
+    const auto found
+      = std::find_if(steps.rbegin(), steps.rend(), [](const auto& each) {
+          return std::holds_alternative<Step>(each);
+        });
+    if (found == steps.rend())
+      throw std::logic_error("no such step");
+    return std::get<Step>(*found);
   }
   template <class Message>
   std::vector<Message> all_said() const {

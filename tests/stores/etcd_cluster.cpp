@@ -11,6 +11,7 @@
 
 #include <csignal>
 #include <filesystem>
+#include <tuple>
 
 namespace weft::test {
 
@@ -63,7 +64,7 @@ bool have_etcd() {
 
 etcd_cluster::etcd_cluster(etcd_options options)
   : options_(std::move(options)) {
-  std::signal(SIGPIPE, SIG_IGN); // as weftd does
+  std::ignore = std::signal(SIGPIPE, SIG_IGN); // as weftd does
   if (options_.host == etcd_options{}.host && ::geteuid() == 0)
     network_.emplace();
   for (auto& node : ports_)

@@ -41,7 +41,7 @@ constexpr std::size_t most_epochs_gone = 32;
 std::string days_of(std::chrono::seconds gap) {
   const auto hours
     = std::chrono::duration_cast<std::chrono::hours>(gap).count();
-  constexpr int hours_a_day = 24;
+  constexpr std::chrono::hours::rep hours_a_day = 24;
   return hours < 2 * hours_a_day
            ? std::to_string(hours) + " hours"
            : std::to_string(hours / hours_a_day) + " days";
@@ -457,7 +457,7 @@ void issuer_service::working::tell_end(instant now) {
   end_due_ = now.now + end_reminder;
   const auto left
     = std::chrono::duration_cast<std::chrono::hours>(until - seconds_of(now));
-  constexpr int hours_a_day = 24;
+  constexpr std::chrono::hours::rep hours_a_day = 24;
   warn("the issuer's certificate "
        + (left.count() > 0
             ? "ends in " + std::to_string(left.count() / hours_a_day)

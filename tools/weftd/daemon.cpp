@@ -24,6 +24,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
+#include <tuple>
 
 namespace weft {
 
@@ -317,7 +318,7 @@ private:
 
 int run_daemon(daemon_options options, background* parent) {
   // A log that nobody reads any more is no reason to end.
-  std::signal(SIGPIPE, SIG_IGN);
+  std::ignore = std::signal(SIGPIPE, SIG_IGN);
   auto waiting = supervisor::create();
   protect_memory(); // again, if this is a child in the background
   raise_file_limit();

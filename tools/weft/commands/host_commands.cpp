@@ -98,7 +98,7 @@ int host_guard(const host_options& options, const streams& io) {
     return report(*objection, false, io);
   // Whoever ends weftd does not mean what cleans up after it.
   for (const int signal : {SIGHUP, SIGINT, SIGTERM})
-    std::signal(signal, SIG_IGN);
+    std::ignore = std::signal(signal, SIG_IGN);
   const auto run = [&](std::vector<std::string> words) {
     program_call call;
     call.words = {find_companion("weft"), "host"};

@@ -56,8 +56,8 @@ public:
   undo_list& operator=(const undo_list&) = delete;
   ~undo_list() {
     std::error_code ignored;
-    for (auto each = made_.rbegin(); each != made_.rend(); ++each)
-      fs::remove_all(*each, ignored);
+    for (; !made_.empty(); made_.pop_back())
+      fs::remove_all(made_.back(), ignored);
   }
 
   /// Before it is made: it was not there.

@@ -89,7 +89,7 @@ bool lets_pass(const json& expressions, std::uint16_t port) {
 }
 
 std::string
-refusal(const std::string& chain, bool outward, std::uint16_t port) {
+refusal_of_chain(const std::string& chain, bool outward, std::uint16_t port) {
   return "nftables' chain " + chain + " refuses UDP "
          + (outward ? "to port " : "at port ") + std::to_string(port)
          + ": take the rule away";
@@ -111,7 +111,8 @@ void look_at(const json& rule, chain_state& chain, const port_pair& ports,
   if (lets_pass(expressions, port))
     chain.lets_pass = true;
   else if (!chain.lets_pass && refuses(expressions, port))
-    into.refusals.push_back(refusal(chain_name(rule, "chain"), outward, port));
+    into.refusals.push_back(
+      refusal_of_chain(chain_name(rule, "chain"), outward, port));
 }
 
 } // namespace
@@ -138,6 +139,16 @@ firewall_facts read_nftables(std::string_view text, const port_pair& ports) {
   return facts;
 }
 
+namespace {
+
+std::string
+refusal_of_lock(const std::string& locked, const std::string& interface) {
+  return "the lock of " + locked + " lets nothing leave by "
+         + interface + ": run 'weft unlock " + locked + "'";
+}
+
+} // namespace
+
 firewall_facts
 ask_nftables(const std::string& interface, const port_pair& ports) {
   auto filter = firewall::open();
@@ -147,9 +158,7 @@ ask_nftables(const std::string& interface, const port_pair& ports) {
   if (const auto locked = locked_interfaces())
     for (const auto& name : *locked)
       if (name != interface)
-        facts.refusals.push_back(
-          "the lock of " + name + " lets nothing leave by "
-          + interface + ": run 'weft unlock " + name + "'");
+        facts.refusals.push_back(refusal_of_lock(name, interface));
   return facts;
 }
 

@@ -11,7 +11,7 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
+#include <system_error>
 
 namespace weft {
 
@@ -66,7 +66,7 @@ void look_at_endpoint(examination& now) {
   const auto where = to_string(now.peer.endpoint->address);
   if (route.error != 0)
     now.fault(side::here, "this host has no route to " + where + " ("
-                            + std::strerror(route.error)
+                            + std::generic_category().message(route.error)
                             + "): add one, or give the peer an endpoint that "
                               "can be reached");
   else if (route.link == now.facts.node.interface)
@@ -224,8 +224,9 @@ void look_at_routes(examination& now) {
       continue;
     now.fault(side::here, "no route leads " + to_string(prefix) + " into "
                             + interface + " ("
-                            + (route.error != 0 ? std::strerror(route.error)
-                                                : "it goes to " + route.link)
+                            + (route.error != 0
+                                 ? std::generic_category().message(route.error)
+                                 : "it goes to " + route.link)
                             + "): add it to cluster_networks");
   }
 }

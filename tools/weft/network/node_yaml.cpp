@@ -12,6 +12,7 @@ namespace {
 template <class List>
 std::string list_of(const List& values) {
   std::vector<std::string> texts;
+  texts.reserve(values.size());
   for (const auto& each : values)
     texts.emplace_back(to_string(each));
   return yaml_list(texts);

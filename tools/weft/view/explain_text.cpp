@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <cstring>
+#include <system_error>
 
 namespace weft {
 
@@ -22,7 +22,7 @@ void add_line(std::string& out, std::string title, const std::string& text) {
 
 std::string route_text(const route_facts& route) {
   if (route.error != 0)
-    return std::string{"no route: "} + std::strerror(route.error);
+    return "no route: " + std::generic_category().message(route.error);
   return "by " + route.link;
 }
 
