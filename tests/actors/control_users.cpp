@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <fstream>
 
 using namespace weft;
@@ -22,7 +23,7 @@ class other_user {
 public:
   other_user(uid_t user, std::vector<gid_t> groups, std::string path)
     : path_(std::move(path)) {
-    REQUIRE(::pipe(go_) == 0);
+    REQUIRE(::pipe(go_.data()) == 0);
     child_ = ::fork();
     if (child_ == 0)
       ::_exit(act(user, groups));
@@ -61,7 +62,7 @@ private:
   }
 
   std::string path_;
-  int go_[2] = {-1, -1};
+  std::array<int, 2> go_{-1, -1};
   pid_t child_ = -1;
 };
 

@@ -9,8 +9,8 @@
 #include <poll.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <fstream>
+#include <iomanip>
 #include <map>
 #include <sstream>
 
@@ -144,8 +144,9 @@ struct ported {
   /// The inode of its socket.
   std::string socket_of_port() const {
     std::ifstream table("/proc/self/net/udp");
-    char local[16];
-    std::snprintf(local, sizeof local, ":%04X", unsigned{port});
+    std::ostringstream local;
+    local << ':' << std::uppercase << std::hex << std::setfill('0')
+          << std::setw(4) << port;
     std::string line;
     while (std::getline(table, line)) {
       std::istringstream fields(line);
@@ -154,7 +155,7 @@ struct ported {
       for (int i = 0; i < 7; ++i)
         fields >> field;
       fields >> inode;
-      if (address.ends_with(local))
+      if (address.ends_with(local.str()))
         return inode;
     }
     return {};

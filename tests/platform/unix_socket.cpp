@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <filesystem>
@@ -327,8 +328,8 @@ TEST_CASE("what a program left that was killed while it made a socket does not "
   write_file(folder.path() + "/.weft-lock", "");
   const auto abandoned = folder.path() + "/.weft-sabcdef";
   foreign_socket(abandoned, 1); // closed at once
-  const timespec long_ago[2] = {{1, 0}, {1, 0}};
-  REQUIRE(::utimensat(AT_FDCWD, abandoned.c_str(), long_ago, 0) == 0);
+  const std::array<timespec, 2> long_ago{{{1, 0}, {1, 0}}};
+  REQUIRE(::utimensat(AT_FDCWD, abandoned.c_str(), long_ago.data(), 0) == 0);
   // One may still be about to get its name.
   foreign_socket(folder.path() + "/.weft-sghijkl", 1);
   const auto listener = listen_at(folder.path() + "/s");

@@ -4,6 +4,7 @@
 
 #include "tests/sim/host.hpp"
 
+#include <array>
 #include <functional>
 #include <queue>
 
@@ -245,7 +246,7 @@ struct pair_network : network {
   }
 
 private:
-  std::uint64_t numbers_[2] = {};
+  std::array<std::uint64_t, 2> numbers_{};
 };
 
 } // namespace weft::test
