@@ -56,6 +56,13 @@ class Planted(unittest.TestCase):
         self.assertNotIn("redefinition", found)
         self.assertIn("'TwiceAsMuch'", found)
 
+    def test_only_the_files_with_errors_are_taken_out_of_a_group(self):
+        paths = ["tests/0.cpp", "tests/1.cpp", "tests/2.cpp"]
+        broken = f"{lint.ROOT}/tests/1.cpp:1:5: error: redefinition of 'twice' [clang-diagnostic-error]\n"
+        self.assertEqual(lint.parts_of(paths, broken), [["tests/1.cpp"], ["tests/0.cpp", "tests/2.cpp"]])
+        elsewhere = "/usr/include/a.h:1:5: error: unknown type name 'a' [clang-diagnostic-error]\n"
+        self.assertEqual(lint.parts_of(paths, elsewhere), [[path] for path in paths])
+
     def test_what_does_not_compile_by_itself_is_found(self):
         self.assertIn("use of undeclared identifier 'absent'", self.look_at("int some() {\n  return absent;\n}\n"))
 
@@ -65,6 +72,27 @@ class Planted(unittest.TestCase):
         found = self.look_at(GOOD, MISNAMED, UNINITIALISED)
         self.assertNotIn("'TwiceAsMuch'", found)
         self.assertIn("'number' is not initialized", found)
+
+    def test_the_nearest_settings_hold_and_files_with_others_are_apart(self):
+        os.makedirs(f"{lint.ROOT}/tools/micro")
+        for folder in ("tests", "tools/micro"):
+            with open(f"{lint.ROOT}/{folder}/.clang-tidy", "w") as file:
+                file.write("InheritParentConfig: true\n")
+        for path, folder in (("tests/actors/a.cpp", "tests"), ("tools/micro/a.cpp", "tools/micro"),
+                             ("tools/a.cpp", ""), ("actors/loop/a.cpp", "")):
+            self.assertEqual(lint.settings_of(path), folder)
+
+    def test_every_folder_is_looked_at_and_a_file_that_no_target_compiles_is_named(self):
+        for folder in ("protocol", "config", "platform", "messages", "actors", "tools", "tests"):
+            self.assertIn(folder, lint.ALL)
+            os.makedirs(f"{lint.ROOT}/{folder}/inner", exist_ok=True)
+            for name in ("compiled", "forgotten"):
+                with open(f"{lint.ROOT}/{folder}/inner/{name}.cpp", "w") as file:
+                    file.write(GOOD)
+        compiled = {f"{folder}/inner/compiled.cpp": FLAGS for folder in lint.ALL}
+        self.assertEqual(lint.not_compiled(compiled, lint.ALL),
+                         sorted(f"{folder}/inner/forgotten.cpp" for folder in lint.ALL))
+        self.assertEqual(lint.not_compiled(compiled, ["actors"]), ["actors/inner/forgotten.cpp"])
 
     def test_the_same_finding_is_told_once(self):
         told = "/a/tests/x.hpp:1:2: error: something [some-check]\n  a line\n"
