@@ -54,7 +54,7 @@ std::optional<tai64n> read_stamp(std::string_view text) {
   return stamp;
 }
 
-std::optional<public_key> read_key(std::string_view text) {
+std::optional<public_key> key_in(std::string_view text) {
   const auto bytes = from_base64(text);
   return bytes ? std::optional{to_public_key(*bytes)} : std::nullopt;
 }
@@ -74,7 +74,7 @@ bool read_peer(const std::vector<std::string_view>& words, node_memory& into) {
   constexpr std::size_t expected = 7;
   if (words.size() != expected || into.peers.size() == most_remembered)
     return false;
-  const auto key = read_key(words[1]);
+  const auto key = key_in(words[1]);
   const auto endpoint = parse_endpoint(words[2]);
   const auto stamp = read_stamp(words[4]);
   const auto noted = read_time<seconds>(words[6]);
@@ -91,7 +91,7 @@ bool read_peer(const std::vector<std::string_view>& words, node_memory& into) {
 bool read_line(std::string_view line, node_memory& into) {
   const auto words = split(line, ' ');
   if (words.size() == 2 && words[0] == "self") {
-    const auto key = read_key(words[1]);
+    const auto key = key_in(words[1]);
     into.self = key.value_or(public_key{});
     return key.has_value();
   }

@@ -7,7 +7,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-ip_address address(const std::string& text) {
+ip_address source(const std::string& text) {
   return connection_bounds::source_of(parse_ip_address(text).value());
 }
 
@@ -22,10 +22,10 @@ bool let_in(connection_bounds& bounds, const ip_address& source,
 } // namespace
 
 TEST_CASE("Connections are counted by IPv4 address and by IPv6 network") {
-  CHECK(address("192.0.2.1") != address("192.0.2.2"));
-  CHECK(address("::ffff:192.0.2.1") == address("192.0.2.1"));
-  CHECK(address("2001:db8::1") == address("2001:db8::ffff"));
-  CHECK(address("2001:db8::1") != address("2001:db8:0:1::1"));
+  CHECK(source("192.0.2.1") != source("192.0.2.2"));
+  CHECK(source("::ffff:192.0.2.1") == source("192.0.2.1"));
+  CHECK(source("2001:db8::1") == source("2001:db8::ffff"));
+  CHECK(source("2001:db8::1") != source("2001:db8:0:1::1"));
 }
 
 TEST_CASE("A source has its own bounds, and all together have theirs") {
@@ -33,8 +33,8 @@ TEST_CASE("A source has its own bounds, and all together have theirs") {
   limits.unknown = 3;
   limits.unknown_of_source = 2;
   connection_bounds bounds(limits);
-  const auto one = address("192.0.2.1");
-  const auto other = address("192.0.2.2");
+  const auto one = source("192.0.2.1");
+  const auto other = source("192.0.2.2");
   CHECK(let_in(bounds, one));
   CHECK(let_in(bounds, one));
   CHECK_FALSE(let_in(bounds, one));
@@ -51,8 +51,8 @@ TEST_CASE("Who has proven itself makes room for others who have not") {
   limits.unknown = 1;
   limits.members = 1;
   connection_bounds bounds(limits);
-  const auto one = address("192.0.2.1");
-  const auto other = address("192.0.2.2");
+  const auto one = source("192.0.2.1");
+  const auto other = source("192.0.2.2");
   CHECK(let_in(bounds, one));
   CHECK(bounds.promote(one, connection_kind::member));
   CHECK(let_in(bounds, other));
@@ -69,11 +69,11 @@ TEST_CASE("New connections come at the rate that each source has") {
   limits.new_in_second = 5;
   limits.new_of_source_in_second = 4;
   connection_bounds bounds(limits);
-  const auto one = address("192.0.2.1");
+  const auto one = source("192.0.2.1");
   for (int i = 0; i < 4; ++i)
     CHECK(let_in(bounds, one));
   CHECK_FALSE(let_in(bounds, one));
-  CHECK(let_in(bounds, address("192.0.2.2")));
+  CHECK(let_in(bounds, source("192.0.2.2")));
   CHECK_FALSE(bounds.may_accept(some_time)); // of anybody
   CHECK(bounds.may_accept(some_time + 1s));
   CHECK(let_in(bounds, one, some_time + 1s));
@@ -85,10 +85,10 @@ TEST_CASE("A source that comes too often uses up nobody else's share") {
   limits.new_of_source_in_second = 2;
   connection_bounds bounds(limits);
   for (int i = 0; i < 100; ++i)
-    std::ignore = let_in(bounds, address("192.0.2.1"));
+    std::ignore = let_in(bounds, source("192.0.2.1"));
   CHECK(bounds.count(connection_kind::unknown) == 2);
   CHECK(bounds.may_accept(some_time));
-  CHECK(let_in(bounds, address("192.0.2.2")));
+  CHECK(let_in(bounds, source("192.0.2.2")));
 }
 
 TEST_CASE("Even what is turned away at once is accepted at a rate") {
@@ -97,7 +97,7 @@ TEST_CASE("Even what is turned away at once is accepted at a rate") {
   limits.new_of_source_in_second = 1;
   connection_bounds bounds(limits);
   for (int i = 0; i < 10; ++i)
-    std::ignore = bounds.may_come(address("192.0.2.1"), some_time);
+    std::ignore = bounds.may_come(source("192.0.2.1"), some_time);
   CHECK_FALSE(bounds.may_accept(some_time));
   CHECK(bounds.may_accept(some_time + 1s));
 }

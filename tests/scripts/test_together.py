@@ -53,6 +53,14 @@ class Groups(unittest.TestCase):
             self.assertEqual(self.groups(user, own), [[0], [1]])
         self.assertEqual(self.groups(COUNTS, user), [[0, 1]])
 
+    def test_a_function_of_a_header_is_another_one_if_its_types_are(self):
+        self.assertIn(("is_usable_range", "ip_prefix"), together.names_of_header("protocol/network/ranges.hpp"))
+        user = '#include "protocol/network/ranges.hpp"\n'
+        same = COUNTS.replace("int count(int a)", "bool is_usable_range(const weft::ip_prefix& it)")
+        other = COUNTS.replace("int count(int a)", "bool is_usable_range(int it)")
+        self.assertEqual(self.groups(same, user), [[0], [1]])
+        self.assertEqual(self.groups(other, user), [[0, 1]])
+
     def test_there_is_one_entry_point_and_one_macro_of_a_name(self):
         for text in ("int main() {}\n", 'extern "C" int\nTestOneInput(int) {}\n', "#define LIMIT 3\n"):
             self.assertEqual(self.groups(text, text), [[0], [1]], text)

@@ -13,6 +13,20 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 MOST_TOGETHER = 12
 
 
+FUNCTION = re.compile(r"^(?!using |namespace |return\b|else\b|struct |class |enum )(?:[A-Za-z][\w:<>,&* ]*?[\s&*])?"
+                      r"([a-z_]\w*)\(([^(){};]*)\)\s*(?:const)?\s*[;{]", re.M)
+
+
+def type_of(parameter):
+    words = re.sub(r"=.*|\bconst\b|\bweft::|[&*]", " ", parameter).split()
+    return " ".join(words[:-1] or words)
+
+
+def signatures(text):
+    """The functions of a text that are declared at the start of a line: name and types."""
+    return {(name, *map(type_of, parameters.split(","))) for name, parameters in FUNCTION.findall(text)}
+
+
 def own_names(text):
     """The names that a file may not share with another one of the same source: macros, entry points,
     and what is declared at the start of a line in its unnamed namespaces.  A name too many costs little."""
@@ -22,6 +36,7 @@ def own_names(text):
         for line in part.splitlines():
             if re.match(r"(?!using |namespace )\w", line):
                 names.update(re.findall(r"\b([A-Za-z_]\w*)(?= *(?:[({=;\[]|$))", line))
+        names |= signatures(part)
     return names
 
 
@@ -44,10 +59,11 @@ def included(text):
 
 @functools.cache
 def names_of_header(path):
-    """Its types and constants: a file's own name that is the same means something else.  (Functions are overloads.)"""
+    """Its types, constants and functions: a file's own that is the same means something else.  (A function of other
+    types is an overload.)"""
     with open(f"{ROOT}/{path}") as file:
         text = file.read()
-    return set(re.findall(r"^(?:struct|class|enum class|enum) (\w+)", text, re.M)
+    return signatures(text) | set(re.findall(r"^(?:struct|class|enum class|enum) (\w+)", text, re.M)
                + re.findall(r"^(?:inline )?constexpr [^(;]*?(\w+)(?= *[={;\[])", text, re.M))
 
 
