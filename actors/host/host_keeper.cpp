@@ -89,6 +89,20 @@ std::string mtu_of(const host_plan& plan) {
   return found == plan.end() ? "none" : text_of(*found);
 }
 
+/// What a rule of another full tunnel means for the host.
+std::string note_of(const rival& other) {
+  auto text = "another node leads all traffic into its tunnel as well ("
+              + to_string(other.rule) + "): ";
+  if (other.is_in_the_way)
+    return text
+           + "its datagrams and this node's go into each other's tunnel: leave "
+             "interface.fwmark out of both files";
+  return text
+         + (other.comes_first
+              ? "as its rule comes first, all goes there until it ends"
+              : "as this node's rule comes first, all goes here until it ends");
+}
+
 /// Of an item that the configuration asks for now, or no more.
 std::string note_of(const host_need& need, const std::string& what) {
   if (std::holds_alternative<own_address>(need))
@@ -177,8 +191,8 @@ result<std::uint32_t> host_keeper::find_mark() {
   if (const auto mark = choose_mark(place_, *rules); mark != 0)
     return mark;
   return tl::unexpected(system_error{
-    EBUSY, "Every firewall mark from 0x1 to 0x7f is in use by a rule (ip rule "
-           "show): set interface.fwmark"});
+    EBUSY, "Of every sixteen firewall marks from 0x10 to 0x7f one is in use by "
+           "a rule (ip rule show): set interface.fwmark"});
 }
 
 result<host_state> host_keeper::read(const host_plan& plan) {
@@ -284,8 +298,11 @@ host_keeper::change(host_plan to, bool sets_link_up) {
     put_back(is_not_link);
     return notes;
   }
+  const auto added = without(to, plan_);
   plan_ = std::move(to);
   shorten(*notes);
+  for (const auto& other : rivals_of(added, before->rules))
+    notes->push_back(std::string{trouble} + note_of(other));
   if (refuses_ipv6)
     notes->push_back(std::string{trouble}
                      + "it has no IPv6, so none leaves this host: set "

@@ -21,6 +21,14 @@ constexpr std::uint32_t most_tables = 1U << 24U;
 constexpr std::uint32_t first_priority = 20'000;
 constexpr std::uint32_t pairs = 4096; ///< of rules
 
+// Marks that are chosen are those of one group, which all full tunnels of a
+// host share: their rules look at the group alone, so that none of them takes
+// the datagrams of another one.  Other programs like the lowest marks.
+constexpr std::uint32_t group_size = 0x10;
+constexpr std::uint32_t group_mask = ~(group_size - 1);
+constexpr std::uint32_t last_group = 0x70;
+constexpr std::uint32_t marks_to_choose = 0x7f; ///< and bits of them
+
 std::uint32_t number_of(const std::string& interface) {
   constexpr std::size_t digits = 8;
   constexpr int hexadecimal = 16;
@@ -32,6 +40,21 @@ std::uint32_t number_of(const std::string& interface) {
 
 bool is_own_table(std::uint32_t table) {
   return table >= first_table && table < first_table + most_tables;
+}
+
+/// Whether the rule leads what is not the tunnel's own into a full tunnel.
+bool is_way_into_tunnel(const routing_rule& rule) {
+  return rule.protocol == routing_rule::own_protocol && rule.inverted
+         && is_own_table(rule.table);
+}
+
+/// Whether a rule of another program looks for some of the marks that are like
+/// `mark` in the bits of `mask`.
+bool looks_for(const routing_rule& rule, std::uint32_t mark,
+               std::uint32_t mask) {
+  // One that looks at none of these bits does not tell us from others.
+  return !is_way_into_tunnel(rule) && (rule.fwmask & marks_to_choose) != 0
+         && (mark & rule.fwmask & mask) == (rule.fwmark & rule.fwmask & mask);
 }
 
 bool covers(const ip_prefix& outer, const ip_prefix& inner) {
@@ -105,7 +128,8 @@ private:
     routing_rule other{family, facts_.place.priority};
     other.suppress_prefixlength = 0;
     routing_rule own{family, facts_.place.priority + 1, facts_.place.table,
-                     facts_.fwmark, whole_mark};
+                     facts_.fwmark,
+                     interface_.fwmark == 0 ? group_mask : whole_mark};
     own.inverted = true;
     plan_.emplace_back(other);
     plan_.emplace_back(own);
@@ -209,18 +233,51 @@ rules_of(const rule_place& place, std::span<const routing_rule> present) {
 
 std::uint32_t
 choose_mark(const rule_place& place, std::span<const routing_rule> present) {
-  constexpr std::uint32_t marks = 0x7f;
-  for (std::uint32_t i = 0; i < marks; ++i) {
-    const auto mark = 1 + (place.table + i) % marks;
-    // A rule that looks at none of these bits does not tell us from others.
-    const auto is_taken = std::ranges::any_of(present, [&](const auto& rule) {
-      return (rule.fwmask & marks) != 0
-             && (mark & rule.fwmask) == (rule.fwmark & rule.fwmask);
-    });
-    if (!is_taken)
-      return mark;
-  }
+  const auto choose_from = [&](std::uint32_t group) -> std::uint32_t {
+    for (std::uint32_t i = 0; i < group_size; ++i) {
+      const auto mark = group + (place.table + i) % group_size;
+      const auto is_taken = [&](const routing_rule& rule) {
+        return is_way_into_tunnel(rule) ? rule.fwmark == mark
+                                        : looks_for(rule, mark, whole_mark);
+      };
+      if (std::ranges::none_of(present, is_taken))
+        return mark;
+    }
+    return 0;
+  };
+  for (const auto& rule : present)
+    if (is_way_into_tunnel(rule) && rule.fwmask == group_mask)
+      if (const auto mark = choose_from(rule.fwmark & group_mask); mark != 0)
+        return mark;
+  for (auto group = last_group; group != 0; group -= group_size)
+    if (std::ranges::none_of(present, [&](const routing_rule& rule) {
+          return looks_for(rule, group, group_mask);
+        }))
+      if (const auto mark = choose_from(group); mark != 0)
+        return mark;
   return 0;
+}
+
+std::vector<rival>
+rivals_of(const host_plan& plan, std::span<const routing_rule> present) {
+  std::vector<rival> rivals;
+  for (const auto& need : plan) {
+    const auto* own = std::get_if<routing_rule>(&need);
+    if (own == nullptr || !is_way_into_tunnel(*own))
+      continue;
+    for (const auto& rule : present) {
+      if (!is_way_into_tunnel(rule) || rule.family != own->family
+          || rule.table == own->table)
+        continue;
+      const auto passes = [](const routing_rule& by, std::uint32_t mark) {
+        return ((by.fwmark ^ mark) & by.fwmask) == 0;
+      };
+      rivals.push_back(
+        {rule, rule.priority < own->priority,
+         !passes(rule, own->fwmark) || !passes(*own, rule.fwmark)});
+    }
+  }
+  return rivals;
 }
 
 host_plan make_plan(const interface_config& interface,

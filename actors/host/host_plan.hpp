@@ -55,9 +55,11 @@ place_of(const std::string& interface, std::span<const routing_rule> present);
 std::vector<routing_rule>
 rules_of(const rule_place& place, std::span<const routing_rule> present);
 
-/// A mark for the tunnel's own datagrams that no rule looks for: 1-0x7f, since
-/// other programs give the higher bits a meaning.  0: all are taken.  Each
-/// place begins its search at another one.
+/// A mark for the tunnel's own datagrams that no rule looks for: 0x10-0x7f,
+/// since other programs give the higher bits a meaning.  It is of the same
+/// sixteen as those of the host's other full tunnels, as rules of full tunnels
+/// leave all of the sixteen alone.  0: all are taken.  Each place begins its
+/// search at another one.
 std::uint32_t
 choose_mark(const rule_place& place, std::span<const routing_rule> present);
 
@@ -89,6 +91,19 @@ using host_plan = std::vector<host_need>;
 
 host_plan make_plan(const interface_config& interface,
                     const peer_networks& networks, const plan_facts& facts);
+
+/// A rule of another node that leads all traffic of a family into its tunnel,
+/// as one of a plan does.
+struct rival {
+  routing_rule rule;
+  bool comes_first = false;
+  /// One of the tunnels takes the other's own datagrams.
+  bool is_in_the_way = false;
+};
+
+/// Of the rules that a host has, and a plan that is carried out there.
+std::vector<rival>
+rivals_of(const host_plan& plan, std::span<const routing_rule> present);
 
 /// Tables that the plan has routes in, ascending.
 std::vector<std::uint32_t> tables_of(const host_plan& plan);

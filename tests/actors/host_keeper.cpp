@@ -44,7 +44,7 @@ struct host {
     REQUIRE(opened);
     return std::move(*opened);
   }
-  host_plan plan(std::uint32_t mark = 1) const {
+  host_plan plan(std::uint32_t mark = 0x70) const {
     return make_plan(interface, networks_of(interface, std::vector{peer}),
                      {keeper->place(), interface.mtu, mark});
   }
@@ -173,7 +173,14 @@ TEST_CASE("A full tunnel leaves nothing, and nobody else's goes with it") {
   const auto mark = host.keeper->find_mark();
   REQUIRE(mark);
   CHECK(*mark != *others_mark);
-  REQUIRE(host.keeper->change(host.plan(*mark), true));
+  const auto notes = host.keeper->change(host.plan(*mark), true);
+  REQUIRE(notes);
+  CHECK_THAT(notes->back(),
+             Catch::Contains("another node leads all traffic")
+               && Catch::Contains(std::to_string(other->place().table)));
+  const auto same = host.keeper->change(host.plan(*mark), true);
+  REQUIRE(same);
+  CHECK(same->empty());
   CHECK(everything() != with_other);
   host.keeper.reset();
   run("ip link del weft7");

@@ -33,7 +33,7 @@ std::vector<std::string> read(const host_plan& plan) {
   return lines;
 }
 
-const plan_facts facts{{77, 20000}, 1400, 5};
+const plan_facts facts{{77, 20000}, 1400, 0x75};
 
 std::vector<std::string> plan_of(const interface_config& interface,
                                  const std::vector<peer_config>& peers) {
@@ -50,9 +50,9 @@ lines operator+(lines a, const lines& b) {
 }
 
 const lines rules_v4{"rule 20000: lookup main suppress_prefixlength 0 (IPv4)",
-                     "rule 20001: not fwmark 0x5 lookup 77 (IPv4)"};
+                     "rule 20001: not fwmark 0x75/0xfffffff0 lookup 77 (IPv4)"};
 const lines rules_v6{"rule 20000: lookup main suppress_prefixlength 0 (IPv6)",
-                     "rule 20001: not fwmark 0x5 lookup 77 (IPv6)"};
+                     "rule 20001: not fwmark 0x75/0xfffffff0 lookup 77 (IPv6)"};
 
 } // namespace
 
@@ -180,18 +180,57 @@ TEST_CASE("The mark that is chosen is one that no rule looks for") {
   const auto chosen = [](const std::vector<routing_rule>& present) {
     return choose_mark({}, present);
   };
-  CHECK(chosen({}) == 1);
-  CHECK(chosen(looking_for(1, 0xffffffff)) == 2);
-  CHECK(chosen(looking_for(0x80000, 0xff0000)) == 1);
-  CHECK(chosen(looking_for(0, 0)) == 1);
-  // All that are odd.
-  CHECK(chosen(looking_for(1, 1)) == 2);
+  CHECK(chosen({}) == 0x70);
+  CHECK(chosen(looking_for(1, 0xffffffff)) == 0x70);
+  CHECK(chosen(looking_for(0x80000, 0xff0000)) == 0x70);
+  CHECK(chosen(looking_for(0, 0)) == 0x70);
+  // One of the sixteen is in use, in full or by its bits.
+  CHECK(chosen(looking_for(0x7f, 0xffffffff)) == 0x60);
+  CHECK(chosen(looking_for(0x40, 0x40)) == 0x30);
+  CHECK(chosen(looking_for(1, 1)) == 0);
   // No bit of ours is looked at, and all are.
-  CHECK(chosen(looking_for(0, 0xff00)) == 1);
-  CHECK(chosen(looking_for(0, 0x7f)) == 1);
+  CHECK(chosen(looking_for(0, 0xff00)) == 0x70);
+  CHECK(chosen(looking_for(0, 0x7f)) == 0x70);
   // Another place begins elsewhere, and goes round.
-  CHECK(choose_mark({5, 0}, {}) == 6);
-  CHECK(choose_mark({0x7e, 0}, looking_for(0x7f, 0xffffffff)) == 1);
+  CHECK(choose_mark({5, 0}, {}) == 0x75);
+  CHECK(choose_mark({0x1f, 0}, {}) == 0x7f);
+}
+
+TEST_CASE("Full tunnels of one host leave each other's datagrams alone") {
+  const auto rule_of
+    = [](std::uint32_t priority, std::uint32_t table, std::uint32_t fwmark) {
+        peer_config peer;
+        peer.default_route = true;
+        interface_config interface;
+        const auto plan
+          = make_plan(interface, networks_of(interface, std::vector{peer}),
+                      {{table, priority}, 1420, fwmark});
+        return std::get<routing_rule>(plan.back());
+      };
+  const auto table = place_of("weft0", {}).table;
+  // In the other one's sixteen, whatever they are, but not the same.
+  const auto other = rule_of(20'000, table, 0x25);
+  const auto mark = choose_mark({5, 0}, std::vector{other});
+  CHECK(mark == 0x26);
+  const auto own = rule_of(20'010, table + 1, mark);
+  const auto found = rivals_of({own}, std::vector{own, other});
+  REQUIRE(found.size() == 1);
+  CHECK(found[0].rule == other);
+  CHECK(found[0].comes_first);
+  CHECK_FALSE(found[0].is_in_the_way);
+  CHECK_FALSE(rivals_of({other}, std::vector{own, other})[0].comes_first);
+  // A mark of the configuration is nobody else's.
+  auto configured = other;
+  configured.fwmark = 0x1234;
+  configured.fwmask = 0xffffffff;
+  CHECK(rivals_of({own}, std::vector{configured})[0].is_in_the_way);
+  CHECK(rivals_of({configured}, std::vector{own})[0].is_in_the_way);
+  // Of another family, and of another program.
+  configured.family = ip_family::v4;
+  CHECK(rivals_of({own}, std::vector{configured}).empty());
+  configured = other;
+  configured.protocol = 4;
+  CHECK(rivals_of({own}, std::vector{configured}).empty());
 }
 
 TEST_CASE("What a host lacks is found") {

@@ -126,7 +126,7 @@ class FullTunnel(Underlay):
         self.start()
         self.assertFalse(self.missing())
         status = self.node.status()
-        self.assertIn(status["fwmark"], range(1, 0x80), "a mark was chosen")
+        self.assertIn(status["fwmark"], range(0x10, 0x80), "a mark was chosen")
         self.assertEqual(status["routes"], ["0.0.0.0/0", "::/0"])
         self.assertEqual(status["peers"][0]["allowed_ips"], ["0.0.0.0/0", "::/0"])
         self.assertEqual(len(self.rules()), 4)
@@ -176,6 +176,13 @@ class FullTunnel(Underlay):
         second.start()
         self.assertEqual(len(self.rules()), 8)
         self.assertNotEqual(second.status()["fwmark"], self.node.status()["fwmark"])
+        second.logs("another node leads all traffic into its tunnel as well")
+        # Both tunnels work beside each other, and one of them has all else.
+        self.wait_for_ping(self.host, "10.200.2.1", 30)
+        self.assert_everything_passes([4])
+        self.assertEqual(self.leaked(), [])
+        for node in (self.node, second):
+            harness.wait_until(lambda: self.exit.peer(node)["state"] == "up", f"{node.name} has a session")
         self.stop(second)
         self.assertEqual(self.routing(), alone)
         self.assert_everything_passes()
@@ -247,7 +254,8 @@ class FullTunnel(Underlay):
             self.assertEqual(self.leaked(), [], setting)
             status = self.node.status()
             self.assertEqual(len(self.rules()), 4, setting)
-            self.assertEqual(self.host.ip("-4", "rule").stdout.count(f"fwmark {status['fwmark']:#x} "), 1, setting)
+            marked = re.findall(rf"fwmark {status['fwmark']:#x}[ /]", self.host.ip("-4", "rule").stdout)
+            self.assertEqual(len(marked), 1, setting)
             harness.wait_until(lambda: self.exit.peer(self.node)["endpoint"] == f"10.90.0.1:{status['listen_port']}",
                                "the exit hears of the node's port")
             self.assertEqual(self.node.peer(self.exit)["endpoint"], "203.0.113.1:51820")
