@@ -10,4 +10,8 @@ namespace weft {
 /// full tunnel needs of links (platform/source_marks.hpp).
 bool needs_root(const node_config& config);
 
+/// Whether what answers connections from outside has to bear a mark from the
+/// beginning: a lock's full tunnel leads nowhere once the node was killed.
+bool needs_accepted_marks(const node_config& config);
+
 } // namespace weft

@@ -24,4 +24,10 @@ result<void> set_source_mark(const std::string& link, bool on);
 /// Whether it is set for the link itself; false also if the link is gone.
 bool has_source_mark(const std::string& link);
 
+/// Whether TCP connections that come in keep the mark of their first packet, in
+/// this network namespace (`tcp_fwmark_accept`; IPv6 as well).  Answers are
+/// then routed by it from the beginning, also where all else leads nowhere.
+result<void> set_accepted_marks(bool on);
+bool has_accepted_marks();
+
 } // namespace weft

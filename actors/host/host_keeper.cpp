@@ -375,4 +375,15 @@ result<void> sweep_host(const std::string& interface) {
   return host_keeper::open(0, interface).map([](const auto&) {});
 }
 
+result<bool> has_leftovers(const std::string& interface) {
+  if (find_link(interface))
+    return false;
+  auto network = network_configurator::open();
+  if (!network)
+    return tl::unexpected(network.error());
+  return network->rules().map([&](const auto& rules) {
+    return !rules_of(place_of(interface, rules), rules).empty();
+  });
+}
+
 } // namespace weft

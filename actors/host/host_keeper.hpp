@@ -93,4 +93,7 @@ private:
 /// was killed, unless its interface is there.
 result<void> sweep_host(const std::string& interface);
 
+/// Whether there are any of those.
+result<bool> has_leftovers(const std::string& interface);
+
 } // namespace weft

@@ -18,15 +18,36 @@ namespace fs = std::filesystem;
 
 /// Of each link, of `all`, and of `default`.
 constexpr auto settings = "/proc/sys/net/ipv4/conf";
+constexpr auto accepted_path = "/proc/sys/net/ipv4/tcp_fwmark_accept";
 
 std::string path_of(const std::string& link, const char* key) {
   return std::string{settings} + '/' + link + '/' + key;
 }
 
-int read_setting(const std::string& link, const char* key) {
-  std::ifstream in(path_of(link, key));
+int read_number(const std::string& path) {
+  std::ifstream in(path);
   int value = 0;
   return in >> value ? value : 0;
+}
+
+int read_setting(const std::string& link, const char* key) {
+  return read_number(path_of(link, key));
+}
+
+/// Nothing to be set is no error.  `remedy`: where it is read-only.
+result<void>
+write_switch(const std::string& path, bool on, const std::string& remedy) {
+  const file_descriptor fd{::open(path.c_str(), O_WRONLY | O_CLOEXEC)};
+  if ((fd && ::write(fd.get(), on ? "1" : "0", 1) == 1)
+      || (!fd && errno == ENOENT))
+    return {};
+  const int code = errno;
+  return tl::unexpected(make_system_error(
+    code, "Cannot write " + path,
+    code == EROFS ? "In a container /proc/sys is read-only: start it with "
+                    "--sysctl "
+                      + remedy
+                  : ""));
 }
 
 constexpr auto mark_key = "src_valid_mark";
@@ -59,23 +80,22 @@ bool may_have_strict_links(const std::string& device) {
 }
 
 result<void> set_source_mark(const std::string& link, bool on) {
-  const auto path = path_of(link, mark_key);
-  const file_descriptor fd{::open(path.c_str(), O_WRONLY | O_CLOEXEC)};
-  if ((fd && ::write(fd.get(), on ? "1" : "0", 1) == 1)
-      || (!fd && errno == ENOENT))
-    return {};
-  const int code = errno;
-  return tl::unexpected(make_system_error(
-    code, "Cannot write " + path,
-    code == EROFS ? "In a container /proc/sys is read-only: start it with "
-                    "--sysctl net.ipv4.conf.all.src_valid_mark=1, or make "
-                    "rp_filter of "
-                      + link + " loose (2)"
-                  : ""));
+  return write_switch(path_of(link, mark_key), on,
+                      "net.ipv4.conf.all.src_valid_mark=1, or make rp_filter "
+                      "of "
+                        + link + " loose (2)");
 }
 
 bool has_source_mark(const std::string& link) {
   return read_setting(link, mark_key) != 0;
+}
+
+result<void> set_accepted_marks(bool on) {
+  return write_switch(accepted_path, on, "net.ipv4.tcp_fwmark_accept=1");
+}
+
+bool has_accepted_marks() {
+  return read_number(accepted_path) != 0;
 }
 
 } // namespace weft

@@ -220,7 +220,10 @@ TEST_CASE("What a node left behind that was killed is removed by the next") {
   run("ip link del weft7");
   CHECK(everything() != bare);
   const auto killed = host.keeper.release(); // it does nothing any more
+  CHECK(has_leftovers("weft7").value());
+  CHECK_FALSE(has_leftovers("weft8").value());
   const auto next = host.open();
+  CHECK_FALSE(has_leftovers("weft7").value());
   CHECK(next->leftovers().size() == 6);
   CHECK(next->find_mark() == choose_mark(next->place(), {}));
   CHECK(everything() == bare);

@@ -232,6 +232,68 @@ class FullTunnel(Underlay):
         self.assertEqual(self.host.run("nft", "list", "ruleset").stdout, filtered)
         self.host.run(harness.WEFT, "unlock", self.node.name)
 
+    def comes_in(self, address):
+        """A connection from outside: both ends."""
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        with harness.in_namespace(self.host, lambda: socket.create_server((address, 2222), family=family)) as listener:
+            caller = harness.in_namespace(self.outside, lambda: socket.socket(family))
+            self.stack.callback(caller.close)
+            caller.settimeout(20)
+            caller.connect((address, 2222))
+            called = listener.accept()[0]
+        self.stack.callback(called.close)
+        called.settimeout(20)
+        self.assert_talks(caller, called)
+        return caller, called
+
+    def assert_talks(self, caller, called):
+        for sender, receiver in ((caller, called), (called, caller)):
+            sender.sendall(b"hello")
+            self.assertEqual(receiver.recv(5), b"hello")
+
+    def test_who_comes_in_from_outside_is_answered_with_a_lock_also_while_no_node_runs(self):
+        own = ("10.90.0.1", "fd90::1")
+
+        def accepts():
+            return self.host.run("cat", "/proc/sys/net/ipv4/tcp_fwmark_accept").stdout.strip()
+        self.node.write(kill_switch=True)
+        self.start()
+        harness.wait_until(lambda: accepts() == "1", "those who come in keep the mark")
+        known = [self.comes_in(address) for address in own]
+        self.node.process.kill()
+        harness.wait_until(lambda: not self.host.has_link(self.node.name), "its interface is gone")
+        self.assertNotEqual(self.routing(), self.before, "all else leads nowhere")
+        for pair in known:
+            self.assert_talks(*pair)
+        for address in own:
+            self.comes_in(address)
+            self.assertEqual(accepts(), "1")
+        for address in OUTSIDE.values():
+            self.assertEqual(self.host.ping(address, 1, wait=1), 0)
+        self.node.start()
+        known = [self.comes_in(address) for address in own]
+        harness.wait_until(lambda: accepts() == "1", "those who come in keep the mark")
+        # After a stop there is the lock alone.
+        self.stop()
+        self.assertEqual(accepts(), "0")
+        for pair in known:
+            self.assert_talks(*pair)
+        for address in own:
+            self.comes_in(address)
+        for address in OUTSIDE.values():
+            self.assertEqual(self.host.ping(address, 1, wait=1), 0)
+        # What a killed node leaves, `weft unlock` takes away.
+        self.node.start()
+        harness.wait_until(lambda: accepts() == "1", "those who come in keep the mark")
+        self.node.process.kill()
+        harness.wait_until(lambda: not self.host.has_link(self.node.name), "its interface is gone")
+        # Its helper, which outlives it, may be at work: it leaves this on, or unlock has lifted the lock before.
+        self.host.run(harness.WEFT, "unlock", self.node.name)
+        harness.wait_until(lambda: accepts() == "0", "it is off", 20)
+        # Nobody else was answered, or heard.
+        answered = {element.strip() for elements in self.leaked() for element in elements.split(",")}
+        self.assertEqual(answered, {"203.0.113.1 . tcp", "2001:db8:1::1 . tcp"})
+
     def test_a_route_of_the_host_that_is_more_specific_is_left_to_it(self):
         self.start()
         self.host.ip("route", "add", "198.51.100.0/25", "via", "10.90.0.254")

@@ -38,6 +38,17 @@ TEST_CASE("Links are strict as the kernel takes it, each for itself") {
   CHECK(find_strict_links("other").empty());
 }
 
+TEST_CASE("Connections that come in are made to keep marks, and not to") {
+  if (!can_make_networks())
+    return;
+  const network_namespace network;
+  CHECK_FALSE(has_accepted_marks());
+  REQUIRE(set_accepted_marks(true));
+  CHECK(has_accepted_marks());
+  REQUIRE(set_accepted_marks(false));
+  CHECK_FALSE(has_accepted_marks());
+}
+
 TEST_CASE("A link is made to look at marks, and made not to") {
   if (!can_make_networks())
     return;

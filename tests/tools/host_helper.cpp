@@ -74,6 +74,7 @@ TEST_CASE("A note is read as it was written, and no other text") {
   note.network = 4'026'531'840;
   note.mark = 77;
   note.marked = {"eth0", "wlan0"};
+  note.accepts_marks = true;
   note.dns = resolvconf;
   note.commands = {"/bin/echo 'a'"};
   const auto read = parse_note(format_note(note));
@@ -81,6 +82,7 @@ TEST_CASE("A note is read as it was written, and no other text") {
   CHECK(format_note(*read) == format_note(note));
   CHECK(read->network == note.network);
   CHECK(read->marked == note.marked);
+  CHECK(read->accepts_marks);
   CHECK(read->dns.what == note.dns.what);
   CHECK(parse_note(format_note({}))->dns.what == dns_manager::kind::none);
   for (const auto* text : {"", "{}", "[]", R"({"interface": 1})", "{\"a\": "})

@@ -24,10 +24,6 @@ namespace {
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
-/// Not in /run/weft, where a node that was taken over can write: what is noted
-/// is done as root.
-constexpr auto notes_folder = "/run/weft-host";
-
 /// Both together wait for commands, and for other programs a little.
 constexpr auto patience_for_helper = 120s;
 
@@ -61,7 +57,8 @@ std::uint32_t mark_of(const node_config& config) {
 int with_helper(const streams& io,
                 const std::function<void(host_helper&)>& action) {
   int code = exit_fine;
-  host_helper helper{notes_folder, [&](const std::string& sentence) {
+  host_helper helper{host_helper::notes_folder,
+                     [&](const std::string& sentence) {
                        code = report({exit_failure, 0, sentence}, false, io);
                      }};
   action(helper);

@@ -3,6 +3,7 @@
 #include "actors/host/lock_keeper.hpp"
 #include "actors/overlay/config_files.hpp"
 #include "tools/weft/failure.hpp"
+#include "tools/weft/host/host_helper.hpp"
 #include "tools/weft/places/own_marks.hpp"
 #include "tools/weft/view/format.hpp"
 #include "tools/weft/view/json_text.hpp"
@@ -29,6 +30,17 @@ void print(const std::vector<std::string>& interfaces, const char* state,
   for (const auto& interface : interfaces)
     out["locks"][interface] = state;
   io.out << to_text(out);
+}
+
+/// Lifts a lock, and takes away what a node that was killed has left.
+result<void> lift(const std::string& interface, const streams& io) {
+  if (auto done = lift_lock(interface); !done)
+    return done;
+  host_helper helper{host_helper::notes_folder, [&](const std::string& what) {
+                       io.err << "weft: " << printable(what) << '\n';
+                     }};
+  helper.leave_accepted_marks(interface);
+  return {};
 }
 
 std::string joined(const std::vector<std::string>& names) {
@@ -89,7 +101,7 @@ int unlock_host(const lock_options& options, const streams& io) {
     = std::find(locked->begin(), locked->end(), options.name) != locked->end();
   if (!options.all && !is_there) {
     if (locked->empty()) { // so that it may be asked twice
-      if (const auto done = lift_lock(options.name); !done)
+      if (const auto done = lift(options.name, io); !done)
         return report(to_failure(done.error()), options.json, io);
       print({options.name}, "off", "this host has no lock", options, io);
       return exit_fine;
@@ -102,7 +114,7 @@ int unlock_host(const lock_options& options, const streams& io) {
   if (!options.all)
     *locked = {options.name};
   for (const auto& interface : *locked)
-    if (const auto done = lift_lock(interface); !done)
+    if (const auto done = lift(interface, io); !done)
       return report(to_failure(done.error()), options.json, io);
   print(*locked, "off",
         locked->empty() ? "this host has no lock"

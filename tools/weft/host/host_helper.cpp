@@ -1,5 +1,6 @@
 #include "tools/weft/host/host_helper.hpp"
 
+#include "actors/host/host_keeper.hpp"
 #include "config/command_words.hpp"
 #include "config/full_tunnel.hpp"
 #include "config/host_needs.hpp"
@@ -25,8 +26,12 @@ constexpr std::chrono::milliseconds patience_for_one = 30s;
 constexpr std::chrono::milliseconds patience_for_all = 60s;
 
 bool is_empty(const host_note& note) {
-  return note.marked.empty() && note.commands.empty()
+  return note.marked.empty() && !note.accepts_marks && note.commands.empty()
          && note.dns.what == dns_manager::kind::none;
+}
+
+bool accepts_marks(const host_note& note) {
+  return note.accepts_marks;
 }
 
 /// All that a command gets to know.
@@ -55,11 +60,16 @@ void host_helper::up(const std::string& node, const node_config& config,
     if (!tell_of(lock))
       return;
     note.marked = links_to_mark(config, node);
+    note.accepts_marks
+      = needs_accepted_marks(config)
+        && (!has_accepted_marks() || is_noted_for_another(node, accepts_marks));
     // Beforehand: whoever is killed half-way leaves nothing that is not noted.
     if (!is_empty(note) && !write_note(node, note))
       return;
     for (const auto& link : note.marked)
       tell_of(set_source_mark(link, true));
+    if (note.accepts_marks)
+      tell_of(set_accepted_marks(true));
   }
   set_dns(note, config);
   if (has_commands)
@@ -129,6 +139,18 @@ void host_helper::down(const std::string& node) {
     if (note)
       undo_marks(*note, node);
     fs::remove(path_of(node), ignored);
+    if (note && note->accepts_marks) {
+      if (has_leftovers(note->interface).value_or(false)) {
+        host_note rest;
+        rest.interface = note->interface;
+        rest.config = note->config;
+        rest.network = note->network;
+        rest.accepts_marks = true;
+        write_note(node, rest);
+      } else {
+        undo_accepted_marks(*note, node);
+      }
+    }
   }
   if (note)
     run_commands(*note, note->commands, "down");
@@ -142,6 +164,33 @@ void host_helper::undo_marks(const host_note& note, const std::string& node) {
   for (const auto& link : note.marked)
     if (has_source_mark(link) && !is_marked_for_another(link, node))
       tell_of(set_source_mark(link, false));
+}
+
+void host_helper::undo_accepted_marks(const host_note& note,
+                                      const std::string& node) {
+  if (note.network == own_network_namespace() && has_accepted_marks()
+      && !is_noted_for_another(node, accepts_marks))
+    tell_of(set_accepted_marks(false));
+}
+
+void host_helper::leave_accepted_marks(const std::string& interface) {
+  std::error_code ignored;
+  if (!fs::exists(folder_, ignored) || find_link(interface))
+    return;
+  const auto lock = lock_folder(folder_);
+  if (!tell_of(lock))
+    return;
+  for (const auto& node : noted_nodes()) {
+    auto note = read_note(node);
+    if (!note || note->interface != interface || !note->accepts_marks)
+      continue;
+    undo_accepted_marks(*note, node);
+    note->accepts_marks = false;
+    if (is_empty(*note))
+      fs::remove(path_of(node), ignored);
+    else
+      write_note(node, *note);
+  }
 }
 
 void host_helper::undo_dns(const host_note& note) {
@@ -159,18 +208,32 @@ void host_helper::undo_dns(const host_note& note) {
 /// Two nodes may need it of one link.
 bool host_helper::is_marked_for_another(const std::string& link,
                                         const std::string& node) {
+  return is_noted_for_another(node, [&](const host_note& note) {
+    return std::find(note.marked.begin(), note.marked.end(), link)
+           != note.marked.end();
+  });
+}
+
+bool host_helper::is_noted_for_another(
+  const std::string& node, const std::function<bool(const host_note&)>& is) {
+  const auto nodes = noted_nodes();
+  return std::any_of(nodes.begin(), nodes.end(), [&](const auto& other) {
+    if (other == node)
+      return false;
+    const auto note = read_note(other);
+    return note && note->network == own_network_namespace() && is(*note);
+  });
+}
+
+std::vector<std::string> host_helper::noted_nodes() const {
+  std::vector<std::string> nodes;
   std::error_code failed;
   for (const auto& entry : fs::directory_iterator(folder_, failed)) {
-    const auto other = entry.path().filename().string();
-    if (other == node || other.starts_with('.'))
-      continue;
-    const auto note = read_note(other);
-    if (note && note->network == own_network_namespace()
-        && std::find(note->marked.begin(), note->marked.end(), link)
-             != note->marked.end())
-      return true;
+    auto name = entry.path().filename().string();
+    if (!name.starts_with('.'))
+      nodes.push_back(std::move(name));
   }
-  return false;
+  return nodes;
 }
 
 std::optional<host_note> host_helper::read_note(const std::string& node) {

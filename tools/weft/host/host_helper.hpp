@@ -26,6 +26,10 @@ class host_helper {
 public:
   using tell = std::function<void(const std::string& sentence)>;
 
+  /// Not in /run/weft, where a node that was taken over can write: what is
+  /// noted is done as root.
+  static constexpr auto notes_folder = "/run/weft-host";
+
   /// The mark of the running node's own packets.
   using find_mark = std::function<std::uint32_t()>;
 
@@ -33,14 +37,19 @@ public:
     : folder_(std::move(folder)), failed_(std::move(failed)) {
   }
 
-  /// Sets `src_valid_mark` and DNS servers, and runs the commands of `on_up`.
+  /// Sets `src_valid_mark`, `tcp_fwmark_accept` and DNS servers, and runs the
+  /// commands of `on_up`.
   /// What was done for the node before is undone first.
   void up(const std::string& node, const node_config& config,
           const node_file& file, const find_mark& mark);
 
   /// Undoes what is noted, and runs the commands of `on_down`; nothing is noted
-  /// of most nodes.
+  /// of most nodes.  `tcp_fwmark_accept` stays as long as the rules of a node
+  /// that was killed, so that one who comes in from outside is answered.
   void down(const std::string& node);
+
+  /// What down() has left on of an interface, once its rules are gone.
+  void leave_accepted_marks(const std::string& interface);
 
 private:
   host_note note_for(const node_config& config, const std::string& file);
@@ -52,6 +61,11 @@ private:
   void undo_dns(const host_note& note);
   void undo_marks(const host_note& note, const std::string& node);
   bool is_marked_for_another(const std::string& link, const std::string& node);
+  /// Whether the note of another node of this network namespace is such a one.
+  bool is_noted_for_another(const std::string& node,
+                            const std::function<bool(const host_note&)>& is);
+  void undo_accepted_marks(const host_note& note, const std::string& node);
+  std::vector<std::string> noted_nodes() const;
   std::optional<host_note> read_note(const std::string& node);
   bool write_note(const std::string& node, const host_note& note);
   void run_commands(const host_note& note, std::span<const std::string> lines,

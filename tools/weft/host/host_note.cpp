@@ -37,6 +37,7 @@ std::string format_note(const host_note& note) {
   out["network"] = note.network;
   out["mark"] = note.mark;
   out["marked"] = note.marked;
+  out["accepts_marks"] = note.accepts_marks;
   out["dns"] = {{"by", name_of(note.dns.what)},
                 {"program", note.dns.program},
                 {"prefix", note.dns.record_prefix}};
@@ -53,6 +54,7 @@ tl::expected<host_note, std::string> parse_note(std::string_view text) try {
   in.at("network").get_to(note.network);
   in.at("mark").get_to(note.mark);
   in.at("marked").get_to(note.marked);
+  note.accepts_marks = in.value("accepts_marks", false);
   const auto& dns = in.at("dns");
   note.dns = {dns_kind_of(dns.at("by")), dns.at("program"), dns.at("prefix")};
   in.at("commands").get_to(note.commands);

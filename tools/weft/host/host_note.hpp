@@ -18,6 +18,7 @@ struct host_note {
   std::uint64_t network = 0;         ///< own_network_namespace() of the links
   std::uint32_t mark = 0;            ///< of the tunnel's own packets
   std::vector<std::string> marked;   ///< links whose `src_valid_mark` was set
+  bool accepts_marks = false;        ///< `tcp_fwmark_accept` was set
   dns_manager dns;                   ///< that was told of servers; none
   std::vector<std::string> commands; ///< to be run in the end
 };
