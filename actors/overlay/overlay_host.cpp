@@ -16,8 +16,16 @@ bool is_link(const host_need& need) {
   return std::holds_alternative<link_is_up>(need);
 }
 
-bool is_rule(const host_need& need) {
-  return std::holds_alternative<routing_rule>(need);
+/// How systemd-networkd, which takes such things away when it starts, is told
+/// to leave them.
+std::string_view hint_for(const host_need& need) {
+  if (std::holds_alternative<routing_rule>(need))
+    return " (systemd-networkd removes the rules of others unless "
+           "networkd.conf has ManageForeignRoutingPolicyRules=no)";
+  if (std::holds_alternative<host_route>(need))
+    return " (systemd-networkd removes the routes of others unless "
+           "networkd.conf has ManageForeignRoutes=no)";
+  return {};
 }
 
 /// `the route 10.0.0.0/8, the MTU 1420 and 7 more`
@@ -263,10 +271,7 @@ void overlay::tell_repairs(const host_repair& repair, bool by_order) {
   for (const auto& need : repair.put_back) {
     if (lines++ < most_lines)
       log.warn("{} had lost {}: it was put back{}", name, describe(need),
-               is_rule(need) ? " (systemd-networkd removes the rules of others "
-                               "unless networkd.conf has "
-                               "ManageForeignRoutingPolicyRules=no)"
-                             : "");
+               hint_for(need));
     if (repair_limits_.note(need, loop().now()) && !by_order)
       left.push_back(need);
   }
