@@ -1,5 +1,10 @@
 """Hosts that reach each other through a gateway, which sees what leaves a host beside its tunnel."""
 
+import contextlib
+import socket
+
+import harness
+
 
 def open_gateway(test, label="g"):
     """A namespace that forwards."""
@@ -23,3 +28,22 @@ def is_settled(host, links=1):
     """The kernel gives links an address of their own some time after they are up."""
     addresses = host.ip("-6", "addr").stdout
     return "tentative" not in addresses and addresses.count(" fe80::") == links
+
+
+def open_tcp(namespace, family=socket.AF_INET):
+    return harness.in_namespace(namespace, lambda: socket.socket(family, socket.SOCK_STREAM))
+
+
+def talk(namespaces, targets):
+    """Traffic of each kind to everywhere; how many pings were answered."""
+    answers = 0
+    for namespace in namespaces:
+        for target in targets:
+            answers += namespace.ping(target, 1, wait=1)
+            family = socket.AF_INET6 if ":" in target else socket.AF_INET
+            with namespace.udp_socket(family) as sender, contextlib.suppress(OSError):
+                sender.sendto(b"leak", (target, 9))
+            with open_tcp(namespace, family) as caller, contextlib.suppress(OSError):
+                caller.settimeout(0.2)
+                caller.connect((target, 9))
+    return answers

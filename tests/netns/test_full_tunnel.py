@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 
+import capture
 import gateway
 import harness
 from nodes import Node
@@ -58,6 +59,7 @@ class Underlay(harness.NetnsTest):
             "add chain inet seen ahead { type filter hook forward priority 0; }",
             'add rule inet seen ahead iifname "out0" accept',
             "add rule inet seen ahead udp dport 51820 accept",
+            "add rule inet seen ahead ip daddr 203.0.113.1 ip frag-off & 0x1fff != 0 accept",  # the rest of such a one
             "add rule inet seen ahead add @v4 { ip daddr . ip protocol }",
             "add rule inet seen ahead add @v6 { ip6 daddr . meta l4proto }")
 
@@ -294,6 +296,62 @@ class FullTunnel(Underlay):
         answered = {element.strip() for elements in self.leaked() for element in elements.split(",")}
         self.assertEqual(answered, {"203.0.113.1 . tcp", "2001:db8:1::1 . tcp"})
 
+    def test_who_came_in_before_stays_when_all_goes_into_the_tunnel(self):
+        self.knows_exit(self.node, default_route=False, allowed_ips=["10.200.2.0/24"])
+        self.exit.start()
+        self.node.start()
+        known = [self.comes_in(address) for address in ("10.90.0.1", "fd90::1")]
+        self.knows_exit(self.node)
+        self.node.write()
+        self.node.weft("reload", "--yes")
+        self.assert_everything_passes()
+        for pair in known:
+            self.assert_talks(*pair)
+
+    def test_with_a_lock_nothing_leaks_by_a_kill_a_restart_and_a_flush_in_turn(self):
+        inside = self.namespace("c")
+        self.host.sysctl(ipv4__ip_forward=1, ipv6__conf__all__forwarding=1)
+        gateway.put_behind(self, self.host, inside, "172.30.0.{}", "fd30::{}", own=2, gate=1, link="eth0",
+                           gate_link="port0")
+        harness.wait_until(lambda: gateway.is_settled(self.host, 3), "the host's links have all their addresses")
+        self.exit.peers[0]["allowed_ips"] += ["172.30.0.0/24", "fd30::/64"]
+        self.exit.write(cluster_networks=["10.200.0.0/16", "fd00:200::/32", "172.30.0.0/24", "fd30::/64"])
+        self.node.write(kill_switch=True)
+        seen = [capture.Capture(self, self.gateway, link) for link in ("net0", "net1")]
+
+        def talk(answers):
+            self.assertEqual(gateway.talk((self.host, inside), OUTSIDE.values()), answers)
+            self.assertEqual([packet for each in seen for packet in each.leaks(51820)], [])
+
+        def works():
+            for namespace in (self.host, inside):
+                for target in OUTSIDE.values():
+                    self.wait_for_ping(namespace, target, 30)
+            talk(4)
+        filters = self.host.run("nft", "-s", "list", "ruleset").stdout
+        self.exit.start()
+        self.before = self.routing()
+        for _ in range(2):
+            self.node.start()
+            works()
+            self.host.run("nft", "flush", "ruleset")
+            works()
+            harness.wait_until(lambda: "weft_lock" in self.host.run("nft", "list", "tables").stdout, "a lock", 10)
+            self.node.process.kill()
+            talk(0)
+            # Nobody watches: the routes hold.
+            self.host.run("nft", "flush", "ruleset")
+            talk(0)
+        self.node.start()
+        works()
+        self.stop()
+        talk(0)
+        self.host.run(harness.WEFT, "unlock", self.node.name)
+        self.assertEqual(self.routing(), self.before)
+        self.assertEqual(self.host.run("nft", "-s", "list", "ruleset").stdout, filters)
+        gateway.talk((self.host, inside), OUTSIDE.values())
+        self.assertNotEqual(seen[0].leaks(51820), [], "the gateway sees what leaks")
+
     def test_a_route_of_the_host_that_is_more_specific_is_left_to_it(self):
         self.start()
         self.host.ip("route", "add", "198.51.100.0/25", "via", "10.90.0.254")
@@ -466,6 +524,8 @@ class AutomaticRoutes(Underlay):
 
 class Moves(Underlay):
     def test_a_transfer_goes_on_when_gateway_and_address_change(self):
+        self.host.ip("link", "set", "net1", "mtu", "1400")
+        self.node.write(mtu="auto")
         self.start()
         listener = harness.in_namespace(self.outside, lambda: socket.create_server((OUTSIDE[4], 0)))
         client = harness.in_namespace(self.host, lambda: socket.socket())
@@ -501,6 +561,7 @@ class Moves(Underlay):
             print(f"gateway {number}: went on after {time.monotonic() - began:.2f} s")
             harness.wait_until(lambda: self.exit.peer(self.node)["endpoint"] == f"10.9{number}.0.1:51820",
                                "the exit answers to the new address", 30)
+            harness.wait_until(lambda: self.node.status()["mtu"] == (1420, 1320)[number], "the MTU is that of the way", 30)
             for address in (f"10.9{1 - number}.0.1/24", f"fd9{1 - number}::1/64"):
                 self.host.add_address(address, f"net{1 - number}")
         self.assertEqual(self.leaked(), [])

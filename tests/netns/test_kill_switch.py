@@ -6,7 +6,6 @@
                   fd90:1::2    ::1             2001:db8:7::7
 """
 
-import contextlib
 import os
 import signal
 import socket
@@ -66,22 +65,8 @@ class KillSwitch(harness.NetnsTest):
         return self.weft(*arguments, "-i", self.node.name, **options)
 
     def talk(self):
-        """Traffic of each kind to everywhere, of the host and of what it forwards; what of it was answered."""
-        answers = 0
-        for namespace in (self.host, self.inside):
-            for target in TARGETS:
-                answers += namespace.ping(target, 1, wait=1)
-                family = socket.AF_INET6 if ":" in target else socket.AF_INET
-                with namespace.udp_socket(family) as sender, contextlib.suppress(OSError):
-                    sender.sendto(b"leak", (target, 9))
-                with self.tcp(namespace, family) as caller, contextlib.suppress(OSError):
-                    caller.settimeout(0.2)
-                    caller.connect((target, 9))
-        return answers
-
-    @staticmethod
-    def tcp(namespace, family=socket.AF_INET):
-        return harness.in_namespace(namespace, lambda: socket.socket(family, socket.SOCK_STREAM))
+        """Of the host and of what it forwards; what of it was answered."""
+        return gateway.talk((self.host, self.inside), TARGETS)
 
     def assert_talk_goes_through_the_tunnel(self):
         for namespace in (self.host, self.inside):
@@ -123,7 +108,7 @@ class KillSwitch(harness.NetnsTest):
         self.assert_nothing_leaves()
 
     def listen(self, namespace, port, family=socket.AF_INET):
-        listener = self.tcp(namespace, family)
+        listener = gateway.open_tcp(namespace, family)
         self.addCleanup(listener.close)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
@@ -135,7 +120,7 @@ class KillSwitch(harness.NetnsTest):
 
     def connect(self, namespace, address, listener):
         """Both ends of a connection."""
-        caller = self.tcp(namespace, listener.family)
+        caller = gateway.open_tcp(namespace, listener.family)
         self.addCleanup(caller.close)
         caller.settimeout(60)
         caller.connect(address)
@@ -191,7 +176,7 @@ class KillSwitch(harness.NetnsTest):
         self.node.write(keep_inbound=False)
         self.node.start()
         listener = self.listen(self.host, SSH)
-        caller = self.tcp(self.far)
+        caller = gateway.open_tcp(self.far)
         self.addCleanup(caller.close)
         caller.settimeout(1)
         with self.assertRaises(OSError):
@@ -207,7 +192,7 @@ class KillSwitch(harness.NetnsTest):
         self.node.start()
         self.assert_talk_goes_through_the_tunnel()
         listener = self.listen(self.inside, 80)
-        caller = self.tcp(self.far)
+        caller = gateway.open_tcp(self.far)
         self.addCleanup(caller.close)
         caller.settimeout(60)
         caller.connect(("10.90.1.2", 8080))
@@ -216,6 +201,23 @@ class KillSwitch(harness.NetnsTest):
         self.assert_talks(caller, called)
         self.assert_pings(self.host, "10.90.1.1", 2)
         self.assert_pings(self.gateway, "10.90.1.2", 2)
+
+    def test_with_servers_in_the_file_no_others_are_asked_not_even_through_the_tunnel(self):
+        self.node.write(dns=[TARGETS[0], TARGETS[1]])
+        self.far.add_address("198.51.100.8/32", "lo")
+        self.node.start()
+        self.assert_talk_goes_through_the_tunnel()
+        for server, may in ((TARGETS[0], True), (TARGETS[1], True), ("198.51.100.8", False), ("10.90.1.1", False)):
+            family = socket.AF_INET6 if ":" in server else socket.AF_INET
+            for port in (53, 853):
+                with self.host.udp_socket(family) as sender:
+                    if may:
+                        sender.sendto(b"question", (server, port))
+                    else:
+                        self.assertRaises(OSError, sender.sendto, b"question", (server, port))
+        with self.host.udp_socket() as sender:
+            sender.sendto(b"no question", ("198.51.100.8", 54))
+        self.assertEqual(self.seen.leaks(PORT), [])
 
     def test_a_firewall_that_drops_a_bit_of_other_marks_does_not_drop_the_tunnel(self):
         self.host.nft("table inet test {", "chain out { type filter hook output priority filter;",
