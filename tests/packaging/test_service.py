@@ -6,9 +6,8 @@ import os
 import re
 import shutil
 import time
-import unittest
 
-import machine
+import installed
 import support
 from support import run, wait_until
 
@@ -33,24 +32,16 @@ peers:
 """
 
 
-class Service(unittest.TestCase):
+class Service(installed.InstalledTest):
     """Each test has a machine of its own, with weft and two nodes, a and b, that know each other."""
 
-    maxDiff = None
     nodes = {"a": 1, "b": 2}
 
     def setUp(self):
         self.start_time = time.time() - 1
-        self.machine = machine.Machine()
-        self.addCleanup(self.machine.stop)
+        self.start_machine()
         self.before = self.files()
         self.install()
-
-    def install(self, *names):
-        for name in names or ("weft", "weft-dev"):
-            shutil.copy(support.package(name), self.machine.path(f"/tmp/{name}.deb"))
-            self.machine.run("dpkg", "--install", f"/tmp/{name}.deb")
-            os.unlink(self.machine.path(f"/tmp/{name}.deb"))
 
     def files(self):
         """Kind, mode and path of every file of the machine, but for the package manager's notes and what is built here."""
@@ -96,31 +87,11 @@ class Service(unittest.TestCase):
             self.machine.write(f"/etc/weft/{name}.yaml", NODE.format(
                 name=name, number=self.nodes[name], port=51820 + self.nodes[name], peer=peer,
                 peer_number=self.nodes[other], peer_port=51820 + self.nodes[other]), 0o600)
-        # There is no journal.
-        self.drop_in("log", "[Service]\nStandardOutput=append:/tmp/%i.log\nStandardError=append:/tmp/%i.log")
-
-    def drop_in(self, name, text):
-        self.machine.write(f"/run/systemd/system/weft@.service.d/{name}.conf", text + "\n")
-        self.machine.systemctl("daemon-reload")
-
-    def start(self, *names):
-        for name in names:
-            result = self.machine.systemctl("start", f"weft@{name}", check=False)
-            self.assertEqual(result.returncode, 0, result.stdout + self.log(name))
+        self.keep_logs()
 
     def start_both(self):
         self.configure()
         self.start("a", "b")
-
-    def log(self, name):
-        log = f"/tmp/{name}.log"
-        return self.machine.read(log) if os.path.exists(self.machine.path(log)) else "no log"
-
-    def state(self, name):
-        return self.machine.property(f"weft@{name}", "ActiveState")
-
-    def main_pid(self, name):
-        return int(self.machine.property(f"weft@{name}", "MainPID"))
 
     def wait_for_handshakes(self, *names):
         def done():
@@ -288,9 +259,7 @@ class Service(unittest.TestCase):
 
     def test_a_node_that_is_killed_comes_back(self):
         self.start_both()
-        pid = self.main_pid("a")
-        self.machine.systemctl("kill", "--signal=KILL", "weft@a")
-        wait_until(lambda: self.state("a") == "active" and self.main_pid("a") not in (0, pid), "a new process")
+        self.kill("a")
         self.wait_for_handshakes("a")
 
     def add_to_interface(self, name, *lines):
@@ -452,14 +421,7 @@ class Service(unittest.TestCase):
         self.assertEqual(self.added() | self.gone(), set())
 
 
-def load_tests(loader, tests, pattern):
-    """Skips all where no machine can be made."""
-    try:
-        machine.Machine().stop()
-    except machine.Unavailable as reason:
-        support.skip_all(reason)
-    return tests
-
+load_tests = installed.load_tests
 
 if __name__ == "__main__":
     support.main()
