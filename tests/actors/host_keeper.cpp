@@ -133,6 +133,35 @@ TEST_CASE("All that was taken away is put back, and nothing else touched") {
   CHECK(host.keeper->put_back(may_all).put_back.empty());
 }
 
+TEST_CASE("A network that came with an address has a route without it") {
+  if (!can_make_networks())
+    return;
+  host host;
+  host.interface.addresses = {prefix("10.10.0.1/16"), prefix("fd10::1/32")};
+  host.interface.cluster_networks
+    = {prefix("10.10.0.0/16"), prefix("fd10::/32")};
+  REQUIRE(host.change());
+  host.interface.addresses = {prefix("10.10.0.1/24"), prefix("fd10::1/64")};
+  REQUIRE(host.change());
+  CHECK(host.missing().empty());
+  for (const auto* inside : {"10.10.77.1", "fd10:0:77::1"})
+    CHECK(find_route(address(inside))->interface_index
+          == host.tun.interface_index());
+}
+
+TEST_CASE("An MTU that is too small for IPv6 takes it away until both are put "
+          "back") {
+  if (!can_make_networks())
+    return;
+  host host;
+  host.interface.cluster_networks.push_back(prefix("fd10::/32"));
+  REQUIRE(host.change());
+  run("ip link set weft7 mtu 1200");
+  CHECK(host.missing().size() == 3);
+  CHECK(host.keeper->put_back(may_all).failures.empty());
+  CHECK(host.missing().empty());
+}
+
 TEST_CASE("What may not be put back is named") {
   if (!can_make_networks())
     return;
