@@ -12,7 +12,7 @@ namespace {
 constexpr const char* how
   = " sends this host's whole traffic another way, so a mistake can cut it "
     "off: switch it on with --confirm TIME, which takes it back unless 'weft "
-    "confirm' comes, or with --yes (weft reload, weft apply)";
+    "confirm' comes, or with --yes (weft reload, apply, peer and allow)";
 
 /// Half of all addresses, or more: who has no default route leads all there in
 /// two halves.
@@ -40,6 +40,13 @@ std::string_view leading_key(const node_config& config) {
 }
 
 } // namespace
+
+bool may_need_assurance(const patch<peer_config>& change) {
+  return change.find(&peer_config::default_route) != nullptr
+         || std::ranges::any_of(change.allowed_ips, [](const auto& allowed) {
+              return !allowed.remove && is_half(allowed.prefix);
+            });
+}
 
 std::optional<field_error>
 missing_assurance(const node_config& from, const node_config& to) {

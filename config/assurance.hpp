@@ -2,6 +2,7 @@
 // the way.
 #pragma once
 
+#include "config/patch.hpp"
 #include "config/validate.hpp"
 
 #include <optional>
@@ -13,5 +14,8 @@ namespace weft {
 /// that is assured.  Nothing: it does not.
 std::optional<field_error>
 missing_assurance(const node_config& from, const node_config& to);
+
+/// False: whatever the node is like, the change of this peer is no such one.
+bool may_need_assurance(const patch<peer_config>& change);
 
 } // namespace weft

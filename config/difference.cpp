@@ -3,6 +3,7 @@
 #include "config/sorted.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -95,6 +96,34 @@ device_update difference(const node_config& from, const node_config& to) {
       update.peers.push_back(std::move(change));
   }
   return update;
+}
+
+void make_change(const patch<peer_config>& change,
+                 std::vector<peer_config>& peers) {
+  auto found
+    = std::ranges::find(peers, change.public_key, &peer_config::public_key);
+  if (change.verb == peer_verb::remove) {
+    if (found != peers.end())
+      peers.erase(found);
+    return;
+  }
+  if (found == peers.end()) {
+    if (change.verb == peer_verb::update)
+      return;
+    peers.emplace_back().public_key = change.public_key;
+    found = std::prev(peers.end());
+  }
+  change.apply_to(*found);
+  if (change.replace_allowed_ips)
+    found->allowed_ips.clear();
+  for (const auto& [prefix, is_removed] : change.allowed_ips) {
+    std::erase(found->allowed_ips, prefix);
+    if (is_removed)
+      continue;
+    for (auto& peer : peers)
+      std::erase(peer.allowed_ips, prefix);
+    found->allowed_ips.push_back(prefix);
+  }
 }
 
 } // namespace weft

@@ -21,4 +21,9 @@ device_update difference(const node_config& from, const node_config& to);
 /// Makes a peer be as `peer` says, whether it exists or not.
 patch<peer_config> replacement_of(const peer_config& peer);
 
+/// Makes the change of a peer in a list of all: it is added if it has to be,
+/// and a prefix that it gets is no other one's any more.
+void make_change(const patch<peer_config>& change,
+                 std::vector<peer_config>& peers);
+
 } // namespace weft

@@ -57,12 +57,18 @@ struct reload_config {
 /// Adds a peer.  One that is known is updated to be as `peer` says.
 struct add_peer {
   peer_config peer;
+  /// As in apply_config, both.
+  std::chrono::seconds confirm_within{0};
+  bool assured = false;
 };
 
 /// Changes what `update` states; the rest stays.  An unknown peer is an error,
 /// whatever the patch's verb.
 struct update_peer {
   patch<peer_config> update;
+  /// As in apply_config, both.
+  std::chrono::seconds confirm_within{0};
+  bool assured = false;
 };
 
 /// Removing an absent peer succeeds.
@@ -254,8 +260,11 @@ inline constexpr std::tuple request_table{
   request_row<reload_config, config_changes, &reload_config::dry_run,
               &reload_config::if_changed, &reload_config::assured>{
     {"weft::reload_config"}},
-  request_row<add_peer, config_changes, &add_peer::peer>{{"weft::add_peer"}},
-  request_row<update_peer, config_changes, &update_peer::update>{
+  request_row<add_peer, config_changes, &add_peer::peer,
+              &add_peer::confirm_within, &add_peer::assured>{
+    {"weft::add_peer"}},
+  request_row<update_peer, config_changes, &update_peer::update,
+              &update_peer::confirm_within, &update_peer::assured>{
     {"weft::update_peer"}},
   request_row<remove_peer, config_changes, &remove_peer::peer>{
     {"weft::remove_peer"}},

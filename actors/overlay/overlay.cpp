@@ -72,14 +72,14 @@ overlay::behavior_type overlay::make_behavior() {
     },
     [this](const apply_config& asked) { return apply_all(asked); },
     [this](const reload_config& asked) { return reload(asked); },
-    [this](const add_peer& asked) { return add(asked.peer); },
-    [this](const update_peer& asked) { return change(asked.update); },
+    [this](const add_peer& asked) { return add(asked); },
+    [this](const update_peer& asked) { return change(asked); },
     [this](const remove_peer& asked) { return remove(asked.peer); },
     [this](const set_endpoint& asked) {
       patch<peer_config> update;
       update.public_key = asked.peer;
       update.set(&peer_config::endpoint, asked.where);
-      return change(std::move(update));
+      return change({std::move(update)});
     },
     [this](const add_allowed_ip& asked) {
       return change_allowed_ip(asked.peer, asked.prefix, false);

@@ -152,13 +152,16 @@ private:
   caf::result<config_changes> apply_all(const apply_config& asked);
   static caf::error to_error(field_error&& what);
   caf::error refused(caf::error reason) const;
-  caf::result<config_changes> add(const peer_config& peer);
-  caf::result<config_changes> change(patch<peer_config> update);
+  caf::result<config_changes> add(const add_peer& asked);
+  caf::result<config_changes> change(update_peer asked);
   caf::result<config_changes> remove(const public_key& peer);
   caf::result<config_changes>
   change_allowed_ip(const public_key& peer, const ip_prefix& prefix,
                     bool remove);
   caf::result<config_changes> schedule(waiting_change change);
+  /// On trial for that long; 0: for good.
+  caf::result<config_changes>
+  schedule_trial(waiting_change change, std::chrono::seconds within);
   caf::result<node_configuration> configuration(const get_configuration& asked);
   caf::result<foreign_peers> foreign();
   caf::result<void> expect(const expect_file& asked);
@@ -171,6 +174,12 @@ private:
   // -- overlay_changes.cpp --
 
   void start_change();
+  /// A peer's change that may send all of the host's traffic another way, or is
+  /// on trial: it has to be seen beside all peers.
+  bool is_to_be_weighed(const waiting_change& change) const;
+  void weigh_change(peer_configurations&& peers);
+  /// The configuration in force, with its private key and these peers.
+  node_config configuration_with(std::vector<peer_config> peers) const;
   void find_difference(peer_configurations&& peers);
   void foresee(const node_config& current);
   device_settings settings_in_force() const;

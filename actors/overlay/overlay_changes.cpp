@@ -10,6 +10,7 @@
 #include "config/warnings.hpp"
 #include "messages/errors.hpp"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -39,22 +40,60 @@ void add_to(config_changes& changes, const config_changes& more) {
 // -- what is to be done ------------------------------------------------------
 
 void overlay::start_change() {
-  if (!changes_.front().whole) {
+  const auto& change = changes_.front();
+  if (!change.whole && !is_to_be_weighed(change)) {
     plan_change();
     return;
   }
   request(registry_, caf::infinite, configuration_request{})
     .then(
-      [this](peer_configurations& peers) { find_difference(std::move(peers)); },
+      [this](peer_configurations& peers) {
+        if (changes_.front().whole)
+          find_difference(std::move(peers));
+        else
+          weigh_change(std::move(peers));
+      },
       [this](caf::error& reason) { finish_change(std::move(reason)); });
+}
+
+node_config overlay::configuration_with(std::vector<peer_config> peers) const {
+  node_config config = options_.config;
+  config.interface = settings_in_force().interface;
+  config.peers = std::move(peers);
+  return config;
+}
+
+bool overlay::is_to_be_weighed(const waiting_change& change) const {
+  return change.is_trial
+         || (!change.assured && resources_->host
+             && std::ranges::any_of(change.update.peers, may_need_assurance));
+}
+
+void overlay::weigh_change(peer_configurations&& peers) {
+  auto& change = changes_.front();
+  const auto current = configuration_with(peers.peers);
+  auto wanted = current;
+  for (const auto& peer : change.update.peers)
+    make_change(peer, wanted.peers);
+  if (!change.assured && !change.is_trial) {
+    if (auto missing = missing_assurance(current, wanted))
+      return finish_change(to_error(std::move(*missing)));
+  }
+  const auto& key = change.update.peers.front().public_key;
+  const bool is_known
+    = std::ranges::find(wanted.peers, key, &peer_config::public_key)
+      != wanted.peers.end();
+  if (!change.is_trial || !is_known) // who is not there is an error later
+    return plan_change();
+  change.must_exist = false;
+  change.whole = std::move(wanted);
+  find_difference(std::move(peers));
 }
 
 void overlay::find_difference(peer_configurations&& peers) {
   auto& change = changes_.front();
   auto& wanted = *change.whole;
-  node_config current = options_.config;
-  current.interface = settings_in_force().interface;
-  current.peers = std::move(peers.peers);
+  auto current = configuration_with(std::move(peers.peers));
   if (wanted.interface.private_key.is_zero()) {
     wanted.interface.private_key = current.interface.private_key;
     if (auto mistake = validate(wanted)) // a peer with the node's own key

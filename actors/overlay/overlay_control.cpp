@@ -63,6 +63,16 @@ caf::result<config_changes> overlay::schedule(waiting_change change) {
   return promise;
 }
 
+caf::result<config_changes>
+overlay::schedule_trial(waiting_change change, std::chrono::seconds within) {
+  if (within.count() != 0) {
+    if (auto reason = begin_trial(within))
+      return reason;
+    change.is_trial = true;
+  }
+  return schedule(std::move(change));
+}
+
 caf::result<void> overlay::apply(const device_update& update) {
   for (const auto& peer : update.peers) {
     if (auto mistake = validate(peer))
@@ -71,6 +81,7 @@ caf::result<void> overlay::apply(const device_update& update) {
   auto promise = make_response_promise();
   waiting_change change;
   change.update = update;
+  change.assured = true; // wg(8) has no word for it
   change.answer = [promise](caf::error reason, const config_changes&) mutable {
     if (reason)
       promise.deliver(std::move(reason));
@@ -121,12 +132,9 @@ caf::result<config_changes> overlay::apply_all(const apply_config& asked) {
       = find_new_commands(options_.config.interface, change.whole->interface);
   if (mistake)
     return refused(to_error(std::move(*mistake)));
-  if (asked.confirm_within.count() != 0 && !asked.dry_run) {
-    if (auto reason = begin_trial(asked.confirm_within))
-      return reason;
-    change.is_trial = true;
-  }
-  return schedule(std::move(change));
+  return schedule_trial(std::move(change), asked.dry_run
+                                             ? std::chrono::seconds{0}
+                                             : asked.confirm_within);
 }
 
 caf::result<foreign_peers> overlay::foreign() {
@@ -220,7 +228,8 @@ caf::error overlay::refused(caf::error reason) const {
   return reason;
 }
 
-caf::result<config_changes> overlay::add(const peer_config& peer) {
+caf::result<config_changes> overlay::add(const add_peer& asked) {
+  const auto& peer = asked.peer;
   if (auto mistake = validate(peer))
     return to_error(std::move(*mistake));
   if (self_ && self_->public_static() == peer.public_key)
@@ -230,10 +239,12 @@ caf::result<config_changes> overlay::add(const peer_config& peer) {
                       "peer.public_key");
   waiting_change change;
   change.update.peers.push_back(replacement_of(peer));
-  return schedule(std::move(change));
+  change.assured = asked.assured;
+  return schedule_trial(std::move(change), asked.confirm_within);
 }
 
-caf::result<config_changes> overlay::change(patch<peer_config> update) {
+caf::result<config_changes> overlay::change(update_peer asked) {
+  auto& update = asked.update;
   if (auto mistake = validate(update))
     return to_error(std::move(*mistake));
   if (update.verb == peer_verb::remove)
@@ -243,7 +254,8 @@ caf::result<config_changes> overlay::change(patch<peer_config> update) {
   waiting_change change;
   change.update.peers.push_back(std::move(update));
   change.must_exist = true;
-  return schedule(std::move(change));
+  change.assured = asked.assured;
+  return schedule_trial(std::move(change), asked.confirm_within);
 }
 
 caf::result<config_changes> overlay::remove(const public_key& peer) {
@@ -260,7 +272,7 @@ overlay::change_allowed_ip(const public_key& peer, const ip_prefix& prefix,
   patch<peer_config> update;
   update.public_key = peer;
   update.allowed_ips.push_back({prefix, remove});
-  return change(std::move(update));
+  return change({std::move(update)});
 }
 
 void overlay::tell_event(event_kind kind, std::string reason) {

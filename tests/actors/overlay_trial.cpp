@@ -233,6 +233,33 @@ TEST_CASE_METHOD(tried, "What somebody confirms over another connection "
   CHECK(code_of(confirm()) == EINVAL);
 }
 
+TEST_CASE_METHOD(tried, "A peer's change on trial is taken back as well") {
+  const auto on_trial = [](const std::string& name) {
+    add_peer asked{peer_called(name)};
+    asked.confirm_within = 60s;
+    return asked;
+  };
+  home.ask<config_changes>(one.running.actor, on_trial("gamma"));
+  CHECK(names() == words{"alpha", "gamma"});
+  clock->advance(61s);
+  CHECK(eventually([&] { return names() == words{"alpha"}; }));
+  home.ask<config_changes>(one.running.actor, on_trial("gamma"));
+  CHECK_FALSE(confirm());
+  update_peer renamed;
+  renamed.update.public_key = peer_called("gamma").public_key;
+  renamed.update.set(&peer_config::name, "delta");
+  renamed.confirm_within = 60s;
+  home.ask<config_changes>(one.running.actor, renamed);
+  CHECK(names() == words{"alpha", "delta"});
+  clock->advance(61s);
+  CHECK(eventually([&] { return names() == words{"alpha", "gamma"}; }));
+  // Who is not there is not on trial, either.
+  renamed.update.public_key = peer_called("epsilon").public_key;
+  CHECK_FALSE(home.try_ask<config_changes>(one.running.actor, renamed));
+  CHECK(home.try_ask<config_changes>(one.running.actor,
+                                     add_peer{peer_called("epsilon")}));
+}
+
 TEST_CASE_METHOD(tried, "A change that fails is not on trial") {
   wanted.peers = {peer_called("beta"), peer_called("beta")};
   wanted.peers[1].public_key.bytes[1] = std::byte{1};

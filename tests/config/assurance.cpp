@@ -59,3 +59,17 @@ TEST_CASE("Two halves are the whole traffic, too") {
   led.interface.cluster_networks = {prefix("128.0.0.0/2")};
   CHECK(missing(plain, led).empty());
 }
+
+TEST_CASE("Of a peer, what leads all traffic may need assurance") {
+  patch<peer_config> change;
+  CHECK_FALSE(may_need_assurance(change));
+  change.set(&peer_config::name, "exit");
+  change.allowed_ips
+    = {{prefix("10.0.0.0/8"), false}, {prefix("0.0.0.0/0"), true}};
+  CHECK_FALSE(may_need_assurance(change));
+  change.allowed_ips.push_back({prefix("128.0.0.0/1"), false});
+  CHECK(may_need_assurance(change));
+  change.allowed_ips.clear();
+  change.set(&peer_config::default_route, true);
+  CHECK(may_need_assurance(change));
+}

@@ -220,5 +220,10 @@ TEST_CASE("Any configuration is reached from any other") {
     auto device = set_up(from);
     device.apply(difference(from, to));
     REQUIRE(device.state() == set_up(to).state());
+    // The same by changes of a list.
+    auto changed = from;
+    for (const auto& change : difference(from, to).peers)
+      make_change(change, changed.peers);
+    REQUIRE(difference(changed, to).peers.empty());
   }
 }

@@ -83,7 +83,7 @@ TEST_CASE("apply says whether it is a dry run, and how long it is on trial") {
   fixture node;
   const temporary_folder folder;
   const auto path = folder.write("n.yaml", "interface: {name: weft7}\n");
-  REQUIRE(apply_file({path, true, 60s}, node.link(), node.io()) == exit_fine);
+  REQUIRE(apply_file({path, true, {60s}}, node.link(), node.io()) == exit_fine);
   const auto sent = node.script->all<apply_config>().at(0);
   CHECK(sent.dry_run);
   CHECK(sent.confirm_within == 60s);

@@ -70,6 +70,31 @@ TEST_CASE("peer add sends the whole peer") {
   CHECK(sent[0].peer == expected);
 }
 
+TEST_CASE("peer and allow pass on how a change is assured") {
+  fixture node;
+  peer_options options;
+  options.peer = key;
+  options.assured = {60s, true};
+  REQUIRE(add_peer_as(options, node.link(), node.io()) == exit_fine);
+  CHECK(node.script->all<add_peer>().at(0).confirm_within == 60s);
+  CHECK(node.script->all<add_peer>().at(0).assured);
+  options.peer = "beta";
+  options.text_of(&peer_config::default_route) = "true";
+  REQUIRE(change_peer(options, node.link(), node.io()) == exit_fine);
+  REQUIRE(change_allowed_ips("beta", {"0.0.0.0/0"}, false, options.assured,
+                             node.link(), node.io())
+          == exit_fine);
+  for (const auto& sent : node.script->all<update_peer>()) {
+    CHECK(sent.confirm_within == 60s);
+    CHECK(sent.assured);
+  }
+  CHECK(node.script->all<update_peer>().size() == 2);
+  auto saving = node.link();
+  saving.save = true;
+  CHECK(change_peer(options, saving, node.io()) == exit_mistaken);
+  CHECK_THAT(node.err.str(), Contains("on trial cannot be saved"));
+}
+
 TEST_CASE("peer add needs no more than a key") {
   fixture node;
   peer_options options;
@@ -240,22 +265,22 @@ TEST_CASE(
   "allow add and remove send one prefix as such, several as one change") {
   fixture node;
   const auto beta = example_key(0x22);
-  REQUIRE(
-    change_allowed_ips("beta", {"10.7.0.1/16"}, false, node.link(), node.io())
-    == exit_fine);
+  REQUIRE(change_allowed_ips("beta", {"10.7.0.1/16"}, false, {}, node.link(),
+                             node.io())
+          == exit_fine);
   const auto added = node.script->all<add_allowed_ip>();
   REQUIRE(added.size() == 1);
   CHECK(added[0].peer == beta);
   CHECK(added[0].prefix == *parse_ip_prefix("10.7.0.0/16"));
 
-  REQUIRE(
-    change_allowed_ips("beta", {"10.7.0.0/16"}, true, node.link(), node.io())
-    == exit_fine);
+  REQUIRE(change_allowed_ips("beta", {"10.7.0.0/16"}, true, {}, node.link(),
+                             node.io())
+          == exit_fine);
   const auto removed = node.script->all<remove_allowed_ip>();
   REQUIRE(removed.size() == 1);
   CHECK(removed[0].prefix == added[0].prefix);
 
-  REQUIRE(change_allowed_ips("beta", {"10.7.0.0/16", "fd00::/8"}, true,
+  REQUIRE(change_allowed_ips("beta", {"10.7.0.0/16", "fd00::/8"}, true, {},
                              node.link(), node.io())
           == exit_fine);
   patch<peer_config> both;
@@ -264,9 +289,9 @@ TEST_CASE(
                       {*parse_ip_prefix("fd00::/8"), true}};
   CHECK(node.script->all<update_peer>().at(0).update == both);
 
-  CHECK(
-    change_allowed_ips("beta", {"10.7.0.0/99"}, false, node.link(), node.io())
-    == exit_mistaken);
+  CHECK(change_allowed_ips("beta", {"10.7.0.0/99"}, false, {}, node.link(),
+                           node.io())
+        == exit_mistaken);
   CHECK_THAT(node.err.str(), Contains("PREFIX: "));
 }
 

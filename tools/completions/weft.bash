@@ -94,10 +94,11 @@ _weft() {
     log-level) options="$node --save" words='trace debug info warn error off' ;;
     offloads) options="$node --tun --udp --save" values=_weft_interfaces ;;
     help) words=$commands ;;
-    'peer add') options="$node $peer --save" ;;
-    'peer set') options="$node $peer --save" values=_weft_peers ;;
+    'peer add') options="$node $peer --confirm --yes --save" ;;
+    'peer set') options="$node $peer --confirm --yes --save" values=_weft_peers ;;
     'peer reset') options=$node values=_weft_peers ;;
-    'peer remove' | 'allow add' | 'allow remove')
+    'allow add') options="$node --confirm --yes --save" values=_weft_peers ;;
+    'peer remove' | 'allow remove')
       options="$node --save" values=_weft_peers
       ;;
     'context list') options='--json' ;;

@@ -114,7 +114,7 @@ end
 for command in apply log-level offloads 'peer add' 'peer set' 'peer remove' 'allow add' 'allow remove'
     complete -c weft -n "__weft_is $command" -l save -d 'Write it to the file, too'
 end
-for command in apply reload
+for command in apply reload 'peer add' 'peer set' 'allow add'
     complete -c weft -n "__weft_is $command" -l confirm -x -d 'Take it back after this time'
     complete -c weft -n "__weft_is $command" -l yes -d 'Also if all traffic goes another way'
 end

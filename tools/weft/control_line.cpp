@@ -256,6 +256,7 @@ public:
          const streams& io) { return add_peer_as(all.peer, link, io); });
     added.add_option("KEY", all_->peer.peer, "Its public key")->required();
     add_peer_options(added);
+    add_assurance(added, all_->peer.assured);
     add_save(added);
     auto& changed = add_on_node(
       peer, "set", "Change what the options say of a peer, and nothing else",
@@ -263,6 +264,7 @@ public:
          const streams& io) { return change_peer(all.peer, link, io); });
     add_peer_name(changed);
     add_peer_options(changed);
+    add_assurance(changed, all_->peer.assured);
     add_save(changed);
     auto& removed
       = add_on_node(peer, "remove", "Remove a peer",
@@ -295,7 +297,7 @@ public:
          const streams& io) { return reload(all.apply, link, io); });
     add_interface(reloaded);
     add_dry_run(reloaded);
-    add_assurance(reloaded);
+    add_assurance(reloaded, all_->apply.assured);
     auto& saved = add_on_node(
       line_.app(), "save", "Write what commands changed to the node's file",
       [](const control_arguments& all, const node_connection& link,
@@ -353,24 +355,24 @@ private:
     applied.add_option("FILE", all_->apply.file, "Configuration (YAML)")
       ->required();
     add_dry_run(applied);
-    add_assurance(applied);
+    add_assurance(applied, all_->apply.assured);
     add_save(applied);
     add_on_node(line_.app(), "confirm", "Keep what was applied with --confirm",
                 [](const control_arguments&, const node_connection& link,
                    const streams& io) { return confirm(link, io); });
   }
-  void add_assurance(CLI::App& to) {
+  static void add_assurance(CLI::App& to, assurance& assured) {
     to.add_option_function<std::string>(
       "--confirm",
-      [all = all_](const std::string& text) {
+      [&assured](const std::string& text) {
         const auto read = read_keepalive(text);
         if (!read || read->count() == 0)
           throw CLI::ValidationError("--confirm", read ? "1s to 1h is expected"
                                                        : read.error());
-        all->apply.confirm_within = *read;
+        assured.confirm_within = *read;
       },
       "Take it back after this time (60s) unless 'weft confirm' comes");
-    to.add_flag("--yes", all_->apply.yes,
+    to.add_flag("--yes", assured.yes,
                 "Also if it sends this host's whole traffic another way "
                 "(default_route, kill_switch)");
   }
@@ -482,10 +484,13 @@ private:
                     [remove](const control_arguments& all,
                              const node_connection& link, const streams& io) {
                       return change_allowed_ips(all.peer.peer, all.prefixes,
-                                                remove, link, io);
+                                                remove, all.peer.assured, link,
+                                                io);
                     });
     add_peer_name(added);
     added.add_option("PREFIX", all_->prefixes, "ADDRESS/LENGTH")->required();
+    if (!remove)
+      add_assurance(added, all_->peer.assured);
     add_save(added);
   }
 

@@ -16,6 +16,12 @@
 
 namespace weft {
 
+/// What a change is told that a mistake in could cut a host off.
+struct assurance {
+  std::chrono::seconds confirm_within{0}; ///< 0: it stays without
+  bool yes = false; ///< also if it sends the host's whole traffic another way
+};
+
 // -- peers -------------------------------------------------------------------
 
 /// A peer as it is given by options, which are those of the rows in
@@ -28,6 +34,7 @@ public:
   };
 
   std::string peer; ///< public key, or name
+  assurance assured;
   std::array<option, field_count<peer_config>> options{};
 
   template <class Value>
@@ -56,20 +63,23 @@ int reset_peer_called(const std::string& peer, const node_connection& link,
 /// Adds allowed IPs to a peer, or takes them away: all or none of them.
 int change_allowed_ips(const std::string& peer,
                        const std::vector<std::string>& prefixes, bool remove,
-                       const node_connection& link, const streams& io);
+                       const assurance& assured, const node_connection& link,
+                       const streams& io);
 
 // -- the node ----------------------------------------------------------------
 
 struct apply_options {
   std::string file;
   bool dry_run = false;
-  std::chrono::seconds confirm_within{0}; ///< 0: it stays without
-  bool yes = false; ///< also if it sends the host's whole traffic another way
+  assurance assured{};
 };
 
 /// Checks a file here, and applies it there.
 int apply_file(const apply_options& options, const node_connection& link,
                const streams& io);
+/// What is wrong with saving a change that is on trial, if it is.
+std::optional<failure>
+objection_to_saving(const assurance& assured, const node_connection& link);
 /// Keeps what was applied on trial.
 int confirm(const node_connection& link, const streams& io);
 /// Has the node read its file again, or, on trial, applies it from here.

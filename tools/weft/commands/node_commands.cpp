@@ -31,12 +31,18 @@ int print(const outcome<void>& answer, const std::string& key,
 
 } // namespace
 
+std::optional<failure>
+objection_to_saving(const assurance& assured, const node_connection& link) {
+  if (assured.confirm_within.count() > 0 && link.save)
+    return mistake("what is on trial cannot be saved: run 'weft save' once it "
+                   "is confirmed");
+  return std::nullopt;
+}
+
 int apply_file(const apply_options& options, const node_connection& link,
                const streams& io) {
-  if (options.confirm_within.count() > 0 && link.save)
-    return report(mistake("what is on trial cannot be saved: run 'weft save' "
-                          "once it is confirmed"),
-                  link.json, io);
+  if (const auto objection = objection_to_saving(options.assured, link))
+    return report(*objection, link.json, io);
   if (options.dry_run && link.save)
     return report(mistake("a dry run saves nothing: leave --save or --dry-run "
                           "out"),
@@ -53,15 +59,15 @@ int apply_file(const apply_options& options, const node_connection& link,
     return exit_mistaken;
   }
   return print_changes(
-    ask<config_changes>(link,
-                        apply_config{std::move(*config), options.dry_run,
-                                     options.confirm_within, options.yes}),
+    ask<config_changes>(link, apply_config{std::move(*config), options.dry_run,
+                                           options.assured.confirm_within,
+                                           options.assured.yes}),
     link, io);
 }
 
 int reload(apply_options options, const node_connection& link,
            const streams& io) {
-  if (options.confirm_within.count() > 0) {
+  if (options.assured.confirm_within.count() > 0) {
     if (!link.is_local)
       return report(mistake("a node's file is put on trial on its own host: "
                             "run 'weft reload --confirm' there, or 'weft apply "
@@ -74,10 +80,10 @@ int reload(apply_options options, const node_connection& link,
     if (!options.file.empty()) // else the node says so itself
       return apply_file(options, link, io);
   }
-  return print_changes(
-    ask<config_changes>(link,
-                        reload_config{options.dry_run, false, options.yes}),
-    link, io);
+  return print_changes(ask<config_changes>(link,
+                                           reload_config{options.dry_run, false,
+                                                         options.assured.yes}),
+                       link, io);
 }
 
 int change_log_level(const std::string& level, const node_connection& link,

@@ -134,6 +134,9 @@ int list_peers(const node_connection& link, const streams& io) {
 
 int add_peer_as(const peer_options& options, const node_connection& link,
                 const streams& io) {
+  const auto& assured = options.assured;
+  if (const auto objection = objection_to_saving(assured, link))
+    return report(*objection, link.json, io);
   const auto key
     = read_option(read_public_key(options.peer), "KEY", "public_key");
   if (!key)
@@ -146,12 +149,17 @@ int add_peer_as(const peer_options& options, const node_connection& link,
   peer.public_key = *key;
   for (const auto& allowed : update->allowed_ips)
     peer.allowed_ips.push_back(allowed.prefix);
-  return print_changes(ask<config_changes>(link, add_peer{std::move(peer)}),
-                       link, io);
+  return print_changes(
+    ask<config_changes>(link, add_peer{std::move(peer), assured.confirm_within,
+                                       assured.yes}),
+    link, io);
 }
 
 int change_peer(const peer_options& options, const node_connection& link,
                 const streams& io) {
+  const auto& assured = options.assured;
+  if (const auto objection = objection_to_saving(assured, link))
+    return report(*objection, link.json, io);
   auto update = read_update(options);
   if (update && *update == patch<peer_config>{})
     update = tl::unexpected(nothing_to_change());
@@ -162,7 +170,9 @@ int change_peer(const peer_options& options, const node_connection& link,
     return report(key.error(), link.json, io);
   update->public_key = *key;
   return print_changes(
-    ask<config_changes>(link, update_peer{std::move(*update)}), link, io);
+    ask<config_changes>(link, update_peer{std::move(*update),
+                                          assured.confirm_within, assured.yes}),
+    link, io);
 }
 
 int remove_peer_called(const std::string& peer, const node_connection& link,
@@ -175,14 +185,18 @@ int remove_peer_called(const std::string& peer, const node_connection& link,
 
 int change_allowed_ips(const std::string& peer,
                        const std::vector<std::string>& prefixes, bool remove,
-                       const node_connection& link, const streams& io) {
+                       const assurance& assured, const node_connection& link,
+                       const streams& io) {
+  if (const auto objection = objection_to_saving(assured, link))
+    return report(*objection, link.json, io);
   const auto read = read_prefixes(prefixes, "PREFIX");
   if (!read)
     return report(read.error(), link.json, io);
   const auto key = find_peer(peer, link);
   if (!key)
     return report(key.error(), link.json, io);
-  if (read->size() == 1)
+  const bool is_plain = !assured.yes && assured.confirm_within.count() == 0;
+  if (read->size() == 1 && is_plain)
     return print_changes(
       remove ? ask<config_changes>(link, remove_allowed_ip{*key, read->front()})
              : ask<config_changes>(link, add_allowed_ip{*key, read->front()}),
@@ -192,7 +206,9 @@ int change_allowed_ips(const std::string& peer,
   for (const auto& prefix : *read)
     update.allowed_ips.push_back({prefix, remove});
   return print_changes(
-    ask<config_changes>(link, update_peer{std::move(update)}), link, io);
+    ask<config_changes>(link, update_peer{std::move(update),
+                                          assured.confirm_within, assured.yes}),
+    link, io);
 }
 
 int reset_peer_called(const std::string& peer, const node_connection& link,
