@@ -71,7 +71,7 @@ set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME weft-dev)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
 # What the headers include and the archives are linked with.
 set(development_depends "libcaf-dev (>= 0.17.6), libcaf-dev (<< 0.18)"
-    libc-ares-dev libexpected-dev libfmt-dev libmnl-dev libnftables-dev libsodium-dev
+    libc-ares-dev libexpected-dev libfmt-dev libmnl-dev libnftables-dev libsodium-dev liburing-dev
     libspdlog-dev libssl-dev libyaml-cpp-dev)
 if(IPSecMB_FOUND)
   list(APPEND development_depends libipsec-mb-dev)

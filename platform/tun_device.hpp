@@ -3,6 +3,7 @@
 
 #include "platform/error.hpp"
 #include "platform/file_descriptor.hpp"
+#include "platform/read_ring.hpp"
 #include "protocol/packets/offload.hpp"
 
 #include <array>
@@ -99,22 +100,36 @@ public:
   /// holds at least max_read bytes.
   read_result read(byte_span buffer) const;
 
-  /// Packets that one read_some() yields at the most: one, as read(2) does.
-  static constexpr std::size_t group_size = 1;
+  /// Packets that one read_some() yields at the most.
+  static constexpr std::size_t group_size = read_ring::max_reads;
 
-  /// Room for a group of packets.
+  /// Room for packets.  Used on one thread.
   class read_buffers {
   public:
-    read_buffers() : memory_(group_size * max_read) {
+    read_buffers() : memory_(max_read) {
+    }
+
+    /// Whether packets that are no super-packets are read in groups from now
+    /// on, when they come one after another.  Fails, and they are read one by
+    /// one, where there is no read_ring.
+    result<void> read_in_groups(bool wanted);
+    bool reads_in_groups() const {
+      return ring_ && !ring_->failure();
     }
 
   private:
     friend class tun_device;
+    /// Says how many are read next, by those that were.
+    void choose_group(std::span<const read_result> got);
+
     std::vector<std::byte> memory_;
     std::array<read_result, group_size> results_;
+    std::optional<read_ring> ring_;
+    std::size_t next_group_ = 1;
+    std::size_t small_in_row_ = 0; ///< that were read one by one
   };
 
-  /// Reads as many packets as are there and have room, each as read() does.
+  /// Reads one packet or, when many come, several, each as read() does.
   /// The results, one at least, are valid until the next call; whatever is not
   /// `ok` or `rejected` is the last one, and says why there are no more.
   std::span<const read_result> read_some(read_buffers& into) const;
@@ -143,6 +158,9 @@ private:
   /// The same for its link, if it can be seen.
   result<void> check_link();
   result<void> set_header_size() const;
+  /// What a read has yielded that ended with this errno (0: none).
+  read_result result_of(int error, byte_span bytes) const;
+  std::size_t read_group(read_buffers& into) const;
   file_descriptor fd_;
   std::string name_;
   int index_ = 0;

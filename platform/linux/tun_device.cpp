@@ -214,48 +214,6 @@ void tun_device::set_offloads(bool wanted) {
     accepts(wanted ? TUN_F_CSUM : 0);
 }
 
-tun_device::read_result tun_device::read(byte_span buffer) const {
-  read_result got;
-  ssize_t count = 0;
-  do
-    count = ::read(fd_.get(), buffer.data(), buffer.size());
-  while (count < 0 && errno == EINTR);
-  const std::size_t skip = has_header_ ? sizeof(offload_header) : 0;
-  if (count >= 0) {
-    const auto size = static_cast<std::size_t>(count);
-    got.status = size > skip ? io_status::ok : io_status::rejected;
-    if (got.status == io_status::ok) {
-      std::memcpy(&got.header, buffer.data(), skip);
-      got.packet = buffer.subspan(skip, size - skip);
-    }
-    return got;
-  }
-  switch (errno) {
-    case EAGAIN:
-    case ENOBUFS:
-    case ENOMEM:
-      got.status = io_status::would_block;
-      break;
-    case EIO:
-      got.status = io_status::not_up;
-      break;
-    case EBADFD:
-    case ENODEV:
-      got.status = io_status::lost;
-      break;
-    default:
-      // EFAULT is how a read ends that a deletion interrupts.
-      got.status = still_exists() ? io_status::rejected : io_status::lost;
-  }
-  return got;
-}
-
-std::span<const tun_device::read_result>
-tun_device::read_some(read_buffers& into) const {
-  into.results_[0] = read({into.memory_.data(), max_read});
-  return into.results_;
-}
-
 tun_device::io_status
 tun_device::write(const offload_header& header,
                   std::span<const const_byte_span> fragments) const {
