@@ -108,7 +108,7 @@ struct host_item {
 
 /// A thing that the kernel may do for many packets at once.
 struct offload_use {
-  std::string name; ///< `tun`, `udp send`, `udp receive`
+  std::string name; ///< `tun`, `uring`, `udp send`, `udp receive`
   bool in_use = false;
   std::string reason; ///< why it is not; empty: it is, or was switched off
 

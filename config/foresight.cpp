@@ -142,15 +142,12 @@ foresee_changes(const node_config& from, const node_config& to) {
 std::vector<std::string>
 describe_change(const offload_config& from, const offload_config& to) {
   std::vector<std::string> sentences;
-  const auto compare
-    = [&](const std::string& key, offload_mode before, offload_mode after) {
-        if (before != after)
-          sentences.push_back("offloads." + key + ": "
-                              + std::string{to_string(before)} + " -> "
-                              + std::string{to_string(after)});
-      };
-  compare("tun", from.tun, to.tun);
-  compare("udp", from.udp, to.udp);
+  for (const auto& [name, mode, doubtful] : all_offloads) {
+    if (from.*mode != to.*mode)
+      sentences.push_back("offloads." + std::string{name} + ": "
+                          + std::string{to_string(from.*mode)} + " -> "
+                          + std::string{to_string(to.*mode)});
+  }
   return sentences;
 }
 

@@ -35,8 +35,9 @@ std::optional<std::string> check_table_name(const node_config& config) {
          + "; a name of letters, digits, '.', '_' and '-' is expected";
 }
 
-std::optional<std::string> check_offloads(const offload_config& offloads) {
-  if (offloads.tun != offload_mode::on)
+std::optional<std::string>
+check_offload(const offload_key& key, offload_mode mode) {
+  if (mode != offload_mode::on || key.is_doubtful)
     return std::nullopt;
   return "nothing about it is doubtful, so that there is no 'on'; auto has it "
          "used wherever the kernel can";

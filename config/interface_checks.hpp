@@ -23,7 +23,9 @@ bool is_table_name(std::string_view name);
 /// route have tables that are called so.
 std::optional<std::string> check_table_name(const node_config& config);
 
-/// What is wrong with the modes, if anything: not each of them is for both.
-std::optional<std::string> check_offloads(const offload_config& offloads);
+/// What is wrong with the mode of an offload, if anything: `on` is for those
+/// that are doubtful.
+std::optional<std::string>
+check_offload(const offload_key& key, offload_mode mode);
 
 } // namespace weft

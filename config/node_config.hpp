@@ -6,6 +6,7 @@
 #include "protocol/base/ip.hpp"
 #include "protocol/base/keys.hpp"
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -139,11 +140,25 @@ struct metrics_config {
 
 /// What the kernel does for many packets at once.
 struct offload_config {
-  offload_mode tun = offload_mode::automatic; ///< of the TUN device
-  offload_mode udp = offload_mode::automatic; ///< of the sockets: GSO, GRO
+  offload_mode tun = offload_mode::automatic;   ///< of the TUN device
+  offload_mode udp = offload_mode::automatic;   ///< of the sockets: GSO, GRO
+  offload_mode uring = offload_mode::automatic; ///< small packets in groups
 
   bool operator==(const offload_config&) const = default;
 };
+
+/// A key of them.
+struct offload_key {
+  std::string_view name;
+  offload_mode offload_config::*mode;
+  bool is_doubtful; ///< `on` has a meaning of its own
+};
+
+inline constexpr std::array<offload_key, 3> all_offloads{{
+  {"tun", &offload_config::tun, false},
+  {"udp", &offload_config::udp, true},
+  {"uring", &offload_config::uring, false},
+}};
 
 /// When the file is read again.
 enum class reload_mode { manual, watch };

@@ -53,6 +53,15 @@ std::optional<field_error> validate(const patch<peer_config>& change) {
   return validate(stated);
 }
 
+std::optional<field_error> validate(const offload_config& offloads) {
+  for (const auto& key : all_offloads) {
+    if (auto reason = check_offload(key, offloads.*key.mode))
+      return field_error{"offloads." + std::string{key.name},
+                         std::move(*reason)};
+  }
+  return std::nullopt;
+}
+
 std::optional<field_error> validate(const node_config& config) {
   if (auto error = check_fields(config.interface, "interface"))
     return error;
@@ -60,8 +69,8 @@ std::optional<field_error> validate(const node_config& config) {
     return field_error{"interface.mtu", std::move(*reason)};
   if (auto reason = check_table_name(config))
     return field_error{"interface.name", std::move(*reason)};
-  if (auto reason = check_offloads(config.offloads))
-    return field_error{"offloads.tun", std::move(*reason)};
+  if (auto error = validate(config.offloads))
+    return error;
   const auto label
     = [](std::size_t i) { return "peers[" + std::to_string(i) + "]"; };
   std::vector<peer_places> places(config.peers.size());

@@ -21,6 +21,9 @@ std::optional<field_error> validate(const node_config& config);
 /// The same for one peer by itself; fields begin with `peer.`.
 std::optional<field_error> validate(const peer_config& peer);
 
+/// The same for the offloads; fields begin with `offloads.`.
+std::optional<field_error> validate(const offload_config& offloads);
+
 /// The same for what changes of a peer.
 std::optional<field_error> validate(const patch<peer_config>& change);
 

@@ -80,16 +80,18 @@ private:
                      const offload_config& to) {
     if (from == to)
       return;
-    const std::string tun{to_string(to.tun)};
-    const std::string udp{to_string(to.udp)};
     const auto* map = text_.find(root, "offloads");
-    if (map == nullptr || map->kind != yaml_kind::map)
-      return text_.set(root, "offloads",
-                       "{tun: " + tun + ", udp: " + udp + '}');
-    if (from.tun != to.tun)
-      text_.set(*map, "tun", tun);
-    if (from.udp != to.udp)
-      text_.set(*map, "udp", udp);
+    const auto is_map = map != nullptr && map->kind == yaml_kind::map;
+    std::string all;
+    for (const auto& key : all_offloads) {
+      const std::string name{key.name};
+      const std::string mode{to_string(to.*key.mode)};
+      if (is_map && from.*key.mode != to.*key.mode)
+        text_.set(*map, name, mode);
+      all += (all.empty() ? "" : ", ") + name + ": " + mode;
+    }
+    if (!is_map)
+      text_.set(root, "offloads", '{' + all + '}');
   }
 
   /// `label` and `suffix` make the names of its key files.

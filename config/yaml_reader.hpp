@@ -105,6 +105,8 @@ private:
   template <class Target, class Read>
   void read_value(const yaml_node& value, const path& at, std::string_view what,
                   Read convert, Target& target);
+  void read_offload(const yaml_node& value, const path& at,
+                    const offload_key& key, offload_config& into);
   /// A list, or one text with commas.  Calls `each(text, place, at)`.
   template <class Each>
   void read_list(const yaml_node& list, const path& at, Each each,

@@ -72,20 +72,30 @@ yaml_reader::offload_keys() {
   using self = yaml_reader;
   using node = const yaml_node;
   using into = offload_config;
-  static constexpr std::array<known_key<into>, 2> keys{{
-    {"tun",
+  static constexpr std::array<known_key<into>, all_offloads.size()> keys{{
+    {all_offloads[0].name,
      [](self& me, node& value, const path& at, into& offloads) {
-       me.read_value(value, at, "auto or off", read_offload_mode, offloads.tun);
-       if (auto reason = check_offloads(offloads))
-         me.complain(value, at, std::move(*reason));
+       me.read_offload(value, at, all_offloads[0], offloads);
      }},
-    {"udp",
+    {all_offloads[1].name,
      [](self& me, node& value, const path& at, into& offloads) {
-       me.read_value(value, at, "auto, off or on", read_offload_mode,
-                     offloads.udp);
+       me.read_offload(value, at, all_offloads[1], offloads);
+     }},
+    {all_offloads[2].name,
+     [](self& me, node& value, const path& at, into& offloads) {
+       me.read_offload(value, at, all_offloads[2], offloads);
      }},
   }};
   return keys;
+}
+
+void yaml_reader::read_offload(const yaml_node& value, const path& at,
+                               const offload_key& key, offload_config& into) {
+  auto& mode = into.*key.mode;
+  read_value(value, at, key.is_doubtful ? "auto, off or on" : "auto or off",
+             read_offload_mode, mode);
+  if (auto reason = check_offload(key, mode))
+    complain(value, at, std::move(*reason));
 }
 
 template <class Section, class Value>

@@ -75,8 +75,10 @@ void write_metrics(std::string& out, const metrics_config& metrics) {
 }
 
 void write_offloads(std::string& out, const offload_config& offloads) {
-  out += "offloads:\n  tun: " + std::string{to_string(offloads.tun)}
-         + "\n  udp: " + std::string{to_string(offloads.udp)} + "\n";
+  out += "offloads:\n";
+  for (const auto& key : all_offloads)
+    out += "  " + std::string{key.name} + ": "
+           + std::string{to_string(offloads.*key.mode)} + "\n";
 }
 
 /// Keys with texts, and those with lists of values that can be printed.

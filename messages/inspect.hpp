@@ -224,7 +224,7 @@ typename Inspector::result_type inspect(Inspector& f, log_config& x) {
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, offload_config& x) {
   return f(caf::meta::type_name("weft::offload_config"), packed(x.tun),
-           packed(x.udp));
+           packed(x.udp), packed(x.uring));
 }
 
 /// Without `control`, `reload`, `metrics`, `network` and `directory`: they say

@@ -85,7 +85,7 @@ struct drop_report {
   drop_counters drops;
   std::optional<pool_use> pool; ///< that it reads into
   std::uint64_t send_queue = 0; ///< batches that wait for room in a socket
-  std::vector<offload_use> offloads{}; ///< of its sockets
+  std::vector<offload_use> offloads{}; ///< that it uses or not
   std::uint64_t lost = 0; ///< what came to its sockets, and was dropped there
 };
 

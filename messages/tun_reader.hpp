@@ -10,9 +10,15 @@ struct mtu_changed {
   std::uint32_t mtu = 0;
 };
 
+/// overlay -> tun_reader: whether small packets are read in groups from now on.
+struct read_groups {
+  bool wanted = true;
+};
+
 } // namespace weft
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::mtu_changed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::read_groups)
 
 namespace weft {
 
@@ -20,6 +26,7 @@ namespace weft {
 using tun_reader_actor = caf::typed_actor<
   // which peer a packet is for
   caf::replies_to<routes_changed>::with<void>, caf::reacts_to<mtu_changed>,
+  caf::reacts_to<read_groups>,
   // it goes on reading
   caf::reacts_to<batch_available>,
   // for status

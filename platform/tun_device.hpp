@@ -110,11 +110,15 @@ public:
     }
 
     /// Whether packets that are no super-packets are read in groups from now
-    /// on, when they come one after another.  Fails, and they are read one by
-    /// one, where there is no read_ring.
-    result<void> read_in_groups(bool wanted);
+    /// on, when they come one after another.  Where there can be no read_ring
+    /// they are read one by one.
+    void read_in_groups(bool wanted);
     bool reads_in_groups() const {
       return ring_ && !ring_->failure();
+    }
+    /// Why they are not, although that was wanted.
+    const std::optional<system_error>& obstacle() const {
+      return ring_ ? ring_->failure() : obstacle_;
     }
 
   private:
@@ -125,6 +129,7 @@ public:
     std::vector<std::byte> memory_;
     std::array<read_result, group_size> results_;
     std::optional<read_ring> ring_;
+    std::optional<system_error> obstacle_; ///< why there is none
     std::size_t next_group_ = 1;
     std::size_t small_in_row_ = 0; ///< that were read one by one
   };

@@ -201,7 +201,7 @@ void overlay::spawn_lane() {
 
 tun_reader_actor overlay::spawn_reader(std::shared_ptr<detail_log> lines) {
   const auto me = caf::actor_cast<overlay_root_actor>(this);
-  return system().spawn<tun_reader>(
+  const auto reader = system().spawn<tun_reader>(
     resources_->packet_loop, resources_->tun, mtu_,
     [weak = caf::actor_cast<caf::weak_actor_ptr>(me)] {
       if (auto self = weak.lock())
@@ -209,6 +209,8 @@ tun_reader_actor overlay::spawn_reader(std::shared_ptr<detail_log> lines) {
                        interface_lost{"its device is gone"});
     },
     std::move(lines));
+  read_in_groups(reader);
+  return reader;
 }
 
 void overlay::watch_link() {

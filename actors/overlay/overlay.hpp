@@ -212,6 +212,8 @@ private:
   void look_around_later();
   caf::result<config_changes> change_offloads(const offload_config& offloads);
   void use_offloads(const offload_config& offloads);
+  /// If that is configured.
+  void read_in_groups(const tun_reader_actor& reader);
   void use_features();
   /// With what sockets say of theirs.
   std::vector<offload_use>

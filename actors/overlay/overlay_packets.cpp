@@ -37,8 +37,8 @@ caf::result<config_changes>
 overlay::change_offloads(const offload_config& offloads) {
   if (trial_)
     return on_trial();
-  if (auto reason = check_offloads(offloads))
-    return to_error(field_error{"offloads.tun", std::move(*reason)});
+  if (auto mistake = validate(offloads))
+    return to_error(std::move(*mistake));
   config_changes changes;
   changes.notes = describe_change(options_.config.offloads, offloads);
   if (changes.notes.empty())
@@ -52,14 +52,22 @@ overlay::change_offloads(const offload_config& offloads) {
 }
 
 void overlay::use_offloads(const offload_config& offloads) {
-  options_.config.offloads = offloads;
+  const auto before = std::exchange(options_.config.offloads, offloads);
   if (const auto& tun = resources_->tun) {
     tun->set_offloads(offloads.tun != offload_mode::off);
-    for (const auto& each : lanes_)
+    for (const auto& each : lanes_) {
       send(each.writer,
            join_packets{tun->has_tcp_offload(), tun->has_udp_offload()});
+      if (offloads.uring != before.uring)
+        read_in_groups(each.reader);
+    }
   }
   use_features();
+}
+
+void overlay::read_in_groups(const tun_reader_actor& reader) {
+  const auto wanted = options_.config.offloads.uring;
+  send(reader, read_groups{wanted != offload_mode::off});
 }
 
 void overlay::use_features() {

@@ -38,6 +38,17 @@ struct collection {
   caf::error failure;
 };
 
+/// Lanes are alike: those of one are enough.
+void add_offloads(std::vector<offload_use>& all,
+                  const std::vector<offload_use>& of_part) {
+  for (const auto& use : of_part) {
+    if (std::none_of(all.begin(), all.end(), [&](const offload_use& known) {
+          return known.name == use.name;
+        }))
+      all.push_back(use);
+  }
+}
+
 } // namespace
 
 caf::result<device_status> overlay::status(const report_request& asked) {
@@ -168,9 +179,7 @@ void overlay::collect_report(const round_ptr& round) {
     if (report.pool)
       all->status.pools.push_back(*report.pool);
     all->status.send_queue += report.send_queue;
-    // Lanes are alike.
-    if (all->status.offloads.empty())
-      all->status.offloads = report.offloads;
+    add_offloads(all->status.offloads, report.offloads);
     collected();
   };
   all->missing = 4 + 2 * lanes_.size();

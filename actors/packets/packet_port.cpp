@@ -41,6 +41,7 @@ packet_port::behavior_type packet_port::make_behavior() {
       deliver();
     },
     [](const join_packets&) {}, // there is no device
+    [](const read_groups&) {},
     [](const finish_writing&) -> caf::result<void> {
       return caf::unit; // all others were gathered as they came
     },

@@ -26,7 +26,7 @@ tun_reader::tun_reader(caf::actor_config& config, io_loop_ptr loop,
                        std::function<void()> lost,
                        std::shared_ptr<detail_log> lines)
   : hosted(config, std::move(loop)), tun_(std::move(tun)),
-    lost_(std::move(lost)), drop_lines_(std::move(lines), {}),
+    lost_(std::move(lost)), lines_(std::move(lines)), drop_lines_(lines_, {}),
     router_(mtu, [this](const_byte_span packet) { answer(packet); }) {
   router_.drops().watched_by(&drop_lines_);
 }
@@ -44,18 +44,32 @@ tun_reader::behavior_type tun_reader::make_behavior() {
       return caf::unit;
     },
     [this](const mtu_changed& changed) { router_.set_mtu(changed.mtu); },
+    [this](const read_groups& asked) {
+      buffers_.read_in_groups(asked.wanted);
+      told_obstacle_ = false;
+      tell_obstacle();
+    },
     [this](const batch_available&) {
       if (reading_)
         std::ignore = loop().watch(tun_->descriptor(), interest::read, this);
     },
-    [this](const report_request&) { return router_.report(); },
+    [this](const report_request&) { return report(); },
   };
 }
 
 void tun_reader::on_exit() {
   loop().forget(tun_->descriptor());
+  buffers_.read_in_groups(false); // what they take is this thread's
   router_.clear();
   lost_ = nullptr;
+}
+
+drop_report tun_reader::report() const {
+  auto all = router_.report();
+  const auto& obstacle = buffers_.obstacle();
+  all.offloads = {{"uring", buffers_.reads_in_groups(),
+                   obstacle ? obstacle->message : std::string{}}};
+  return all;
 }
 
 void tun_reader::ready(bool, bool) {
@@ -73,6 +87,7 @@ void tun_reader::read_packets() {
     read_up_to(max_thinned);
   }
   router_.flush();
+  tell_obstacle(); // the ring may have failed
 }
 
 bool tun_reader::read_up_to(std::size_t limit) {
@@ -113,6 +128,20 @@ void tun_reader::answer(const_byte_span packet) {
   const const_byte_span whole{made};
   if (!made.empty())
     std::ignore = tun_->write({}, {&whole, 1}); // nobody waits for it
+}
+
+void tun_reader::tell_obstacle() {
+  const auto& obstacle = buffers_.obstacle();
+  if (told_obstacle_ || !obstacle)
+    return;
+  told_obstacle_ = true;
+  if (lines_)
+    lines_->line(detail_log::level::info, [&] {
+      return tun_->name()
+             + ": small packets are read one by one, which is "
+               "slower: "
+             + obstacle->message;
+    });
 }
 
 void tun_reader::starve() {

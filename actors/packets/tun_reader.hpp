@@ -16,8 +16,8 @@ namespace weft {
 class tun_reader : public hosted<tun_reader_actor::base>,
                    private descriptor_handler {
 public:
-  /// `lost` is called when the device is gone for good.  `lines` tell of drops;
-  /// null: none do.
+  /// `lost` is called when the device is gone for good.  `lines` tell of drops,
+  /// and why packets are not read in groups; null: none do.
   tun_reader(caf::actor_config& config, io_loop_ptr loop,
              std::shared_ptr<const tun_device> tun, std::uint32_t mtu,
              std::function<void()> lost,
@@ -31,6 +31,7 @@ private:
   void failed() override {
     fail();
   }
+  drop_report report() const;
   void read_packets();
   /// Whether there were as many, and room for them.
   bool read_up_to(std::size_t limit);
@@ -38,12 +39,16 @@ private:
   bool take(const tun_device::read_result& packet);
   /// Tells the host that a packet of it has nobody to go to.
   void answer(const_byte_span packet);
+  /// Once, if there is something that is in the way of groups.
+  void tell_obstacle();
   void starve();
   void stop_reading();
 
   std::shared_ptr<const tun_device> tun_;
   std::function<void()> lost_;
   tun_device::read_buffers buffers_;
+  bool told_obstacle_ = false;
+  std::shared_ptr<detail_log> lines_;
   drop_log drop_lines_;
   packet_router router_;
   unreachable_answers answers_;

@@ -99,7 +99,7 @@ struct read_ring::state {
     under_way -= count;
   }
   void fail(int code) {
-    failure = make_system_error(code, cannot_read);
+    failure = make_system_error(code, cannot_read, remedy_for(code));
   }
 
   std::size_t size;

@@ -62,17 +62,17 @@ tun_device::read_result tun_device::read(byte_span buffer) const {
 
 // -- groups ------------------------------------------------------------------
 
-result<void> tun_device::read_buffers::read_in_groups(bool wanted) {
+void tun_device::read_buffers::read_in_groups(bool wanted) {
   ring_.reset();
+  obstacle_.reset();
   next_group_ = 1;
   small_in_row_ = 0;
   if (!wanted)
-    return {};
-  auto opened = read_ring::open(max_read);
-  if (!opened)
-    return tl::unexpected(opened.error());
-  ring_ = std::move(*opened);
-  return {};
+    return;
+  if (auto opened = read_ring::open(max_read))
+    ring_ = std::move(*opened);
+  else
+    obstacle_ = std::move(opened.error());
 }
 
 void tun_device::read_buffers::choose_group(std::span<const read_result> got) {

@@ -95,8 +95,11 @@ struct reading {
     }
     return all;
   }
+  drop_report report() {
+    return home.ask<drop_report>(reader, report_request{});
+  }
   std::uint64_t drops(drop_reason reason) {
-    return home.ask<drop_report>(reader, report_request{}).drops[reason];
+    return report().drops[reason];
   }
 
   network_namespace here;
@@ -138,6 +141,33 @@ TEST_CASE("Packets from the host reach the peers of their destinations, each "
     }
     CHECK(got == expected.at(slot));
   }
+}
+
+TEST_CASE(
+  "Packets stay in order when they are read in groups, and when that is "
+  "switched while they come") {
+  if (!can_make_networks())
+    return;
+  reading one;
+  const auto use = [&] { return one.report().offloads.at(0); };
+  CHECK(use() == offload_use{"uring", false, {}});
+  caf::anon_send(one.reader, read_groups{true});
+  if (!use().in_use) {
+    CHECK_FALSE(use().reason.empty());
+    WARN("skipped: " << use().reason);
+    return;
+  }
+  constexpr std::uint32_t count = 600;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    if (i % 100 == 0)
+      caf::anon_send(one.reader, read_groups{i % 200 == 0});
+    one.send(reading::destination(0), i);
+  }
+  const auto packets = one.receive(0, count);
+  REQUIRE(packets.size() == count);
+  for (std::uint32_t i = 0; i < count; ++i)
+    CHECK(number_in(packets[i]) == i);
+  CHECK(use() == offload_use{"uring", false, {}});
 }
 
 TEST_CASE("A super-packet from the host is split into the packets that it "

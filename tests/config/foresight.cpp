@@ -60,7 +60,9 @@ TEST_CASE("Nothing is said of what stays, and not all of very much") {
 
 TEST_CASE("A change of offloads is told key by key") {
   CHECK(describe_change({}, {}).empty());
-  CHECK(describe_change({}, {offload_mode::off, offload_mode::on})
+  CHECK(describe_change({}, {offload_mode::off, offload_mode::on,
+                             offload_mode::off})
         == std::vector<std::string>{"offloads.tun: auto -> off",
-                                    "offloads.udp: auto -> on"});
+                                    "offloads.udp: auto -> on",
+                                    "offloads.uring: auto -> off"});
 }

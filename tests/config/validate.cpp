@@ -122,7 +122,9 @@ TEST_CASE("An offload has no mode that it has no use for") {
     return wrong([&](auto& c) { c.offloads = modes; });
   };
   CHECK(with({offload_mode::on, offload_mode::automatic}) == "offloads.tun");
-  CHECK(with({offload_mode::off, offload_mode::on}) == "");
+  CHECK(with({offload_mode::off, offload_mode::on, offload_mode::on})
+        == "offloads.uring");
+  CHECK(with({offload_mode::off, offload_mode::on, offload_mode::off}) == "");
 }
 
 TEST_CASE("The section control is checked, too") {

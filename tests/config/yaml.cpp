@@ -7,13 +7,15 @@ using namespace weft;
 using namespace weft::test;
 
 TEST_CASE("Offloads and an automatic MTU are read as words") {
-  const auto read
-    = parse_yaml("interface:\n  private_key: " + base64(key(8))
-                   + "\n  mtu: auto\noffloads: {tun: off, udp: on}\n",
-                 "a.yaml");
+  const auto read = parse_yaml(
+    "interface:\n  private_key: " + base64(key(8))
+      + "\n  mtu: auto\noffloads: {tun: off, udp: on, uring: off}\n",
+    "a.yaml");
   REQUIRE(read);
   CHECK(read->interface.mtu == automatic_mtu);
-  CHECK(read->offloads == offload_config{offload_mode::off, offload_mode::on});
+  CHECK(
+    read->offloads
+    == offload_config{offload_mode::off, offload_mode::on, offload_mode::off});
 }
 
 TEST_CASE("A complete file is read with everything that it says") {

@@ -302,7 +302,7 @@ TEST_CASE("Offloads that a command has changed are written where they belong") {
         == head + "offloads: # a comment\n  udp: off\n  tun: off\n");
   edited_file bare{head};
   bare.config.offloads.udp = offload_mode::on;
-  CHECK(bare.text() == head + "offloads: {tun: auto, udp: on}\n");
+  CHECK(bare.text() == head + "offloads: {tun: auto, udp: on, uring: auto}\n");
 }
 
 TEST_CASE("What no command changes is not taken over") {

@@ -44,10 +44,12 @@ TEST_CASE("An offload is switched by a word that there is") {
              Contains("offloads.tcp"));
 }
 
-TEST_CASE("Of the TUN device's offloads nothing is doubtful") {
+TEST_CASE("Of the TUN device's offloads and io_uring nothing is doubtful") {
   CHECK_THAT(yaml_errors(interface_text("offloads: {tun: on}\n")),
              StartsWith("a.yaml:3:17: offloads.tun: nothing about it is "
                         "doubtful, so that there is no 'on'; auto"));
+  CHECK_THAT(yaml_errors(interface_text("offloads: {uring: on}\n")),
+             StartsWith("a.yaml:3:19: offloads.uring: nothing about it is"));
   CHECK(
     yaml_errors(interface_text("offloads: {tun: auto, udp: on}\n")).empty());
 }

@@ -9,7 +9,7 @@ import struct
 import harness
 import nodes
 
-ALL = ("tun", "udp send", "udp receive")
+ALL = ("tun", "uring", "udp send", "udp receive")
 
 
 def uses(node):
@@ -39,28 +39,29 @@ class Offloads(harness.NetnsTest):
         self.assertEqual(json.loads(self.left.weft("offloads", "--json")), self.left.status()["offloads"])
 
     def test_the_file_switches_them_and_so_does_a_reload(self):
-        self.left.rest = "offloads: {tun: off, udp: off}\n"
+        self.left.rest = "offloads: {tun: off, udp: off, uring: off}\n"
         self.start()
         self.assertEqual(uses(self.left), {name: False for name in ALL})
         self.assertIn("offloads are switched off", self.left.log())
-        self.left.rest = "offloads: {tun: auto, udp: on}\n"
+        self.left.rest = "offloads: {tun: auto, udp: on, uring: auto}\n"
         self.left.write()
         self.left.reload()
         self.assertEqual(uses(self.left), uses_of_kernel(self.right))
-        self.left.logs("offloads.tun: off -> auto; offloads.udp: off -> on")
+        self.left.logs("offloads.tun: off -> auto; offloads.udp: off -> on; offloads.uring: off -> auto")
 
     def test_a_command_switches_them_one_by_one_and_saves(self):
         self.start()
         said = self.left.weft("offloads", self.left.name, "--udp", "off", "--save")
         self.assertIn("offloads.udp: auto -> off", said)
-        self.assertEqual(uses(self.left), {"tun": True, "udp send": False, "udp receive": False})
+        self.assertEqual(uses(self.left), {"tun": True, "uring": True, "udp send": False, "udp receive": False})
         with open(self.left.file, encoding="utf-8") as file:
-            self.assertIn("offloads: {tun: auto, udp: off}", file.read())
+            self.assertIn("offloads: {tun: auto, udp: off, uring: auto}", file.read())
         self.assertIn("offloads.tun: auto -> off", self.left.weft("offloads", "--tun", "off"))
+        self.assertIn("offloads.uring: auto -> off", self.left.weft("offloads", "--uring", "off"))
         self.assertEqual(uses(self.left), {name: False for name in ALL})
         self.assertIn("'sometimes' is no answer", self.left.weft("offloads", "--udp", "sometimes", code=2))
         self.left.weft("reload")  # what was not saved is gone
-        self.assertEqual(uses(self.left), {"tun": True, "udp send": False, "udp receive": False})
+        self.assertEqual(uses(self.left), {"tun": True, "uring": True, "udp send": False, "udp receive": False})
 
     def test_a_transfer_goes_on_while_they_are_switched_to_and_fro(self):
         self.start()
@@ -71,7 +72,8 @@ class Offloads(harness.NetnsTest):
         for turn in range(10):
             for node in (self.left, self.right):
                 mode = ("off", "on")[turn % 2]
-                node.weft("offloads", node.name, "--tun", "off" if mode == "off" else "auto", "--udp", mode)
+                plain = "off" if mode == "off" else "auto"
+                node.weft("offloads", node.name, "--tun", plain, "--udp", mode, "--uring", plain)
         self.assertEqual(client.wait(), 0, client.output())
         intervals = [part["sum"]["bytes"] for part in json.loads(client.output())["intervals"]]
         self.assertTrue(all(moved > 0 for moved in intervals), intervals)
@@ -81,7 +83,7 @@ class Offloads(harness.NetnsTest):
 
 def uses_of_kernel(node):
     """What is in use when all is switched on."""
-    node.weft("offloads", node.name, "--tun", "auto", "--udp", "on")
+    node.weft("offloads", node.name, "--tun", "auto", "--udp", "on", "--uring", "auto")
     return uses(node)
 
 

@@ -145,7 +145,13 @@ TEST_CASE("offloads changes what is named, and leaves the rest") {
   CHECK(offloads({"on", {}}, node.link(), node.io()) == exit_mistaken);
   CHECK_THAT(node.err.str(), Contains("--tun: nothing about it is doubtful")
                                && Contains("auto"));
+  CHECK(offloads({{}, {}, "on"}, node.link(), node.io()) == exit_mistaken);
+  CHECK_THAT(node.err.str(), Contains("--uring: nothing about it is doubtful"));
   CHECK(node.script->all<set_offloads>().size() == 1);
+  CHECK(offloads({{}, {}, "off"}, node.link(), node.io()) == exit_fine);
+  CHECK(node.script->all<set_offloads>()[1].offloads
+        == offload_config{offload_mode::off, offload_mode::automatic,
+                          offload_mode::off});
 }
 
 TEST_CASE("shutdown ends the node, and is refused to viewers") {

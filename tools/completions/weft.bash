@@ -92,7 +92,7 @@ _weft() {
     unlock) options='--all --json' values=_weft_interfaces ;;
     explain) options="$node --other" values=_weft_peers ;;
     log-level) options="$node --save" words='trace debug info warn error off' ;;
-    offloads) options="$node --tun --udp --save" values=_weft_interfaces ;;
+    offloads) options="$node --tun --udp --uring --save" values=_weft_interfaces ;;
     help) words=$commands ;;
     'peer add') options="$node $peer --confirm --yes --save" ;;
     'peer set') options="$node $peer --confirm --yes --save" values=_weft_peers ;;

@@ -388,6 +388,9 @@ private:
     offloads.add_option("--udp", all_->offloads.udp,
                         "Of the sockets: auto, off, or on (also with a kernel "
                         "that auto does not trust)");
+    offloads.add_option("--uring", all_->offloads.uring,
+                        "Small packets of the TUN device, read in groups "
+                        "(io_uring): auto or off");
     add_save(offloads);
   }
   void add_dry_run(CLI::App& to) {
