@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 """What the measuring scripts compute and draw from samples and values."""
 
+import argparse
 import os
+import random
 import sys
 import unittest
 import xml.etree.ElementTree as xml
@@ -12,6 +14,8 @@ sys.path.insert(0, f"{ROOT}/tools/bench")
 import bars  # noqa: E402
 import flamegraph  # noqa: E402
 import lab  # noqa: E402
+import lossy_path  # noqa: E402
+import one_end  # noqa: E402
 import profile_tunnel  # noqa: E402
 import side_by_side  # noqa: E402
 
@@ -99,6 +103,78 @@ class Numbers(unittest.TestCase):
         for limit in (0.07, 1, 1.11, 5.94, 9.99, 62700):
             step = bars.round_step(limit)
             self.assertTrue(1 <= limit / step <= 5.001, limit)
+
+
+class OneEnd(unittest.TestCase):
+    def drain(self, program, seconds, size="full"):
+        return {"program": program, "end": "sending", "size": size, "seconds": seconds, "packets": 1_000_000,
+                "bytes": 2_000_000_000, "lost": 0,
+                "threads": {"weft-packets-0": 1.0, "weft-cipher-0": 0.6, "weft-control": 0.001}}
+
+    def test_speed_and_cpu_are_of_what_was_moved(self):
+        self.assertEqual(one_end.figures_of(self.drain("weft", 0.5)),
+                         {"GB/s": 4.0, "CPU, s/GB": 0.8005, "weft-packets-0, s/GB": 0.5, "weft-cipher-0, s/GB": 0.3,
+                          "lost, packets": 0})
+        small = one_end.figures_of(self.drain("weft", 2.0, "small"))
+        self.assertEqual((small["kpps"], small["weft-packets-0, µs/packet"]), (500.0, 1.0))
+
+    def test_the_ratio_is_to_the_first_program(self):
+        drains = [self.drain("other", 1.0), self.drain("cores 2", 0.5), self.drain("cores 2", 0.4)]
+        lines = list(one_end.table(drains, ["other", "cores 2"]))
+        self.assertEqual(lines[0], "| figure | other | cores 2 |")
+        self.assertIn("| sending, full: GB/s | 2.00 (2.00-2.00) | 4.50 (4.00-5.00) x2.25 |", lines)
+        self.assertIn("| sending, full: lost, packets | 0 (0-0) | 0 (0-0) |", lines)
+
+    def test_a_datagram_is_padded_within_the_mtu(self):
+        self.assertEqual(one_end.datagram_size(100), 128 + 32)
+        self.assertEqual(one_end.datagram_size(101), 144 + 32)
+        self.assertEqual(one_end.datagram_size(1392), 1420 + 32)
+
+
+class LossyPath(unittest.TestCase):
+    def line(self, **options):
+        parser = argparse.ArgumentParser()
+        lossy_path.add_options(parser)
+        words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+        return lossy_path.Line(parser.parse_args(words), random.Random(7))
+
+    def test_packets_leave_after_the_delay_in_their_order(self):
+        line = self.line(delay=20, jitter=5)
+        for number in range(100):
+            line.take(number / 1e4, number)
+        self.assertEqual(list(line.due(0.0199)), [])
+        self.assertGreaterEqual(line.next(), 0.02)
+        self.assertEqual(list(line.due(0.04)), list(range(100)))
+        self.assertIsNone(line.next())
+
+    def test_as_many_are_lost_as_was_asked_for(self):
+        line = self.line(loss=10, limit=20000)
+        for number in range(10000):
+            line.take(0.0, number)
+        self.assertTrue(900 < line.lost < 1100, line.lost)
+        self.assertEqual(len(list(line.due(1.0))), 10000 - line.lost)
+
+    def test_some_are_overtaken(self):
+        line = self.line(delay=1, reorder=10)
+        for number in range(1000):
+            line.take(number / 1e4, number)
+        arrived = list(line.due(10.0))
+        self.assertNotEqual(arrived, list(range(1000)))
+        self.assertEqual(sorted(arrived), list(range(1000)))
+        self.assertTrue(50 < line.reordered < 150, line.reordered)
+
+    def test_a_full_queue_loses_what_comes(self):
+        line = self.line(delay=1, limit=10)
+        for number in range(30):
+            line.take(0.0, number)
+        self.assertEqual(line.queue_full, 20)
+        self.assertEqual(list(line.due(1.0)), list(range(10)))
+
+    def test_options_are_passed_on_whole(self):
+        parser = argparse.ArgumentParser()
+        lossy_path.add_options(parser)
+        given = parser.parse_args(["--loss", "1.5", "--delay", "20", "--limit", "50"])
+        self.assertEqual(parser.parse_args(lossy_path.options_of(given)), given)
 
 
 if __name__ == "__main__":

@@ -105,7 +105,11 @@ class Host:
 
 
 class Lab:
-    """Two hosts, `left` and `right`, with a cable between them."""
+    """Two hosts, `left` and `right`, with a cable between them; or, with options of lossy_path.py, a path that loses
+    packets."""
+
+    def __init__(self, path=()):
+        self._path = path
 
     def __enter__(self):
         require_root()
@@ -131,12 +135,23 @@ class Lab:
         self.stack.close()
 
     def _join(self):
-        ends = [f"cable{os.getpid()}{end}" for end in "ab"]
-        run("ip", "link", "add", ends[0], "netns", self.left.name, "type", "veth",
-            "peer", "name", ends[1], "netns", self.right.name)
+        self.cable = ends = [f"cable{os.getpid()}{end}" for end in "ab"]
+        if self._path:
+            self._start_path()
+        else:
+            run("ip", "link", "add", ends[0], "netns", self.left.name, "type", "veth",
+                "peer", "name", ends[1], "netns", self.right.name)
         for host, end, address in zip(self.hosts, ends, CABLE):
             host.ip("address", "add", f"{address}/24", "dev", end)
             host.ip("link", "set", end, "up")
+
+    def _start_path(self):
+        path = Process(["/usr/bin/python3", "-B", f"{ROOT}/tools/bench/lossy_path.py", *self._path,
+                        *(f"{end}@{host.name}" for host, end in zip(self.hosts, self.cable))], self.new_file("log"))
+        self.stack.callback(path.stop)
+        wait_until(lambda: "ready" in path.output() or not path.running, "the path")
+        if not path.running:
+            raise RuntimeError(f"the path ended:\n{path.output()}")
 
     def new_file(self, suffix):
         """A name for a file that goes with the lab."""

@@ -22,6 +22,7 @@ import time
 
 import bars
 import lab
+import lossy_path
 
 TUNNEL = ("10.77.0.1", "10.77.0.2")
 PORTS = (51821, 51822)
@@ -53,9 +54,10 @@ TRANSFERS = (("tcp_forward", ()), ("tcp_reverse", ("--reverse",)), ("tcp_four", 
 
 
 class Tunnel:
-    """Two ends of one program, configured and answering; or, without a command, the cable alone."""
+    """Two ends, of one program unless the far one has another command, configured and answering; or, without a
+    command, the cable alone."""
 
-    def __init__(self, place, command, more_peers):
+    def __init__(self, place, command, more_peers, far_command=None):
         self.place = place
         self.processes = []
         self.near, self.far = lab.CABLE
@@ -64,8 +66,8 @@ class Tunnel:
         self.near, self.far = TUNNEL
         self.names = [lab.interface_name(end) for end in "ab"]
         keys = [lab.key_pair(), lab.key_pair()]
-        for host, name in zip(place.hosts, self.names):
-            words = [word.replace("{ifname}", name) for word in shlex.split(command)]
+        for host, name, own in zip(place.hosts, self.names, (command, far_command or command)):
+            words = [word.replace("{ifname}", name) for word in shlex.split(own)]
             place.stack.callback(lab.remove_socket, name)
             self.processes.append(host.start(*words, env=drop_in_environment()))
         for end in (0, 1):
@@ -189,7 +191,7 @@ def measure(tunnel, seconds):
 
 def one_round(command, arguments):
     """A fresh lab each time: nothing of one program is there for the next."""
-    with lab.Lab() as place:
+    with lab.Lab(arguments.path) as place:
         tunnel = Tunnel(place, command, arguments.peers)
         with contextlib.closing(tunnel):
             return measure(tunnel, arguments.seconds)
@@ -249,11 +251,20 @@ def panels(results):
             for key, title, unit, more in FIGURES if key in summary]
 
 
+def path_of(arguments):
+    """What the path between the hosts does to packets, in words."""
+    if not arguments.path:
+        return ""
+    return (f", path: loss {arguments.loss:g} %, delay {arguments.delay:g} ms, jitter {arguments.jitter:g} ms, "
+            f"reordered {arguments.reorder:g} %")
+
+
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-r", "--rounds", type=int, default=3)
     parser.add_argument("-t", "--seconds", type=int, default=5, help="length of each transfer")
     parser.add_argument("--peers", type=int, default=0, help="more peers that are configured on each side")
+    lossy_path.add_options(parser)
     parser.add_argument("-o", "--json", help="file for every value of every round")
     parser.add_argument("--svg", help="file for a plot")
     parser.add_argument("programs", nargs="+", metavar="NAME=COMMAND")
@@ -264,6 +275,8 @@ def parse_arguments():
         if not found or not name or name in programs:
             parser.error(f"'{text}': expected NAME=COMMAND, each name once")
         programs[name] = command
+    lossy = arguments.loss or arguments.delay or arguments.jitter or arguments.reorder
+    arguments.path = lossy_path.options_of(arguments) if lossy else []
     return programs, arguments
 
 
@@ -272,7 +285,7 @@ def main():
     facts = lab.machine()
     results = all_rounds(programs, arguments)
     head = (f"rounds: {arguments.rounds}, {arguments.seconds} s a transfer, MTU {MTU}, "
-            f"more peers: {arguments.peers}; {lab.machine_line(facts)}")
+            f"more peers: {arguments.peers}{path_of(arguments)}; {lab.machine_line(facts)}")
     print(head + "\n")
     print("\n".join(table(results)))
     if arguments.json:
