@@ -88,6 +88,10 @@ std::string print_table(const std::uint32_t& table) {
   return table == 0 ? "auto" : print(table);
 }
 
+std::string print_cores(const std::uint32_t& cores) {
+  return cores == automatic_cores ? "auto" : print(cores);
+}
+
 value_or_message<std::string> read_interface_name(std::string_view text) {
   if (auto reason = weft::check_interface_name(text))
     return tl::unexpected{std::move(*reason)};
@@ -110,6 +114,10 @@ std::optional<std::string> check_folder(const std::string& folder) {
 
 std::optional<std::string> check_mtu(const std::uint32_t& mtu) {
   return reason_of(read_mtu(print_mtu(mtu)));
+}
+
+std::optional<std::string> check_cores(const std::uint32_t& cores) {
+  return reason_of(read_cores(print_cores(cores)));
 }
 
 std::optional<std::string> check_prefixes(const std::vector<ip_prefix>& all) {

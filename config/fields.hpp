@@ -73,6 +73,7 @@ std::string print(const route_mode& mode);
 std::string print(const df_mode& mode);
 std::string print_mtu(const std::uint32_t& mtu);
 std::string print_table(const std::uint32_t& table);
+std::string print_cores(const std::uint32_t& cores);
 
 value_or_message<std::string> read_interface_name(std::string_view text);
 value_or_message<std::optional<endpoint_config>>
@@ -81,6 +82,7 @@ read_peer_endpoint(std::string_view text);
 std::optional<std::string> check_interface_name(const std::string& name);
 std::optional<std::string> check_folder(const std::string& folder);
 std::optional<std::string> check_mtu(const std::uint32_t& mtu);
+std::optional<std::string> check_cores(const std::uint32_t& cores);
 std::optional<std::string> check_prefixes(const std::vector<ip_prefix>& all);
 std::optional<std::string> check_dns(const std::vector<std::string>& all);
 std::optional<std::string> check_commands(const std::vector<std::string>& all);
@@ -294,6 +296,20 @@ inline constexpr std::tuple interface_fields{
                "counted at its peer, and with IPv4 nothing follows from it; "
                "`off`: this host heeds it. Datagrams may be parted on their "
                "way in both cases.",
+    .fallback = "`auto`",
+  },
+  field<interface_config, std::uint32_t>{
+    .member = &interface_config::cores,
+    .name = "cores",
+    .expected = "1-16 or auto",
+    .read = read_cores,
+    .print = field_values::print_cores,
+    .check = field_values::check_cores,
+    .while_running = false,
+    .meaning = "How many cores packets may keep busy: 1-16, or `auto`: as many "
+               "as weftd may use by its affinity and its cgroup's quota. One "
+               "reads, routes and sends; the others seal and open what comes "
+               "in full batches, while they are idle otherwise.",
     .fallback = "`auto`",
   },
 };

@@ -65,6 +65,11 @@ std::string_view to_string(offload_mode mode);
 /// Of `mtu`: what the paths to the peers have room for.
 inline constexpr std::uint32_t automatic_mtu = 0;
 
+/// Of `cores`: as many as the host of the overlay says, which is all that it
+/// may use where that is weftd.
+inline constexpr std::uint32_t automatic_cores = 0;
+inline constexpr std::uint32_t most_cores = 16;
+
 struct interface_config {
   std::string name = "weft0";
   weft::private_key private_key;
@@ -84,6 +89,7 @@ struct interface_config {
   std::vector<std::string> on_up;   ///< commands
   std::vector<std::string> on_down; ///< commands
   df_mode df = df_mode::automatic;
+  std::uint32_t cores = automatic_cores; ///< that packets may keep busy
 
   bool operator==(const interface_config&) const = default;
 };

@@ -192,6 +192,16 @@ value_or_message<std::uint32_t> read_mtu(std::string_view text) {
   return unexpected{quote(text) + " is no MTU; 576-65535 or auto is expected"};
 }
 
+value_or_message<std::uint32_t> read_cores(std::string_view text) {
+  if (text == "auto")
+    return automatic_cores;
+  const auto number = strings::parse_decimal(text, most_cores);
+  if (number && *number > 0)
+    return static_cast<std::uint32_t>(*number);
+  return unexpected{quote(text)
+                    + " is no number of cores; 1-16 or auto is expected"};
+}
+
 value_or_message<std::uint32_t> read_fwmark(std::string_view text) {
   if (strings::equal_ignoring_case(text, "off"))
     return 0;

@@ -42,6 +42,7 @@ value_or_message<std::chrono::seconds> read_keepalive(std::string_view text);
 
 /// 576-65535, or `auto` (automatic_mtu)
 value_or_message<std::uint32_t> read_mtu(std::string_view text);
+value_or_message<std::uint32_t> read_cores(std::string_view text);
 
 /// Decimal, `0x` and hexadecimal, or `off`.
 value_or_message<std::uint32_t> read_fwmark(std::string_view text);

@@ -2,6 +2,7 @@
 // wireguard-go that wg(8) configures.
 #include "actors/overlay/config_check.hpp"
 #include "actors/overlay/config_files.hpp"
+#include "config/values.hpp"
 #include "platform/files.hpp"
 #include "platform/privileges.hpp"
 #include "protocol/base/text.hpp"
@@ -28,6 +29,7 @@ struct arguments {
   bool check = false;
   bool strict = false;
   bool foreground = false;
+  std::optional<std::string> cores;
   std::string user;
   bool filter_system_calls = false;
   std::string state_folder;
@@ -43,6 +45,21 @@ log_level level_from_environment() {
   if (text == "silent")
     return log_level::off;
   return text == "error" ? log_level::error : log_level::info;
+}
+
+/// What the command line says, else $WEFT_CORES: how many cores a drop-in may
+/// keep busy.
+value_or_message<std::uint32_t>
+cores_of(const std::optional<std::string>& given) {
+  const auto named = [](std::string_view by) {
+    return [by](const std::string& why) { return std::string{by} + why; };
+  };
+  if (given)
+    return read_cores(*given).map_error(named("--cores: "));
+  const char* value = std::getenv("WEFT_CORES");
+  if (value == nullptr)
+    return automatic_cores;
+  return read_cores(value).map_error(named("$WEFT_CORES: "));
 }
 
 daemon_options options_for(const arguments& args, file_config read) {
@@ -107,6 +124,12 @@ int run_drop_in(const arguments& args) {
     std::cerr << "weftd: " << *reason << '\n';
     return exit_mistaken;
   }
+  const auto cores = cores_of(args.cores);
+  if (!cores) {
+    std::cerr << "weftd: " << cores.error() << '\n';
+    return exit_mistaken;
+  }
+  config.interface.cores = *cores;
   if (args.foreground)
     return run_daemon(options_for(args, {std::move(config), {}}), nullptr);
   auto parent = background::enter();
@@ -128,6 +151,9 @@ std::optional<std::string> misuse(const arguments& args) {
     return "--strict belongs to --check: weftd --config FILE --check --strict";
   if (args.no_helper && !has_file)
     return "--no-helper belongs to a file: weftd --config FILE --no-helper";
+  if (args.cores && has_file)
+    return "--cores belongs to an interface (weftd --cores 2 wg0); a file says "
+           "it itself (interface.cores)";
   if (args.foreground && args.interface.empty())
     return "--foreground belongs to an interface (weftd -f wg0); from a file "
            "weftd runs in the foreground anyway";
@@ -162,6 +188,9 @@ int main(int argc, char** argv) {
                  "make this interface, to be configured with wg(8)");
   app.add_flag("-f,--foreground", args.foreground,
                "with an interface: stay in the foreground");
+  app.add_option("--cores", args.cores,
+                 "with an interface: how many cores packets may keep busy, "
+                 "1-16, or auto ($WEFT_CORES): as many as weftd may use");
   app.add_option("--user", args.user,
                  "act as this user once the file was read; needs folders of "
                  "its own for the sockets");

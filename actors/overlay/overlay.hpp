@@ -42,6 +42,7 @@ struct overlay_resources {
   io_loop_ptr control_loop;
   io_loop_ptr handshake_loop;
   io_loop_ptr packet_loop;
+  core_budget::share cores; ///< that packets may keep busy
 };
 
 class overlay : public hosted<overlay_root_actor::base> {

@@ -137,6 +137,11 @@ result<std::shared_ptr<overlay_resources>>
 open_resources(caf::actor_system& system, overlay_options& options) {
   const auto& config = options.config.interface;
   auto opened = std::make_shared<overlay_resources>();
+  opened->cores
+    = core_budget::take(options.budget, config.cores == automatic_cores
+                                          ? options.cores
+                                          : config.cores);
+  options.cores = opened->cores.count();
   if (auto done = lock_host(options, *opened); !done)
     return tl::unexpected(done.error());
   if (!std::holds_alternative<use_packet_port>(options.device)) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "actors/loop/loop_sources.hpp"
+#include "actors/overlay/core_budget.hpp"
 #include "config/file_config.hpp"
 #include "config/node_memory.hpp"
 #include "messages/control.hpp"
@@ -66,6 +67,10 @@ struct overlay_options {
   std::string file; ///< its name, for whoever saves; empty: there is none
   std::string file_digest; ///< of what `config` was read from
   state_options state;
+  /// What `interface.cores: auto` stands for, 1 at least.
+  std::size_t cores = 1;
+  /// Of all overlays of this process; null: each has what it wants.
+  std::shared_ptr<core_budget> budget;
   bool keep_lock = false; ///< a lock is on that `config` does not want
   std::shared_ptr<spdlog::logger> log; ///< null: nothing is logged
   loop_sources sources;

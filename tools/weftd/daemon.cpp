@@ -12,6 +12,7 @@
 #include "platform/file_watch.hpp"
 #include "platform/kept_file.hpp"
 #include "platform/privileges.hpp"
+#include "platform/processors.hpp"
 #include "platform/service_manager.hpp"
 #include "platform/thread.hpp"
 #include "tools/exit_codes.hpp"
@@ -356,6 +357,7 @@ int run_daemon(daemon_options options, background* parent) {
   overlay_options overlay;
   overlay.config = std::move(options.config);
   overlay.configure_link = options.configure_link;
+  overlay.cores = usable_processors();
   overlay.log = log;
   std::shared_ptr<kept_file> kept;
   if (!options.file.empty()) {
