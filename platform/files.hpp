@@ -72,9 +72,13 @@ result<void>
 replace_file(const std::string& path, std::string_view text, unsigned mode);
 
 /// Puts what is in the file `from` at `to`, with `mode` (less the umask), as
-/// replace_file() does, and takes `from` away.  Whoever owns the folder of
-/// `from` is not trusted: what is no regular file there, or has another name as
-/// well, is refused, so that no link gets at what is others'.
+/// replace_file() does.  Whoever owns the folder of `from` is not trusted: what
+/// is no regular file there, or has another name as well, is refused, so that
+/// no link gets at what is others'.
+result<void>
+copy_file(const std::string& from, const std::string& to, unsigned mode);
+
+/// The same, and takes `from` away.
 result<void>
 move_file(const std::string& from, const std::string& to, unsigned mode);
 

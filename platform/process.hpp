@@ -41,7 +41,8 @@ void hold_hang_up();
 /// No core dumps and no ptrace by other users: keys stay in this process.
 /// Where the limit allows for all memory (root raises it), or CAP_IPC_LOCK
 /// does, nothing goes to the swap either.  A child that is forked has to call
-/// it again.
+/// it again, and so has a process that goes on with fewer rights: what it may
+/// not lock any more is let go, or memory would seem to run out.
 void protect_memory();
 
 /// No crash leaves keys in a file.  (A program that users start should still be

@@ -290,15 +290,15 @@ replace_file(const std::string& path, std::string_view text, unsigned mode) {
 }
 
 result<void>
-move_file(const std::string& from, const std::string& to, unsigned mode) {
+copy_file(const std::string& from, const std::string& to, unsigned mode) {
   const file_descriptor source{::open(
     from.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)};
   struct stat info {};
   if (!source || ::fstat(source.get(), &info) != 0)
-    return tl::unexpected(cannot("move", from, errno));
+    return tl::unexpected(cannot("copy", from, errno));
   if (!S_ISREG(info.st_mode) || info.st_nlink != 1)
     return tl::unexpected(cannot(
-      "move", from, 0, "It is not the regular file that should be there"));
+      "copy", from, 0, "It is not the regular file that should be there"));
   const auto temporary = temporary_name(to);
   const file_descriptor made{
     ::open(temporary.c_str(),
@@ -314,6 +314,13 @@ move_file(const std::string& from, const std::string& to, unsigned mode) {
     ::unlink(temporary.c_str());
     return tl::unexpected(cannot("write", to, code));
   }
+  return {};
+}
+
+result<void>
+move_file(const std::string& from, const std::string& to, unsigned mode) {
+  if (auto copied = copy_file(from, to, mode); !copied)
+    return copied;
   if (::unlink(from.c_str()) != 0)
     return tl::unexpected(cannot("remove", from, errno));
   return {};

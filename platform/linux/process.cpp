@@ -110,8 +110,11 @@ void protect_memory() {
   ::getrlimit(RLIMIT_MEMLOCK, &allowed);
   // With less, memory would seem to run out.
   if (allowed.rlim_cur != RLIM_INFINITY
-      && (read_capabilities().effective & capability_bit(CAP_IPC_LOCK)) == 0)
+      && (read_capabilities().effective & capability_bit(CAP_IPC_LOCK)) == 0) {
+    if (locked.exchange(false))
+      ::munlockall();
     return;
+  }
   locked = lock_memory();
 }
 

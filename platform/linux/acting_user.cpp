@@ -1,0 +1,91 @@
+#include "platform/acting_user.hpp"
+
+#include "platform/process.hpp"
+
+#include <grp.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <utility>
+#include <vector>
+
+namespace weft {
+
+/// As the kernel asks for it when files are opened.
+struct acting_user::identity {
+  uid_t user = 0;
+  gid_t group = 0;
+  std::vector<gid_t> groups;
+
+  static result<identity> present() {
+    identity now{::geteuid(), ::getegid(), {}};
+    const auto count = ::getgroups(0, nullptr);
+    if (count > 0)
+      now.groups.resize(static_cast<std::size_t>(count));
+    if (count < 0 || ::getgroups(count, now.groups.data()) != count)
+      return tl::unexpected(
+        make_system_error(errno, "Cannot find this process's groups"));
+    return now;
+  }
+
+  /// From root: groups before the user, without whom they cannot be changed.
+  bool put_on() const {
+    return ::setgroups(groups.size(), groups.data()) == 0
+           && ::setegid(group) == 0 && ::seteuid(user) == 0;
+  }
+};
+
+namespace {
+
+/// Whoever is to be root again becomes that first.
+bool become_root_again() {
+  return ::geteuid() == 0 || ::seteuid(0) == 0;
+}
+
+/// A link is followed only if it is root's: else who made it owns what it leads
+/// to, as far as this goes.
+bool find_owner(const std::string& folder, struct stat& info) {
+  if (::lstat(folder.c_str(), &info) != 0)
+    return false;
+  return !S_ISLNK(info.st_mode) || info.st_uid != 0
+         || ::stat(folder.c_str(), &info) == 0;
+}
+
+} // namespace
+
+acting_user::acting_user() = default;
+acting_user::acting_user(acting_user&&) noexcept = default;
+
+result<acting_user> acting_user::owner_of(const std::string& folder) {
+  struct stat info {};
+  if (!find_owner(folder, info))
+    return tl::unexpected(make_system_error(errno, "Cannot use " + folder));
+  acting_user made;
+  if (info.st_uid == ::geteuid())
+    return made;
+  const auto cannot = [&](int code) {
+    return tl::unexpected(make_system_error(
+      code, "Cannot act as the owner of " + folder, "Run it as root"));
+  };
+  if (::geteuid() != 0)
+    return cannot(EPERM);
+  auto before = identity::present();
+  if (!before)
+    return tl::unexpected(std::move(before.error()));
+  made.before_ = std::make_unique<identity>(std::move(*before));
+  if (!identity{info.st_uid, info.st_gid, {}}.put_on())
+    return cannot(errno); // what has changed is taken back
+  if (memory_is_locked())
+    protect_memory(); // the owner may not be allowed to lock as much
+  return made;
+}
+
+acting_user::~acting_user() {
+  // Who cannot be itself again must not go on as somebody else.
+  if (before_ && (!become_root_again() || !before_->put_on()))
+    std::abort();
+}
+
+} // namespace weft
