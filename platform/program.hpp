@@ -28,10 +28,20 @@ struct program_call {
 /// with, that it took too long, or that the input is too long.  Blocks.
 result<void> run_program(const program_call& call);
 
-/// Starts a program in the same way, which goes on by itself: it reads what is
-/// written to the descriptor, and to read from that tells when it has ended.
-/// Nobody has to wait for it.
-result<file_descriptor> start_companion(const std::vector<std::string>& words);
+/// A program that goes on by itself.
+struct companion {
+  /// It reads what is written to this, and to read from it tells when it has
+  /// ended.
+  file_descriptor way;
+  int process = 0;
+};
+
+/// Starts a program in the same way.
+result<companion> start_companion(const std::vector<std::string>& words);
+
+/// Waits for its end, and says how it came: `was ended by signal 9`.  Only who
+/// goes on without it for long has to.
+std::string await_end(const companion& ended);
 
 /// The program of this name beside the one that runs: in its folder, or in
 /// `../bin` of it; empty if there is none.

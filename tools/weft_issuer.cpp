@@ -1,12 +1,15 @@
 // weft-issuer: lets members into a network, renews and removes them.  It has
 // the keys of the network's issuer and its journal, two Unix sockets, and
 // nothing of the network itself.
+#include "platform/acting_user.hpp"
 #include "platform/privileges.hpp"
+#include "platform/program.hpp"
 #include "platform/random.hpp"
 #include "platform/service_manager.hpp"
 #include "protocol/base/text.hpp"
 #include "tools/exit_codes.hpp"
 #include "tools/issuer/client.hpp"
+#include "tools/issuer/issuer_keeper.hpp"
 #include "tools/issuer/issuer_server.hpp"
 #include "tools/weftd/logging.hpp"
 
@@ -15,10 +18,13 @@
 #include <filesystem>
 #include <iostream>
 #include <string>
+#include <vector>
 
 namespace {
 
 using namespace weft;
+
+constexpr int standard_input = 0;
 
 struct arguments {
   std::string folder;
@@ -29,6 +35,7 @@ struct arguments {
   bool renew = false;
   bool clock_is_right = false;
   bool companion = false;
+  bool keep = false;
 };
 
 int fail(const system_error& error) {
@@ -65,6 +72,9 @@ int recover(const arguments& args) {
 }
 
 int accept_clock(const arguments& args, random_source& random) {
+  const auto owner = acting_user::owner_of(args.folder);
+  if (!owner)
+    return fail(owner.error());
   const auto done = issuer_service::open(args.folder, instant_now(), random,
                                          issuer_service::clock_word::is_right);
   if (!done)
@@ -104,10 +114,31 @@ int serve(const arguments& args, random_source& random) {
   if (!memory_is_locked())
     log->debug("memory may be swapped out: the limit of locked memory is low");
   notify_service_manager("READY=1");
-  constexpr int standard_input = 0;
   const auto ended = args.companion ? server->run(*signals, standard_input)
                                     : server->run(*signals);
   notify_service_manager("STOPPING=1");
+  if (ended)
+    return exit_fine;
+  log->error("{}", ended.error().message);
+  return exit_failure;
+}
+
+/// Keeps another process of this program at work.
+int keep(const arguments& args) {
+  const auto signals = signal_watch::open();
+  if (!signals)
+    return fail(signals.error());
+  std::vector<std::string> words{find_companion("weft-issuer"),
+                                 args.folder,
+                                 "--companion",
+                                 "--socket",
+                                 args.socket,
+                                 "--directory-socket",
+                                 args.directory_socket};
+  if (!args.directory_user.empty())
+    words.insert(words.end(), {"--directory-user", args.directory_user});
+  const auto log = make_logger({});
+  const auto ended = keep_issuer(words, *signals, standard_input, *log);
   if (ended)
     return exit_fine;
   log->error("{}", ended.error().message);
@@ -125,6 +156,8 @@ int run(arguments args) {
     return renew(args, random);
   if (args.clock_is_right)
     return accept_clock(args, random);
+  if (args.keep)
+    return keep(args);
   return args.backup.empty() ? serve(args, random) : recover(args);
 }
 
@@ -154,6 +187,8 @@ int main(int argc, char** argv) {
                  "(/run/weft-issuer/NAME.directory.sock)");
   app.add_flag("--companion", args.companion,
                "end with standard input, which is weftd's");
+  app.add_flag("--keep", args.keep,
+               "the same, and start it again whenever it ends");
   app.add_option("--directory-user", args.directory_user,
                  "who may use it beside root");
   auto* renewal

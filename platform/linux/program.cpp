@@ -103,6 +103,14 @@ int wait_for(pid_t child) {
   return status;
 }
 
+std::string describe_end(int status) {
+  if (WIFSIGNALED(status))
+    return "was ended by signal " + std::to_string(WTERMSIG(status));
+  return WEXITSTATUS(status) == 0
+           ? "has ended"
+           : "failed with exit code " + std::to_string(WEXITSTATUS(status));
+}
+
 std::string seconds_of(std::chrono::milliseconds time) {
   return std::to_string(
            std::chrono::duration_cast<std::chrono::seconds>(time).count())
@@ -133,26 +141,27 @@ result<void> run_program(const program_call& call) {
     return tl::unexpected(system_error{
       ETIMEDOUT, program + " did not end within " + seconds_of(call.patience)
                    + ", and was killed"});
-  if (WIFSIGNALED(status))
-    return tl::unexpected(system_error{
-      0, program + " was ended by signal " + std::to_string(WTERMSIG(status))});
-  if (WEXITSTATUS(status) != 0)
+  if (status != 0)
     return tl::unexpected(
-      system_error{0, program + " failed with exit code "
-                        + std::to_string(WEXITSTATUS(status))});
+      system_error{0, program + ' ' + describe_end(status)});
   return {};
 }
 
-result<file_descriptor> start_companion(const std::vector<std::string>& words) {
+result<companion> start_companion(const std::vector<std::string>& words) {
   std::array<int, 2> ends{};
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0)
     return tl::unexpected(
       make_system_error(errno, "Cannot start " + words.front()));
   file_descriptor ours{ends[0]};
   const file_descriptor theirs{ends[1]};
-  if (auto child = spawn_plan{theirs.get()}.spawn(words, {}); !child)
+  const auto child = spawn_plan{theirs.get()}.spawn(words, {});
+  if (!child)
     return tl::unexpected(child.error());
-  return ours;
+  return companion{std::move(ours), *child};
+}
+
+std::string await_end(const companion& ended) {
+  return describe_end(wait_for(ended.process));
 }
 
 std::string find_companion(const std::string& name) {

@@ -2,6 +2,7 @@
 """Networks that run themselves: one command and one token a node, and nobody touches the others."""
 
 import collections
+import contextlib
 import hashlib
 import json
 import os
@@ -238,6 +239,35 @@ class WithoutDirectory(NetworkTest):
         third.start()
         self.assertEqual(second.ping(third, 1, wait=2), 0)
         self.assertNotIn("node3", first.peers() | second.peers())
+
+    def issuer_of(self, member):
+        """The process that is the issuer, which another one keeps at work."""
+        folder = f"{self.state_of(member)}/issuer"
+        for each in filter(str.isdigit, os.listdir("/proc")):
+            with contextlib.suppress(OSError), open(f"/proc/{each}/cmdline") as file:
+                words = file.read().split("\0")
+                if folder in words and "--companion" in words:
+                    return int(each)
+        return None
+
+    def test_an_issuer_that_dies_is_started_again_which_log_and_status_tell(self):
+        first = self.network.init()
+        before = self.issuer_of(first)
+        key = f"{self.state_of(first)}/issuer/issuer.key"
+        os.rename(key, key + ".away")
+        os.kill(before, signal.SIGKILL)
+        for end in ("was ended by signal 9", "failed with exit code 1"):
+            harness.wait_until(lambda text=end: f"the issuer {text}; it is started again in" in first.process.output(),
+                               f"the log says that the issuer {end}")
+        harness.wait_until(lambda: json.loads(first.network_command("status", "--json"))["directory"]["trouble"]["issuer"],
+                           "the status says that the issuer is not there", pause=0.2)
+        os.rename(key + ".away", key)
+        harness.wait_until(self.is_served, "the issuer is there again", 120)
+        self.assertNotEqual(self.issuer_of(first), before)
+        self.network.grow(first.invite())
+        self.network.wait_for_all()
+        first.stop()
+        harness.wait_until(lambda: self.issuer_of(first) is None, "the issuer has ended with its weftd")
 
     @staticmethod
     def state_of(member):

@@ -109,14 +109,15 @@ TEST_CASE("A program that takes too long is killed with those it started") {
 TEST_CASE("A companion reads what is written to it, and tells of its end") {
   const temporary_folder folder;
   const auto out = folder.path() + "/out";
-  const auto way
-    = start_companion({"/bin/sh", "-c", "read line; echo $line >" + out});
-  REQUIRE(way);
-  pollfd asked{way->get(), POLLIN, 0};
+  const auto started = start_companion(
+    {"/bin/sh", "-c", "read line; echo $line >" + out + "; kill -9 $$"});
+  REQUIRE(started);
+  pollfd asked{started->way.get(), POLLIN, 0};
   CHECK(::poll(&asked, 1, 0) == 0);
-  REQUIRE(::write(way->get(), "word\n", 5) == 5);
+  REQUIRE(::write(started->way.get(), "word\n", 5) == 5);
   CHECK(::poll(&asked, 1, 60'000) == 1);
   CHECK(text_of(out) == "word\n");
+  CHECK(await_end(*started) == "was ended by signal 9");
   CHECK_FALSE(start_companion({"/nowhere/at/all"}));
 }
 

@@ -38,7 +38,7 @@ guardian guardian::start(const node_config& config, const std::string& file,
     = start_companion({program, "host", "guard", config.interface.name,
                        "--config", std::filesystem::absolute(file).string()});
   if (started)
-    made.way_ = std::move(*started);
+    made.way_ = std::move(started->way);
   else
     notes.push_back(what_is_left_out + started.error().message);
   return made;

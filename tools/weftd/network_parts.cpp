@@ -40,7 +40,7 @@ issuer_companion::start(node_config& config, const std::string& user,
   }
   std::vector<std::string> words{program,
                                  folder,
-                                 "--companion",
+                                 "--keep",
                                  "--socket",
                                  issuer_socket_path(config.network.name),
                                  "--directory-socket",
@@ -49,7 +49,7 @@ issuer_companion::start(node_config& config, const std::string& user,
     words.insert(words.end(), {"--directory-user", user});
   auto started = start_companion(words);
   if (started)
-    made.way_ = std::move(*started);
+    made.way_ = std::move(started->way);
   else
     notes.push_back("network: nobody is let in: " + started.error().message);
   return made;

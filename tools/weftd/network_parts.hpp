@@ -17,7 +17,7 @@
 namespace weft {
 
 /// An issuer whose folder the file names instead of a socket: a program that
-/// ends when this one does.
+/// is started again whenever it ends, until this one does.
 class issuer_companion {
 public:
   /// Starts it, and puts its socket in the place of the folder.  Call it before
