@@ -12,9 +12,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <map>
 #include <mutex>
 #include <thread>
@@ -188,6 +191,34 @@ TEST_CASE("root's socket is root's, and a directory's its own") {
           })
           == 0);
   issuer.state();
+}
+
+TEST_CASE("who is refused again and again does not fill the issuer's log") {
+  if (::geteuid() != 0) {
+    WARN("skipped: it acts as another user, which needs root");
+    return;
+  }
+  running_issuer issuer;
+  REQUIRE(::chmod(issuer.around.path().c_str(), 0755) == 0);
+  constexpr int attempts = 300;
+  CHECK(as_somebody_else([&] {
+          for (int i = 0; i < attempts; ++i)
+            if (ask_issuer(issuer.directory, ask_items{}))
+              return 1;
+          return 0;
+        })
+        == 0);
+  const auto log = [&] {
+    std::ifstream file(issuer.log_file);
+    return std::string{std::istreambuf_iterator<char>{file}, {}};
+  };
+  const auto until = std::chrono::steady_clock::now() + 60s;
+  while (log().find("more connections were refused") == std::string::npos) {
+    REQUIRE(std::chrono::steady_clock::now() < until);
+    std::this_thread::sleep_for(10ms);
+  }
+  const auto text = log();
+  CHECK(std::count(text.begin(), text.end(), '\n') < attempts / 2);
 }
 
 TEST_CASE("what is no question ends its connection and nobody else's") {

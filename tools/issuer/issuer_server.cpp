@@ -1,5 +1,6 @@
 #include "tools/issuer/issuer_server.hpp"
 
+#include "actors/loop/line_limit.hpp"
 #include "platform/accounts.hpp"
 #include "platform/epoll.hpp"
 #include "platform/stream.hpp"
@@ -169,6 +170,8 @@ private:
   result<void> open_door(const std::string& path, role as,
                          std::vector<uid_t> users, mode_t mode);
   void accept(door& at);
+  /// Everybody on the host can have it said.
+  void tell_refusal(const std::string& why);
   std::size_t count(role as) const;
   void serve(connection& who, const poller::ready& event);
   void take_questions(connection& who);
@@ -186,6 +189,7 @@ private:
   std::vector<std::unique_ptr<door>> doors_;
   std::map<asker, std::unique_ptr<connection>> all_;
   asker last_ = 0;
+  line_limit refusals_{10, std::chrono::seconds{1}};
 };
 
 result<void> issuer_server::working::open(const issuer_sockets& sockets) {
@@ -229,18 +233,24 @@ void issuer_server::working::accept(door& at) {
   if (!fd)
     return;
   if (!at.lets_in(fd.get())) {
-    log_->warn("somebody who may not has connected to {}", at.listener.path());
+    tell_refusal("somebody who may not has connected to " + at.listener.path());
     return;
   }
   if (count(at.as) >= most_issuer_connections) {
-    log_->warn("{} has {} connections, which are all it may have",
-               at.listener.path(), most_issuer_connections);
+    tell_refusal(at.listener.path() + " has "
+                 + std::to_string(most_issuer_connections)
+                 + " connections, which are all it may have");
     return;
   }
   const auto number = ++last_;
   auto made = std::make_unique<connection>(std::move(fd), number, at.as);
   if (events_->watch(made->descriptor(), interest::read, made.get()))
     all_.emplace(number, std::move(made));
+}
+
+void issuer_server::working::tell_refusal(const std::string& why) {
+  if (refusals_.allows(clock_.now()))
+    log_->warn("{}", why);
 }
 
 void issuer_server::working::serve(connection& who,
@@ -273,6 +283,10 @@ void issuer_server::working::give(
 result<void> issuer_server::working::look_after_all() {
   const auto now = clock_.now();
   auto next = service_.next_deadline();
+  if (const auto unsaid = refusals_.take_unsaid(now))
+    log_->warn("{} more connections were refused", unsaid);
+  if (const auto summary = refusals_.next_summary())
+    next = std::min(next, *summary);
   for (auto at = all_.begin(); at != all_.end();) {
     auto& who = *at->second;
     const auto until = who.deadline(now);
