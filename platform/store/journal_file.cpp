@@ -37,7 +37,8 @@ constexpr sqlite_kind issuer_file{sqlite_mark::journal,
                                   1,
                                   schema,
                                   "issuer",
-                                  "journal"};
+                                  "journal",
+                                  "weft-issuer FOLDER --recover BACKUP"};
 
 std::string path_in(const std::string& folder) {
   return folder + '/' + journal_file_name;
@@ -49,11 +50,9 @@ byte_vector to_bytes(const std::string& text) {
 }
 
 tl::unexpected<store_error> damaged(const std::string& what) {
-  return tl::unexpected(
-    store_error{store_failure::damaged,
-                "The issuer's journal is damaged: " + what
-                  + ". Keep the file for whoever looks into it, and restore "
-                    "the newest backup by 'weft network recover'"});
+  return tl::unexpected(store_error{
+    store_failure::damaged, "The issuer's journal is damaged: " + what + ". "
+                              + remedy_for_damage(issuer_file.restored_by)});
 }
 
 } // namespace
@@ -243,22 +242,37 @@ store_result<void> journal_file::back_up(const std::string& path) const {
   return copy_store_file(database_, path, sqlite_mark::journal_backup);
 }
 
+// -- backups ------------------------------------------------------------------
+
+store_result<journal_backup> journal_backup::open(const std::string& path) {
+  auto database = open_backup_file(path, issuer_file);
+  if (!database)
+    return tl::unexpected(std::move(database.error()));
+  return journal_backup{std::move(*database)};
+}
+
+store_result<std::optional<byte_vector>> journal_backup::first_entry() const {
+  auto row = database_.prepare("SELECT bytes FROM entries WHERE number = 1");
+  if (!row)
+    return tl::unexpected(std::move(row.error()));
+  const auto there = row->step();
+  if (!there)
+    return tl::unexpected(there.error());
+  return *there ? std::optional{to_bytes(row->bytes(0))} : std::nullopt;
+}
+
 store_result<void>
-journal_file::recover(const std::string& backup, const std::string& folder,
-                      network_time now) {
+journal_backup::restore_to(const std::string& folder, network_time now) const {
   const auto lock = hold_store_folder(folder, issuer_file);
   if (!lock)
     return tl::unexpected(lock.error());
-  auto from = open_backup_file(backup, issuer_file);
-  if (!from)
-    return tl::unexpected(std::move(from.error()));
   // Above all places that there were: no journal has a million entries a
   // second.
   constexpr int places_a_second = 20; // as a power of two
   const auto base = static_cast<std::uint64_t>(now.time_since_epoch().count())
                     << places_a_second;
   return copy_store_file(
-    *from, path_in(folder), sqlite_mark::journal, [&](const auto& copy) {
+    database_, path_in(folder), sqlite_mark::journal, [&](const auto& copy) {
       return copy.run("UPDATE state SET recovering = 1, base = "
                       + std::to_string(base));
     });

@@ -55,7 +55,8 @@ struct journal_page {
 class journal_file {
 public:
   /// Makes folder (0700) and file (0600) if they are missing.  `unavailable`
-  /// while another process keeps it.  A backup is not opened: recover() does.
+  /// while another process keeps it.  A backup is not opened: journal_backup
+  /// does that.
   static store_result<journal_file> open(const std::string& folder);
 
   /// Of entries, which are numbered from 1.
@@ -97,11 +98,6 @@ public:
   /// journal itself.
   store_result<void> back_up(const std::string& path) const;
 
-  /// Makes a journal of a backup, in a folder that has none.
-  static store_result<void>
-  recover(const std::string& backup, const std::string& folder,
-          network_time now);
-
 private:
   journal_file(file_descriptor lock, sqlite_database database)
     : lock_(std::move(lock)), database_(std::move(database)) {
@@ -114,6 +110,26 @@ private:
   std::uint64_t length_ = 0;
   std::uint64_t base_ = 0;
   bool recovering_ = false;
+};
+
+/// A backup of a journal, open for reading.
+class journal_backup {
+public:
+  static store_result<journal_backup> open(const std::string& path);
+
+  /// Nothing: it has none.
+  store_result<std::optional<byte_vector>> first_entry() const;
+
+  /// Makes a journal of it, in a folder that has none.
+  store_result<void>
+  restore_to(const std::string& folder, network_time now) const;
+
+private:
+  explicit journal_backup(sqlite_database database)
+    : database_(std::move(database)) {
+  }
+
+  sqlite_database database_;
 };
 
 } // namespace weft

@@ -26,15 +26,13 @@ store_failure failure_of(int code) {
   }
 }
 
-const char* remedy_for(store_failure failure) {
+std::string remedy_for(store_failure failure, const char* restored_by) {
   switch (failure) {
     case store_failure::full:
       return ". Make room on its file system: nothing that was confirmed is "
              "lost";
     case store_failure::damaged:
-      return ". Keep the file for whoever looks into it, and restore the "
-             "newest "
-             "backup by 'weft network recover'";
+      return ". " + remedy_for_damage(restored_by);
     case store_failure::refused:
       return ". The file and its folder must belong to the user that works "
              "with it, and be writable for it";
@@ -43,14 +41,21 @@ const char* remedy_for(store_failure failure) {
   }
 }
 
-store_error error_of(sqlite3* database, int code) {
+store_error error_of(sqlite3* database, int code, const char* restored_by) {
   const auto failure = failure_of(code);
   const auto* path = sqlite3_db_filename(database, nullptr);
   return {failure, "The database " + std::string{path == nullptr ? "" : path}
-                     + ": " + sqlite3_errmsg(database) + remedy_for(failure)};
+                     + ": " + sqlite3_errmsg(database)
+                     + remedy_for(failure, restored_by)};
 }
 
 } // namespace
+
+std::string remedy_for_damage(const char* restored_by) {
+  return "Keep it for whoever looks into it: move it away with all files whose "
+         "names begin with its own, and restore the newest backup by '"
+         + std::string{restored_by} + "'";
+}
 
 sqlite_statement& sqlite_statement::bind(int number, std::string_view bytes) {
   // No bytes are an empty value, where a null pointer would be none.
@@ -86,10 +91,10 @@ sqlite_statement::bind_text(int number, std::string_view text) {
 
 store_result<bool> sqlite_statement::step() {
   if (bound_ != SQLITE_OK)
-    return tl::unexpected(error_of(database_, bound_));
+    return tl::unexpected(error_of(database_, bound_, restored_by_));
   const auto code = sqlite3_step(statement_.get());
   if (code != SQLITE_ROW && code != SQLITE_DONE)
-    return tl::unexpected(error_of(database_, code));
+    return tl::unexpected(error_of(database_, code, restored_by_));
   return code == SQLITE_ROW;
 }
 
@@ -117,15 +122,16 @@ bool sqlite_statement::is_nothing(int column) const {
   return sqlite3_column_type(statement_.get(), column) == SQLITE_NULL;
 }
 
-store_result<sqlite_database> sqlite_database::open(const std::string& path) {
+store_result<sqlite_database>
+sqlite_database::open(const std::string& path, const char* restored_by) {
   sqlite3* handle = nullptr;
   constexpr auto flags
     = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
   const auto code = sqlite3_open_v2(path.c_str(), &handle, flags, nullptr);
-  sqlite_database opened{handle};
+  sqlite_database opened{handle, restored_by};
   if (code != SQLITE_OK)
     return tl::unexpected(
-      handle != nullptr ? error_of(handle, code)
+      handle != nullptr ? error_of(handle, code, restored_by)
                         : store_error{store_failure::unavailable,
                                       "There is no memory to open " + path});
   // Whoever writes to the file by hand shall not get programs of this one to
@@ -143,15 +149,15 @@ sqlite_database::prepare(std::string_view text) const {
     = sqlite3_prepare_v2(handle_.get(), text.data(),
                          static_cast<int>(text.size()), &statement, nullptr);
   if (code != SQLITE_OK)
-    return tl::unexpected(error_of(handle_.get(), code));
-  return sqlite_statement{handle_.get(), statement};
+    return tl::unexpected(error_of(handle_.get(), code, restored_by_));
+  return sqlite_statement{handle_.get(), statement, restored_by_};
 }
 
 store_result<void> sqlite_database::run(const std::string& text) const {
   const auto code
     = sqlite3_exec(handle_.get(), text.c_str(), nullptr, nullptr, nullptr);
   if (code != SQLITE_OK)
-    return tl::unexpected(error_of(handle_.get(), code));
+    return tl::unexpected(error_of(handle_.get(), code, restored_by_));
   return {};
 }
 

@@ -12,6 +12,9 @@
 
 namespace weft {
 
+/// What to do about a file that is damaged, as a sentence.
+std::string remedy_for_damage(const char* restored_by);
+
 /// A statement with its arguments; steps through its rows.
 class sqlite_statement {
 public:
@@ -43,8 +46,9 @@ private:
       sqlite3_finalize(statement);
     }
   };
-  sqlite_statement(sqlite3* database, sqlite3_stmt* statement)
-    : database_(database), statement_(statement) {
+  sqlite_statement(sqlite3* database, sqlite3_stmt* statement,
+                   const char* restored_by)
+    : database_(database), restored_by_(restored_by), statement_(statement) {
   }
   void note(int code) {
     if (code != SQLITE_OK)
@@ -52,6 +56,7 @@ private:
   }
 
   sqlite3* database_;
+  const char* restored_by_;
   std::unique_ptr<sqlite3_stmt, finalizer> statement_;
   int bound_ = SQLITE_OK; ///< what went wrong when arguments were bound
 };
@@ -59,14 +64,19 @@ private:
 /// A connection.  One thread uses it at a time.
 class sqlite_database {
 public:
-  /// `path` names a file that is there, never a URI.
-  static store_result<sqlite_database> open(const std::string& path);
+  /// `path` names a file that is there, never a URI.  `restored_by` is the
+  /// command that puts a backup in its place, for who finds it damaged.
+  static store_result<sqlite_database>
+  open(const std::string& path, const char* restored_by);
 
   store_result<sqlite_statement> prepare(std::string_view text) const;
   /// One statement or several, without arguments and rows.
   store_result<void> run(const std::string& text) const;
   /// The first column of the first row; 0 if there is none.
   store_result<std::uint64_t> number(std::string_view text) const;
+  const char* restored_by() const {
+    return restored_by_;
+  }
   /// Whether a transaction is open.
   bool in_transaction() const {
     return sqlite3_get_autocommit(handle_.get()) == 0;
@@ -78,10 +88,12 @@ private:
       sqlite3_close_v2(handle);
     }
   };
-  explicit sqlite_database(sqlite3* handle) : handle_(handle) {
+  sqlite_database(sqlite3* handle, const char* restored_by)
+    : handle_(handle), restored_by_(restored_by) {
   }
 
   std::unique_ptr<sqlite3, closer> handle_;
+  const char* restored_by_;
 };
 
 /// A transaction that is undone unless it was committed.

@@ -18,12 +18,14 @@ tl::unexpected<store_error> failed(store_failure failure, std::string message) {
   return tl::unexpected(store_error{failure, std::move(message)});
 }
 
-tl::unexpected<store_error> failed(int code, const std::string& what) {
+tl::unexpected<store_error>
+failed(int code, const std::string& what, std::string remedy = {}) {
   const auto failure = code == ENOSPC || code == EDQUOT ? store_failure::full
                        : code == EACCES || code == EPERM
                          ? store_failure::refused
                          : store_failure::unavailable;
-  return failed(failure, make_system_error(code, what).message);
+  return failed(failure,
+                make_system_error(code, what, std::move(remedy)).message);
 }
 
 std::string pragma(const char* name, std::uint64_t value) {
@@ -31,7 +33,8 @@ std::string pragma(const char* name, std::uint64_t value) {
 }
 
 store_result<void>
-check_whole(const sqlite_database& database, const std::string& path) {
+check_whole(const sqlite_database& database, const std::string& path,
+            const sqlite_kind& kind) {
   auto check = database.prepare("PRAGMA quick_check(1)");
   if (!check)
     return tl::unexpected(std::move(check.error()));
@@ -40,9 +43,8 @@ check_whole(const sqlite_database& database, const std::string& path) {
     return tl::unexpected(row.error());
   if (const auto verdict = check->bytes(0); verdict != "ok")
     return failed(store_failure::damaged,
-                  path + " is damaged (" + verdict
-                    + "). Keep it for whoever looks into it, and restore the "
-                      "newest backup by 'weft network recover'");
+                  path + " is damaged (" + verdict + "). "
+                    + remedy_for_damage(kind.restored_by));
   return {};
 }
 
@@ -58,7 +60,8 @@ check_mark(const sqlite_database& database, const std::string& path,
     return failed(store_failure::damaged,
                   path + " is a backup, and the " + kind.keeper
                     + " that went on from it would give things out twice. "
-                      "Restore it by 'weft network recover'");
+                      "Move it away, and restore it by '"
+                    + kind.restored_by + "'");
   if (*mark == static_cast<std::uint64_t>(kind.mark))
     return failed(store_failure::damaged,
                   path + " is no backup but a " + kind.what
@@ -92,7 +95,7 @@ check_file(const sqlite_database& database, const std::string& path,
     return checked;
   if (auto checked = check_schema(database, path, kind); !checked)
     return checked;
-  return check_whole(database, path);
+  return check_whole(database, path, kind);
 }
 
 /// An empty file, so that SQLite makes none with the umask's mode.
@@ -144,9 +147,10 @@ make_tables(const sqlite_database& database, const sqlite_kind& kind,
 }
 
 /// Of a copy that nobody sees yet.
-store_result<void> finish_copy(const std::string& path, sqlite_mark mark,
-                               const change_function& change) {
-  auto copy = sqlite_database::open(path);
+store_result<void>
+finish_copy(const sqlite_database& from, const std::string& path,
+            sqlite_mark mark, const change_function& change) {
+  auto copy = sqlite_database::open(path, from.restored_by());
   if (!copy)
     return tl::unexpected(std::move(copy.error()));
   if (auto marked
@@ -170,7 +174,8 @@ put_in_place(const std::string& from, const std::string& to) {
   if (auto synced = sync(from, 0); !synced)
     return synced;
   if (::link(from.c_str(), to.c_str()) != 0)
-    return failed(errno, "Cannot make " + to);
+    return failed(errno, "Cannot make " + to,
+                  errno == EEXIST ? "Move that one away before" : "");
   const auto slash = to.rfind('/');
   return sync(slash == std::string::npos ? "." : to.substr(0, slash + 1),
               O_DIRECTORY);
@@ -223,7 +228,7 @@ open_store_file(const std::string& path, const sqlite_kind& kind,
                 const change_function& first) {
   if (auto made = make_file(path, 0); !made)
     return tl::unexpected(std::move(made.error()));
-  auto database = sqlite_database::open(path);
+  auto database = sqlite_database::open(path, kind.restored_by);
   if (!database)
     return database;
   if (auto alone = database->run("PRAGMA locking_mode=EXCLUSIVE"); !alone)
@@ -255,7 +260,7 @@ open_store_file(const std::string& path, const sqlite_kind& kind,
 
 store_result<sqlite_database>
 open_backup_file(const std::string& path, const sqlite_kind& kind) {
-  auto database = sqlite_database::open(path);
+  auto database = sqlite_database::open(path, kind.restored_by);
   if (!database)
     return database;
   if (auto checked = check_file(*database, path, kind, kind.backup); !checked)
@@ -279,7 +284,7 @@ copy_store_file(const sqlite_database& from, const std::string& path,
       return tl::unexpected(std::move(vacuum.error()));
     if (auto done = vacuum->bind_text(1, partial).run(); !done)
       return done;
-    if (auto done = finish_copy(partial, mark, change); !done)
+    if (auto done = finish_copy(from, partial, mark, change); !done)
       return done;
     return put_in_place(partial, path);
   }();

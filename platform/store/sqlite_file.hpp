@@ -25,9 +25,10 @@ struct sqlite_kind {
   /// Raised with every change of the tables, which then needs statements that
   /// bring an older file there.
   std::uint64_t version;
-  const char* schema; ///< statements that make its tables
-  const char* keeper; ///< `directory` or `issuer`: whose it is
-  const char* what;   ///< `store` or `journal`
+  const char* schema;      ///< statements that make its tables
+  const char* keeper;      ///< `directory` or `issuer`: whose it is
+  const char* what;        ///< `store` or `journal`
+  const char* restored_by; ///< the command that puts a backup in its place
 };
 
 /// Makes the folder, and keeps other processes out of it as long as the

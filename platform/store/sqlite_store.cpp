@@ -1,5 +1,7 @@
 #include "platform/store/sqlite_store.hpp"
 
+#include "platform/acting_user.hpp"
+#include "platform/files.hpp"
 #include "platform/store/sqlite_file.hpp"
 
 #include <algorithm>
@@ -32,8 +34,13 @@ CREATE TABLE versions (        -- value: NULL where the entry was removed
 CREATE INDEX versions_by_revision ON versions (revision);
 )";
 
-constexpr sqlite_kind directory_file{
-  sqlite_mark::store, sqlite_mark::backup, 1, schema, "directory", "store"};
+constexpr sqlite_kind directory_file{sqlite_mark::store,
+                                     sqlite_mark::backup,
+                                     1,
+                                     schema,
+                                     "directory",
+                                     "store",
+                                     "weft network recover --store BACKUP"};
 
 store_result<void>
 write_first_state(const sqlite_database& database, const store_id& id) {
@@ -66,6 +73,10 @@ tl::unexpected<store_error> forgotten(store_revision revision) {
                   + std::to_string(revision) + ": list it anew"});
 }
 
+tl::unexpected<store_error> refused(const system_error& why) {
+  return tl::unexpected(store_error{store_failure::refused, why.message});
+}
+
 /// What the store's only row says.
 struct file_state {
   store_id id{};
@@ -86,10 +97,10 @@ store_result<file_state> read_state(const sqlite_database& database) {
   const auto id = *there ? row->bytes(0) : std::string{};
   file_state state;
   if (id.size() != state.id.size())
-    return tl::unexpected(store_error{
-      store_failure::damaged,
-      "The directory's store has lost its name: restore the newest backup by "
-      "'weft network recover'"});
+    return tl::unexpected(
+      store_error{store_failure::damaged,
+                  "The directory's store has lost its name. "
+                    + remedy_for_damage(directory_file.restored_by)});
   std::memcpy(state.id.data(), id.data(), id.size());
   state.revision = row->number(1);
   state.compacted = row->number(2);
@@ -474,12 +485,17 @@ sqlite_store::open(const sqlite_settings& settings, const time_source& clock,
 store_result<void>
 recover_sqlite_store(const std::string& backup, const std::string& folder,
                      random_source& random, const std::string& file) {
-  const auto lock = hold_store_folder(folder, directory_file);
-  if (!lock)
-    return tl::unexpected(lock.error());
   auto from = open_backup_file(backup, directory_file);
   if (!from)
     return tl::unexpected(std::move(from.error()));
+  if (auto made = make_private_folder(folder); !made)
+    return refused(made.error());
+  const auto owner = acting_user::owner_of(folder);
+  if (!owner)
+    return refused(owner.error());
+  const auto lock = hold_store_folder(folder, directory_file);
+  if (!lock)
+    return tl::unexpected(lock.error());
   store_id id{};
   random.fill(id);
   return copy_store_file(*from, folder + '/' + file, sqlite_mark::store,

@@ -39,7 +39,8 @@ public:
   virtual store_result<void> back_up(const std::string& path) = 0;
 };
 
-/// Makes a store of a backup, in a folder that has none, under a new id.
+/// Makes a store of a backup, in a folder that has none, under a new id; as the
+/// folder's owner, who need not be able to read the backup.
 store_result<void>
 recover_sqlite_store(const std::string& backup, const std::string& folder,
                      random_source& random,

@@ -4,6 +4,7 @@
 
 #include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -586,6 +587,72 @@ TEST_CASE("a journal that is lost is not begun anew") {
   must(recover_issuer(here.folder, backup, here.now));
   here.start();
   CHECK(here.service->is_recovering());
+}
+
+TEST_CASE("a backup of another network's issuer is refused at once, and leaves "
+          "no journal") {
+  office here;
+  auto root = some_root();
+  deterministic_random random(99);
+  root.network = network_id::draw(random);
+  auto issuer = some_issuer();
+  issuer.network = root.network;
+  const auto other = here.around.path() + "/other";
+  must(make_authority(other, root, issuer, noon, real_random()));
+  const auto backup = here.around.path() + "/backup";
+  here.get<issuing_done>(ask_backup{backup});
+  const auto refused = recover_issuer(other, backup, here.now);
+  REQUIRE_FALSE(refused);
+  CHECK_THAT(refused.error().message,
+             Contains("is not a backup of the issuer") && Contains(other));
+  CHECK_FALSE(std::filesystem::exists(journal_folder(other)));
+}
+
+TEST_CASE("what root does with an issuer's files makes none that the issuer "
+          "cannot use") {
+  if (::geteuid() != 0) {
+    WARN("skipped: it acts as another user, which needs root");
+    return;
+  }
+  office here;
+  const auto backup = here.around.path() + "/backup"; // root's alone
+  here.get<issuing_done>(ask_backup{backup});
+  here.service.reset();
+  std::filesystem::remove_all(journal_folder(here.folder));
+  constexpr uid_t somebody = 12345;
+  REQUIRE(::chmod(here.around.path().c_str(), 0755) == 0);
+  for (const auto& each :
+       std::filesystem::recursive_directory_iterator{here.folder})
+    REQUIRE(::chown(each.path().c_str(), somebody, somebody) == 0);
+  REQUIRE(::chown(here.folder.c_str(), somebody, somebody) == 0);
+  // As root has put it back.
+  REQUIRE(::chown(root_key_file(here.folder).c_str(), 0, 0) == 0);
+
+  must(recover_issuer(here.folder, backup, here.now));
+  must(renew_issuer(here.folder, noon + 1h, real_random()));
+  CHECK(::geteuid() == 0);
+  for (const auto& each :
+       std::filesystem::recursive_directory_iterator{here.folder}) {
+    INFO(each.path());
+    struct stat info {};
+    REQUIRE(::lstat(each.path().c_str(), &info) == 0);
+    CHECK(info.st_uid
+          == (each.path() == root_key_file(here.folder) ? 0 : somebody));
+  }
+}
+
+TEST_CASE("a damaged journal's remedy is weft-issuer's") {
+  office here;
+  here.service.reset();
+  const auto file
+    = journal_folder(here.folder) + '/' + std::string{journal_file_name};
+  std::filesystem::resize_file(file, 10'000);
+  const auto opened
+    = issuer_service::open(here.folder, here.now, real_random());
+  REQUIRE_FALSE(opened);
+  CHECK_THAT(opened.error().message,
+             Contains("weft-issuer FOLDER --recover BACKUP")
+               && !Contains("network recover"));
 }
 
 TEST_CASE("a journal of another issuer is not gone on with") {

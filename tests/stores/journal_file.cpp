@@ -187,8 +187,8 @@ TEST_CASE("a secret that is replaced is no more in the file") {
         == std::string::npos);
 }
 
-TEST_CASE("a backup of a journal is opened by recover() alone, which begins "
-          "other places") {
+TEST_CASE("a backup of a journal is opened as such alone, and a journal that "
+          "is made of it begins other places") {
   const temporary_folder folder;
   const auto backup = folder.path() + "/backup";
   {
@@ -202,8 +202,13 @@ TEST_CASE("a backup of a journal is opened by recover() alone, which begins "
   }
   const auto other = folder.path() + "/other";
   const network_time noon{std::chrono::seconds(1'790'000'000)};
-  must(journal_file::recover(backup, other, noon));
-  CHECK_FALSE(journal_file::recover(backup, other, noon));
+  {
+    const auto opened = must(journal_backup::open(backup));
+    CHECK(must(opened.first_entry()) == bytes("entry"));
+    must(opened.restore_to(other, noon));
+    CHECK_FALSE(opened.restore_to(other, noon));
+  }
+  CHECK_FALSE(journal_backup::open(other + '/' + journal_file_name));
   auto recovered = open(other);
   CHECK(recovered.is_recovering());
   CHECK(recovered.length() == 1);

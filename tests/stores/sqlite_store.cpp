@@ -241,12 +241,12 @@ TEST_CASE("a SQLite store that is damaged, foreign or newer says so, and what "
   damage(file, 0, 100);
   CHECK(refusal(path).failure == store_failure::damaged);
   CHECK_THAT(refusal(path).message,
-             Contains(file) && Contains("weft network recover"));
+             Contains(file) && Contains("weft network recover --store BACKUP"));
   made();
   damage(file, 8192, 40'000);
   CHECK(refusal(path).failure == store_failure::damaged);
   CHECK_THAT(refusal(path).message,
-             Contains(file) && Contains("weft network recover"));
+             Contains(file) && Contains("weft network recover --store BACKUP"));
   made();
   std::filesystem::resize_file(file, 20'000);
   CHECK(refusal(path).failure == store_failure::damaged);

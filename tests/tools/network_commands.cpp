@@ -5,13 +5,18 @@
 #include "actors/overlay/config_files.hpp"
 #include "config/validate.hpp"
 #include "console.hpp"
+#include "platform/clock.hpp"
 #include "platform/random.hpp"
+#include "platform/store/sqlite_store.hpp"
 #include "temporary_folder.hpp"
 #include "tests/catch.hpp"
 #include "tools/issuer/issuer_service.hpp"
 #include "tools/weft/network/exchange_files.hpp"
 #include "tools/weft/network/invitations.hpp"
+#include "tools/weft/network/network_text.hpp"
 #include "tools/weft/network/new_node.hpp"
+#include "tools/weft/network/node_place.hpp"
+#include "tools/weft/network/service.hpp"
 
 #include <nlohmann/json.hpp>
 #include <sys/stat.h>
@@ -142,6 +147,51 @@ TEST_CASE("A member makes a directory's key once, which stays where it is") {
   alpha.options.key = "beef";
   CHECK(alpha.run(make_directory_of_member) == exit_mistaken);
   CHECK_THAT(alpha.err, Contains("64 digits"));
+}
+
+TEST_CASE("Where an issuer has a user of its own, all that init makes of the "
+          "issuer's is that one's, and of the node's is root's") {
+  if (!is_root())
+    return;
+  host alpha;
+  constexpr uid_t somebody = 12345;
+  fs::create_directories(alpha.in_state(""));
+  for (const auto& each :
+       {alpha.place.path(), alpha.place.path() + "/state", alpha.in_state("")})
+    REQUIRE(::chmod(each.c_str(), 0755) == 0);
+  REQUIRE(::chown(alpha.in_state("").c_str(), somebody, somebody) == 0);
+  const auto code = alpha.run(init_network);
+  INFO(alpha.err);
+  REQUIRE(code == exit_fine);
+  CHECK(::geteuid() == 0);
+  const auto owner_of = [](const fs::path& path) {
+    struct stat info {};
+    REQUIRE(::lstat(path.c_str(), &info) == 0);
+    return info.st_uid;
+  };
+  std::size_t files = 0;
+  for (const auto& each :
+       fs::recursive_directory_iterator{alpha.in_state("issuer")}) {
+    INFO(each.path());
+    CHECK(owner_of(each.path()) == somebody);
+    ++files;
+  }
+  CHECK(files > 5);
+  for (const auto& each :
+       fs::recursive_directory_iterator{alpha.in_state("network")})
+    CHECK(owner_of(each.path()) == 0);
+}
+
+TEST_CASE("An issuer lies with its unit's user where a unit runs it, and "
+          "elsewhere with the node") {
+  const auto usual = place_of({}, "prod");
+  REQUIRE(usual);
+  CHECK(usual->issuer
+        == (systemd_is_there() ? "/var/lib/weft-issuer/prod"
+                               : "/var/lib/weft/prod/issuer"));
+  const auto other = place_of({"", "/data/prod.yaml", ""}, "prod");
+  REQUIRE(other);
+  CHECK(other->issuer == "/var/lib/weft/prod/issuer");
 }
 
 TEST_CASE("A second init leaves alone what is there") {
@@ -276,4 +326,50 @@ TEST_CASE("Commands of a network need a node that is in one") {
     CHECK(alpha.run(command) == exit_mistaken);
     CHECK(json::parse(alpha.err)["error"]["message"].is_string());
   }
+}
+
+TEST_CASE("A directory's backup is put in the place of its lost store, and "
+          "only there") {
+  if (!is_root())
+    return;
+  host alpha;
+  REQUIRE(alpha.run(init_network) == exit_fine);
+  const auto folder = alpha.in_state("directory");
+  const auto backup = alpha.place.path() + "/backup.db";
+  const host_clock clock;
+  system_random random;
+  {
+    auto store
+      = sqlite_store::open({folder, "alpha", "store.db"}, clock, random);
+    REQUIRE(store);
+    REQUIRE((*store)->back_up(backup));
+    alpha.options.store = backup;
+    CHECK(alpha.run(recover_network) == exit_failure); // it runs
+    CHECK_THAT(alpha.err, Contains("stop it"));
+  }
+  CHECK(alpha.run(recover_network) == exit_failure); // it is not lost
+  CHECK_THAT(alpha.err, Contains("Move that one away before"));
+  REQUIRE(fs::remove(folder + "/store.db"));
+  const auto code = alpha.run(recover_network);
+  INFO(alpha.err);
+  REQUIRE(code == exit_fine);
+  CHECK(json::parse(alpha.out)["store"] == folder + "/store.db");
+  CHECK(sqlite_store::open({folder, "alpha", "store.db"}, clock, random));
+}
+
+TEST_CASE("The status says that an issuer waits for `recover`") {
+  network_view view;
+  view.issuer.emplace();
+  view.issuer->recovering = true;
+  console text;
+  print_network(view, false, text.io());
+  CHECK_THAT(text.out.str(), Contains("restored from a backup")
+                               && Contains("'weft network recover'"));
+  console asked;
+  print_network(view, true, asked.io());
+  CHECK(json::parse(asked.out.str())["issuer"]["recovering"] == true);
+  view.issuer->recovering = false;
+  console later;
+  print_network(view, false, later.io());
+  CHECK_THAT(later.out.str(), !Contains("restored"));
 }

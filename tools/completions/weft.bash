@@ -117,6 +117,7 @@ _weft() {
     'network leave') options="$net --force" ;;
     'network renew') options="$net --issuer --directory" ;;
     'network backup') options=$net files=yes ;;
+    'network recover') options="$net --store" ;;
     network\ *) options=$net ;;
     'host up' | 'host guard') options='--config' ;;
   esac
@@ -130,7 +131,7 @@ _weft() {
     --default-route) values='' options='' words='true false' files='' ;;
     --certificate | --key | --ca | --revocations | --preshared-key-file | \
       --output | -o | --socket-folder | --folder | --config | --state | \
-      --request | --root) values='' options='' words='' files=yes ;;
+      --request | --root | --store) values='' options='' words='' files=yes ;;
     --at | --server-name | --timeout | --count | --interval | --name | \
       --endpoint | --allowed-ip | --allowed-ips | --keepalive | \
       --persistent-keepalive | --host | --days | --confirm | --range | \

@@ -191,6 +191,7 @@ complete -c weft -n '__weft_is network join' -l root -r -F
 complete -c weft -n '__weft_is network issue' -F
 complete -c weft -n '__weft_is network import' -F
 complete -c weft -n '__weft_is network backup' -F
+complete -c weft -n '__weft_is network recover' -l store -r -F
 complete -c weft -n '__weft_is network leave' -l force -d 'Also if nobody can be told'
 complete -c weft -n '__weft_is network renew' -l issuer -d 'The one of the issuer'
 complete -c weft -n '__weft_is network renew' -l directory -d 'The one of the directory'

@@ -1,5 +1,6 @@
 #include "tools/issuer/authority.hpp"
 
+#include "platform/acting_user.hpp"
 #include "platform/files.hpp"
 #include "platform/new_folder.hpp"
 #include "protocol/network/issuer.hpp"
@@ -185,10 +186,18 @@ result<authority> read_authority(const std::string& folder) {
 result<network_certificate>
 renew_issuer(const std::string& folder, network_time now,
              random_source& random) {
-  const auto root
-    = load_signer(root_certificate_file(folder), root_key_file(folder));
+  const auto load_root = [&] {
+    return load_signer(root_certificate_file(folder), root_key_file(folder));
+  };
+  // Whoever has put the key back may own it still.
+  auto root = load_root();
+  const auto owner = acting_user::owner_of(folder);
+  if (!owner)
+    return tl::unexpected(owner.error());
   if (!root)
-    return tl::unexpected(root.error());
+    root = load_root();
+  if (!root)
+    return tl::unexpected(std::move(root.error()));
   const auto present = load_certificate(issuer_certificate_file(folder));
   if (!present)
     return tl::unexpected(present.error());

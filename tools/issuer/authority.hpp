@@ -46,7 +46,8 @@ make_authority(const std::string& folder, const root_contents& root,
 /// Reads what an issuer needs: the root's key need not be there.
 result<authority> read_authority(const std::string& folder);
 
-/// Signs another certificate for the issuer's key, with the root's key.  It
+/// Signs another certificate for the issuer's key, with the root's key, which
+/// may be the caller's or the folder's owner's, as whom it is written.  It
 /// counts from the next start of the issuer on.
 result<network_certificate>
 renew_issuer(const std::string& folder, network_time now,

@@ -1,5 +1,6 @@
 #include "tools/issuer/issuer_service.hpp"
 
+#include "platform/acting_user.hpp"
 #include "platform/saved_file.hpp"
 
 #include <algorithm>
@@ -66,6 +67,13 @@ std::string joined_text(const std::vector<ip_prefix>& prefixes) {
   return text;
 }
 
+/// Whether a journal is of the issuer with these keys.
+bool is_of(const authority& keys, const issuer& journal) {
+  return certificate_contents{journal.root()} == keys.root.contents
+         && certificate_contents{journal.self()}
+              == keys.issuer.certificate.contents;
+}
+
 /// All that a journal says, taken over.
 result<issuer> read_journal(const journal_file& file) {
   std::optional<accepted<issuer>> who;
@@ -86,8 +94,7 @@ result<issuer> read_journal(const journal_file& file) {
   if (wrong)
     return tl::unexpected(make_system_error(
       0, "The issuer's journal does not hold together: " + wrong->what,
-      "Keep the file for whoever looks into it, and restore the newest backup "
-      "by 'weft network recover'"));
+      remedy_for_damage("weft-issuer FOLDER --recover BACKUP")));
   return std::move(**who);
 }
 
@@ -234,8 +241,7 @@ result<void> issuer_service::working::read() {
   auto who = read_journal(*journal_);
   if (!who)
     return tl::unexpected(std::move(who.error()));
-  if (certificate_contents{who->root()} != keys_.root.contents
-      || certificate_contents{who->self()} != certificate().contents)
+  if (!is_of(keys_, *who))
     return tl::unexpected(make_system_error(
       0,
       "The journal in " + journal_folder(folder_)
@@ -912,10 +918,28 @@ const std::optional<system_error>& issuer_service::failure() const {
 
 result<void> recover_issuer(const std::string& folder,
                             const std::string& backup, instant now) {
-  if (const auto keys = read_authority(folder); !keys)
+  // A backup is whoever's who restores it; what is made of it is the issuer's.
+  const auto opened = journal_backup::open(backup);
+  if (!opened)
+    return tl::unexpected(to_system_error(opened.error()));
+  const auto owner = acting_user::owner_of(folder);
+  if (!owner)
+    return tl::unexpected(owner.error());
+  const auto keys = read_authority(folder);
+  if (!keys)
     return tl::unexpected(keys.error());
-  if (auto done
-      = journal_file::recover(backup, journal_folder(folder), seconds_of(now));
+  const auto first = opened->first_entry();
+  if (!first)
+    return tl::unexpected(to_system_error(first.error()));
+  const auto who = *first ? issuer::from_journal(**first, most_listed)
+                          : tl::unexpected(refused{});
+  if (!who || !is_of(*keys, *who))
+    return tl::unexpected(make_system_error(
+      0,
+      backup + " is not a backup of the issuer whose certificate is in "
+        + folder,
+      "Put its certificates and keys from the same backup there"));
+  if (auto done = opened->restore_to(journal_folder(folder), seconds_of(now));
       !done)
     return tl::unexpected(to_system_error(done.error()));
   return {};

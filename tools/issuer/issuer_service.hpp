@@ -76,7 +76,8 @@ private:
 };
 
 /// Puts a backup of an issuer's journal in the place of a lost one, in an
-/// issuer's folder that has its keys but no journal.  The issuer lets nobody in
+/// issuer's folder that has its keys but no journal; as the folder's owner, who
+/// need not be able to read the backup.  The issuer lets nobody in
 /// until it was shown what it has signed since (ask_adoption); numbers of
 /// allocations, lists and epochs go on above all that it could have given.
 result<void> recover_issuer(const std::string& folder,

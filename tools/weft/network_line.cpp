@@ -190,7 +190,10 @@ private:
     add("recover",
         "Have issuer and directory go on after a backup was put "
         "back",
-        recover_network);
+        recover_network)
+      .add_option("--store", given_->store,
+                  "Only put this backup in the place of a directory's store "
+                  "that is lost");
   }
 
   command_line& line_;

@@ -25,6 +25,7 @@ struct network_options {
   std::string request;                ///< a file to be written
   std::string root;                   ///< a file
   std::string key;                    ///< of a directory, 64 digits
+  std::string store;                  ///< the file of a backup of a directory's
   std::uint64_t uses = 1;
   std::chrono::seconds expires{3600};
   unsigned slice_v4 = 28;
@@ -63,7 +64,8 @@ int remove_member(const network_options& options, const streams& io);
 int begin_epoch(const network_options& options, const streams& io);
 /// Copies what an issuer and a directory have that nobody else has.
 int back_up_network(const network_options& options, const streams& io);
-/// Has both go on after a backup was put back.
+/// Has both go on after a backup was put back; or puts back that of a
+/// directory, which does not run.
 int recover_network(const network_options& options, const streams& io);
 
 // -- anywhere

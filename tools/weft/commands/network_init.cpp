@@ -1,10 +1,12 @@
 // weft network init: the authority, its issuer's journal, the certificates of a
 // directory, and this node as the first member.  All of it is made before
 // anything starts; what fails takes away what was made.
+#include "actors/network/member_files.hpp"
 #include "config/network_checks.hpp"
 #include "config/strings.hpp"
 #include "config/values.hpp"
 #include "platform/accounts.hpp"
+#include "platform/acting_user.hpp"
 #include "platform/clock.hpp"
 #include "platform/files.hpp"
 #include "platform/random.hpp"
@@ -169,56 +171,90 @@ outcome<Answer> ask(issuer_service& service, issuer_service::role as,
   return tl::unexpected(failure{exit_failure, EIO, std::move(why)});
 }
 
-/// The certificates of the directory, beside its key.
-outcome<void> make_directory(issuer_service& service, const init_plan& plan) {
-  system_random random;
-  const auto seed = draw_signing_seed(random);
-  const auto& folder = plan.place.folder;
-  if (auto done = write_seed(folder.directory_key(), seed); !done)
-    return tl::unexpected(to_failure(done.error()));
-  auto certified = ask<certified_answer>(
-    service, issuer_service::role::root,
-    ask_directory_certificate{plan.member, derive_verifying_key(seed)});
-  if (!certified)
-    return tl::unexpected(std::move(certified.error()));
-  if (auto done
-      = replace_file(folder.directory(), to_pem(certified->certificates), 0644);
-      !done)
-    return tl::unexpected(to_failure(done.error()));
-  if (auto done = make_private_folder(plan.place.store); !done)
-    return tl::unexpected(to_failure(done.error()));
-  return {};
-}
+/// What the issuer gives this node.
+struct certified_node {
+  join_admission admission;
+  std::vector<byte_vector> directory; ///< certificates
+};
+
+/// What this node brings.
+struct node_keys {
+  join_keys joining;
+  signing_seed directory;
+};
 
 /// By a token that nobody else gets to see.
-outcome<joined_node>
-make_first_member(issuer_service& service, const authority& made,
-                  const init_plan& plan) {
-  system_random random;
-  const auto keys = keep_keys(plan.place.folder, draw_signing_seed(random));
-  if (!keys)
-    return tl::unexpected(to_failure(keys.error()));
+outcome<join_admission>
+admit_first_member(issuer_service& service, const init_plan& plan,
+                   const join_keys& keys) {
   invitation terms;
   terms.network = plan.root.network;
-  terms.token = derive_verifying_key(keys->token);
+  terms.token = derive_verifying_key(keys.token);
   terms.until = network_now() + std::chrono::hours{1};
   terms.name = plan.member;
   const auto invited = ask<issuing_done>(service, issuer_service::role::root,
                                          ask_invitation{terms});
   if (!invited)
     return tl::unexpected(invited.error());
-  auto question = offline_admission(*keys, plan.root.network, plan.member);
+  auto question = offline_admission(keys, plan.root.network, plan.member);
   if (!question)
     return tl::unexpected(std::move(question.error()));
-  const auto given = ask<join_answer_given>(
-    service, issuer_service::role::directory, *question);
+  auto given = ask<join_answer_given>(service, issuer_service::role::directory,
+                                      *question);
   if (!given)
-    return tl::unexpected(given.error());
-  auto joined = keep_admission(plan.place.folder, made.root.der,
-                               given->admission, *keys, network_now());
+    return tl::unexpected(std::move(given.error()));
+  return std::move(given->admission);
+}
+
+/// Begins the issuer's journal.  Its files are its user's: whoever makes them
+/// acts as that one.
+outcome<certified_node> certify(const init_plan& plan, const node_keys& keys) {
+  const auto owner = acting_user::owner_of(plan.place.issuer);
+  if (!owner)
+    return tl::unexpected(to_failure(owner.error()));
+  system_random random;
+  auto service = issuer_service::open(plan.place.issuer, instant_now(), random);
+  if (!service)
+    return tl::unexpected(to_failure(service.error()));
+  auto admission = admit_first_member(*service, plan, keys.joining);
+  if (!admission)
+    return tl::unexpected(std::move(admission.error()));
+  auto certified = ask<certified_answer>(
+    *service, issuer_service::role::root,
+    ask_directory_certificate{plan.member,
+                              derive_verifying_key(keys.directory)});
+  if (!certified)
+    return tl::unexpected(std::move(certified.error()));
+  return certified_node{std::move(*admission),
+                        std::move(certified->certificates)};
+}
+
+/// The folders of the node, with its keys.
+result<node_keys> make_node_keys(const init_plan& plan) {
+  system_random random;
+  auto joining = keep_keys(plan.place.folder, draw_signing_seed(random));
+  if (!joining)
+    return tl::unexpected(std::move(joining.error()));
+  auto directory = keep_seed(plan.place.folder.directory_key());
+  if (!directory)
+    return tl::unexpected(std::move(directory.error()));
+  if (auto done = make_private_folder(plan.place.store); !done)
+    return tl::unexpected(std::move(done.error()));
+  return node_keys{std::move(*joining), std::move(*directory)};
+}
+
+result<joined_node>
+keep_certificates(const init_plan& plan, const authority& made,
+                  const node_keys& keys, const certified_node& given) {
+  const auto& folder = plan.place.folder;
+  auto joined = keep_admission(folder, made.root.der, given.admission,
+                               keys.joining, network_now());
   if (!joined)
-    return tl::unexpected(to_failure(joined.error()));
-  return std::move(*joined);
+    return joined;
+  if (auto done = write_certificates(folder.directory(), given.directory);
+      !done)
+    return tl::unexpected(std::move(done.error()));
+  return joined;
 }
 
 directory_config directory_section_of(const init_plan& plan, bool has_units) {
@@ -241,16 +277,17 @@ outcome<joined_node> make_all(const init_plan& plan, bool has_units) {
                                         plan.issuer, network_now(), random);
   if (!authority)
     return tl::unexpected(to_failure(authority.error()));
-  auto service = issuer_service::open(plan.place.issuer, instant_now(), random);
-  if (!service)
-    return tl::unexpected(to_failure(service.error()));
   made.add(plan.place.folder.path);
   made.add(plan.place.store);
-  auto joined = make_first_member(*service, *authority, plan);
+  const auto keys = make_node_keys(plan);
+  if (!keys)
+    return tl::unexpected(to_failure(keys.error()));
+  const auto given = certify(plan, *keys);
+  if (!given)
+    return tl::unexpected(given.error());
+  auto joined = keep_certificates(plan, *authority, *keys, *given);
   if (!joined)
-    return joined;
-  if (auto done = make_directory(*service, plan); !done)
-    return tl::unexpected(std::move(done.error()));
+    return tl::unexpected(to_failure(joined.error()));
   node_yaml node;
   node.interface = plan.place.interface;
   node.listen = plan.listen;
@@ -263,7 +300,7 @@ outcome<joined_node> make_all(const init_plan& plan, bool has_units) {
   if (auto done = write_node_yaml(plan.place, node); !done)
     return tl::unexpected(std::move(done.error()));
   made.keep_all();
-  return joined;
+  return std::move(*joined);
 }
 
 int say(const init_plan& plan, const joined_node& joined,

@@ -1,12 +1,11 @@
 // What is asked on any node of a network, and backups.
 #include "actors/network/member_files.hpp"
 #include "config/network_checks.hpp"
-#include "platform/accounts.hpp"
 #include "platform/clock.hpp"
 #include "platform/files.hpp"
 #include "platform/network_certificates.hpp"
-#include "platform/privileges.hpp"
 #include "platform/random.hpp"
+#include "platform/store/sqlite_store.hpp"
 #include "protocol/network/member_memory.hpp"
 #include "tools/issuer/authority.hpp"
 #include "tools/issuer/client.hpp"
@@ -176,8 +175,6 @@ int say_renewed(network_time until, bool is_new, const std::string& sentence,
 
 int renew_own_issuer(const member_node& node, const network_options& options,
                      const streams& io) {
-  if (const auto user = find_user("weft-issuer"))
-    trust_owner(*user); // of the issuer's key
   system_random random;
   const auto renewed
     = renew_issuer(issuer_folder_of(node), network_now(), random);
@@ -246,23 +243,15 @@ void stop_node(const member_node& node) {
   std::ignore = ask<void>(all.prepare(*running, options), shut_down{});
 }
 
-/// Into the folder, for their owner alone.
-result<void> copy_secret(const std::string& from, const std::string& to,
-                         std::vector<std::string>& files) {
-  const auto text = load_file(from, file_privacy::any);
-  if (!text)
-    return tl::unexpected(text.error());
-  if (auto done = replace_file(to, text->view(), 0600); !done)
-    return done;
-  files.push_back(to);
-  return {};
-}
+/// A program may write into its own folder only, from where this copies or
+/// moves it, for its owner alone: the file itself, and nothing that a link in
+/// its place leads to.
+using file_taker
+  = result<void> (*)(const std::string&, const std::string&, unsigned);
 
-/// A program may write into its own folder only, from where this moves it: the
-/// file itself, and nothing that a link in its place leads to.
-result<void> fetch(const std::string& from, const std::string& to,
-                   std::vector<std::string>& files) {
-  if (auto done = move_file(from, to, 0600); !done)
+result<void> fetch(file_taker take, const std::string& from,
+                   const std::string& to, std::vector<std::string>& files) {
+  if (auto done = take(from, to, 0600); !done)
     return done;
   files.push_back(to);
   return {};
@@ -280,15 +269,16 @@ result<void> back_up_issuer(const member_node& node, const std::string& folder,
       = ask_issuer_for<issuing_done>(node.issuer_socket(), ask_backup{copy});
       !done)
     return tl::unexpected(std::move(done.error()));
-  if (auto done = fetch(copy, folder + "/journal.db", files); !done)
+  if (auto done = fetch(move_file, copy, folder + "/journal.db", files); !done)
     return done;
   for (const auto& file :
        {root_certificate_file(own), root_key_file(own),
         issuer_certificate_file(own), issuer_key_file(own)}) {
     if (!identify_file(file))
       continue; // the root's key is off-line
-    if (auto done = copy_secret(
-          file, folder + '/' + fs::path{file}.filename().string(), files);
+    if (auto done
+        = fetch(copy_file, file,
+                folder + '/' + fs::path{file}.filename().string(), files);
         !done)
       return done;
   }
@@ -307,7 +297,40 @@ back_up_directory(const member_node& node, const std::string& folder,
     = ask_directory(node.directory_socket(), ask_store_backup{copy}, 60s);
   if (!answer)
     return tl::unexpected(std::move(answer.error()));
-  return fetch(copy, folder + "/store.db", files);
+  return fetch(move_file, copy, folder + "/store.db", files);
+}
+
+/// Of a directory that does not run.
+outcome<std::string>
+restore_store(const member_node& node, const std::string& backup) {
+  const fs::path file{node.config.directory.store.file};
+  if (file.empty())
+    return tl::unexpected(
+      mistake("this node is no directory with a store in a file; what etcd has "
+              "is restored there"));
+  system_random random;
+  const auto done = recover_sqlite_store(backup, file.parent_path().string(),
+                                         random, file.filename().string());
+  if (!done)
+    return tl::unexpected(failure{exit_failure, EIO, done.error().message});
+  return file.string();
+}
+
+int put_store_back(const member_node& node, const network_options& options,
+                   const streams& io) {
+  const auto file = restore_store(node, options.store);
+  if (!file)
+    return report(file.error(), options.json, io);
+  if (options.json) {
+    json out;
+    out["store"] = *file;
+    print_json(out, io);
+    return exit_fine;
+  }
+  io.out << *file
+         << " is there again. Start the node; once members are connected, run "
+            "'weft network recover'\n";
+  return exit_fine;
 }
 
 /// What an issuer has signed since its backup was made, as this node knows it.
@@ -532,6 +555,8 @@ int recover_network(const network_options& options, const streams& io) {
   const auto node = find_member_node(options.place);
   if (!node)
     return fail(node.error());
+  if (!options.store.empty())
+    return put_store_back(*node, options, io);
   std::vector<std::string> done;
   if (identify_file(node->issuer_socket())) {
     const auto shown = show_issuer(*node);

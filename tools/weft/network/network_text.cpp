@@ -144,6 +144,7 @@ json to_json(const state_answer& state) {
   out["members"] = state.members;
   out["epoch"] = state.epoch;
   out["list"] = state.list;
+  out["recovering"] = state.recovering;
   out["certificate_ends"] = seconds_of(state.ends);
   return out;
 }
@@ -179,6 +180,15 @@ void print_directory(const directory_state& state, std::ostream& out) {
        {&state.trouble.store, &state.trouble.issuer, &state.trouble.listen})
     if (!each->empty())
       out << "  " << printable(*each) << '\n';
+}
+
+void print_issuer(const state_answer& state, std::ostream& out) {
+  out << "issuer: " << format_count(state.members, "member") << ", epoch "
+      << state.epoch << ", certificate until " << format_time(state.ends)
+      << '\n';
+  if (state.recovering)
+    out << "  gives nothing out: its journal was restored from a backup ('weft "
+           "network recover' ends that)\n";
 }
 
 } // namespace
@@ -285,9 +295,7 @@ void print_network(const network_view& view, bool json_wanted,
   if (view.directory)
     print_directory(*view.directory, io.out);
   if (view.issuer)
-    io.out << "issuer: " << format_count(view.issuer->members, "member")
-           << ", epoch " << view.issuer->epoch << ", certificate until "
-           << format_time(view.issuer->ends) << '\n';
+    print_issuer(*view.issuer, io.out);
   for (const auto& note : view.notes)
     io.out << printable(note) << '\n';
 }

@@ -4,6 +4,7 @@
 #include "actors/overlay/config_files.hpp"
 #include "config/network_checks.hpp"
 #include "tools/issuer/client.hpp"
+#include "tools/weft/network/service.hpp"
 #include "tools/weft/view/format.hpp"
 
 #include <algorithm>
@@ -81,10 +82,11 @@ place_of(const place_options& options, const std::string& network) {
                    : fs::absolute(options.config).lexically_normal().string();
   place.folder = {folder + "/network"};
   place.store = folder + "/directory";
-  place.issuer
-    = state == usual_state ? issuer_folder(network) : folder + "/issuer";
   place.is_usual
     = place.config == usual_file(place.interface) && state == usual_state;
+  // Its unit has a user of its own; else weftd starts it, as root.
+  place.issuer = place.is_usual && systemd_is_there() ? issuer_folder(network)
+                                                      : folder + "/issuer";
   return place;
 }
 
