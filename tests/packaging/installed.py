@@ -1,7 +1,6 @@
 """Tests that have a machine of their own, with the packages."""
 
 import os
-import shutil
 import unittest
 
 import machine
@@ -17,10 +16,7 @@ class InstalledTest(unittest.TestCase):
         self.addCleanup(self.machine.stop)
 
     def install(self, *names):
-        for name in names or ("weft", "weft-dev"):
-            shutil.copy(support.package(name), self.machine.path(f"/tmp/{name}.deb"))
-            self.machine.run("dpkg", "--install", f"/tmp/{name}.deb")
-            os.unlink(self.machine.path(f"/tmp/{name}.deb"))
+        self.machine.install(*(names or ("weft", "weft-dev")))
 
     def keep_logs(self):
         """There is no journal."""

@@ -7,6 +7,7 @@ is left.
 """
 
 import contextlib
+import itertools
 import os
 import shutil
 import signal
@@ -14,7 +15,7 @@ import subprocess
 import tempfile
 import time
 
-from support import run, wait_until
+from support import package, run, wait_until
 
 # The first process of the namespaces.  $1: an empty folder.
 BOOT = r"""
@@ -52,7 +53,7 @@ for folder in etc lib usr/local/lib; do
 done
 rm -f etc/fstab usr/sbin/policy-rc.d
 # Nor what nodes of the host have left, which a purge would take along.
-rm -rf etc/weft var/lib/weft
+rm -rf etc/weft var/lib/weft var/lib/weft-issuer
 printf '[Unit]\nDescription=Nothing\n' > etc/systemd/system/weft-test.target
 mkdir old
 pivot_root . old
@@ -61,6 +62,9 @@ rmdir /old
 exec env -i PATH="$PATH" container=weft-test chroot . /lib/systemd/systemd \
   --system --unit=weft-test.target --show-status=no --log-target=null
 """
+
+
+_numbers = itertools.count()  # of a process's control groups
 
 
 class Unavailable(Exception):
@@ -138,7 +142,7 @@ class Machine:
         self.run("ip", "link", "set", "lo", "up")
 
     def _make_cgroup(self, parent):
-        path = f"{parent}/weft-test-{os.getpid()}"
+        path = f"{parent}/weft-test-{os.getpid()}-{next(_numbers)}"
         try:
             os.mkdir(path)
         except OSError as error:
@@ -181,6 +185,13 @@ class Machine:
         """Runs a program there, in the root folder (that of this process may not exist there)."""
         return run("nsenter", f"--target={self.pid}", "--mount", "--pid", "--net", "--uts", "--ipc", "--cgroup",
                    "--root", "--wd", *argv, **{"cwd": "/", **options})
+
+    def install(self, *names):
+        """Packages that tools/package has made."""
+        for name in names:
+            shutil.copy(package(name), self.path(f"/tmp/{name}.deb"))
+            self.run("dpkg", "--install", f"/tmp/{name}.deb")
+            os.unlink(self.path(f"/tmp/{name}.deb"))
 
     def systemctl(self, *arguments, **options):
         return self.run("systemctl", "--no-pager", *arguments, **options)
