@@ -1,7 +1,9 @@
 // weft-issuer: lets members into a network, renews and removes them.  It has
 // the keys of the network's issuer and its journal, two Unix sockets, and
 // nothing of the network itself.
+#include "platform/accounts.hpp"
 #include "platform/acting_user.hpp"
+#include "platform/files.hpp"
 #include "platform/privileges.hpp"
 #include "platform/program.hpp"
 #include "platform/random.hpp"
@@ -87,6 +89,13 @@ int serve(const arguments& args, random_source& random) {
   const auto signals = signal_watch::open();
   if (!signals)
     return fail(signals.error());
+  if (const auto whose = check_private_folder(args.folder);
+      !whose && own_user() == 0)
+    return fail(make_system_error(
+      0, whose.error().message,
+      "An issuer runs as its folder's owner: by its unit, systemctl start "
+      "weft-issuer@"
+        + network_of(args.folder)));
   issuer_sockets sockets{args.socket, args.directory_socket, {}};
   if (!args.directory_user.empty()) {
     const auto user = find_user(args.directory_user);

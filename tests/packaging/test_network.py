@@ -85,6 +85,15 @@ class Units(unittest.TestCase):
         self.wait_for_ping()
         members = {each["name"]: each["removed"] for each in json.loads(self.weft(self.alpha, "members", "--json"))}
         self.assertEqual(members, {"alpha": False, "beta": False})
+        pids = {unit: self.alpha.property(f"{unit}@prod", "MainPID") for unit in ("weft", "weft-issuer")}
+        self.alpha.install("weft")  # as an upgrade
+        self.assert_active(self.alpha, "weft", "weft-issuer")
+        for unit, pid in pids.items():
+            self.assertNotEqual(self.alpha.property(f"{unit}@prod", "MainPID"), pid, unit)
+        self.wait_for_ping()
+        refused = self.alpha.run("weft-issuer", ISSUER, check=False)
+        self.assertNotEqual(refused.returncode, 0)
+        self.assertIn("systemctl start weft-issuer@prod", refused.stdout)
         self.weft(self.alpha, "remove", "beta")
         wait_until(lambda: "beta" not in self.alpha.run("weft", "peers", "-i", "prod").stdout, "beta is dropped", 30)
 
@@ -138,6 +147,21 @@ class Units(unittest.TestCase):
         names = {each["name"] for each in json.loads(self.weft(self.alpha, "members", "--json"))}
         self.assertEqual(names, {"alpha", "beta"}, "beta joined after the backup")
         self.wait_for_ping()
+
+    def test_a_network_that_is_not_to_start_says_how_and_a_directory_that_leaves_stops_its_issuer(self):
+        self.assertIn(f"stay in {ISSUER}", self.weft(self.alpha, "leave", "--force"))
+        for unit in ("weft@prod", "weft-issuer@prod"):
+            self.assertEqual(self.alpha.property(unit, "ActiveState"), "inactive")
+            self.assertNotEqual(self.alpha.systemctl("is-enabled", unit, check=False).stdout.strip(), "enabled")
+        self.assertTrue(os.path.exists(self.alpha.path(f"{ISSUER}/issuer.key")))
+        said = self.weft(self.beta, "init", "next", "--range", "10.201.0.0/16", "--endpoint", "192.0.2.2:51820",
+                         "--no-start")
+        start = next(line for line in said.splitlines() if line.startswith("Start it: "))
+        self.assertEqual(self.beta.property("weft@next", "ActiveState"), "inactive")
+        self.beta.run("sh", "-ec", start.removeprefix("Start it: "))
+        for unit in ("weft@next", "weft-issuer@next"):
+            self.assertEqual(self.beta.property(unit, "ActiveState"), "active", self.log(self.beta))
+        self.beta.run("weft", "network", "invite")
 
     def test_a_purge_stops_all_and_leaves_keys_and_journal_alone(self):
         self.join()

@@ -320,7 +320,10 @@ int say(const init_plan& plan, const joined_node& joined,
          << root_key_file(plan.place.issuer)
          << ": move it off-line, and keep a copy; it is needed to renew the "
             "issuer.\n";
-  say_how_to_start(plan.place, started, io);
+  say_how_to_start(plan.place,
+                   issuer_unit(plan.root.name) + ' '
+                     + node_unit(plan.place.interface),
+                   started, io);
   io.out << "Let others join: weft network invite"
          << (plan.place.is_usual ? "" : " --config " + plan.place.config)
          << '\n';

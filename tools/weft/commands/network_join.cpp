@@ -14,6 +14,7 @@
 #include "tools/weft/network/invitations.hpp"
 #include "tools/weft/network/new_node.hpp"
 #include "tools/weft/network/refusals.hpp"
+#include "tools/weft/network/service.hpp"
 #include "tools/weft/view/format.hpp"
 
 #include <nlohmann/json.hpp>
@@ -88,7 +89,7 @@ int finish(const network_options& options, const network_place& place,
   }
   io.out << "This node is '" << joined.self.name << "' of the network '"
          << joined.network.name << "': " << addresses_text(joined.self) << '\n';
-  say_how_to_start(place, *started, io);
+  say_how_to_start(place, node_unit(place.interface), *started, io);
   return exit_fine;
 }
 

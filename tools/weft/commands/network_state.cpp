@@ -228,11 +228,16 @@ int renew_own_directory(const member_node& node, const network_options& options,
                      options, io);
 }
 
-/// By its unit, or else by its control socket, if it runs.
+/// By its unit, or else by its control socket, if it runs; and the issuer's
+/// unit, which nobody asks any more.
 void stop_node(const member_node& node) {
   const auto& interface = node.config.interface.name;
-  if (systemd_is_there() && node.file == "/etc/weft/" + interface + ".yaml")
+  if (systemd_is_there() && node.file == "/etc/weft/" + interface + ".yaml") {
     std::ignore = run_systemctl({"disable", "--now", node_unit(interface)});
+    if (!node.config.directory.issuer.empty())
+      std::ignore = run_systemctl(
+        {"disable", "--now", issuer_unit(node.config.network.name)});
+  }
   connection_options options;
   options.interface = interface;
   options.socket_folder = node.config.control.socket_folder;
@@ -506,6 +511,9 @@ int leave_network_here(const network_options& options, const streams& io) {
   json out;
   out["left"] = node->config.network.name;
   out["told"] = asked == leave_outcome::left;
+  const auto& issuer = node->config.directory.issuer;
+  const auto kept = issuer.empty() ? std::string{} : issuer_folder_of(*node);
+  out["issuer"] = kept.empty() ? json() : json(kept);
   if (options.json)
     print_json(out, io);
   else
@@ -515,6 +523,8 @@ int leave_network_here(const network_options& options, const streams& io) {
                : *asked == leave_outcome::was_removed
                  ? ", which had removed it before"
                  : "")
+           << (kept.empty() ? ""
+                            : "; the issuer's keys and journal stay in " + kept)
            << '\n';
   return exit_fine;
 }

@@ -154,11 +154,13 @@ outcome<bool> start_node(const network_place& place, bool no_start) {
   return true;
 }
 
-void say_how_to_start(const network_place& place, bool started,
-                      const streams& io) {
+void say_how_to_start(const network_place& place, const std::string& units,
+                      bool started, const streams& io) {
   if (started)
     io.out << "It runs: systemctl status " << node_unit(place.interface)
            << '\n';
+  else if (place.is_usual && systemd_is_there())
+    io.out << "Start it: systemctl enable --now " << units << '\n';
   else
     io.out << "Start it: weftd --config " << place.config << '\n';
 }

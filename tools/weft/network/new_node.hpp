@@ -43,8 +43,9 @@ outcome<void> start_unit(const std::string& unit);
 /// Starts the node's unit, unless it has none or is not to be; whether it did.
 outcome<bool> start_node(const network_place& place, bool no_start);
 
-void say_how_to_start(const network_place& place, bool started,
-                      const streams& io);
+/// `units`: all that belong to it, where there is systemd.
+void say_how_to_start(const network_place& place, const std::string& units,
+                      bool started, const streams& io);
 
 /// `10.200.0.1, fd00:200::1`
 std::string addresses_text(const member_contents& member);
