@@ -1,5 +1,6 @@
 // All that a program needs to embed an overlay, or to steer one elsewhere.
-// Users of the installed library include it as <weft/weft.hpp>.
+// Users of the installed library include it as <weft/weft.hpp>; what makes a
+// member of a network is in <weft/network.hpp>.
 #pragma once
 
 #include "actors/control/client/connect.hpp" // IWYU pragma: export

@@ -82,7 +82,7 @@ install(TARGETS weft_metrics EXPORT weftMetricsTargets
 # `cmake --install --strip` and packages: without the debug information, which
 # is most of an archive, as CMake itself strips programs only.
 set(archives ${weft_libraries} weft_metrics)
-list(REMOVE_ITEM archives weft_library)
+list(REMOVE_ITEM archives weft_library weft_member_library)
 list(TRANSFORM archives
      REPLACE "(.+)" "\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_LIBDIR}/lib\\1.a")
 list(JOIN archives "\"\n\"" archives)

@@ -15,8 +15,17 @@ target_include_directories(weft_library INTERFACE
 file(CONFIGURE OUTPUT include/weft/weft.hpp
      CONTENT "#include \"actors/weft.hpp\" // IWYU pragma: export\n")
 
-set(weft_libraries weft_library)
+# weft::network, what makes a program a member of a network: <weft/network.hpp>.
+add_library(weft_member_library INTERFACE)
+add_library(weft::network ALIAS weft_member_library)
+target_link_libraries(weft_member_library INTERFACE weft_network weft_library)
+file(CONFIGURE OUTPUT include/weft/network.hpp
+     CONTENT "#include \"actors/network/join_network.hpp\" // IWYU pragma: export\n")
+
+set(weft_libraries weft_library weft_member_library weft_network)
 set_target_properties(weft_library PROPERTIES EXPORT_NAME weft)
+set_target_properties(weft_member_library PROPERTIES EXPORT_NAME network)
+set_target_properties(weft_network PROPERTIES EXPORT_NAME members)
 foreach(layer IN ITEMS protocol config platform messages actors)
   list(APPEND weft_libraries weft_${layer})
   set_target_properties(weft_${layer} PROPERTIES EXPORT_NAME ${layer})

@@ -1,10 +1,10 @@
-# Copies the headers that actors/weft.hpp and the way to metrics include, by
-# whatever way, to
-# WEFT_TARGET/weft, where they include each other as <weft/...>: a program's own
-# "config/yaml.hpp" is none of theirs.  Included when weft is installed;
+# Copies the headers that actors/weft.hpp and those of networks and metrics
+# include, by whatever way, to WEFT_TARGET/weft, where they include each other as
+# <weft/...>: a program's own "config/yaml.hpp" is none of theirs.  Included when weft is installed;
 # WEFT_SOURCE is the root of the sources.
 file(REMOVE_RECURSE ${WEFT_TARGET})
-set(waiting actors/weft.hpp actors/metrics/start_metrics.hpp)
+set(waiting actors/weft.hpp actors/network/join_network.hpp
+    actors/metrics/start_metrics.hpp)
 set(known ${waiting})
 while(waiting)
   list(POP_FRONT waiting header)
@@ -20,5 +20,7 @@ while(waiting)
 endwhile()
 file(WRITE ${WEFT_TARGET}/weft/weft.hpp
      "#include <weft/actors/weft.hpp> // IWYU pragma: export\n")
+file(WRITE ${WEFT_TARGET}/weft/network.hpp
+     "#include <weft/actors/network/join_network.hpp> // IWYU pragma: export\n")
 file(WRITE ${WEFT_TARGET}/weft/metrics.hpp
      "#include <weft/actors/metrics/start_metrics.hpp> // IWYU pragma: export\n")

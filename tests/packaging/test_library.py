@@ -6,12 +6,17 @@ import os
 import re
 import shlex
 import shutil
+import sys
+import unittest
 from unittest import mock
 
 import support
 from support import ROOT, run
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, f"{ROOT}/tests/netns")
+import harness  # noqa: E402
+import nodes  # noqa: E402
 
 
 class Library(support.FolderTest):
@@ -103,16 +108,55 @@ class Library(support.FolderTest):
         self.assertNotEqual(result.returncode, 0)
         self.assertIn("pkg-config does not find libsodium", " ".join(result.stdout.split()))
 
-    def test_the_examples_are_a_project_of_their_own(self):
-        examples = f"{self.folder}/examples"
+    def configure_examples(self):
+        """They are a project of their own; its build folder."""
+        examples = f"{self.folder}/{self.id().split('.')[-1]}"
         shutil.copytree(f"{ROOT}/tools/examples", examples)
-        self.configure(examples)
+        return self.configure(examples)[0]
+
+    def test_the_examples_are_a_project_of_their_own(self):
+        self.configure_examples()
+
+    def test_networks_may_be_asked_for_by_name(self):
+        self.configure(f"{HERE}/consumer", "-DWANTED=COMPONENTS;network")
+        self.assertIn("-lweft_network", self.pkg_config("--libs"))
+
+    def hosts(self):
+        """A network's, in namespaces; they go with this test."""
+        home = harness.NetnsTest("namespace")
+        home.setUp()
+        self.addCleanup(home.doCleanups)
+        return nodes.Network(home)
+
+    @unittest.skipIf(reason := harness.missing_prerequisite(), reason)
+    def test_a_service_without_privileges_is_a_member_of_a_network(self):
+        build = self.configure_examples()
+        run("cmake", "--build", build, "--target", "join_by_token", timeout=500, env=self.environment)
+        service = f"{build}/join_by_token"
+        loaded = run("ldd", service).stdout
+        for library in ("sqlite3", "curl", "microhttpd"):
+            self.assertNotIn(library, loaded, "a member needs none")
+        programs = {"WEFTD": f"{self.prefix}/sbin/weftd", "WEFT": f"{self.prefix}/bin/weft"}
+        with mock.patch.multiple(harness, **programs):
+            network = self.hosts()
+            first = network.init()
+            folder = f"{self.folder}/member"
+            os.mkdir(folder)
+            shutil.chown(folder, "nobody", "nogroup")
+            host = network.host(9)
+            command = support.as_nobody(service, f"{folder}/state")
+            joined = host.run(*command, first.invite("--name", "service")).stdout
+            self.assertIn("this is service, 10.200.", joined)
+            again = host.run(*command).stdout  # without a token
+            self.assertEqual(again.splitlines()[0], joined.splitlines()[0])
+            self.assertIn("node1", again.splitlines(), "the other member is its peer")
+            first.wait_for_peers([first, mock.Mock(member="service")])
 
     def test_only_public_headers_are_installed_and_they_include_each_other_by_name(self):
         include = f"{self.prefix}/include/weft"
         found = {os.path.relpath(f"{folder}/{file}", include)
                  for folder, _, files in os.walk(include) for file in files}
-        included = {"weft.hpp", "metrics.hpp"}
+        included = {"weft.hpp", "metrics.hpp", "network.hpp"}
         for path in found:
             with open(f"{include}/{path}") as file:
                 text = file.read()

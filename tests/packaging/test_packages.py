@@ -51,6 +51,7 @@ class Packages(support.FolderTest):
         files, libraries = self.files["weft-dev"], f"/usr/lib/{self.multiarch()}"
         for path in ("/usr/include/weft/weft.hpp", "/usr/include/weft/messages/control.hpp",
                      "/usr/include/weft/metrics.hpp", f"{libraries}/libweft_metrics.a",
+                     "/usr/include/weft/network.hpp", f"{libraries}/libweft_network.a",
                      f"{libraries}/libweft_actors.a", f"{libraries}/libweft_protocol.a",
                      f"{libraries}/cmake/weft/weftConfig.cmake", f"{libraries}/cmake/weft/weftConfigVersion.cmake",
                      f"{libraries}/pkgconfig/weft.pc", "/usr/share/doc/weft-dev/copyright",

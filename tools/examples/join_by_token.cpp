@@ -5,10 +5,9 @@
 //
 // FOLDER keeps who this member is; the token ('weft network invite') is needed
 // the first time only.
-#include "actors/network/join_network.hpp"
-#include "messages/errors.hpp"
-
 #include <caf/all.hpp>
+#include <weft/network.hpp>
+#include <weft/weft.hpp>
 
 #include <chrono>
 #include <iostream>
