@@ -3,6 +3,7 @@
 #include "platform/x509.hpp"
 #include "protocol/base/sodium.hpp"
 #include "protocol/network/join_answer.hpp"
+#include "protocol/network/time_text.hpp"
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -452,11 +453,16 @@ std::optional<refused>
 find_untimely(const network_certificate& what, network_time at) {
   const auto whose = "the certificate of " + std::string{role_of(what.contents)}
                      + " '" + own_name(what.contents) + "'";
+  const auto times = [at](network_time limit) {
+    return format_time(limit) + ", and by the clock here it is "
+           + format_time(at) + " (UTC)";
+  };
   if (at < what.from)
     return refused{refusal::not_yet_valid,
-                   whose + " does not hold yet, or the clocks differ"};
+                   whose + " holds only from " + times(what.from)};
   if (at >= what.until)
-    return refused{refusal::expired, whose + " has expired"};
+    return refused{refusal::expired,
+                   whose + " has expired: it held until " + times(what.until)};
   return std::nullopt;
 }
 

@@ -32,6 +32,19 @@ tl::unexpected<obstacle> failed(kind what, std::string why) {
   return tl::unexpected(obstacle{what, std::move(why)});
 }
 
+bool is_untimely(refusal why) {
+  return why == refusal::not_yet_valid || why == refusal::expired;
+}
+
+/// What a certificate lacks, behind `says`; another kind than `otherwise` if it
+/// is nothing but the time.
+tl::unexpected<obstacle>
+objected(const refused& to, kind otherwise, const std::string& says) {
+  return tl::unexpected(
+    obstacle{is_untimely(to.why) ? kind::untimely : otherwise, says + to.what,
+             is_untimely(to.why) ? std::optional{to} : std::nullopt});
+}
+
 tl::unexpected<obstacle> broken_off(std::string why) {
   return tl::unexpected(
     obstacle{kind::unreachable, std::move(why), std::nullopt, true});
@@ -51,7 +64,7 @@ public:
   attempt<void> shake_hands() {
     const auto done = run([&] { return stream_.handshake(); });
     if (!done && stream_.objection())
-      return failed(kind::other_network, stream_.objection()->what);
+      return objected(*stream_.objection(), kind::other_network, {});
     return done.map([](std::size_t) {});
   }
 
@@ -171,9 +184,8 @@ check_admission(const join_admission& admission,
                 const network_certificate& root, const joining& what) {
   auto member = verify_chain(root, admission.certificates, what.now);
   if (!member)
-    return failed(kind::bad_answer,
-                  "the certificate that it gave does not hold: "
-                    + member.error().what);
+    return objected(member.error(), kind::bad_answer,
+                    "the certificate that it gave does not hold: ");
   const auto* contents = std::get_if<member_contents>(&member->contents);
   if (contents == nullptr
       || member->key != derive_verifying_key(what.certificate_key)
@@ -298,6 +310,14 @@ private:
       case kind::other_network:
         return ". Ask for a new token where the network is managed, and see "
                "that nobody stands between";
+      case kind::untimely:
+        return worst_.refusal->why == refusal::not_yet_valid
+                 ? ". The clock of this host is slow: set it, and join again "
+                   "with the same token"
+                 : ". Either the clock of this host is fast: set it, and join "
+                   "again with the same token; or the certificate has ended: "
+                   "'weft network renew --directory' (or --issuer) where the "
+                   "issuer is gives another one";
       default:
         return "";
     }

@@ -51,11 +51,12 @@ struct join_failure {
   enum class kind : std::uint8_t {
     unreachable,   ///< no connection, or it was lost
     other_network, ///< what answers is no directory under the token's root
+    untimely,      ///< it is one, but not at this time: some clock is wrong
     bad_answer,    ///< it is one, and its answer is none
     refused,       ///< by the issuer or the directory, in their words
   };
   kind what{};
-  std::optional<refused> refusal{}; ///< if it was refused
+  std::optional<refused> refusal{}; ///< if it was refused, or untimely
   std::string message; ///< a sentence with all addresses that were tried
 };
 

@@ -134,6 +134,8 @@ struct newcomer {
 
   std::chrono::milliseconds persistence{0};
 
+  network_time now = network_pki::now;
+
   network_tls listener(const network_holder& who) {
     return must(network_tls::directory(identity_of(who, pki), welcome_all));
   }
@@ -160,7 +162,7 @@ struct newcomer {
                         .certificate_key = certificate_key,
                         .wireguard_key = wireguard_key,
                         .name = std::move(name),
-                        .now = network_pki::now,
+                        .now = now,
                         .patience = generous,
                         .persistence = persistence});
   }
@@ -272,7 +274,7 @@ TEST_CASE("what is wrong with a directory is said") {
       beta.admitting());
     beta.token.directories = {hq.address()};
     const auto failure = beta.fail();
-    CHECK(failure.what == kind::other_network);
+    CHECK(failure.what == kind::untimely);
     CHECK_THAT(failure.message, Contains("has expired"));
   }
   SECTION("no TLS") {
@@ -289,6 +291,58 @@ TEST_CASE("what is wrong with a directory is said") {
     other.join();
     CHECK(failure.what == kind::unreachable);
   }
+}
+
+TEST_CASE("a wrong clock is named, with both times and the remedy") {
+  newcomer beta;
+  joining_directory hq(beta.listener(), beta.admitting());
+  beta.token.directories = {hq.address()};
+  SECTION("in 1970") {
+    beta.now = network_time{};
+    const auto failure = beta.fail();
+    CHECK(failure.what == kind::untimely);
+    CHECK_THAT(failure.message,
+               Contains("holds only from 2027-01-15 07:00")
+                 && Contains("by the clock here it is 1970-01-01 00:00 (UTC)")
+                 && Contains("The clock of this host is slow: set it")
+                 && !Contains("Ask for a new token"));
+  }
+  SECTION("in 2100") {
+    beta.now
+      = network_time{std::chrono::sys_days{std::chrono::year{2100} / 1 / 1}};
+    const auto failure = beta.fail();
+    CHECK(failure.what == kind::untimely);
+    CHECK_THAT(failure.message,
+               Contains("it held until 2028-01-15 08:00")
+                 && Contains("by the clock here it is 2100-01-01 00:00 (UTC)")
+                 && Contains("the clock of this host is fast: set it"));
+  }
+  SECTION("and right, the same token and keys serve") {
+  }
+  beta.now = network_pki::now;
+  CHECK(beta.ask());
+}
+
+TEST_CASE("a certificate that does not count yet for its own node is a matter "
+          "of clocks") {
+  newcomer beta;
+  joining_directory hq(beta.listener(), [&](const join_request& request) {
+    auto contents = beta.pki.member_named("beta");
+    contents.key = request.key;
+    constexpr std::chrono::hours later{1};
+    const auto made = must(make_network_certificate(
+      contents, request.certificate,
+      {network_pki::now + later, network_pki::now + 24 * later},
+      beta.pki.issuer, beta.pki.random));
+    return encode(join_answer{
+      join_admission{{made.der, beta.pki.issuer.certificate.der}, {}}});
+  });
+  beta.token.directories = {hq.address()};
+  const auto failure = beta.fail();
+  CHECK(failure.what == kind::untimely);
+  CHECK_THAT(failure.message,
+             Contains("the certificate that it gave does not hold")
+               && Contains("The clock of this host is slow"));
 }
 
 TEST_CASE("a refusal is told in the issuer's words") {

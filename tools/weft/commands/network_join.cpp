@@ -202,7 +202,7 @@ ask_by_name(const join_token& token, const join_keys& keys,
 
 /// The token lets nobody in with these keys, now or later.
 bool is_final(const join_failure& why) {
-  if (!why.refusal)
+  if (why.what != join_failure::kind::refused)
     return false;
   switch (why.refusal->why) {
     case refusal::unknown_invitation:

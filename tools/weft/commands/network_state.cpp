@@ -7,6 +7,7 @@
 #include "platform/random.hpp"
 #include "platform/store/sqlite_store.hpp"
 #include "protocol/network/member_memory.hpp"
+#include "protocol/network/time_text.hpp"
 #include "tools/issuer/authority.hpp"
 #include "tools/issuer/client.hpp"
 #include "tools/weft/commands/network_commands.hpp"

@@ -1,6 +1,7 @@
 #include "tools/weft/network/network_text.hpp"
 
 #include "protocol/base/unix_time.hpp"
+#include "protocol/network/time_text.hpp"
 #include "tools/weft/view/format.hpp"
 #include "tools/weft/view/json_text.hpp"
 
@@ -192,19 +193,6 @@ void print_issuer(const state_answer& state, std::ostream& out) {
 }
 
 } // namespace
-
-std::string format_time(network_time when) {
-  const auto day = std::chrono::floor<std::chrono::days>(when);
-  const std::chrono::year_month_day date{day};
-  const std::chrono::hh_mm_ss time{when - day};
-  const auto digits = [](auto number) {
-    const auto text = std::to_string(number);
-    return text.size() < 2 ? "0" + text : text;
-  };
-  return std::to_string(int{date.year()}) + '-' + digits(unsigned{date.month()})
-         + '-' + digits(unsigned{date.day()}) + ' '
-         + digits(time.hours().count()) + ':' + digits(time.minutes().count());
-}
 
 json to_json(const invitation& terms) {
   json out;

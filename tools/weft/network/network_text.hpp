@@ -15,9 +15,6 @@
 
 namespace weft {
 
-/// `2027-11-22 14:03`, UTC.
-std::string format_time(network_time when);
-
 nlohmann::ordered_json to_json(const invitation& terms);
 
 void print_tokens(const std::vector<tokens_answer::token>& tokens,
