@@ -1,5 +1,6 @@
 #include "config/values.hpp"
 
+#include "config/spans.hpp"
 #include "config/strings.hpp"
 #include "protocol/base/text.hpp"
 
@@ -168,15 +169,10 @@ value_or_message<std::chrono::seconds> read_keepalive(std::string_view text) {
   if (strings::equal_ignoring_case(text, "off"))
     return std::chrono::seconds{0};
   constexpr std::uint64_t longest = 65535;
-  auto digits = text;
-  std::uint64_t unit = 1;
-  if (!text.empty() && text.find_last_of("smh") == text.size() - 1) {
-    unit = text.back() == 's' ? 1 : text.back() == 'm' ? 60 : 3600;
-    digits.remove_suffix(1);
-  }
-  const auto number = strings::parse_decimal(digits, longest);
-  if (number && *number * unit <= longest)
-    return std::chrono::seconds{*number * unit};
+  if (const auto number = strings::parse_decimal(text, longest))
+    return std::chrono::seconds{*number};
+  if (const auto span = parse_span(text, std::chrono::seconds{longest}))
+    return *span;
   return unexpected{quote(text)
                     + " is no interval; seconds (25 or 25s), "
                       "minutes (2m) or off is expected, at most "

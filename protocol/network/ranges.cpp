@@ -46,6 +46,16 @@ ip_address own_address(const ip_prefix& slice) {
   return next_address(address).value_or(address);
 }
 
+std::vector<ip_prefix> host_addresses(std::span<const ip_prefix> slices) {
+  std::vector<ip_prefix> all;
+  all.reserve(slices.size());
+  for (const auto& each : slices) {
+    const auto address = own_address(each);
+    all.push_back({address, static_cast<std::uint8_t>(address.bits())});
+  }
+  return all;
+}
+
 const ip_prefix* find_outside(std::span<const ip_prefix> prefixes,
                               std::span<const ip_prefix> ranges) {
   for (const auto& prefix : prefixes) {

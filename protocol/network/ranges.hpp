@@ -31,6 +31,8 @@ std::optional<ip_address> next_address(const ip_address& address);
 /// The address that a member takes of a slice that it owns: the first that can
 /// be a host's.
 ip_address own_address(const ip_prefix& slice);
+/// That of each of a member's prefixes, with the length of a host.
+std::vector<ip_prefix> host_addresses(std::span<const ip_prefix> slices);
 
 /// The first of `prefixes` that lies within none of `ranges`.
 const ip_prefix* find_outside(std::span<const ip_prefix> prefixes,

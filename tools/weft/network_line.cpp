@@ -1,9 +1,9 @@
 // The commands of networks.
+#include "config/spans.hpp"
 #include "config/strings.hpp"
 #include "protocol/network/invitation.hpp"
 #include "tools/weft/command_line.hpp"
 #include "tools/weft/commands/network_commands.hpp"
-#include "tools/weft/network/invitations.hpp"
 #include "tools/weft/usage.hpp"
 
 #include <memory>
@@ -109,11 +109,14 @@ private:
       .add_option_function<std::string>(
         "--expires",
         [given = given_](const std::string& text) {
-          const auto span = parse_span(text);
-          if (!span)
+          constexpr std::chrono::days longest{3650};
+          const auto span = parse_span(text, longest);
+          if (!span || *span == std::chrono::seconds{0})
             throw CLI::ValidationError(
-              "--expires", strings::quote(text)
-                             + " is no time; 90s, 15m, 12h or 7d is expected");
+              "--expires",
+              strings::quote(text)
+                + " is no time; 90s, 15m, 12h or 7d is expected, at "
+                  "most 3650d");
           given->expires = *span;
         },
         "How long it does (1h)")

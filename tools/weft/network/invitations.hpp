@@ -11,8 +11,4 @@ outcome<invitation>
 invitation_of(const network_options& options, const network_id& network,
               const verifying_key& token);
 
-/// `90s`, `15m`, `12h`, `7d`; nothing: it is no such time, or longer than ten
-/// years.
-std::optional<std::chrono::seconds> parse_span(std::string_view text);
-
 } // namespace weft

@@ -7,6 +7,7 @@
 #include "platform/resolve.hpp"
 #include "platform/saved_file.hpp"
 #include "protocol/base/unix_time.hpp"
+#include "protocol/network/ranges.hpp"
 #include "protocol/network/token.hpp"
 #include "tools/weft/network/service.hpp"
 #include "tools/weft/view/format.hpp"
@@ -167,7 +168,7 @@ void say_how_to_start(const network_place& place, const std::string& units,
 
 std::string addresses_text(const member_contents& member) {
   std::string text;
-  for (const auto& each : own_addresses(member))
+  for (const auto& each : host_addresses(member.prefixes))
     text += (text.empty() ? "" : ", ") + to_string(each.address);
   return text;
 }
@@ -180,7 +181,7 @@ to_json(const joined_node& joined, const network_place& place) {
   out["name"] = joined.self.name;
   out["id"] = to_string(joined.self.id);
   auto addresses = nlohmann::ordered_json::array();
-  for (const auto& each : own_addresses(joined.self))
+  for (const auto& each : host_addresses(joined.self.prefixes))
     addresses.push_back(to_string(each.address));
   out["addresses"] = std::move(addresses);
   auto prefixes = nlohmann::ordered_json::array();

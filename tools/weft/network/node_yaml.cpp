@@ -29,7 +29,7 @@ std::string interface_section(const node_yaml& node) {
          + "\n  # Of the prefixes that this node owns, whose first address it "
            "takes:\n  # "
          + list_of(node.who.self.prefixes)
-         + "\n  addresses: " + yaml_list(own_addresses(node.who.self))
+         + "\n  addresses: " + yaml_list(host_addresses(node.who.self.prefixes))
          + "\n  # All that members of the network may own.\n"
            "  cluster_networks: "
          + yaml_list(node.who.network.ranges) + "\n  mtu: auto\n";
@@ -74,16 +74,6 @@ std::string directory_section(const directory_config& directory) {
 }
 
 } // namespace
-
-std::vector<ip_prefix> own_addresses(const member_contents& member) {
-  std::vector<ip_prefix> all;
-  for (const auto& prefix : member.prefixes) {
-    const auto address = own_address(prefix);
-    all.push_back(
-      {address, static_cast<std::uint8_t>(address.is_v4() ? 32 : 128)});
-  }
-  return all;
-}
 
 std::string format_node_yaml(const node_yaml& node) {
   auto text = "# The node '" + node.who.self.name + "' of the network '"

@@ -20,9 +20,6 @@ struct node_yaml {
   std::optional<directory_config> directory; ///< nothing: it is none
 };
 
-/// One address of each prefix that a member owns, with the length of a host.
-std::vector<ip_prefix> own_addresses(const member_contents& member);
-
 std::string format_node_yaml(const node_yaml& node);
 
 } // namespace weft
