@@ -272,6 +272,9 @@ ask_at(const endpoint& where, const joining& what, time_point until) {
                std::min(until, boot_now() + join_exchange_patience));
   if (auto shaken = with.shake_hands(); !shaken)
     return tl::unexpected(std::move(shaken.error()));
+  if (what.objects)
+    if (auto why = what.objects(std::get<root_contents>(root.value().contents)))
+      return failed(kind::unwanted, std::move(*why));
   return ask(std::move(with), root.value(), what);
 }
 
@@ -282,7 +285,8 @@ class obstacles {
 public:
   void add(const std::string& where, const obstacle& met) {
     may_pass_ = may_pass_ || met.may_pass;
-    is_final_ = is_final_ || (met.what == kind::refused && !met.may_pass);
+    is_final_ = is_final_ || met.what == kind::unwanted
+                || (met.what == kind::refused && !met.may_pass);
     if (met.what >= worst_.what) {
       worst_.what = met.what;
       if (met.refusal)

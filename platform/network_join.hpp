@@ -14,6 +14,7 @@
 #include "protocol/network/token.hpp"
 
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -34,6 +35,9 @@ struct joining {
   const private_key& wireguard_key;
   std::optional<std::string> name{}; ///< unless the invitation says it
   network_time now{};                ///< certificates are judged at it
+  /// What this host has against a network, before the token is used: a clause
+  /// with the remedy; nothing: it may be joined.
+  std::function<std::optional<std::string>(const root_contents&)> objects{};
   std::chrono::milliseconds patience = std::chrono::seconds{60}; ///< in all
   /// So long directories that break off or have too much to do are asked again.
   std::chrono::milliseconds persistence = std::chrono::seconds{20};
@@ -54,6 +58,7 @@ struct join_failure {
     untimely,      ///< it is one, but not at this time: some clock is wrong
     bad_answer,    ///< it is one, and its answer is none
     refused,       ///< by the issuer or the directory, in their words
+    unwanted,      ///< by this host, as joining::objects says
   };
   kind what{};
   std::optional<refused> refusal{}; ///< if it was refused, or untimely

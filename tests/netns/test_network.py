@@ -124,6 +124,47 @@ class Joining(NetworkTest):
         self.assert_all_ping()
 
 
+class Hosts(NetworkTest):
+    """What a host has of its own, and a network is not to take."""
+
+    def tries(self, member, *command, code=2):
+        return member.weft("network", *command, "--interface", member.name, "--config", member.file, "--state",
+                           member.state, "--name", member.member, "--no-start", code=code)
+
+    def test_a_network_does_not_take_what_a_host_has(self):
+        first = self.network.add()
+        own = ("--endpoint", f"{first.outer}:51820")
+        for words, says in (((*own, "--range", "10.90.0.0/16"), "the endpoint 10.90.0.1:51820 lies in"),
+                            (("--endpoint", "192.0.2.1:51820", "--range", "10.90.0.0/16"),
+                             "holds 10.90.0.1, an address of this host (net0)"),
+                            ((*own, "--range", "10.0.0.0/8", "--range", "fd00:200::/48"), "lies in the network's own")):
+            self.assertIn(says, self.tries(first, "init", self.network.name, *words))
+        first.home.ip("route", "add", "10.200.7.0/24", "via", "10.90.0.200")
+        ranges = ("--range", "10.200.0.0/16", "--range", "fd00:200::/48")
+        said = self.tries(first, "init", self.network.name, *own, *ranges)
+        self.assertIn("overlaps with 10.200.7.0/24, which this host reaches by net0", said)
+        self.assertIn("--allow-overlap", said)
+        self.assertFalse(os.path.exists(first.state), "nothing was made")
+        first.made("init", self.network.name, *own, *ranges, "--allow-overlap")
+        first.start()
+
+        # Who joins learns the ranges before the token is used.
+        second = self.network.add()
+        second.home.ip("route", "add", "10.200.0.0/13", "via", "10.90.0.200")
+        token = first.invite()
+        said = self.tries(second, "join", token)
+        self.assertIn("overlaps with 10.200.0.0/13, which this host reaches by net0", said)
+        self.assertFalse(os.path.exists(second.file))
+        self.assertEqual({each["used"] for each in json.loads(first.network_command("tokens", "--json"))
+                          if each["state"] == "open"}, {0})
+        request = f"{self.folder}/request"
+        self.tries(second, "join", "--request", request, "--root", f"{first.folder}/root.pem")
+        self.assertFalse(os.path.exists(request))
+        second.join(token, "--allow-overlap")
+        second.start()
+        second.wait_for_ping(first)
+
+
 class Changes(NetworkTest):
     def test_a_removed_member_is_dropped_and_does_not_come_back(self):
         first, second, third = self.network.mesh(3)

@@ -41,6 +41,7 @@ struct host {
     options.place.config = place.path() + "/etc/prod.yaml";
     options.place.state = place.path() + "/state";
     options.no_start = true;
+    options.allow_overlap = true; // whatever the machine has
     options.json = true;
     options.name = "alpha";
     options.text = "prod";

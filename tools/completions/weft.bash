@@ -44,7 +44,8 @@ _weft() {
   local peer='--name --endpoint --allowed-ip --allowed-ips --keepalive
     --persistent-keepalive --preshared-key-file --default-route'
   local net='--interface --config --json'
-  local made='--state --name --endpoint --listen --no-start'
+  local made='--state --name --endpoint --listen --no-start
+    --allow-overlap'
   local terms='--name --group --prefix'
   local commands='genkey pubkey genpsk check import export status peers watch top peer
     allow apply confirm reload save log-level offloads shutdown context pki host

@@ -172,6 +172,7 @@ for command in init join import
     complete -c weft -n $here -l endpoint -x -d HOST:PORT
     complete -c weft -n $here -l listen -x -d Port
     complete -c weft -n $here -l no-start -d 'Start nothing'
+    complete -c weft -n $here -l allow-overlap -d 'Also ranges that the host uses'
 end
 for command in init join import invite issue
     complete -c weft -n "__weft_is network $command" -l name -x

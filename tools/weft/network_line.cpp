@@ -57,6 +57,9 @@ private:
     to.add_option("--listen", given_->listen,
                   "Port, or ADDRESS:PORT, of the tunnel");
     to.add_flag("--no-start", given_->no_start, "Start nothing");
+    to.add_flag("--allow-overlap", given_->allow_overlap,
+                "Also if the network's ranges hold addresses of this host, or "
+                "networks that it has routes to");
   }
   static void
   add_list(CLI::App& to, const std::string& name,

@@ -34,6 +34,7 @@ struct network_options {
   bool of_directory = false;
   bool no_start = false;
   bool force = false;
+  bool allow_overlap = false; ///< of ranges with what the host has and reaches
   bool json = false;
 };
 

@@ -18,6 +18,7 @@
 #include "tools/issuer/client.hpp"
 #include "tools/issuer/issuer_service.hpp"
 #include "tools/weft/commands/network_commands.hpp"
+#include "tools/weft/network/host_overlap.hpp"
 #include "tools/weft/network/new_node.hpp"
 #include "tools/weft/network/refusals.hpp"
 #include "tools/weft/network/service.hpp"
@@ -139,8 +140,28 @@ outcome<init_plan> plan_of(const network_options& options) {
   return plan;
 }
 
+/// An endpoint within the network's ranges is reached through the tunnel that
+/// is to reach it.
+std::optional<failure> find_endpoint_inside(const init_plan& plan) {
+  for (const auto& each : plan.endpoints)
+    for (const auto& range : plan.root.ranges)
+      if (range.contains(each.address))
+        return mistake("the endpoint " + to_string(each)
+                       + " lies in the network's own range "
+                       + to_string(range)
+                       + ": others reach this node at an address outside of it");
+  return std::nullopt;
+}
+
 /// What must not be there yet.
-std::optional<failure> find_obstacle(const init_plan& plan) {
+std::optional<failure> find_obstacle(const init_plan& plan,
+                                     const network_options& options) {
+  if (auto inside = find_endpoint_inside(plan))
+    return inside;
+  if (!options.allow_overlap)
+    if (auto overlap
+        = find_host_overlap(plan.root.ranges, plan.place.interface))
+      return mistake(std::move(*overlap));
   for (const auto& path : {plan.place.config, plan.place.issuer,
                            plan.place.folder.path, plan.place.store}) {
     std::error_code failed;
@@ -341,7 +362,7 @@ int init_network(const network_options& options, const streams& io) {
   const auto plan = plan_of(options);
   if (!plan)
     return report(plan.error(), options.json, io);
-  if (const auto obstacle = find_obstacle(*plan))
+  if (const auto obstacle = find_obstacle(*plan, options))
     return report(*obstacle, options.json, io);
   const auto has_units = plan->place.is_usual && systemd_is_there();
   const auto joined = make_all(*plan, has_units);

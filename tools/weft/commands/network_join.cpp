@@ -11,6 +11,7 @@
 #include "tools/issuer/client.hpp"
 #include "tools/weft/commands/network_commands.hpp"
 #include "tools/weft/network/exchange_files.hpp"
+#include "tools/weft/network/host_overlap.hpp"
 #include "tools/weft/network/invitations.hpp"
 #include "tools/weft/network/new_node.hpp"
 #include "tools/weft/network/refusals.hpp"
@@ -172,18 +173,32 @@ outcome<void> settle_folder(const std::string& from, const node_folder& to) {
 }
 
 failure to_failure(const join_failure& why) {
-  const auto exit = why.what == join_failure::kind::unreachable
-                      ? exit_unreachable
+  using kind = join_failure::kind;
+  const auto exit = why.what == kind::unreachable ? exit_unreachable
+                    : why.what == kind::unwanted  ? exit_mistaken
                     : why.refusal ? to_failure(*why.refusal).exit
                                   : exit_failure;
   return {exit, 0, why.message};
+}
+
+/// What this host has of a network's ranges, unless that is meant to be.
+std::optional<std::string>
+find_overlap(const network_options& options, const root_contents& network) {
+  if (options.allow_overlap)
+    return std::nullopt;
+  const auto& interface = options.place.interface;
+  return find_host_overlap(network.ranges,
+                           interface.empty() ? network.name : interface);
 }
 
 tl::expected<join_result, join_failure>
 ask_by_name(const join_token& token, const join_keys& keys,
             const network_options& options) {
   joining what{token, keys.certificate, keys.wireguard,
-               {},    network_now(),    join_patience};
+               {},    network_now(),    {},            join_patience};
+  what.objects = [&](const root_contents& network) {
+    return find_overlap(options, network);
+  };
   if (!options.name.empty())
     what.name = options.name;
   auto answer = ask_to_join(what);
@@ -279,6 +294,8 @@ int write_join_request(const network_options& options, const streams& io) {
     return fail(place.error());
   if (const auto obstacle = find_node_at(*place))
     return fail(*obstacle);
+  if (auto overlap = find_overlap(options, root->contents))
+    return fail(mistake(std::move(*overlap)));
   const auto keys = keep_offline_keys(place->folder);
   if (!keys)
     return fail(to_failure(keys.error()));
@@ -370,12 +387,14 @@ int import_membership(const network_options& options, const streams& io) {
   const auto root = read_network_certificate(answer->root);
   if (!root || !std::holds_alternative<root_contents>(root->contents))
     return fail(mistake(options.text + " has no root of a network"));
-  const auto place
-    = place_of(options.place, std::get<root_contents>(root->contents).name);
+  const auto& network_root = std::get<root_contents>(root->contents);
+  const auto place = place_of(options.place, network_root.name);
   if (!place)
     return fail(place.error());
   if (const auto obstacle = find_node_at(*place))
     return fail(*obstacle);
+  if (auto overlap = find_overlap(options, network_root))
+    return fail(mistake(std::move(*overlap)));
   const auto endpoints = own_endpoints(options.endpoints);
   if (!endpoints)
     return fail(endpoints.error());
