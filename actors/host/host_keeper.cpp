@@ -44,6 +44,28 @@ bool has_rules(const host_plan& plan) {
   });
 }
 
+/// Whether the interface can have it only with IPv6.
+bool needs_ipv6(const host_need& need) {
+  if (const auto* own = std::get_if<own_address>(&need))
+    return !own->address.address.is_v4();
+  const auto* route = std::get_if<host_route>(&need);
+  return route != nullptr && !route->unreachable
+         && !route->network.address.is_v4();
+}
+
+bool has_ipv6(int interface_index) {
+  const auto state = ipv6_of(interface_index);
+  return !state || *state == ipv6_state::on;
+}
+
+std::string without_ipv6(int interface_index) {
+  const auto link = find_link(interface_index);
+  const auto name = link ? link->name : "NAME";
+  return "IPv6 is off on this host, and the IPv6 addresses and routes of "
+         + name + " are left out: set net.ipv6.conf." + name
+         + ".disable_ipv6=0, and weft reload";
+}
+
 /// What leads all traffic of IPv6.
 bool is_all_of_ipv6(const host_need& need) {
   if (const auto* rule = std::get_if<routing_rule>(&need))
@@ -270,7 +292,7 @@ host_keeper::change(host_plan to, bool sets_link_up) {
   const std::set<host_need> known{plan_.begin(), plan_.end()};
   // What is new comes first, so that there is always an address.
   for (const auto& need : to) {
-    if (!lacks(*before, need)
+    if (!lacks(*before, need) || (*ipv6 != ipv6_state::on && needs_ipv6(need))
         || (!sets_link_up && needs_link_up(need) && !before->is_up))
       continue;
     auto note = known.contains(need) ? describe(need) + " was put back"
@@ -286,6 +308,8 @@ host_keeper::change(host_plan to, bool sets_link_up) {
   for (const auto& need : surplus) {
     if (std::holds_alternative<link_mtu>(need))
       continue; // it has another value now
+    if (needs_ipv6(need) && lacks(*before, need))
+      continue; // there was no IPv6 for it
     changes.add(
       note_of(need, "removed"),
       [this, need, &before] { return unmake(need, *before); },
@@ -328,9 +352,15 @@ host_repair host_keeper::put_back(const permission& may) {
     repair.failures.push_back(state.error().message);
     return repair;
   }
+  const bool ipv6 = has_ipv6(index_);
+  bool leaves_out = false;
   for (const auto& need : plan_) {
     if (!lacks(*state, need))
       continue;
+    if (!ipv6 && needs_ipv6(need)) {
+      leaves_out = true;
+      continue;
+    }
     if (!may(need)) {
       repair.refused.push_back(need);
       continue;
@@ -341,6 +371,8 @@ host_repair host_keeper::put_back(const permission& may) {
     else if (!made && made.error().code != ENETDOWN) // its time will come
       repair.failures.push_back(std::move(made.error().message));
   }
+  if (leaves_out)
+    repair.failures.push_back(without_ipv6(index_));
   return repair;
 }
 
@@ -349,7 +381,13 @@ result<std::vector<host_item>> host_keeper::compare() {
   if (!state)
     return tl::unexpected(state.error());
   std::vector<host_item> items;
+  const bool ipv6 = has_ipv6(index_);
+  bool leaves_out = false;
   for (const auto& need : plan_) {
+    if (!ipv6 && needs_ipv6(need)) {
+      leaves_out = true;
+      continue;
+    }
     host_item item{
       std::string{kind_of(need)}, text_of(need), !lacks(*state, need), {}};
     if (!item.in_place && std::holds_alternative<link_mtu>(need))
@@ -358,6 +396,8 @@ result<std::vector<host_item>> host_keeper::compare() {
       item.found = "down";
     items.push_back(std::move(item));
   }
+  if (leaves_out)
+    items.push_back({"ipv6", "on", false, "off"});
   return items;
 }
 

@@ -238,6 +238,34 @@ TEST_CASE("On an interface without IPv6, a full tunnel lets none leave") {
   CHECK_FALSE(find_route(address("2001:db8::1")));
 }
 
+TEST_CASE(
+  "Where IPv6 is off the interface has its IPv4, and that is said until "
+  "IPv6 is on") {
+  if (!can_make_networks())
+    return;
+  host host;
+  run("echo 1 > /proc/sys/net/ipv6/conf/weft7/disable_ipv6");
+  host.interface.addresses = {prefix("10.9.0.1/24"), prefix("fd00:9::1/64")};
+  host.interface.cluster_networks
+    = {prefix("10.9.0.0/16"), prefix("fd00:9::/48")};
+  const auto notes = host.change();
+  INFO((notes ? "" : notes.error().message));
+  REQUIRE(notes);
+  CHECK_THAT(notes->back(),
+             Catch::StartsWith("interface: IPv6 is off on this host")
+               && Catch::Contains("net.ipv6.conf.weft7.disable_ipv6=0"));
+  CHECK(host.missing() == std::vector<std::string>{"on"});
+  CHECK(find_route(address("10.9.7.1"))->interface_index
+        == host.tun.interface_index());
+  // Other changes go on, and take away what is not there.
+  host.interface.cluster_networks = {prefix("10.9.0.0/16")};
+  REQUIRE(host.change());
+  run("echo 0 > /proc/sys/net/ipv6/conf/weft7/disable_ipv6");
+  CHECK(host.keeper->put_back([](const auto&) { return true; }).failures
+        == std::vector<std::string>{});
+  CHECK(host.missing().empty());
+}
+
 TEST_CASE("What a node left behind that was killed is removed by the next") {
   if (!can_make_networks())
     return;

@@ -165,6 +165,21 @@ class Hosts(NetworkTest):
         second.wait_for_ping(first)
 
 
+    def test_a_host_without_ipv6_has_the_networks_ipv4(self):
+        first, second = self.network.mesh(2)
+        second.stop()
+        second.home.sysctl(ipv6__conf__all__disable_ipv6=1)
+        second.start()
+        second.wait_for_ping(first)
+        self.assertIn("IPv6 is off on this host", second.process.output())
+        self.assertIn("IPv6 is off on this host", second.weft("status", second.name))
+        self.assertIn({"kind": "ipv6", "value": "on", "in_place": False, "found": "off"}, second.status()["host"])
+        second.home.sysctl(ipv6__conf__all__disable_ipv6=0)
+        second.weft("reload", "-i", second.name)
+        second.wait_for_ping(first, family=6)
+        self.assertNotIn("IPv6", second.weft("status", second.name))
+
+
 class Changes(NetworkTest):
     def test_a_removed_member_is_dropped_and_does_not_come_back(self):
         first, second, third = self.network.mesh(3)

@@ -204,8 +204,10 @@ void look_at_host_items(examination& now) {
     if (!item.in_place)
       now.fault(side::here,
                 host_trouble(item)
-                  + ": weft reload puts it back; see the log for who or what "
-                    "takes it away");
+                  + (item.kind == "ipv6"
+                       ? ""
+                       : ": weft reload puts it back; see the log for who or "
+                         "what takes it away"));
 }
 
 bool lacks_route(const device_status& node) {

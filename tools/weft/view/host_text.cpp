@@ -7,6 +7,9 @@
 namespace weft {
 
 std::string host_trouble(const host_item& item) {
+  if (item.kind == "ipv6")
+    return "IPv6 is off on this host, and what needs it is left out: set "
+           "net.ipv6.conf.all.disable_ipv6=0, and weft reload";
   const auto kind = item.kind == "mtu" ? "MTU" : printable(item.kind);
   if (item.found.empty())
     return "the " + kind + " " + printable(item.value) + " is missing";
