@@ -123,6 +123,7 @@ private:
   void update();
   void tell_of(const std::vector<peer_change>& changes);
   void tell_of_ends();
+  void tell_of_contested();
   void tell(event_kind kind, const public_key& peer, const std::string& name,
             std::string reason);
   void change_peers(member_peers::patches patches);

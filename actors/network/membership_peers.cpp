@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <iterator>
+#include <span>
 
 namespace weft {
 
@@ -196,6 +197,7 @@ void membership::update() {
   const bool is_first = !last_update_;
   last_update_ = loop().now();
   const auto changes = knowledge_.view().update(clock());
+  tell_of_contested();
   auto patches = peers_.follow(changes, knowledge_.epochs());
   auto again = peers_.follow(take_again(), knowledge_.epochs());
   std::move(again.begin(), again.end(), std::back_inserter(patches));
@@ -259,6 +261,20 @@ void membership::tell_of(const std::vector<peer_change>& changes) {
       tell(event_kind::member_removed, gone.key, name, why);
     }
   }
+}
+
+void membership::tell_of_contested() {
+  constexpr std::size_t most = 16;
+  const auto& members = knowledge_.view().members();
+  const auto all = knowledge_.view().take_contested();
+  for (const auto& id : std::span{all}.first(std::min(all.size(), most)))
+    if (const auto& refusal = members.at(id).refusal)
+      options_.log->warn("network: {}: it is no peer of the network here",
+                         refusal->what);
+  if (all.size() > most)
+    options_.log->warn("network: {} more members are no peers of the network "
+                       "here, for the same reason",
+                       all.size() - most);
 }
 
 void membership::tell_of_ends() {

@@ -286,8 +286,12 @@ member_view::find_refusal(const known_member& who) const {
 
 /// Notes why a member is no peer, and counts it once.
 void member_view::conclude(known_member& who, std::optional<refused> refusal) {
-  if (refusal && refusal != who.refusal)
+  if (refusal && refusal != who.refusal) {
     ++refusals_.at(static_cast<std::size_t>(refusal->why));
+    const auto& id = who.certificate.contents.id;
+    if (refusal->why == refusal::foreign_peer && !peers_.contains(id))
+      contested_.push_back(id);
+  }
   who.refusal = std::move(refusal);
 }
 

@@ -26,6 +26,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -153,6 +154,13 @@ public:
   /// Members whose certificates end soon, each once.
   std::vector<member_id> take_notices();
 
+  /// Who is no peer because one of another origin has its key or addresses,
+  /// each once for as long as it is so; of who was a peer before, whoever took
+  /// that away has been told.
+  std::vector<member_id> take_contested() {
+    return std::exchange(contested_, {});
+  }
+
   /// The time that update() has judged by.
   network_time now() const {
     return now_;
@@ -218,7 +226,8 @@ private:
   std::map<std::string, issuer_state> issuers_;
   std::map<member_id, known_member> members_;
   std::vector<foreign_peer> foreign_;
-  peer_map peers_; ///< as update() has told of them
+  std::vector<member_id> contested_; ///< that were not told of yet
+  peer_map peers_;                   ///< as update() has told of them
   std::array<std::uint64_t, refusal_count> refusals_{};
 };
 

@@ -152,6 +152,31 @@ TEST_CASE("Peers of files and commands are left alone") {
   CHECK(one.update() == "+member-3");
 }
 
+TEST_CASE("That another's peer is in a member's way is told once") {
+  member_one one;
+  one.view.set_foreign({{some_member(2).key, {}}});
+  one.add(one.network.certificate(2));
+  one.update();
+  CHECK(one.view.take_contested() == std::vector{some_member(2).id});
+  // Not again when its certificate is renewed, nor for its record.
+  auto renewed = some_member(2);
+  ++renewed.generation;
+  CHECK(one.add(renewed, 2) == "new");
+  CHECK(outcome(
+          one.view.add_record(one.network.record(2, {1, 1}, "192.0.2.2:51820")))
+        == "new");
+  one.update();
+  CHECK(one.why_not(2) == "foreign_peer");
+  CHECK(one.view.take_contested().empty());
+  CHECK(one.view.refused_so_far(refusal::foreign_peer) == 1);
+  // Whoever takes a peer's place is told by that change.
+  one.view.set_foreign({});
+  CHECK(one.update() == "+member-2");
+  one.view.set_foreign({{some_member(2).key, {}}});
+  CHECK(one.update() == "-member-2");
+  CHECK(one.view.take_contested().empty());
+}
+
 TEST_CASE("A full tunnel of a file leaves members where they are") {
   member_one one;
   one.add(one.network.certificate(2));
