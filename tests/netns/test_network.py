@@ -27,6 +27,11 @@ class NetworkTest(harness.NetnsTest):
         super().setUp()
         self.network = nodes.Network(self)
 
+    def is_served(self):
+        """Whether an issuer runs."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+            return client.connect_ex(f"{harness.ISSUER_SOCKETS}/{self.network.name}.sock") == 0
+
     def assert_all_ping(self):
         for node in self.network.members:
             for other in self.network.members:
@@ -178,6 +183,75 @@ class Hosts(NetworkTest):
         second.weft("reload", "-i", second.name)
         second.wait_for_ping(first, family=6)
         self.assertNotIn("IPv6", second.weft("status", second.name))
+
+
+    def test_a_peer_of_the_file_in_a_members_place_is_told_once(self):
+        first, second, third = self.network.mesh(3)
+        second.stop()
+        key = next(peer["public_key"] for peer in first.status()["peers"] if peer["name"] == "node3")
+        second.edit(lambda text: f"{text}\npeers: [{{name: mine, public_key: {key}, allowed_ips: [10.200.99.0/28]}}]\n")
+        second.start()
+        told = "'node3' has a key or addresses of a peer that a file or a command has made"
+        harness.wait_until(lambda: told in second.process.output(), "it is told")
+        for step in (("network", "rekey", "--config", first.file), ("network", "invite", "--config", first.file)):
+            first.weft(*step)
+        second.weft("reload", "-i", second.name)
+        harness.wait_until(lambda: second.standing()["epoch"] == first.standing()["epoch"], "the new epoch")
+        third.stop()
+        third.start()  # with another record
+        second.wait_for_ping(first)
+        self.assertEqual(second.process.output().count(told), 1)
+        self.assertEqual(second.peers(), {"node1", "mine"})
+
+
+class Mistakes(NetworkTest):
+    """What is asked for wrongly has an exit code of its kind, and a sentence with the remedy."""
+
+    def says(self, member, words, code, *parts):
+        said = member.weft("network", *words, "--json", code=code)
+        message = json.loads(said)["error"]["message"]
+        for part in parts:
+            self.assertIn(part, message, words)
+
+    def test_careless_commands_are_told_what_is_wrong(self):
+        first, second = self.network.mesh(2)
+        at, there = ("--config", first.file), ("--config", second.file)
+        nowhere = f"{self.folder}/nowhere"
+        with open(f"{self.folder}/text", "w") as file:
+            file.write("nothing\n")
+        for words, code, *parts in (
+                (("join",), 2, "TOKEN is missing"),
+                (("join", "--request", nowhere), 2, "--root FILE is missing"),
+                (("join", "--root", nowhere), 2, "--root belongs to --request"),
+                (("join", "a", "--request", nowhere), 2, "two ways"),
+                (("join", "--request", nowhere, "--root", nowhere), 2, nowhere),
+                (("import", nowhere), 2, nowhere),
+                (("import", f"{self.folder}/text"), 2, f"{self.folder}/text", "no answer"),
+                (("issue", f"{self.folder}/text", *at), 2, f"{self.folder}/text", "no request"),
+                (("issue", nowhere, *at), 2, nowhere),
+                (("remove", "nobody", *at), 5, "no member is called 'nobody'", "weft network members"),
+                (("remove", "node1", *at), 2, "is this node"),
+                (("invite", "--name", "node2", *at), 2, "is a member's name"),
+                (("invite", "--prefix", "192.168.0.0/24", *at), 2, "none of the issuer's ranges"),
+                (("invite", "--expires", "0s", *at), 2, "is no time"),
+                (("revoke-token", "00000000", *at), 2, "no such token"),
+                (("leave", *at), 2, "is a directory"),
+                (("renew", "--directory", *there), 2, "is no directory", "weft network directory"),
+                (("init", "other", "--range", "10.201.0.1/16"), 2, "10.201.0.0/16 is expected"),
+                (("members", "--config", nowhere), 2, nowhere)):
+            self.says(first, words, code, *parts)
+        as_nobody = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--inh-caps=-all")
+        for command in ("members", "status", "invite", "renew", "leave"):
+            result = first.home.run(*as_nobody, harness.WEFT, "network", command, *at, check=False)
+            self.assertEqual(result.returncode, 4, f"{command}: {result.stdout}{result.stderr}")
+
+        first.process.terminate()
+        harness.wait_until(lambda: not self.is_served(), "the issuer has ended")
+        for words in (("invite", *at), ("tokens", *at), ("remove", "node2", *at), ("rekey", *at)):
+            self.says(first, words, 3, "No issuer serves", "where the issuer is")
+        self.says(first, ("recover", *at), 3, "Cannot ask the directory")
+        for words in (("leave", *there), ("renew", *there)):
+            self.says(second, words, 3, f"{first.outer}:51821: no connection: Connection refused")
 
 
 class Changes(NetworkTest):
@@ -332,10 +406,6 @@ class WithoutDirectory(NetworkTest):
     def place_of(self, member):
         return ("--interface", member.name, "--config", member.file, "--state", member.state,
                 "--name", member.member, "--no-start")
-
-    def is_served(self):
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
-            return client.connect_ex(f"{harness.ISSUER_SOCKETS}/{self.network.name}.sock") == 0
 
     def test_a_backup_of_issuer_and_directory_can_be_made(self):
         first = self.network.init()

@@ -148,12 +148,43 @@ std::string issuer_folder(const std::string& network) {
   return "/var/lib/weft-issuer/" + network;
 }
 
+int error_code_of(refusal why) {
+  switch (why) {
+    case refusal::unknown_invitation:
+    case refusal::withdrawn:
+    case refusal::used_up:
+    case refusal::expired:
+    case refusal::revoked:
+    case refusal::not_allowed:
+    case refusal::unproven_key:
+      return EACCES;
+    case refusal::taken:
+      return EEXIST;
+    case refusal::malformed:
+    case refusal::outside_ranges:
+      return EINVAL;
+    case refusal::unknown_member:
+      return ENOENT;
+    case refusal::unavailable:
+      return EHOSTDOWN;
+    default:
+      return EBADMSG;
+  }
+}
+
 result<issuing_answer>
 ask_issuer(const std::string& socket, const issuing_question& question,
            std::chrono::milliseconds patience) {
   const auto connection = connect_unix(socket);
-  if (!connection)
-    return tl::unexpected(connection.error());
+  if (!connection) {
+    const auto code = connection.error().code;
+    if (code != ENOENT && code != ECONNREFUSED)
+      return tl::unexpected(connection.error());
+    return tl::unexpected(system_error{
+      ECONNREFUSED, "No issuer serves " + socket
+                      + ". Run it where the issuer is; there its log says why "
+                        "it does not run"});
+  }
   auto waits = waiting::on(connection->get(), boot_now() + patience);
   if (!waits)
     return tl::unexpected(std::move(waits.error()));
@@ -187,8 +218,8 @@ ask_all_members(const std::string& socket) {
 system_error
 unexpected_answer(const std::string& socket, const issuing_answer& answer) {
   if (const auto* no = std::get_if<issuing_refused>(&answer))
-    return make_system_error(0,
-                             "The issuer says no: " + printable(no->why.what));
+    return system_error{error_code_of(no->why.why),
+                        "The issuer says no: " + printable(no->why.what)};
   return make_system_error(
     0, where(socket) + " answers something else than was asked",
     "Have both programs of one version");

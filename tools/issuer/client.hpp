@@ -19,8 +19,14 @@ std::string issuer_directory_socket_path(const std::string& network);
 /// Its state.
 std::string issuer_folder(const std::string& network);
 
+/// A refusal as an errno, so that a program's exit code says it, too: ENOENT is
+/// a member that is not there, EINVAL and EEXIST a mistake in what was asked
+/// for, EACCES what may not be.
+int error_code_of(refusal why);
+
 /// Blocks until the answer is there; an issuer's no is an answer
-/// (issuing_refused).  An error names the socket and what to do.
+/// (issuing_refused).  An error names the socket and what to do; ECONNREFUSED:
+/// no issuer serves it.
 result<issuing_answer>
 ask_issuer(const std::string& socket, const issuing_question& question,
            std::chrono::milliseconds patience = issuer_patience);

@@ -1,4 +1,5 @@
 // What is done where the issuer is: tokens, removals, epochs.
+#include "actors/network/member_files.hpp"
 #include "platform/clock.hpp"
 #include "platform/random.hpp"
 #include "protocol/base/wipe.hpp"
@@ -15,6 +16,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <ostream>
 
 namespace weft {
@@ -138,11 +140,23 @@ int revoke_token(const network_options& options, const streams& io) {
 }
 
 int remove_member(const network_options& options, const streams& io) {
-  return at_issuer(options, io, [&](const auto&, const auto& socket) {
+  return at_issuer(options, io, [&](const auto& node, const auto& socket) {
+    const auto self = load_identity(node.config.network);
+    if (self && self->contents().name == options.text)
+      return report(mistake("'" + printable(options.text)
+                            + "' is this node: 'weft network leave' ends its "
+                              "membership"),
+                    options.json, io);
     const auto done
       = ask_issuer_for<issuing_done>(socket, ask_removal{options.text});
-    if (!done)
-      return report(to_failure(done.error()), options.json, io);
+    if (!done) {
+      auto failed = to_failure(done.error());
+      if (failed.code == ENOENT) {
+        failed.exit = exit_no_peer;
+        failed.message += "; 'weft network members' lists them";
+      }
+      return report(failed, options.json, io);
+    }
     json out;
     out["removed"] = options.text;
     return say_done(options, out,

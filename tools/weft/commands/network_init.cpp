@@ -81,8 +81,9 @@ outcome<std::vector<ip_prefix>> ranges_of(const network_options& options) {
     const auto prefix = parse_ip_prefix(text);
     if (!prefix || *prefix != prefix->network())
       return tl::unexpected(
-        mistake("'" + printable(text)
-                + "' is no range; one such as 10.200.0.0/16 is expected"));
+        mistake("'" + printable(text) + "' is no range; one such as "
+                + (prefix ? to_string(prefix->network()) : "10.200.0.0/16")
+                + " is expected"));
     ranges.push_back(*prefix);
   }
   if (ranges.empty())
@@ -146,16 +147,16 @@ std::optional<failure> find_endpoint_inside(const init_plan& plan) {
   for (const auto& each : plan.endpoints)
     for (const auto& range : plan.root.ranges)
       if (range.contains(each.address))
-        return mistake("the endpoint " + to_string(each)
-                       + " lies in the network's own range "
-                       + to_string(range)
-                       + ": others reach this node at an address outside of it");
+        return mistake(
+          "the endpoint " + to_string(each)
+          + " lies in the network's own range " + to_string(range)
+          + ": others reach this node at an address outside of it");
   return std::nullopt;
 }
 
 /// What must not be there yet.
-std::optional<failure> find_obstacle(const init_plan& plan,
-                                     const network_options& options) {
+std::optional<failure>
+find_obstacle(const init_plan& plan, const network_options& options) {
   if (auto inside = find_endpoint_inside(plan))
     return inside;
   if (!options.allow_overlap)

@@ -35,6 +35,11 @@ using namespace std::chrono_literals;
 
 constexpr std::chrono::seconds join_patience = 60s;
 
+failure about_file(const std::string& file, failure what) {
+  what.message = file + ": " + what.message;
+  return what;
+}
+
 failure needs_root() {
   return {exit_forbidden, EPERM,
           "a node of a network is root's to make: run it as root"};
@@ -194,8 +199,8 @@ find_overlap(const network_options& options, const root_contents& network) {
 tl::expected<join_result, join_failure>
 ask_by_name(const join_token& token, const join_keys& keys,
             const network_options& options) {
-  joining what{token, keys.certificate, keys.wireguard,
-               {},    network_now(),    {},            join_patience};
+  joining what{token, keys.certificate, keys.wireguard, {}, network_now(),
+               {},    join_patience};
   what.objects = [&](const root_contents& network) {
     return find_overlap(options, network);
   };
@@ -278,6 +283,26 @@ int join_by(const network_options& options, const join_token& token,
   return finish(options, *place, *joined, std::move(network), io);
 }
 
+/// Of the two ways to join, one is expected.
+std::optional<failure> find_misuse(const network_options& options) {
+  const bool asks_by_file = !options.request.empty();
+  if (asks_by_file && !options.text.empty())
+    return mistake("a token and --request are two ways to join: one of them is "
+                   "expected");
+  if (asks_by_file && options.root.empty())
+    return mistake(
+      "--root FILE is missing: the network's root.pem, which every "
+      "member has, is expected beside --request");
+  if (!asks_by_file && !options.root.empty())
+    return mistake("--root belongs to --request: a token knows its root");
+  if (!asks_by_file && options.text.empty())
+    return mistake(
+      "TOKEN is missing: weft network join TOKEN, as 'weft network "
+      "invite' prints it (- reads it from stdin), or --request "
+      "FILE --root FILE where no directory is reached");
+  return std::nullopt;
+}
+
 /// For a node that reaches no directory: it draws a token of its own, and
 /// writes the request that `issue` answers.
 int write_join_request(const network_options& options, const streams& io) {
@@ -321,12 +346,16 @@ int write_join_request(const network_options& options, const streams& io) {
 } // namespace
 
 int join_network(const network_options& options, const streams& io) {
+  if (const auto wrong = find_misuse(options))
+    return report(*wrong, options.json, io);
   if (own_user() != 0)
     return report(needs_root(), options.json, io);
   if (!options.request.empty())
     return write_join_request(options, io);
   auto text = token_text(options, io);
   const text_wiper end{text};
+  if (text.empty())
+    return report(mistake("standard input has no token"), options.json, io);
   const auto token = parse_token(text);
   if (!token)
     return report(mistake(token.error().what), options.json, io);
@@ -341,12 +370,12 @@ int issue_membership(const network_options& options, const streams& io) {
   const auto node = find_member_node(options.place);
   if (!node)
     return fail(node.error());
-  const auto text = load_file(options.text, file_privacy::any);
+  const auto text = load_named(options.text);
   if (!text)
-    return fail(to_failure(text.error()));
+    return fail(text.error());
   const auto proven = read_request(text->view());
   if (!proven)
-    return fail(proven.error());
+    return fail(about_file(options.text, proven.error()));
   const auto request = check_signatures(*proven, offline_exporter());
   if (!request)
     return fail(to_failure(request.error()));
@@ -378,12 +407,12 @@ int import_membership(const network_options& options, const streams& io) {
     = [&](const failure& what) { return report(what, options.json, io); };
   if (own_user() != 0)
     return fail(needs_root());
-  const auto text = load_file(options.text, file_privacy::any);
+  const auto text = load_named(options.text);
   if (!text)
-    return fail(to_failure(text.error()));
+    return fail(text.error());
   const auto answer = read_answer(text->view());
   if (!answer)
-    return fail(answer.error());
+    return fail(about_file(options.text, answer.error()));
   const auto root = read_network_certificate(answer->root);
   if (!root || !std::holds_alternative<root_contents>(root->contents))
     return fail(mistake(options.text + " has no root of a network"));

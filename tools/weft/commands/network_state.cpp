@@ -176,6 +176,11 @@ int say_renewed(network_time until, bool is_new, const std::string& sentence,
 
 int renew_own_issuer(const member_node& node, const network_options& options,
                      const streams& io) {
+  if (!identify_file(root_certificate_file(issuer_folder_of(node))))
+    return report(
+      mistake("the issuer is not on this host: " + issuer_folder_of(node)
+              + " has no root.pem; run it where the issuer is"),
+      options.json, io);
   system_random random;
   const auto renewed
     = renew_issuer(issuer_folder_of(node), network_now(), random);
@@ -195,6 +200,11 @@ int renew_own_directory(const member_node& node, const network_options& options,
     return report(to_failure(error), options.json, io);
   };
   const auto& directory = node.config.directory;
+  if (!has_directory(node.config))
+    return report(mistake("this node is no directory: " + node.file
+                          + " has no section 'directory' ('weft network "
+                            "directory' says how it becomes one)"),
+                  options.json, io);
   const auto text = load_file(directory.certificate, file_privacy::any);
   if (!text)
     return fail(text.error());
@@ -495,13 +505,11 @@ int leave_network_here(const network_options& options, const streams& io) {
       "to be told of changes: --force has it leave all the same"));
   const auto asked = ask_to_leave(member_part(*node), directory_patience);
   if (!asked && !options.force)
-    return fail(
-      {asked.error().code == ENOTCONN ? exit_unreachable : exit_forbidden,
-       asked.error().code,
-       asked.error().message
-         + "; or have 'weft network remove' run where the issuer is, "
-           "and --force here, which only forgets (and is all that a "
-           "node whose certificate has ended can do)"});
+    return fail({to_failure(asked.error()).exit, asked.error().code,
+                 asked.error().message
+                   + "; or have 'weft network remove' run where the issuer is, "
+                     "and --force here, which only forgets (and is all that a "
+                     "node whose certificate has ended can do)"});
   stop_node(*node);
   std::error_code failed;
   fs::remove(node->file, failed);

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include <array>
+#include <cerrno>
 #include <filesystem>
 
 namespace weft {
@@ -143,10 +144,20 @@ outcome<issued_membership> read_answer(std::string_view text) {
   return answer;
 }
 
+outcome<secret_text> load_named(const std::string& file) {
+  auto text = load_file(file, file_privacy::any);
+  if (text)
+    return std::move(*text);
+  auto failed = to_failure(text.error());
+  if (failed.code == ENOENT)
+    failed.exit = exit_mistaken;
+  return tl::unexpected(std::move(failed));
+}
+
 outcome<network_root> read_root(const std::string& file) {
-  const auto text = load_file(file, file_privacy::any);
+  const auto text = load_named(file);
   if (!text)
-    return tl::unexpected(to_failure(text.error()));
+    return tl::unexpected(text.error());
   const auto wrong
     = mistake(file + " holds no certificate of a network's root");
   const auto read = read_pem_certificates(text->view());

@@ -4,6 +4,7 @@
 // file is one.
 #pragma once
 
+#include "platform/files.hpp"
 #include "platform/network_certificates.hpp"
 #include "protocol/network/join.hpp"
 #include "protocol/network/join_answer.hpp"
@@ -19,6 +20,10 @@ namespace weft {
 
 std::string format_request(const proven_request& request);
 outcome<proven_request> read_request(std::string_view text);
+
+/// What a file has that a command was told of; one that is not there is a
+/// mistake.
+outcome<secret_text> load_named(const std::string& file);
 
 struct issued_membership {
   byte_vector root; ///< DER

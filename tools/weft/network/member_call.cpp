@@ -42,11 +42,12 @@ public:
   open(const member_identity& self, const endpoint& where, time_point until) {
     auto socket = start_connect_tcp(where);
     if (!socket)
-      return tl::unexpected(std::move(socket.error()));
+      return tl::unexpected(lost(socket.error().message));
     if (!wait_writable(socket->get(), until))
       return tl::unexpected(lost("it does not answer"));
     if (const int code = connect_error(socket->get()); code != 0)
-      return tl::unexpected(make_system_error(code, "no connection"));
+      return tl::unexpected(
+        lost(make_system_error(code, "no connection").message));
     const auto tls = network_tls::member(
       {self.chain, self.seed},
       [root = self.root](network_purpose, std::span<const byte_vector> chain) {
@@ -204,7 +205,7 @@ ask_for_renewal(const network_config& member, const renewal_request& request,
   auto* given = std::get_if<request_certified>(&*asked);
   if (given == nullptr || given->certificates.empty())
     return tl::unexpected(
-      system_error{EPROTO, "The directory answered without a certificate"});
+      system_error{EBADMSG, "The directory answered without a certificate"});
   return std::move(given->certificates);
 }
 

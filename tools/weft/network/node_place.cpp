@@ -3,6 +3,7 @@
 #include "actors/network/start_directory.hpp"
 #include "actors/overlay/config_files.hpp"
 #include "config/network_checks.hpp"
+#include "platform/files.hpp"
 #include "tools/issuer/client.hpp"
 #include "tools/weft/network/service.hpp"
 #include "tools/weft/view/format.hpp"
@@ -27,6 +28,9 @@ std::string usual_file(const std::string& node) {
 
 outcome<member_node> load_node(const std::string& file) {
   auto config = load_yaml(file);
+  if (const auto text = load_file(file, file_privacy::any);
+      !text && text.error().code == EACCES)
+    return tl::unexpected(to_failure(text.error()));
   if (!config)
     return tl::unexpected(mistake(to_string(config.error().front())));
   if (!has_network(*config))
@@ -108,6 +112,14 @@ outcome<member_node> find_member_node(const place_options& options) {
     return load_node(options.config);
   if (!options.interface.empty())
     return load_node(usual_file(options.interface));
+  std::error_code failed;
+  if (fs::directory_iterator{config_folder, failed};
+      failed == std::errc::permission_denied)
+    return tl::unexpected(
+      failure{exit_forbidden, EACCES,
+              std::string{config_folder}
+                + " cannot be read: run it as root, or name the node's file by "
+                  "--config FILE"});
   auto all = all_member_nodes();
   if (all.size() == 1)
     return std::move(all.front());

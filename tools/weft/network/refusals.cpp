@@ -1,6 +1,6 @@
 #include "tools/weft/network/refusals.hpp"
 
-#include <cerrno>
+#include "tools/issuer/client.hpp"
 
 namespace weft {
 
@@ -26,34 +26,20 @@ std::string_view remedy_for(refusal why) {
   }
 }
 
-/// So that the exit code says it, too.
-int code_of(refusal why) {
-  switch (why) {
-    case refusal::unknown_invitation:
-    case refusal::withdrawn:
-    case refusal::used_up:
-    case refusal::revoked:
-    case refusal::not_allowed:
-    case refusal::unproven_key:
-      return EACCES;
-    case refusal::taken:
-      return EEXIST;
-    default:
-      return EPROTO;
-  }
-}
-
 } // namespace
 
 system_error to_error(const refused& why) {
   auto message = std::string{to_string(why.why)} + ": " + why.what;
   if (const auto remedy = remedy_for(why.why); !remedy.empty())
     message += ". " + std::string{remedy};
-  return {code_of(why.why), std::move(message)};
+  return {error_code_of(why.why), std::move(message)};
 }
 
 failure to_failure(const refused& why) {
-  return to_failure(to_error(why));
+  auto failed = to_failure(to_error(why));
+  if (why.why == refusal::unknown_member)
+    failed.exit = exit_no_peer;
+  return failed;
 }
 
 } // namespace weft

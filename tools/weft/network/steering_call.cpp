@@ -22,11 +22,12 @@ public:
     auto fd = start_connect_unix(socket);
     if (!fd) {
       const auto code = fd.error().code;
+      if (code == ENOENT || code == ECONNREFUSED)
+        return tl::unexpected(make_system_error(
+          ECONNREFUSED, "Cannot ask the directory at " + socket,
+          "Is this host a directory of the network, and its weftd running?"));
       return tl::unexpected(make_system_error(
-        code, "Cannot ask the directory at " + socket,
-        code == ENOENT || code == ECONNREFUSED
-          ? "Is this host a directory of the network, and its weftd running?"
-          : "Run as root"));
+        code, "Cannot ask the directory at " + socket, "Run as root"));
     }
     auto events = poller::open();
     if (!events)
