@@ -321,6 +321,12 @@ class NetnsTest(unittest.TestCase):
         NetnsTest._counter += 1
         return NetnsTest._counter
 
+    def small_disk(self, folder, size):
+        """A file system of that size."""
+        os.mkdir(folder, 0o700)
+        run("mount", "-t", "tmpfs", "-o", f"size={size},mode=0700", "weft-test", folder)
+        self.stack.callback(run, "umount", "--lazy", folder, check=False)
+
     def interface_name(self):
         return f"wt{os.getpid():x}-{self.number()}"
 
