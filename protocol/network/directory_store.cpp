@@ -575,21 +575,30 @@ bool directory::drop_ended() {
 // -- what was lost -----------------------------------------------------------
 
 /// What is still newer than all that is here, after it could have come on its
-/// way from issuer and store.
+/// way from issuer and store, and after all was read once more: a watch whose
+/// node was cut off tells nothing for a while, and so it seems that all is
+/// here.
 void directory::judge_shown(const instant& at) {
   const bool is_current = store_.loaded() && store_.trouble().empty()
                           && !bring_through_
                           && (settings_.issuer.empty() || issuer_there_);
   if (!is_current)
     return;
+  bool is_late = false;
   for (auto each = shown_.begin(); each != shown_.end();) {
-    if (at.now < each->second.since + grace) {
+    const auto due = each->second.since + grace;
+    if (at.now < due) {
       ++each;
       continue;
     }
-    network_item item{each->first, std::move(each->second.content)};
-    each = shown_.erase(each);
+    network_item item{each->first, each->second.content};
     const auto newer = checker_.is_newer(item, wall_of(at));
+    if (newer && *newer && store_.read_since() < due) {
+      is_late = true;
+      ++each;
+      continue;
+    }
+    each = shown_.erase(each);
     if (!newer || !*newer)
       continue;
     begin_recovering("a member has shown something newer than the store has ("
@@ -597,6 +606,8 @@ void directory::judge_shown(const instant& at) {
                      + "), so the store was set back, or lost something");
     lost_.push_back(std::move(item));
   }
+  if (is_late)
+    store_.read_again(at.now);
 }
 
 void directory::begin_recovering(std::string why) {

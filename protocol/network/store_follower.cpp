@@ -7,10 +7,10 @@ namespace weft {
 
 // -- reading all of it -------------------------------------------------------
 
-std::optional<store_follower::outcome> store_follower::opened(time_point) {
+std::optional<store_follower::outcome> store_follower::opened(time_point now) {
   steps_.clear(); // they were for the one before
   change_at_.reset();
-  begin_listing();
+  begin_listing(now);
   if (!std::exchange(under_way_, std::nullopt))
     return std::nullopt;
   return outcome{
@@ -18,8 +18,14 @@ std::optional<store_follower::outcome> store_follower::opened(time_point) {
     0};
 }
 
-void store_follower::begin_listing() {
+void store_follower::read_again(time_point now) {
+  if (loaded_ && !listing_)
+    begin_listing(now);
+}
+
+void store_follower::begin_listing(time_point now) {
   listing_.emplace();
+  listing_since_ = now;
   next_page_ = {};
   list_at_.reset();
   steps_.emplace_back(list_entries{next_page_});
@@ -62,6 +68,7 @@ void store_follower::finish_listing(store_revision at) {
   revision_ = at;
   tell_first_ = 0;
   loaded_ = true;
+  read_since_ = listing_since_;
   steps_.emplace_back(watch_entries{at + 1});
 }
 
@@ -74,7 +81,7 @@ void store_follower::told(const store_result<store_news>& news,
   if (!news) {
     watch_trouble_ = news.error().message;
     if (news.error().failure == store_failure::history_lost) {
-      begin_listing();
+      begin_listing(now);
     } else if (news.error().failure == store_failure::unavailable) {
       // It goes on by itself, or it does not.
       list_at_ = list_at_.value_or(now + longest_without_watch);
@@ -174,7 +181,7 @@ duration store_follower::wait_after_failure() {
 
 void store_follower::on_time(time_point now) {
   if (list_at_ && *list_at_ <= now)
-    begin_listing();
+    begin_listing(now);
   if (change_at_ && *change_at_ <= now) {
     change_at_.reset();
     steps_.emplace_back(change_entries{*under_way_});

@@ -91,6 +91,13 @@ public:
   bool loaded() const {
     return loaded_;
   }
+  /// Reads all of it once more, unless it does: a watch may be late and not
+  /// know it.
+  void read_again(time_point now);
+  /// When the last reading that has ended was begun; nothing: none has ended.
+  std::optional<time_point> read_since() const {
+    return read_since_;
+  }
   /// All up to it has been told.
   store_revision revision() const {
     return revision_;
@@ -99,7 +106,7 @@ public:
   std::string trouble() const;
 
 private:
-  void begin_listing();
+  void begin_listing(time_point now);
   void finish_listing(store_revision at);
   void take_event(const store_event& event);
   duration wait_after_failure();
@@ -114,6 +121,8 @@ private:
   /// While it is listed: what has been read so far.
   std::optional<std::map<std::string, store_revision>> listing_;
   store_range next_page_;
+  time_point listing_since_{};
+  std::optional<time_point> read_since_;
 
   std::optional<store_change> under_way_;
   store_revision tell_first_ = 0; ///< before another change

@@ -650,6 +650,26 @@ TEST_CASE("Something newer that is only on its way is nothing lost") {
   CHECK(world.ended.empty());
 }
 
+TEST_CASE("A watch that is late and does not know it makes nothing lost") {
+  directory_world world;
+  world.put(world.certificate_item(1, 1));
+  world.open();
+  world.core.issuer_there(true, world.at);
+  world.join(1, 1);
+  world.tells = false; // the store's node was cut off
+  const auto other = world.certificate_item(2, 1);
+  world.put(other);
+  world.say(1, offer_items{{other}});
+  world.pass(directory::grace + 1s);
+  CHECK(world.core.recovering().empty());
+  REQUIRE(world.core.items().find(other.key) != nullptr);
+  CHECK(*world.core.items().find(other.key) == other.content);
+  // What the store has not is told of all the same.
+  world.say(1, offer_items{{world.certificate_item(3, 1)}});
+  world.pass(directory::grace + 1s);
+  CHECK(world.began_recovering == 1);
+}
+
 TEST_CASE("A directory that was shown something newer takes it over, and gives "
           "nothing out until it was told to") {
   directory_world world;
