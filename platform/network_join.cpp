@@ -6,6 +6,7 @@
 #include "platform/random.hpp"
 #include "platform/resolve.hpp"
 #include "platform/stream.hpp"
+#include "protocol/network/framing.hpp"
 
 #include <algorithm>
 #include <thread>
@@ -52,8 +53,6 @@ tl::unexpected<obstacle> broken_off(std::string why) {
 
 // -- bytes --------------------------------------------------------------------
 
-constexpr std::size_t length_size = 4;
-
 /// A TLS session that is waited for.
 class session {
 public:
@@ -69,9 +68,7 @@ public:
   }
 
   attempt<void> write_frame(const_byte_span body) {
-    byte_array<length_size> length{};
-    store_be(length.data(), static_cast<std::uint32_t>(body.size()));
-    const auto frame = joined({length, body});
+    const auto frame = with_length(body);
     for (const_byte_span left = frame; !left.empty();) {
       const auto done = run([&] { return stream_.write(left); });
       if (!done)
@@ -82,10 +79,10 @@ public:
   }
 
   attempt<byte_vector> read_frame() {
-    byte_array<length_size> length{};
+    byte_array<frame_length_bytes> length{};
     if (auto done = read_all(length); !done)
       return tl::unexpected(std::move(done.error()));
-    const auto size = load_be<std::uint32_t>(length.data());
+    const auto size = read_frame_length(length);
     if (size > most_join_answer_bytes)
       return failed(kind::bad_answer, "it answers with " + std::to_string(size)
                                         + " bytes, which are too many");

@@ -1,20 +1,9 @@
 #include "actors/network/joining_connection.hpp"
 
+#include "protocol/network/framing.hpp"
 #include "protocol/network/join_answer.hpp"
 
 namespace weft {
-
-namespace {
-
-byte_vector with_length(const_byte_span body) {
-  byte_vector frame;
-  for (int shift = 24; shift >= 0; shift -= 8)
-    frame.push_back(std::byte((body.size() >> shift) & 0xff)); // NOLINT
-  frame.insert(frame.end(), body.begin(), body.end());
-  return frame;
-}
-
-} // namespace
 
 joining_connection::joining_connection(const tls_exporter& exporter,
                                        random_source& random)

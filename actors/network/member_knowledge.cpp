@@ -24,25 +24,6 @@ int turn_of(item_kind kind) {
   return 4;
 }
 
-/// An item's list: its bytes, and the signature at their end.
-std::optional<signed_bytes> parse_signed(const_byte_span bytes) {
-  signed_bytes parts;
-  if (bytes.size() < parts.signed_with.size())
-    return std::nullopt;
-  const auto content = bytes.first(bytes.size() - parts.signed_with.size());
-  parts.content.assign(content.begin(), content.end());
-  const auto end = bytes.last(parts.signed_with.size());
-  std::copy(end.begin(), end.end(), parts.signed_with.begin());
-  return parts;
-}
-
-std::uint64_t epoch_of(const byte_vector& key) {
-  std::uint64_t epoch = 0;
-  for (const auto each : const_byte_span(key).subspan(1))
-    epoch = epoch << 8U | std::to_integer<std::uint64_t>(each);
-  return epoch;
-}
-
 } // namespace
 
 member_knowledge::news& member_knowledge::news::operator|=(const news& other) {
@@ -231,7 +212,7 @@ member_knowledge::news member_knowledge::take_record(const network_item& item) {
 
 member_knowledge::news
 member_knowledge::take_list(const network_item& item, const lookup& told) {
-  const auto list = parse_signed(item.content);
+  const auto list = read_list_item(item.content);
   if (!list)
     return refuse({refusal::malformed, "a list without a signature"});
   const bool has_issuer
@@ -254,7 +235,7 @@ member_knowledge::take_list(const network_item& item, const lookup& told) {
 member_knowledge::news
 member_knowledge::take_secret(const network_item& item, const lookup& told,
                               network_time now) {
-  const sealed_secret sealed{epoch_of(item.key), item.content};
+  const sealed_secret sealed{*epoch_of(item.key), item.content};
   if (sealed.epoch <= epochs_.newest() || epochs_.empty())
     return {};
   const auto& network = std::get<root_contents>(root_.contents).network;
@@ -301,12 +282,8 @@ const byte_vector* member_knowledge::believed(const byte_vector& key) const {
 
 std::vector<const network_item*> member_knowledge::kept() {
   std::erase_if(believed_, [this](const auto& each) {
-    const auto kind = kind_of(each.first);
-    if (kind != item_kind::certificate && kind != item_kind::record)
-      return false;
-    member_id id;
-    std::copy_n(each.first.begin() + 1, member_id::size, id.bytes.begin());
-    return view_.members().count(id) == 0; // it ended long ago
+    const auto id = member_of(each.first);
+    return id && view_.members().count(*id) == 0; // it ended long ago
   });
   std::vector<const network_item*> all;
   all.reserve(believed_.size());

@@ -290,10 +290,7 @@ byte_vector encode_message(const Message& message,
                            const std::array<std::string_view, Size>& kinds) {
   auto map = std::visit([](const auto& each) { return write(each); }, message);
   map["!kind"] = std::string{kinds.at(message.index())};
-  const auto bytes = cbor::write(map);
-  byte_array<4> length{};
-  store_be(length.data(), static_cast<std::uint32_t>(bytes.size()));
-  return joined({length, bytes});
+  return with_length(cbor::write(map));
 }
 
 template <class Message, std::size_t Index = 0, std::size_t Size>

@@ -15,7 +15,6 @@ namespace {
 using cbor::fields;
 using cbor::value;
 
-constexpr std::size_t header_size = 4;
 constexpr std::size_t longest_kind = 32;
 constexpr std::size_t longest_endpoint = 64;
 constexpr std::size_t most_key_bytes = 1 + longest_network_word;
@@ -388,11 +387,7 @@ template <class Message, class Kinds>
 byte_vector encode(const Message& message, const Kinds& kinds) {
   auto map = std::visit([](const auto& each) { return write(each); }, message);
   map["what"] = std::string{kinds.at(message.index())};
-  const auto body = cbor::write(map);
-  byte_vector frame(header_size);
-  store_be(frame.data(), static_cast<std::uint32_t>(body.size()));
-  frame.insert(frame.end(), body.begin(), body.end());
-  return frame;
+  return with_length(cbor::write(map));
 }
 
 /// The alternative of that number, read.
@@ -447,35 +442,6 @@ accepted<std::optional<directory_message>>
 read_directory_message(const_byte_span frame) {
   return decode<directory_message>(frame, most_directory_frame_bytes,
                                    directory_kinds);
-}
-
-// -- streams -----------------------------------------------------------------
-
-void frame_reader::append(const_byte_span bytes) {
-  if (read_ == held_.size())
-    held_ = {}; // an idle member costs no more than it must
-  else
-    held_.erase(held_.begin(),
-                held_.begin() + static_cast<std::ptrdiff_t>(read_));
-  read_ = 0;
-  held_.insert(held_.end(), bytes.begin(), bytes.end());
-}
-
-accepted<std::optional<byte_vector>> frame_reader::next() {
-  const auto rest = const_byte_span(held_).subspan(read_);
-  if (rest.size() < header_size)
-    return std::nullopt;
-  const std::size_t size = load_be<std::uint32_t>(rest.data());
-  if (size > most_)
-    return refuse(refusal::malformed, "message: " + std::to_string(size)
-                                        + " bytes, of which there may be "
-                                        + std::to_string(most_));
-  if (rest.size() - header_size < size)
-    return std::nullopt;
-  const auto frame = rest.subspan(header_size, size);
-  byte_vector result(frame.begin(), frame.end());
-  read_ += header_size + size;
-  return result;
 }
 
 } // namespace weft

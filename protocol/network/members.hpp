@@ -22,6 +22,7 @@
 #pragma once
 
 #include "protocol/network/buckets.hpp"
+#include "protocol/network/framing.hpp"
 #include "protocol/network/preshared.hpp"
 #include "protocol/network/record.hpp"
 #include "protocol/network/revocations.hpp"
@@ -166,8 +167,7 @@ using directory_message
                  request_done, request_refused, request_certified,
                  endpoint_seen, members_pong>;
 
-// -- frames
-// ---------------------------------------------------------------------
+// -- frames -------------------------------------------------------------------
 
 /// With the length in front.
 byte_vector encode_frame(const member_message& message);
@@ -179,22 +179,5 @@ accepted<std::optional<member_message>>
 read_member_message(const_byte_span frame);
 accepted<std::optional<directory_message>>
 read_directory_message(const_byte_span frame);
-
-/// Parts a stream into frames.  Holds no more than one frame of the bound.
-class frame_reader {
-public:
-  explicit frame_reader(std::size_t most) : most_(most) {
-  }
-
-  void append(const_byte_span bytes);
-  /// The next whole frame, without its length; nothing: it has not come whole;
-  /// an error: it is longer than the bound, and the stream is of no more use.
-  accepted<std::optional<byte_vector>> next();
-
-private:
-  std::size_t most_;
-  byte_vector held_;
-  std::size_t read_ = 0;
-};
 
 } // namespace weft

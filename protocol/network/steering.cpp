@@ -13,23 +13,12 @@ namespace {
 const std::string question_name = "question to a directory";
 const std::string answer_name = "answer of a directory";
 
-constexpr std::size_t length_bytes = 4;
 constexpr std::size_t longest_text = 1024;
 constexpr std::size_t longest_endpoint = 64;
 constexpr std::size_t most_listed = 64;
 constexpr std::size_t longest_presence = 256;
 
-// -- frames ------------------------------------------------------------------
-
-byte_vector frame(const cbor::value& map) {
-  const auto body = cbor::write(map);
-  byte_vector result(length_bytes);
-  for (std::size_t i = 0; i < length_bytes; ++i)
-    result.at(i) = std::byte((body.size() >> (8 * (length_bytes - 1 - i)))
-                             & 0xff); // NOLINT
-  result.insert(result.end(), body.begin(), body.end());
-  return result;
-}
+// -- texts -------------------------------------------------------------------
 
 /// Texts come from the system and from libraries: CBOR of ours has them in one
 /// line of UTF-8.
@@ -205,12 +194,12 @@ byte_vector encode_frame(const steering_question& question) {
     map["path"] = backup->path;
   if (const auto* items = std::get_if<ask_known_items>(&question))
     map["after"] = cbor::binary(items->after);
-  return frame(map);
+  return with_length(cbor::write(map));
 }
 
 byte_vector encode_frame(const steering_answer& answer) {
-  return frame(
-    std::visit([](const auto& each) { return write(each); }, answer));
+  return with_length(cbor::write(
+    std::visit([](const auto& each) { return write(each); }, answer)));
 }
 
 accepted<steering_question> read_steering_question(const_byte_span frame) {

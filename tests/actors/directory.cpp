@@ -221,7 +221,7 @@ TEST_CASE("many who join at once are all let in") {
       = prove(keys[i], net.pki.network, "node-" + std::to_string(i),
               clients[i]->stream().exporter(join_exporter_label),
               challenges[i]);
-    clients[i]->send(framed(encode(asked.value())));
+    clients[i]->send(with_length(encode(asked.value())));
   }
   for (auto& each : clients)
     CHECK(must(read_join_answer(each->next().value())));

@@ -164,7 +164,7 @@ TEST_CASE("a node that joins slowly, or says too much, is cut off") {
   directory_client wrong(tls, net.where());
   REQUIRE(wrong.shake_hands());
   CHECK(wrong.next());
-  wrong.send(framed(byte_vector(100, std::byte{7})));
+  wrong.send(with_length(byte_vector(100, std::byte{7})));
   CHECK_FALSE(must(read_join_answer(wrong.next().value())));
   CHECK(wrong.is_ended());
   CHECK(net.issuer.asked() == 0);
@@ -183,7 +183,7 @@ TEST_CASE("a request to join that was proven elsewhere is refused") {
   const auto keys = net.draw_keys(net.issuer.invite());
   const auto asked
     = prove(keys, net.pki.network, "beta", tls_exporter{}, challenge);
-  client.send(framed(encode(asked.value())));
+  client.send(with_length(encode(asked.value())));
   const auto answer = must(read_join_answer(client.next().value()));
   REQUIRE_FALSE(answer);
   CHECK(answer.error().why == refusal::bad_signature);
@@ -230,7 +230,7 @@ TEST_CASE("a member that says what is no message, or too much, is cut off") {
   large.send(length_of(most_member_frame_bytes + 1));
   CHECK(large.is_ended());
   auto garbage = net.connect_and_greet(beta);
-  garbage.send(framed(byte_vector(100, std::byte{0xff})));
+  garbage.send(with_length(byte_vector(100, std::byte{0xff})));
   CHECK(garbage.next_of<request_refused>().number == 0);
   CHECK(garbage.is_ended());
   auto flood = net.connect_and_greet(beta);

@@ -124,7 +124,7 @@ TEST_CASE("who asks a directory what is no question is told, and let go") {
   net.start();
   steering_client wrong(net.options.steering_socket);
   CHECK(std::holds_alternative<steering_failed>([&] {
-    wrong.send(framed(byte_vector(10, std::byte{0xff})));
+    wrong.send(with_length(byte_vector(10, std::byte{0xff})));
     return wrong.next().value();
   }()));
   steering_client large(net.options.steering_socket);

@@ -24,14 +24,6 @@ std::optional<refused> welcome_directory(const network_certificate& root,
 
 } // namespace
 
-byte_vector framed(const_byte_span body) {
-  byte_vector frame;
-  for (int shift = 24; shift >= 0; shift -= 8)
-    frame.push_back(std::byte((body.size() >> shift) & 0xff)); // NOLINT
-  frame.insert(frame.end(), body.begin(), body.end());
-  return frame;
-}
-
 // -- a client ----------------------------------------------------------------
 
 directory_client::directory_client(const network_tls& tls, const endpoint& to)
@@ -208,7 +200,7 @@ joined_member directory_home::join(const join_keys& keys,
   std::copy(challenge.begin(), challenge.end(), from.ephemeral.bytes.begin());
   const auto asked = prove(keys, pki.network, name,
                            client.stream().exporter(join_exporter_label), from);
-  client.send(framed(encode(asked.value())));
+  client.send(with_length(encode(asked.value())));
   joined_member result{
     keys, must(read_join_answer(client.next().value())), {}, {}};
   if (result.answer) {

@@ -42,9 +42,6 @@ private:
   std::atomic<duration> skipped_{duration{0}};
 };
 
-/// A frame of members_message or another one, with its length.
-byte_vector framed(const_byte_span body);
-
 /// Who connects to a directory: blocks, and gives up after a long time.
 class directory_client {
 public:
