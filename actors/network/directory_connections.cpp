@@ -26,7 +26,10 @@ bool directory_node::make_tls() {
         return std::nullopt;
       const auto member
         = verify_member(read_->identity.root, chain, now_of_network());
-      return member ? std::nullopt : std::optional{member.error()};
+      // Who is only late is told so in words, which TLS has none for.
+      return member || member.error().why == refusal::expired
+               ? std::nullopt
+               : std::optional{member.error()};
     });
   if (!made) {
     note(trouble_.listen, made.error().message, "connections");

@@ -114,6 +114,8 @@ private:
   void carry_out(directory::send_frame& step);
   void carry_out(directory::end_connection& step);
   void carry_out(directory::began_recovering& step);
+  void carry_out(directory::found_twice& step);
+  bool is_news(const member_id& member, refusal why);
   void take_report(store_report& report);
   void take(const store_opened& report);
   void take(const store_missing& report);
@@ -208,6 +210,8 @@ private:
   std::optional<time_point> reopen_at_;
   time_point floor_due_{};
   line_limit refusals_{10, std::chrono::seconds{1}};
+  /// When the log was told of members that are refused for good.
+  std::unordered_map<member_id, time_point> told_ends_;
   alarm_clock alarm_;
 };
 

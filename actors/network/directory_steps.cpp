@@ -13,6 +13,11 @@ namespace {
 /// was cut off needs to go on where it was.
 constexpr std::chrono::hours compaction_interval{1};
 
+/// Between two lines about a member that is refused for good, and of how many
+/// members that is known.
+constexpr std::chrono::hours tell_again{1};
+constexpr std::size_t most_told_ends = 4'096;
+
 /// An issuer may be away for so long before the log says so.
 constexpr std::chrono::seconds issuer_start{5};
 
@@ -104,11 +109,30 @@ void directory_node::carry_out(directory::end_connection& step) {
   const auto found = connections_.find(step.which);
   if (found == connections_.end() || found->second.leaving)
     return;
-  if (refusals_.allows(loop().now()))
+  if (is_news(found->second.member, step.why.why)
+      && refusals_.allows(loop().now()))
     options_.log->info("directory: the connection of {} at {} ends: {}",
                        found->second.name, to_string(found->second.from),
                        step.why.what);
   let_go(found->second);
+}
+
+/// A member that is refused for good asks again for ever: one line an hour.
+bool directory_node::is_news(const member_id& member, refusal why) {
+  if (why != refusal::revoked && why != refusal::expired
+      && why != refusal::used_twice)
+    return true;
+  const auto now = loop().now();
+  if (told_ends_.size() >= most_told_ends)
+    std::erase_if(told_ends_, [&](const auto& each) {
+      return each.second + tell_again <= now;
+    });
+  const auto told = told_ends_.find(member);
+  if (told != told_ends_.end() && now < told->second + tell_again)
+    return false;
+  if (told != told_ends_.end() || told_ends_.size() < most_told_ends)
+    told_ends_[member] = now;
+  return true;
 }
 
 void directory_node::carry_out(directory::began_recovering& step) {
@@ -116,6 +140,14 @@ void directory_node::carry_out(directory::began_recovering& step) {
     "directory: {}: nothing new is given out until `weft network recover` is "
     "said",
     step.why);
+}
+
+void directory_node::carry_out(directory::found_twice& step) {
+  options_.log->warn(
+    "directory: the files of {0} are on two machines, which end each other's "
+    "connections: on one of them `weft network leave --force`, then `weft "
+    "network join` with a token",
+    step.name);
 }
 
 // -- the store ---------------------------------------------------------------

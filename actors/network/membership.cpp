@@ -26,6 +26,9 @@ constexpr auto foreign_interval = 3s;
 /// A refused renewal is asked for again; sooner if only nobody could be asked.
 constexpr auto renewal_retry = 1h;
 constexpr auto renewal_retry_soon = 10s;
+/// The same of the preshared secret, if the issuer has none, or was not asked.
+constexpr duration fetch_retry = 1h;
+constexpr duration fetch_retry_soon = 1min;
 constexpr auto leave_patience = 30s;
 /// Netlink tells of one address at a time.
 constexpr auto addresses_settle = 1s;
@@ -197,6 +200,7 @@ void membership::begin_talk() {
     }
     look_at_time();
     look_at_list();
+    look_at_secret();
     update();
     tell_status_soon();
   });
@@ -344,6 +348,7 @@ void membership::sign_record(const record_content& content,
     identity_.network(), id, {generation, serial + 1}, content, identity_.seed);
   last_record_ = loop().now();
   make_anew_ = false;
+  signed_record_ = record.bytes();
   const network_item item{item_key(item_kind::record, id), record.bytes()};
   knowledge_.take(
     {&item, 1}, [](const auto&) { return nullptr; }, now());
@@ -377,11 +382,7 @@ void membership::look_at_certificate() {
                      (certificate.until - certificate.from) * 2 / 3);
   if (renewal_ || leaving_ || now() < due || loop().now() < next_renewal_)
     return;
-  const auto& own = identity_.contents();
-  renewal_ = session_->renew(make_renewal({own.network, own.id, own.generation,
-                                           own.key, identity_.own.key},
-                                          identity_.seed),
-                             loop().now());
+  renewal_ = session_->renew(ask_for_renewal(), loop().now());
   run_session();
   ask_elsewhere(*renewal_);
 }
@@ -394,6 +395,44 @@ void membership::ask_elsewhere(std::uint64_t renewal) {
     change_directory("it does not answer a renewal");
     ask_elsewhere(renewal);
   });
+}
+
+/// Others have one, and this node's file with it was lost.
+bool membership::lacks_secret() const {
+  const auto& peers = knowledge_.view().peers();
+  return knowledge_.epochs().empty()
+         && std::any_of(peers.begin(), peers.end(),
+                        [](const auto& each) { return each.second.epoch > 0; });
+}
+
+/// The answer to a renewal has it; one before its time changes nothing else.
+void membership::look_at_secret() {
+  if (renewal_ || fetch_ || leaving_ || !session_ || directory_.empty()
+      || loop().now() < next_fetch_ || !lacks_secret())
+    return;
+  options_.log->info("network: the secret of the preshared keys is not here, "
+                     "and is asked for");
+  fetch_ = session_->renew(ask_for_renewal(), loop().now());
+  run_session();
+}
+
+byte_vector membership::ask_for_renewal() const {
+  const auto& own = identity_.contents();
+  return make_renewal({own.network, own.id, own.generation, own.key,
+                       identity_.own.key},
+                      identity_.seed);
+}
+
+void membership::fetched(const accepted<std::vector<byte_vector>>& answer) {
+  fetch_.reset();
+  next_fetch_ = loop().now() + (answer ? fetch_retry : fetch_retry_soon);
+  if (!lacks_secret())
+    return;
+  options_.log->warn("network: the secret of the preshared keys does not come: "
+                     "{}",
+                     answer ? "the issuer has none" : answer.error().what);
+  if (!answer)
+    change_directory("it does not fetch the preshared secret");
 }
 
 void membership::renewed(const accepted<std::vector<byte_vector>>& answer) {

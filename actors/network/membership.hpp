@@ -69,6 +69,12 @@ struct member_start {
   member_files::contents kept;
 };
 
+/// A sign that another process has this member's files counts for so long.
+inline constexpr std::chrono::minutes double_memory{10};
+inline constexpr std::string_view used_twice
+  = "this member's identity is used on two machines: on one of them 'weft "
+    "network leave --force', then 'weft network join' with a token";
+
 class membership final : public hosted<member_actor::base> {
 public:
   membership(caf::actor_config& config, io_loop_ptr loop,
@@ -161,6 +167,10 @@ private:
   void ask_elsewhere(std::uint64_t renewal);
   void renewed(const accepted<std::vector<byte_vector>>& answer);
   void take_secret(const std::optional<sealed_secret>& sealed);
+  bool lacks_secret() const;
+  void look_at_secret();
+  byte_vector ask_for_renewal() const;
+  void fetched(const accepted<std::vector<byte_vector>>& answer);
   void take_over(certificates_written& news);
   caf::result<void> leave();
   void left(const accepted<std::vector<byte_vector>>& answer);
@@ -173,6 +183,7 @@ private:
   /// Hangs up, so that another directory is asked; without another one the
   /// connection stays.
   void change_directory(const std::string& why);
+  void note_refusal(std::optional<refusal> why);
   void look_at_list();
   void carry_out(member_session::dial_directory& step);
   void carry_out(member_session::send_frame& step);
@@ -187,6 +198,8 @@ private:
   void carry_out(member_session::record_refused& step);
   void dial(member_session::attempt number, result<std::vector<endpoint>> to);
   void take(const std::vector<network_item>& items);
+  void look_for_double();
+  void note_double();
   void follow(const member_knowledge::news& news);
   /// What directories have told.
   member_knowledge::lookup told() const;
@@ -264,8 +277,13 @@ private:
   bool make_anew_ = false; ///< the directory has refused the record as old
   std::optional<time_point> last_record_;
   std::optional<record_order> published_;
+  byte_vector signed_record_; ///< the last one, while no other one is known
+  std::deque<time_point> others_records_; ///< when others took its place
+  std::optional<time_point> double_at_; ///< there was a sign of another machine
   std::optional<std::uint64_t> renewal_; ///< number of the request
   time_point next_renewal_{};
+  std::optional<std::uint64_t> fetch_; ///< of the secret: the request's number
+  time_point next_fetch_{};
   std::optional<std::uint64_t> leaving_;
   std::vector<caf::response_promise> left_;
 
@@ -278,6 +296,8 @@ private:
   deadline_id session_time_;
   std::string directory_; ///< that it is connected to
   std::string missed_;    ///< why to none
+  std::map<directory_address, std::string> told_missed_; ///< as the log has it
+  std::optional<refusal> refused_as_; ///< by a directory, since the last one
   time_point found_at_{};
   bool was_brief_ = false;      ///< the connection before
   bool told_connected_ = false; ///< of the one that is, or was

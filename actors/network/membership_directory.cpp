@@ -15,6 +15,9 @@ constexpr std::size_t most_addresses = 4;
 /// A connection that ends sooner is told of no more after the first time, or a
 /// directory could fill the log by coming and going.
 constexpr auto brief = 10s;
+/// So many records of this member by another process, within the time for
+/// which a sign of one counts, are no accident.
+constexpr std::size_t most_others_records = 3;
 /// Between two changes of directories for what one does not tell.
 constexpr auto change_interval = 5min;
 /// A directory gets so long to have a list of the last day; the issuer may be
@@ -101,6 +104,8 @@ void membership::carry_out(member_session::take_items& step) {
 void membership::carry_out(member_session::directory_found& step) {
   directory_ = to_string(step.where);
   missed_.clear();
+  told_missed_.clear();
+  refused_as_.reset();
   recovering_ = step.recovering;
   since_ = loop().wall();
   published_.reset();
@@ -129,11 +134,13 @@ void membership::tell_of_connection() {
 void membership::carry_out(member_session::up_to_date&) {
   knowledge_.count_waiting();
   options_.log->debug("network: all that the directory has is here");
+  look_at_secret();
   tell_status_soon();
 }
 
 void membership::carry_out(member_session::directory_lost& step) {
   missed_ = to_string(step.where) + ": " + step.why;
+  note_refusal(step.refused_as);
   directory_.clear();
   recovering_ = false;
   since_ = loop().wall();
@@ -150,11 +157,20 @@ void membership::carry_out(member_session::directory_lost& step) {
 }
 
 void membership::carry_out(member_session::directory_missed& step) {
-  auto why = to_string(step.where) + ": " + step.why;
-  if (why != missed_)
-    options_.log->warn("network: no connection to the directory {}", why);
-  missed_ = std::move(why);
+  missed_ = to_string(step.where) + ": " + step.why;
+  note_refusal(step.refused_as);
+  auto& told = told_missed_[step.where];
+  if (told != step.why)
+    options_.log->warn("network: no connection to the directory {}", missed_);
+  told = step.why;
   tell_status_soon();
+}
+
+void membership::note_refusal(std::optional<refusal> why) {
+  if (why)
+    refused_as_ = why;
+  if (why == refusal::used_twice)
+    note_double();
 }
 
 void membership::carry_out(member_session::own_endpoint_seen& step) {
@@ -168,6 +184,10 @@ void membership::carry_out(member_session::request_answered& step) {
   if (renewal_ == step.number) {
     take_secret(step.secret);
     renewed(step.result);
+  }
+  if (fetch_ == step.number) {
+    take_secret(step.secret);
+    fetched(step.result);
   }
   if (leaving_ == step.number)
     left(step.result);
@@ -227,6 +247,32 @@ void membership::look_at_list() {
 
 void membership::take(const std::vector<network_item>& items) {
   follow(knowledge_.take(items, told(), now()));
+  look_for_double();
+}
+
+/// Records of this member that this process has not signed.  One comes after
+/// the state was lost; one after the other only if another process signs them.
+void membership::look_for_double() {
+  const auto* self = knowledge_.view().self();
+  if (signed_record_.empty() || self == nullptr || !self->record
+      || self->record->bytes() == signed_record_)
+    return;
+  signed_record_.clear(); // until it signs the next one
+  const auto now = loop().now();
+  others_records_.push_back(now);
+  if (others_records_.size() < most_others_records)
+    return;
+  if (now < others_records_.front() + double_memory)
+    note_double();
+  others_records_.pop_front();
+}
+
+void membership::note_double() {
+  const auto last = std::exchange(double_at_, loop().now());
+  if (last && loop().now() < *last + double_memory)
+    return;
+  options_.log->warn("network: {}", used_twice);
+  tell_status_soon();
 }
 
 member_knowledge::lookup membership::told() const {

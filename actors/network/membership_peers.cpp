@@ -210,6 +210,7 @@ void membership::update() {
   else
     tell_of(changes);
   change_peers(std::move(patches));
+  look_at_secret();
   tell_status_soon();
 }
 
@@ -437,6 +438,12 @@ std::string membership::trouble() const {
       && self->refusal->why == refusal::revoked)
     return "this node was removed from the network; to come back: "
            + join_again;
+  if (refused_as_ == refusal::revoked)
+    return "this node was removed from the network, as its directory says; to "
+           "come back: "
+           + join_again;
+  if (double_at_ && loop().now() < *double_at_ + double_memory)
+    return std::string{used_twice};
   if (self == nullptr
       || (self->refusal && self->refusal->why == refusal::expired)
       || identity_.own.until <= view.now())
@@ -450,15 +457,12 @@ std::string membership::trouble() const {
            + join_again + (missed_.empty() ? "" : " (" + missed_ + ")");
   if (view.clock_suspect())
     return "this node's clock is far from what others have signed: set it";
-  const bool others_have_keys
-    = std::any_of(view.peers().begin(), view.peers().end(),
-                  [](const auto& each) { return each.second.epoch > 0; });
-  if (knowledge_.epochs().empty() && others_have_keys)
-    return "this node lacks the secret of the preshared keys, which comes with "
-           "the next renewal of its certificate; at once by "
-           + join_again;
   if (directory_.empty())
     return missed_;
+  if (lacks_secret())
+    return "this node lacks the secret of the preshared keys, which its issuer "
+           "was asked for; if it does not come: "
+           + join_again;
   if (recovering_)
     return "the directory is being recovered: 'weft network recover' there";
   const auto issued = view.list_issued(

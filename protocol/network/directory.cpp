@@ -46,6 +46,9 @@ void directory::on_time(const instant& at) {
     std::erase_if(published_, [&](const auto& each) {
       return each.second + publish_interval <= at.now;
     });
+    std::erase_if(displaced_, [&](const auto& each) {
+      return each.second.at + displaced_memory <= at.now;
+    });
   }
   judge_shown(at);
   find_ended(at);
@@ -136,11 +139,39 @@ void directory::connected(connection number, const verified_certificate& member,
   made.outdated = held && contents.generation < held->generation;
   auto& places = place_of(made);
   const auto before = places.find(contents.id);
-  if (before != places.end())
-    refuse_connection(before->second,
-                      {refusal::stale,
-                       "'" + contents.name + "' has connected once more"});
+  if (before != places.end()) {
+    made.displaced = links_.at(before->second).instance;
+    refuse_connection(before->second, reason_to_displace(made));
+  }
   places[contents.id] = number;
+}
+
+refused directory::reason_to_displace(const link& member) const {
+  const auto& name = member.member.name;
+  const auto found = displaced_.find(member.member.id);
+  if (found == displaced_.end() || !found->second.twice)
+    return {refusal::stale, "'" + name + "' has connected once more"};
+  return {refusal::used_twice,
+          "the files of '" + name
+            + "' are on two machines, which end each other's connections: on "
+              "one of them 'weft network leave --force', then 'weft network "
+              "join' with a token"};
+}
+
+/// A process that was started anew does not come back as the one before: two
+/// that come by turns both run.
+void directory::note_displaced(link& member, time_point now) {
+  const auto former = std::exchange(member.displaced, 0);
+  if (former == 0 || member.instance == 0 || former == member.instance)
+    return;
+  const auto& id = member.member.id;
+  if (displaced_.size() >= most_displaced && displaced_.count(id) == 0)
+    return;
+  auto& known = displaced_[id];
+  if (known.former == member.instance && !std::exchange(known.twice, true))
+    steps_.emplace_back(found_twice{member.member.name});
+  known.former = former;
+  known.at = now;
 }
 
 directory::members& directory::place_of(const link& member) {
@@ -157,6 +188,7 @@ void directory::disconnected(connection number) {
     places.erase(member);
   links_.erase(found);
   late_pages_.erase(number);
+  in_parts_.erase(number);
 }
 
 void directory::refuse_connection(connection number, refused why) {
@@ -249,7 +281,7 @@ void directory::received(connection number, const_byte_span frame,
 }
 
 void directory::take(connection from, link& member, const member_hello& said,
-                     const instant&) {
+                     const instant& at) {
   const auto version = std::min(said.version, members_version);
   if (version < oldest_members_version)
     return refuse_connection(
@@ -263,6 +295,8 @@ void directory::take(connection from, link& member, const member_hello& said,
                               "the directory has not read its store yet; try "
                               "another one"});
   member.greeted = true;
+  member.instance = said.instance;
+  note_displaced(member, at.now);
   const auto* record
     = items_.find(item_key(item_kind::record, member.member.id));
   send(from, member,
@@ -410,6 +444,49 @@ void directory::take(connection from, link& member, const offer_items& said,
     else if (*newer)
       shown_.insert_or_assign(each.key, shown_item{each.content, at.now});
   }
+}
+
+void directory::take(connection from, link& member, const offer_large& said,
+                     const instant& at) {
+  if (!may_ask(from, member, at))
+    return;
+  std::erase_if(in_parts_, [&](const auto& each) {
+    return each.second.since + parts_patience <= at.now;
+  });
+  const auto kind = kind_of(said.key);
+  const auto is_it = [&](const byte_vector& content) {
+    return content.size() == said.size && sha256({content}) == said.digest;
+  };
+  const auto known = shown_.find(said.key);
+  const auto* held = items_.find(said.key);
+  const bool is_known = (known != shown_.end() && is_it(known->second.content))
+                        || (held != nullptr && is_it(*held));
+  if (!kind || said.size == 0 || said.size > most_item_bytes(*kind) || is_known
+      || (in_parts_.size() >= most_in_parts && in_parts_.count(from) == 0))
+    return;
+  in_parts_[from] = {{said.key, {}}, said.size, said.digest, at.now};
+  send(from, member, want_part{said.key, 0});
+}
+
+void directory::take(connection from, link& member, const offer_part& said,
+                     const instant& at) {
+  const auto found = in_parts_.find(from);
+  if (found == in_parts_.end())
+    return;
+  auto& [item, size, digest, since] = found->second;
+  const bool fits = item.key == said.key && item.content.size() == said.at
+                    && !said.bytes.empty()
+                    && said.bytes.size() <= size - item.content.size();
+  if (fits)
+    item.content.insert(item.content.end(), said.bytes.begin(),
+                        said.bytes.end());
+  if (fits && item.content.size() < size)
+    return send(from, member, want_part{item.key, item.content.size()});
+  const auto whole = std::move(item);
+  const bool is_it = fits && sha256({whole.content}) == digest;
+  in_parts_.erase(found);
+  if (is_it)
+    take(from, member, offer_items{{whole}}, at);
 }
 
 void directory::take(connection from, link& member, const publish_record& said,

@@ -67,6 +67,14 @@ public:
   /// How long a member with a certificate that was renewed stays, for the
   /// answer that it has not got.
   static constexpr std::chrono::seconds outdated_stay{60};
+  /// From how many connections an item may come in parts at once, and how long
+  /// one may take while others wait.
+  static constexpr std::size_t most_in_parts = 16;
+  static constexpr std::chrono::seconds parts_patience{20};
+  /// How long it is remembered that a member's connection took another one's
+  /// place, and of how many.
+  static constexpr std::chrono::minutes displaced_memory{10};
+  static constexpr std::size_t most_displaced = 4'096;
   static constexpr std::size_t most_waiting_records = 20'000;
   static constexpr std::size_t most_shown = 1'024;
   /// Of certificates and records, and of what issuers say of themselves: what
@@ -112,10 +120,14 @@ public:
   struct began_recovering {
     std::string why;
   };
+  /// For the log: the files of a member are on two machines.
+  struct found_twice {
+    std::string name;
+  };
   using step
     = std::variant<list_entries, watch_entries, change_entries, renew_store_id,
                    keep_presence, ask_for_items, ask_for_member, send_frame,
-                   end_connection, began_recovering>;
+                   end_connection, began_recovering, found_twice>;
 
   directory(settings given, item_judge judge, random_source& random);
   directory(const directory&) = delete;
@@ -214,9 +226,11 @@ private:
     /// the answer may repeat its request, and gets nothing else.
     bool outdated = false;
     time_point since{};
-    bool greeted = false; ///< has said hello
-    bool follows = false; ///< has compared, and is told of changes
-    bool behind = false;  ///< missed changes, and is to compare
+    std::uint64_t instance = 0;  ///< as its hello said
+    std::uint64_t displaced = 0; ///< of the connection whose place it took
+    bool greeted = false;        ///< has said hello
+    bool follows = false;        ///< has compared, and is told of changes
+    bool behind = false;         ///< missed changes, and is to compare
     bool asks_issuer = false;
     bool wants_page = false; ///< once it has read, or may have another one
     std::unique_ptr<paging> pages;
@@ -224,6 +238,13 @@ private:
     token_bucket requests{30, std::chrono::milliseconds{500}};
     token_bucket pages_due{100, std::chrono::milliseconds{250}};
     token_bucket looks{32, std::chrono::seconds{2}}; ///< at what it shows
+  };
+
+  /// Connections of one member that end each other.
+  struct displacement {
+    std::uint64_t former = 0; ///< the instance that went last
+    time_point at{};
+    bool twice = false; ///< two instances come by turns
   };
 
   /// A record on its way into the store.
@@ -239,6 +260,13 @@ private:
   /// Something newer than the directory has, as somebody has shown it.
   struct shown_item {
     byte_vector content;
+    time_point since{};
+  };
+  /// Something that comes in parts.
+  struct item_in_parts {
+    network_item item;
+    std::uint64_t size = 0;
+    sha256_digest digest{};
     time_point since{};
   };
   /// A member's request that the issuer has.
@@ -308,6 +336,8 @@ private:
   // Members.
   using members = std::unordered_map<member_id, connection>;
   members& place_of(const link& member);
+  refused reason_to_displace(const link& member) const;
+  void note_displaced(link& member, time_point now);
   void send(connection to, link& member, const directory_message& message);
   void send(connection to, link& member, const shared_frame& frame);
   void refuse_connection(connection number, refused why);
@@ -319,6 +349,10 @@ private:
   void
   take(connection from, link& member, const next_page& said, const instant& at);
   void take(connection from, link& member, const offer_items& said,
+            const instant& at);
+  void take(connection from, link& member, const offer_large& said,
+            const instant& at);
+  void take(connection from, link& member, const offer_part& said,
             const instant& at);
   void take(connection from, link& member, const publish_record& said,
             const instant& at);
@@ -378,6 +412,7 @@ private:
   std::uint64_t issued_through_ = 0; ///< as the store has it
 
   std::map<byte_vector, shown_item> shown_;
+  std::map<connection, item_in_parts> in_parts_;
   /// At what all of them show.
   token_bucket looks_{500, std::chrono::milliseconds{20}};
   std::deque<network_item> lost_; ///< to be taken over
@@ -391,6 +426,7 @@ private:
   std::unordered_map<connection, link> links_;
   members by_member_;
   members outdated_; ///< those with a certificate that was renewed
+  std::unordered_map<member_id, displacement> displaced_;
   std::set<connection> late_pages_; ///< who has drawn too many of them
   std::map<ticket, asked_for> asked_;
   std::vector<held_answer> held_answers_;

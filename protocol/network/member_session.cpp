@@ -10,8 +10,19 @@ namespace {
 constexpr std::chrono::seconds compare_interval{1};
 constexpr std::chrono::seconds repeat_interval{1};
 constexpr std::chrono::seconds repeat_after_refusal{2};
-/// Of an offer's items: the frame is bounded.
-constexpr std::size_t most_offered_bytes = most_member_frame_bytes - 4096;
+
+/// Twice as long each time.
+duration grown(duration first, unsigned times, duration most) {
+  for (unsigned i = 0; i < times && first < most; ++i)
+    first *= 2;
+  return std::min(first, most);
+}
+
+/// Asking again soon would change nothing.
+bool lasts(refusal why) {
+  return why == refusal::revoked || why == refusal::expired
+         || why == refusal::used_twice;
+}
 
 } // namespace
 
@@ -20,10 +31,12 @@ member_session::member_session(const member_id& self,
                                random_source& random,
                                const std::vector<network_item>& told)
   : self_(self), own_record_key_(item_key(item_kind::record, self)),
-    directories_(std::move(directories)), random_(random),
+    random_(random),
+    instance_(std::uint64_t{random.next_u32()} << 32 | random.next_u32()),
     // Members are not to begin all at the same one.
     next_directory_(
-      directories_.empty() ? 0 : random.next_u32() % directories_.size()) {
+      directories.empty() ? 0 : random.next_u32() % directories.size()) {
+  set_directories(std::move(directories));
   for (const auto& each : told)
     put_told(each);
 }
@@ -93,7 +106,12 @@ time_point member_session::next_time() const {
 
 void member_session::dial(time_point now) {
   next_directory_ %= directories_.size();
-  where_ = directories_[next_directory_++];
+  while (directories_[next_directory_].rests_until > now) {
+    next_directory_ = (next_directory_ + 1) % directories_.size();
+    if (++missed_in_round_ >= directories_.size())
+      return end_round(now);
+  }
+  where_ = directories_[next_directory_++].where;
   stage_ = stage::dialling;
   deadline_ = now + dial_patience;
   steps_.emplace_back(dial_directory{++attempt_, where_});
@@ -106,7 +124,7 @@ void member_session::connected(attempt number, time_point now) {
   deadline_ = now + answer_patience;
   heard_ = now;
   reader_ = frame_reader{most_directory_frame_bytes};
-  send(member_hello{}, now);
+  send(member_hello{members_version, instance_}, now);
 }
 
 void member_session::lost(attempt number, std::string why, time_point now) {
@@ -114,13 +132,15 @@ void member_session::lost(attempt number, std::string why, time_point now) {
     end(std::move(why), now);
 }
 
-void member_session::hang_up_now(std::string why, time_point now) {
+void member_session::hang_up_now(std::string why, time_point now,
+                                 std::optional<refusal> as) {
   steps_.emplace_back(hang_up{attempt_, why});
-  end(std::move(why), now);
+  end(std::move(why), now, as);
 }
 
 /// The connection is no more, or the attempt.
-void member_session::end(std::string why, time_point now) {
+void member_session::end(std::string why, time_point now,
+                         std::optional<refusal> as) {
   const bool was_open = stage_ == stage::open;
   stage_ = stage::waiting;
   comparing_ = false;
@@ -129,11 +149,12 @@ void member_session::end(std::string why, time_point now) {
   record_under_ = 0;
   record_is_there_ = false;
   offered_.clear();
+  offered_large_.clear();
   offer_at_.reset();
   for (auto& [number, request] : requests_)
     request.sent = false;
   if (was_open) {
-    steps_.emplace_back(directory_lost{where_, std::move(why)});
+    steps_.emplace_back(directory_lost{where_, std::move(why), as});
     // All of them may have lost it at once.
     const auto most
       = std::chrono::duration_cast<std::chrono::milliseconds>(spread());
@@ -143,12 +164,23 @@ void member_session::end(std::string why, time_point now) {
           random_.next_u32() % static_cast<std::uint32_t>(most.count() + 1)};
     return;
   }
-  steps_.emplace_back(directory_missed{where_, std::move(why)});
+  steps_.emplace_back(directory_missed{where_, std::move(why), as});
   dial_at_ = now;
-  if (++missed_in_round_ >= directories_.size()) {
-    missed_in_round_ = 0;
-    dial_at_ += wait_after_round();
-  }
+  if (++missed_in_round_ >= directories_.size())
+    end_round(now);
+}
+
+void member_session::end_round(time_point now) {
+  missed_in_round_ = 0;
+  dial_at_ = now + wait_after_round();
+}
+
+/// That of the attempt that is; nullptr: it is none of those to be asked.
+member_session::known_directory* member_session::present_directory() {
+  const auto found
+    = std::find_if(directories_.begin(), directories_.end(),
+                   [&](const auto& each) { return each.where == where_; });
+  return found == directories_.end() ? nullptr : &*found;
 }
 
 /// All directories come to be asked by how many there may be of us.
@@ -159,14 +191,8 @@ duration member_session::spread() const {
 }
 
 duration member_session::wait_after_round() {
-  const auto round = std::min(missed_rounds_++, many_rounds);
-  const auto most = round >= many_rounds
-                      ? duration{longest_spread}
-                      : std::max<duration>(longest_wait, spread());
-  auto wait = duration{first_wait};
-  for (unsigned i = 0; i < round && wait < most; ++i)
-    wait *= 2;
-  wait = std::min(wait, most);
+  const auto most = std::max<duration>(longest_wait, spread());
+  const auto wait = grown(first_wait, missed_rounds_++, most);
   const auto half
     = std::chrono::duration_cast<std::chrono::milliseconds>(wait / 2);
   return half
@@ -181,7 +207,9 @@ void member_session::hurry(time_point now) {
 
 void member_session::set_directories(
   std::vector<directory_address> directories) {
-  directories_ = std::move(directories);
+  directories_.clear();
+  for (auto& each : directories)
+    directories_.push_back({std::move(each), 0, {}});
   missed_in_round_ = 0;
 }
 
@@ -240,6 +268,8 @@ void member_session::take(directory_welcome said, time_point now) {
   stage_ = stage::open;
   missed_in_round_ = 0;
   missed_rounds_ = 0;
+  if (auto* present = present_directory())
+    present->refusals = 0;
   record_is_there_ = !record_.empty() && said.last_record == record_;
   steps_.emplace_back(directory_found{where_, said.store, said.recovering,
                                       std::move(said.last_record)});
@@ -308,8 +338,13 @@ void member_session::take(const request_certified& said, time_point) {
 }
 
 void member_session::take(const request_refused& said, time_point now) {
-  if (said.number == 0)
-    return hang_up_now("it refuses: " + said.why.what, now);
+  if (said.number == 0) {
+    auto* present = present_directory();
+    if (present != nullptr && lasts(said.why.why))
+      present->rests_until
+        = now + grown(first_rest, present->refusals++, longest_rest);
+    return hang_up_now("it refuses: " + said.why.what, now, said.why.why);
+  }
   if (said.number != record_under_)
     return answer(said.number, tl::unexpected(said.why));
   record_under_ = 0;
@@ -323,6 +358,21 @@ void member_session::take(const endpoint_seen& said, time_point) {
 }
 
 void member_session::take(const members_pong&, time_point) {
+}
+
+/// In order and once for each offer.
+void member_session::take(const want_part& said, time_point now) {
+  const auto offer = offered_large_.find(said.key);
+  const auto item
+    = std::find_if(held_.begin(), held_.end(),
+                   [&](const auto& each) { return each.key == said.key; });
+  if (offer == offered_large_.end() || item == held_.end()
+      || said.at != offer->second.sent || said.at >= item->content.size())
+    return;
+  const auto rest = const_byte_span(item->content).subspan(offer->second.sent);
+  const auto part = rest.first(std::min(rest.size(), most_offered_bytes));
+  offer->second.sent += part.size();
+  send(offer_part{said.key, said.at, {part.begin(), part.end()}}, now);
 }
 
 void member_session::answer(std::uint64_t number,
@@ -417,6 +467,7 @@ void member_session::give_up(std::uint64_t request) {
 void member_session::set_held(std::vector<network_item> items, time_point now) {
   held_ = std::move(items);
   offered_.clear();
+  offered_large_.clear();
   if (stage_ == stage::open && !offer_at_)
     offer_at_ = now + offer_delay;
 }
@@ -455,26 +506,44 @@ void member_session::speak_of_record(time_point now) {
 void member_session::offer_held(time_point now) {
   if (!offer_at_ || now < *offer_at_ || comparing_)
     return;
-  offer_at_.reset();
+  std::optional<time_point> later;
   offer_items offer;
   std::size_t bytes = 0;
   for (const auto& each : held_) {
     const auto* told = told_.find(each.key);
     const auto size = each.key.size() + each.content.size();
-    if ((told != nullptr && *told == each.content) || size > most_offered_bytes
+    if ((told != nullptr && *told == each.content)
         || offered_.count(each.key) != 0)
       continue;
+    if (size > most_offered_bytes) {
+      const auto again = offer_large_item(each, now);
+      later = std::min(later.value_or(again), again);
+      continue;
+    }
     if (offer.items.size() >= most_offered_items
         || bytes + size > most_offered_bytes) {
-      offer_at_ = now + offer_delay; // the others
+      later = std::min(later.value_or(now + offer_delay),
+                       now + offer_delay); // the others
       break;
     }
     bytes += size;
     offered_.insert(each.key);
     offer.items.push_back(each);
   }
+  offer_at_ = later;
   if (!offer.items.empty())
     send(offer, now);
+}
+
+/// When it may be offered again.
+time_point
+member_session::offer_large_item(const network_item& item, time_point now) {
+  const auto offered = offered_large_.find(item.key);
+  if (offered != offered_large_.end() && now < offered->second.at + offer_again)
+    return offered->second.at + offer_again;
+  offered_large_[item.key] = {0, now};
+  send(offer_large{item.key, item.content.size(), sha256({item.content})}, now);
+  return now + offer_again;
 }
 
 } // namespace weft

@@ -35,17 +35,25 @@ public:
   static constexpr std::chrono::milliseconds longest_spread{30'000};
   static constexpr std::chrono::microseconds spread_for_item{1'500};
   /// Between rounds of attempts that came to nothing: from one to the next
-  /// twice as long, up to the second one or the spread; after many of them up
-  /// to longest_spread.
+  /// twice as long, up to the second one or the spread.  However long a
+  /// directory was away, few members are back within 5 s, and many do not come
+  /// all at once.
   static constexpr std::chrono::milliseconds first_wait{500};
-  static constexpr std::chrono::milliseconds longest_wait{5'000};
-  static constexpr unsigned many_rounds = 60;
+  static constexpr std::chrono::milliseconds longest_wait{4'000};
+  /// A directory that refuses this member for what does not pass by itself is
+  /// left alone: from one refusal to the next twice as long, up to the second
+  /// one.  Others are asked as before.
+  static constexpr std::chrono::seconds first_rest{10};
+  static constexpr std::chrono::minutes longest_rest{5};
   /// Of pages in a comparison.
   static constexpr std::size_t most_pages = 8'192;
   static constexpr std::chrono::seconds publish_interval{10};
   /// A directory gets so long to hear of something from the issuer before it is
   /// shown it.
   static constexpr std::chrono::seconds offer_delay{5};
+  /// Between two offers of the same item in parts: the directory may have had
+  /// too many of them.
+  static constexpr std::chrono::seconds offer_again{60};
   static constexpr std::size_t most_told_items = 262'144;
   static constexpr std::size_t most_told_bytes = std::size_t{256} << 20;
 
@@ -91,11 +99,13 @@ public:
   struct directory_lost {
     directory_address where;
     std::string why;
+    std::optional<refusal> refused_as{}; ///< it has said so itself
   };
   /// An attempt that came to nothing; the next one is made later.
   struct directory_missed {
     directory_address where;
     std::string why;
+    std::optional<refusal> refused_as{}; ///< it has said so itself
   };
   /// Where this node's packets come from.
   struct own_endpoint_seen {
@@ -178,6 +188,15 @@ private:
     greeting, ///< hello was said
     open,     ///< welcome was
   };
+  struct known_directory {
+    directory_address where;
+    unsigned refusals = 0; ///< since its last welcome
+    time_point rests_until{};
+  };
+  struct large_offer {
+    std::uint64_t sent = 0; ///< up to there
+    time_point at{};
+  };
   struct own_request {
     bool leaves = false;
     byte_vector bytes;
@@ -186,8 +205,11 @@ private:
 
   // Connections.
   void dial(time_point now);
-  void end(std::string why, time_point now);
-  void hang_up_now(std::string why, time_point now);
+  void end(std::string why, time_point now, std::optional<refusal> as = {});
+  void
+  hang_up_now(std::string why, time_point now, std::optional<refusal> as = {});
+  void end_round(time_point now);
+  known_directory* present_directory();
   duration wait_after_round();
   duration spread() const;
   void send(const member_message& message, time_point now);
@@ -203,6 +225,7 @@ private:
   void take(const request_certified& said, time_point now);
   void take(const endpoint_seen& said, time_point now);
   void take(const members_pong& said, time_point now);
+  void take(const want_part& said, time_point now);
   void answer(std::uint64_t number, accepted<std::vector<byte_vector>> result,
               std::optional<sealed_secret> secret = {});
 
@@ -211,6 +234,7 @@ private:
   void speak(time_point now);
   void speak_of_record(time_point now);
   void offer_held(time_point now);
+  time_point offer_large_item(const network_item& item, time_point now);
 
   // The mirror.
   bool put_told(const network_item& item);
@@ -220,8 +244,9 @@ private:
 
   member_id self_;
   byte_vector own_record_key_;
-  std::vector<directory_address> directories_;
+  std::vector<known_directory> directories_;
   random_source& random_;
+  std::uint64_t instance_;
   bucket_table told_;
   std::size_t told_bytes_ = 0;
   std::vector<step> steps_;
@@ -255,6 +280,7 @@ private:
   std::map<std::uint64_t, own_request> requests_;
   std::vector<network_item> held_;
   std::set<byte_vector> offered_; ///< keys, on this connection
+  std::map<byte_vector, large_offer> offered_large_; ///< by key, the same
   std::optional<time_point> offer_at_;
 };
 

@@ -21,12 +21,13 @@ constexpr std::size_t most_key_bytes = 1 + longest_network_word;
 
 /// In the order of member_message's alternatives.
 constexpr std::array<std::string_view, std::variant_size_v<member_message>>
-  member_kinds{"hello",   "compare", "next page", "offer",
-               "publish", "renew",   "leave",     "ping"};
+  member_kinds{"hello", "compare", "next page", "offer",       "publish",
+               "renew", "leave",   "ping",      "offer large", "offer part"};
 /// And of directory_message's.
 constexpr std::array<std::string_view, std::variant_size_v<directory_message>>
-  directory_kinds{"welcome", "page",      "changed", "compare again", "done",
-                  "refused", "certified", "seen",    "pong"};
+  directory_kinds{"welcome", "page",     "changed",   "compare again",
+                  "done",    "refused",  "certified", "seen",
+                  "pong",    "want part"};
 
 std::byte letter_of(item_kind kind) {
   return static_cast<std::byte>(kind);
@@ -237,7 +238,7 @@ std::uint16_t read_version(fields& from) {
 // -- member -> directory -----------------------------------------------------
 
 value write(const member_hello& what) {
-  return value{{"version", what.version}};
+  return value{{"version", what.version}, {"instance", what.instance}};
 }
 value write(const compare_items& what) {
   return value{{"have", cbor::binary(what.have.bytes())}};
@@ -247,6 +248,16 @@ value write(const next_page&) {
 }
 value write(const offer_items& what) {
   return value{{"items", write_items(what.items)}};
+}
+value write(const offer_large& what) {
+  return value{{"key", cbor::binary(what.key)},
+               {"size", what.size},
+               {"digest", cbor::binary(what.digest)}};
+}
+value write(const offer_part& what) {
+  return value{{"key", cbor::binary(what.key)},
+               {"at", what.at},
+               {"bytes", cbor::binary(what.bytes)}};
 }
 value write(const publish_record& what) {
   return value{{"number", what.number}, {"record", cbor::binary(what.record)}};
@@ -265,6 +276,8 @@ value write(const members_ping&) {
 
 void read(fields& from, member_hello& what) {
   what.version = read_version(from);
+  if (from.has("instance"))
+    what.instance = from.number("instance");
 }
 void read(fields& from, compare_items& what) {
   constexpr auto size = bucket_count * bucket_digests::digest_size;
@@ -277,6 +290,16 @@ void read(fields&, next_page&) {
 }
 void read(fields& from, offer_items& what) {
   what.items = read_items(from, "items", most_offered_items);
+}
+void read(fields& from, offer_large& what) {
+  what.key = from.bytes("key", most_key_bytes);
+  what.size = from.number("size");
+  from.bytes("digest", what.digest);
+}
+void read(fields& from, offer_part& what) {
+  what.key = from.bytes("key", most_key_bytes);
+  what.at = from.number("at");
+  what.bytes = from.bytes("bytes", most_offered_bytes);
 }
 void read(fields& from, publish_record& what) {
   what.number = from.number("number");
@@ -312,6 +335,9 @@ value write(const items_changed& what) {
   return value{{"revision", what.revision},
                {"items", write_items(what.items)},
                {"gone", write_keys(what.gone)}};
+}
+value write(const want_part& what) {
+  return value{{"key", cbor::binary(what.key)}, {"at", what.at}};
 }
 value write(const compare_again&) {
   return value::object();
@@ -354,6 +380,10 @@ void read(fields& from, items_changed& what) {
   what.revision = from.number("revision");
   what.items = read_items(from, "items", most_page_items);
   what.gone = read_keys(from, "gone");
+}
+void read(fields& from, want_part& what) {
+  what.key = from.bytes("key", most_key_bytes);
+  what.at = from.number("at");
 }
 void read(fields&, compare_again&) {
 }

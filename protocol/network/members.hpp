@@ -7,6 +7,7 @@
 //   hello                          welcome, then seen if there is something
 //   compare (digests)              page, page ...; the next one after `more`
 //   offer (what it lacks)          changed (as it happens), compare_again
+//   offer large, offer part ...    want part, for each
 //   publish, renew, leave          done, certified or refused, by number
 //   ping                           pong
 //
@@ -42,6 +43,9 @@ inline constexpr std::size_t most_member_frame_bytes = std::size_t{64} * 1024;
 inline constexpr std::size_t most_directory_frame_bytes
   = std::size_t{1280} * 1024; ///< a page, or a list
 inline constexpr std::size_t most_offered_items = 16;
+/// Of an offer's items, or of a part of one: the frame is bounded.
+inline constexpr std::size_t most_offered_bytes
+  = most_member_frame_bytes - 4096;
 /// Both sides say something so often, and give up after three silences.
 inline constexpr std::chrono::seconds members_ping_interval{15};
 
@@ -88,6 +92,9 @@ std::optional<byte_vector> item_key_of(std::string_view store_key);
 
 struct member_hello {
   std::uint16_t version = members_version; ///< the newest that it speaks
+  /// Drawn when the process starts, so that a directory can tell a member that
+  /// comes back from another one with its files; 0: it does not say.
+  std::uint64_t instance = 0;
 };
 struct compare_items {
   bucket_digests have; ///< of what this directory (by its store's id) has told
@@ -95,6 +102,18 @@ struct compare_items {
 struct next_page {};
 struct offer_items {
   std::vector<network_item> items; ///< newer than what the directory told
+};
+/// An item that no frame of a member's can hold: a list of very many removed
+/// members.  Its parts follow as the directory wants them.
+struct offer_large {
+  byte_vector key;
+  std::uint64_t size = 0; ///< of its content
+  sha256_digest digest{}; ///< of its content
+};
+struct offer_part {
+  byte_vector key;
+  std::uint64_t at = 0; ///< where in the content
+  byte_vector bytes;
 };
 struct publish_record {
   std::uint64_t number = 0; ///< of the request
@@ -114,8 +133,8 @@ struct members_ping {};
 
 using member_message
   = std::variant<member_hello, compare_items, next_page, offer_items,
-                 publish_record, renew_certificate, leave_network,
-                 members_ping>;
+                 publish_record, renew_certificate, leave_network, members_ping,
+                 offer_large, offer_part>;
 
 // -- directory -> member ------------------------------------------------------
 
@@ -138,6 +157,11 @@ struct items_changed {
   store_revision revision = 0;
   std::vector<network_item> items;
   std::vector<byte_vector> gone; ///< keys
+};
+/// Of what was offered as large, from there on.
+struct want_part {
+  byte_vector key;
+  std::uint64_t at = 0;
 };
 /// Too much has changed to be told one by one.
 struct compare_again {};
@@ -165,7 +189,7 @@ struct members_pong {};
 using directory_message
   = std::variant<directory_welcome, items_page, items_changed, compare_again,
                  request_done, request_refused, request_certified,
-                 endpoint_seen, members_pong>;
+                 endpoint_seen, members_pong, want_part>;
 
 // -- frames -------------------------------------------------------------------
 

@@ -16,7 +16,8 @@ std::string_view to_string(refusal why) {
     "unknown_member", "unknown_invitation",
     "withdrawn",      "used_up",
     "not_allowed",    "exhausted",
-    "unproven_key",   "unavailable"};
+    "unproven_key",   "unavailable",
+    "used_twice"};
   const auto index = static_cast<std::size_t>(why);
   return index < names.size() ? names[index] : "?";
 }

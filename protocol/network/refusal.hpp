@@ -35,10 +35,11 @@ enum class refusal : std::uint8_t {
   exhausted,          ///< no slice is left in the ranges
   unproven_key,       ///< does not show that it has the private key
   unavailable,        ///< cannot be answered now: later
+  used_twice,         ///< of a member that two machines are
 };
 
 inline constexpr std::size_t refusal_count
-  = static_cast<std::size_t>(refusal::unavailable) + 1;
+  = static_cast<std::size_t>(refusal::used_twice) + 1;
 
 /// `bad_signature` ...: as metrics and documents name them.
 std::string_view to_string(refusal why);

@@ -279,6 +279,48 @@ TEST_CASE("A connection ends with its certificate, its silence, or the next "
   CHECK(world.ended.at(3).why == refusal::expired);
 }
 
+TEST_CASE("Two machines with the files of one member are named, and told what "
+          "to do; one that is started again and again is not") {
+  directory_world world;
+  world.open();
+  directory::connection number = 0;
+  const auto come = [&](std::uint64_t instance) {
+    world.core.connected(++number, world.network.certificate(2), world.at);
+    world.say(number, member_hello{members_version, instance});
+    world.pass(1s);
+  };
+  for (std::uint64_t instance = 1; instance <= 5; ++instance)
+    come(instance);
+  come(5); // its way was broken
+  come(0); // an older weft, twice
+  come(0);
+  CHECK(world.found_twice.empty());
+  CHECK(world.ended.at(number - 1).why == refusal::stale);
+  come(7);
+  come(8);
+  CHECK(world.found_twice.empty());
+  come(7);
+  CHECK(
+    world.found_twice
+    == std::vector<std::string>{world.network.certificate(2).contents.name});
+  come(8);
+  CHECK(world.ended.at(number - 1).why == refusal::used_twice);
+  CHECK(world.ended.at(number - 1).what.find("weft network join")
+        != std::string::npos);
+  for (int i = 0; i < 10; ++i) {
+    come(7);
+    come(8);
+  }
+  CHECK(world.found_twice.size() == 1);
+  // Once it is over, it is forgotten.
+  world.core.disconnected(number);
+  world.pass(directory::displaced_memory);
+  world.pass(5s);
+  come(9);
+  come(8);
+  CHECK(world.ended.at(number - 1).why == refusal::stale);
+}
+
 TEST_CASE("A certificate that was renewed is good for the renewal's answer and "
           "nothing else") {
   directory_world world;
@@ -708,6 +750,83 @@ TEST_CASE("A directory that was shown something newer takes it over, and gives "
   CHECK(world.new_ids == 1);
   CHECK(world.core.look().id == world.store.id);
   CHECK_FALSE(world.core.find_reason_to_wait());
+}
+
+TEST_CASE("A list of very many removed members that was lost is taken over in "
+          "parts") {
+  directory_world world;
+  world.put(world.list_item(5, {}));
+  world.open();
+  world.core.issuer_there(true, world.at);
+  world.join(1, 1);
+  std::set<member_id> removed;
+  for (std::uint64_t i = 100; i < 10'100; ++i)
+    removed.insert(some_member(i).id);
+  const auto list = world.list_item(6, removed);
+  REQUIRE(list.content.size() > 2 * most_member_frame_bytes);
+  const auto offer = [&](directory::connection from, std::uint64_t size) {
+    world.say(from, offer_large{list.key, size, sha256({list.content})});
+  };
+  // As much as a directory takes at once is wanted of others.
+  for (directory::connection i = 2; i < 2 + directory::most_in_parts; ++i) {
+    world.join(i, i);
+    offer(i, list.content.size());
+    REQUIRE(world.last<want_part>(i) != nullptr);
+  }
+  offer(1, list.content.size());
+  CHECK(world.last<want_part>(1) == nullptr);
+  world.pass(directory::parts_patience);
+  offer(1, most_item_bytes(item_kind::list) + 1);
+  CHECK(world.last<want_part>(1) == nullptr);
+  offer(1, list.content.size());
+  std::uint64_t parts = 0;
+  for (std::size_t at = 0; at < list.content.size(); ++parts) {
+    const auto* wanted = world.last<want_part>(1);
+    REQUIRE(wanted != nullptr);
+    REQUIRE(wanted->at == at);
+    const auto rest = const_byte_span(list.content).subspan(at);
+    const auto some = rest.first(std::min(rest.size(), most_offered_bytes));
+    world.say(1, offer_part{list.key, at, {some.begin(), some.end()}});
+    at += some.size();
+  }
+  CHECK(parts == 3);
+  for (int i = 0; i < 3; ++i)
+    world.pass(directory::grace / 2);
+  CHECK(world.began_recovering == 1);
+  const auto* held = world.core.items().find(list.key);
+  REQUIRE(held != nullptr);
+  CHECK(*held == list.content);
+  // What is here is not wanted again.
+  world.told.clear();
+  offer(1, list.content.size());
+  CHECK(world.last<want_part>(1) == nullptr);
+}
+
+TEST_CASE("Parts that do not fit together are dropped") {
+  directory_world world;
+  world.put(world.list_item(5, {}));
+  world.open();
+  world.core.issuer_there(true, world.at);
+  world.join(1, 1);
+  const auto list = world.list_item(6, {some_member(9).id});
+  const auto whole = list.content;
+  const auto try_part = [&](std::uint64_t at, byte_vector bytes) {
+    world.say(1, offer_large{list.key, whole.size(), sha256({whole})});
+    world.say(1, offer_part{list.key, at, std::move(bytes)});
+    world.say(1, offer_part{list.key, 0, whole}); // of nothing any more
+    for (int i = 0; i < 3; ++i)
+      world.pass(directory::grace / 2);
+    return world.began_recovering;
+  };
+  CHECK(try_part(1, {whole.begin(), whole.end() - 1}) == 0);
+  CHECK(try_part(0, {}) == 0);
+  auto longer = whole;
+  longer.push_back({});
+  CHECK(try_part(0, longer) == 0);
+  auto other = whole;
+  other.back() ^= std::byte{1};
+  CHECK(try_part(0, other) == 0);
+  CHECK(try_part(0, whole) == 1);
 }
 
 TEST_CASE("Who shows much that is wrong does not keep others from showing") {

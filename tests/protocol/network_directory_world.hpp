@@ -49,6 +49,7 @@ struct directory_world {
   std::vector<directory::ask_for_items> asked_items;
   std::vector<directory::ask_for_member> asked;
   std::size_t began_recovering = 0;
+  std::vector<std::string> found_twice;
   std::size_t new_ids = 0;
   store_revision watched = 0;
 
@@ -202,6 +203,9 @@ private:
   }
   void carry_out(const directory::began_recovering&) {
     ++began_recovering;
+  }
+  void carry_out(const directory::found_twice& what) {
+    found_twice.push_back(what.name);
   }
 };
 

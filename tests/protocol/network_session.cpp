@@ -155,14 +155,81 @@ TEST_CASE("Directories are tried in turn, then after waits that grow") {
   // Days later it still tries, and not more often than it should.
   for (int i = 0; i < 1000; ++i) {
     world.lose();
-    world.pass(member_session::longest_spread + 1s);
+    world.pass(member_session::longest_wait);
   }
   const auto before = world.count<member_session::dial_directory>();
-  CHECK(before > 300);
+  CHECK(before > 1000);
   world.pass(1h);
   const auto more = world.count<member_session::dial_directory>() - before;
-  CHECK(more > 100);
-  CHECK(more < 300);
+  CHECK(more > 300);
+  CHECK(more < 1200);
+}
+
+TEST_CASE("However long a directory was away, few members try it within 5 s, "
+          "and of many no more at once") {
+  const auto longest_wait_of = [](std::size_t items) {
+    std::vector<network_item> told;
+    for (std::uint64_t i = 0; i < items; ++i)
+      told.push_back(item_of(i));
+    session_world world(1, told);
+    duration most{};
+    for (int round = 0; round < 300; ++round) {
+      world.lose();
+      most = std::max(most, world.session.next_time() - world.now);
+      world.pass(world.session.next_time() - world.now);
+    }
+    return most;
+  };
+  CHECK(longest_wait_of(20) > 3s);
+  CHECK(longest_wait_of(20) < 4500ms);
+  CHECK(longest_wait_of(20'000) > 25s);
+  CHECK(longest_wait_of(20'000) <= member_session::longest_spread);
+}
+
+TEST_CASE("Who was removed asks a directory again after minutes, and others "
+          "meanwhile as before") {
+  session_world world(1);
+  const auto refuse = [&] {
+    world.connect();
+    world.hear(request_refused{0, {refusal::revoked, "it was removed"}});
+  };
+  refuse();
+  CHECK(world.last<member_session::directory_missed>().refused_as
+        == refusal::revoked);
+  // It is dialled once for each refusal.
+  const auto dials_within = [&](duration span) {
+    const auto before = world.count<member_session::dial_directory>();
+    const auto end = world.now + span;
+    while (world.now < end) {
+      const auto dials = world.count<member_session::dial_directory>();
+      world.pass(std::min<duration>(1s, end - world.now));
+      if (world.count<member_session::dial_directory>() != dials)
+        refuse();
+    }
+    return world.count<member_session::dial_directory>() - before;
+  };
+  CHECK(dials_within(1h) < 20);
+  const auto later = dials_within(1h);
+  CHECK(later > 8);
+  CHECK(later < 14);
+  // Where another one is only away, that one is tried as often as ever.
+  session_world two(2);
+  std::size_t away = 0;
+  for (int i = 0; i < 200; ++i) {
+    if (two.last<member_session::dial_directory>().where.host == "d0") {
+      two.connect();
+      two.hear(request_refused{0, {refusal::revoked, "it was removed"}});
+    } else {
+      ++away;
+      two.lose();
+    }
+    two.pass(two.session.next_time() - two.now);
+    while (two.count<member_session::dial_directory>()
+           == two.count<member_session::directory_missed>())
+      two.pass(two.session.next_time() - two.now);
+  }
+  CHECK(away > 170);
+  CHECK(two.now - time_point{1h} < 200 * member_session::longest_wait);
 }
 
 TEST_CASE("Who has lost a directory comes back within a spread, in the middle "
@@ -385,6 +452,52 @@ TEST_CASE("A directory that is silent, refuses, or says what it must not is "
       world.now);
     world.collect();
   }));
+}
+
+TEST_CASE("What no frame can hold is offered, and sent in the parts that a "
+          "directory wants, once a minute") {
+  session_world world;
+  network_item list{item_key(item_kind::list, "first"), byte_vector(150'000)};
+  for (std::size_t i = 0; i < list.content.size(); ++i)
+    list.content[i] = std::byte(i % 251);
+  world.session.set_held({item_of(1), list, item_of(2)}, world.now);
+  world.open();
+  world.pass(member_session::offer_delay);
+  REQUIRE(world.all_said<offer_items>().size() == 1);
+  CHECK(world.all_said<offer_items>()[0].items.size() == 2);
+  REQUIRE(world.all_said<offer_large>().size() == 1);
+  const auto offer = world.all_said<offer_large>()[0];
+  CHECK(offer.size == list.content.size());
+  CHECK(offer.digest == sha256({list.content}));
+  byte_vector whole;
+  while (whole.size() < offer.size) {
+    const auto before = world.all_said<offer_part>().size();
+    world.hear(want_part{list.key, whole.size()});
+    REQUIRE(world.all_said<offer_part>().size() == before + 1);
+    const auto part = world.all_said<offer_part>().back();
+    CHECK(part.at == whole.size());
+    whole.insert(whole.end(), part.bytes.begin(), part.bytes.end());
+    world.hear(want_part{list.key, part.at}); // the same again
+    CHECK(world.all_said<offer_part>().size() == before + 1);
+  }
+  CHECK(whole == list.content);
+  world.hear(want_part{list.key, 0});
+  world.hear(want_part{epoch_key(1), 0});
+  CHECK(world.all_said<offer_part>().size() == 3);
+  const auto pass = [&](std::chrono::seconds span) {
+    for (; span > 0s; span -= 10s) {
+      world.hear(members_pong{});
+      world.pass(std::min<duration>(span, 10s));
+    }
+  };
+  pass(member_session::offer_again - 1s);
+  CHECK(world.all_said<offer_large>().size() == 1);
+  pass(2s);
+  CHECK(world.all_said<offer_large>().size() == 2);
+  // A directory that has it is offered nothing.
+  world.hear(items_changed{3, {list}, {}});
+  pass(2 * member_session::offer_again);
+  CHECK(world.all_said<offer_large>().size() == 2);
 }
 
 TEST_CASE("Calls of an attempt that is over are ignored") {

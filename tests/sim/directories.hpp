@@ -150,6 +150,7 @@ private:
   void do_step(std::size_t which, const directory::send_frame& what);
   void do_step(std::size_t which, const directory::end_connection& what);
   void do_step(std::size_t which, const directory::began_recovering& what);
+  void do_step(std::size_t which, const directory::found_twice& what);
   void in_life(std::size_t which, std::chrono::milliseconds when,
                std::function<void(directory&)> what);
   void wake_directory(std::size_t which);

@@ -431,6 +431,11 @@ void directories_run::do_step(std::size_t,
 void directories_run::do_step(std::size_t, const directory::began_recovering&) {
 }
 
+/// No member here has a double.
+void directories_run::do_step(std::size_t, const directory::found_twice&) {
+  sound = false;
+}
+
 void directories_run::store_changed() {
   for (std::size_t i = 0; i < directories_.size(); ++i)
     in_life(i, delay(), [this, i](auto&) { tell(i); });
