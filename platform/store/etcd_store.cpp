@@ -98,8 +98,8 @@ public:
   }
 
   /// Learns the id, or makes it, and claims the writer's name.
-  store_result<void> begin() {
-    if (auto learned = learn_id(false); !learned)
+  store_result<void> begin(bool anew = false) {
+    if (auto learned = learn_id(anew); !learned)
       return learned;
     request_id claim{};
     shared_->random.fill(claim);
@@ -117,8 +117,12 @@ public:
     return id_;
   }
 
+  /// What etcd is now counts, also if it was put back to an older day.
   store_result<store_id> renew_id() override {
-    if (auto renewed = learn_id(true); !renewed)
+    cluster_ = 0;
+    newest_ = 0;
+    shared_->wrote_heartbeat(0);
+    if (auto renewed = begin(true); !renewed)
       return tl::unexpected(std::move(renewed.error()));
     return id_;
   }

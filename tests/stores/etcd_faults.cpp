@@ -265,7 +265,8 @@ TEST_CASE("etcd: a presence ends soon after its directory") {
   }));
 }
 
-TEST_CASE("etcd: a store that was put back to an older day is not believed") {
+TEST_CASE("etcd: a store that was put back to an older day is not believed "
+          "until it has another id") {
   if (!have_etcd())
     return;
   etcd_cluster cluster;
@@ -292,6 +293,15 @@ TEST_CASE("etcd: a store that was put back to an older day is not believed") {
   REQUIRE_FALSE(read);
   CHECK(read.error().failure == store_failure::damaged);
   CHECK_THAT(read.error().message, Contains("weft network recover"));
+  const auto before = store->id();
+  CHECK(must(store->renew_id()) != before);
+  const auto entry = must(store->get("a"));
+  REQUIRE(entry);
+  CHECK(entry->value == "1");
+  must(store->keep_present("here"));
+  const auto watch = must(store->watch("", entry->changed + 1));
+  make(*store, put("a", "3", entry->changed));
+  CHECK(events_of(*watch, 1).front().value == "3");
 }
 
 TEST_CASE("etcd: a node whose disk is full costs nothing that was confirmed") {
