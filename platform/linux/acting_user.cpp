@@ -30,10 +30,12 @@ struct acting_user::identity {
     return now;
   }
 
-  /// From root: groups before the user, without whom they cannot be changed.
-  bool put_on() const {
-    return ::setgroups(groups.size(), groups.data()) == 0
-           && ::setegid(group) == 0 && ::seteuid(user) == 0;
+  /// Both from root, the groups first: another user cannot change them.
+  bool put_on_groups() const {
+    return ::setgroups(groups.size(), groups.data()) == 0;
+  }
+  bool put_on_ids() const {
+    return ::setegid(group) == 0 && ::seteuid(user) == 0;
   }
 };
 
@@ -74,9 +76,12 @@ result<acting_user> acting_user::owner_of(const std::string& folder) {
   auto before = identity::present();
   if (!before)
     return tl::unexpected(std::move(before.error()));
+  const identity owner{info.st_uid, info.st_gid, {}};
+  if (!owner.put_on_groups())
+    return cannot(errno); // some containers have it so
   made.before_ = std::make_unique<identity>(std::move(*before));
-  if (!identity{info.st_uid, info.st_gid, {}}.put_on())
-    return cannot(errno); // what has changed is taken back
+  if (!owner.put_on_ids())
+    return cannot(errno); // the groups are given back
   if (memory_is_locked())
     protect_memory(); // the owner may not be allowed to lock as much
   return made;
@@ -84,7 +89,9 @@ result<acting_user> acting_user::owner_of(const std::string& folder) {
 
 acting_user::~acting_user() {
   // Who cannot be itself again must not go on as somebody else.
-  if (before_ && (!become_root_again() || !before_->put_on()))
+  if (before_
+      && (!become_root_again() || !before_->put_on_groups()
+          || !before_->put_on_ids()))
     std::abort();
 }
 

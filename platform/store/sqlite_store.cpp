@@ -73,7 +73,7 @@ tl::unexpected<store_error> forgotten(store_revision revision) {
                   + std::to_string(revision) + ": list it anew"});
 }
 
-tl::unexpected<store_error> refused(const system_error& why) {
+tl::unexpected<store_error> cannot_restore(const system_error& why) {
   return tl::unexpected(store_error{store_failure::refused, why.message});
 }
 
@@ -489,10 +489,10 @@ recover_sqlite_store(const std::string& backup, const std::string& folder,
   if (!from)
     return tl::unexpected(std::move(from.error()));
   if (auto made = make_private_folder(folder); !made)
-    return refused(made.error());
+    return cannot_restore(made.error());
   const auto owner = acting_user::owner_of(folder);
   if (!owner)
-    return refused(owner.error());
+    return cannot_restore(owner.error());
   const auto lock = hold_store_folder(folder, directory_file);
   if (!lock)
     return tl::unexpected(lock.error());

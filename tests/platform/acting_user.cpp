@@ -5,6 +5,7 @@
 #include "tests/platform/support.hpp"
 
 #include <grp.h>
+#include <sched.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -133,6 +134,23 @@ TEST_CASE("Who is not root acts as itself alone") {
           return !owner && owner.error().code == EPERM && ::geteuid() == another
                    ? 0
                    : 2;
+        })
+        == 0);
+}
+
+TEST_CASE("Where groups may not be changed nothing is, and that is an error") {
+  if (!is_root())
+    return;
+  const owned_folder folder;
+  CHECK(in_child([&] {
+          // As in a container of a user without rights.
+          if (::unshare(CLONE_NEWUSER) != 0)
+            return 0; // not allowed here
+          write_file("/proc/self/setgroups", "deny");
+          write_file("/proc/self/uid_map", "0 0 1");
+          write_file("/proc/self/gid_map", "0 0 1");
+          const auto owner = acting_user::owner_of(folder.path);
+          return !owner && ::geteuid() == 0 ? 0 : 1;
         })
         == 0);
 }
