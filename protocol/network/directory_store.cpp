@@ -79,6 +79,10 @@ void directory::listed(const store_result<store_page>& page,
                        const instant& at) {
   store_.listed(page, at.now);
   go_on(at);
+  if (shown_.empty())
+    return;
+  judge_shown(at); // it may have waited for this
+  go_on(at);
 }
 
 void directory::told(const store_result<store_news>& news, const instant& at) {
