@@ -27,8 +27,8 @@ class Explain(harness.NetnsTest):
     def explain(self, *more, node=None, peer="node2", code=1):
         return json.loads((node or self.left).weft("explain", peer, "--json", *more, code=code, timeout=30))
 
-    def assert_concludes(self, *words, seconds=15, **how):
-        """Within the time that is promised; an explanation takes 6 s if nobody answers."""
+    def assert_concludes(self, *words, **how):
+        """Soon; an explanation takes 6 s if nobody answers."""
         last = None
 
         def concludes():
@@ -36,7 +36,7 @@ class Explain(harness.NetnsTest):
             last = self.explain(code=None, **how)["conclusion"]  # it may be well until the mistake shows
             return all(word in last for word in words)
         try:
-            harness.wait_until(concludes, f"{words}", seconds)
+            harness.wait_until(concludes, f"{words}")
         except AssertionError as error:
             raise AssertionError(f"{error}; the last conclusion: {last}") from None
 
