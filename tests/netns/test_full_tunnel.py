@@ -180,11 +180,10 @@ class FullTunnel(Underlay):
         self.assertNotEqual(second.status()["fwmark"], self.node.status()["fwmark"])
         second.logs("another node leads all traffic into its tunnel as well")
         # Both tunnels work beside each other, and one of them has all else.
-        self.wait_for_ping(self.host, "10.200.2.1", 30)
+        for node in (self.node, second):
+            harness.wait_until(lambda: self.host.ping("10.200.2.1", 1, source=node.name), f"{node.name} has a session")
         self.assert_everything_passes([4])
         self.assertEqual(self.leaked(), [])
-        for node in (self.node, second):
-            harness.wait_until(lambda: self.exit.peer(node)["state"] == "up", f"{node.name} has a session")
         self.stop(second)
         self.assertEqual(self.routing(), alone)
         self.assert_everything_passes()
