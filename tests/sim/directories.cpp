@@ -66,6 +66,40 @@ TEST_CASE("Directories, members, ways and the store fail: nothing is given "
   }
 }
 
+namespace {
+
+/// Many members while all fails that may.  So many have a view.
+void run_many(std::uint64_t seed, std::size_t members, std::size_t with_view) {
+  CAPTURE(seed);
+  directories_run net(seed, 3, members, with_view);
+  net.run_for(30s);
+  CHECK(net.live() == members);
+  CHECK(net.describe() == "");
+  net.weather = bad_weather;
+  net.run_for(30s);
+  net.weather.movements = 0;
+  net.weather.renewals = 0;
+  net.run_for(10s);
+  net.heal();
+  net.run_for(10s);
+  CHECK(net.describe() == "");
+  CHECK(net.live() > members - 50);
+  CHECK_FALSE(net.recovering());
+  CHECK(net.sound);
+}
+
+} // namespace
+
+TEST_CASE("Two hundred members agree within 10 s after directories, members, "
+          "ways and the store have failed") {
+  run_many(1, 200, 50);
+}
+
+TEST_CASE("A thousand members agree, in many runs", "[.long]") {
+  for (std::uint64_t seed = 1; seed <= 5; ++seed)
+    run_many(seed, 1'000, 100);
+}
+
 TEST_CASE("A directory that lies adds, moves and takes away no peer, and an "
           "honest one makes good what it told") {
   directories_run net(4, 2, 20);

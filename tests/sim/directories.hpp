@@ -6,11 +6,13 @@
 
 #include "protocol/network/directory.hpp"
 #include "protocol/network/member_session.hpp"
+#include "protocol/network/occupancy.hpp"
 #include "tests/sim/membership.hpp"
 #include "tests/sim/memory_store.hpp"
 
 #include <deque>
 #include <functional>
+#include <iosfwd>
 #include <map>
 #include <memory>
 #include <set>
@@ -38,8 +40,12 @@ struct disturbances {
 
 class directories_run {
 public:
+  static constexpr std::size_t everybody = ~std::size_t{0};
+
+  /// So many of the members, the first, make peers of what they are told; of
+  /// the others only what they have been told is compared.
   directories_run(std::uint64_t seed, std::size_t directories,
-                  std::size_t members);
+                  std::size_t members, std::size_t with_view = everybody);
 
   disturbances weather;
   /// What must hold at any time.
@@ -99,6 +105,9 @@ private:
     std::optional<member_id> id;
     std::uint64_t life = 0;
     std::unique_ptr<member_session> session; ///< none: down, or not let in
+    bool has_view = true;
+    bool has_news = true;                ///< for the view
+    std::chrono::milliseconds updated{}; ///< the view, last
     std::unique_ptr<member_view> view;
     byte_vector certificate;
     byte_vector list;
@@ -174,12 +183,16 @@ private:
   void dial(std::size_t who, const member_session::dial_directory& what);
   void break_wire(std::uint64_t number, const std::string& why);
   void wake_member(std::size_t who);
-  void check_peers(member_node& who);
+  void update(member_node& who);
+  void follow_as_mirror(member_node& who, const network_item& item);
+  void remember(const store_change& change);
   void lie(byte_vector& frame);
   void lie(std::vector<network_item>& items);
   void disturb();
   bool is_live(const member_node& who) const;
-  std::map<member_id, network_peer> expected_peers(const member_node& of) const;
+  std::map<member_id, network_peer> expected_peers() const;
+  void describe_view(std::ostream& out, member_node& who,
+                     std::map<member_id, network_peer>& all_peers);
 
   deterministic_random random_;
   event_queue queue_;
@@ -203,6 +216,9 @@ private:
   std::uint64_t last_wire_ = 0;
   std::vector<network_item> past_;
   std::map<member_id, member_contents> given_;
+  prefix_set given_prefixes_;
+  std::set<std::uint64_t> given_places_; ///< numbers of allocations
+  std::map<std::string, member_id> names_;
   std::map<member_id, std::set<public_key>> keys_;
 };
 

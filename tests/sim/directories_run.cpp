@@ -53,7 +53,7 @@ item_judge judge_of(const verified_issuer& issuer, const signing_seed& root) {
 }
 
 directories_run::directories_run(std::uint64_t seed, std::size_t directories,
-                                 std::size_t members)
+                                 std::size_t members, std::size_t with_view)
   : random_(seed), root_seed_(draw_signing_seed(random_)),
     issuer_seed_(draw_signing_seed(random_)),
     rogue_seed_(draw_signing_seed(random_)), verified_{some_issuer(),
@@ -85,6 +85,7 @@ directories_run::directories_run(std::uint64_t seed, std::size_t directories,
     members_.back().keys
       = {token_, draw_signing_seed(random_), generate_private_key(random_)};
     members_.back().name = "node-" + std::to_string(i);
+    members_.back().has_view = i < with_view;
     every(1s, [this, i] { step(i); });
   }
   every(1s, [this] { disturb(); });
@@ -204,18 +205,16 @@ accepted<certified_answer> directories_run::decide(const byte_vector& bytes) {
   return certified_answer{};
 }
 
+/// Nothing is given twice; the name of who was removed may be.
 void directories_run::check_admission(const member_contents& contents) {
-  for (const auto& [id, given] : given_) {
-    if (id == contents.id)
-      continue;
-    for (const auto& a : given.prefixes)
-      for (const auto& b : contents.prefixes)
-        sound = sound && !overlaps(a, b);
-    sound
-      = sound && given.allocation != contents.allocation
-        && (given.name != contents.name || issuer_->find_member(id)->removed);
-  }
-  given_.emplace(contents.id, contents);
+  if (!given_.emplace(contents.id, contents).second)
+    return; // the same answer again
+  sound = sound && given_prefixes_.find_overlap(contents.prefixes) == nullptr
+          && given_places_.insert(contents.allocation).second;
+  given_prefixes_.add(contents.prefixes);
+  const auto [named, is_new] = names_.emplace(contents.name, contents.id);
+  sound = sound && (is_new || issuer_->find_member(named->second)->removed);
+  named->second = contents.id;
   keys_[contents.id].insert(contents.key);
 }
 
@@ -334,6 +333,7 @@ void directories_run::do_step(std::size_t which,
       return core.changed(tl::unexpected(away), now());
     if (!chance(weather.store_failures)) {
       const auto outcome = store_.change(change);
+      remember(change);
       store_changed();
       return core.changed(outcome, now());
     }
@@ -348,6 +348,17 @@ void directories_run::do_step(std::size_t which,
       });
     core.changed(tl::unexpected(unknown), now());
   });
+}
+
+/// For lies.
+void directories_run::remember(const store_change& change) {
+  for (const auto& each : change.writes) {
+    const auto key = item_key_of(each.key);
+    if (!key || !each.value)
+      continue;
+    const auto content = bytes_of(*each.value);
+    past_.push_back({*key, {content.begin(), content.end()}});
+  }
 }
 
 void directories_run::do_step(std::size_t which,
@@ -393,9 +404,12 @@ void directories_run::do_step(std::size_t which,
   const auto found = wires_.find(what.to);
   if (found == wires_.end())
     return;
-  auto frame = *what.frame;
-  if (weather.lies != 0)
-    lie(frame);
+  auto frame = what.frame;
+  if (weather.lies != 0) {
+    auto other = *frame;
+    lie(other);
+    frame = std::make_shared<const byte_vector>(std::move(other));
+  }
   auto& way = found->second;
   way.to_member = std::max(way.to_member, queue_.now() + delay());
   queue_.after(way.to_member - queue_.now(),
@@ -406,7 +420,7 @@ void directories_run::do_step(std::size_t which,
                  const auto who = there->second.member;
                  const auto attempt = there->second.attempt;
                  if (members_[who].session) {
-                   members_[who].session->received(attempt, frame, now().now);
+                   members_[who].session->received(attempt, *frame, now().now);
                    after_member(who);
                  }
                  if (directories_[which].core) {
@@ -472,8 +486,10 @@ void directories_run::step(std::size_t who) {
       start_member(who, {});
     return;
   }
-  node.view->update(wall());
-  check_peers(node);
+  // As a node does it: by news, and once a minute as time goes on.
+  const bool is_due = queue_.now() - node.updated >= 60s;
+  if (node.view && (node.has_news || is_due))
+    update(node);
 }
 
 void directories_run::ask_to_join(std::size_t who) {
@@ -516,9 +532,11 @@ void directories_run::start_member(std::size_t who,
   auto& node = members_[who];
   const auto contents = to_certificate(node.certificate, verified_)->contents;
   const auto marks = node.view ? node.view->kept() : view_marks{};
-  node.view = std::make_unique<member_view>(
-    member_view::settings{some_root(), *node.id, contents.key, {}}, marks);
-  node.view->add_issuer(verified_).value();
+  if (node.has_view) {
+    node.view = std::make_unique<member_view>(
+      member_view::settings{some_root(), *node.id, contents.key, {}}, marks);
+    node.view->add_issuer(verified_).value();
+  }
   node.waiting.clear();
   believe(node, {item_key(item_kind::certificate, *node.id), node.certificate});
   believe(node, told);
@@ -634,8 +652,12 @@ void directories_run::do_step(std::size_t who, member_session::step& step) {
 /// Records before their certificates wait for them.
 void directories_run::believe(member_node& who,
                               std::vector<network_item> items) {
+  if (!who.view) {
+    for (const auto& each : items)
+      follow_as_mirror(who, each);
+    return hold(who);
+  }
   for (auto& each : items) {
-    past_.push_back(each);
     who.waiting.insert_or_assign(each.key, std::move(each));
   }
   const auto all = std::exchange(who.waiting, {});
@@ -648,7 +670,23 @@ void directories_run::believe(member_node& who,
   hold(who);
 }
 
+/// What a member does by itself, whoever its peers are.
+void directories_run::follow_as_mirror(member_node& who,
+                                       const network_item& item) {
+  const auto kind = kind_of(item.key);
+  if (kind == item_kind::list) {
+    who.list = item.content;
+  } else if (kind == item_kind::certificate && member_of(item.key) == who.id) {
+    const auto certificate = to_certificate(item.content, verified_);
+    if (certificate)
+      use_next_seed(who, *certificate, item.content);
+  }
+}
+
 void directories_run::believe(member_node& who, const network_item& item) {
+  if (!who.view)
+    return follow_as_mirror(who, item);
+  who.has_news = true;
   const auto kind = kind_of(item.key);
   if (kind == item_kind::certificate) {
     const auto certificate = to_certificate(item.content, verified_);
@@ -880,12 +918,21 @@ void directories_run::lie(std::vector<network_item>& items) {
 
 // -- what should be ----------------------------------------------------------
 
-void directories_run::check_peers(member_node& who) {
-  for (const auto& [id, peer] : who.view->peers()) {
-    const auto known = keys_.find(id);
+/// Whoever is a peer is one that was let in, with what it was given.
+void directories_run::update(member_node& who) {
+  who.has_news = false;
+  who.updated = queue_.now();
+  const auto check = [&](const network_peer& peer) {
+    const auto known = keys_.find(peer.id);
     sound = sound && known != keys_.end() && known->second.count(peer.key) != 0
-            && given_.at(id).prefixes == peer.prefixes
-            && given_.at(id).name == peer.name;
+            && given_.at(peer.id).prefixes == peer.prefixes
+            && given_.at(peer.id).name == peer.name;
+  };
+  for (const auto& each : who.view->update(wall())) {
+    if (const auto* added = std::get_if<peer_added>(&each))
+      check(added->peer);
+    else if (const auto* changed = std::get_if<peer_changed>(&each))
+      check(changed->peer);
   }
 }
 
@@ -906,22 +953,26 @@ std::size_t directories_run::admitted() const {
   return issuer_->members().size();
 }
 
-std::map<member_id, network_peer>
-directories_run::expected_peers(const member_node& of) const {
+std::map<member_id, network_peer> directories_run::expected_peers() const {
   std::map<member_id, network_peer> peers;
   for (const auto& [id, member] : issuer_->members()) {
-    if (member.removed || id == *of.id)
+    if (member.removed)
       continue;
     const auto& contents = member.terms.contents;
-    network_peer peer{id, contents.name,  contents.key, contents.prefixes,
-                      {}, contents.groups};
-    for (const auto& each : members_) {
-      if (each.id != id || !each.record)
-        continue;
-      peer.endpoints = each.record->content().endpoints;
-      peer.epoch = each.record->content().epoch;
-    }
-    peers.emplace(id, peer);
+    peers.emplace(id, network_peer{id,
+                                   contents.name,
+                                   contents.key,
+                                   contents.prefixes,
+                                   {},
+                                   contents.groups});
+  }
+  for (const auto& each : members_) {
+    const auto found
+      = each.id && each.record ? peers.find(*each.id) : peers.end();
+    if (found == peers.end())
+      continue;
+    found->second.endpoints = each.record->content().endpoints;
+    found->second.epoch = each.record->content().epoch;
   }
   return peers;
 }
@@ -932,17 +983,33 @@ bool directories_run::all_agree() {
 
 std::string directories_run::describe() {
   std::ostringstream out;
+  auto peers = expected_peers();
+  const bucket_digests* digests = nullptr;
+  for (const auto& each : directories_) {
+    if (each.core && digests == nullptr)
+      digests = &each.core->items().digests();
+  }
   for (auto& each : members_) {
     if (!is_live(each))
       continue;
-    each.view->update(wall());
-    const auto expected = expected_peers(each);
-    const auto& peers = each.view->peers();
-    if (peers == expected)
-      continue;
-    out << each.name << (each.session->is_connected() ? " connected" : " alone")
-        << " has " << peers.size() << " of " << expected.size() << ":";
-    for (const auto& [id, peer] : expected) {
+    if (each.view)
+      describe_view(out, each, peers);
+    else if (digests != nullptr && each.session->told().digests() != *digests)
+      out << each.name << " was told something else\n";
+  }
+  return out.str();
+}
+
+void directories_run::describe_view(
+  std::ostream& out, member_node& who,
+  std::map<member_id, network_peer>& all_peers) {
+  update(who);
+  const auto& peers = who.view->peers();
+  auto itself = all_peers.extract(*who.id);
+  if (peers != all_peers) {
+    out << who.name << (who.session->is_connected() ? " connected" : " alone")
+        << " has " << peers.size() << " of " << all_peers.size() << ":";
+    for (const auto& [id, peer] : all_peers) {
       const auto known = peers.find(id);
       if (known == peers.end())
         out << " lacks " << peer.name;
@@ -953,7 +1020,7 @@ std::string directories_run::describe() {
     }
     out << '\n';
   }
-  return out.str();
+  all_peers.insert(std::move(itself));
 }
 
 bool directories_run::recovering() const {

@@ -8,9 +8,10 @@
 #include "protocol/network/member_view.hpp"
 #include "tests/protocol/network_support.hpp"
 
+#include <algorithm>
 #include <functional>
 #include <memory>
-#include <queue>
+#include <vector>
 
 namespace weft::test {
 
@@ -25,12 +26,14 @@ public:
     return now_;
   }
   void after(std::chrono::milliseconds delay, action what) {
-    events_.push({now_ + delay, order_++, std::move(what)});
+    events_.push_back({now_ + delay, order_++, std::move(what)});
+    std::push_heap(events_.begin(), events_.end());
   }
   void run_until(std::chrono::milliseconds end) {
-    while (!events_.empty() && events_.top().when <= end) {
-      const auto next = events_.top();
-      events_.pop();
+    while (!events_.empty() && events_.front().when <= end) {
+      std::pop_heap(events_.begin(), events_.end());
+      const auto next = std::move(events_.back()); // with the frames in it
+      events_.pop_back();
       now_ = next.when;
       next.what();
     }
@@ -48,7 +51,7 @@ private:
   };
 
   std::chrono::milliseconds now_{};
-  std::priority_queue<event> events_;
+  std::vector<event> events_; ///< a heap, the next one first
   std::uint64_t order_ = 0;
 };
 
