@@ -36,6 +36,11 @@ public:
   bool is_set(deadline which) const {
     return when_[static_cast<std::size_t>(which)] != never;
   }
+  /// When it passes; nothing: it is not set.
+  std::optional<time_point> find(deadline which) const {
+    return is_set(which) ? std::optional(when_[static_cast<std::size_t>(which)])
+                         : std::nullopt;
+  }
   /// The earliest deadline, if any.
   std::optional<time_point> next() const {
     auto earliest = never;

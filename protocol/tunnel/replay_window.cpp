@@ -27,25 +27,27 @@ constexpr std::uint64_t bit_of(std::uint64_t counter) {
 bool replay_window::would_accept(std::uint64_t counter) const {
   if (counter >= limits::reject_after_messages)
     return false;
-  if (counter >= next_)
+  if (counter >= state_.next)
     return true;
-  const auto behind = next_ - 1 - counter;
-  return behind <= width && (seen_[ring_index(counter)] & bit_of(counter)) == 0;
+  const auto behind = state_.next - 1 - counter;
+  return behind <= width
+         && (state_.seen[ring_index(counter)] & bit_of(counter)) == 0;
 }
 
 bool replay_window::accept(std::uint64_t counter) {
   if (!would_accept(counter))
     return false;
-  if (counter >= next_) {
+  if (counter >= state_.next) {
     // Before the first counter the whole ring is clear.
-    const auto newest_word = next_ == 0 ? 0 : (next_ - 1) / word_bits;
+    const auto newest_word
+      = state_.next == 0 ? 0 : (state_.next - 1) / word_bits;
     const auto skipped
       = std::min(counter / word_bits - newest_word, word_count);
     for (std::uint64_t i = 1; i <= skipped; ++i)
-      seen_[(newest_word + i) % word_count] = 0;
-    next_ = counter + 1;
+      state_.seen[(newest_word + i) % word_count] = 0;
+    state_.next = counter + 1;
   }
-  seen_[ring_index(counter)] |= bit_of(counter);
+  state_.seen[ring_index(counter)] |= bit_of(counter);
   return true;
 }
 

@@ -12,6 +12,18 @@ public:
   /// Counters behind the newest by more than this are too old.
   static constexpr std::uint64_t width = bits - 64;
 
+  /// All that it is.
+  struct state {
+    std::uint64_t next = 0; ///< one more than the newest counter
+    std::array<std::uint64_t, bits / 64> seen{};
+  };
+  replay_window() = default;
+  explicit replay_window(const state& from) : state_(from) {
+  }
+  const state& save() const {
+    return state_;
+  }
+
   /// Whether `counter` would be accepted; changes nothing.
   bool would_accept(std::uint64_t counter) const;
 
@@ -20,8 +32,7 @@ public:
   bool accept(std::uint64_t counter);
 
 private:
-  std::uint64_t next_ = 0; ///< one more than the newest counter
-  std::array<std::uint64_t, bits / 64> seen_{};
+  state state_;
 };
 
 } // namespace weft

@@ -8,6 +8,18 @@
 
 namespace weft {
 
+void leave_out_counters(session_state& state) {
+  auto& [current, previous, next, next_is_final] = state.keys;
+  for (auto* pair : {&current, &previous, &next}) {
+    if (!*pair)
+      continue;
+    auto& counter = (*pair)->send_counter;
+    counter += std::min(left_out_counters,
+                        limits::reject_after_messages
+                          - std::min(counter, limits::reject_after_messages));
+  }
+}
+
 session_memory peer_session::memory() const {
   session_memory memory;
   if (values_.path)

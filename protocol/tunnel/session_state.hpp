@@ -113,6 +113,14 @@ struct session_state {
   std::vector<std::vector<std::byte>> staged; ///< packets that wait
 };
 
+/// Counters that a saved session leaves out: more than its former owner can
+/// have under way, and few enough that the peer's replay window goes on.
+inline constexpr std::uint64_t left_out_counters = 1024;
+
+/// Has whoever goes on with `state` send with counters that its former owner
+/// has not come to.
+void leave_out_counters(session_state& state);
+
 /// What a session that takes the place of a lost one has to go on with.  It
 /// holds no secrets.
 struct session_memory {

@@ -1,0 +1,611 @@
+// A record is a sequence of fields: the length of the name in one byte, the
+// name, the length of the value in four, the value.  A value is a number in
+// eight bytes, bytes, or a record; several of one name are a list, and of
+// something optional there may be none.  Numbers are little-endian.
+#include "config/saved_node_format.hpp"
+
+#include "config/fields.hpp"
+#include "config/validate.hpp"
+
+#include <algorithm>
+#include <concepts>
+#include <limits>
+#include <set>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+namespace weft {
+
+namespace {
+
+constexpr std::string_view magic = "weft saved node\n";
+constexpr std::string_view last_field = "complete";
+
+template <class T, class Wanted>
+concept is = std::same_as<std::remove_const_t<T>, Wanted>;
+
+template <class T>
+constexpr bool is_optional = false;
+template <class T>
+constexpr bool is_optional<std::optional<T>> = true;
+template <class T>
+constexpr bool is_list = false;
+template <class T>
+constexpr bool is_list<std::vector<T>> = !std::same_as<T, std::byte>;
+template <class T>
+constexpr bool is_time = false;
+template <class Rep, class Period>
+constexpr bool is_time<std::chrono::duration<Rep, Period>> = true;
+template <class Clock, class Duration>
+constexpr bool is_time<std::chrono::time_point<Clock, Duration>> = true;
+
+// The last value of each enumeration that is a field.
+constexpr auto last_of(peer_origin) {
+  return peer_origin::network;
+}
+constexpr auto last_of(route_mode) {
+  return route_mode::automatic;
+}
+constexpr auto last_of(df_mode) {
+  return df_mode::off;
+}
+constexpr auto last_of(offload_mode) {
+  return offload_mode::on;
+}
+constexpr auto last_of(log_level) {
+  return log_level::off;
+}
+constexpr auto last_of(log_format) {
+  return log_format::json;
+}
+
+/// Values of one size that are copied as they are.
+template <class T>
+constexpr bool is_fixed_bytes = false;
+template <std::size_t N>
+constexpr bool is_fixed_bytes<byte_array<N>> = true;
+template <>
+constexpr bool is_fixed_bytes<public_key> = true;
+template <std::size_t N>
+constexpr bool is_fixed_bytes<secret<N>> = true;
+template <class Purpose>
+constexpr bool is_fixed_bytes<secret_key<Purpose>> = true;
+
+template <class T>
+auto span_of(T& value) {
+  if constexpr (requires { value.bytes(); })
+    return value.bytes();
+  else if constexpr (std::same_as<std::remove_const_t<T>, public_key>)
+    return std::span{value.bytes};
+  else
+    return std::span{value};
+}
+
+// -- writing and reading -----------------------------------------------------
+
+class writer {
+public:
+  static constexpr bool reads = false;
+
+  explicit writer(secret_bytes& out) : out_(out) {
+  }
+
+  template <class T>
+  void operator()(std::string_view name, const T& value) {
+    if constexpr (is_optional<T>) {
+      if (value)
+        (*this)(name, *value);
+    } else if constexpr (is_list<T>) {
+      for (const auto& each : value)
+        (*this)(name, each);
+    } else {
+      out_.push_back(static_cast<std::byte>(name.size()));
+      for (const auto letter : name)
+        out_.push_back(static_cast<std::byte>(letter));
+      const auto length_at = out_.size();
+      out_.resize(length_at + sizeof(std::uint32_t));
+      put(value);
+      const auto length = out_.size() - length_at - sizeof(std::uint32_t);
+      store_le(&out_[length_at], static_cast<std::uint32_t>(length));
+    }
+  }
+
+private:
+  template <class T>
+  void put(const T& value) {
+    if constexpr (std::is_enum_v<T> || std::integral<T>) {
+      put_number(static_cast<std::uint64_t>(value));
+    } else if constexpr (is_time<T>) {
+      if constexpr (requires { value.time_since_epoch(); })
+        put(value.time_since_epoch());
+      else
+        put_number(static_cast<std::uint64_t>(value.count()));
+    } else if constexpr (is_fixed_bytes<T>) {
+      put_bytes(span_of(value));
+    } else if constexpr (std::same_as<T, std::string>) {
+      put_bytes(std::as_bytes(std::span{value}));
+    } else if constexpr (std::same_as<T, std::vector<std::byte>>) {
+      put_bytes(value);
+    } else {
+      fields(*this, value);
+    }
+  }
+  void put_number(std::uint64_t number) {
+    byte_array<sizeof number> bytes{};
+    store_le(bytes.data(), number);
+    put_bytes(bytes);
+  }
+  void put_bytes(const_byte_span bytes) {
+    out_.insert(out_.end(), bytes.begin(), bytes.end());
+  }
+
+  secret_bytes& out_;
+};
+
+class reader {
+public:
+  static constexpr bool reads = true;
+
+  /// `failure` is the first thing that is wrong.
+  reader(const_byte_span record, std::string& failure)
+    : record_(record), failure_(failure) {
+    const auto whole = walk([this](std::string_view name, const_byte_span) {
+      if (name.starts_with('!'))
+        fail("it holds '" + std::string{name}
+             + "', which this program does not know");
+    });
+    if (!whole) {
+      fail("it is damaged");
+      record_ = {};
+    }
+  }
+
+  template <class T>
+  void operator()(std::string_view name, T& value) {
+    walk([&](std::string_view found, const_byte_span bytes) {
+      if (found != name)
+        return;
+      if constexpr (is_optional<T>) {
+        read_new(name, bytes, value);
+      } else if constexpr (is_list<T>) {
+        get(name, bytes, value.emplace_back());
+      } else {
+        get(name, bytes, value);
+      }
+    });
+  }
+
+private:
+  /// False: the fields do not fit the record.
+  template <class Each>
+  bool walk(Each each) const {
+    auto rest = record_;
+    while (!rest.empty()) {
+      const auto name_size = static_cast<std::size_t>(rest[0]);
+      const auto head = 1 + name_size + sizeof(std::uint32_t);
+      if (rest.size() < head)
+        return false;
+      const std::size_t size
+        = load_le<std::uint32_t>(rest.data() + 1 + name_size);
+      if (rest.size() - head < size)
+        return false;
+      // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast)
+      const auto* letters = reinterpret_cast<const char*>(rest.data()) + 1;
+      each(std::string_view{letters, name_size}, rest.subspan(head, size));
+      rest = rest.subspan(head + size);
+    }
+    return true;
+  }
+
+  template <class T>
+  void read_new(std::string_view name, const_byte_span bytes,
+                std::optional<T>& value) {
+    get(name, bytes, value.emplace());
+  }
+  void read_new(std::string_view name, const_byte_span bytes,
+                std::optional<pending_initiation>& value);
+
+  template <class T>
+  void get(std::string_view name, const_byte_span bytes, T& value) {
+    if constexpr (std::is_enum_v<T>) {
+      const auto number = number_in(name, bytes);
+      if (number > static_cast<std::uint64_t>(last_of(T{})))
+        return refuse(name);
+      value = static_cast<T>(number);
+    } else if constexpr (std::integral<T>) {
+      const auto number = number_in(name, bytes);
+      if (number > std::numeric_limits<T>::max())
+        return refuse(name);
+      value = static_cast<T>(number);
+    } else if constexpr (is_time<T>) {
+      if constexpr (requires { value.time_since_epoch(); }) {
+        typename T::duration since{};
+        get(name, bytes, since);
+        value = T{since};
+      } else {
+        value = T{static_cast<typename T::rep>(number_in(name, bytes))};
+      }
+    } else if constexpr (is_fixed_bytes<T>) {
+      const auto room = span_of(value);
+      if (bytes.size() != room.size())
+        return refuse(name);
+      std::ranges::copy(bytes, room.begin());
+    } else if constexpr (std::same_as<T, std::string>) {
+      value.resize(bytes.size());
+      std::ranges::copy(bytes,
+                        std::as_writable_bytes(std::span{value}).begin());
+    } else if constexpr (std::same_as<T, std::vector<std::byte>>) {
+      value.assign(bytes.begin(), bytes.end());
+    } else {
+      reader inner{bytes, failure_};
+      fields(inner, value);
+    }
+  }
+
+  std::uint64_t number_in(std::string_view name, const_byte_span bytes) {
+    if (bytes.size() == sizeof(std::uint64_t))
+      return load_le<std::uint64_t>(bytes.data());
+    refuse(name);
+    return 0;
+  }
+  void refuse(std::string_view name) {
+    fail("its field '" + std::string{name} + "' is damaged");
+  }
+  void fail(std::string why) {
+    if (failure_.empty())
+      failure_ = std::move(why);
+  }
+
+  const_byte_span record_;
+  std::string& failure_;
+};
+
+/// What is copied out, so that it can be written and read alike, and put back
+/// when it was read.
+template <class A, class T, class Put>
+void copied(A& a, std::string_view name, T value, Put put) {
+  a(name, value);
+  if constexpr (A::reads)
+    put(value);
+}
+
+// -- the records -------------------------------------------------------------
+
+template <class A, is<ip_address> T>
+void fields(A& a, T& x) {
+  copied(a, "v6", x.family == ip_family::v6,
+         [&](auto v6) { x.family = v6 ? ip_family::v6 : ip_family::v4; });
+  a("bytes", x.bytes);
+}
+template <class A, is<ip_prefix> T>
+void fields(A& a, T& x) {
+  a("address", x.address);
+  a("length", x.length);
+}
+template <class A, is<endpoint> T>
+void fields(A& a, T& x) {
+  a("address", x.address);
+  a("port", x.port);
+  a("scope", x.scope_id);
+}
+template <class A, is<host_endpoint> T>
+void fields(A& a, T& x) {
+  a("host", x.host);
+  a("port", x.port);
+}
+template <class A, is<endpoint_config> T>
+void fields(A& a, T& x) {
+  std::optional<endpoint> numeric;
+  std::optional<host_endpoint> name;
+  if constexpr (!A::reads) {
+    if (const auto* where = std::get_if<endpoint>(&x))
+      numeric = *where;
+    else
+      name = std::get<host_endpoint>(x);
+  }
+  a("numeric", numeric);
+  a("name", name);
+  if constexpr (A::reads) {
+    if (name)
+      x = *name;
+    else
+      x = numeric.value_or(endpoint{});
+  }
+}
+template <class A, is<source_address> T>
+void fields(A& a, T& x) {
+  a("address", x.address);
+  a("interface", x.interface_index);
+}
+template <class A, is<network_path> T>
+void fields(A& a, T& x) {
+  a("remote", x.remote);
+  a("local", x.local);
+}
+template <class A, is<interface_config> T>
+void fields(A& a, T& x) {
+  for_each_field<interface_config>(
+    [&](const auto& row, auto) { a(row.name, x.*row.member); });
+}
+template <class A, is<peer_config> T>
+void fields(A& a, T& x) {
+  for_each_field<peer_config>(
+    [&](const auto& row, auto) { a(row.name, x.*row.member); });
+}
+template <class A, is<log_config> T>
+void fields(A& a, T& x) {
+  a("level", x.level);
+  a("format", x.format);
+}
+template <class A, is<offload_config> T>
+void fields(A& a, T& x) {
+  a("tun", x.tun);
+  a("udp", x.udp);
+}
+template <class A, is<cookie_checker::state> T>
+void fields(A& a, T& x) {
+  a("secret", x.cookie_secret);
+  a("made", x.made);
+}
+template <class A, is<cookie_stamper::state> T>
+void fields(A& a, T& x) {
+  a("mac1", x.last_mac1);
+  a("cookie", x.cookie);
+  a("received", x.cookie_received);
+}
+template <class A, is<loop_guard::state> T>
+void fields(A& a, T& x) {
+  a("left", x.left);
+  a("earned", x.earned);
+  a("probed", x.probed);
+  a("in_tunnel", x.in_tunnel);
+}
+template <class A, is<replay_window::state> T>
+void fields(A& a, T& x) {
+  a("next", x.next);
+  byte_array<replay_window::bits / 8> seen{};
+  constexpr auto size = sizeof(std::uint64_t);
+  if constexpr (!A::reads) {
+    for (std::size_t i = 0; i < x.seen.size(); ++i)
+      store_le(&seen[i * size], x.seen[i]);
+  }
+  a("seen", seen);
+  if constexpr (A::reads) {
+    for (std::size_t i = 0; i < x.seen.size(); ++i)
+      x.seen[i] = load_le<std::uint64_t>(&seen[i * size]);
+  }
+}
+template <class A, is<keypair_state> T>
+void fields(A& a, T& x) {
+  a("send", x.send);
+  a("receive", x.receive);
+  a("local", x.local_index);
+  a("remote", x.remote_index);
+  a("initiator", x.initiator);
+  a("created", x.created);
+  a("counter", x.send_counter);
+  auto window = x.window.save();
+  a("window", window);
+  if constexpr (A::reads)
+    x.window = replay_window{window};
+}
+template <class A, is<keypairs::state> T>
+void fields(A& a, T& x) {
+  a("current", x.current);
+  a("previous", x.previous);
+  a("next", x.next);
+  a("next_is_final", x.next_is_final);
+}
+template <class A, is<noise_initiator::state> T>
+void fields(A& a, T& x) {
+  a("chaining_key", x.chaining_key);
+  a("hash", x.hash);
+  a("ephemeral", x.ephemeral);
+}
+/// All but the initiator's state, which has to be there first.
+template <class A, is<pending_initiation> T>
+void more_fields(A& a, T& x) {
+  a("index", x.index);
+  a("sent", x.sent);
+  a("crossed", x.crossed);
+}
+void fields(writer& a, const pending_initiation& x) {
+  a("initiator", x.initiator.save());
+  more_fields(a, x);
+}
+template <class A, is<session_traffic> T>
+void fields(A& a, T& x) {
+  a("bytes", x.bytes);
+  a("packets", x.packets);
+}
+template <class A, is<drop_counters> T>
+void fields(A& a, T& x) {
+  for (const auto& row : drop_rows())
+    copied(a, row.name, x[row.reason],
+           [&](auto packets) { x.dropped(row.reason, packets); });
+}
+template <class A, is<deadline_table> T>
+void fields(A& a, T& x) {
+  constexpr std::array<std::pair<std::string_view, deadline>,
+                       deadline_table::count>
+    all{{{"retransmit_handshake", deadline::retransmit_handshake},
+         {"passive_keepalive", deadline::passive_keepalive},
+         {"new_handshake", deadline::new_handshake},
+         {"zero_keys", deadline::zero_keys},
+         {"persistent_keepalive", deadline::persistent_keepalive}}};
+  for (const auto& [name, which] : all)
+    copied(a, name, x.find(which), [&, due = which](const auto& when) {
+      if (when)
+        x.set(due, *when);
+    });
+}
+template <class A, is<session_values> T>
+void fields(A& a, T& x) {
+  a("peer", x.peer);
+  a("slot", x.slot);
+  a("psk", x.psk);
+  a("other_psks", x.other_psks);
+  a("keepalive", x.keepalive_interval);
+  a("path", x.path);
+  a("heard_by", x.heard_by);
+  a("proven", x.proven);
+  a("generation", x.generation);
+  a("pending", x.pending);
+  a("last_handshake_sent", x.last_handshake_sent);
+  a("last_accepted", x.last_accepted);
+  a("newest_timestamp", x.newest_timestamp);
+  a("last_timestamp", x.last_timestamp);
+  a("attempts", x.attempts);
+  a("has_reason", x.has_reason);
+  a("unanswered", x.unanswered);
+  a("given_up", x.given_up);
+  a("unused_answers", x.unused_answers);
+  a("older_stamps", x.older_stamps);
+  a("final_rekey_sent", x.final_rekey_sent);
+  a("last_handshake", x.last_handshake);
+  a("round_trip", x.round_trip);
+  a("deadlines", x.deadlines);
+  a("silence_jitter", x.silence_jitter);
+  a("outbox", x.outbox);
+  a("staged_sendable", x.staged_sendable);
+  a("keepalive_due", x.keepalive_due);
+  a("sent", x.sent);
+  a("received", x.received);
+  a("drops", x.drops);
+}
+template <class A, is<session_state> T>
+void fields(A& a, T& x) {
+  a("values", x.values);
+  a("keys", x.keys);
+  a("cookies", x.cookies);
+  a("loops", x.loops);
+  a("staged", x.staged);
+}
+template <class A, is<saved_session> T>
+void fields(A& a, T& x) {
+  a("session", x.session);
+  a("up_until", x.up_until);
+  a("too_big", x.too_big);
+  a("path_mtu", x.path_mtu);
+  a("path_mtu_told", x.path_mtu_told);
+}
+template <class A, is<saved_peer> T>
+void fields(A& a, T& x) {
+  a("slot", x.slot);
+  a("origin", x.origin);
+  a("config", x.config);
+  a("other_psks", x.other_preshared_keys);
+  a("address", x.address);
+  a("restarts", x.restarts);
+  a("session", x.session);
+}
+template <class A, is<saved_node> T>
+void fields(A& a, T& x) {
+  a("taken", x.taken);
+  a("interface", x.interface);
+  a("port", x.port);
+  a("fwmark", x.fwmark);
+  a("log", x.log);
+  a("offloads", x.offloads);
+  a("file_digest", x.file_digest);
+  a("index_key", x.indices.key);
+  a("cookies", x.cookies);
+  a("generations", x.generations);
+  a("peers", x.peers);
+  a("deprived", x.deprived);
+}
+
+void reader::read_new(std::string_view name, const_byte_span bytes,
+                      std::optional<pending_initiation>& value) {
+  std::optional<noise_initiator::state> state;
+  reader inner{bytes, failure_};
+  inner("initiator", state);
+  if (!state)
+    return refuse(name);
+  value.emplace(pending_initiation{noise_initiator{*state}});
+  more_fields(inner, *value);
+}
+
+// -- what has to fit ---------------------------------------------------------
+
+bool has_fair_counters(const keypairs::state& keys) {
+  return std::ranges::all_of(
+    std::array{&keys.current, &keys.previous, &keys.next},
+    [](const std::optional<keypair_state>* pair) {
+      return !*pair || (*pair)->send_counter <= limits::reject_after_messages;
+    });
+}
+
+/// What is wrong with the peers; empty: nothing.
+std::string find_mistake(const saved_node& node) {
+  if (node.generations.size() > receiver_index_codec::max_slots)
+    return "it has more slots than there can be";
+  std::set<public_key> keys;
+  std::optional<std::uint32_t> former;
+  for (const auto& peer : node.peers) {
+    if (peer.slot >= node.generations.size()
+        || (former && peer.slot <= *former))
+      return "the slots of its peers are damaged";
+    former = peer.slot;
+    if (!keys.insert(peer.config.public_key).second)
+      return "it has a peer twice";
+    if (const auto mistake = validate(peer.config))
+      return mistake->field + " of a peer is damaged";
+    if (!peer.session)
+      continue;
+    const auto& session = peer.session->session;
+    if (session.values.peer != peer.config.public_key
+        || session.values.slot != peer.slot || !has_fair_counters(session.keys))
+      return "the session of a peer is damaged";
+  }
+  return {};
+}
+
+} // namespace
+
+secret_bytes format_saved_node(const saved_node& node, std::uint32_t version) {
+  secret_bytes out;
+  const auto head = std::as_bytes(std::span{magic});
+  out.assign(head.begin(), head.end());
+  out.resize(magic.size() + sizeof version);
+  store_le(&out[magic.size()], version);
+  writer write{out};
+  fields(write, node);
+  write(last_field, true);
+  return out;
+}
+
+tl::expected<saved_node, std::string>
+parse_saved_node(const_byte_span bytes, time_point now) {
+  const auto head = magic.size() + sizeof(std::uint32_t);
+  if (bytes.size() > max_saved_size)
+    return tl::unexpected{std::string{"it is too large"}};
+  if (bytes.size() < head
+      || !std::ranges::equal(bytes.first(magic.size()),
+                             std::as_bytes(std::span{magic})))
+    return tl::unexpected{std::string{"it is no state of a node"}};
+  const auto version = load_le<std::uint32_t>(&bytes[magic.size()]);
+  if (version + 1 < saved_node_version || version > saved_node_version + 1)
+    return tl::unexpected{"its format is version " + std::to_string(version)
+                          + ", and this program knows version "
+                          + std::to_string(saved_node_version)};
+  saved_node node;
+  std::string failure;
+  reader read{bytes.subspan(head), failure};
+  fields(read, node);
+  bool is_whole = false;
+  read(last_field, is_whole);
+  if (failure.empty() && !is_whole)
+    failure = "it is damaged";
+  if (failure.empty())
+    failure = find_mistake(node);
+  if (failure.empty() && !is_fresh(node, now))
+    failure = "it is older than " + std::to_string(most_saved_age.count())
+              + " s, or of another start of this host";
+  if (!failure.empty())
+    return tl::unexpected{std::move(failure)};
+  return node;
+}
+
+} // namespace weft

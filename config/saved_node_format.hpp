@@ -1,0 +1,34 @@
+// What a node leaves to its successor, as bytes: they hold keys, so they are
+// only ever in memory that is wiped, and on the way to the successor.
+//
+// Fields have names.  One that the reader does not know is ignored, and one
+// that is missing is as in a new node, so that a program can be replaced by an
+// older one as well.
+#pragma once
+
+#include "config/saved_node.hpp"
+#include "protocol/base/secret_bytes.hpp"
+
+#include <tl/expected.hpp>
+
+#include <cstdint>
+#include <string>
+
+namespace weft {
+
+/// It rises with a release that adds something which must not be ignored.  A
+/// reader takes its own, the one before and the one after.
+inline constexpr std::uint32_t saved_node_version = 1;
+
+/// Nothing larger is read.
+inline constexpr std::size_t max_saved_size = std::size_t{256} << 20;
+
+/// Bytes that parse_saved_node() takes.  `version`: for tests.
+secret_bytes format_saved_node(const saved_node& node,
+                               std::uint32_t version = saved_node_version);
+
+/// The node, or why it cannot be gone on with at `now`: a sentence.
+tl::expected<saved_node, std::string>
+parse_saved_node(const_byte_span bytes, time_point now);
+
+} // namespace weft

@@ -1,0 +1,180 @@
+#include "config/saved_node_format.hpp"
+#include "tests/catch.hpp"
+#include "tests/config/support.hpp"
+#include "tests/protocol/support.hpp"
+#include "tests/sim/network.hpp"
+
+using namespace weft;
+using namespace weft::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr time_point now{1000s};
+
+/// A session with keys, and a handshake under way, as the simulated network
+/// brings them about.
+session_state busy_session() {
+  pair_network net(7);
+  for (int i = 0; i < 40; ++i) {
+    net.send_packet(i % 2 == 0 ? net.a : net.b, 200);
+    net.run_for(4s);
+  }
+  net.lose_all();
+  net.send_packet(net.a, 100);
+  net.run_for(20s);
+  return net.session(net.a).save();
+}
+
+saved_node example() {
+  deterministic_random random{5};
+  saved_node node;
+  node.taken = now - 2s;
+  auto& interface = node.interface;
+  interface.private_key = generate_private_key(random);
+  interface.addresses = {*parse_ip_prefix("10.0.0.1/24")};
+  interface.dns = {"10.0.0.53", "example.net"};
+  interface.routes = route_mode::automatic;
+  interface.kill_switch = true;
+  node.port = 51820;
+  node.fwmark = 0x42;
+  node.log.level = log_level::debug;
+  node.offloads.udp = offload_mode::off;
+  node.file_digest = "abc";
+  random.fill(node.indices.key.bytes());
+  node.cookies.emplace();
+  random.fill(node.cookies->cookie_secret.bytes());
+  node.cookies->made = now - 10s;
+  node.generations = {1, 0xffffffff, 3};
+  auto& busy = node.peers.emplace_back();
+  busy.slot = 0;
+  busy.origin = peer_origin::command;
+  busy.session.emplace();
+  busy.session->session = busy_session();
+  busy.session->up_until = now + 100s;
+  busy.config.public_key = busy.session->session.values.peer;
+  busy.session->session.values.slot = 0;
+  busy.config.name = "busy";
+  busy.config.allowed_ips = {*parse_ip_prefix("10.0.0.2/32")};
+  busy.config.endpoint = host_endpoint{"busy.example.net", 51820};
+  random.fill(busy.config.preshared_key.bytes());
+  busy.address = parse_endpoint("[fe80::1%3]:51820");
+  busy.restarts = 4;
+  auto& quiet = node.peers.emplace_back();
+  quiet.slot = 2;
+  quiet.config.public_key = derive_public_key(generate_private_key(random));
+  quiet.config.endpoint = *parse_endpoint("192.0.2.7:51820");
+  quiet.config.persistent_keepalive = 25s;
+  node.deprived = {quiet.config.public_key};
+  return node;
+}
+
+std::string refusal_of(const_byte_span bytes, time_point at = now) {
+  const auto read = parse_saved_node(bytes, at);
+  return read ? "" : read.error();
+}
+
+} // namespace
+
+TEST_CASE("What a node leaves is read as it was written") {
+  const auto node = example();
+  const auto bytes = format_saved_node(node);
+  const auto read = parse_saved_node(bytes, now);
+  if (!read)
+    FAIL(read.error());
+  CHECK(format_saved_node(*read) == bytes);
+  CHECK(read->taken == node.taken);
+  CHECK(read->interface == node.interface);
+  CHECK(read->port == node.port);
+  CHECK(read->fwmark == node.fwmark);
+  CHECK(read->log == node.log);
+  CHECK(read->offloads == node.offloads);
+  CHECK(read->generations == node.generations);
+  CHECK(read->deprived == node.deprived);
+  CHECK(read->indices.key == node.indices.key);
+  REQUIRE(read->cookies);
+  CHECK(read->cookies->cookie_secret == node.cookies->cookie_secret);
+  REQUIRE(read->peers.size() == 2);
+  const auto& busy = read->peers[0];
+  CHECK(busy.config == node.peers[0].config);
+  CHECK(busy.origin == peer_origin::command);
+  CHECK(busy.address == node.peers[0].address);
+  CHECK(busy.restarts == 4);
+  REQUIRE(busy.session);
+  const auto& former = node.peers[0].session->session;
+  const auto& session = busy.session->session;
+  REQUIRE(former.keys.current);
+  REQUIRE(session.keys.current);
+  CHECK(session.keys.current->send == former.keys.current->send);
+  CHECK(session.keys.current->send_counter
+        == former.keys.current->send_counter);
+  CHECK(session.values.path == former.values.path);
+  CHECK(session.values.deadlines.next() == former.values.deadlines.next());
+  REQUIRE(former.values.pending);
+  REQUIRE(session.values.pending);
+  CHECK(session.values.pending->index == former.values.pending->index);
+  CHECK(session.values.sent.bytes == former.values.sent.bytes);
+  CHECK_FALSE(read->peers[1].session);
+  CHECK(read->peers[1].config == node.peers[1].config);
+}
+
+TEST_CASE("A node's state is read by programs one version up and down, and by "
+          "no others") {
+  const auto node = example();
+  CHECK(refusal_of(format_saved_node(node, saved_node_version - 1)).empty());
+  CHECK(refusal_of(format_saved_node(node, saved_node_version + 1)).empty());
+  CHECK(refusal_of(format_saved_node(node, saved_node_version + 2))
+        == "its format is version 3, and this program knows version 1");
+}
+
+TEST_CASE("Fields of a node's state that the reader does not know are ignored, "
+          "unless they must not be") {
+  const auto with_field = [](char first) {
+    auto bytes = format_saved_node(example());
+    for (const auto letter :
+         {char{2}, first, 'x', char{1}, char{0}, char{0}, char{0}, char{9}})
+      bytes.push_back(static_cast<std::byte>(letter));
+    return bytes;
+  };
+  CHECK(refusal_of(with_field('y')).empty());
+  CHECK(refusal_of(with_field('!'))
+        == "it holds '!x', which this program does not know");
+}
+
+TEST_CASE("A node's state that is old, or of the time to come, is refused") {
+  const auto bytes = format_saved_node(example());
+  const auto text = "it is older than 60 s, or of another start of this host";
+  CHECK(refusal_of(bytes, now + 58s).empty());
+  CHECK(refusal_of(bytes, now + 59s) == text);
+  CHECK(refusal_of(bytes, now - 3s) == text);
+}
+
+TEST_CASE("A node's state that is damaged is refused") {
+  const auto bytes = format_saved_node(example());
+  for (std::size_t size = 0; size < bytes.size(); size += 7)
+    CHECK_FALSE(refusal_of(const_byte_span{bytes}.first(size)).empty());
+  auto other = example();
+  other.peers[1].slot = 7;
+  CHECK(refusal_of(format_saved_node(other))
+        == "the slots of its peers are damaged");
+  other = example();
+  other.peers[1].config.public_key = other.peers[0].config.public_key;
+  CHECK(refusal_of(format_saved_node(other)) == "it has a peer twice");
+  other = example();
+  other.peers[0].session->session.keys.current->send_counter
+    = limits::reject_after_messages + 1;
+  CHECK(refusal_of(format_saved_node(other))
+        == "the session of a peer is damaged");
+}
+
+TEST_CASE("A saved session leaves counters out, and never more than there "
+          "are") {
+  auto state = busy_session();
+  auto& counter = state.keys.current->send_counter;
+  const auto before = counter;
+  leave_out_counters(state);
+  CHECK(counter == before + left_out_counters);
+  counter = limits::reject_after_messages - 5;
+  leave_out_counters(state);
+  CHECK(counter == limits::reject_after_messages);
+}
