@@ -14,4 +14,14 @@ bool is_descriptor_name(std::string_view name) {
          && std::all_of(name.begin(), name.end(), fits);
 }
 
+file_descriptor
+take(std::vector<named_descriptor>& from, std::string_view name) {
+  const auto found = std::ranges::find(from, name, &named_descriptor::name);
+  if (found == from.end())
+    return {};
+  auto taken = std::move(found->descriptor);
+  from.erase(found);
+  return taken;
+}
+
 } // namespace weft

@@ -1,6 +1,7 @@
 // What a process gives to the one that takes its place.
 #pragma once
 
+#include "platform/error.hpp"
 #include "platform/file_descriptor.hpp"
 #include "platform/secret_text.hpp"
 
@@ -18,6 +19,13 @@ struct named_descriptor {
 /// 1 to 64 letters, digits, '.', '_' and '-': what goes through every way that
 /// descriptors take.
 bool is_descriptor_name(std::string_view name);
+
+/// Another descriptor of the same open file; close-on-exec.
+result<file_descriptor> duplicate(int fd);
+
+/// Takes the descriptor of that name out of `from`; invalid: there is none.
+file_descriptor
+take(std::vector<named_descriptor>& from, std::string_view name);
 
 struct handed_over {
   /// Keys are in it.  Empty: whoever takes over begins anew, with the

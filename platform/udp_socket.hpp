@@ -78,6 +78,13 @@ public:
   /// if it asks for SO_REUSEPORT; a plain bind is refused as before.)
   result<udp_socket> open_beside(int send_buffer, int receive_buffer) const;
 
+  /// Takes over a socket that open() or open_beside() has made in another
+  /// process, with all that waits in it, and has it be as `wanted` says, but
+  /// for its address and port.  EINVAL: it is no UDP socket of that family, or
+  /// has no port.
+  static result<udp_socket>
+  adopt(file_descriptor opened, const options& wanted);
+
   /// Divides what comes to the port: this socket gets transport messages, but
   /// if `known` is there those from its endpoints only; the first socket that
   /// was opened beside it gets all the rest, and later ones nothing.  A
@@ -185,6 +192,9 @@ public:
 private:
   udp_socket() = default;
   static result<udp_socket> open(const options& wanted, bool shared);
+  result<void> set_options(const options& wanted);
+  /// Whether it has one.
+  bool learn_port();
   send_result transmit(const_byte_span memory, std::span<const slice> slices,
                        std::size_t first, const endpoint& remote,
                        const std::optional<source_address>& source);
@@ -222,6 +232,25 @@ struct udp_sockets {
 result<udp_sockets>
 open_udp_sockets(const endpoint& listen, std::uint32_t fwmark,
                  const udp_features& features = {});
+
+/// A descriptor for each socket of a port; invalid: there is none.
+struct left_udp_sockets {
+  file_descriptor v4;
+  file_descriptor v6;
+  file_descriptor strangers_v4;
+  file_descriptor strangers_v6;
+};
+
+struct adopted_udp_sockets {
+  udp_sockets peers;
+  udp_sockets strangers; ///< none, if none were left
+};
+
+/// Takes over what open_udp_sockets() and open_stranger_sockets() have opened
+/// in another process.  What comes is divided as before.
+result<adopted_udp_sockets>
+adopt_udp_sockets(left_udp_sockets left, const endpoint& listen,
+                  std::uint32_t fwmark, const udp_features& features = {});
 
 /// Opens sockets beside `peers` and divides what comes: transport messages go
 /// to `peers`, the rest to the sockets that are returned.  On failure `peers`

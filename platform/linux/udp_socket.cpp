@@ -2,6 +2,7 @@
 
 #include "platform/linux/udp_arena.hpp"
 
+#include <fcntl.h>
 #include <linux/sock_diag.h>
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
@@ -34,8 +35,7 @@ bool set_required_options(int fd, ip_family family) {
     return set_option(fd, SOL_IP, IP_PKTINFO, 1)
            && set_option(fd, SOL_IP, IP_RECVTOS, 1)
            && set_option(fd, SOL_IP, IP_RECVERR, 1);
-  return set_option(fd, SOL_IPV6, IPV6_V6ONLY, 1)
-         && set_option(fd, SOL_IPV6, IPV6_RECVPKTINFO, 1)
+  return set_option(fd, SOL_IPV6, IPV6_RECVPKTINFO, 1)
          && set_option(fd, SOL_IPV6, IPV6_RECVTCLASS, 1)
          && set_option(fd, SOL_IPV6, IPV6_RECVERR, 1);
 }
@@ -139,30 +139,82 @@ result<udp_socket> udp_socket::open(const options& wanted, bool shared) {
     ::socket(wanted.family == ip_family::v4 ? AF_INET : AF_INET6,
              SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
   const int fd = made.fd_.get();
-  if (!made.fd_ || !set_required_options(fd, wanted.family)
-      || !let_fragment(fd, wanted.family, wanted.features.too_big))
+  if (!made.fd_
+      || (wanted.family == ip_family::v6
+          && !set_option(fd, SOL_IPV6, IPV6_V6ONLY, 1)))
     return tl::unexpected(make_system_error(errno, cannot_open));
+  if (auto done = made.set_options(wanted); !done)
+    return tl::unexpected(done.error());
   if (shared && !set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1))
     return tl::unexpected(make_system_error(errno, cannot_open));
-  set_buffers(fd, wanted);
-  if (wanted.fwmark != 0)
-    if (auto marked = made.set_fwmark(wanted.fwmark); !marked)
-      return tl::unexpected(marked.error());
-  made.use(wanted.features);
   auto where = wanted.address;
   where.family = wanted.family; // a default-constructed address is IPv4
   const socket_address address{{where, wanted.port, wanted.scope_id}};
   if (::bind(fd, address.data(), address.size()) != 0)
     return tl::unexpected(bind_error(errno, wanted));
+  if (!made.learn_port())
+    return tl::unexpected(make_system_error(errno, cannot_open));
+  return made;
+}
+
+result<udp_socket>
+udp_socket::adopt(file_descriptor opened, const options& wanted) {
+  const auto option_of = [fd = opened.get()](int option) {
+    int value = -1;
+    socklen_t size = sizeof value;
+    return ::getsockopt(fd, SOL_SOCKET, option, &value, &size) == 0 ? value
+                                                                    : -1;
+  };
+  const auto family = wanted.family == ip_family::v4 ? AF_INET : AF_INET6;
+  udp_socket made;
+  made.family_ = wanted.family;
+  made.fd_ = std::move(opened);
+  made.opened_as_ = wanted;
+  const int fd = made.fd_.get();
+  if (option_of(SO_DOMAIN) != family || option_of(SO_PROTOCOL) != IPPROTO_UDP
+      || !made.learn_port() || made.port_ == 0)
+    return tl::unexpected(system_error{
+      EINVAL, "Cannot adopt descriptor " + std::to_string(fd)
+                + " as a UDP socket: it is no " + name_of(wanted.family)
+                + " UDP socket with a port"});
+  const int mode = ::fcntl(fd, F_GETFL);
+  if (mode < 0 || ::fcntl(fd, F_SETFL, mode | O_NONBLOCK) != 0
+      || ::fcntl(fd, F_SETFD, FD_CLOEXEC) != 0)
+    return tl::unexpected(make_system_error(errno, "Cannot adopt a socket"));
+  if (auto done = made.set_options(wanted); !done)
+    return tl::unexpected(done.error());
+  return made;
+}
+
+result<void> udp_socket::set_options(const options& wanted) {
+  const int fd = fd_.get();
+  if (!set_required_options(fd, wanted.family)
+      || !let_fragment(fd, wanted.family, wanted.features.too_big))
+    return tl::unexpected(make_system_error(
+      errno, "Cannot open an " + name_of(wanted.family) + " UDP socket"));
+  set_buffers(fd, wanted);
+  std::uint32_t mark = 0;
+  socklen_t size = sizeof mark;
+  if (::getsockopt(fd, SOL_SOCKET, SO_MARK, &mark, &size) != 0
+      || mark != wanted.fwmark) // to have it again would take a privilege
+    if (auto marked = set_fwmark(wanted.fwmark); !marked)
+      return marked;
+  use(wanted.features);
+  const auto port = opened_as_.port;
+  opened_as_ = wanted;
+  opened_as_.port = port;
+  return {};
+}
+
+bool udp_socket::learn_port() {
   socket_address bound;
   auto length = socket_address::capacity();
-  if (::getsockname(fd, bound.data(), &length) != 0)
-    return tl::unexpected(make_system_error(errno, cannot_open));
-  made.port_ = bound.to_endpoint().port;
-  made.opened_as_ = wanted;
-  made.opened_as_.port = made.port_;
-  made.arena_.reset(new message_arena);
-  return made;
+  if (::getsockname(fd_.get(), bound.data(), &length) != 0)
+    return false;
+  port_ = bound.to_endpoint().port;
+  opened_as_.port = port_;
+  arena_.reset(new message_arena);
+  return true;
 }
 
 result<void> udp_socket::set_fwmark(std::uint32_t mark) {

@@ -41,6 +41,11 @@ result<udp_sockets> open_both(udp_socket::options wanted) {
   return made;
 }
 
+/// Of those for strangers: a queue that is worked off within some ten
+/// milliseconds.
+constexpr int strangers_receive_buffer = 2 * 1024 * 1024;
+constexpr int strangers_send_buffer = 1024 * 1024;
+
 } // namespace
 
 result<udp_sockets>
@@ -71,20 +76,56 @@ open_udp_sockets(const endpoint& listen, std::uint32_t fwmark,
 }
 
 result<udp_sockets> open_stranger_sockets(const udp_sockets& peers) {
-  // A queue that is worked off within some ten milliseconds.
-  constexpr int receive_buffer = 2 * 1024 * 1024;
-  constexpr int send_buffer = 1024 * 1024;
   udp_sockets made;
   for (const auto& [from, to] :
        {std::pair{&peers.v4, &made.v4}, std::pair{&peers.v6, &made.v6}}) {
     if (!*from)
       continue;
-    auto opened = (*from)->open_beside(send_buffer, receive_buffer);
+    auto opened
+      = (*from)->open_beside(strangers_send_buffer, strangers_receive_buffer);
     if (!opened)
       return tl::unexpected(opened.error());
     if (auto done = (*from)->divide(std::nullopt); !done)
       return tl::unexpected(done.error());
     *to = std::move(*opened);
+  }
+  return made;
+}
+
+result<adopted_udp_sockets>
+adopt_udp_sockets(left_udp_sockets left, const endpoint& listen,
+                  std::uint32_t fwmark, const udp_features& features) {
+  adopted_udp_sockets made;
+  udp_socket::options of_peers;
+  of_peers.port = listen.port;
+  of_peers.scope_id = listen.scope_id;
+  of_peers.fwmark = fwmark;
+  of_peers.features = features;
+  auto of_strangers = of_peers;
+  of_strangers.receive_buffer = strangers_receive_buffer;
+  of_strangers.send_buffer = strangers_send_buffer;
+  const auto adopt = [&listen](file_descriptor& from,
+                               udp_socket::options wanted, ip_family family,
+                               std::optional<udp_socket>& to) -> result<void> {
+    if (!from)
+      return {};
+    wanted.family = family;
+    if (listen.address.family == family)
+      wanted.address = listen.address;
+    auto adopted = udp_socket::adopt(std::move(from), wanted);
+    if (!adopted)
+      return tl::unexpected(adopted.error());
+    to = std::move(*adopted);
+    return {};
+  };
+  for (auto done : {adopt(left.v4, of_peers, ip_family::v4, made.peers.v4),
+                    adopt(left.v6, of_peers, ip_family::v6, made.peers.v6),
+                    adopt(left.strangers_v4, of_strangers, ip_family::v4,
+                          made.strangers.v4),
+                    adopt(left.strangers_v6, of_strangers, ip_family::v6,
+                          made.strangers.v6)}) {
+    if (!done)
+      return tl::unexpected(done.error());
   }
   return made;
 }
