@@ -40,6 +40,15 @@ struct peer_entries_changed {
   std::vector<peer_entry> entries;
 };
 
+/// overlay -> handshake_gate: another process takes your place.  Answered once
+/// what waits is with the peers.
+struct freeze_gate {};
+
+/// What the gate leaves; nothing: there is no key.
+struct frozen_gate {
+  std::optional<cookie_checker::state> cookies;
+};
+
 /// handshake_gate -> itself: go on with what waits.
 struct work_due {};
 
@@ -47,6 +56,8 @@ struct work_due {};
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::incoming_handshakes)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::peer_entries_changed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::freeze_gate)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::frozen_gate)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::work_due)
 
 namespace weft {
@@ -59,6 +70,8 @@ using handshake_gate_actor = caf::typed_actor<
   caf::replies_to<change_identity>::with<void>,
   caf::reacts_to<peer_entries_changed>,
   caf::replies_to<routes_changed>::with<void>,
+  // another process takes its place, or does not
+  caf::replies_to<freeze_gate>::with<frozen_gate>, caf::reacts_to<thaw>,
   // for status
   caf::replies_to<report_request>::with<drop_report>>;
 

@@ -53,6 +53,24 @@ struct foreign_peers {
   std::vector<public_key> deprived;
 };
 
+/// Whoever hands the overlay over -> overlay: stand still.  Answered with all
+/// that a successor needs; nothing is sent or received then, and no change is
+/// made, until thaw{} or leave{}.  EBUSY: not now, and nothing has changed.
+struct hand_over {};
+
+struct overlay_left {
+  std::shared_ptr<saved_node> state;
+  left_descriptors descriptors;
+};
+
+/// The successor has it all: end, and leave the host as it is.
+struct leave {};
+
+/// overlay's starter -> overlay: go on with an earlier one's peers.
+struct inherit_node {
+  std::shared_ptr<const saved_node> from;
+};
+
 /// This machine goes on from a snapshot that others may go on from, too: what
 /// was agreed on with peers must not be used again.
 struct machine_cloned {};
@@ -63,6 +81,10 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::interface_lost)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::remote_control_changed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::access_changed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::config_read)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::hand_over)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::overlay_left)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::leave)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::inherit_node)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::machine_cloned)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::network_changed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::get_foreign_peers)
@@ -81,6 +103,9 @@ using overlay_root_actor = overlay_actor::extend<
   // from membership
   caf::reacts_to<network_changed>, caf::reacts_to<overlay_event>,
   caf::replies_to<get_foreign_peers>::with<foreign_peers>,
+  // another process takes its place, or does not; it takes another's
+  caf::replies_to<hand_over>::with<overlay_left>, caf::reacts_to<thaw>,
+  caf::replies_to<leave>::with<void>, caf::replies_to<inherit_node>::with<void>,
   // the file that a reload reads
   caf::reacts_to<config_read>>;
 

@@ -13,6 +13,9 @@
 
 namespace weft {
 
+struct saved_node;
+struct saved_session;
+
 /// tun_reader -> peer: plain packets to be sealed.
 struct outgoing_packets {
   outgoing_ptr batch;
@@ -110,6 +113,13 @@ struct path_too_narrow {
   std::size_t quoted_size = 0;
 };
 
+/// registry -> peer: send nothing any more.  Answered with all that you are.
+struct freeze_peer {};
+
+struct frozen_peer {
+  std::shared_ptr<saved_session> saved;
+};
+
 struct peer_report {
   std::uint32_t slot = 0;
   peer_status status;
@@ -133,6 +143,8 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::origin_changed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::prefixes_lost)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::path_failed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::path_too_narrow)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::freeze_peer)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::frozen_peer)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::peer_report)
 
 namespace weft {
@@ -160,6 +172,8 @@ using peer_actor = caf::typed_actor<
   caf::reacts_to<origin_changed>, caf::reacts_to<endpoint_found>,
   caf::replies_to<change_identity>::with<void>,
   caf::replies_to<prefixes_lost>::with<void>,
+  // another process takes its place, or does not
+  caf::replies_to<freeze_peer>::with<frozen_peer>, caf::reacts_to<thaw>,
   // for status
   caf::replies_to<report_request>::with<peer_report>>;
 

@@ -45,6 +45,21 @@ struct check_update {
   std::shared_ptr<const device_update> update;
 };
 
+/// overlay -> registry: have all peers stand still.  Answered once all have
+/// said what they leave.
+struct freeze_peers {};
+
+/// The peers, and what else the registry leaves; the rest is not filled in.
+struct frozen_peers {
+  std::shared_ptr<saved_node> saved;
+};
+
+/// overlay -> registry, while it has no peers: go on with those of an earlier
+/// process.  Answered once they are known everywhere.
+struct inherit_peers {
+  std::shared_ptr<const saved_node> from;
+};
+
 /// registry -> itself: go on with a change that has many peers.
 struct go_on_changing {};
 
@@ -91,6 +106,9 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::addresses_request)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::peer_addresses)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::change_existing_peer)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::check_update)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::freeze_peers)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::frozen_peers)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::inherit_peers)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::go_on_changing)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::session_ended)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::session_noted)
@@ -119,6 +137,10 @@ using registry_actor = caf::typed_actor<
   // what is to outlive the process
   caf::reacts_to<session_noted>,
   caf::replies_to<reset_peer>::with<config_changes>,
+  // another process takes the place of this one, or does not; this one has
+  // taken another's
+  caf::replies_to<freeze_peers>::with<frozen_peers>, caf::reacts_to<thaw>,
+  caf::replies_to<inherit_peers>::with<config_changes>,
   // questions
   caf::replies_to<check_handshake>::with<bool>,
   caf::replies_to<configuration_request>::with<peer_configurations>,

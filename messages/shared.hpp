@@ -69,6 +69,22 @@ struct handshakes_processed {
   std::size_t unknown = 0;
 };
 
+// -- hand-over: another process takes the overlay's place --------------------
+
+struct named_descriptor;
+using left_descriptors = std::shared_ptr<std::vector<named_descriptor>>;
+
+/// overlay -> reader, udp_port, stranger_port, one after the other: take
+/// nothing in any more.  Answered once all that was taken in is with who it is
+/// for.  Duplicates of the descriptors, by their names, are added to `into`.
+struct freeze {
+  left_descriptors into;
+};
+
+/// overlay -> the same, gate and, through the registry, peers: nobody takes the
+/// overlay's place, so go on.
+struct thaw {};
+
 // -- reports -----------------------------------------------------------------
 
 struct report_request {
@@ -98,5 +114,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::host_routes_changed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::batch_available)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::send_cookie_replies)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::handshakes_processed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::freeze)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::thaw)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::report_request)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::drop_report)

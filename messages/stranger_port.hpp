@@ -46,6 +46,8 @@ using stranger_port_actor = caf::typed_actor<
   caf::reacts_to<handshakes_processed>,
   // which receiver indices are ours
   caf::replies_to<routes_changed>::with<void>,
+  // another process takes its place, or does not
+  caf::replies_to<freeze>::with<void>, caf::reacts_to<thaw>,
   // for status
   caf::replies_to<report_request>::with<drop_report>>;
 

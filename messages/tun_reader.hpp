@@ -29,6 +29,8 @@ using tun_reader_actor = caf::typed_actor<
   caf::reacts_to<read_groups>,
   // it goes on reading
   caf::reacts_to<batch_available>,
+  // another process takes its place, or does not
+  caf::replies_to<freeze>::with<void>, caf::reacts_to<thaw>,
   // for status
   caf::replies_to<report_request>::with<drop_report>>;
 

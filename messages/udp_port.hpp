@@ -55,6 +55,8 @@ using udp_port_actor = caf::typed_actor<
   caf::replies_to<rebind>::with<std::uint16_t>, caf::reacts_to<use_features>,
   // what a stranger's socket heard of its datagrams
   caf::reacts_to<path_too_narrow>,
+  // another process takes its place, or does not
+  caf::replies_to<freeze>::with<void>, caf::reacts_to<thaw>,
   // for status
   caf::replies_to<report_request>::with<drop_report>>;
 

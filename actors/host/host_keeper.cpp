@@ -166,13 +166,14 @@ private:
 };
 
 result<std::unique_ptr<host_keeper>>
-host_keeper::open(int interface_index, const std::string& interface) {
+host_keeper::open(int interface_index, const std::string& interface,
+                  bool goes_on) {
   auto network = network_configurator::open();
   if (!network)
     return tl::unexpected(network.error());
   std::unique_ptr<host_keeper> keeper{
     new host_keeper(interface_index, std::move(*network))};
-  if (auto done = keeper->sweep(interface); !done)
+  if (auto done = keeper->sweep(interface, goes_on); !done)
     return tl::unexpected(done.error());
   return keeper;
 }
@@ -181,11 +182,13 @@ host_keeper::~host_keeper() {
   let_go();
 }
 
-result<void> host_keeper::sweep(const std::string& interface) {
+result<void> host_keeper::sweep(const std::string& interface, bool goes_on) {
   auto rules = network_.rules();
   if (!rules)
     return tl::unexpected(rules.error());
   place_ = place_of(interface, *rules);
+  if (goes_on)
+    return {};
   auto routes = network_.unreachable_routes(place_.table);
   if (!routes)
     return tl::unexpected(routes.error());

@@ -26,9 +26,10 @@ struct host_repair {
 /// are removed at ours.  Nobody else's are touched.
 class host_keeper {
 public:
-  /// Removes what a node of that name has left behind that was killed.
+  /// Removes what a node of that name has left behind that was killed; what one
+  /// has left to us, who go on as it was (`goes_on`), stays.
   static result<std::unique_ptr<host_keeper>>
-  open(int interface_index, const std::string& interface);
+  open(int interface_index, const std::string& interface, bool goes_on = false);
   host_keeper(const host_keeper&) = delete;
   host_keeper& operator=(const host_keeper&) = delete;
   ~host_keeper();
@@ -67,6 +68,10 @@ public:
 
   /// The interface is no longer here: what is not its own goes at once.
   void let_go();
+  /// Another process goes on with all of it: nothing is taken away.
+  void leave_as_is() {
+    plan_.clear();
+  }
 
 private:
   host_keeper(int interface_index, network_configurator network)
@@ -75,7 +80,7 @@ private:
 
   class transaction;
 
-  result<void> sweep(const std::string& interface);
+  result<void> sweep(const std::string& interface, bool goes_on);
   result<host_state> read(const host_plan& plan);
   /// False: it was there.
   result<bool> make(const host_need& need);

@@ -37,8 +37,12 @@ overlay::overlay(caf::actor_config& config, io_loop_ptr loop,
     locks_(can_lock()
            && (options_.config.interface.kill_switch || options_.keep_lock)),
     lock_stays_(options_.keep_lock && !options_.config.interface.kill_switch) {
+  const auto& inherited = options_.inherited;
+  const auto* before = inherited ? inherited->state.get() : nullptr;
   indices_
-    = std::make_shared<const receiver_index_codec>(this->loop().random());
+    = before != nullptr
+        ? std::make_shared<const receiver_index_codec>(before->indices)
+        : std::make_shared<const receiver_index_codec>(this->loop().random());
   const auto& key = options_.config.interface.private_key;
   if (!key.is_zero())
     self_ = std::make_shared<const identity>(key);
@@ -59,6 +63,7 @@ key_pair draw_keys(random_source& random) {
 
 overlay::behavior_type overlay::make_behavior() {
   spawn_actors();
+  options_.inherited.reset();
   watch_link();
   watch_firewall();
   look_around_later();
@@ -103,6 +108,10 @@ overlay::behavior_type overlay::make_behavior() {
     [this](const get_foreign_peers&) { return foreign(); },
     [this](config_read& read) { config_was_read(read); },
     [this](const machine_cloned&) { begin_sessions_anew(); },
+    [this](const hand_over&) { return stand_still(); },
+    [this](const thaw&) { thaw_all(); },
+    [this](const leave&) { return end_for_successor(); },
+    [this](const inherit_node& asked) { return begin_with(asked); },
     [this](const shut_down&) -> caf::result<void> {
       quit(caf::exit_reason::user_shutdown);
       return caf::unit;
@@ -137,7 +146,8 @@ void overlay::spawn_actors() {
   }
   strangers_ = home.spawn<stranger_port>(
     resources_->handshake_loop, lanes_.front().socket,
-    std::make_shared<detail_log>(options_.log, resources_->handshake_loop));
+    std::make_shared<detail_log>(options_.log, resources_->handshake_loop),
+    has_predecessor());
   supervise(strangers_, "stranger_port");
   std::vector<handshake_source_actor> sources{strangers_};
   for (const auto& each : lanes_)
@@ -145,7 +155,7 @@ void overlay::spawn_actors() {
   gate_
     = home.spawn<handshake_gate>(resources_->handshake_loop, std::move(sources),
                                  indices_, change_identity{self_, link_up_},
-                                 options_.log);
+                                 options_.log, inherited_cookies());
   supervise(gate_, "handshake_gate");
   events_ = home.spawn<event_hub>(control, resources_->interface, options_.log);
   supervise(events_, "event_hub");
@@ -182,12 +192,11 @@ void overlay::spawn_lane() {
   made.space = std::make_shared<workspace>(indices_, probe, source_holds);
   made.space->lines = std::make_shared<detail_log>(options_.log, made.loop);
   made.timer = system().spawn<timer>(made.loop);
-  made.socket
-    = system().spawn<udp_port>(made.loop, made.space,
-                               std::move(resources_->sockets),
-                               options_.config.interface.listen, fwmark_,
-                               features_for(options_.config, kernel_release()),
-                               std::move(resources_->strangers));
+  made.socket = system().spawn<udp_port>(
+    made.loop, made.space, std::move(resources_->sockets),
+    options_.config.interface.listen, fwmark_,
+    features_for(options_.config, kernel_release()),
+    std::move(resources_->strangers), inherited_endpoints());
   if (resources_->tun) {
     made.reader = spawn_reader(made.space->lines);
     made.writer
@@ -208,7 +217,7 @@ tun_reader_actor overlay::spawn_reader(std::shared_ptr<detail_log> lines) {
         caf::anon_send(caf::actor_cast<overlay_root_actor>(self),
                        interface_lost{"its device is gone"});
     },
-    std::move(lines));
+    std::move(lines), has_predecessor());
   read_in_groups(reader);
   return reader;
 }
@@ -335,8 +344,11 @@ void overlay::on_exit() {
     loop().forget(resources_->routes->descriptor());
   if (resources_->machine)
     loop().forget(resources_->machine->descriptor());
+  if (leaves_ && resources_->host)
+    resources_->host->leave_as_is();
   resources_->host.reset();
-  leave_source_marks();
+  if (!leaves_)
+    leave_source_marks();
   if (resources_->lock) {
     loop().forget(resources_->lock->descriptor());
     if (lock_is_on_trial())

@@ -303,6 +303,31 @@ private:
   void repair_firewall_at(time_point when, bool renews);
   void report_lock(device_status& status) const;
 
+  // -- overlay_hand_over.cpp --
+
+  /// Another process is to take this one's place.
+  struct hand_over_state {
+    overlay_left left;
+    std::vector<std::function<void()>> steps; ///< each brings the next about
+    std::size_t next = 0;
+    caf::typed_response_promise<overlay_left> promise;
+  };
+  caf::result<overlay_left> stand_still();
+  template <class Handle, class Message>
+  void add_step(const Handle& whom, Message message);
+  void next_freeze();
+  void freeze_failed(caf::error why);
+  caf::error being_handed_over() const;
+  void save_own_part(saved_node& into);
+  /// What the gate and the socket begin with, if there is anything.
+  std::optional<cookie_checker::state> inherited_cookies() const;
+  std::optional<std::vector<endpoint>> inherited_endpoints() const;
+  bool has_predecessor() const;
+  void thaw_ports();
+  void thaw_all();
+  caf::result<void> end_for_successor();
+  caf::result<void> begin_with(const inherit_node& asked);
+
   // -- overlay_status.cpp --
 
   /// Those who want the same report, which is collected once for all of them.
@@ -342,6 +367,8 @@ private:
   std::uint64_t changes_made_ = 0;
   std::string expected_digest_;  ///< of the file, once it is saved
   std::unique_ptr<trial> trial_; ///< null: none
+  std::unique_ptr<hand_over_state> hand_over_; ///< null: none
+  bool leaves_ = false;                        ///< a successor has all of it
   reload_state reload_;
   off_loop threads_;
   std::deque<round_ptr> rounds_;

@@ -98,6 +98,8 @@ void overlay::enqueue_change(waiting_change change) {
                                 || change.update.origin == peer_origin::network;
   if (trial_ && !belongs_to_trial && !change.dry_run)
     return change.answer(on_trial(), {});
+  if (hand_over_)
+    return change.answer(being_handed_over(), {});
   change.weight = weight_of(change.update, change.whole);
   if (!changes_.empty() && !change.takes_back
       && (changes_.size() >= most_changes
@@ -211,6 +213,8 @@ caf::result<void> overlay::change_level(log_level level) {
 caf::result<config_changes> overlay::reset(const reset_peer& asked) {
   if (trial_)
     return on_trial();
+  if (hand_over_)
+    return being_handed_over();
   ++changes_made_; // the order of the peers
   return delegate(registry_, asked);
 }

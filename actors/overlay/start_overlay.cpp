@@ -1,6 +1,7 @@
 #include "actors/overlay/start_overlay.hpp"
 
 #include "actors/host/automatic_mtu.hpp"
+#include "actors/overlay/log_level.hpp"
 #include "actors/overlay/offloads.hpp"
 #include "actors/overlay/overlay.hpp"
 #include "actors/packets/packet_port.hpp"
@@ -25,6 +26,14 @@ std::string uapi_path(const interface_config& config) {
 result<std::shared_ptr<tun_device>> open_tun(overlay_options& options) {
   const tun_device::options wanted{options.config.offloads.tun
                                    != offload_mode::off};
+  if (options.inherited) {
+    if (auto left = take(options.inherited->descriptors, "tun")) {
+      auto tun = tun_device::adopt(std::move(left), wanted);
+      if (!tun)
+        return tl::unexpected(tun.error());
+      return std::make_shared<tun_device>(std::move(*tun));
+    }
+  }
   auto* given = std::get_if<adopt_tun_device>(&options.device);
   auto& config = options.config.interface;
   auto tun = given != nullptr
@@ -50,7 +59,10 @@ prepare_host(const overlay_options& options, overlay_resources& opened) {
       ENODEV, "Cannot configure " + tun.name()
                 + ": it is in another network namespace. Configure it "
                   "there, and have weft leave it as it is"});
-  auto host = host_keeper::open(tun.interface_index(), config.name);
+  const auto* before
+    = options.inherited ? options.inherited->state.get() : nullptr;
+  auto host
+    = host_keeper::open(tun.interface_index(), config.name, before != nullptr);
   if (!host)
     return tl::unexpected(host.error());
   opened.host = std::move(*host);
@@ -61,6 +73,10 @@ prepare_host(const overlay_options& options, overlay_resources& opened) {
     = options.keep_lock || needs_mark(config, opened.networks);
   if (config.fwmark != 0 || !wants_mark)
     return {};
+  if (before != nullptr && before->fwmark != 0) {
+    opened.fwmark = before->fwmark;
+    return {};
+  }
   const auto mark = opened.host->find_mark();
   if (!mark)
     return tl::unexpected(mark.error());
@@ -91,6 +107,53 @@ take_link(const overlay_options& options, overlay_resources& opened) {
   if (auto routes = route_monitor::open())
     opened.routes.emplace(std::move(*routes));
   return {};
+}
+
+/// Opens the sockets, or goes on with those that an earlier overlay has left.
+result<void> open_sockets(overlay_options& options, overlay_resources& opened) {
+  const auto& listen = options.config.interface.listen;
+  const auto features = features_for(options.config, kernel_release());
+  if (options.inherited) {
+    auto& all = options.inherited->descriptors;
+    left_udp_sockets left{take(all, "udp4"), take(all, "udp6"),
+                          take(all, "strangers4"), take(all, "strangers6")};
+    if (left.v4 || left.v6) {
+      auto adopted
+        = adopt_udp_sockets(std::move(left), listen, opened.fwmark, features);
+      if (!adopted)
+        return tl::unexpected(adopted.error());
+      opened.sockets = std::move(adopted->peers);
+      if (adopted->strangers.port() != 0)
+        opened.strangers
+          = std::make_shared<udp_sockets>(std::move(adopted->strangers));
+      return {};
+    }
+  }
+  auto sockets = open_udp_sockets(listen, opened.fwmark, features);
+  if (!sockets)
+    return tl::unexpected(sockets.error());
+  opened.sockets = std::move(*sockets);
+  if (auto strangers = open_stranger_sockets(opened.sockets))
+    opened.strangers = std::make_shared<udp_sockets>(std::move(*strangers));
+  else
+    options.log->warn("{}: handshakes of strangers share the queue of packets, "
+                      "which a flood can fill: {}",
+                      opened.interface, strangers.error().message);
+  return {};
+}
+
+/// What an earlier overlay was takes the place of what is configured.
+void go_on_as(const saved_node& before, node_config& config) {
+  config.interface = before.interface;
+  config.log = before.log;
+  config.offloads = before.offloads;
+  config.peers.clear();
+}
+
+/// The peers that the host has to be set for.
+void add_peers(const saved_node& before, node_config& config) {
+  for (const auto& peer : before.peers)
+    config.peers.push_back(peer.config);
 }
 
 /// Starts all loops, or none.
@@ -163,18 +226,8 @@ open_resources(caf::actor_system& system, overlay_options& options) {
                    carries_ipv6(config, opened->networks), opened->fwmark, 0)
           .value_or(chosen_mtu{})
           .mtu;
-  auto sockets
-    = open_udp_sockets(config.listen, opened->fwmark,
-                       features_for(options.config, kernel_release()));
-  if (!sockets)
-    return tl::unexpected(sockets.error());
-  opened->sockets = std::move(*sockets);
-  if (auto strangers = open_stranger_sockets(opened->sockets))
-    opened->strangers = std::make_shared<udp_sockets>(std::move(*strangers));
-  else
-    options.log->warn("{}: handshakes of strangers share the queue of packets, "
-                      "which a flood can fill: {}",
-                      opened->interface, strangers.error().message);
+  if (auto done = open_sockets(options, *opened); !done)
+    return tl::unexpected(done.error());
   if (options.uapi.value_or(
         std::holds_alternative<make_tun_device>(options.device))) {
     auto uapi = unix_listener::open(uapi_path(config), 0600);
@@ -250,9 +303,17 @@ result<running_overlay>
 start_overlay(caf::actor_system& system, overlay_options options) {
   if (!options.log)
     options.log = std::make_shared<spdlog::logger>("weft");
+  const auto before = options.inherited ? options.inherited->state : nullptr;
+  if (before) {
+    go_on_as(*before, options.config);
+    options.file_digest = before->file_digest;
+    options.log->set_level(to_spdlog(before->log.level));
+  }
   if (auto mistake = find_mistake(options))
     return tl::unexpected(
       system_error{EINVAL, mistake->field + ": " + mistake->message});
+  if (before)
+    add_peers(*before, options.config);
   auto resources = open_resources(system, options);
   if (!resources)
     return tl::unexpected(resources.error());
@@ -281,12 +342,14 @@ start_overlay(caf::actor_system& system, overlay_options options) {
     = system.spawn<overlay>(control, std::move(options), std::move(*resources));
   caf::scoped_actor self{system};
   std::optional<system_error> failure;
-  self->request(root, caf::infinite, std::move(peers))
-    .receive(
-      [] {},
-      [&](const caf::error& reason) {
-        failure = system_error{error_code(reason), error_message(reason)};
-      });
+  const auto fail = [&](const caf::error& reason) {
+    failure = system_error{error_code(reason), error_message(reason)};
+  };
+  if (before)
+    self->request(root, caf::infinite, inherit_node{before})
+      .receive([] {}, fail);
+  else
+    self->request(root, caf::infinite, std::move(peers)).receive([] {}, fail);
   if (failure) {
     self->send_exit(root, caf::exit_reason::user_shutdown);
     self->wait_for(root);

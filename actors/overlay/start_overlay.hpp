@@ -5,10 +5,12 @@
 #include "actors/overlay/core_budget.hpp"
 #include "config/file_config.hpp"
 #include "config/node_memory.hpp"
+#include "config/saved_node.hpp"
 #include "messages/control.hpp"
 #include "messages/packet_port.hpp"
 #include "platform/error.hpp"
 #include "platform/file_descriptor.hpp"
+#include "platform/hand_over.hpp"
 
 #include <spdlog/logger.h>
 
@@ -50,6 +52,15 @@ struct state_options {
   std::function<void(std::string text)> leave;
 };
 
+/// What an overlay of another process, or an earlier one of this, has left.
+struct inherited_overlay {
+  /// Null: there are just the descriptors, and sessions begin anew.
+  std::shared_ptr<const saved_node> state;
+  /// `tun`, `udp4`, `udp6`, `strangers4`, `strangers6`: what is missing is
+  /// opened, what is of no use closed.
+  std::vector<named_descriptor> descriptors;
+};
+
 struct overlay_options {
   node_config config;
   /// Where packets come from and go to.
@@ -71,6 +82,9 @@ struct overlay_options {
   std::size_t cores = 1;
   /// Of all overlays of this process; null: each has what it wants.
   std::shared_ptr<core_budget> budget;
+  /// With a state, what that says of interface, peers, log level and offloads
+  /// holds in place of `config`; read the file again then, if it has changed.
+  std::optional<inherited_overlay> inherited{};
   bool keep_lock = false; ///< a lock is on that `config` does not want
   std::shared_ptr<spdlog::logger> log; ///< null: nothing is logged
   loop_sources sources;

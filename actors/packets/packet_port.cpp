@@ -33,6 +33,14 @@ packet_port::behavior_type packet_port::make_behavior() {
     },
     [this](const mtu_changed& changed) { router_.set_mtu(changed.mtu); },
     [this](const batch_available&) { pass_on(); },
+    [this](const freeze&) -> caf::result<void> {
+      frozen_ = true;
+      return caf::unit;
+    },
+    [this](const thaw&) {
+      frozen_ = false;
+      pass_on();
+    },
     [this](const report_request&) { return router_.report(); },
     [this](const incoming_packets& packets) {
       for (const auto& chain : *packets.chains)
@@ -54,6 +62,9 @@ packet_port::behavior_type packet_port::make_behavior() {
 }
 
 void packet_port::on_exit() {
+  // Peers have been told that these have come.
+  if (frozen_ && consumer_ && !gathered_.empty())
+    caf::anon_send(consumer_, received_packets{std::exchange(gathered_, {})});
   router_.drops().dropped(drop_reason::device_busy, gathered_.size());
   gathered_ = {};
   router_.clear();
@@ -78,6 +89,8 @@ caf::result<std::uint32_t> packet_port::send_out(send_packets& message) {
 }
 
 void packet_port::pass_on() {
+  if (frozen_)
+    return;
   router_.begin_pass();
   while (!waiting_.empty() && pass_on(waiting_.front())) {
     auto& finished = waiting_.front();

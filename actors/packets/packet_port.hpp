@@ -53,6 +53,7 @@ private:
   std::deque<waiting_packets> waiting_;
   packet_batch gathered_; ///< for the consumer
   packet_consumer consumer_;
+  bool frozen_ = false;        ///< what the host sends waits
   std::uint64_t delivery_ = 0; ///< number of the latest one
   std::size_t unanswered_ = 0; ///< its packets; 0: it was answered
 };

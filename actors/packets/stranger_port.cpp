@@ -1,14 +1,15 @@
 #include "actors/packets/stranger_port.hpp"
 
 #include "messages/errors.hpp"
+#include "platform/hand_over.hpp"
 
 namespace weft {
 
 stranger_port::stranger_port(caf::actor_config& config, io_loop_ptr loop,
                              udp_port_actor peers_port,
-                             std::shared_ptr<detail_log> lines)
+                             std::shared_ptr<detail_log> lines, bool waits)
   : hosted(config, std::move(loop)), peers_port_(std::move(peers_port)),
-    drop_lines_(std::move(lines), {}),
+    frozen_(waits), drop_lines_(std::move(lines), {}),
     errors_({{},
              [this](const path_too_narrow& said) { // peers_port_ knows them
                send(peers_port_, said);
@@ -58,6 +59,11 @@ stranger_port::behavior_type stranger_port::make_behavior() {
           family->socket->use(wanted.features);
       }
     },
+    [this](const freeze& asked) { return stand_still(asked); },
+    [this](const thaw&) {
+      frozen_ = false;
+      watch();
+    },
     [this](const report_request&) { return report(); },
   };
 }
@@ -74,12 +80,34 @@ void stranger_port::use(udp_sockets& opened) {
   close();
   v4_.socket = std::move(opened.v4);
   v6_.socket = std::move(opened.v6);
-  for (auto* family : {&v4_, &v6_}) {
+  for (auto* family : {&v4_, &v6_})
     family->may_send = true;
+  watch();
+}
+
+void stranger_port::watch() {
+  for (auto* family : {&v4_, &v6_}) {
     if (family->socket)
       std::ignore
-        = loop().watch(family->socket->descriptor(), interest::read, family);
+        = loop().watch(family->socket->descriptor(),
+                       frozen_ ? interest::none : interest::read, family);
   }
+}
+
+/// Each pass gives the gate and peers all that it has received.
+caf::result<void> stranger_port::stand_still(const freeze& asked) {
+  for (const auto& [family, name] :
+       {std::pair{&v4_, "strangers4"}, std::pair{&v6_, "strangers6"}}) {
+    if (!family->socket)
+      continue;
+    auto left = duplicate(family->socket->descriptor());
+    if (!left)
+      return make_error(left.error().code, left.error().message);
+    asked.into->push_back({name, std::move(*left)});
+  }
+  frozen_ = true;
+  watch();
+  return caf::unit;
 }
 
 void stranger_port::close() {
@@ -106,7 +134,7 @@ drop_report stranger_port::report() const {
 
 void stranger_port::family_handler::ready(bool readable, bool) {
   port->enter_loop_context();
-  if (readable && socket)
+  if (readable && socket && !port->frozen_)
     port->receive_from(*socket);
 }
 

@@ -22,10 +22,12 @@ public:
   /// Transport messages that may be on their way to peers at a time.
   static constexpr std::size_t max_transport = 64;
 
-  /// `lines` tell of drops; null: none do.
+  /// `lines` tell of drops; null: none do.  `waits`: it receives nothing before
+  /// thaw{}.
   stranger_port(caf::actor_config& config, io_loop_ptr loop,
                 udp_port_actor peers_port,
-                std::shared_ptr<detail_log> lines = nullptr);
+                std::shared_ptr<detail_log> lines = nullptr,
+                bool waits = false);
 
   behavior_type make_behavior() override;
   void on_exit() override;
@@ -43,12 +45,15 @@ private:
   };
 
   void use(udp_sockets& opened);
+  void watch();
+  caf::result<void> stand_still(const freeze& asked);
   void close();
   void receive_from(udp_socket& socket);
   void reply(const send_cookie_replies& wanted);
   drop_report report() const;
 
   udp_port_actor peers_port_;
+  bool frozen_; ///< another process is to receive, or still has
   family_handler v4_;
   family_handler v6_;
   drop_log drop_lines_;

@@ -7,6 +7,9 @@
 //     the peer.
 #include "actors/packets/tun_reader.hpp"
 
+#include "messages/errors.hpp"
+#include "platform/hand_over.hpp"
+
 namespace weft {
 
 namespace {
@@ -24,10 +27,11 @@ constexpr std::size_t max_thinned = 1024;
 tun_reader::tun_reader(caf::actor_config& config, io_loop_ptr loop,
                        std::shared_ptr<const tun_device> tun, std::uint32_t mtu,
                        std::function<void()> lost,
-                       std::shared_ptr<detail_log> lines)
+                       std::shared_ptr<detail_log> lines, bool waits)
   : hosted(config, std::move(loop)), tun_(std::move(tun)),
     lost_(std::move(lost)), lines_(std::move(lines)), drop_lines_(lines_, {}),
-    router_(mtu, [this](const_byte_span packet) { answer(packet); }) {
+    router_(mtu, [this](const_byte_span packet) { answer(packet); }),
+    reading_(!waits) {
   router_.drops().watched_by(&drop_lines_);
 }
 
@@ -35,9 +39,8 @@ tun_reader::behavior_type tun_reader::make_behavior() {
   router_.on_room([self = caf::actor_cast<tun_reader_actor>(this)] {
     caf::anon_send(self, batch_available{});
   });
-  reading_ = true;
-  if (!loop().watch(tun_->descriptor(), interest::read, this))
-    stop_reading();
+  if (reading_)
+    start_reading();
   return {
     [this](const routes_changed& changed) -> caf::result<void> {
       router_.set_routes(changed.snapshot); // between passes nothing is open
@@ -53,6 +56,8 @@ tun_reader::behavior_type tun_reader::make_behavior() {
       if (reading_)
         std::ignore = loop().watch(tun_->descriptor(), interest::read, this);
     },
+    [this](const freeze& asked) { return stand_still(asked); },
+    [this](const thaw&) { start_reading(); },
     [this](const report_request&) { return report(); },
   };
 }
@@ -146,6 +151,23 @@ void tun_reader::tell_obstacle() {
 
 void tun_reader::starve() {
   std::ignore = loop().watch(tun_->descriptor(), interest::none, this);
+}
+
+void tun_reader::start_reading() {
+  reading_ = true;
+  if (!loop().watch(tun_->descriptor(), interest::read, this))
+    stop_reading();
+}
+
+/// Between passes all that was read is with its peers.
+caf::result<void> tun_reader::stand_still(const freeze& asked) {
+  auto left = duplicate(tun_->descriptor());
+  if (!left)
+    return make_error(left.error().code, left.error().message);
+  asked.into->push_back({"tun", std::move(*left)});
+  reading_ = false;
+  loop().forget(tun_->descriptor());
+  return caf::unit;
 }
 
 void tun_reader::stop_reading() {

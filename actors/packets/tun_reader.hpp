@@ -17,11 +17,12 @@ class tun_reader : public hosted<tun_reader_actor::base>,
                    private descriptor_handler {
 public:
   /// `lost` is called when the device is gone for good.  `lines` tell of drops,
-  /// and why packets are not read in groups; null: none do.
+  /// and why packets are not read in groups; null: none do.  `waits`: it reads
+  /// nothing before thaw{}.
   tun_reader(caf::actor_config& config, io_loop_ptr loop,
              std::shared_ptr<const tun_device> tun, std::uint32_t mtu,
              std::function<void()> lost,
-             std::shared_ptr<detail_log> lines = nullptr);
+             std::shared_ptr<detail_log> lines = nullptr, bool waits = false);
 
   behavior_type make_behavior() override;
   void on_exit() override;
@@ -41,6 +42,8 @@ private:
   void answer(const_byte_span packet);
   /// Once, if there is something that is in the way of groups.
   void tell_obstacle();
+  void start_reading();
+  caf::result<void> stand_still(const freeze& asked);
   void starve();
   void stop_reading();
 
@@ -52,7 +55,7 @@ private:
   drop_log drop_lines_;
   packet_router router_;
   unreachable_answers answers_;
-  bool reading_ = false;
+  bool reading_;
   std::size_t full_passes_ = 0; ///< in a row
 };
 

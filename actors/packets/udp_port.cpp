@@ -10,6 +10,7 @@
 #include "actors/packets/udp_port.hpp"
 
 #include "messages/errors.hpp"
+#include "platform/hand_over.hpp"
 
 #include <cerrno>
 
@@ -20,10 +21,12 @@ using namespace std::chrono_literals;
 udp_port::udp_port(caf::actor_config& config, io_loop_ptr loop,
                    workspace_ptr space, udp_sockets sockets, endpoint listen,
                    std::uint32_t fwmark, const udp_features& features,
-                   std::shared_ptr<udp_sockets> strangers)
+                   std::shared_ptr<udp_sockets> strangers,
+                   const std::optional<std::vector<endpoint>>& known)
   : hosted(config, std::move(loop)), space_(std::move(space)), listen_(listen),
     fwmark_(fwmark), features_(features),
     pool_(std::make_shared<incoming_pool>(pool_size)),
+    frozen_(known.has_value()),
     errors_({[this](const endpoint& where) { return known_.contains(where); },
              [this](const path_too_narrow& said) { tell_too_big(said); }}),
     queues_(
@@ -33,6 +36,10 @@ udp_port::udp_port(caf::actor_config& config, io_loop_ptr loop,
   v6_.port = this;
   sorter_.drops().watched_by(&drop_lines_);
   send_drops_.watched_by(&drop_lines_);
+  if (known) {
+    for (const auto& where : *known)
+      known_.add(where, this->loop().now());
+  }
   use(std::move(sockets), std::move(strangers));
 }
 
@@ -76,6 +83,11 @@ udp_port::behavior_type udp_port::make_behavior() {
     [this](const rebind& request) { return bind_again(request); },
     [this](const use_features& wanted) { use(wanted.features); },
     [this](const path_too_narrow& said) { tell_too_big(said); },
+    [this](const freeze& asked) { return stand_still(asked); },
+    [this](const thaw&) {
+      frozen_ = false;
+      watch();
+    },
     [this](const report_request&) { return report(); },
   };
 }
@@ -190,18 +202,35 @@ void udp_port::watch() {
   for (auto* family : {&v4_, &v6_}) {
     if (!family->socket)
       continue;
-    auto wanted = starved_ ? interest::none : interest::read;
+    const auto reads = !starved_ && !frozen_;
+    auto wanted = reads ? interest::read : interest::none;
     if (queues_.waits_for(*family->socket))
-      wanted = starved_ ? interest::write : interest::both;
+      wanted = reads ? interest::both : interest::write;
     std::ignore = loop().watch(family->socket->descriptor(), wanted, family);
   }
+}
+
+/// Each pass gives its peers all that it has received.
+caf::result<void> udp_port::stand_still(const freeze& asked) {
+  for (const auto& [family, name] :
+       {std::pair{&v4_, "udp4"}, std::pair{&v6_, "udp6"}}) {
+    if (!family->socket)
+      continue;
+    auto left = duplicate(family->socket->descriptor());
+    if (!left)
+      return make_error(left.error().code, left.error().message);
+    asked.into->push_back({name, std::move(*left)});
+  }
+  frozen_ = true;
+  watch();
+  return caf::unit;
 }
 
 void udp_port::family_handler::ready(bool readable, bool writable) {
   port->enter_loop_context();
   if (writable && socket)
     port->queues_.go_on(*socket);
-  if (readable && socket && !port->starved_)
+  if (readable && socket && !port->starved_ && !port->frozen_)
     port->receive_from(*socket);
 }
 

@@ -16,11 +16,13 @@ public:
   static constexpr std::size_t pool_size = 4;
 
   /// `strangers`: what open_stranger_sockets() made of `sockets`; null: this
-  /// port receives everything.
+  /// port receives everything.  `known`: where peers are by what an earlier
+  /// process knew; then nothing is received before thaw{}.
   udp_port(caf::actor_config& config, io_loop_ptr loop, workspace_ptr space,
            udp_sockets sockets, endpoint listen, std::uint32_t fwmark,
            const udp_features& features = {},
-           std::shared_ptr<udp_sockets> strangers = nullptr);
+           std::shared_ptr<udp_sockets> strangers = nullptr,
+           const std::optional<std::vector<endpoint>>& known = {});
 
   behavior_type make_behavior() override;
   void on_exit() override;
@@ -43,6 +45,7 @@ private:
   void use(udp_sockets sockets, std::shared_ptr<udp_sockets> strangers);
   void close();
   void watch();
+  caf::result<void> stand_still(const freeze& asked);
   void choose_answering();
   void receive_from(udp_socket& socket);
   void send_datagrams(outgoing_datagrams& datagrams);
@@ -75,6 +78,7 @@ private:
   std::shared_ptr<udp_sockets> strangers_; ///< until stranger_port_ has them
   bool divided_ = false; ///< strangers have sockets of their own
   std::shared_ptr<incoming_pool> pool_;
+  bool frozen_; ///< another process is to receive, or still has
   bool starved_ = false;
 
   std::vector<received_datagrams> received_;

@@ -30,13 +30,16 @@ handshake_gate::handshake_gate(
   caf::actor_config& config, io_loop_ptr loop,
   std::vector<handshake_source_actor> sources,
   std::shared_ptr<const receiver_index_codec> indices,
-  const change_identity& us, std::shared_ptr<spdlog::logger> log)
+  const change_identity& us, std::shared_ptr<spdlog::logger> log,
+  const std::optional<cookie_checker::state>& cookies)
   : hosted(config, loop), sources_(std::move(sources)),
     indices_(std::move(indices)), limiter_(this->loop().random()),
     log_(std::move(log)),
     drop_lines_(std::make_shared<detail_log>(log_, std::move(loop)), {}) {
   drops_.watched_by(&drop_lines_);
   set_identity(us.speaker());
+  if (checker_ && cookies)
+    checker_->restore(*cookies);
 }
 
 handshake_gate::behavior_type handshake_gate::make_behavior() {
@@ -58,6 +61,11 @@ handshake_gate::behavior_type handshake_gate::make_behavior() {
       return caf::unit;
     },
     [this](const work_due&) { work(); },
+    [this](const freeze_gate&) { return stand_still(); },
+    [this](const thaw&) {
+      if (!waiting_.empty())
+        work();
+    },
     [this](const report_request&) {
       return drop_report{drops_, {}, 0};
     },
@@ -206,16 +214,28 @@ void handshake_gate::check(const handshake_message& message, time_point now) {
 }
 
 void handshake_gate::work() {
-  for (std::size_t i = 0; i < work_at_a_time && !waiting_.empty(); ++i) {
-    const auto message = waiting_.front();
-    waiting_.pop_front();
-    if (message.size == wire::initiation_size)
-      pass_initiation(message);
-    else
-      pass_answer(message, wire::response_receiver, loop().now());
-  }
+  for (std::size_t i = 0; i < work_at_a_time && !waiting_.empty(); ++i)
+    work_on_first();
   if (!waiting_.empty())
     work_later();
+}
+
+void handshake_gate::work_on_first() {
+  const auto message = waiting_.front();
+  waiting_.pop_front();
+  if (message.size == wire::initiation_size)
+    pass_initiation(message);
+  else
+    pass_answer(message, wire::response_receiver, loop().now());
+}
+
+frozen_gate handshake_gate::stand_still() {
+  call_off(more_work_);
+  for (std::size_t i = 0; i < most_finished && !waiting_.empty(); ++i)
+    work_on_first();
+  if (!checker_)
+    return {};
+  return {checker_->save()};
 }
 
 void handshake_gate::work_later() {

@@ -23,6 +23,10 @@ namespace weft {
 /// its peer hear of it.
 class handshake_gate : public hosted<handshake_gate_actor::base> {
 public:
+  /// Messages that are worked on before another process takes over; what else
+  /// waits is repeated by its sender.
+  static constexpr std::size_t most_finished = 64;
+
   /// Load is when more messages than this have passed MAC1 and wait, as in the
   /// kernel, and it lasts a second longer.  What never passes MAC1 is no load.
   static constexpr std::size_t load_threshold = 512;
@@ -32,8 +36,8 @@ public:
   handshake_gate(caf::actor_config& config, io_loop_ptr loop,
                  std::vector<handshake_source_actor> sources,
                  std::shared_ptr<const receiver_index_codec> indices,
-                 const change_identity& us,
-                 std::shared_ptr<spdlog::logger> log);
+                 const change_identity& us, std::shared_ptr<spdlog::logger> log,
+                 const std::optional<cookie_checker::state>& cookies = {});
 
   behavior_type make_behavior() override;
   void on_exit() override;
@@ -63,6 +67,8 @@ private:
   void look_at(const incoming_handshakes& incoming);
   void check(const handshake_message& message, time_point now);
   void work();
+  void work_on_first();
+  frozen_gate stand_still();
   void work_later();
   void pass_initiation(const handshake_message& message);
   void pass_answer(const handshake_message& message, std::size_t receiver_at,

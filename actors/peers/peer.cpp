@@ -1,5 +1,6 @@
 #include "actors/peers/peer.hpp"
 
+#include "config/saved_node.hpp"
 #include "protocol/tunnel/trouble_words.hpp"
 
 #include <algorithm>
@@ -54,6 +55,30 @@ peer::peer(caf::actor_config& config, io_loop_ptr loop, workspace_ptr space,
   const auto now = this->loop().now();
   health_.identity_changed(self != nullptr, now);
   health_.endpoint_known(told_.remote, now);
+  if (beginning.saved)
+    restore(*beginning.saved, self != nullptr);
+}
+
+void peer::restore(const saved_session& from, bool has_identity) {
+  session_.restore(from.session);
+  const auto now = loop().now();
+  health_ = peer_health{from.up_until};
+  health_.identity_changed(has_identity, now);
+  too_big_ = from.too_big;
+  path_mtu_ = from.path_mtu;
+  path_mtu_told_ = from.path_mtu_told;
+  told_.handshake = session_.last_handshake();
+  told_.remote.reset();
+  if (session_.path())
+    told_.remote = session_.path()->remote;
+  told_.unanswered = session_.unanswered();
+  told_.received = session_.received().packets;
+  told_.unused_answers = session_.unused_answers();
+  told_.given_up = session_.handshakes_given_up();
+  health_.endpoint_known(told_.remote, now);
+  initial_keepalive_.reset();
+  session_lost_ = false;
+  restored_ = true;
 }
 
 // NOLINTNEXTLINE(readability-function-size): an entry for each message
@@ -66,6 +91,8 @@ peer::behavior_type peer::make_behavior() {
       session_.count_drop(drop_reason::device_rejected, refused.rejected);
     },
     [this](const initiation_received& message) {
+      if (frozen_)
+        return;
       const auto moment = loop().moment();
       log_handshake("received from", message_type::initiation,
                     message.path.remote);
@@ -74,6 +101,8 @@ peer::behavior_type peer::make_behavior() {
       note_handshake(message.path.remote, moment);
     },
     [this](const answer_received& answer) {
+      if (frozen_)
+        return;
       const auto moment = loop().moment();
       auto message = answer.message;
       const auto bytes = byte_span{message.bytes}.first(message.size);
@@ -91,6 +120,8 @@ peer::behavior_type peer::make_behavior() {
     [this](const deadline_passed&) {
       const auto moment = loop().moment();
       armed_.reset();
+      if (frozen_)
+        return;
       session_.handle_deadlines(moment);
       follow_up(moment);
       tell_silence(moment);
@@ -99,6 +130,8 @@ peer::behavior_type peer::make_behavior() {
     [this](const source_lost&) { session_.forget_source(); },
     [this](const host_routes_changed&) { check_source(); },
     [this](const session_wanted&) {
+      if (frozen_)
+        return;
       const auto moment = loop().moment();
       wake(moment);
       follow_up(moment);
@@ -133,6 +166,8 @@ peer::behavior_type peer::make_behavior() {
       drop_lost(*lost.snapshot);
       return caf::unit;
     },
+    [this](const freeze_peer&) { return stand_still(); },
+    [this](const thaw&) { go_on(); },
     [this](const report_request& request) { return report(request); },
   };
 }
@@ -153,6 +188,8 @@ void peer::on_exit() {
 }
 
 void peer::seal(outgoing_packets& packets) {
+  if (frozen_)
+    return; // all that was read before has been dealt with
   const auto at = loop().moment();
   auto batch = std::move(packets.batch);
   const auto status = session_.send(batch->datagrams, at);
@@ -168,6 +205,8 @@ void peer::send_out(outgoing_ptr batch) {
 }
 
 void peer::open(incoming_datagrams& datagrams) {
+  if (frozen_)
+    return; // as in seal()
   const auto at = loop().moment();
   auto batch = std::move(datagrams.batch);
   const auto first
@@ -239,7 +278,36 @@ peer::accept(byte_span packet, congestion_mark mark, const routes& allowed) {
   return packet.first(view->length);
 }
 
+frozen_peer peer::stand_still() {
+  frozen_ = true;
+  auto left = std::make_shared<saved_session>();
+  left->session = session_.save();
+  leave_out_counters(left->session);
+  left->up_until = health_.up_until();
+  left->too_big = too_big_;
+  left->path_mtu = path_mtu_;
+  left->path_mtu_told = path_mtu_told_;
+  return {std::move(left)};
+}
+
+void peer::go_on() {
+  if (!std::exchange(frozen_, false))
+    return;
+  const auto at = loop().moment();
+  session_.handle_deadlines(at);
+  follow_up(at);
+  tell_silence(at);
+  arm(health_.next_deadline());
+}
+
 void peer::begin() {
+  if (std::exchange(restored_, false)) {
+    const auto at = loop().moment();
+    follow_up(at);
+    arm(health_.next_deadline());
+    note();
+    return;
+  }
   if (!initial_keepalive_)
     return; // it has
   const auto at = loop().moment();
@@ -381,6 +449,8 @@ peer_report peer::report(const report_request& request) const {
 }
 
 void peer::follow_up(const instant& at) {
+  if (frozen_)
+    return;
   while (session_.has_transmit() && session_.path()) {
     // Rare and small: not worth a buffer of the pool.
     outgoing_ptr batch{new outgoing_batch(session_.transmit_size())};

@@ -31,6 +31,8 @@ struct peer_beginning {
   std::optional<endpoint> found{};
   std::vector<preshared_key> other_preshared_keys{}; ///< as in a patch
   peer_origin origin = peer_origin::file;
+  /// What an earlier process left of it; null: nothing.
+  std::shared_ptr<const saved_session> saved{};
 };
 
 /// How the log calls a peer: by its name, or the beginning of its key.
@@ -62,7 +64,10 @@ private:
   /// says; empty: it was dropped and counted.
   byte_span
   accept(byte_span packet, congestion_mark mark, const routes& allowed);
+  void restore(const saved_session& from, bool has_identity);
   void begin();
+  frozen_peer stand_still();
+  void go_on();
   void wake(const instant& at);
   /// Has the host choose the local address again unless it is still right.
   void check_source();
@@ -116,6 +121,8 @@ private:
   // Copies of what the registry has: for events and reports.
   std::string name_;
   std::string endpoint_host_; ///< empty: it is no name
+  bool frozen_ = false;       ///< nothing leaves: another process is to go on
+  bool restored_ = false;     ///< until the peer is published: it goes on
   bool session_lost_;         ///< until the peer is published: begin a new one
   /// Until the peer is published: the keepalive that it will begin with.
   std::optional<std::chrono::seconds> initial_keepalive_;

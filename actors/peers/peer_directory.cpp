@@ -296,9 +296,35 @@ peer_directory::doubled_default_route(const device_update& update) const {
 peer_directory::slot_number
 peer_directory::add(const patch<peer_config>& change, peer_origin origin,
                     random_source& random) {
+  return fill(take_slot(random), change, origin);
+}
+
+peer_directory::slot_number
+peer_directory::add_at(slot_number slot, const patch<peer_config>& change,
+                       peer_origin origin) {
+  const auto place = std::find(free_slots_.rbegin(), free_slots_.rend(), slot);
+  if (place == free_slots_.rend())
+    throw std::logic_error("the slot of a peer is taken");
+  free_slots_.erase(std::next(place).base());
+  return fill(slot, change, origin);
+}
+
+void peer_directory::restore(std::vector<std::uint32_t> generations,
+                             const std::vector<public_key>& deprived) {
+  if (!slots_.empty() || generations.size() > max_slots)
+    throw std::logic_error("slots are restored once, before peers are added");
+  generations_ = std::move(generations);
+  slots_.resize(generations_.size());
+  for (auto slot = slots(); slot > 0; --slot)
+    free_slots_.push_back(slot - 1); // the first one is taken first
+  deprived_ = {deprived.begin(), deprived.end()};
+}
+
+peer_directory::slot_number
+peer_directory::fill(slot_number slot, const patch<peer_config>& change,
+                     peer_origin origin) {
   if (origin == peer_origin::network)
     expect_network();
-  const auto slot = take_slot(random);
   auto& made = slots_[slot].emplace();
   change.apply_to(made.config);
   made.config.public_key = change.public_key;

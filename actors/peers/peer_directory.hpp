@@ -139,6 +139,18 @@ public:
   /// Throws std::logic_error if there is no slot for it.
   slot_number add(const patch<peer_config>& change, peer_origin origin,
                   random_source& random);
+  /// The same for a peer that an earlier process had in this slot, which must
+  /// be free.
+  slot_number add_at(slot_number slot, const patch<peer_config>& change,
+                     peer_origin origin);
+  /// Begins, while it is empty, with the slots that an earlier process had:
+  /// new peers get one of those that add_at() has not taken.
+  void restore(std::vector<std::uint32_t> generations,
+               const std::vector<public_key>& deprived);
+  const std::vector<std::uint32_t>& generations() const {
+    return generations_;
+  }
+
   /// A peer of the network that file or command name is theirs from then on;
   /// the change must be whole then (whole()).
   key_changes change_keys(slot_number slot, const patch<peer_config>& change,
@@ -168,6 +180,8 @@ private:
     find_clash(const ip_prefix& prefix) const;
   };
 
+  slot_number
+  fill(slot_number slot, const patch<peer_config>& change, peer_origin origin);
   side& side_of(slot_number slot) {
     return sides_[slots_[slot]->is_networks() ? 1 : 0];
   }

@@ -73,6 +73,14 @@ registry::behavior_type registry::make_behavior() {
     [this](const begin_handshake& asked) { return start_handshake(asked); },
     [this](const session_noted& noted) { note(noted); },
     [this](const reset_peer& asked) { return reset(asked.peer); },
+    [this](const freeze_peers&) { return stand_still(); },
+    [this](const thaw& go_on) {
+      for (const auto& seat : seats_) {
+        if (seat.actor)
+          send(seat.actor, go_on);
+      }
+    },
+    [this](const inherit_peers& asked) { return inherit(asked); },
     [this](const check_handshake& asked) { return handshake_since(asked); },
     [this](const configuration_request&) { return configuration(); },
     [this](const addresses_request&) { return addresses(); },

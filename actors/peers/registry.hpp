@@ -137,7 +137,9 @@ private:
 
   // registry_actors.cpp: the peers' actors
   const lane& lane_of(slot_number slot) const;
-  void spawn_peer(slot_number slot);
+  /// `saved`: what an earlier process left of it; null: nothing.
+  void spawn_peer(slot_number slot,
+                  std::shared_ptr<const saved_session> saved = nullptr);
   void end_peer(slot_number slot, peer_directory::departure departure);
   void remember(const session_ended& ended);
   void peer_ended(const caf::down_msg& down);
@@ -149,6 +151,10 @@ private:
   session_ended recall(slot_number slot);
   void note(const session_noted& noted);
   caf::result<config_changes> reset(const public_key& peer);
+
+  // registry_hand_over.cpp: another process takes the place of this one
+  caf::result<frozen_peers> stand_still();
+  caf::result<config_changes> inherit(const inherit_peers& asked);
 
   // registry_names.cpp: endpoints that are host names
   /// Looks the configured endpoint up if it is a name.

@@ -17,7 +17,8 @@ const lane& registry::lane_of(slot_number slot) const {
   return lanes_[slot % lanes_.size()];
 }
 
-void registry::spawn_peer(slot_number slot) {
+void registry::spawn_peer(slot_number slot,
+                          std::shared_ptr<const saved_session> saved) {
   auto& seat = seats_[slot];
   const auto& known = directory_.at(slot);
   const auto& on = lane_of(slot);
@@ -28,7 +29,8 @@ void registry::spawn_peer(slot_number slot) {
     peer_neighbours{on.socket, on.writer, on.timer,
                     caf::actor_cast<registry_actor>(this), neighbours_.events},
     us_.speaker(), slot, seat.last, config,
-    peer_beginning{known.address, known.other_preshared_keys, known.origin});
+    peer_beginning{known.address, known.other_preshared_keys, known.origin,
+                   std::move(saved)});
   seat.started = loop().now();
   monitor(seat.actor);
   by_address_[seat.actor.address()] = slot;

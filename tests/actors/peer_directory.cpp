@@ -323,3 +323,23 @@ TEST_CASE("A directory that everybody has left begins anew, but for its "
   CHECK(peers.make(put(2)) == slot);
   CHECK(peers.generation(slot) == 9);
 }
+
+TEST_CASE("Peers of an earlier process keep their slots, and new ones get "
+          "those that are free, for indices that were not used") {
+  directory peers;
+  peers.restore({7, 8, 9, 10}, {key_number(5)});
+  CHECK(peers.deprived().contains(key_number(5)));
+  CHECK(peers.slots() == 4);
+  CHECK(peers.is_empty());
+  CHECK(peers.add_at(0, put(0), peer_origin::file) == 0);
+  CHECK(peers.add_at(2, named(2, "two"), peer_origin::network) == 2);
+  CHECK(peers.shown_name(2) == "two");
+  CHECK(peers.at(2).is_networks());
+  CHECK_THROWS_AS(peers.add_at(2, put(3), peer_origin::file), std::logic_error);
+  CHECK_THROWS_AS(peers.add_at(4, put(3), peer_origin::file), std::logic_error);
+  CHECK(peers.make(put(4)) == 1);
+  CHECK(peers.generation(1) == 8);
+  CHECK(peers.make(put(6)) == 3);
+  CHECK(peers.make(put(7)) == 4);
+  CHECK_THROWS_AS(peers.restore({}, {}), std::logic_error);
+}

@@ -1,0 +1,87 @@
+// Another process takes the place of this one: peers stand still and say what
+// they leave, or begin with what an earlier process left of them.
+#include "actors/peers/registry.hpp"
+#include "config/difference.hpp"
+#include "config/saved_node.hpp"
+#include "messages/errors.hpp"
+
+#include <cerrno>
+
+namespace weft {
+
+caf::result<frozen_peers> registry::stand_still() {
+  auto promise
+    = make_response_promise<caf::typed_response_promise<frozen_peers>>();
+  const auto left = std::make_shared<saved_node>();
+  left->generations = directory_.generations();
+  left->deprived = {directory_.deprived().begin(), directory_.deprived().end()};
+  for (slot_number slot = 0; slot < directory_.slots(); ++slot) {
+    const auto* known = directory_.find(slot);
+    if (known == nullptr)
+      continue;
+    auto& peer = left->peers.emplace_back();
+    peer.slot = slot;
+    peer.origin = known->origin;
+    peer.config = known->config;
+    peer.config.allowed_ips = known->stated_allowed_ips();
+    peer.other_preshared_keys = known->other_preshared_keys;
+    peer.address = known->address;
+    peer.restarts = seats_[slot].restarts;
+  }
+  const auto missing = std::make_shared<std::size_t>(left->peers.size());
+  if (left->peers.empty())
+    promise.deliver(frozen_peers{left});
+  for (std::size_t number = 0; number < left->peers.size(); ++number) {
+    auto answered = [left, missing, promise]() mutable {
+      if (--*missing == 0)
+        promise.deliver(frozen_peers{left});
+    };
+    request(seats_[left->peers[number].slot].actor, caf::infinite,
+            freeze_peer{})
+      .then(
+        [left, number, answered](frozen_peer& peer) mutable {
+          left->peers[number].session = std::move(*peer.saved);
+          answered();
+        },
+        [answered](const caf::error&) mutable { answered(); });
+  }
+  return promise;
+}
+
+caf::result<config_changes> registry::inherit(const inherit_peers& asked) {
+  if (!directory_.is_empty() || changing_)
+    return make_error(EBUSY, "there are peers already");
+  const auto& from = *asked.from;
+  directory_.restore(from.generations, from.deprived);
+  seats_.resize(directory_.slots());
+  config_changes changes;
+  for (const auto& peer : from.peers) {
+    auto whole = replacement_of(peer.config);
+    whole.other_preshared_keys = peer.other_preshared_keys;
+    const auto slot = directory_.add_at(peer.slot, whole, peer.origin);
+    if (peer.address)
+      directory_.set_address(slot, *peer.address);
+    auto& seat = seats_[slot];
+    seat.restarts = peer.restarts;
+    seat.last.memory.generation = directory_.generation(slot);
+    std::shared_ptr<const saved_session> session;
+    if (peer.session) {
+      session = {asked.from, &*peer.session};
+      if (const auto& path = session->session.values.path)
+        seat.heard_at = path->remote;
+    }
+    spawn_peer(slot, std::move(session));
+    if (!peer.address)
+      resolve(slot);
+    std::ignore = directory_.change_allowed_ips(slot, whole);
+    ++changes.peers_added;
+    check_way(slot);
+  }
+  for (const auto& peer : from.peers)
+    show_names(peer.config.name);
+  auto promise = make_response_promise<changes_promise>();
+  publish([promise, changes]() mutable { promise.deliver(changes); });
+  return promise;
+}
+
+} // namespace weft

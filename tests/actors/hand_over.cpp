@@ -1,0 +1,170 @@
+// An overlay takes the place of another one, over real sockets.
+#include "messages/errors.hpp"
+#include "messages/overlay.hpp"
+#include "tests/actors/embedded.hpp"
+#include "tests/actors/leaks.hpp"
+
+using namespace weft;
+using namespace weft::test;
+
+namespace {
+
+overlay_root_actor root_of(const embedded_overlay& overlay) {
+  return caf::actor_cast<overlay_root_actor>(overlay.running.actor);
+}
+
+peer_status only_peer(embedded_overlay& overlay) {
+  const auto status = overlay.status();
+  REQUIRE(status.peers.size() == 1);
+  return status.peers[0];
+}
+
+/// Datagrams that were refused because their counter was seen before.
+std::uint64_t replayed(embedded_overlay& overlay) {
+  std::uint64_t all = 0;
+  for (const auto& peer : overlay.status().peers)
+    for (const auto& count : peer.drops)
+      if (count.reason == to_string(drop_reason::replayed))
+        all += count.packets;
+  return all;
+}
+
+/// The overlay stands still, and says what it leaves.
+overlay_left freeze_overlay(world& home, const embedded_overlay& overlay) {
+  return home.ask<overlay_left>(root_of(overlay), hand_over{});
+}
+
+/// A successor of `former` takes its place, with all that it has left.
+std::unique_ptr<embedded_overlay>
+succeed(world& home, random_source& random, embedded_overlay& former,
+        std::uint8_t number) {
+  auto left = freeze_overlay(home, former);
+  CHECK_FALSE(home.command(root_of(former), leave{}));
+  home.await_end(former.running.actor);
+  former.running = {};
+  auto successor = std::make_unique<embedded_overlay>(home, random, number);
+  successor->key = former.key;
+  successor->options.inherited
+    = inherited_overlay{left.state, std::move(*left.descriptors)};
+  left = {};
+  successor->start({});
+  return successor;
+}
+
+std::uint32_t packet_number = 0;
+
+/// A packet of each to the other, both of which arrive.
+void talk(embedded_overlay& one, embedded_overlay& other) {
+  ++packet_number;
+  const auto there = numbered_packet(1, 2, packet_number);
+  const auto back = numbered_packet(2, 1, packet_number);
+  REQUIRE(one.send({there}) == 1);
+  CHECK(other.next() == there);
+  REQUIRE(other.send({back}) == 1);
+  CHECK(one.next() == back);
+}
+
+} // namespace
+
+TEST_CASE("Overlays that take each other's place go on with one session, and "
+          "the peer sees no handshake and no counter twice") {
+  embedded_pair pair;
+  talk(pair.left, pair.right);
+  const auto before = only_peer(pair.right);
+  REQUIRE(before.last_handshake);
+  std::vector<std::unique_ptr<embedded_overlay>> successors;
+  auto* left = &pair.left;
+  const auto port = left->running.port;
+  for (int round = 0; round < 5; ++round) {
+    successors.push_back(succeed(pair.home, pair.random, *left, 1));
+    left = successors.back().get();
+    CHECK(left->running.port == port);
+    talk(*left, pair.right);
+    talk(*left, pair.right);
+  }
+  const auto after = only_peer(pair.right);
+  CHECK(after.last_handshake == before.last_handshake);
+  CHECK(after.endpoint == before.endpoint);
+  CHECK(after.rx_packets == before.rx_packets + 10);
+  CHECK(replayed(pair.right) == 0);
+  const auto own = only_peer(*left);
+  CHECK(own.state.word == peer_word::up);
+  CHECK(own.tx_packets == after.rx_packets);
+  CHECK(own.rx_packets == after.tx_packets);
+  CHECK(own.last_handshake);
+}
+
+TEST_CASE("What comes while an overlay stands still is read by its successor") {
+  embedded_pair pair;
+  talk(pair.left, pair.right);
+  auto left = freeze_overlay(pair.home, pair.right);
+  std::vector<bytes> packets;
+  for (std::uint32_t number = 1000; number < 1064; ++number)
+    packets.push_back(numbered_packet(1, 2, number));
+  REQUIRE(pair.left.send(packets) == packets.size());
+  CHECK_FALSE(pair.home.command(root_of(pair.right), leave{}));
+  pair.home.await_end(pair.right.running.actor);
+  CHECK(pair.right.log->count<bytes>() == 0);
+  embedded_overlay successor{pair.home, pair.random, 2};
+  successor.options.inherited
+    = inherited_overlay{left.state, std::move(*left.descriptors)};
+  successor.start({});
+  std::vector<bytes> got;
+  while (got.size() < packets.size())
+    got.push_back(successor.next());
+  CHECK(got == packets);
+}
+
+TEST_CASE("An overlay whose place nobody takes goes on") {
+  embedded_pair pair;
+  talk(pair.left, pair.right);
+  const auto before = only_peer(pair.right);
+  for (int round = 0; round < 3; ++round) {
+    const auto left = freeze_overlay(pair.home, pair.left);
+    const auto again
+      = pair.home.try_ask<overlay_left>(root_of(pair.left), hand_over{});
+    REQUIRE_FALSE(again);
+    CHECK(error_code(again.error()) == EBUSY);
+    const auto change = pair.home.try_ask<config_changes>(
+      pair.left.running.actor, remove_peer{pair.right.key});
+    REQUIRE_FALSE(change);
+    CHECK(error_code(change.error()) == EBUSY);
+    caf::anon_send(root_of(pair.left), thaw{});
+    talk(pair.left, pair.right);
+  }
+  CHECK(only_peer(pair.right).last_handshake == before.last_handshake);
+  CHECK(replayed(pair.right) == 0);
+}
+
+TEST_CASE("A successor has the peers that commands have made, with their "
+          "slots, and gives new ones the slots that are free") {
+  embedded_pair pair;
+  talk(pair.left, pair.right);
+  deterministic_random random{77};
+  std::vector<peer_config> made;
+  for (std::uint8_t number = 10; number < 14; ++number) {
+    auto& peer = made.emplace_back();
+    peer.public_key = derive_public_key(generate_private_key(random));
+    peer.name = "peer" + std::to_string(number);
+    random.fill(peer.preshared_key.bytes());
+    peer.allowed_ips
+      = {*parse_ip_prefix("10.1." + std::to_string(number) + ".0/24")};
+    pair.home.ask<config_changes>(pair.left.running.actor, add_peer{peer});
+  }
+  pair.home.ask<config_changes>(pair.left.running.actor,
+                                remove_peer{made[1].public_key});
+  const auto left = succeed(pair.home, pair.random, pair.left, 1);
+  auto status = left->status();
+  REQUIRE(status.peers.size() == 4);
+  CHECK(status.peers[1].name == "peer10");
+  CHECK(status.peers[2].name == "peer12");
+  CHECK(status.peers[3].allowed_ips == made[3].allowed_ips);
+  const auto secrets
+    = pair.home.ask<device_status>(root_of(*left), report_request{true});
+  CHECK(secrets.peers[2].preshared_key == made[2].preshared_key);
+  pair.home.ask<config_changes>(left->running.actor, add_peer{made[1]});
+  status = left->status();
+  REQUIRE(status.peers.size() == 5);
+  CHECK(status.peers[2].name == "peer11"); // the slot that was free
+  talk(*left, pair.right);
+}
