@@ -64,6 +64,8 @@ public:
   /// and this one must never send.  ETIMEDOUT: it is not known, so the same
   /// holds.
   result<void> wait_for_place(time_point until);
+  /// Returns once the old process has ended, and what it served is free.
+  result<void> wait_until_ended(time_point until);
 
 private:
   explicit taking_place(file_descriptor connection)

@@ -34,6 +34,7 @@ struct arguments {
   bool filter_system_calls = false;
   std::string state_folder;
   bool no_helper = false;
+  std::string replaced; ///< interface of a node that runs
 };
 
 /// The levels that wireguard-go knows by LOG_LEVEL.
@@ -71,6 +72,7 @@ daemon_options options_for(const arguments& args, file_config read) {
   options.file = args.config_file;
   options.user = args.user;
   options.filter_system_calls = args.filter_system_calls;
+  options.replaces = !args.replaced.empty();
   options.needs_guardian = !args.config_file.empty() && !args.no_helper;
   return options;
 }
@@ -111,6 +113,12 @@ int run_from_file(const arguments& args) {
     return exit_mistaken;
   }
   close_inherited_descriptors(); // the file may have been one of them
+  const auto& name = read->config.interface.name;
+  if (!args.replaced.empty() && args.replaced != name) {
+    std::cerr << "weftd: --replace " << args.replaced << ": "
+              << args.config_file << " is for " << name << '\n';
+    return exit_mistaken;
+  }
   return run_daemon(options_for(args, std::move(*read)), nullptr);
 }
 
@@ -154,6 +162,8 @@ std::optional<std::string> misuse(const arguments& args) {
   if (args.cores && has_file)
     return "--cores belongs to an interface (weftd --cores 2 wg0); a file says "
            "it itself (interface.cores)";
+  if (!args.replaced.empty() && !has_file)
+    return "--replace needs a file: weftd --replace NAME --config FILE";
   if (args.foreground && args.interface.empty())
     return "--foreground belongs to an interface (weftd -f wg0); from a file "
            "weftd runs in the foreground anyway";
@@ -204,6 +214,9 @@ int main(int argc, char** argv) {
     "--no-helper", args.no_helper,
     "leave DNS servers, src_valid_mark, on_up and on_down to others: "
     "a service manager runs weft host up and down");
+  app.add_option("--replace", args.replaced,
+                 "take the place of the weftd that runs this interface, with "
+                 "its sessions, and read the file then if it has changed");
   const std::vector<std::string> typed(argv + 1, argv + argc);
   auto words = arrange_words(app, typed);
   if (!words)

@@ -219,4 +219,10 @@ result<void> taking_place::wait_for_place(time_point until) {
   return {};
 }
 
+result<void> taking_place::wait_until_ended(time_point until) {
+  if (!wait_readable(old_process_.get(), until))
+    return failed(ETIMEDOUT, "The process that gave its place does not end");
+  return {};
+}
+
 } // namespace weft

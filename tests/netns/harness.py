@@ -59,6 +59,13 @@ def genpsk():
     return run("wg", "genpsk").stdout.strip()
 
 
+def remove_sockets_of(name):
+    """What a node of that interface has left that was killed."""
+    for path in (f"{SOCKETS}/{name}.sock", f"{CONTROL_SOCKETS}/{name}.sock", f"{CONTROL_SOCKETS}/{name}.replace"):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+
+
 class Process:
     """A program that runs in a namespace until it is stopped."""
 
@@ -194,9 +201,7 @@ class Device:
         return f"{SOCKETS}/{self.name}.sock"
 
     def remove_socket(self):
-        for folder in (SOCKETS, CONTROL_SOCKETS):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(f"{folder}/{self.name}.sock")
+        remove_sockets_of(self.name)
 
     def start(self):
         """Starts the program as a drop-in, in the foreground."""
@@ -470,7 +475,7 @@ def _sweep():
         for name in programs.stale(folder, re.compile(pattern)):
             shutil.rmtree(f"{folder}/{name}", ignore_errors=True)
     for folder in (SOCKETS, CONTROL_SOCKETS, ISSUER_SOCKETS):
-        for name in programs.stale(folder, re.compile(r"wt([0-9a-f]+)-\d+(?:\.sock|\.directory|\.directory\.sock)"), base=16):
+        for name in programs.stale(folder, re.compile(r"wt([0-9a-f]+)-\d+(?:\.sock|\.replace|\.directory|\.directory\.sock)"), base=16):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(f"{folder}/{name}")
 

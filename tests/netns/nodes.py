@@ -24,9 +24,7 @@ class Node:
         test.stack.callback(self.remove_sockets)
 
     def remove_sockets(self):
-        for folder in (harness.SOCKETS, harness.CONTROL_SOCKETS):
-            if os.path.exists(f"{folder}/{self.name}.sock"):
-                os.unlink(f"{folder}/{self.name}.sock")
+        harness.remove_sockets_of(self.name)
 
     def knows(self, other, endpoint=True, **more):
         """Adds a peer to the file."""
@@ -137,9 +135,7 @@ class Member:
         self.test.stack.callback(self.remove_sockets)
 
     def remove_sockets(self):
-        for folder in (harness.SOCKETS, harness.CONTROL_SOCKETS):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(f"{folder}/{self.name}.sock")
+        harness.remove_sockets_of(self.name)
 
     @property
     def outer(self):

@@ -62,9 +62,7 @@ class Daemon(harness.NetnsTest):
         self.stack.callback(self.remove_sockets)
 
     def remove_sockets(self):
-        for folder in (harness.SOCKETS, harness.CONTROL_SOCKETS):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(f"{folder}/{self.name}.sock")
+        harness.remove_sockets_of(self.name)
 
     def configure(self, *, folder=None, rest="", port=0, name=None):
         """Writes a file for a node whose sockets are in a folder of their own."""

@@ -54,9 +54,7 @@ class ProviderFile(harness.NetnsTest):
         self.stack.callback(self.remove_socket)
 
     def remove_socket(self):
-        for folder in (harness.SOCKETS, harness.CONTROL_SOCKETS):
-            if os.path.exists(f"{folder}/{self.name}.sock"):
-                os.unlink(f"{folder}/{self.name}.sock")
+        harness.remove_sockets_of(self.name)
 
     def imported(self):
         yaml = f"{self.folder}/{self.name}.yaml"

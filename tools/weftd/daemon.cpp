@@ -5,6 +5,7 @@
 #include "actors/metrics/start_metrics.hpp"
 #include "actors/overlay/config_files.hpp"
 #include "actors/overlay/start_overlay.hpp"
+#include "config/host_needs.hpp"
 #include "config/interface_checks.hpp"
 #include "platform/accounts.hpp"
 #include "platform/clock.hpp"
@@ -19,6 +20,7 @@
 #include "tools/weftd/guardian.hpp"
 #include "tools/weftd/logging.hpp"
 #include "tools/weftd/network_parts.hpp"
+#include "tools/weftd/replacement.hpp"
 
 #include <atomic>
 #include <csignal>
@@ -201,6 +203,30 @@ privilege_options privileges_for(const daemon_options& options) {
   return needed;
 }
 
+/// Whether a service manager has started it, which starts its successor, too.
+bool is_service() {
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody changes the environment
+  return std::getenv("NOTIFY_SOCKET") != nullptr;
+}
+
+/// What a node cannot take over from another process; empty: it may try to.
+std::string why_not_replacing(const daemon_options& options) {
+  if (!options.replaces)
+    return {};
+  if (is_service())
+    return "a service is restarted instead: systemctl restart";
+  if (options.needs_guardian && needs_root(options.config))
+    return "what interface.dns, on_up, on_down and a full tunnel have changed "
+           "on this host is undone when the node that runs ends: stop it, and "
+           "start this one without --replace";
+  std::error_code failed;
+  if (const auto& issuer = options.config.directory.issuer;
+      !issuer.empty() && std::filesystem::is_directory(issuer, failed))
+    return "the issuer of the node that runs ends with it: stop it, and start "
+           "this one without --replace";
+  return {};
+}
+
 /// Waits for a signal to end, for the end of the overlay, or for a reason to
 /// read the configuration again.
 class supervisor {
@@ -239,12 +265,27 @@ public:
     return events_.watch(file_->descriptor(), interest::read, nullptr);
   }
 
+  /// Has `serve` called when somebody comes to take this node's place.
+  result<void> watch_successors(int descriptor, std::function<bool()> serve) {
+    serve_ = std::move(serve);
+    successors_ = descriptor;
+    return events_.watch(descriptor, interest::read, &serve_);
+  }
+  bool is_succeeded() const {
+    return succeeded_;
+  }
+
   /// The signal that asks to end, or 0 when the overlay ended by itself.
   int wait(const std::function<void(bool if_changed)>& reload) {
     for (;;) {
       if (ended_)
         return 0;
-      std::ignore = events_.wait(true);
+      for (const auto& event : events_.wait(true)) {
+        if (event.tag != &serve_ || succeeded_ || !serve_())
+          continue;
+        succeeded_ = true;
+        events_.forget(successors_);
+      }
       if (const auto signal = next_end_signal(); signal != 0)
         return signal;
       const auto now = boot_now();
@@ -311,6 +352,9 @@ private:
   std::optional<time_point> reload_at_;
   int retries_ = 0; ///< since the file changed
   bool hang_up_ = false;
+  std::function<bool()> serve_; ///< a successor
+  int successors_ = -1;
+  bool succeeded_ = false; ///< another process has this one's place
   std::atomic<bool> ended_{false};
   std::atomic<bool> failed_{false};
 };
@@ -324,6 +368,10 @@ int run_daemon(daemon_options options, background* parent) {
   protect_memory(); // again, if this is a child in the background
   raise_file_limit();
   std::vector<std::string> guardian_notes;
+  if (const auto why = why_not_replacing(options); !why.empty()) {
+    std::cerr << "weftd: --replace: " << why << '\n';
+    return exit_mistaken;
+  }
   const auto helper
     = options.needs_guardian
         ? guardian::start(options.config, options.file, guardian_notes)
@@ -359,6 +407,15 @@ int run_daemon(daemon_options options, background* parent) {
   overlay.configure_link = options.configure_link;
   overlay.cores = usable_processors();
   overlay.log = log;
+  const auto interface = overlay.config.interface.name;
+  if (options.replaces) {
+    auto left = take_place(replacement_socket(control, interface), interface);
+    if (!left) {
+      log->critical("{}", left.error().message);
+      return exit_failure;
+    }
+    overlay.inherited = std::move(*left); // from now on nobody else has it
+  }
   std::shared_ptr<kept_file> kept;
   if (!options.file.empty()) {
     overlay.read_config
@@ -367,9 +424,11 @@ int run_daemon(daemon_options options, background* parent) {
     overlay.file_digest = options.file_digest;
     kept = recall(options.state_folder, overlay.config.interface.name,
                   overlay.state, *log);
-    overlay.keep_lock = find_lock(overlay.config.interface, *log);
+    // With its place goes what the node before has made for the tunnel.
+    overlay.keep_lock = options.replaces
+                          ? tell_lock(overlay.config.interface.name, *log)
+                          : find_lock(overlay.config.interface, *log);
   }
-  const auto interface = overlay.config.interface.name;
   auto running = start_overlay(system, std::move(overlay));
   if (!running) {
     log->critical("{}", running.error().message);
@@ -412,12 +471,36 @@ int run_daemon(daemon_options options, background* parent) {
     (*waiting)->wait_for_end(*log);
     return exit_failure;
   }
+  std::optional<place_giver> giver;
+  if (!options.file.empty() && !helper.is_there() && !issuer.is_there()
+      && !is_service()) {
+    auto opened
+      = place_giver::open(replacement_socket(control, running->interface));
+    if (opened)
+      giver.emplace(std::move(*opened));
+    else
+      log->warn("nobody can take this node's place: {}",
+                opened.error().message);
+  }
+  if (giver) {
+    const auto watched = (*waiting)->watch_successors(giver->descriptor(), [&] {
+      return giver->serve(system, running->actor, *log);
+    });
+    if (!watched)
+      log->warn("{}", watched.error().message);
+  }
   if (watches_file) {
     if (auto watched = (*waiting)->watch_file(options.file); !watched)
       log->warn("{}", watched.error().message);
   }
-  log->info("interface {} is up, UDP port {}, peers: {}", running->interface,
-            running->port, peers);
+  if (options.replaces) {
+    log->info("interface {} goes on in this process, UDP port {}",
+              running->interface, running->port);
+    caf::anon_send(running->actor, reload_config{false, true});
+  } else {
+    log->info("interface {} is up, UDP port {}, peers: {}", running->interface,
+              running->port, peers);
+  }
   tell_failures_no_longer();
   notify_service_manager("READY=1");
   helper.node_works();
@@ -441,6 +524,10 @@ int run_daemon(daemon_options options, background* parent) {
   if (kept) {
     if (const auto done = kept->write_left(); !done)
       log->warn("{}", done.error().message);
+  }
+  if ((*waiting)->is_succeeded()) {
+    log->info("interface {} goes on in another process", running->interface);
+    return exit_fine;
   }
   log->info("interface {} is gone", running->interface);
   helper.node_ended();

@@ -16,6 +16,7 @@ struct daemon_options {
   std::string state_folder;
   std::string user; ///< to act as; empty: as whom it was started
   bool filter_system_calls = false;
+  bool replaces = false;      ///< the node of this interface that runs now
   bool needs_guardian = true; ///< what takes root is nobody else's to do
 };
 

@@ -26,6 +26,11 @@ public:
   static issuer_companion start(node_config& config, const std::string& user,
                                 std::vector<std::string>& notes);
 
+  /// There is one that runs.
+  bool is_there() const {
+    return static_cast<bool>(way_);
+  }
+
 private:
   file_descriptor way_; ///< its end is the other one's
 };

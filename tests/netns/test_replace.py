@@ -1,0 +1,133 @@
+#!/usr/bin/python3
+"""weftd --replace: a new program goes on with the sessions of the one that runs."""
+
+import os
+import random
+import re
+import signal
+import time
+
+import harness
+import nodes
+
+
+class Replace(harness.NetnsTest):
+    def setUp(self):
+        super().setUp()
+        left, right = self.hosts()
+        self.left, self.right = nodes.Node(self, left, 1), nodes.Node(self, right, 2)
+        self.left.knows(self.right)
+        self.right.knows(self.left)
+        self.left.start()
+        self.right.start()
+        self.wait_for_ping(left, "10.200.2.1")
+
+    def successor(self, node):
+        return harness.Process(self, [harness.WEFTD, "--replace", node.name, "--config", node.file], node.home)
+
+    def replace(self, node):
+        """A new process takes the node's place."""
+        process = self.successor(node)
+        harness.wait_until(lambda: "goes on in this process" in process.output() or process.code is not None,
+                           "the successor goes on", 60)
+        self.assertIsNone(process.code, process.output())
+        self.assertEqual(node.process.wait(), 0)
+        self.assertIn("goes on in another process", node.log())
+        node.process = process
+
+    def handshakes(self):
+        return [node.peer(other)["last_handshake"]
+                for node, other in ((self.left, self.right), (self.right, self.left))]
+
+    def pings(self, count):
+        """Pings that go on beside the test, 100 in a second, each answer with its time."""
+        return harness.Process(self, ["ping", "-n", "-D", "-i", "0.01", "-c", count, "-W", "20", "10.200.2.1"],
+                               self.left.home)
+
+    def assert_all_answered(self, pings, seconds=120):
+        pings.wait(seconds)
+        sent, answered = map(int, re.search(r"(\d+) packets transmitted, (\d+) received", pings.output()).groups())
+        self.assertEqual(answered, sent, pings.output()[-500:])
+        times = [float(text) for text in re.findall(r"^\[([0-9.]+)\]", pings.output(), re.MULTILINE)]
+        gap = max(after - before for before, after in zip(times, times[1:]))
+        print(f"longest time between two answers: {1000 * gap:.0f} ms", flush=True)
+
+    def test_sessions_pings_and_a_tcp_transfer_go_on_through_hand_overs_of_both_sides(self):
+        before = self.handshakes()
+        received = self.right.peer(self.left)["rx_packets"]
+        pings = self.pings(1500)
+        service = harness.Process(self, ["iperf3", "-s", "-1", "--forceflush"], self.right.home)
+        harness.wait_until(lambda: "Server listening" in service.output(), "iperf3 listens")
+        transfer = harness.Process(self, ["iperf3", "-c", "10.200.2.1", "-t", "10", "-b", "20M"], self.left.home)
+        for number in range(6):
+            self.replace(self.left if number % 2 == 0 else self.right)
+            time.sleep(0.5)
+        self.assert_all_answered(pings)
+        self.assertEqual(transfer.wait(120), 0, transfer.output())
+        self.assertEqual(self.handshakes(), before)
+        for node in (self.left, self.right):
+            self.assertEqual(node.drops("replayed"), 0)
+        self.assertGreater(self.right.peer(self.left)["rx_packets"], received + 1500)
+
+    def test_peers_of_commands_stay_and_a_changed_file_is_read(self):
+        key = harness.pubkey(harness.genkey())
+        self.left.weft("peer", "add", key, "--name", "gamma", "--allowed-ip", "10.200.9.0/24")
+        self.replace(self.left)
+        self.assertEqual(sorted(peer["name"] for peer in self.left.status()["peers"]), ["gamma", "node2"])
+        self.left.peers[0]["persistent_keepalive"] = 25
+        self.left.write()
+        self.replace(self.left)
+        self.left.logs("configuration applied")
+        self.assertEqual(self.left.peer(self.right)["persistent_keepalive"], 25)
+        self.assertEqual([peer["name"] for peer in self.left.status()["peers"]], ["node2"])  # as by a reload
+        self.assert_pings(self.left.home, "10.200.2.1")
+
+    def test_addresses_routes_and_sockets_stay(self):
+        def host():
+            return [self.left.home.ip(*what).stdout for what in
+                    (("-o", "addr", "show", "dev", self.left.name),
+                     ("route", "show", "table", "all", "dev", self.left.name), ("rule", "show"))]
+        before = host()
+        for _ in range(2):
+            self.replace(self.left)
+            self.assertEqual(host(), before)
+            self.assertTrue(os.path.exists(f"{harness.SOCKETS}/{self.left.name}.sock"))
+            self.assertEqual(self.left.status()["interface"], self.left.name)
+        self.left.process.terminate()
+        self.assertFalse(self.left.home.has_link(self.left.name))
+        self.assertFalse(os.path.exists(f"{harness.CONTROL_SOCKETS}/{self.left.name}.replace"))
+
+    def test_whoever_dies_during_a_hand_over_traffic_is_back_at_once(self):
+        chance = random.Random(8)
+        for number in range(8):
+            former, process = self.left.process, self.successor(self.left)
+            harness.wait_until(lambda: os.path.exists(f"/proc/{process.pid}/exe"), "the successor starts")
+            time.sleep(chance.uniform(0, 0.4))
+            victim, survivor = (process, former) if number % 2 == 0 else (former, process)
+            victim.signal(signal.SIGKILL)
+            victim.wait()
+            self.left.process = survivor
+            harness.wait_until(lambda: survivor.code is not None or self.left.home.ping("10.200.2.1", 1, wait=0.3) == 1,
+                               "the survivor goes on, or ends", 30)
+            if survivor.code is not None:  # it had given its place to whom was killed, or was not given it
+                self.left.start()
+            self.wait_for_ping(self.left.home, "10.200.2.1", 30)
+            for node in (self.left, self.right):
+                self.assertEqual(node.drops("replayed"), 0)
+
+    def test_what_cannot_be_replaced_is_refused_with_the_reason(self):
+        for options, environment, reason in (
+                (("--replace", "other"), {}, f"is for {self.left.name}"),
+                ((), {"NOTIFY_SOCKET": "/nowhere"}, "systemctl restart")):
+            process = harness.Process(self, [harness.WEFTD, "--config", self.left.file,
+                                             *(options or ("--replace", self.left.name))], self.left.home, environment)
+            self.assertEqual(process.wait(), 2)
+            self.assertIn(reason, process.output())
+        self.left.process.terminate()
+        process = self.successor(self.left)
+        self.assertEqual(process.wait(), 1)
+        self.assertIn("can be replaced", process.output())
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -1,0 +1,128 @@
+#include "tools/weftd/replacement.hpp"
+
+#include "config/saved_node_format.hpp"
+#include "messages/errors.hpp"
+#include "messages/overlay.hpp"
+#include "platform/clock.hpp"
+
+#include <cerrno>
+
+namespace weft {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+/// For what the two processes say to each other.  What they wait for takes
+/// milliseconds; peers do without an answer for 10 s before they worry.
+constexpr auto patience = 5s;
+/// For the former process to close its sockets.
+constexpr auto end_patience = 10s;
+
+caf::error fail(const system_error& why) {
+  return make_error(why.code, why.message);
+}
+
+/// Everything but the end: the successor has it all, and waits for that.
+caf::error give(giving_place& place, const overlay_left& left) {
+  const auto until = boot_now() + patience;
+  const auto bytes = format_saved_node(*left.state);
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast)
+  const auto* letters = reinterpret_cast<const char*>(bytes.data());
+  handed_over all{secret_text{std::string_view{letters, bytes.size()}},
+                  std::move(*left.descriptors)};
+  if (const auto given = place.give(all, until); !given)
+    return fail(given.error());
+  if (const auto ready = place.wait_until_ready(until); !ready)
+    return fail(ready.error());
+  return {};
+}
+
+} // namespace
+
+std::string replacement_socket(const control_config& control,
+                               const std::string& interface) {
+  return control.socket_folder + '/' + interface + ".replace";
+}
+
+result<place_giver> place_giver::open(const std::string& socket) {
+  auto listener = unix_listener::open(socket, 0600);
+  if (!listener)
+    return tl::unexpected(listener.error());
+  return place_giver{std::move(*listener)};
+}
+
+bool place_giver::serve(caf::actor_system& system, const overlay_actor& overlay,
+                        spdlog::logger& log) {
+  auto connection = listener_.accept();
+  if (!connection)
+    return false;
+  const auto root = caf::actor_cast<overlay_root_actor>(overlay);
+  caf::scoped_actor self{system};
+  caf::error failure;
+  const auto note = [&](caf::error& why) { failure = std::move(why); };
+  auto place = giving_place::to(std::move(connection));
+  if (!place) {
+    log.warn("nobody takes this node's place: {}", place.error().message);
+    return false;
+  }
+  overlay_left left;
+  self->request(root, caf::infinite, hand_over{})
+    .receive([&](overlay_left& all) { left = std::move(all); }, note);
+  if (failure) {
+    log.warn("nobody takes this node's place: {}", error_message(failure));
+    return false;
+  }
+  failure = give(*place, left);
+  left = {};
+  if (!failure)
+    self->request(root, caf::infinite, leave{}).receive([] {}, note);
+  if (failure) {
+    place->abort(); // before anything is sent again
+    caf::anon_send(root, thaw{});
+    log.warn("nobody takes this node's place, and it goes on: {}",
+             error_message(failure));
+    return false;
+  }
+  if (const auto done = place->commit(); !done)
+    log.warn("{}", done.error().message); // it sees that this process ends
+  return true;
+}
+
+result<inherited_overlay>
+take_place(const std::string& socket, const std::string& interface) {
+  auto place = taking_place::of(socket);
+  if (!place)
+    return tl::unexpected(system_error{
+      place.error().code,
+      "No node of " + interface
+        + " can be replaced (a service is restarted instead: systemctl "
+          "restart): "
+        + place.error().message});
+  auto all = place->receive(boot_now() + patience);
+  if (!all)
+    return tl::unexpected(all.error());
+  const auto state = all->state.view();
+  auto node = parse_saved_node(std::as_bytes(std::span{state}), boot_now());
+  if (!node)
+    return tl::unexpected(system_error{
+      EINVAL,
+      "What the node of "
+        + interface + " leaves cannot be gone on with, so it goes on itself: "
+        + node.error()});
+  if (node->interface.name != interface)
+    return tl::unexpected(system_error{
+      EINVAL, "The node that answers is that of " + node->interface.name
+                + ", and not of " + interface + ": it goes on"});
+  if (const auto ready = place->tell_ready(); !ready)
+    return tl::unexpected(ready.error());
+  if (const auto mine = place->wait_for_place(boot_now() + patience); !mine)
+    return tl::unexpected(mine.error());
+  if (const auto ended = place->wait_until_ended(boot_now() + end_patience);
+      !ended)
+    return tl::unexpected(ended.error());
+  return inherited_overlay{std::make_shared<saved_node>(std::move(*node)),
+                           std::move(all->descriptors)};
+}
+
+} // namespace weft

@@ -1,0 +1,47 @@
+// One weftd takes the place of another of the same interface, without a service
+// manager: weftd --replace.
+#pragma once
+
+#include "actors/overlay/start_overlay.hpp"
+#include "platform/replacement.hpp"
+#include "platform/unix_socket.hpp"
+
+#include <caf/actor_system.hpp>
+#include <spdlog/logger.h>
+
+#include <string>
+
+namespace weft {
+
+/// Where the node of an interface waits for its successor.
+std::string
+replacement_socket(const control_config& control, const std::string& interface);
+
+/// The side of the node that runs.
+class place_giver {
+public:
+  static result<place_giver> open(const std::string& socket);
+
+  int descriptor() const {
+    return listener_.descriptor();
+  }
+  /// Somebody has come: it takes the overlay's place, which has ended then, or
+  /// it does not, and the overlay goes on.  Blocks for some seconds at most.
+  /// Whether it has.
+  bool serve(caf::actor_system& system, const overlay_actor& overlay,
+             spdlog::logger& log);
+
+private:
+  explicit place_giver(unix_listener listener)
+    : listener_(std::move(listener)) {
+  }
+
+  unix_listener listener_;
+};
+
+/// The side of the node that begins: what the one that served `socket` has
+/// left.  It has ended then; on failure it goes on.
+result<inherited_overlay>
+take_place(const std::string& socket, const std::string& interface);
+
+} // namespace weft
