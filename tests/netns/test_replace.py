@@ -115,6 +115,43 @@ class Replace(harness.NetnsTest):
             for node in (self.left, self.right):
                 self.assertEqual(node.drops("replayed"), 0)
 
+    def test_of_two_successors_that_come_at_once_one_goes_on(self):
+        before = self.handshakes()
+        pings = self.pings(300)
+        all_of_them = [self.left.process, self.successor(self.left), self.successor(self.left)]
+
+        def alive():
+            return [process for process in all_of_them if process.code is None]
+        harness.wait_until(lambda: len(alive()) == 1 and "goes on in this process" in alive()[0].output(),
+                           "one goes on")
+        self.left.process = alive()[0]
+        self.assert_all_answered(pings)
+        self.assertEqual(self.handshakes(), before)
+
+    def test_a_full_tunnel_and_its_lock_stay(self):
+        def host():
+            return [self.left.home.run(*what).stdout for what in
+                    (("ip", "rule", "show"), ("ip", "-6", "rule", "show"), ("nft", "list", "ruleset"),
+                     ("ip", "route", "show", "table", "all", "dev", self.left.name))]
+        command = [harness.WEFTD, "--config", self.left.file, "--no-helper"]
+        self.left.process.terminate()
+        self.left.peers[0]["default_route"] = True
+        self.left.write(kill_switch=True)
+        self.left.process = harness.Process(self, command, self.left.home)
+        self.left.wait_ready()
+        self.wait_for_ping(self.left.home, "10.200.2.1")
+        before, handshakes, pings = host(), self.handshakes(), self.pings(300)
+        for _ in range(2):
+            former = self.left.process
+            self.left.process = harness.Process(self, [*command, "--replace", self.left.name], self.left.home)
+            self.left.logs("goes on in this process", 60)
+            self.assertEqual(former.wait(), 0)
+            self.assertEqual(host(), before)
+        self.assert_all_answered(pings)
+        self.assertEqual(self.handshakes(), handshakes)
+        self.left.process.terminate()
+        self.assertNotIn(self.left.name, self.left.home.ip("rule", "show").stdout)
+
     def test_what_cannot_be_replaced_is_refused_with_the_reason(self):
         for options, environment, reason in (
                 (("--replace", "other"), {}, f"is for {self.left.name}"),
