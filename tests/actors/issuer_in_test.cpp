@@ -101,6 +101,11 @@ void issuer_in_test::remove(const std::string& name) {
   sign_list();
 }
 
+void issuer_in_test::keep_secret(epoch_secret secret) {
+  const std::lock_guard guard(mutex_);
+  secret_ = std::move(secret);
+}
+
 issuing_answer issuer_in_test::answer(const ask_admission& what) {
   ++asked_;
   const auto request = check_signatures(what.request, what.exporter);
@@ -143,8 +148,12 @@ issuing_answer issuer_in_test::answer(const ask_for_itself& what) {
     publish({item_key(item_kind::certificate, renewal->member),
              certificates_[renewal->member]});
   }
-  return certified_answer{
-    {certificates_.at(renewal->member), pki_.issuer.certificate.der}};
+  certified_answer made_known{
+    {certificates_.at(renewal->member), pki_.issuer.certificate.der}, {}};
+  if (secret_)
+    made_known.secret = seal_for_token(renewal->certificate, *secret_,
+                                       renewal->network, random_);
+  return made_known;
 }
 
 // -- the socket --------------------------------------------------------------

@@ -5,6 +5,7 @@
 #include "platform/unix_socket.hpp"
 #include "protocol/network/issuing.hpp"
 #include "tests/platform/network_pki.hpp"
+#include "tests/protocol/support.hpp"
 
 #include <atomic>
 #include <functional>
@@ -35,6 +36,8 @@ public:
   void publish_ballast(std::size_t count);
   /// A list that it has signed and gives to nobody.
   byte_vector sign_lost_list();
+  /// The newest preshared secret, which a renewal's answer has from now on.
+  void keep_secret(epoch_secret secret);
   /// Questions for admission that came.
   std::size_t asked() const {
     return asked_;
@@ -66,6 +69,8 @@ private:
   std::optional<issuer> core_;
   std::vector<network_item> items_;
   std::map<member_id, byte_vector> certificates_;
+  std::optional<epoch_secret> secret_;
+  deterministic_random random_{5};
   std::atomic<std::size_t> asked_{0};
   std::atomic<bool> stopping_{false};
   std::optional<unix_listener> listener_;

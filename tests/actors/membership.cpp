@@ -36,6 +36,10 @@ public:
     const auto where = net.where();
     config.directories = {{to_string(where.address), where.port}};
   }
+  /// The same one on another machine: with a copy of its files.
+  member_node(directory_home& net, const member_node& of)
+    : config(of.config), net_(net), joined_(of.joined_) {
+  }
   member_node(const member_node&) = delete;
   member_node& operator=(const member_node&) = delete;
   ~member_node() {
@@ -161,6 +165,10 @@ TEST_CASE("a member that was removed is nobody's peer any more") {
   REQUIRE(gamma.has_peers({"beta"}));
   net.issuer.remove("gamma");
   CHECK(beta.has_peers({}));
+  CHECK(eventually([&] {
+    return gamma.network().trouble.find("was removed from the network")
+           != std::string::npos;
+  }));
   // Nor after a restart without a directory.
   net.stop();
   beta.stop();
@@ -362,6 +370,43 @@ TEST_CASE("a member renews its certificate in time, and uses the new one") {
   beta.end();
   beta.begin();
   CHECK(beta.is_connected());
+}
+
+TEST_CASE("a member whose secrets were lost fetches the newest one at once") {
+  directory_home net;
+  net.start();
+  epoch_secret secret{3, {}};
+  secret.secret.bytes()[0] = std::byte{9};
+  net.issuer.keep_secret(secret);
+  const auto token = net.issuer.invite(2);
+  member_node beta(net, "beta", token);
+  member_node gamma(net, "gamma", token);
+  REQUIRE(keep_joining_secret(gamma.state_folder(), secret, network_pki::now));
+  gamma.start();
+  beta.start();
+  CHECK(eventually([&] { return beta.network().epoch == 3; }));
+  CHECK(beta.network().trouble.empty());
+  CHECK(must(load_identity(beta.config)).contents().generation == 1);
+  // It is on its disk.
+  net.stop();
+  beta.stop();
+  beta.start();
+  CHECK(eventually([&] { return beta.network().epoch == 3; }));
+}
+
+TEST_CASE("a member whose files are on two machines says so on both") {
+  directory_home net;
+  net.start();
+  member_node beta(net, "beta", net.issuer.invite());
+  member_node other(net, beta);
+  other.config.endpoints = {*parse_endpoint("192.0.2.9:51820")};
+  beta.start();
+  other.start();
+  for (auto* each : {&beta, &other})
+    CHECK(eventually([&] {
+      return each->network().trouble.find("used on two machines")
+             != std::string::npos;
+    }));
 }
 
 TEST_CASE("a membership ends with its overlay") {
