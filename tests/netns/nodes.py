@@ -145,6 +145,12 @@ class Member:
     def folder(self):
         return f"{self.state}/{self.name}/network"
 
+    @property
+    def place(self):
+        """Options of commands that make a node, so that it may be beside others of this host."""
+        return ("--interface", self.name, "--config", self.file, "--state", self.state, "--name", self.member,
+                "--no-start")
+
     def weft(self, *command, code=0, timeout=120):
         """`weft COMMAND`; its output."""
         result = self.home.run(harness.WEFT, *command, check=False, timeout=timeout)
@@ -153,9 +159,8 @@ class Member:
         return result.stdout if result.returncode == 0 else result.stdout + result.stderr
 
     def made(self, *command):
-        """A command that makes a node, where it may be beside others of this host."""
-        said = json.loads(self.weft("network", *command, "--interface", self.name, "--config", self.file,
-                                    "--state", self.state, "--name", self.member, "--no-start", "--json"))
+        """A command that makes a node."""
+        said = json.loads(self.weft("network", *command, *self.place, "--json"))
         self.addresses = said["addresses"]
         return said
 

@@ -45,8 +45,7 @@ class OverEtcd(directories.OverEtcd):
         third.wait_for_ping(second)
         refused = self.network.add()
         self.network.members.remove(refused)
-        said = refused.weft("network", "join", token, "--interface", refused.name, "--config", refused.file, "--state",
-                            refused.state, "--name", refused.member, "--no-start", code=None)
+        said = refused.weft("network", "join", token, *refused.place, code=None)
         self.assertIn("no issuer", said)
 
         # It comes back, and all agree.

@@ -66,8 +66,7 @@ class Joining(NetworkTest):
         os.unlink(second.file)  # as if the command had been cut off before the end
         self.assertEqual(second.join(token), said)
         third = self.network.add()
-        self.assertIn("as many as it may", third.weft("network", "join", token, "--interface", third.name, "--config", third.file,
-                                         "--state", third.state, "--name", "node3", "--no-start", code=None))
+        self.assertIn("as many as it may", third.weft("network", "join", token, *third.place, code=None))
         self.assertFalse(os.path.exists(third.file))
         self.assertFalse([name for name in os.listdir(third.state) if name.startswith(".join-")])  # nothing is left
 
@@ -110,8 +109,7 @@ class Joining(NetworkTest):
         self.assertIn("open", {each["state"] for each in shown})
         first.network_command("revoke-token", token)
         second = self.network.add()
-        said = second.weft("network", "join", token, "--config", second.file, "--state", second.state,
-                           "--interface", second.name, "--name", "node2", "--no-start", code=None)
+        said = second.weft("network", "join", token, *second.place, code=None)
         self.assertIn("revoked" if "revoked" in said else "token", said)
         self.assertFalse(os.path.exists(second.file))
 
@@ -133,8 +131,7 @@ class Hosts(NetworkTest):
     """What a host has of its own, and a network is not to take."""
 
     def tries(self, member, *command, code=2):
-        return member.weft("network", *command, "--interface", member.name, "--config", member.file, "--state",
-                           member.state, "--name", member.member, "--no-start", code=code)
+        return member.weft("network", *command, *member.place, code=code)
 
     def test_a_network_does_not_take_what_a_host_has(self):
         first = self.network.add()
@@ -354,10 +351,10 @@ class WithoutDirectory(NetworkTest):
         first.start()
         fifth = self.network.add()
         self.network.members.remove(fifth)
-        self.assertIn("recover", fifth.weft("network", "join", token, *self.place_of(fifth), code=None))
+        self.assertIn("recover", fifth.weft("network", "join", token, *fifth.place, code=None))
         first.network_command("recover")
         # Which tokens were used or withdrawn since the backup nobody knows: none is good any more.
-        self.assertIn("withdrawn", fifth.weft("network", "join", token, *self.place_of(fifth), code=4))
+        self.assertIn("withdrawn", fifth.weft("network", "join", token, *fifth.place, code=4))
         fifth.join(first.invite())
         self.network.members.append(fifth)
         fifth.start()
@@ -402,10 +399,6 @@ class WithoutDirectory(NetworkTest):
     @staticmethod
     def state_of(member):
         return os.path.dirname(member.folder)
-
-    def place_of(self, member):
-        return ("--interface", member.name, "--config", member.file, "--state", member.state,
-                "--name", member.member, "--no-start")
 
     def test_a_backup_of_issuer_and_directory_can_be_made(self):
         first = self.network.init()

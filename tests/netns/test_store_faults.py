@@ -17,8 +17,7 @@ class Agreement(directories.DirectoriesTest):
     def refuse_or_join(self, token):
         """A newcomer asks while a store is away: it is a member, or a no was said, and the same token serves later."""
         member = self.network.add()
-        said = member.weft("network", "join", token, "--interface", member.name, "--config", member.file, "--state",
-                           member.state, "--name", member.member, "--no-start", "--json", code=None, timeout=180)
+        said = member.weft("network", "join", token, *member.place, "--json", code=None, timeout=180)
         if os.path.exists(member.file):
             member.addresses = json.loads(said)["addresses"]
         else:
