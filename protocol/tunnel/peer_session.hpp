@@ -11,6 +11,7 @@
 #include "protocol/tunnel/receiver_index.hpp"
 #include "protocol/tunnel/session_state.hpp"
 #include "protocol/tunnel/staging.hpp"
+#include "protocol/tunnel/transport_message.hpp"
 
 #include <functional>
 #include <memory>
@@ -69,6 +70,12 @@ public:
   /// staged_packets), and a handshake is asked for.
   [[nodiscard]] send_status send(datagram_buffer& batch, const instant& at);
 
+  /// As send(), but who calls it has the batch sealed elsewhere: timers and
+  /// counts are as if it was sent now.  Nothing: its packets wait, or went
+  /// around.
+  [[nodiscard]] std::optional<seal_order>
+  reserve(datagram_buffer& batch, const instant& at);
+
   /// Drops and counts (`no_route`) the packets that wait and that `keep` does
   /// not hold on to: their destination has become another peer's.
   void unstage(const std::function<bool(const_byte_span)>& keep);
@@ -90,6 +97,12 @@ public:
   bool has_transmit() const {
     return !values_.outbox.empty() || values_.keepalive_due
            || values_.staged_sendable;
+  }
+  /// Of what is due only the packets that waited, for who has them wait for
+  /// others.  True if more are left than fitted.
+  bool poll_packets(datagram_buffer& out, const instant& at);
+  bool has_packets() const {
+    return values_.staged_sendable;
   }
   /// Room that poll_transmit() needs for all that is due.
   std::size_t transmit_size() const;
@@ -118,6 +131,20 @@ public:
   /// ... and, if one or more were authenticated, the endpoint follows and
   /// timers start.  `data` says whether there was more than keepalives.
   void authenticated(const network_path& from, bool data, const instant& at);
+
+  /// open() for who decrypts elsewhere, in two calls.  The keys that are to
+  /// open the datagram; null: it was dropped and counted, and nothing is to be
+  /// done.
+  keypair* admit(const_byte_span datagram, const instant& at);
+  /// Says what became of one that was admitted: whether its tag was right.  The
+  /// replay window and all else that follows come only now.
+  open_result settle(byte_span datagram, bool opened, const instant& at);
+
+  /// Rises when sessions end at once, and not by being renewed: what was begun
+  /// before with their keys is not to be sent or believed any more.
+  unsigned epoch() const {
+    return epoch_;
+  }
 
   // -- time ------------------------------------------------------------------
 
@@ -220,9 +247,12 @@ private:
   keypair* usable_keypair(time_point now, std::uint64_t messages) const;
   void drop_loops(datagram_buffer& batch, std::uint32_t index, time_point now);
   bool goes_around(const_byte_span packet, std::uint32_t index, time_point now);
-  void seal_batch(keypair& keys, datagram_buffer& batch, const instant& at);
+  /// What `batch` goes with, once it is rid of what goes around; null: it
+  /// waits.
+  keypair* keypair_for(datagram_buffer& batch, const instant& at);
   void stage(const datagram_buffer& batch, const instant& at);
   void seal_datagram(keypair& keys, std::uint64_t counter, byte_span datagram);
+  void count_sent(std::size_t bytes);
   void sent_authenticated(bool data, const instant& at);
   void send_keepalive(const instant& at);
   void flush_staged(datagram_buffer& out, const instant& at);
@@ -248,6 +278,9 @@ private:
   void session_usable(const instant& at);
   std::uint32_t next_index();
   // session_receive.cpp
+  open_result drop_datagram(drop_reason reason, const_byte_span datagram);
+  open_result
+  take_in(keypair& keys, byte_span datagram, bool opened, const instant& at);
   void keep_key_fresh_receiving(const instant& at);
   void follow_endpoint(const network_path& from);
   // session_timers.cpp
@@ -268,6 +301,7 @@ private:
   std::optional<static_pair> statics_; ///< nothing: no handshake is possible
   std::optional<handshake_refusal> refusal_;
   token_bucket* unproven_ = nullptr; ///< null: no limit
+  unsigned epoch_ = 0;
 
   // What save() gives out.
   session_values values_;

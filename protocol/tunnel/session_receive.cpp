@@ -1,6 +1,7 @@
 // The receiving half of a session: a datagram is what its first byte says
-// (receive); transport messages are opened one by one (open); after those of
-// one sender, endpoint and timers follow (authenticated).
+// (receive); transport messages are opened one by one (open, or admit and
+// settle around who does that elsewhere); after those of one sender, endpoint
+// and timers follow (authenticated).
 #include "protocol/tunnel/peer_session.hpp"
 
 namespace weft {
@@ -27,31 +28,56 @@ peer_session::receive(byte_span datagram, const network_path& from,
 
 peer_session::open_result
 peer_session::open(byte_span datagram, const instant& at) {
-  const auto index
-    = load_le<std::uint32_t>(datagram.data() + wire::transport_receiver);
-  const auto counter
-    = load_le<std::uint64_t>(datagram.data() + wire::transport_counter);
-  auto drop = [&](drop_reason reason) {
-    values_.drops.dropped(reason, 1, {datagram});
-    return open_result{};
-  };
-  auto* keys = keys_.find(index);
+  auto* keys = admit(datagram, at);
   if (keys == nullptr)
-    return drop(drop_reason::unknown_index);
-  if (keys->expired(at.now))
-    return drop(drop_reason::expired_session);
-  if (!keys->window.would_accept(counter))
-    return drop(drop_reason::replayed);
-  auto sealed = datagram.subspan(wire::transport_packet);
-  if (!keys->receive.open(counter, sealed))
-    return drop(drop_reason::invalid_tag);
-  keys->window.accept(counter);
+    return {};
+  return take_in(*keys, datagram, open_datagram(keys->receive, datagram), at);
+}
+
+peer_session::open_result
+peer_session::settle(byte_span datagram, bool opened, const instant& at) {
+  auto* keys = keys_.find(receiver_of(datagram));
+  if (keys == nullptr)
+    return drop_datagram(drop_reason::unknown_index, datagram);
+  return take_in(*keys, datagram, opened, at);
+}
+
+peer_session::open_result
+peer_session::drop_datagram(drop_reason reason, const_byte_span datagram) {
+  values_.drops.dropped(reason, 1, {datagram});
+  return {};
+}
+
+keypair* peer_session::admit(const_byte_span datagram, const instant& at) {
+  auto* keys = keys_.find(receiver_of(datagram));
+  auto refused = drop_reason::unknown_index;
+  if (keys != nullptr) {
+    if (keys->expired(at.now))
+      refused = drop_reason::expired_session;
+    else if (!keys->window.would_accept(counter_of(datagram)))
+      refused = drop_reason::replayed;
+    else
+      return keys;
+  }
+  drop_datagram(refused, datagram);
+  return nullptr;
+}
+
+peer_session::open_result
+peer_session::take_in(keypair& keys, byte_span datagram, bool opened,
+                      const instant& at) {
+  if (!opened)
+    return drop_datagram(drop_reason::invalid_tag, datagram);
+  // Of two that were opened at a time, one may be the other's copy.
+  if (!keys.window.accept(counter_of(datagram)))
+    return drop_datagram(drop_reason::replayed, datagram);
   values_.received.bytes += datagram.size();
   ++values_.received.packets;
-  if (keys_.confirm(keys)) {
+  if (keys_.confirm(&keys)) {
     handshake_completed(at);
     session_usable(at);
   }
+  const auto sealed = datagram.subspan(wire::transport_packet);
   const auto packet = sealed.first(sealed.size() - transport_tag_size);
   return {packet.empty() ? open_status::keepalive : open_status::packet,
           packet};

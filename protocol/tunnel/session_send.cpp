@@ -1,6 +1,7 @@
 // The sending half of a session:
-//  1. a batch of packets (send) is sealed with the current keys (seal_batch);
-//     without usable keys it is copied aside (stage), and a handshake starts;
+//  1. a batch of packets is sealed with the current keys (send), or has them
+//     and its counters reserved for who seals it elsewhere (reserve); without
+//     usable keys it is copied aside (stage), and a handshake starts;
 //  2. sent messages start timers, and a new handshake when the keys get old;
 //  3. what the protocol itself has to send is given out (poll_transmit).
 #include "protocol/tunnel/peer_session.hpp"
@@ -11,26 +12,41 @@ namespace weft {
 
 peer_session::send_status
 peer_session::send(datagram_buffer& batch, const instant& at) {
+  auto* keys = keypair_for(batch, at);
+  if (keys == nullptr)
+    return send_status::waiting;
+  if (batch.empty())
+    return send_status::sealed;
+  auto counter = keys->reserve(batch.size());
+  for (std::size_t i = 0; i < batch.size(); ++i)
+    seal_datagram(*keys, counter++, batch[i]);
+  sent_authenticated(true, at);
+  return send_status::sealed;
+}
+
+std::optional<seal_order>
+peer_session::reserve(datagram_buffer& batch, const instant& at) {
+  auto* keys = keypair_for(batch, at);
+  if (keys == nullptr || batch.empty())
+    return std::nullopt;
+  const seal_order order{keys->send.sharing_key(), keys->remote_index,
+                         keys->reserve(batch.size())};
+  for (const auto& datagram : batch.slices())
+    count_sent(datagram.length);
+  sent_authenticated(true, at);
+  return order;
+}
+
+keypair* peer_session::keypair_for(datagram_buffer& batch, const instant& at) {
   auto* keys = usable_keypair(at.now, batch.size());
   // Packets that wait go first.
   if (keys == nullptr || !staged_.empty() || !values_.path) {
     stage(batch, at);
-    return send_status::waiting;
+    return nullptr;
   }
-  seal_batch(*keys, batch, at);
-  return send_status::sealed;
-}
-
-void peer_session::seal_batch(keypair& keys, datagram_buffer& batch,
-                              const instant& at) {
   if (batch.may_hold_messages())
-    drop_loops(batch, keys.remote_index, at.now);
-  if (batch.empty())
-    return;
-  auto counter = keys.reserve(batch.size());
-  for (std::size_t i = 0; i < batch.size(); ++i)
-    seal_datagram(keys, counter++, batch[i]);
-  sent_authenticated(true, at);
+    drop_loops(batch, keys->remote_index, at.now);
+  return keys;
 }
 
 void peer_session::drop_loops(datagram_buffer& batch, std::uint32_t index,
@@ -94,12 +110,12 @@ peer_session::usable_keypair(time_point now, std::uint64_t messages) const {
 
 void peer_session::seal_datagram(keypair& keys, std::uint64_t counter,
                                  byte_span datagram) {
-  auto* header = datagram.data();
-  store_le(header, static_cast<std::uint32_t>(message_type::transport));
-  store_le(header + wire::transport_receiver, keys.remote_index);
-  store_le(header + wire::transport_counter, counter);
-  keys.send.seal(counter, datagram.subspan(wire::transport_packet));
-  values_.sent.bytes += datagram.size();
+  weft::seal_datagram(keys.send, keys.remote_index, counter, datagram);
+  count_sent(datagram.size());
+}
+
+void peer_session::count_sent(std::size_t bytes) {
+  values_.sent.bytes += bytes;
   ++values_.sent.packets;
 }
 
@@ -152,6 +168,12 @@ std::size_t peer_session::transmit_size() const {
   if (values_.keepalive_due)
     size += transport_overhead;
   return size;
+}
+
+bool peer_session::poll_packets(datagram_buffer& out, const instant& at) {
+  if (values_.staged_sendable)
+    flush_staged(out, at);
+  return values_.staged_sendable;
 }
 
 bool peer_session::poll_transmit(datagram_buffer& out, const instant& at) {

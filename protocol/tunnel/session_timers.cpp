@@ -84,6 +84,7 @@ void peer_session::zero_keys() {
 }
 
 void peer_session::end_sessions() {
+  ++epoch_;
   keys_.clear();
   values_.keepalive_due = false;
   values_.staged_sendable = false;

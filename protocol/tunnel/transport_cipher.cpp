@@ -4,6 +4,7 @@
 #include <sodium.h>
 
 #include <cstdlib>
+#include <utility>
 #if WEFT_HAS_IPSEC_MB
 #  include <intel-ipsec-mb.h>
 #endif
@@ -235,15 +236,28 @@ const std::vector<cipher_backend>& available_cipher_backends() {
   return backends;
 }
 
+bool prepare_ciphers() {
+  return available_cipher_backends().front() != cipher_backend::ipsec_mb
+         || has_ipsec_mb();
+}
+
 transport_cipher::transport_cipher(const secret<key_size>& key)
   : transport_cipher(key, available_cipher_backends().front()) {
 }
 
 transport_cipher::transport_cipher(const secret<key_size>& key,
                                    cipher_backend backend)
-  : backend_(backend), key_(key) {
+  : transport_cipher(std::make_shared<const secret<key_size>>(key), backend) {
+}
+
+transport_cipher::transport_cipher(shared_key key)
+  : transport_cipher(std::move(key), available_cipher_backends().front()) {
+}
+
+transport_cipher::transport_cipher(shared_key key, cipher_backend backend)
+  : backend_(backend), key_(std::move(key)) {
   if (backend == cipher_backend::openssl)
-    evp_ = std::make_unique<evp_context>(key);
+    evp_ = std::make_unique<evp_context>(*key_);
 }
 
 transport_cipher::~transport_cipher() = default;
@@ -258,13 +272,13 @@ void transport_cipher::seal(std::uint64_t counter,
   auto* tag = text.data() + text.size();
   switch (backend_) {
     case cipher_backend::ipsec_mb:
-      seal_ipsec_mb(key_, counter, text, tag);
+      seal_ipsec_mb(*key_, counter, text, tag);
       break;
     case cipher_backend::openssl:
       evp_->seal(counter, text, tag);
       break;
     case cipher_backend::sodium:
-      seal_sodium(key_, counter, text, tag);
+      seal_sodium(*key_, counter, text, tag);
       break;
   }
 }
@@ -277,13 +291,13 @@ bool transport_cipher::open(std::uint64_t counter,
   bool valid = false;
   switch (backend_) {
     case cipher_backend::ipsec_mb:
-      valid = open_ipsec_mb(key_, counter, text, tag);
+      valid = open_ipsec_mb(*key_, counter, text, tag);
       break;
     case cipher_backend::openssl:
       valid = evp_->open(counter, text, tag);
       break;
     case cipher_backend::sodium:
-      valid = open_sodium(key_, counter, text, tag);
+      valid = open_sodium(*key_, counter, text, tag);
       break;
   }
   if (!valid)
