@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <utility>
@@ -20,8 +21,8 @@ namespace weft {
 template <class T>
 class batch_pool;
 
-/// Base of what a pool holds.  The last reference gives it back to its pool;
-/// without a pool it is deleted.
+/// Base of what a pool holds.  The last reference clears it and gives it back
+/// to its pool; without a pool it is deleted.
 template <class T>
 class pooled {
 public:
@@ -35,6 +36,11 @@ public:
   friend void intrusive_ptr_release(const T* item) noexcept {
     if (item->references_.fetch_sub(1, std::memory_order_acq_rel) == 1)
       give_back(const_cast<T*>(item));
+  }
+
+  /// Buffers of its pool that are not lent out; without a pool there is no end.
+  std::size_t left_in_pool() const {
+    return pool_ ? pool_->left() : std::numeric_limits<std::size_t>::max();
   }
 
 protected:
@@ -101,7 +107,10 @@ public:
     return items_.size();
   }
   std::size_t used() const {
-    return size() - static_cast<std::size_t>(std::popcount(free_.load()));
+    return size() - left();
+  }
+  std::size_t left() const {
+    return static_cast<std::size_t>(std::popcount(free_.load()));
   }
   /// How often acquire() found none.
   std::uint64_t exhausted() const {
@@ -127,12 +136,12 @@ private:
       item = std::make_unique<T>();
       item->number_ = number;
     }
-    item->clear();
     item->pool_ = this->shared_from_this();
     return pointer{item.get()};
   }
 
   void take_back(T* item) noexcept {
+    item->clear();
     free_.fetch_or(std::uint64_t{1} << item->number_);
     if (!starved_.load() || !starved_.exchange(false))
       return;
