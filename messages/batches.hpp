@@ -65,6 +65,8 @@ public:
     byte_span bytes;
     std::uint16_t path = 0;   ///< number in `paths`
     std::uint16_t next = end; ///< number of the peer's next datagram
+    /// Its tag was right; known once it was opened away from its session.
+    bool opened = false;
   };
 
   /// `size` bytes of receive memory.

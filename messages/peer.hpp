@@ -4,6 +4,7 @@
 #include "config/device_status.hpp"
 #include "config/device_update.hpp"
 #include "messages/batches.hpp"
+#include "messages/cipher_job.hpp"
 #include "messages/inspect.hpp"
 #include "messages/shared.hpp"
 
@@ -19,6 +20,7 @@ struct saved_session;
 /// tun_reader -> peer: plain packets to be sealed.
 struct outgoing_packets {
   outgoing_ptr batch;
+  bool contended = false; ///< several peers have packets just now
 };
 
 /// udp_port -> peer: a chain of transport messages to be opened, and the
@@ -27,6 +29,11 @@ struct incoming_datagrams {
   incoming_ptr batch;
   std::uint16_t first = 0;
   routes_ptr allowed;
+};
+
+/// cipher_worker, or whoever took its place -> peer: what became of a job.
+struct cipher_done {
+  cipher_job_ptr job;
 };
 
 /// host_writer -> peer: so many of its packets were not taken.
@@ -130,6 +137,7 @@ struct peer_report {
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::outgoing_packets)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::incoming_datagrams)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::cipher_done)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::packets_refused)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::initiation_received)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::answer_received)
@@ -156,6 +164,8 @@ using peer_actor = caf::typed_actor<
   // packets in: opens them, checks their inner source, passes them on to the
   // host's writer
   caf::reacts_to<incoming_datagrams>, caf::reacts_to<packets_refused>,
+  // either way, what other threads have done of it
+  caf::reacts_to<cipher_done>,
   // handshakes, once the gate has found them worth their cost
   caf::reacts_to<initiation_received>, caf::reacts_to<answer_received>,
   caf::reacts_to<session_wanted>, caf::reacts_to<handshake_wanted>,

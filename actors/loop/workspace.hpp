@@ -1,6 +1,7 @@
 // What the peers of one lane share.  Used on that lane's thread only.
 #pragma once
 
+#include "actors/loop/cipher_desk.hpp"
 #include "actors/loop/detail_log.hpp"
 #include "messages/host_writer.hpp"
 #include "protocol/base/token_bucket.hpp"
@@ -53,6 +54,7 @@ struct workspace {
   std::uint32_t fwmark = 0; ///< of the lane's sockets; udp_port keeps it right
   loop_guard::probe leads_into_tunnel;
   std::shared_ptr<detail_log> lines; ///< null: none are wanted
+  std::shared_ptr<cipher_desk> desk; ///< null: there are no cipher workers
 
 private:
   source_probe source_holds_;

@@ -144,6 +144,8 @@ void overlay::spawn_actors() {
     if (resources_->tun)
       supervise(each.writer, "host_writer");
   }
+  for (const auto& thread : resources_->cipher_threads)
+    monitor(thread.worker);
   strangers_ = home.spawn<stranger_port>(
     resources_->handshake_loop, lanes_.front().socket,
     std::make_shared<detail_log>(options_.log, resources_->handshake_loop),
@@ -191,6 +193,7 @@ void overlay::spawn_lane() {
   made.loop = resources_->packet_loop;
   made.space = std::make_shared<workspace>(indices_, probe, source_holds);
   made.space->lines = std::make_shared<detail_log>(options_.log, made.loop);
+  made.space->desk = resources_->desk;
   made.timer = system().spawn<timer>(made.loop);
   made.socket = system().spawn<udp_port>(
     made.loop, made.space, std::move(resources_->sockets),
@@ -198,7 +201,7 @@ void overlay::spawn_lane() {
     features_for(options_.config, kernel_release()),
     std::move(resources_->strangers), inherited_endpoints());
   if (resources_->tun) {
-    made.reader = spawn_reader(made.space->lines);
+    made.reader = spawn_reader(*made.space);
     made.writer
       = system().spawn<host_writer>(made.loop, sink_into(resources_->tun));
   } else {
@@ -208,7 +211,7 @@ void overlay::spawn_lane() {
   lanes_.push_back(std::move(made));
 }
 
-tun_reader_actor overlay::spawn_reader(std::shared_ptr<detail_log> lines) {
+tun_reader_actor overlay::spawn_reader(const workspace& space) {
   const auto me = caf::actor_cast<overlay_root_actor>(this);
   const auto reader = system().spawn<tun_reader>(
     resources_->packet_loop, resources_->tun, mtu_,
@@ -217,7 +220,7 @@ tun_reader_actor overlay::spawn_reader(std::shared_ptr<detail_log> lines) {
         caf::anon_send(caf::actor_cast<overlay_root_actor>(self),
                        interface_lost{"its device is gone"});
     },
-    std::move(lines), has_predecessor());
+    space.lines, has_predecessor(), space.desk);
   read_in_groups(reader);
   return reader;
 }
@@ -327,6 +330,8 @@ void overlay::interface_ended(const std::string& why) {
 // -- end ---------------------------------------------------------------------
 
 void overlay::part_ended(const caf::down_msg& down) {
+  if (cipher_worker_ended(down))
+    return;
   for (const auto& [address, name] : parts_) {
     if (address != down.source)
       continue;
@@ -335,6 +340,22 @@ void overlay::part_ended(const caf::down_msg& down) {
     quit(make_error(EIO, name + " failed"));
     return;
   }
+}
+
+/// The others do its work.
+bool overlay::cipher_worker_ended(const caf::down_msg& down) {
+  auto& threads = resources_->cipher_threads;
+  const auto ended
+    = std::find_if(threads.begin(), threads.end(), [&](const auto& thread) {
+        return thread.worker == down.source;
+      });
+  if (ended == threads.end())
+    return false;
+  options_.log->error("a thread that seals packets failed ({}): {} are left",
+                      caf::to_string(down.reason), threads.size() - 1);
+  ended->loop->stop();
+  threads.erase(ended);
+  return true;
 }
 
 void overlay::on_exit() {
@@ -374,6 +395,10 @@ void overlay::on_exit() {
     stop(each.timer);
   }
   lanes_.clear();
+  for (auto& thread : resources_->cipher_threads) {
+    stop(thread.worker);
+    thread.loop->stop();
+  }
   stop(events_);
   stop(keeper_);
   reload_.wanted = reload_state::aim::nothing;

@@ -43,6 +43,13 @@ struct overlay_resources {
   io_loop_ptr handshake_loop;
   io_loop_ptr packet_loop;
   core_budget::share cores; ///< that packets may keep busy
+  /// A thread that seals for the lane.
+  struct cipher_thread {
+    io_loop_ptr loop;
+    cipher_worker_actor worker;
+  };
+  std::vector<cipher_thread> cipher_threads;
+  std::shared_ptr<cipher_desk> desk; ///< theirs; null: there are none
 };
 
 class overlay : public hosted<overlay_root_actor::base> {
@@ -68,7 +75,7 @@ private:
 
   void spawn_actors();
   void spawn_lane();
-  tun_reader_actor spawn_reader(std::shared_ptr<detail_log> lines);
+  tun_reader_actor spawn_reader(const workspace& space);
   void watch_link();
   void link_changed();
   void set_link_up(bool up);
@@ -76,6 +83,7 @@ private:
   void routes_changed_somehow();
   void interface_ended(const std::string& why);
   void part_ended(const caf::down_msg& down);
+  bool cipher_worker_ended(const caf::down_msg& down);
   void tell_identity();
   /// The host's resolver is of no use where the tunnel is its only way.
   void choose_way_of_names();

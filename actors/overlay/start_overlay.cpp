@@ -4,6 +4,7 @@
 #include "actors/overlay/log_level.hpp"
 #include "actors/overlay/offloads.hpp"
 #include "actors/overlay/overlay.hpp"
+#include "actors/packets/cipher_worker.hpp"
 #include "actors/packets/packet_port.hpp"
 #include "config/assurance.hpp"
 #include "config/difference.hpp"
@@ -12,6 +13,7 @@
 #include "platform/kernel_release.hpp"
 #include "platform/tun_device.hpp"
 
+#include <algorithm>
 #include <cerrno>
 
 namespace weft {
@@ -182,6 +184,32 @@ result<void> start_loops(caf::actor_system& system, const loop_sources& from,
   return {};
 }
 
+/// As many as can be had: without any, the packets' loop does their work.
+void start_cipher_threads(caf::actor_system& system,
+                          const overlay_options& options,
+                          overlay_resources& opened) {
+  const auto wanted
+    = std::clamp<std::size_t>(options.cores, 1, cipher_desk::most_workers + 1)
+      - 1;
+  std::vector<cipher_desk::worker> workers;
+  for (std::size_t i = 0; i < wanted; ++i) {
+    auto loop = io_loop::start(system, "weft-cipher-" + std::to_string(i),
+                               options.sources);
+    if (!loop) {
+      options.log->warn("{} of {} threads seal packets: {}", i, wanted,
+                        loop.error().message);
+      break;
+    }
+    auto state
+      = std::make_shared<std::atomic<worker_state>>(worker_state::starting);
+    auto worker = system.spawn<cipher_worker>(*loop, state);
+    workers.push_back({worker, std::move(state)});
+    opened.cipher_threads.push_back({std::move(*loop), std::move(worker)});
+  }
+  if (!workers.empty())
+    opened.desk = std::make_shared<cipher_desk>(std::move(workers));
+}
+
 /// Before anything else: nothing may leave meanwhile.
 result<void>
 lock_host(const overlay_options& options, overlay_resources& opened) {
@@ -243,6 +271,7 @@ open_resources(caf::actor_system& system, overlay_options& options) {
     opened->machine.emplace(std::move(*machine));
   if (auto done = start_loops(system, options.sources, *opened); !done)
     return tl::unexpected(done.error());
+  start_cipher_threads(system, options, *opened);
   return opened;
 }
 
@@ -324,7 +353,8 @@ start_overlay(caf::actor_system& system, overlay_options options) {
   if (auto* wanted = std::get_if<use_packet_port>(&options.device)) {
     const auto port
       = system.spawn<packet_port>((*resources)->packet_loop, (*resources)->mtu,
-                                  std::move(wanted->consumer));
+                                  std::move(wanted->consumer),
+                                  (*resources)->desk);
     (*resources)->port = port;
     running.packets = port;
   }

@@ -78,7 +78,9 @@ struct overlay_options {
   std::string file; ///< its name, for whoever saves; empty: there is none
   std::string file_digest; ///< of what `config` was read from
   state_options state;
-  /// What `interface.cores: auto` stands for, 1 at least.
+  /// What `interface.cores: auto` stands for, 1 at least.  One core reads,
+  /// routes and sends; each more has a thread that seals and opens for all
+  /// peers beside it.
   std::size_t cores = 1;
   /// Of all overlays of this process; null: each has what it wants.
   std::shared_ptr<core_budget> budget;

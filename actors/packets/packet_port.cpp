@@ -12,8 +12,9 @@
 namespace weft {
 
 packet_port::packet_port(caf::actor_config& config, io_loop_ptr loop,
-                         std::uint32_t mtu, packet_consumer consumer)
-  : hosted(config, std::move(loop)), router_(mtu),
+                         std::uint32_t mtu, packet_consumer consumer,
+                         std::shared_ptr<cipher_desk> desk)
+  : hosted(config, std::move(loop)), router_(mtu), desk_(std::move(desk)),
     consumer_(std::move(consumer)) {
   set_down_handler([this](const caf::down_msg& down) {
     if (consumer_ && down.source == consumer_.address())
@@ -68,6 +69,7 @@ void packet_port::on_exit() {
   router_.drops().dropped(drop_reason::device_busy, gathered_.size());
   gathered_ = {};
   router_.clear();
+  desk_.reset();
   consumer_ = nullptr;
   for (auto& waiting : waiting_)
     waiting.promise.deliver(make_error(ENODEV, "the overlay has ended"));
@@ -104,8 +106,12 @@ void packet_port::pass_on() {
 bool packet_port::pass_on(waiting_packets& waiting) {
   auto& packets = waiting.packets;
   for (; waiting.next < packets.size(); ++waiting.next) {
-    if (!router_.has_room())
+    if (!router_.has_room()) {
+      // Who has to wait for a batch does what others wait for.
+      while (desk_ && desk_->help()) {
+      }
       return false;
+    }
     const auto packet = packets[waiting.next];
     if (packet.size() > router_.mtu())
       router_.drops().dropped(drop_reason::oversized);

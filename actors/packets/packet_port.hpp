@@ -3,6 +3,7 @@
 // each other.
 #pragma once
 
+#include "actors/loop/cipher_desk.hpp"
 #include "actors/loop/io_loop.hpp"
 #include "actors/packets/packet_router.hpp"
 #include "messages/host_writer.hpp"
@@ -23,9 +24,11 @@ public:
   /// Messages of the host that may wait for batches.
   static constexpr std::size_t max_waiting = 8;
 
-  /// Packets longer than `mtu` are refused.  `consumer` may be null.
+  /// Packets longer than `mtu` are refused.  `consumer` may be null, and so may
+  /// `desk`, if the lane has none.
   packet_port(caf::actor_config& config, io_loop_ptr loop, std::uint32_t mtu,
-              packet_consumer consumer);
+              packet_consumer consumer,
+              std::shared_ptr<cipher_desk> desk = nullptr);
 
   behavior_type make_behavior() override;
   void on_exit() override;
@@ -50,6 +53,7 @@ private:
   void delivered(std::uint64_t number, bool failed);
 
   packet_router router_;
+  std::shared_ptr<cipher_desk> desk_;
   std::deque<waiting_packets> waiting_;
   packet_batch gathered_; ///< for the consumer
   packet_consumer consumer_;

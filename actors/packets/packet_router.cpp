@@ -81,7 +81,8 @@ void packet_router::send(open_batch& open) {
   auto batch = std::move(open.batch);
   const auto* peer = routes_->peer(open.slot);
   if (peer != nullptr)
-    caf::anon_send(*peer, outgoing_packets{std::move(batch)});
+    caf::anon_send(*peer,
+                   outgoing_packets{std::move(batch), share_.is_contended()});
   else
     drops_.dropped(drop_reason::no_route, batch->datagrams.size());
 }

@@ -6,6 +6,7 @@
 #include "messages/routes.hpp"
 #include "messages/shared.hpp"
 #include "protocol/packets/offload.hpp"
+#include "protocol/tunnel/replay_window.hpp"
 
 #include <functional>
 
@@ -15,6 +16,9 @@ class packet_router {
 public:
   /// Batches on their way to the network.
   static constexpr std::size_t pool_size = 16;
+  // While they wait for their turn, what has a later counter may overtake them.
+  static_assert(pool_size * datagram_buffer::max_datagrams
+                <= replay_window::width / 2);
 
   /// `mtu` bounds the padding.  `nobody` is told of packets that no peer takes;
   /// it may be null.

@@ -27,11 +27,12 @@ constexpr std::size_t max_thinned = 1024;
 tun_reader::tun_reader(caf::actor_config& config, io_loop_ptr loop,
                        std::shared_ptr<const tun_device> tun, std::uint32_t mtu,
                        std::function<void()> lost,
-                       std::shared_ptr<detail_log> lines, bool waits)
+                       std::shared_ptr<detail_log> lines, bool waits,
+                       std::shared_ptr<cipher_desk> desk)
   : hosted(config, std::move(loop)), tun_(std::move(tun)),
     lost_(std::move(lost)), lines_(std::move(lines)), drop_lines_(lines_, {}),
     router_(mtu, [this](const_byte_span packet) { answer(packet); }),
-    reading_(!waits) {
+    desk_(std::move(desk)), reading_(!waits) {
   router_.drops().watched_by(&drop_lines_);
 }
 
@@ -66,6 +67,7 @@ void tun_reader::on_exit() {
   loop().forget(tun_->descriptor());
   buffers_.read_in_groups(false); // what they take is this thread's
   router_.clear();
+  desk_.reset();
   lost_ = nullptr;
 }
 
@@ -150,6 +152,10 @@ void tun_reader::tell_obstacle() {
 }
 
 void tun_reader::starve() {
+  // Who would have to wait for a batch does what others wait for, and then
+  // looks again.
+  if (desk_ && desk_->help())
+    return;
   std::ignore = loop().watch(tun_->descriptor(), interest::none, this);
 }
 

@@ -1,6 +1,7 @@
 // The TUN reader: packets from the host, routed to their peers in batches.
 #pragma once
 
+#include "actors/loop/cipher_desk.hpp"
 #include "actors/loop/detail_log.hpp"
 #include "actors/loop/io_loop.hpp"
 #include "actors/packets/packet_router.hpp"
@@ -18,11 +19,12 @@ class tun_reader : public hosted<tun_reader_actor::base>,
 public:
   /// `lost` is called when the device is gone for good.  `lines` tell of drops,
   /// and why packets are not read in groups; null: none do.  `waits`: it reads
-  /// nothing before thaw{}.
+  /// nothing before thaw{}.  `desk` is the lane's; it may be null as well.
   tun_reader(caf::actor_config& config, io_loop_ptr loop,
              std::shared_ptr<const tun_device> tun, std::uint32_t mtu,
              std::function<void()> lost,
-             std::shared_ptr<detail_log> lines = nullptr, bool waits = false);
+             std::shared_ptr<detail_log> lines = nullptr, bool waits = false,
+             std::shared_ptr<cipher_desk> desk = nullptr);
 
   behavior_type make_behavior() override;
   void on_exit() override;
@@ -54,6 +56,7 @@ private:
   std::shared_ptr<detail_log> lines_;
   drop_log drop_lines_;
   packet_router router_;
+  std::shared_ptr<cipher_desk> desk_;
   unreachable_answers answers_;
   bool reading_;
   std::size_t full_passes_ = 0; ///< in a row

@@ -25,7 +25,8 @@ udp_port::udp_port(caf::actor_config& config, io_loop_ptr loop,
                    const std::optional<std::vector<endpoint>>& known)
   : hosted(config, std::move(loop)), space_(std::move(space)), listen_(listen),
     fwmark_(fwmark), features_(features),
-    pool_(std::make_shared<incoming_pool>(pool_size)),
+    pool_(std::make_shared<incoming_pool>(space_->desk ? shared_pool_size
+                                                       : pool_size)),
     frozen_(known.has_value()),
     errors_({[this](const endpoint& where) { return known_.contains(where); },
              [this](const path_too_narrow& said) { tell_too_big(said); }}),
@@ -237,6 +238,9 @@ void udp_port::family_handler::ready(bool readable, bool writable) {
 void udp_port::receive_from(udp_socket& socket) {
   auto batch = pool_->acquire();
   if (!batch) {
+    // Who would have to wait does what others wait for, and then looks again.
+    if (space_->desk && space_->desk->help())
+      return;
     starved_ = true;
     watch();
     return;

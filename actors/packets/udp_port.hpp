@@ -12,8 +12,10 @@ namespace weft {
 
 class udp_port : public hosted<udp_port_actor::base> {
 public:
-  /// Receive batches that may be under way at a time.
+  /// Receive batches that may be under way at a time, ...
   static constexpr std::size_t pool_size = 4;
+  /// ... and with cipher workers, who have some of them.
+  static constexpr std::size_t shared_pool_size = 8;
 
   /// `strangers`: what open_stranger_sockets() made of `sockets`; null: this
   /// port receives everything.  `known`: where peers are by what an earlier

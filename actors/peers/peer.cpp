@@ -86,6 +86,7 @@ peer::behavior_type peer::make_behavior() {
   return {
     [this](outgoing_packets& packets) { seal(packets); },
     [this](incoming_datagrams& datagrams) { open(datagrams); },
+    [this](const cipher_done& news) { job_ended(*news.job); },
     [this](const packets_refused& refused) {
       session_.count_drop(drop_reason::device_busy, refused.busy);
       session_.count_drop(drop_reason::device_rejected, refused.rejected);
@@ -164,15 +165,22 @@ peer::behavior_type peer::make_behavior() {
     },
     [this](const prefixes_lost& lost) -> caf::result<void> {
       drop_lost(*lost.snapshot);
-      return caf::unit;
+      return answer_in_turn();
     },
-    [this](const freeze_peer&) { return stand_still(); },
+    [this](const freeze_peer&) { return stand_still_in_turn(); },
     [this](const thaw&) { go_on(); },
     [this](const report_request& request) { return report(request); },
   };
 }
 
 void peer::on_exit() {
+  if (space_->desk)
+    space_->desk->call_off(this);
+  session_.count_drop(drop_reason::expired_session,
+                      std::exchange(packets_in_line_, 0));
+  sealing_.clear();
+  opening_.clear();
+  answer_waiting();
   // CAF sends it before the down message, in whose turn it is read.
   if (neighbours_.registry)
     send(neighbours_.registry,
@@ -191,6 +199,12 @@ void peer::seal(outgoing_packets& packets) {
   if (frozen_)
     return; // all that was read before has been dealt with
   const auto at = loop().moment();
+  if (space_->desk
+      && (!sealing_.empty()
+          || packets.batch->datagrams.used() >= cipher_job::least)) {
+    seal_in_turn(packets, at);
+    return;
+  }
   auto batch = std::move(packets.batch);
   const auto status = session_.send(batch->datagrams, at);
   if (status == peer_session::send_status::sealed && !batch->datagrams.empty())
@@ -208,11 +222,15 @@ void peer::open(incoming_datagrams& datagrams) {
   if (frozen_)
     return; // as in seal()
   const auto at = loop().moment();
-  auto batch = std::move(datagrams.batch);
-  const auto first
-    = open_chain(*batch, datagrams.first, *datagrams.allowed, at);
-  if (first != incoming_batch::end)
-    pass_to_host({std::move(batch), first, caf::actor_cast<peer_actor>(this)});
+  if (!space_->desk || !open_in_turn(datagrams, at))
+    open_chain(std::move(datagrams.batch), datagrams.first, *datagrams.allowed,
+               at, [this, &at](const incoming_batch::datagram& datagram) {
+                 return session_.open(datagram.bytes, at);
+               });
+  opened(at);
+}
+
+void peer::opened(const instant& at) {
   follow_up(at);
   if (const auto source = std::exchange(refused_source_, std::nullopt))
     note_refused(*source, at);
@@ -223,21 +241,30 @@ void peer::pass_to_host(incoming_chain chain) {
     caf::anon_send(neighbours_.writer, std::move(packets));
 }
 
-std::uint16_t peer::open_chain(incoming_batch& batch, std::uint16_t first,
-                               const routes& allowed, const instant& at) {
+void peer::settle_chain(incoming_ptr batch, std::uint16_t first,
+                        const routes& allowed, const instant& at) {
+  open_chain(std::move(batch), first, allowed, at,
+             [this, &at](const incoming_batch::datagram& datagram) {
+               return session_.settle(datagram.bytes, datagram.opened, at);
+             });
+}
+
+template <class Open>
+void peer::open_chain(incoming_ptr batch, std::uint16_t first,
+                      const routes& allowed, const instant& at, Open open_one) {
+  auto& datagrams = batch->datagrams;
   auto for_host = incoming_batch::end;
   auto* link = &for_host; // where the number of the next packet goes
   auto number = first;
   while (number != incoming_batch::end) {
     // A run of datagrams from one sender.
-    const auto path = batch.datagrams[number].path;
-    const auto mark = batch.paths[path].mark;
+    const auto path = datagrams[number].path;
+    const auto mark = batch->paths[path].mark;
     auto any = false;
     auto data = false;
-    while (number != incoming_batch::end
-           && batch.datagrams[number].path == path) {
-      auto& datagram = batch.datagrams[number];
-      const auto opened = session_.open(datagram.bytes, at);
+    while (number != incoming_batch::end && datagrams[number].path == path) {
+      auto& datagram = datagrams[number];
+      const auto opened = open_one(datagram);
       any = any || opened.status != peer_session::open_status::dropped;
       const auto next = datagram.next;
       if (opened.status == peer_session::open_status::packet) {
@@ -251,12 +278,14 @@ std::uint16_t peer::open_chain(incoming_batch& batch, std::uint16_t first,
       number = next;
     }
     if (any)
-      session_.authenticated(batch.paths[path], data, at);
-    else if (batch.paths[path].remote == turns_.configured())
+      session_.authenticated(batch->paths[path], data, at);
+    else if (batch->paths[path].remote == turns_.configured())
       wake(at); // the other side does not know yet that the session has ended
   }
   *link = incoming_batch::end;
-  return for_host;
+  if (for_host != incoming_batch::end)
+    pass_to_host(
+      {std::move(batch), for_host, caf::actor_cast<peer_actor>(this)});
 }
 
 byte_span
@@ -291,6 +320,7 @@ frozen_peer peer::stand_still() {
 }
 
 void peer::go_on() {
+  freezing_.reset();
   if (!std::exchange(frozen_, false))
     return;
   const auto at = loop().moment();
@@ -451,6 +481,8 @@ peer_report peer::report(const report_request& request) const {
 void peer::follow_up(const instant& at) {
   if (frozen_)
     return;
+  if (!sealing_.empty() || !opening_.empty())
+    tend_lines(at);
   while (session_.has_transmit() && session_.path()) {
     // Rare and small: not worth a buffer of the pool.
     outgoing_ptr batch{new outgoing_batch(session_.transmit_size())};

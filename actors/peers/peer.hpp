@@ -13,6 +13,7 @@
 #include "protocol/tunnel/endpoint_turns.hpp"
 #include "protocol/tunnel/peer_health.hpp"
 #include "protocol/tunnel/peer_session.hpp"
+#include "protocol/tunnel/ticket_line.hpp"
 
 namespace weft {
 
@@ -52,13 +53,38 @@ private:
   friend struct peer_access; ///< tests that look at what an ended actor keeps
 
   void seal(outgoing_packets& packets);
+  // peer_jobs.cpp: what is done elsewhere, or waits behind that
+  /// As seal(), with a worker's help, or behind what that has under way.
+  void seal_in_turn(outgoing_packets& packets, const instant& at);
+  void send_in_turn(outgoing_ptr batch);
+  /// Beside a line that is not empty: what has waited takes its turn, and what
+  /// is of a session that has ended is not begun any more.
+  void tend_lines(const instant& at);
+  /// As open(), with a worker's help, or behind what that has under way.
+  /// False: it has no help, and nobody to wait for.
+  bool open_in_turn(incoming_datagrams& datagrams, const instant& at);
+  void
+  hand_over(const cipher_job_ptr& job, ticket_number ticket, const instant& at);
+  void job_ended(cipher_job& job);
+  /// Sends what is complete, as far as it is its turn.
+  void send_ready();
+  void take_ready(const instant& at);
+  /// Answers who asked once what came before them has left.
+  void answer_waiting();
+  caf::result<void> answer_in_turn();
   /// To where the session's path leads.
   void send_out(outgoing_ptr batch);
   void open(incoming_datagrams& datagrams);
-  /// Makes a chain of the packets in it that are for the host, and returns its
-  /// first one.
-  std::uint16_t open_chain(incoming_batch& batch, std::uint16_t first,
-                           const routes& allowed, const instant& at);
+  /// What open() does after each chain.
+  void opened(const instant& at);
+  /// Makes a chain of the packets in it that are for the host, and passes it
+  /// on.  `open_one` says what of the session is in a datagram.
+  template <class Open>
+  void open_chain(incoming_ptr batch, std::uint16_t first,
+                  const routes& allowed, const instant& at, Open open_one);
+  /// The same for datagrams that were opened elsewhere.
+  void settle_chain(incoming_ptr batch, std::uint16_t first,
+                    const routes& allowed, const instant& at);
   void pass_to_host(incoming_chain chain);
   /// The packet without its padding, and with what the mark of its datagram
   /// says; empty: it was dropped and counted.
@@ -67,6 +93,8 @@ private:
   void restore(const saved_session& from, bool has_identity);
   void begin();
   frozen_peer stand_still();
+  /// Once all jobs have come back.
+  caf::result<frozen_peer> stand_still_in_turn();
   void go_on();
   void wake(const instant& at);
   /// Has the host choose the local address again unless it is still right.
@@ -115,6 +143,26 @@ private:
   /// The sentence, with what is known of this host.
   std::string words_for(const peer_trouble& what) const;
 
+  /// Sealed in its turn, with a session that was of this epoch.
+  struct sealed_batch {
+    outgoing_ptr batch;
+    unsigned epoch = 0;
+  };
+  /// Opened, to be believed in its turn by a session of this epoch.
+  struct opened_chain {
+    incoming_ptr batch;
+    std::uint16_t first = 0;
+    std::uint16_t size = 0;
+    routes_ptr allowed;
+    unsigned epoch = 0;
+  };
+  /// Is given once the lines have come so far.
+  struct waiting_answer {
+    ticket_number sealing = 0;
+    ticket_number opening = 0;
+    caf::response_promise promise;
+  };
+
   workspace_ptr space_;
   peer_neighbours neighbours_;
   std::uint32_t slot_;
@@ -139,6 +187,14 @@ private:
     bool is_ours = false; ///< the host has it, too
     std::optional<time_point> when{};
   } asked_about_;
+  /// Batches of packets in the order in which they are to leave; empty: no job
+  /// is under way.
+  ticket_line<sealed_batch> sealing_;
+  ticket_line<opened_chain> opening_; ///< as sealing_, for what comes in
+  std::uint64_t packets_in_line_ = 0; ///< of both
+  unsigned line_epoch_ = 0; ///< of the session that jobs are under way for
+  std::vector<waiting_answer> answers_; ///< the oldest first
+  std::optional<caf::typed_response_promise<frozen_peer>> freezing_;
   std::uint64_t too_big_ = 0;  ///< as in peer_status
   std::uint32_t path_mtu_ = 0; ///< as in peer_status, of the present path
   time_point path_mtu_told_{}; ///< when that was heard last

@@ -95,6 +95,9 @@ constexpr std::array<drop_row, drop_reason_count> rows{{
    "the network marked its datagram as congested, and it knows no ECN",
    "None is needed, if they are few: its sender slows down. If all are, look "
    "for what marks datagrams that are not capable of ECN."},
+  {reason::worker_failed, "worker_failed", side::host,
+   "a thread that sealed or opened it failed",
+   "Report what the log says of it; the node goes on with one thread fewer."},
 }};
 
 constexpr bool in_order() {

@@ -41,10 +41,11 @@ enum class drop_reason : std::uint8_t {
   device_rejected,
   overload,
   congested,
+  worker_failed,
 };
 
 inline constexpr std::size_t drop_reason_count
-  = static_cast<std::size_t>(drop_reason::congested) + 1;
+  = static_cast<std::size_t>(drop_reason::worker_failed) + 1;
 
 /// Where what is dropped comes from.
 enum class drop_side : std::uint8_t {

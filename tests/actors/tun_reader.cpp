@@ -66,8 +66,11 @@ struct reading {
     }
     snapshot = std::make_shared<routes>(
       allowed, table, std::make_shared<receiver_index_codec>(random));
-    reader = home.spawn<tun_reader>(loop.loop, tun, 1420u,
-                                    [this] { lost.push(true); });
+    desk = std::make_shared<cipher_desk>(std::vector<cipher_desk::worker>{
+      {worker.handle(),
+       std::make_shared<std::atomic<worker_state>>(worker_state::ready)}});
+    reader = home.spawn<tun_reader>(
+      loop.loop, tun, 1420u, [this] { lost.push(true); }, nullptr, desk);
     caf::anon_send(reader, routes_changed{snapshot});
     drops(drop_reason::no_route); // it has them before the first packet
   }
@@ -111,6 +114,8 @@ struct reading {
   std::shared_ptr<const tun_device> tun;
   udp_socket socket = open_udp(ip_family::v4);
   std::vector<std::unique_ptr<fake<peer_actor>>> peers;
+  fake<cipher_worker_actor> worker{home};
+  std::shared_ptr<cipher_desk> desk;
   routes_ptr snapshot;
   tun_reader_actor reader;
 };
@@ -242,6 +247,43 @@ TEST_CASE("The reader waits while all batches are in use, and goes on by "
   const auto packets = one.receive(1, 10);
   for (std::uint32_t i = 0; i < 10; ++i)
     CHECK(number_in(packets[i]) == i);
+}
+
+TEST_CASE("A reader without a free batch does what a worker has not begun") {
+  if (!can_make_networks())
+    return;
+  std::vector<outgoing_packets> held; // outlives the actors
+  reading one;
+  one.peers[0]->on<outgoing_packets>(
+    [&](const outgoing_packets& message) -> caf::result<void> {
+      held.push_back(message);
+      return caf::unit;
+    });
+  const auto job = one.loop.run([&] {
+    const auto now = one.loop.loop->now();
+    auto left = one.desk->find_place(now);
+    outgoing_ptr batch{new outgoing_batch};
+    std::ignore = batch->datagrams.add(100, 112);
+    left->what = cipher_job::sealing{
+      batch, {std::make_shared<const secret<key_size>>(), 1, 1}};
+    left->owner = caf::actor_cast<caf::actor>(one.peers[1]->handle());
+    one.desk->hand_over(left, nullptr, now);
+    return left;
+  });
+  const auto unread = one.worker.next<cipher_work>();
+  for (std::uint32_t i = 0; i < packet_router::pool_size; ++i) {
+    CHECK_FALSE(job->is_begun());
+    one.send(reading::destination(0), i);
+    REQUIRE(eventually(
+      [&] { return one.peers[0]->run([&] { return held.size() == i + 1; }); }));
+  }
+  one.send(reading::destination(0), 99);
+  CHECK(one.peers[1]->next<cipher_done>().job == job);
+  CHECK(job->has_ended());
+  CHECK(one.loop.falls_asleep()); // there is nothing else to do
+  one.peers[0]->run([&] { held.clear(); });
+  CHECK(eventually(
+    [&] { return one.peers[0]->run([&] { return held.size() == 1; }); }));
 }
 
 TEST_CASE("A device that is deleted is reported once, and then left alone") {

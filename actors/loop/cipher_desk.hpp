@@ -1,0 +1,73 @@
+// Where the peers of a lane leave what cipher workers are to do.
+#pragma once
+
+#include "messages/cipher_worker.hpp"
+#include "protocol/base/time.hpp"
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+namespace weft {
+
+/// Each worker has two jobs at most: one that it does, and the next.  Whoever
+/// finds no place does the job himself, and who would have to wait does one of
+/// those that wait here.  Of the lane's thread.
+class cipher_desk {
+public:
+  static constexpr std::size_t jobs_a_worker = 2;
+  /// Who takes longer for a job gets no other one until it is done.
+  static constexpr duration patience = std::chrono::milliseconds{20};
+  /// Jobs that are done may yet be on their way to their peers.
+  static constexpr std::size_t most_jobs = 64;
+  static constexpr std::size_t most_workers = 16;
+  /// Batches of a pool that are left for others by who waits for a job.
+  static constexpr std::size_t left_for_others = 2;
+
+  struct worker {
+    cipher_worker_actor actor;
+    shared_worker_state state;
+  };
+
+  explicit cipher_desk(std::vector<worker> workers);
+  cipher_desk(const cipher_desk&) = delete;
+  cipher_desk& operator=(const cipher_desk&) = delete;
+
+  /// Whether jobs may be handed over just now, or all is done by the lane
+  /// itself.
+  void open(bool may_hand_over) {
+    is_open_ = may_hand_over;
+  }
+  /// A job to be filled and handed over; null: nobody has a place for it.
+  cipher_job_ptr find_place(time_point now);
+  /// What find_place() returned last.  `owner` is whoever is meant by
+  /// call_off().
+  void hand_over(const cipher_job_ptr& job, const void* owner, time_point now);
+  /// Does the oldest job that nobody has begun; false: there is none.
+  bool help();
+  /// Has none of the jobs of `owner` begun any more, and takes their keys away.
+  void call_off(const void* owner);
+  /// Jobs that were handed over and have not ended.
+  std::size_t under_way();
+
+private:
+  struct handed_over {
+    cipher_job_ptr job;
+    std::size_t worker = 0;
+    const void* owner = nullptr;
+    time_point since{};
+  };
+
+  void forget_ended();
+  /// The number of the worker that has the most room; workers_.size(): nobody
+  /// has any.
+  std::size_t choose_worker(time_point now) const;
+
+  std::vector<worker> workers_;
+  std::shared_ptr<cipher_job_pool> pool_;
+  std::vector<handed_over> jobs_; ///< the oldest first
+  std::size_t chosen_ = 0;
+  bool is_open_ = true;
+};
+
+} // namespace weft

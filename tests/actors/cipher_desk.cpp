@@ -1,0 +1,177 @@
+#include "actors/loop/cipher_desk.hpp"
+
+#include "actors/packets/cipher_worker.hpp"
+#include "messages/peer.hpp"
+#include "tests/actors/support.hpp"
+#include "tests/protocol/support.hpp"
+
+using namespace weft;
+using namespace weft::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct desk_in_test {
+  desk_in_test() {
+    for (std::size_t i = 0; i < 2; ++i) {
+      workers.push_back(std::make_unique<fake<cipher_worker_actor>>(home));
+      states.push_back(
+        std::make_shared<std::atomic<worker_state>>(worker_state::ready));
+    }
+    desk = std::make_unique<cipher_desk>(std::vector<cipher_desk::worker>{
+      {workers[0]->handle(), states[0]}, {workers[1]->handle(), states[1]}});
+  }
+
+  /// False: there is no place.
+  bool leave_job(const void* owner = nullptr) {
+    const auto job = desk->find_place(now);
+    if (!job)
+      return false;
+    outgoing_ptr batch{new outgoing_batch};
+    std::ignore = batch->datagrams.add(100, 112);
+    job->what = cipher_job::sealing{
+      batch, {std::make_shared<const secret<key_size>>(), 7, 1}};
+    job->owner = caf::actor_cast<caf::actor>(peer.handle());
+    desk->hand_over(job, owner, now);
+    return true;
+  }
+  std::size_t places() {
+    std::size_t count = 0;
+    while (leave_job())
+      ++count;
+    return count;
+  }
+  std::vector<cipher_work> given_to(std::size_t worker) {
+    workers[worker]->settle();
+    return workers[worker]->take<cipher_work>();
+  }
+
+  world home{run_by::hand};
+  std::vector<std::unique_ptr<fake<cipher_worker_actor>>> workers;
+  std::vector<shared_worker_state> states;
+  fake<peer_actor> peer{home};
+  std::unique_ptr<cipher_desk> desk;
+  time_point now{1h};
+};
+
+} // namespace
+
+TEST_CASE_METHOD(desk_in_test,
+                 "Each worker gets two jobs, by turns, and another "
+                 "one when it has done one") {
+  CHECK(places() == 4);
+  const auto of_first = given_to(0);
+  CHECK(of_first.size() == 2);
+  const auto of_second = given_to(1);
+  CHECK(of_second.size() == 2);
+  of_second[0].job->begin()->perform();
+  CHECK(places() == 1);
+  const auto next = given_to(1);
+  CHECK(next.size() == 1);
+  CHECK(desk->under_way() == 4);
+}
+
+TEST_CASE_METHOD(desk_in_test, "A worker that takes longer than 20 ms gets no "
+                               "job until it has done that one") {
+  CHECK(leave_job());
+  const auto slow = given_to(0);
+  REQUIRE(slow.size() == 1);
+  auto begun = slow[0].job->begin();
+  now += 21ms;
+  CHECK(places() == 2);
+  CHECK(given_to(0).empty());
+  begun->perform();
+  CHECK(places() == 2);
+  CHECK(given_to(0).size() == 2);
+}
+
+TEST_CASE_METHOD(desk_in_test, "A worker that is not ready, or has ended, gets "
+                               "no jobs") {
+  *states[0] = worker_state::starting;
+  *states[1] = worker_state::ended;
+  CHECK(places() == 0);
+  *states[0] = worker_state::ready;
+  CHECK(places() == 2);
+}
+
+TEST_CASE_METHOD(desk_in_test,
+                 "A desk that is closed takes no jobs, and what it "
+                 "has goes on") {
+  CHECK(leave_job());
+  desk->open(false);
+  CHECK(places() == 0);
+  CHECK(desk->help());
+  CHECK(desk->under_way() == 0);
+  desk->open(true);
+  CHECK(places() == 4);
+}
+
+TEST_CASE_METHOD(desk_in_test, "Who helps does the oldest job that nobody has "
+                               "begun") {
+  CHECK(leave_job());
+  CHECK(leave_job());
+  CHECK(leave_job());
+  const auto of_first = given_to(0);
+  const auto of_second = given_to(1);
+  const auto begun = of_first[0].job->begin();
+  CHECK(desk->help());
+  CHECK(of_second[0].job->has_ended());
+  CHECK(of_second[0].job->ended() == cipher_job::outcome::done);
+  CHECK(desk->help());
+  CHECK_FALSE(desk->help());
+  CHECK(desk->under_way() == 1);
+}
+
+TEST_CASE_METHOD(desk_in_test,
+                 "Of one peer nothing is begun any more, and others "
+                 "do not notice") {
+  const int one = 1;
+  const int other = 2;
+  CHECK(leave_job(&one));
+  CHECK(leave_job(&other));
+  desk->call_off(&one);
+  const auto of_first = given_to(0);
+  CHECK_FALSE(of_first[0].job->begin());
+  CHECK(of_first[0].job->ended() == cipher_job::outcome::called_off);
+  CHECK(std::get<cipher_job::sealing>(of_first[0].job->what).order.key
+        == nullptr);
+  CHECK(given_to(1)[0].job->begin());
+}
+
+TEST_CASE("A worker is ready once its thread can seal, seals what it gets, and "
+          "says when it has ended") {
+  world home;
+  const auto loop = home.start_loop("test-cipher");
+  const auto state
+    = std::make_shared<std::atomic<worker_state>>(worker_state::starting);
+  const auto worker = home.spawn<cipher_worker>(loop.loop, state);
+  CHECK(eventually([&] { return *state == worker_state::ready; }));
+  fake<peer_actor> peer(home);
+  cipher_desk desk({{worker, state}});
+  const auto now = loop.loop->now();
+  const auto job = desk.find_place(now);
+  REQUIRE(job);
+  outgoing_ptr batch{new outgoing_batch};
+  deterministic_random random{1};
+  const auto key
+    = std::make_shared<const secret<key_size>>(generate_private_key(random));
+  for (int i = 0; i < 3; ++i)
+    std::ignore = batch->datagrams.add(100, 112);
+  job->what = cipher_job::sealing{batch, {key, 7, 41}};
+  job->owner = caf::actor_cast<caf::actor>(peer.handle());
+  desk.hand_over(job, nullptr, now);
+  const auto done = peer.next<cipher_done>();
+  CHECK(done.job->has_ended());
+  CHECK(done.job->ended() == cipher_job::outcome::done);
+  transport_cipher cipher{*key};
+  for (std::size_t i = 0; i < 3; ++i) {
+    const auto datagram = batch->datagrams[i];
+    CHECK(receiver_of(datagram) == 7);
+    CHECK(counter_of(datagram) == 41 + i);
+    CHECK(open_datagram(cipher, datagram));
+  }
+  CHECK(key.use_count() == 1);
+  home.end(worker, caf::exit_reason::unhandled_exception);
+  CHECK(*state == worker_state::ended);
+  CHECK_FALSE(desk.find_place(now));
+}
