@@ -425,18 +425,17 @@ void directory::answer_held(time_point now) {
 }
 
 std::optional<refused> directory::find_reason_to_wait() const {
-  const auto wait = [](std::string why) {
-    return refused{refusal::not_allowed, std::move(why)};
-  };
   if (!store_.loaded())
     return refused{refusal::unavailable,
                    "the directory has not read its store yet; try again"};
   if (!recovering_.empty())
-    return wait("the directory gives nothing out until somebody has said "
-                "'weft network recover': "
-                + recovering_);
-  if (settings_.issuer.empty())
-    return wait("this directory has no issuer; try another one");
+    return refused{refusal::not_allowed,
+                   "the directory gives nothing out until somebody has said "
+                   "'weft network recover': "
+                     + recovering_};
+  if (settings_.issuer.empty()) // the one that has it may be about to start
+    return refused{refusal::unavailable,
+                   "this directory has no issuer; try another one"};
   if (!issuer_there_)
     return refused{refusal::unavailable,
                    "the directory does not reach its issuer; see whether "
