@@ -51,9 +51,10 @@ class Offloads(harness.NetnsTest):
 
     def test_a_command_switches_them_one_by_one_and_saves(self):
         self.start()
+        uring = uses(self.left)["uring"]  # the host may forbid it
         said = self.left.weft("offloads", self.left.name, "--udp", "off", "--save")
         self.assertIn("offloads.udp: auto -> off", said)
-        self.assertEqual(uses(self.left), {"tun": True, "uring": True, "udp send": False, "udp receive": False})
+        self.assertEqual(uses(self.left), {"tun": True, "uring": uring, "udp send": False, "udp receive": False})
         with open(self.left.file, encoding="utf-8") as file:
             self.assertIn("offloads: {tun: auto, udp: off, uring: auto}", file.read())
         self.assertIn("offloads.tun: auto -> off", self.left.weft("offloads", "--tun", "off"))
@@ -61,7 +62,7 @@ class Offloads(harness.NetnsTest):
         self.assertEqual(uses(self.left), {name: False for name in ALL})
         self.assertIn("'sometimes' is no answer", self.left.weft("offloads", "--udp", "sometimes", code=2))
         self.left.weft("reload")  # what was not saved is gone
-        self.assertEqual(uses(self.left), {"tun": True, "uring": True, "udp send": False, "udp receive": False})
+        self.assertEqual(uses(self.left), {"tun": True, "uring": uring, "udp send": False, "udp receive": False})
 
     def test_a_transfer_goes_on_while_they_are_switched_to_and_fro(self):
         self.start()

@@ -101,8 +101,8 @@ int shut_down_node(const node_connection& link, const streams& io);
 
 struct offload_options {
   std::optional<std::string> tun; ///< nothing: it stays
-  std::optional<std::string> udp;
-  std::optional<std::string> uring;
+  std::optional<std::string> udp{};
+  std::optional<std::string> uring{};
 };
 
 /// Says which offloads are in use or, with options, changes that.
