@@ -57,7 +57,9 @@ struct read_ring::state {
   }
   void prepare(int fd, std::size_t count) {
     for (std::size_t number = 0; number < count; ++number) {
-      auto* entry = ::io_uring_get_sqe(&ring); // there are as many as reads
+      auto* entry = ::io_uring_get_sqe(&ring);
+      if (entry == nullptr)
+        return; // there are as many as reads; submit() would notice
       ::io_uring_prep_read(entry, fd, memory.get() + number * size,
                            static_cast<unsigned>(size), 0);
       // O_NONBLOCK alone would have it wait in the kernel.
