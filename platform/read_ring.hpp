@@ -20,7 +20,8 @@ public:
 
   /// For reads of up to `size` bytes each.  Needs Linux 6.1, and fails where
   /// the host forbids io_uring: by a filter of system calls, as containers
-  /// have, or by the setting kernel.io_uring_disabled.
+  /// have, or by the setting kernel.io_uring_disabled.  To read TUN devices
+  /// needs Linux 6.4, which the first read() notices.
   static result<read_ring> open(std::size_t size);
 
   read_ring(read_ring&&) noexcept;
@@ -36,7 +37,8 @@ public:
   /// fails with EAGAIN where there is nothing to be read, whatever the
   /// descriptor's own mode.  The results are in the order of the reads, and
   /// valid until the next call.  No read is under way any more when it returns.
-  /// Fewer results than reads: the ring has failed, and reads no more.
+  /// Fewer results than reads: the ring has failed, as it does where `fd`
+  /// cannot be read without waiting, and reads no more.
   std::span<const read_result> read(int fd, std::size_t count);
 
   /// Why it reads no more.

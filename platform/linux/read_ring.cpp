@@ -13,10 +13,11 @@ namespace {
 
 constexpr auto cannot_read = "Cannot read packets in groups (io_uring)";
 
-/// What to do about an errno of io_uring_setup().
+/// What to do about an errno of io_uring_setup(), or of a read.
 std::string remedy_for(int code) {
-  if (code == EINVAL)
-    return "Linux 6.1 can";
+  // Rings of this kind are older (6.1) than TUN devices without waiting.
+  if (code == EINVAL || code == EOPNOTSUPP)
+    return "Linux 6.4 can";
   if (code != EPERM && code != ENOSYS)
     return {};
   int disabled = 0; // where the kernel does not know the setting
@@ -100,6 +101,14 @@ struct read_ring::state {
     ::io_uring_cq_advance(&ring, count);
     under_way -= count;
   }
+  /// A descriptor that knows no read without waiting refuses all of them, and
+  /// nothing was read.
+  void look_for_refusal() {
+    if (results_used == 0 || results[0].error != EOPNOTSUPP)
+      return;
+    results_used = 0;
+    fail(EOPNOTSUPP);
+  }
   void fail(int code) {
     failure = make_system_error(code, cannot_read, remedy_for(code));
   }
@@ -135,6 +144,7 @@ read_ring::read(int fd, std::size_t count) {
   if (!my.failure) {
     my.prepare(fd, count);
     my.submit(count);
+    my.look_for_refusal();
   }
   return std::span{my.results}.first(my.results_used);
 }

@@ -3,6 +3,7 @@
 #include "platform/linux/system_call_filter.hpp"
 #include "tests/platform/support.hpp"
 
+#include <sys/inotify.h>
 #include <sys/prctl.h>
 
 #include <numeric>
@@ -260,4 +261,22 @@ TEST_CASE("A ring that fails is left, and no packet is lost with it") {
           return !buffers.reads_in_groups() && buffers.obstacle() ? 0 : 3;
         })
         == 0);
+}
+
+// As TUN devices before Linux 6.4.
+TEST_CASE(
+  "A descriptor that cannot be read without waiting fails the ring, and "
+  "no read of it counts") {
+  tun_device::read_buffers probe;
+  if (!can_read_in_groups(probe))
+    return;
+  auto ring = read_ring::open(1024);
+  REQUIRE(ring);
+  const file_descriptor events{::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)};
+  REQUIRE(events);
+  CHECK(ring->read(events.get(), 8).empty());
+  REQUIRE(ring->failure());
+  CHECK(ring->failure()->code == EOPNOTSUPP);
+  CHECK(ring->failure()->message.find("Linux 6.4") != std::string::npos);
+  CHECK(ring->read(events.get(), 8).empty());
 }
