@@ -236,11 +236,13 @@ void udp_port::family_handler::ready(bool readable, bool writable) {
 }
 
 void udp_port::receive_from(udp_socket& socket) {
+  // Before peers lose what would leave nothing to others, or all have to wait,
+  // what they wait for is done here; then it looks again.
+  if (space_->desk && pool_->left() <= cipher_desk::left_for_others
+      && space_->desk->help())
+    return;
   auto batch = pool_->acquire();
   if (!batch) {
-    // Who would have to wait does what others wait for, and then looks again.
-    if (space_->desk && space_->desk->help())
-      return;
     starved_ = true;
     watch();
     return;

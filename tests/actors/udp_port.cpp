@@ -93,9 +93,15 @@ bytes handshake(std::uint8_t type, std::size_t size, std::uint8_t mark = 0) {
   return message;
 }
 
-/// A port on the loopback link, with a gate and three peers.
+/// A port on the loopback link, with a gate and three peers; `helped`: by a
+/// cipher worker, too.
 struct ported {
-  explicit ported(bool divided = false) {
+  explicit ported(bool divided = false, bool helped = false) {
+    if (helped)
+      space->desk
+        = std::make_shared<cipher_desk>(std::vector<cipher_desk::worker>{
+          {worker.handle(),
+           std::make_shared<std::atomic<worker_state>>(worker_state::ready)}});
     peer_table table;
     for (std::uint32_t slot = 0; slot < slots; ++slot) {
       peers.push_back(std::make_unique<fake<peer_actor>>(home));
@@ -173,6 +179,7 @@ struct ported {
     = std::make_shared<receiver_index_codec>(random);
   workspace_ptr space = std::make_shared<workspace>(indices);
   fake<handshake_gate_actor> gate{home};
+  fake<cipher_worker_actor> worker{home};
   std::vector<std::unique_ptr<fake<peer_actor>>> peers;
   routes_ptr snapshot;
   std::uint16_t port = 0;
@@ -317,6 +324,46 @@ TEST_CASE_METHOD(ported, "A flood of handshake messages is bounded until the "
   give_back(1'000'000);
   sender.send(handshake(1, 148), port);
   CHECK(gate.next<incoming_handshakes>().messages.size() == 1);
+}
+
+TEST_CASE("Before peers would have to leave nothing to others, reception does "
+          "what a worker has not begun") {
+  std::vector<incoming_datagrams> held; // outlives the actors
+  ported one{false, true};
+  one.peers[0]->on<incoming_datagrams>(
+    [&](const incoming_datagrams& message) -> caf::result<void> {
+      held.push_back(message);
+      return caf::unit;
+    });
+  const auto job = one.loop.run([&] {
+    auto& desk = *one.space->desk;
+    const auto now = one.loop.loop->now();
+    auto left = desk.find_place(now);
+    outgoing_ptr batch{new outgoing_batch};
+    std::ignore = batch->datagrams.add(100, 112);
+    left->what = cipher_job::sealing{
+      batch, {std::make_shared<const secret<key_size>>(), 1, 1}};
+    left->owner = caf::actor_cast<caf::actor>(one.peers[1]->handle());
+    desk.hand_over(left, nullptr, now);
+    return left;
+  });
+  stranger sender;
+  const auto comes = [&](std::uint64_t number) {
+    sender.send(one.transport(0, number), one.port);
+    return eventually([&] {
+      return one.peers[0]->run([&] { return held.size() == number + 1; });
+    });
+  };
+  constexpr auto plenty
+    = udp_port::shared_pool_size - cipher_desk::left_for_others;
+  for (std::uint64_t i = 0; i < plenty; ++i) {
+    CHECK_FALSE(job->is_begun());
+    REQUIRE(comes(i));
+  }
+  CHECK_FALSE(job->is_begun());
+  REQUIRE(comes(plenty));
+  CHECK(one.peers[1]->next<cipher_done>().job == job);
+  CHECK(job->has_ended());
 }
 
 TEST_CASE_METHOD(ported, "Reception pauses while all batches are in use, and "
