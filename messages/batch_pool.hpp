@@ -42,6 +42,10 @@ public:
   std::size_t left_in_pool() const {
     return pool_ ? pool_->left() : std::numeric_limits<std::size_t>::max();
   }
+  /// Lent out or not.
+  std::size_t size_of_pool() const {
+    return pool_ ? pool_->size() : std::numeric_limits<std::size_t>::max();
+  }
 
 protected:
   ~pooled() = default;

@@ -55,6 +55,8 @@ struct workspace {
   loop_guard::probe leads_into_tunnel;
   std::shared_ptr<detail_log> lines; ///< null: none are wanted
   std::shared_ptr<cipher_desk> desk; ///< null: there are no cipher workers
+  /// Outgoing batches that wait for their turn, of all peers.
+  std::size_t batches_in_line = 0;
 
 private:
   source_probe source_holds_;

@@ -180,6 +180,7 @@ void peer::on_exit() {
                       std::exchange(packets_in_line_, 0));
   sealing_.clear();
   opening_.clear();
+  count_line();
   answer_waiting();
   // CAF sends it before the down message, in whose turn it is read.
   if (neighbours_.registry)

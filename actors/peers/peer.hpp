@@ -68,6 +68,8 @@ private:
   void job_ended(cipher_job& job);
   /// Sends what is complete, as far as it is its turn.
   void send_ready();
+  /// Tells the other peers how many of the reader's batches wait here.
+  void count_line();
   void take_ready(const instant& at);
   /// Answers who asked once what came before them has left.
   void answer_waiting();
@@ -191,6 +193,7 @@ private:
   /// is under way.
   ticket_line<sealed_batch> sealing_;
   ticket_line<opened_chain> opening_; ///< as sealing_, for what comes in
+  std::size_t line_counted_ = 0;      ///< of sealing_, when it changed last
   std::uint64_t packets_in_line_ = 0; ///< of both
   unsigned line_epoch_ = 0; ///< of the session that jobs are under way for
   std::vector<waiting_answer> answers_; ///< the oldest first

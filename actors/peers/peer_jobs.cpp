@@ -25,10 +25,16 @@ chain_extent extent_of(const incoming_batch& batch, std::uint16_t first) {
   return all;
 }
 
-/// Whether one who waits would take what is left to others.
-template <class Batch>
-bool is_scarce(const Batch& batch) {
+/// Whether one who waits would take what is left to others.  Each pass of the
+/// socket takes one batch.
+bool is_scarce(const incoming_batch& batch) {
   return batch.left_in_pool() < cipher_desk::left_for_others;
+}
+
+/// The same where others wait already.  A pass of the reader may take all
+/// batches of the pool, which says nothing of who waits.
+bool is_scarce(const outgoing_batch& batch, std::size_t waiting) {
+  return waiting + cipher_desk::left_for_others >= batch.size_of_pool();
 }
 
 } // namespace
@@ -37,7 +43,8 @@ bool is_scarce(const Batch& batch) {
 
 void peer::seal_in_turn(outgoing_packets& packets, const instant& at) {
   auto batch = std::move(packets.batch);
-  if (!sealing_.empty() && packets.contended && is_scarce(*batch)) {
+  if (!sealing_.empty() && packets.contended
+      && is_scarce(*batch, space_->batches_in_line)) {
     session_.count_drop(drop_reason::queue_full, batch->datagrams.size());
     return;
   }
@@ -53,6 +60,7 @@ void peer::seal_in_turn(outgoing_packets& packets, const instant& at) {
     job->size = batch->datagrams.size();
     job->what = cipher_job::sealing{std::move(batch), std::move(*order)};
     hand_over(job, sealing_.reserve(), at);
+    count_line();
   }
   follow_up(at);
 }
@@ -64,6 +72,7 @@ void peer::send_in_turn(outgoing_ptr batch) {
   }
   packets_in_line_ += batch->datagrams.size();
   sealing_.complete(sealing_.reserve(), {std::move(batch), session_.epoch()});
+  count_line();
 }
 
 void peer::send_ready() {
@@ -75,6 +84,12 @@ void peer::send_ready() {
     else
       session_.count_drop(drop_reason::expired_session, packets);
   }
+  count_line();
+}
+
+void peer::count_line() {
+  space_->batches_in_line -= std::exchange(line_counted_, sealing_.size());
+  space_->batches_in_line += line_counted_;
 }
 
 // -- in ----------------------------------------------------------------------

@@ -56,6 +56,17 @@ struct helped {
     }
     return packets;
   }
+  /// The same in a batch of a pool, as the reader would send it.
+  outgoing_packets batch_of(const std::shared_ptr<outgoing_pool>& pool,
+                            std::size_t count, bool contended = false) {
+    auto batch = pool->acquire();
+    REQUIRE(batch);
+    for (const auto& packet : numbered(count)) {
+      const auto room = batch->datagrams.add(packet.size(), packet.size());
+      std::copy(packet.begin(), packet.end(), room.begin());
+    }
+    return {std::move(batch), contended};
+  }
   /// Of those the host has got, since the last call.
   std::vector<std::uint32_t> delivered() {
     std::vector<std::uint32_t> numbers;
@@ -294,16 +305,8 @@ TEST_CASE_METHOD(helped,
                  "uncounted, whatever is under way") {
   const bool fails = GENERATE(true, false);
   const auto pool = std::make_shared<outgoing_pool>(4);
-  const auto pooled_batch = [&] {
-    auto batch = pool->acquire();
-    for (const auto& packet : numbered(full)) {
-      const auto room = batch->datagrams.add(packet.size(), packet.size());
-      std::copy(packet.begin(), packet.end(), room.begin());
-    }
-    return outgoing_packets{batch};
-  };
   for (int i = 0; i < 3; ++i) // the last one finds no place
-    caf::anon_send(a.actor, pooled_batch());
+    caf::anon_send(a.actor, batch_of(pool, full));
   auto begun_work = to_seal();
   auto waiting_work = to_seal();
   auto begun = begun_work.job->begin();
@@ -322,6 +325,7 @@ TEST_CASE_METHOD(helped,
   home.settle();
   CHECK_FALSE(left.space->desk->help());
   CHECK(pool->left() == 4);
+  CHECK(left.space->batches_in_line == 0);
   CHECK(a.host.socket.count<outgoing_datagrams>() == 0);
 }
 
@@ -329,20 +333,32 @@ TEST_CASE_METHOD(helped, "Who waits for a worker leaves two batches to others, "
                          "if there are any") {
   const bool contended = GENERATE(true, false);
   const auto pool = std::make_shared<outgoing_pool>(4);
-  for (std::size_t i = 0; i < 3; ++i) {
-    auto batch = pool->acquire();
-    for (const auto& packet : numbered(i == 0 ? full : 1)) {
-      const auto room = batch->datagrams.add(packet.size(), packet.size());
-      std::copy(packet.begin(), packet.end(), room.begin());
-    }
-    caf::anon_send(a.actor, outgoing_packets{std::move(batch), contended});
-  }
+  for (const auto count : {full, std::size_t{1}, std::size_t{1}})
+    caf::anon_send(a.actor, batch_of(pool, count, contended));
   const auto work = to_seal();
   a.report(home);
   CHECK(pool->left() == (contended ? 2 : 1));
   CHECK(drops(a, drop_reason::queue_full) == (contended ? 1 : 0));
   perform(work);
   CHECK(sent_packets() == full + (contended ? 1 : 2));
+  CHECK(left.space->batches_in_line == 0);
+}
+
+TEST_CASE_METHOD(helped, "That one pass of the reader has taken all batches "
+                         "costs no packet") {
+  const auto pool = std::make_shared<outgoing_pool>(8);
+  std::vector<outgoing_packets> pass; // of several peers
+  for (const auto count : {full, full, std::size_t{1}, std::size_t{1}})
+    pass.push_back(batch_of(pool, count, true));
+  std::vector<outgoing_ptr> of_others;
+  while (auto batch = pool->acquire())
+    of_others.push_back(std::move(batch));
+  for (auto& packets : pass)
+    caf::anon_send(a.actor, std::move(packets));
+  perform(to_seal());
+  perform(to_seal());
+  CHECK(sent_packets() == all.size());
+  CHECK(drops(a, drop_reason::queue_full) == 0);
 }
 
 TEST_CASE_METHOD(helped, "A peer that lost prefixes answers once all that was "
