@@ -181,6 +181,7 @@ void peer::on_exit() {
   sealing_.clear();
   opening_.clear();
   count_line();
+  refuse_to_stand_still();
   answer_waiting();
   // CAF sends it before the down message, in whose turn it is read.
   if (neighbours_.registry)
@@ -321,7 +322,7 @@ frozen_peer peer::stand_still() {
 }
 
 void peer::go_on() {
-  freezing_.reset();
+  refuse_to_stand_still();
   if (!std::exchange(frozen_, false))
     return;
   const auto at = loop().moment();

@@ -97,6 +97,8 @@ private:
   frozen_peer stand_still();
   /// Once all jobs have come back.
   caf::result<frozen_peer> stand_still_in_turn();
+  /// Answers who waits for that.
+  void refuse_to_stand_still();
   void go_on();
   void wake(const instant& at);
   /// Has the host choose the local address again unless it is still right.

@@ -5,6 +5,9 @@
 // turn: window, endpoint and inner source are looked at then.  With no ticket
 // given out everything is as if there were no workers.
 #include "actors/peers/peer.hpp"
+#include "messages/errors.hpp"
+
+#include <cerrno>
 
 namespace weft {
 
@@ -245,6 +248,13 @@ caf::result<frozen_peer> peer::stand_still_in_turn() {
     return stand_still();
   freezing_ = make_response_promise<caf::typed_response_promise<frozen_peer>>();
   return *freezing_;
+}
+
+/// It goes on, or has ended.
+void peer::refuse_to_stand_still() {
+  if (freezing_)
+    std::exchange(freezing_, std::nullopt)
+      ->deliver(make_error(ECANCELED, "the peer does not stand still"));
 }
 
 } // namespace weft

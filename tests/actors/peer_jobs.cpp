@@ -1,5 +1,6 @@
 // Peers whose packets others seal and open: here by hand, one job after the
 // other, in the order that a test wants.
+#include "config/saved_node.hpp"
 #include "tests/actors/node.hpp"
 
 #include <algorithm>
@@ -382,6 +383,57 @@ TEST_CASE_METHOD(helped, "A peer that lost prefixes answers once all that was "
   CHECK(eventually([&] { return answered; }));
   // Without anything under way it answers at once.
   CHECK_FALSE(home.command(a.actor, prefixes_lost{left.allowed}));
+}
+
+TEST_CASE_METHOD(helped, "A peer that is to stand still leaves what it is once "
+                         "all jobs have come back, or goes on") {
+  send_full();
+  const auto first = to_seal();
+  send_full();
+  const auto second = to_seal();
+  send(numbered(1));
+  std::optional<frozen_peer> left_behind;
+  std::optional<caf::error> refused;
+  left.registry.run([&] {
+    auto* asker = left.registry.self();
+    asker->request(a.actor, caf::infinite, freeze_peer{})
+      .then([&](frozen_peer& frozen) { left_behind = std::move(frozen); },
+            [&](caf::error& error) { refused = std::move(error); });
+  });
+  home.settle();
+  perform(second);
+  home.settle();
+  CHECK_FALSE(left_behind);
+  SECTION("with the counters of what has left") {
+    perform(first);
+    REQUIRE(eventually([&] { return left_behind.has_value(); }));
+    REQUIRE(left_behind->saved);
+    const auto& keys = left_behind->saved->session.keys.current;
+    REQUIRE(keys);
+    std::uint64_t newest = 0;
+    for (const auto& one : carry_all())
+      newest
+        = counter_of(one.batch->datagrams[one.batch->datagrams.size() - 1]);
+    CHECK(keys->send_counter > newest);
+    send(numbered(1)); // for its successor alone
+    CHECK(a.sent(home).empty());
+    return;
+  }
+  SECTION("that is thawed meanwhile, or ends") {
+    const bool ends = GENERATE(true, false);
+    if (ends)
+      home.end(a.actor);
+    else
+      caf::anon_send(a.actor, thaw{});
+    CHECK(eventually([&] { return refused.has_value(); }));
+    CHECK_FALSE(left_behind);
+    if (ends)
+      return;
+    perform(first);
+    send(numbered(1));
+    CHECK(sent_packets() == all.size());
+    CHECK_FALSE(left_behind);
+  }
 }
 
 // -- in ----------------------------------------------------------------------
