@@ -295,7 +295,7 @@ std::optional<field_error> find_mistake(overlay_options& options) {
 void log_missing_offloads(spdlog::logger& log, const overlay_resources& opened,
                           const offload_config& wanted) {
   constexpr auto off = offload_mode::off;
-  if (wanted == offload_config{off, off}) {
+  if (wanted.tun == off && wanted.udp == off) {
     log.info("{}: offloads are switched off", opened.interface);
     return;
   }

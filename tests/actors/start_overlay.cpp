@@ -121,7 +121,9 @@ TEST_CASE("An overlay says in its log which offloads it lacks") {
   const auto wanted = GENERATE(true, false);
   auto options = host.options();
   if (!wanted)
-    options.config.offloads = {offload_mode::off, offload_mode::off};
+    options.config.offloads
+      = {offload_mode::off, offload_mode::off,
+         GENERATE(offload_mode::automatic, offload_mode::off)};
   const auto lines = std::make_shared<line_sink>();
   options.log = std::make_shared<spdlog::logger>("test", lines);
   const auto running = host.start(std::move(options));
