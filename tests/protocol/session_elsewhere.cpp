@@ -94,6 +94,21 @@ TEST_CASE_METHOD(shared_session, "What was opened elsewhere counts once, when "
   CHECK(session(b).admit(batch[1], at(b)) != nullptr);
 }
 
+TEST_CASE_METHOD(shared_session, "What the replay window has left behind while "
+                                 "others opened it does not count") {
+  const auto first = sealed(1)[0];
+  std::vector<std::byte> late{first.begin(), first.end()};
+  REQUIRE(open_elsewhere(late));
+  auto& batch = packets(1);
+  auto order = session(a).reserve(batch, at(a));
+  REQUIRE(order);
+  order->counter += replay_window::width;
+  seal_batch(*order, batch);
+  REQUIRE(session(b).open(batch[0], at(b)).status == status::packet);
+  CHECK(session(b).settle(late, true, at(b)).status == status::dropped);
+  CHECK(session(b).drops()[drop_reason::replayed] == 1);
+}
+
 TEST_CASE_METHOD(shared_session,
                  "Nothing is admitted for an old session or for "
                  "none, and what comes back late finds none") {
