@@ -178,6 +178,7 @@ void peer::on_exit() {
     space_->desk->call_off(this);
   session_.count_drop(drop_reason::expired_session,
                       std::exchange(packets_in_line_, 0));
+  handed_over_.clear();
   sealing_.clear();
   opening_.clear();
   count_line();

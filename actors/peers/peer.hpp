@@ -66,6 +66,9 @@ private:
   void
   hand_over(const cipher_job_ptr& job, ticket_number ticket, const instant& at);
   void job_ended(cipher_job& job);
+  /// Puts what became of it into its place.
+  void take_back(cipher_job& job);
+  void send_ended();
   /// Sends what is complete, as far as it is its turn.
   void send_ready();
   /// Tells the other peers how many of the reader's batches wait here.
@@ -196,7 +199,8 @@ private:
   ticket_line<sealed_batch> sealing_;
   ticket_line<opened_chain> opening_; ///< as sealing_, for what comes in
   std::size_t line_counted_ = 0;      ///< of sealing_, when it changed last
-  std::uint64_t packets_in_line_ = 0; ///< of both
+  std::vector<cipher_job_ptr> handed_over_; ///< and not heard of yet
+  std::uint64_t packets_in_line_ = 0;       ///< of both
   unsigned line_epoch_ = 0; ///< of the session that jobs are under way for
   std::vector<waiting_answer> answers_; ///< the oldest first
   std::optional<caf::typed_response_promise<frozen_peer>> freezing_;

@@ -46,8 +46,13 @@ bool is_scarce(const outgoing_batch& batch, std::size_t waiting) {
 
 void peer::seal_in_turn(outgoing_packets& packets, const instant& at) {
   auto batch = std::move(packets.batch);
-  if (!sealing_.empty() && packets.contended
-      && is_scarce(*batch, space_->batches_in_line)) {
+  const auto would_take_the_last = [&] {
+    return !sealing_.empty() && packets.contended
+           && is_scarce(*batch, space_->batches_in_line);
+  };
+  if (would_take_the_last())
+    send_ended();
+  if (would_take_the_last()) {
     session_.count_drop(drop_reason::queue_full, batch->datagrams.size());
     return;
   }
@@ -168,6 +173,7 @@ void peer::hand_over(const cipher_job_ptr& job, ticket_number ticket,
   job->owner = caf::actor_cast<caf::actor>(this);
   packets_in_line_ += job->size;
   line_epoch_ = job->epoch;
+  handed_over_.push_back(job);
   space_->desk->hand_over(job, this, at.now);
 }
 
@@ -175,8 +181,31 @@ void peer::job_ended(cipher_job& job) {
   if (!job.has_ended())
     return;
   const auto at = loop().moment();
+  std::erase_if(handed_over_, [&job](const cipher_job_ptr& other) {
+    return other.get() == &job;
+  });
+  take_back(job);
+  send_ready();
+  take_ready(at);
+  answer_waiting();
+  opened(at);
+}
+
+/// Of jobs whose end stands in the mailbox behind packets.
+void peer::send_ended() {
+  for (const auto& job : handed_over_) {
+    if (job->has_ended()
+        && std::holds_alternative<cipher_job::sealing>(job->what))
+      take_back(*job);
+  }
+  send_ready();
+}
+
+void peer::take_back(cipher_job& job) {
   auto* seals = std::get_if<cipher_job::sealing>(&job.what);
   auto* opens = std::get_if<cipher_job::opening>(&job.what);
+  if (seals == nullptr && opens == nullptr)
+    return; // by send_ended()
   auto how = job.ended();
   if (how == cipher_job::outcome::given_back) {
     how = cipher_job::outcome::called_off;
@@ -188,7 +217,7 @@ void peer::job_ended(cipher_job& job) {
   if (how == cipher_job::outcome::done) {
     if (seals != nullptr)
       sealing_.complete(job.ticket, {std::move(seals->batch), job.epoch});
-    else if (opens != nullptr)
+    else
       opening_.complete(job.ticket, {std::move(opens->batch), opens->first,
                                      static_cast<std::uint16_t>(job.size),
                                      std::move(opens->allowed), job.epoch});
@@ -201,10 +230,6 @@ void peer::job_ended(cipher_job& job) {
                         job.size);
   }
   job.clear();
-  send_ready();
-  take_ready(at);
-  answer_waiting();
-  opened(at);
 }
 
 /// Handshakes and keepalives overtake, packets that have waited for a session

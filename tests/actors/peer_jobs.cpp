@@ -362,6 +362,26 @@ TEST_CASE_METHOD(helped, "That one pass of the reader has taken all batches "
   CHECK(drops(a, drop_reason::queue_full) == 0);
 }
 
+TEST_CASE_METHOD(helped, "What a worker has done leaves before packets behind "
+                         "it in the mailbox would be dropped") {
+  const auto pool = std::make_shared<outgoing_pool>(8);
+  caf::anon_send(a.actor, batch_of(pool, full, true));
+  caf::anon_send(a.actor, batch_of(pool, full, true));
+  const auto first = to_seal();
+  const auto second = to_seal();
+  for (int i = 0; i < 6; ++i)
+    caf::anon_send(a.actor, batch_of(pool, 1, true));
+  perform(second);
+  perform(first);
+  const auto sent = carry_all();
+  CHECK(sent.size() == 8);
+  CHECK(drops(a, drop_reason::queue_full) == 0);
+  for (const auto& work : opener.take<cipher_work>())
+    perform(work);
+  CHECK(received() == all);
+  CHECK(left.space->batches_in_line == 0);
+}
+
 TEST_CASE_METHOD(helped, "A peer that lost prefixes answers once all that was "
                          "routed to it before has left it") {
   send_full();
