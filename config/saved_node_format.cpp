@@ -340,8 +340,8 @@ void fields(A& a, T& x) {
 }
 template <class A, is<offload_config> T>
 void fields(A& a, T& x) {
-  a("tun", x.tun);
-  a("udp", x.udp);
+  for (const auto& key : all_offloads)
+    a(key.name, x.*key.mode);
 }
 template <class A, is<cookie_checker::state> T>
 void fields(A& a, T& x) {
@@ -529,11 +529,14 @@ void reader::read_new(std::string_view name, const_byte_span bytes,
 
 // -- what has to fit ---------------------------------------------------------
 
-bool has_fair_counters(const keypairs::state& keys) {
+/// A key that is missing is zero, as in something new.
+bool are_fair(const keypairs::state& keys) {
   return std::ranges::all_of(
     std::array{&keys.current, &keys.previous, &keys.next},
     [](const std::optional<keypair_state>* pair) {
-      return !*pair || (*pair)->send_counter <= limits::reject_after_messages;
+      return !*pair
+             || (!(*pair)->send.is_zero() && !(*pair)->receive.is_zero()
+                 && (*pair)->send_counter <= limits::reject_after_messages);
     });
 }
 
@@ -541,6 +544,10 @@ bool has_fair_counters(const keypairs::state& keys) {
 std::string find_mistake(const saved_node& node) {
   if (node.generations.size() > receiver_index_codec::max_slots)
     return "it has more slots than there can be";
+  if (node.indices.key.is_zero()
+      || (node.cookies && node.cookies->made
+          && node.cookies->cookie_secret.is_zero()))
+    return "a key is missing";
   std::set<public_key> keys;
   std::optional<std::uint32_t> former;
   for (const auto& peer : node.peers) {
@@ -556,7 +563,7 @@ std::string find_mistake(const saved_node& node) {
       continue;
     const auto& session = peer.session->session;
     if (session.values.peer != peer.config.public_key
-        || session.values.slot != peer.slot || !has_fair_counters(session.keys))
+        || session.values.slot != peer.slot || !are_fair(session.keys))
       return "the session of a peer is damaged";
   }
   return {};

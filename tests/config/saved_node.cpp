@@ -39,7 +39,7 @@ saved_node example() {
   node.port = 51820;
   node.fwmark = 0x42;
   node.log.level = log_level::debug;
-  node.offloads.udp = offload_mode::off;
+  node.offloads = {offload_mode::on, offload_mode::off, offload_mode::on};
   node.file_digest = "abc";
   random.fill(node.indices.key.bytes());
   node.cookies.emplace();
@@ -165,6 +165,19 @@ TEST_CASE("A node's state that is damaged is refused") {
     = limits::reject_after_messages + 1;
   CHECK(refusal_of(format_saved_node(other))
         == "the session of a peer is damaged");
+}
+
+TEST_CASE("A node's state without a key that it must have is refused") {
+  auto other = example();
+  other.peers[0].session->session.keys.current->send = {};
+  CHECK(refusal_of(format_saved_node(other))
+        == "the session of a peer is damaged");
+  other = example();
+  other.indices.key = {};
+  CHECK(refusal_of(format_saved_node(other)) == "a key is missing");
+  other = example();
+  other.cookies->cookie_secret = {};
+  CHECK(refusal_of(format_saved_node(other)) == "a key is missing");
 }
 
 TEST_CASE("A saved session leaves counters out, and never more than there "
