@@ -119,6 +119,8 @@ void overlay::thaw_all() {
     return;
   // Peers first: what comes to one that stands still is lost.
   request(registry_, caf::infinite, thaw{}).then([this] {
+    if (hand_over_)
+      return; // somebody else takes over by now
     send(gate_, thaw{});
     thaw_ports();
   });

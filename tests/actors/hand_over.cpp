@@ -136,6 +136,23 @@ TEST_CASE("An overlay whose place nobody takes goes on") {
   CHECK(replayed(pair.right) == 0);
 }
 
+TEST_CASE("An overlay that stands still again, just after nobody took its "
+          "place, reads nothing") {
+  embedded_pair pair;
+  talk(pair.left, pair.right);
+  const auto root = root_of(pair.left);
+  std::ignore = freeze_overlay(pair.home, pair.left);
+  for (int round = 0; round < 20; ++round) {
+    caf::anon_send(root, thaw{});
+    std::ignore = freeze_overlay(pair.home, pair.left);
+  }
+  const auto packet = numbered_packet(1, 2, 5000);
+  caf::anon_send(pair.left.running.packets, send_packets{batch_of({packet})});
+  std::ignore = pair.left.status(); // it is there by now
+  caf::anon_send(root, thaw{});
+  CHECK(pair.right.next() == packet);
+}
+
 TEST_CASE("A successor has the peers that commands have made, with their "
           "slots, and gives new ones the slots that are free") {
   embedded_pair pair;
