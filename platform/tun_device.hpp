@@ -147,6 +147,10 @@ public:
   /// moved to.  The descriptor serves it from wherever it is.
   bool still_exists() const;
 
+  /// Whether adopt() would take such a descriptor, and this thread may set its
+  /// link, or why not.  Nothing changes for whoever reads it meanwhile.
+  static result<void> check_adoptable(int opened);
+
   /// The link's present MTU.  Where it was moved to another network namespace,
   /// this needs CAP_SYS_ADMIN.
   result<std::uint32_t> mtu() const;

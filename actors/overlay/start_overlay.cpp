@@ -328,6 +328,20 @@ void log_missing_offloads(spdlog::logger& log, const overlay_resources& opened,
 
 } // namespace
 
+result<void>
+check_inherited(const overlay_options& options, const inherited_overlay& left) {
+  auto config = options.config;
+  go_on_as(*left.state, config);
+  if (auto mistake = validate(config))
+    return tl::unexpected(
+      system_error{EINVAL, mistake->field + ": " + mistake->message});
+  const auto tun
+    = std::ranges::find(left.descriptors, "tun", &named_descriptor::name);
+  if (tun == left.descriptors.end() || !options.configure_link)
+    return {};
+  return tun_device::check_adoptable(tun->descriptor.get());
+}
+
 result<running_overlay>
 start_overlay(caf::actor_system& system, overlay_options options) {
   if (!options.log)

@@ -101,6 +101,11 @@ struct running_overlay {
   packet_port_actor packets; ///< null without use_packet_port
 };
 
+/// Why start_overlay() could not go on with what was left, as far as that can
+/// be seen while another process still works with it, where nothing changes.
+result<void>
+check_inherited(const overlay_options& options, const inherited_overlay& left);
+
 /// Makes the TUN device if there is to be one, opens the sockets, starts I/O
 /// loops on `system` and the actors on them, and configures link and peers.
 /// When it returns, the overlay works.  On failure the overlay has ended; its

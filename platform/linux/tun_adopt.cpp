@@ -1,4 +1,5 @@
 // TUN devices that somebody else has opened.
+#include "platform/hand_over.hpp"
 #include "platform/linux/netlink.hpp"
 #include "platform/tun_device.hpp"
 
@@ -48,6 +49,26 @@ tun_device::adopt(file_descriptor opened, const options& wanted) {
   }
   made.set_offloads(wanted.offload);
   return made;
+}
+
+result<void> tun_device::check_adoptable(int opened) {
+  auto copy = duplicate(opened);
+  if (!copy)
+    return tl::unexpected(copy.error());
+  tun_device seen;
+  seen.fd_ = std::move(*copy);
+  if (auto fine = seen.check_descriptor(); !fine)
+    return fine;
+  if (const auto where = seen.current_namespace();
+      !where && where.error().code == EPERM)
+    return tl::unexpected(where.error());
+  if (auto fine = seen.check_link(); !fine)
+    return fine;
+  if (seen.index_ == 0)
+    return tl::unexpected(system_error{
+      ENODEV,
+      seen.name_ + " is in another network namespace than this process"});
+  return {};
 }
 
 result<void> tun_device::check_descriptor() {

@@ -153,6 +153,21 @@ TEST_CASE("An overlay that stands still again, just after nobody took its "
   CHECK(pair.right.next() == packet);
 }
 
+TEST_CASE("What an overlay leaves is refused where the successor's own "
+          "configuration does not go with it") {
+  embedded_pair pair;
+  const auto left = freeze_overlay(pair.home, pair.left);
+  const inherited_overlay offered{left.state, {}};
+  overlay_options options;
+  CHECK(check_inherited(options, offered));
+  options.config.control.socket_folder = left.state->interface.socket_folder;
+  const auto refused = check_inherited(options, offered);
+  REQUIRE_FALSE(refused);
+  CHECK_THAT(refused.error().message, Catch::Contains("socket_folder"));
+  caf::anon_send(root_of(pair.left), thaw{});
+  talk(pair.left, pair.right);
+}
+
 TEST_CASE("A successor has the peers that commands have made, with their "
           "slots, and gives new ones the slots that are free") {
   embedded_pair pair;

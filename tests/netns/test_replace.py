@@ -152,6 +152,19 @@ class Replace(harness.NetnsTest):
         self.left.process.terminate()
         self.assertNotIn(self.left.name, self.left.home.ip("rule", "show").stdout)
 
+    def test_a_successor_that_could_not_go_on_changes_nothing(self):
+        before = self.handshakes()
+        pings = self.pings(300)
+        command = [harness.WEFTD, "--replace", self.left.name, "--config", self.left.file]
+        for words, host, reason in (
+                ([], self.right.home, "another network namespace"),
+                (["setpriv", "--bounding-set=-net_admin"], self.left.home, "CAP_NET_ADMIN")):
+            process = harness.Process(self, [*words, *command], host)
+            self.assertEqual(process.wait(), 1, process.output())
+            self.assertIn(reason, process.output())
+        self.assert_all_answered(pings)
+        self.assertEqual(self.handshakes(), before)
+
     def test_what_cannot_be_replaced_is_refused_with_the_reason(self):
         for options, environment, reason in (
                 (("--replace", "other"), {}, f"is for {self.left.name}"),

@@ -227,6 +227,10 @@ TEST_CASE("a TUN device of another network namespace is adopted without "
   run("ip link set tun7 mtu 1380");
   const network_namespace here;
   const auto other = open_device("tun7", plain);
+  CHECK(tun_device::check_adoptable(other.get()));
+  const auto refused = tun_device::check_adoptable(opened.get());
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == ENODEV);
   const auto tun = adopt(std::move(opened));
   CHECK(tun.name() == "tun7");
   CHECK(tun.interface_index() == 0);

@@ -409,7 +409,10 @@ int run_daemon(daemon_options options, background* parent) {
   overlay.log = log;
   const auto interface = overlay.config.interface.name;
   if (options.replaces) {
-    auto left = take_place(replacement_socket(control, interface), interface);
+    auto left = take_place(replacement_socket(control, interface), interface,
+                           [&overlay](const inherited_overlay& offered) {
+                             return check_inherited(overlay, offered);
+                           });
     if (!left) {
       log->critical("{}", left.error().message);
       return exit_failure;

@@ -90,7 +90,8 @@ bool place_giver::serve(caf::actor_system& system, const overlay_actor& overlay,
 }
 
 result<inherited_overlay>
-take_place(const std::string& socket, const std::string& interface) {
+take_place(const std::string& socket, const std::string& interface,
+           const std::function<result<void>(const inherited_overlay&)>& check) {
   auto place = taking_place::of(socket);
   if (!place)
     return tl::unexpected(system_error{
@@ -114,6 +115,13 @@ take_place(const std::string& socket, const std::string& interface) {
     return tl::unexpected(system_error{
       EINVAL, "The node that answers is that of " + node->interface.name
                 + ", and not of " + interface + ": it goes on"});
+  inherited_overlay left{std::make_shared<saved_node>(std::move(*node)),
+                         std::move(all->descriptors)};
+  if (const auto fine = check(left); !fine)
+    return tl::unexpected(system_error{
+      fine.error().code,
+      "This process could not go on as the node of "
+        + interface + ", so that one goes on itself: " + fine.error().message});
   if (const auto ready = place->tell_ready(); !ready)
     return tl::unexpected(ready.error());
   if (const auto mine = place->wait_for_place(boot_now() + patience); !mine)
@@ -121,8 +129,7 @@ take_place(const std::string& socket, const std::string& interface) {
   if (const auto ended = place->wait_until_ended(boot_now() + end_patience);
       !ended)
     return tl::unexpected(ended.error());
-  return inherited_overlay{std::make_shared<saved_node>(std::move(*node)),
-                           std::move(all->descriptors)};
+  return left;
 }
 
 } // namespace weft

@@ -9,6 +9,7 @@
 #include <caf/actor_system.hpp>
 #include <spdlog/logger.h>
 
+#include <functional>
 #include <string>
 
 namespace weft {
@@ -40,8 +41,10 @@ private:
 };
 
 /// The side of the node that begins: what the one that served `socket` has
-/// left.  It has ended then; on failure it goes on.
+/// left.  It has ended then; on failure it goes on, also when `check` finds
+/// that this process could not go on with it.
 result<inherited_overlay>
-take_place(const std::string& socket, const std::string& interface);
+take_place(const std::string& socket, const std::string& interface,
+           const std::function<result<void>(const inherited_overlay&)>& check);
 
 } // namespace weft
