@@ -37,6 +37,7 @@ public:
   /// This process sends no more until abort().
   result<void> give(const handed_over& all, time_point until);
   /// ECONNRESET: the other has ended, for a reason that it says itself.
+  /// ETIMEDOUT also when it was ready too late: it may have given up.
   result<void> wait_until_ready(time_point until);
   /// To be called once this process cannot send any more: the keys are wiped.
   result<void> commit();
@@ -59,12 +60,15 @@ public:
 
   /// EINVAL: what came is none of this; its reason is said.
   result<handed_over> receive(time_point until);
-  result<void> tell_ready();
+  /// To be called whether the other can still hear it or not.
+  void tell_ready();
   /// Returns once this process alone may send.  ECANCELED: the old one goes on,
   /// and this one must never send.  ETIMEDOUT: it is not known, so the same
   /// holds.
   result<void> wait_for_place(time_point until);
-  /// Returns once the old process has ended, and what it served is free.
+  /// To be called once this process has the place.  Returns once the old one
+  /// has ended, and what it served is free; it is killed if it has not by then,
+  /// for neither would be there if this one gave up.
   result<void> wait_until_ended(time_point until);
 
 private:

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -25,6 +26,9 @@ namespace {
 constexpr std::string_view title = "weft hand-over 1";
 constexpr std::size_t unnamed_descriptors = 2;
 constexpr std::size_t longest_list = 16384;
+
+/// A process that is killed ends once the kernel has done what it is at.
+constexpr auto patience_when_killed = std::chrono::seconds{20};
 
 constexpr std::string_view ready_line = "READY\n";
 constexpr std::string_view commit_line = "COMMIT\n";
@@ -140,6 +144,8 @@ result<void> giving_place::wait_until_ready(time_point until) {
     return failed(errno, "The successor is not ready");
   if (*line != ready_line)
     return failed(EPROTO, "The successor says something else than READY");
+  if (boot_now() >= until) // this process was stopped meanwhile
+    return failed(ETIMEDOUT, "The successor was ready too late");
   return {};
 }
 
@@ -201,10 +207,9 @@ result<handed_over> taking_place::receive(time_point until) {
   return all;
 }
 
-result<void> taking_place::tell_ready() {
-  if (!write_line(connection_.get(), ready_line))
-    return failed(ECONNRESET, "The process that runs has ended");
-  return {};
+void taking_place::tell_ready() {
+  // If it has ended, what it said last is still to be read.
+  write_line(connection_.get(), ready_line);
 }
 
 result<void> taking_place::wait_for_place(time_point until) {
@@ -220,7 +225,10 @@ result<void> taking_place::wait_for_place(time_point until) {
 }
 
 result<void> taking_place::wait_until_ended(time_point until) {
-  if (!wait_readable(old_process_.get(), until))
+  if (wait_readable(old_process_.get(), until))
+    return {};
+  ::syscall(SYS_pidfd_send_signal, old_process_.get(), SIGKILL, nullptr, 0);
+  if (!wait_readable(old_process_.get(), boot_now() + patience_when_killed))
     return failed(ETIMEDOUT, "The process that gave its place does not end");
   return {};
 }

@@ -57,8 +57,8 @@ constexpr std::array plain {
     SYS_fchown, SYS_fchownat, SYS_umask,
     // what it is and may do
     SYS_getuid, SYS_geteuid, SYS_getgid, SYS_getegid, SYS_getgroups,
-    SYS_getppid, SYS_getsid, SYS_setsid, SYS_pidfd_open, SYS_capget,
-    SYS_prlimit64, SYS_getrusage, SYS_sysinfo, SYS_uname,
+    SYS_getppid, SYS_getsid, SYS_setsid, SYS_pidfd_open, SYS_pidfd_send_signal,
+    SYS_capget, SYS_prlimit64, SYS_getrusage, SYS_sysinfo, SYS_uname,
 #if defined(__x86_64__)
     // older forms of the above, which libraries may use
     SYS_epoll_wait, SYS_poll, SYS_select, SYS_open, SYS_stat, SYS_lstat,

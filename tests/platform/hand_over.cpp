@@ -151,7 +151,7 @@ TEST_CASE("a process takes the place of another, with state and descriptors") {
   CHECK(text_of(all->descriptors[1].descriptor) == "the socket");
   CHECK((::fcntl(all->descriptors[1].descriptor.get(), F_GETFD) & FD_CLOEXEC)
         != 0);
-  REQUIRE(place->tell_ready());
+  place->tell_ready();
   CHECK(place->wait_for_place(soon()));
   CHECK(old.wait() == 0);
 }
@@ -177,7 +177,7 @@ TEST_CASE("whoever is told that the other goes on never gets its place") {
     auto place = taking_place::of(path);
     REQUIRE(place);
     REQUIRE(place->receive(soon()));
-    REQUIRE(place->tell_ready());
+    place->tell_ready();
     CHECK(place->wait_for_place(soon()).error().code == ECANCELED);
     CHECK(old.wait() == 0);
   }
@@ -196,9 +196,75 @@ TEST_CASE("a process that dies after it has given all leaves its place") {
   auto place = taking_place::of(path);
   REQUIRE(place);
   REQUIRE(place->receive(soon()));
-  REQUIRE(place->tell_ready());
+  place->tell_ready();
   old.kill();
   CHECK(place->wait_for_place(soon()));
+}
+
+TEST_CASE("a process that dies before the other is ready leaves its place, "
+          "unless it has said that it goes on") {
+  const temporary_folder folder;
+  const auto path = folder.path() + "/place.sock";
+  auto listener = unix_listener::open(path, 0600);
+  REQUIRE(listener);
+  const bool goes_on = GENERATE(false, true);
+  auto old = process_with_place(*listener, [goes_on](giving_place& place) {
+    if (!place.give(something(), soon()))
+      return 12;
+    if (goes_on)
+      place.abort();
+    ::_exit(0); // and nothing is cleaned up
+  });
+  auto place = taking_place::of(path);
+  REQUIRE(place);
+  REQUIRE(place->receive(soon()));
+  CHECK(old.wait() == 0);
+  place->tell_ready();
+  const auto mine = place->wait_for_place(soon());
+  CHECK(mine.has_value() != goes_on);
+  if (!mine)
+    CHECK(mine.error().code == ECANCELED);
+}
+
+TEST_CASE("a process that has given its place and does not end is killed") {
+  const temporary_folder folder;
+  const auto path = folder.path() + "/place.sock";
+  auto listener = unix_listener::open(path, 0600);
+  REQUIRE(listener);
+  auto old = process_with_place(*listener, [](giving_place& place) {
+    if (give_all(place) != 0 || !place.commit())
+      return 1;
+    for (;;)
+      ::pause();
+  });
+  auto place = taking_place::of(path);
+  REQUIRE(place);
+  REQUIRE(place->receive(soon()));
+  place->tell_ready();
+  REQUIRE(place->wait_for_place(soon()));
+  CHECK(place->wait_until_ended(boot_now() + 100ms));
+  CHECK(old.wait() == -1);
+}
+
+TEST_CASE("a successor that was ready too late may have given up") {
+  const temporary_folder folder;
+  const auto path = folder.path() + "/place.sock";
+  auto listener = unix_listener::open(path, 0600);
+  REQUIRE(listener);
+  child_process successor{[&]() -> int {
+    auto place = taking_place::of(path);
+    if (!place || !place->receive(soon()))
+      return 1;
+    place->tell_ready();
+    return 0;
+  }};
+  pollfd entry{listener->descriptor(), POLLIN, 0};
+  REQUIRE(::poll(&entry, 1, 20000) == 1);
+  auto place = giving_place::to(listener->accept());
+  REQUIRE(place);
+  REQUIRE(place->give(something(), soon()));
+  REQUIRE(successor.wait() == 0);
+  CHECK(place->wait_until_ready(boot_now() - 1ms).error().code == ETIMEDOUT);
 }
 
 TEST_CASE("a stream that ends while the other lives gives no place") {
@@ -222,7 +288,7 @@ TEST_CASE("a stream that ends while the other lives gives no place") {
   auto place = taking_place::of(path);
   REQUIRE(place);
   REQUIRE(place->receive(soon()));
-  REQUIRE(place->tell_ready());
+  place->tell_ready();
   CHECK(place->wait_for_place(boot_now() + 200ms).error().code == ETIMEDOUT);
 }
 

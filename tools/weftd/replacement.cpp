@@ -16,6 +16,9 @@ using namespace std::chrono_literals;
 /// For what the two processes say to each other.  What they wait for takes
 /// milliseconds; peers do without an answer for 10 s before they worry.
 constexpr auto patience = 5s;
+/// For the former process to decide, once the new one is ready.  Longer than
+/// `patience`: if this one gave up while that one ends, neither would be there.
+constexpr auto decision_patience = 20s;
 /// For the former process to close its sockets.
 constexpr auto end_patience = 10s;
 
@@ -122,9 +125,9 @@ take_place(const std::string& socket, const std::string& interface,
       fine.error().code,
       "This process could not go on as the node of "
         + interface + ", so that one goes on itself: " + fine.error().message});
-  if (const auto ready = place->tell_ready(); !ready)
-    return tl::unexpected(ready.error());
-  if (const auto mine = place->wait_for_place(boot_now() + patience); !mine)
+  place->tell_ready();
+  if (const auto mine = place->wait_for_place(boot_now() + decision_patience);
+      !mine)
     return tl::unexpected(mine.error());
   if (const auto ended = place->wait_until_ended(boot_now() + end_patience);
       !ended)
