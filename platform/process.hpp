@@ -63,6 +63,9 @@ void while_memory_is_unlocked(const std::function<void()>& action);
 void tell_failures(const char* program);
 void tell_failures_no_longer();
 
+/// Whether the others end with it: the first process of a container is that.
+bool is_first_process();
+
 /// Raises the limit of open files to the hard limit.
 void raise_file_limit();
 

@@ -177,6 +177,10 @@ void tell_failures_no_longer() {
   std::set_new_handler(nullptr);
 }
 
+bool is_first_process() {
+  return ::getpid() == 1;
+}
+
 void raise_file_limit() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0)

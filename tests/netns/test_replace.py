@@ -178,6 +178,14 @@ class Replace(harness.NetnsTest):
         self.assertEqual(process.wait(), 1)
         self.assertIn("can be replaced", process.output())
 
+    def test_the_first_process_of_a_container_is_not_replaced(self):
+        self.left.process.terminate()
+        self.left.start("unshare", "--pid", "--fork", "--kill-child")
+        process = self.successor(self.left)
+        self.assertEqual(process.wait(), 1)
+        self.assertIn("can be replaced", process.output())
+        self.wait_for_ping(self.left.home, "10.200.2.1")
+
 
 if __name__ == "__main__":
     harness.main()

@@ -476,7 +476,7 @@ int run_daemon(daemon_options options, background* parent) {
   }
   std::optional<place_giver> giver;
   if (!options.file.empty() && !helper.is_there() && !issuer.is_there()
-      && !is_service()) {
+      && !is_service() && !is_first_process()) {
     auto opened
       = place_giver::open(replacement_socket(control, running->interface));
     if (opened)

@@ -101,7 +101,7 @@ take_place(const std::string& socket, const std::string& interface,
       place.error().code,
       "No node of " + interface
         + " can be replaced (a service is restarted instead: systemctl "
-          "restart): "
+          "restart; and so is a container whose first process it is): "
         + place.error().message});
   auto all = place->receive(boot_now() + patience);
   if (!all)
