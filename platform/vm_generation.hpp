@@ -19,6 +19,8 @@ bool is_new_vm_generation(std::string_view event);
 class vm_generation_watch {
 public:
   static result<vm_generation_watch> open();
+  /// Goes on with one of another process, with what it has not read.
+  static vm_generation_watch adopt(file_descriptor opened);
   int descriptor() const {
     return fd_.get();
   }

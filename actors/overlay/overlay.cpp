@@ -427,6 +427,8 @@ void overlay::tell_identity() {
 }
 
 void overlay::begin_sessions_anew() {
+  if (hand_over_)
+    hand_over_->is_void = true;
   options_.log->warn("this machine was restored from a snapshot or cloned: all "
                      "sessions end, and begin anew with other keys");
   tell_identity();

@@ -319,6 +319,7 @@ private:
     std::vector<std::function<void()>> steps; ///< each brings the next about
     std::size_t next = 0;
     caf::typed_response_promise<overlay_left> promise;
+    bool is_void = false; ///< sessions have begun anew since
   };
   caf::result<overlay_left> stand_still();
   template <class Handle, class Message>
@@ -326,6 +327,7 @@ private:
   void next_freeze();
   void freeze_failed(caf::error why);
   caf::error being_handed_over() const;
+  caf::error begun_anew() const;
   void save_own_part(saved_node& into);
   /// What the gate and the socket begin with, if there is anything.
   std::optional<cookie_checker::state> inherited_cookies() const;

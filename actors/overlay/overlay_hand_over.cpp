@@ -17,12 +17,30 @@ namespace {
 /// over: no session outlives a silence of minutes.
 constexpr std::chrono::seconds most_waiting{5};
 
+/// The same node, whose sessions have to begin anew.
+std::shared_ptr<const saved_node> without_keys(const saved_node& from) {
+  auto made = std::make_shared<saved_node>(from);
+  for (auto& peer : made->peers) {
+    if (!peer.session)
+      continue;
+    peer.session->session.keys = {};
+    peer.session->session.values.pending.reset();
+  }
+  return made;
+}
+
 } // namespace
 
 caf::error overlay::being_handed_over() const {
   return make_error(
     EBUSY, "another process is taking over "
              + resources_->interface + ": nothing was changed; ask that one");
+}
+
+caf::error overlay::begun_anew() const {
+  return make_error(EBUSY, "this machine was restored from a snapshot or "
+                           "cloned, so all sessions begin anew: ask again "
+                           "then");
 }
 
 template <class Handle, class Message>
@@ -43,7 +61,7 @@ caf::result<overlay_left> overlay::stand_still() {
     return make_error(EBUSY, "a change is being made: nothing is handed over "
                              "before it is in force; ask again then");
   hand_over_ = std::make_unique<hand_over_state>();
-  auto& [left, steps, next, promise] = *hand_over_;
+  auto& [left, steps, next, promise, is_void] = *hand_over_;
   left.descriptors = std::make_shared<std::vector<named_descriptor>>();
   promise = make_response_promise<caf::typed_response_promise<overlay_left>>();
   const freeze order{left.descriptors};
@@ -92,6 +110,8 @@ void overlay::next_freeze() {
   auto& all = *hand_over_;
   if (all.next < all.steps.size())
     return all.steps[all.next++]();
+  if (all.is_void)
+    return freeze_failed(begun_anew());
   all.promise.deliver(std::exchange(all.left, {}));
 }
 
@@ -112,6 +132,10 @@ void overlay::save_own_part(saved_node& into) {
   into.offloads = options_.config.offloads;
   into.file_digest = options_.file_digest;
   into.indices = indices_->save();
+  if (!resources_->machine)
+    return;
+  if (auto left = duplicate(resources_->machine->descriptor()))
+    hand_over_->left.descriptors->push_back({"machine", std::move(*left)});
 }
 
 void overlay::thaw_all() {
@@ -137,6 +161,8 @@ void overlay::thaw_ports() {
 caf::result<void> overlay::end_for_successor() {
   if (!hand_over_)
     return make_error(EINVAL, "nobody takes over " + resources_->interface);
+  if (hand_over_->is_void)
+    return begun_anew();
   leaves_ = true;
   quit(caf::exit_reason::user_shutdown);
   return caf::unit;
@@ -146,10 +172,15 @@ caf::result<void> overlay::end_for_successor() {
 
 caf::result<void> overlay::begin_with(const inherit_node& asked) {
   auto promise = make_response_promise();
-  request(registry_, caf::infinite, inherit_peers{asked.from})
+  // Another machine may go on with the same keys and counters.
+  const bool is_clone = resources_->machine && resources_->machine->read();
+  request(registry_, caf::infinite,
+          inherit_peers{is_clone ? without_keys(*asked.from) : asked.from})
     .then(
-      [this, promise](const config_changes&) mutable {
+      [this, promise, is_clone](const config_changes&) mutable {
         thaw_ports(); // what comes finds its peer
+        if (is_clone)
+          begin_sessions_anew();
         promise.deliver(caf::unit_t{});
       },
       [promise](caf::error& why) mutable { promise.deliver(std::move(why)); });

@@ -144,6 +144,19 @@ result<void> open_sockets(overlay_options& options, overlay_resources& opened) {
   return {};
 }
 
+/// With what an earlier overlay has not seen: the machine may have been cloned
+/// since that stood still.
+void watch_machine(overlay_options& options, overlay_resources& opened) {
+  if (options.inherited) {
+    if (auto left = take(options.inherited->descriptors, "machine")) {
+      opened.machine.emplace(vm_generation_watch::adopt(std::move(left)));
+      return;
+    }
+  }
+  if (auto machine = vm_generation_watch::open()) // else nobody can tell
+    opened.machine.emplace(std::move(*machine));
+}
+
 /// What an earlier overlay was takes the place of what is configured.
 void go_on_as(const saved_node& before, node_config& config) {
   config.interface = before.interface;
@@ -267,8 +280,7 @@ open_resources(caf::actor_system& system, overlay_options& options) {
     if (auto done = take_link(options, *opened); !done)
       return tl::unexpected(done.error());
   }
-  if (auto machine = vm_generation_watch::open()) // else nobody can tell
-    opened->machine.emplace(std::move(*machine));
+  watch_machine(options, *opened);
   if (auto done = start_loops(system, options.sources, *opened); !done)
     return tl::unexpected(done.error());
   start_cipher_threads(system, options, *opened);

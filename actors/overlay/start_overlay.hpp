@@ -56,8 +56,8 @@ struct state_options {
 struct inherited_overlay {
   /// Null: there are just the descriptors, and sessions begin anew.
   std::shared_ptr<const saved_node> state;
-  /// `tun`, `udp4`, `udp6`, `strangers4`, `strangers6`: what is missing is
-  /// opened, what is of no use closed.
+  /// `tun`, `udp4`, `udp6`, `strangers4`, `strangers6`, `machine`: what is
+  /// missing is opened, what is of no use closed.
   std::vector<named_descriptor> descriptors;
 };
 

@@ -37,8 +37,12 @@ result<vm_generation_watch> vm_generation_watch::open() {
       != 0)
     return tl::unexpected(
       make_system_error(errno, "cannot watch the kernel's devices"));
+  return adopt(std::move(fd));
+}
+
+vm_generation_watch vm_generation_watch::adopt(file_descriptor opened) {
   vm_generation_watch made;
-  made.fd_ = std::move(fd);
+  made.fd_ = std::move(opened);
   return made;
 }
 

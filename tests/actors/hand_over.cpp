@@ -1,8 +1,17 @@
 // An overlay takes the place of another one, over real sockets.
+#include "platform/hand_over.hpp"
+
 #include "messages/errors.hpp"
 #include "messages/overlay.hpp"
 #include "tests/actors/embedded.hpp"
 #include "tests/actors/leaks.hpp"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <string_view>
 
 using namespace weft;
 using namespace weft::test;
@@ -151,6 +160,47 @@ TEST_CASE("An overlay that stands still again, just after nobody took its "
   std::ignore = pair.left.status(); // it is there by now
   caf::anon_send(root, thaw{});
   CHECK(pair.right.next() == packet);
+}
+
+TEST_CASE("An overlay whose machine was cloned while it stood still leaves its "
+          "place to nobody") {
+  embedded_pair pair;
+  talk(pair.left, pair.right);
+  const auto root = root_of(pair.left);
+  std::ignore = freeze_overlay(pair.home, pair.left);
+  caf::anon_send(root, machine_cloned{});
+  CHECK(error_code(pair.home.command(root, leave{})) == EBUSY);
+  caf::anon_send(root, thaw{});
+  talk(pair.left, pair.right);
+}
+
+TEST_CASE(
+  "A successor whose machine was cloned before it began goes on with no "
+  "key of the former overlay") {
+  embedded_pair pair;
+  talk(pair.left, pair.right);
+  const auto before = only_peer(pair.right).last_handshake;
+  std::array<int, 2> ends{};
+  REQUIRE(::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
+                       ends.data())
+          == 0);
+  file_descriptor watch{ends[0]};
+  const file_descriptor kernel{ends[1]}; // as its device tells
+  constexpr std::string_view event{"ACTION=change\0NEW_VMGENID=1\0", 28};
+  REQUIRE(::write(kernel.get(), event.data(), event.size())
+          == static_cast<ssize_t>(event.size()));
+  auto left = freeze_overlay(pair.home, pair.left);
+  CHECK_FALSE(pair.home.command(root_of(pair.left), leave{}));
+  pair.home.await_end(pair.left.running.actor);
+  auto& all = *left.descriptors;
+  take(all, "machine");
+  all.push_back({"machine", std::move(watch)});
+  embedded_overlay successor{pair.home, pair.random, 1};
+  successor.key = pair.left.key;
+  successor.options.inherited = inherited_overlay{left.state, std::move(all)};
+  successor.start({});
+  talk(successor, pair.right);
+  CHECK(only_peer(pair.right).last_handshake > before);
 }
 
 TEST_CASE("What an overlay leaves is refused where the successor's own "
