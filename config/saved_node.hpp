@@ -32,6 +32,7 @@ struct saved_peer {
   std::optional<weft::endpoint> address; ///< of its configured endpoint
   std::uint64_t restarts = 0;
   std::optional<saved_session> session; ///< nothing: its actor had failed
+  std::optional<session_memory> lost;   ///< of that one, if it had failed
 };
 
 struct saved_node {

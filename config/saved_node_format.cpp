@@ -490,6 +490,15 @@ void fields(A& a, T& x) {
   a("path_mtu", x.path_mtu);
   a("path_mtu_told", x.path_mtu_told);
 }
+template <class A, is<session_memory> T>
+void fields(A& a, T& x) {
+  a("remote", x.remote);
+  a("proven", x.proven);
+  a("newest_initiation", x.newest_initiation);
+  a("last_stamp", x.last_stamp);
+  a("generation", x.generation);
+  a("session_lost", x.session_lost);
+}
 template <class A, is<saved_peer> T>
 void fields(A& a, T& x) {
   a("slot", x.slot);
@@ -499,6 +508,7 @@ void fields(A& a, T& x) {
   a("address", x.address);
   a("restarts", x.restarts);
   a("session", x.session);
+  a("lost", x.lost);
 }
 template <class A, is<saved_node> T>
 void fields(A& a, T& x) {

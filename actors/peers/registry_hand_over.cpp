@@ -32,18 +32,21 @@ caf::result<frozen_peers> registry::stand_still() {
   if (left->peers.empty())
     promise.deliver(frozen_peers{left});
   for (std::size_t number = 0; number < left->peers.size(); ++number) {
+    const auto slot = left->peers[number].slot;
     auto answered = [left, missing, promise]() mutable {
       if (--*missing == 0)
         promise.deliver(frozen_peers{left});
     };
-    request(seats_[left->peers[number].slot].actor, caf::infinite,
-            freeze_peer{})
+    request(seats_[slot].actor, caf::infinite, freeze_peer{})
       .then(
         [left, number, answered](frozen_peer& peer) mutable {
           left->peers[number].session = std::move(*peer.saved);
           answered();
         },
-        [answered](const caf::error&) mutable { answered(); });
+        [this, left, number, slot, answered](const caf::error&) mutable {
+          left->peers[number].lost = seats_[slot].last.memory;
+          answered();
+        });
   }
   return promise;
 }
@@ -63,7 +66,10 @@ caf::result<config_changes> registry::inherit(const inherit_peers& asked) {
       directory_.set_address(slot, *peer.address);
     auto& seat = seats_[slot];
     seat.restarts = peer.restarts;
-    seat.last.memory.generation = directory_.generation(slot);
+    if (peer.lost)
+      seat.last.memory = *peer.lost;
+    else
+      seat.last.memory.generation = directory_.generation(slot);
     std::shared_ptr<const saved_session> session;
     if (peer.session) {
       session = {asked.from, &*peer.session};

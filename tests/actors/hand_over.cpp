@@ -203,6 +203,32 @@ TEST_CASE(
   CHECK(only_peer(pair.right).last_handshake > before);
 }
 
+TEST_CASE("A peer whose actor had failed begins a new session with the "
+          "successor, unasked") {
+  embedded_pair pair;
+  talk(pair.left, pair.right);
+  const auto before = only_peer(pair.right).last_handshake;
+  auto left = freeze_overlay(pair.home, pair.left);
+  CHECK_FALSE(pair.home.command(root_of(pair.left), leave{}));
+  pair.home.await_end(pair.left.running.actor);
+  auto& peer = left.state->peers.front();
+  CHECK_FALSE(peer.lost);
+  auto& lost = peer.lost.emplace();
+  lost.remote = peer.session->session.values.path->remote;
+  lost.newest_initiation = peer.session->session.values.newest_timestamp;
+  lost.last_stamp = peer.session->session.values.last_timestamp;
+  lost.generation = peer.session->session.values.generation;
+  lost.session_lost = true;
+  peer.session.reset();
+  embedded_overlay successor{pair.home, pair.random, 1};
+  successor.key = pair.left.key;
+  successor.options.inherited
+    = inherited_overlay{left.state, std::move(*left.descriptors)};
+  successor.start({});
+  CHECK(
+    eventually([&] { return only_peer(pair.right).last_handshake > before; }));
+}
+
 TEST_CASE("What an overlay leaves is refused where the successor's own "
           "configuration does not go with it") {
   embedded_pair pair;

@@ -65,6 +65,12 @@ saved_node example() {
   quiet.config.public_key = derive_public_key(generate_private_key(random));
   quiet.config.endpoint = *parse_endpoint("192.0.2.7:51820");
   quiet.config.persistent_keepalive = 25s;
+  auto& lost = quiet.lost.emplace();
+  lost.remote = parse_endpoint("192.0.2.8:51820");
+  random.fill(lost.newest_initiation);
+  lost.last_stamp = wall_time{12345s};
+  lost.generation = 17;
+  lost.session_lost = true;
   node.deprived = {quiet.config.public_key};
   return node;
 }
@@ -115,6 +121,14 @@ TEST_CASE("What a node leaves is read as it was written") {
   CHECK(session.values.pending->index == former.values.pending->index);
   CHECK(session.values.sent.bytes == former.values.sent.bytes);
   CHECK_FALSE(read->peers[1].session);
+  REQUIRE(read->peers[1].lost);
+  const auto& lost = *read->peers[1].lost;
+  CHECK(lost.remote == node.peers[1].lost->remote);
+  CHECK_FALSE(lost.proven);
+  CHECK(lost.newest_initiation == node.peers[1].lost->newest_initiation);
+  CHECK(lost.last_stamp == node.peers[1].lost->last_stamp);
+  CHECK(lost.generation == 17);
+  CHECK(lost.session_lost);
   CHECK(read->peers[1].config == node.peers[1].config);
 }
 
