@@ -75,6 +75,7 @@ registry::behavior_type registry::make_behavior() {
     [this](const reset_peer& asked) { return reset(asked.peer); },
     [this](const freeze_peers&) { return stand_still(); },
     [this](const thaw& go_on) {
+      frozen_ = false;
       for (const auto& seat : seats_) {
         if (seat.actor)
           send(seat.actor, go_on);

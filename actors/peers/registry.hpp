@@ -224,8 +224,9 @@ private:
   peer_table table_;
   peer_entries_changed new_entries_;           ///< since the last publication
   std::unique_ptr<change_under_way> changing_; ///< null: none
-  publication_ptr gathering_;                  ///< null: nothing has changed
-  std::vector<publication_ptr> under_way_;     ///< whose askers wait
+  bool frozen_ = false; ///< nobody is started: another process is to go on
+  publication_ptr gathering_;              ///< null: nothing has changed
+  std::vector<publication_ptr> under_way_; ///< whose askers wait
   published_state published_;
   deadline_id overdue_check_;
   std::unordered_map<caf::actor_addr, ending_peer> ending_;

@@ -102,6 +102,11 @@ void registry::start_again(slot_number slot, const public_key& key) {
   if (directory_.slot_of(key) != slot
       || by_address_.contains(seats_[slot].actor.address()))
     return;
+  if (frozen_) { // it would send
+    call_at(loop().now() + min_life,
+            [this, slot, key] { start_again(slot, key); });
+    return;
+  }
   spawn_peer(slot);
   publish();
 }

@@ -10,6 +10,7 @@
 namespace weft {
 
 caf::result<frozen_peers> registry::stand_still() {
+  frozen_ = true;
   auto promise
     = make_response_promise<caf::typed_response_promise<frozen_peers>>();
   const auto left = std::make_shared<saved_node>();

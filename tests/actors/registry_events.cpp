@@ -1,3 +1,4 @@
+#include "config/saved_node.hpp"
 #include "messages/errors.hpp"
 #include "tests/actors/registered.hpp"
 
@@ -87,6 +88,23 @@ TEST_CASE_METHOD(registered, "A peer that failed is started again alone, as it "
   CHECK(us.indices->slot(next) == slot);
   CHECK(us.indices->generation(next)
         == (us.indices->generation(index) + 1) % 4096);
+}
+
+TEST_CASE_METHOD(registered, "A peer that failed is not started again while "
+                             "another process is to go on with all of them") {
+  apply({with(first, {"10.0.0.1/32"})});
+  const auto former = actor_of("10.0.0.1");
+  caf::anon_send_exit(former, caf::exit_reason::unhandled_exception);
+  const auto saved = home.ask<frozen_peers>(list, freeze_peers{}).saved;
+  REQUIRE(saved->peers.size() == 1);
+  CHECK_FALSE(saved->peers[0].session);
+  CHECK(saved->peers[0].lost);
+  home.advance(5s);
+  CHECK(reader.count<routes_changed>() == 0);
+  caf::anon_send(list, thaw{});
+  home.advance(1s);
+  snapshot = reader.next<routes_changed>().snapshot;
+  CHECK(actor_of("10.0.0.1") != former);
 }
 
 TEST_CASE_METHOD(registered, "A peer that failed while it was up is still up, "
