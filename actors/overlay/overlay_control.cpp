@@ -197,12 +197,16 @@ overlay::configuration(const get_configuration& asked) {
 caf::result<void> overlay::expect(const expect_file& asked) {
   if (trial_)
     return on_trial();
+  if (hand_over_)
+    return being_handed_over();
   options_.file_digest = asked.now;
   expected_digest_ = asked.next;
   return caf::unit;
 }
 
 caf::result<void> overlay::change_level(log_level level) {
+  if (hand_over_)
+    return being_handed_over();
   options_.config.log.level = level;
   options_.log->set_level(to_spdlog(level));
   if (trial_)

@@ -138,6 +138,14 @@ TEST_CASE("An overlay whose place nobody takes goes on") {
       pair.left.running.actor, remove_peer{pair.right.key});
     REQUIRE_FALSE(change);
     CHECK(error_code(change.error()) == EBUSY);
+    const auto root = root_of(pair.left); // nor is anything else lost unseen
+    CHECK(error_code(pair.home.command(root, set_log_level{log_level::debug}))
+          == EBUSY);
+    CHECK(error_code(pair.home.command(root, expect_file{})) == EBUSY);
+    const auto offloads
+      = pair.home.try_ask<config_changes>(root, set_offloads{});
+    REQUIRE_FALSE(offloads);
+    CHECK(error_code(offloads.error()) == EBUSY);
     caf::anon_send(root_of(pair.left), thaw{});
     talk(pair.left, pair.right);
   }
