@@ -107,6 +107,29 @@ TEST_CASE("an issuer's certificate is renewed with the root's key, for the "
   CHECK(read.issuer.certificate.contents == made.issuer.certificate.contents);
 }
 
+TEST_CASE("what an issuer has put in the place of its certificate is not "
+          "renewed") {
+  const temporary_folder around;
+  const auto folder = around.path() + "/prod";
+  const auto made = must(make(folder));
+  // Within the root's ranges, but not of the root.
+  auto wider = some_issuer();
+  wider.ranges = some_root().ranges;
+  wider.name = "another";
+  const auto own_seed = draw_signing_seed(real_random());
+  const auto own_root = must(make_root_certificate(
+    some_root(), own_seed, {noon - 1h, noon + root_lifetime}));
+  const auto forged
+    = must(make_network_certificate(wider, made.issuer.certificate.key,
+                                    {noon - 1h, noon + issuer_lifetime},
+                                    {own_root, own_seed}, real_random()));
+  write_file(issuer_certificate_file(folder),
+             to_pem(std::span(&forged.der, 1)));
+  const auto renewed = renew_issuer(folder, noon + 24h, real_random());
+  REQUIRE_FALSE(renewed);
+  CHECK_THAT(renewed.error().message, Contains("issuer.pem"));
+}
+
 TEST_CASE("keys that others can read, and keys of another certificate, are "
           "refused with the remedy") {
   const temporary_folder around;

@@ -201,6 +201,12 @@ renew_issuer(const std::string& folder, network_time now,
   const auto present = load_certificate(issuer_certificate_file(folder));
   if (!present)
     return tl::unexpected(present.error());
+  // The folder is the issuer's, who must not get more than it had.
+  const auto& authority = root->certificate;
+  if (const auto verified
+      = verify_issuer(authority, present->der, authority.from);
+      !verified)
+    return unusable(issuer_certificate_file(folder), verified.error());
   auto renewed = make_network_certificate(present->contents, present->key,
                                           validity_from(now, issuer_lifetime),
                                           *root, random);
