@@ -78,9 +78,14 @@ replace_file(const std::string& path, std::string_view text, unsigned mode);
 result<void>
 copy_file(const std::string& from, const std::string& to, unsigned mode);
 
-/// The same, and takes `from` away.
+/// The same, and takes `from` away as remove_theirs() does.
 result<void>
 move_file(const std::string& from, const std::string& to, unsigned mode);
+
+/// Takes a file away as the owner of its folder, so that no link in the place
+/// of that folder gets at what is others'.  No other thread may work meanwhile
+/// (acting_user).
+result<void> remove_theirs(const std::string& path);
 
 /// Makes a folder and its missing parents, for their owner only (0700).  One
 /// that exists is left alone, but others must not be able to write to it.

@@ -1,5 +1,6 @@
 #include "platform/files.hpp"
 
+#include "platform/acting_user.hpp"
 #include "platform/clock.hpp"
 #include "platform/linux/file_writing.hpp"
 #include "platform/linux/ownership.hpp"
@@ -321,8 +322,16 @@ result<void>
 move_file(const std::string& from, const std::string& to, unsigned mode) {
   if (auto copied = copy_file(from, to, mode); !copied)
     return copied;
-  if (::unlink(from.c_str()) != 0)
-    return tl::unexpected(cannot("remove", from, errno));
+  return remove_theirs(from);
+}
+
+result<void> remove_theirs(const std::string& path) {
+  const auto folder = std::filesystem::path{path}.parent_path().string();
+  const auto owner = acting_user::owner_of(folder.empty() ? "." : folder);
+  if (!owner)
+    return tl::unexpected(owner.error());
+  if (::unlink(path.c_str()) != 0)
+    return tl::unexpected(cannot("remove", path, errno));
   return {};
 }
 

@@ -79,6 +79,43 @@ TEST_CASE("a file is moved with exactly the mode, and never what a link leads "
   CHECK(std::filesystem::file_size(to) == 3'000'000);
 }
 
+TEST_CASE(
+  "root takes nothing away where a folder's owner has put a link in its "
+  "place") {
+  if (::geteuid() != 0) {
+    WARN("skipped: it acts as another user, which needs root");
+    return;
+  }
+  const temporary_folder folder;
+  constexpr uid_t somebody = 12345;
+  const auto roots = folder.path() + "/roots";
+  const auto theirs = folder.path() + "/theirs";
+  REQUIRE(::chmod(folder.path().c_str(), 0755) == 0);
+  REQUIRE(::mkdir(roots.c_str(), 0755) == 0);
+  write_file(roots + "/backup", "root's");
+  std::filesystem::create_directory_symlink(roots, theirs);
+  REQUIRE(::lchown(theirs.c_str(), somebody, somebody) == 0);
+  CHECK(in_child([&] {
+          return remove_theirs(theirs + "/backup") || ::geteuid() != 0 ? 1 : 0;
+        })
+        == 0);
+  CHECK(in_child([&] {
+          const auto to = folder.path() + "/kept";
+          return move_file(theirs + "/backup", to, 0600) ? 1 : 0;
+        })
+        == 0);
+  CHECK(text_of(roots + "/backup") == "root's");
+
+  // In a folder of theirs it goes.
+  std::filesystem::remove(theirs);
+  REQUIRE(::mkdir(theirs.c_str(), 0700) == 0);
+  write_file(theirs + "/backup", "theirs");
+  REQUIRE(::chown(theirs.c_str(), somebody, somebody) == 0);
+  CHECK(in_child([&] { return remove_theirs(theirs + "/backup") ? 0 : 1; })
+        == 0);
+  CHECK_FALSE(std::filesystem::exists(theirs + "/backup"));
+}
+
 TEST_CASE("who has the former file open keeps the former text") {
   const temporary_folder folder;
   const auto path = folder.path() + "/file";

@@ -279,8 +279,7 @@ result<void> back_up_issuer(const member_node& node, const std::string& folder,
                             std::vector<std::string>& files) {
   const auto own = issuer_folder_of(node);
   const auto copy = own + '/' + backup_name;
-  std::error_code ignored;
-  fs::remove(copy, ignored); // of a command that was cut off
+  std::ignore = remove_theirs(copy); // of a command that was cut off
   if (auto done
       = ask_issuer_for<issuing_done>(node.issuer_socket(), ask_backup{copy});
       !done)
@@ -307,8 +306,7 @@ back_up_directory(const member_node& node, const std::string& folder,
   const auto own
     = fs::path{node.config.directory.store.file}.parent_path().string();
   const auto copy = own + '/' + backup_name;
-  std::error_code ignored;
-  fs::remove(copy, ignored);
+  std::ignore = remove_theirs(copy);
   auto answer
     = ask_directory(node.directory_socket(), ask_store_backup{copy}, 60s);
   if (!answer)
