@@ -83,8 +83,13 @@ void overlay::weigh_change(peer_configurations&& peers) {
   const bool is_known
     = std::ranges::find(wanted.peers, key, &peer_config::public_key)
       != wanted.peers.end();
-  if (!change.is_trial || !is_known) // who is not there is an error later
+  if (!change.is_trial)
     return plan_change();
+  if (!is_known) { // it is not there, or the network's: nothing is taken back
+    change.is_trial = false;
+    end_trial();
+    return plan_change();
+  }
   change.must_exist = false;
   change.whole = std::move(wanted);
   find_difference(std::move(peers));

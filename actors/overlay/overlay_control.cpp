@@ -98,8 +98,13 @@ void overlay::enqueue_change(waiting_change change) {
                                 || change.update.origin == peer_origin::network;
   if (trial_ && !belongs_to_trial && !change.dry_run)
     return change.answer(on_trial(), {});
+  const auto refuse = [&](caf::error reason) {
+    if (change.is_trial)
+      end_trial(); // nothing is
+    change.answer(std::move(reason), {});
+  };
   if (hand_over_)
-    return change.answer(being_handed_over(), {});
+    return refuse(being_handed_over());
   change.weight = weight_of(change.update, change.whole);
   if (!changes_.empty() && !change.takes_back
       && (changes_.size() >= most_changes
@@ -108,10 +113,7 @@ void overlay::enqueue_change(waiting_change change) {
                                     "was changed; try again later");
     if (change.whole)
       reason = refused(std::move(reason));
-    if (change.is_trial)
-      end_trial();
-    change.answer(std::move(reason), {});
-    return;
+    return refuse(std::move(reason));
   }
   changes_weight_ += change.weight;
   changes_.push_back(std::move(change));

@@ -84,6 +84,10 @@ struct tried {
 
 using words = std::vector<std::string>;
 
+overlay_root_actor root_of(const embedded_overlay& overlay) {
+  return caf::actor_cast<overlay_root_actor>(overlay.running.actor);
+}
+
 /// A UDP port of the loopback link that is ours, but for a while.
 class held_port {
 public:
@@ -258,6 +262,39 @@ TEST_CASE_METHOD(tried, "A peer's change on trial is taken back as well") {
   CHECK_FALSE(home.try_ask<config_changes>(one.running.actor, renamed));
   CHECK(home.try_ask<config_changes>(one.running.actor,
                                      add_peer{peer_called("epsilon")}));
+}
+
+TEST_CASE_METHOD(tried, "A change of a peer that is the network's is not on "
+                        "trial, and nothing is taken back for it") {
+  device_update told;
+  told.origin = peer_origin::network;
+  told.peers.emplace_back().public_key = peer_called("member").public_key;
+  REQUIRE_FALSE(home.command(root_of(one), told));
+  update_peer asked;
+  asked.update.public_key = peer_called("member").public_key;
+  asked.update.set(&peer_config::name, "mine");
+  asked.confirm_within = 60s;
+  home.ask<config_changes>(one.running.actor, asked);
+  CHECK(code_of(confirm()) == EINVAL);
+  CHECK(home.try_ask<config_changes>(one.running.actor,
+                                     add_peer{peer_called("gamma")}));
+  clock->advance(120s);
+  CHECK(names() == words{"alpha", "gamma"});
+  CHECK(lines->count("taken back") == 0);
+}
+
+TEST_CASE_METHOD(tried, "What is refused while the node is handed over is not "
+                        "on trial once it goes on") {
+  home.ask<overlay_left>(root_of(one), hand_over{});
+  CHECK_FALSE(apply(60s));
+  caf::anon_send(root_of(one), thaw{});
+  CHECK(eventually([&] {
+    return home
+      .try_ask<config_changes>(one.running.actor,
+                               add_peer{peer_called("gamma")})
+      .has_value();
+  }));
+  CHECK(names() == words{"alpha", "gamma"});
 }
 
 TEST_CASE_METHOD(tried, "A change that fails is not on trial") {
