@@ -42,7 +42,8 @@ std::string_view leading_key(const node_config& config) {
 } // namespace
 
 bool may_need_assurance(const patch<peer_config>& change) {
-  return change.find(&peer_config::default_route) != nullptr
+  const auto* leads_all = change.find(&peer_config::default_route);
+  return (leads_all != nullptr && *leads_all)
          || std::ranges::any_of(change.allowed_ips, [](const auto& allowed) {
               return !allowed.remove && is_half(allowed.prefix);
             });

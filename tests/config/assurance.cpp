@@ -1,5 +1,6 @@
 #include "config/assurance.hpp"
 
+#include "config/difference.hpp"
 #include "support.hpp"
 #include "tests/catch.hpp"
 
@@ -72,4 +73,11 @@ TEST_CASE("Of a peer, what leads all traffic may need assurance") {
   change.allowed_ips.clear();
   change.set(&peer_config::default_route, true);
   CHECK(may_need_assurance(change));
+  change.set(&peer_config::default_route, false);
+  CHECK_FALSE(may_need_assurance(change));
+  // One that is added states all, and weighing it costs a look at all peers.
+  peer_config added;
+  CHECK_FALSE(may_need_assurance(replacement_of(added)));
+  added.default_route = true;
+  CHECK(may_need_assurance(replacement_of(added)));
 }
