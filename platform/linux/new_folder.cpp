@@ -25,6 +25,15 @@ cannot(const std::string& what, int code, std::string remedy = {}) {
     make_system_error(code, "Cannot " + what, std::move(remedy)));
 }
 
+/// To whom the folder around it belongs, if this process may; by descriptors,
+/// as that one may have put something else under its name.
+bool give_away(int made, int around) {
+  struct stat info {};
+  return ::fstat(around, &info) == 0
+         && (::geteuid() != 0 || info.st_uid == 0
+             || ::fchown(made, info.st_uid, info.st_gid) == 0);
+}
+
 /// The files of a folder that has no folders in it.
 std::vector<std::string> files_in(int folder) {
   std::vector<std::string> names;
@@ -112,25 +121,16 @@ new_folder::put(const std::string& name, std::string_view text, unsigned mode) {
   if (!file)
     return cannot("make " + path_ + '/' + name, errno);
   files_.push_back(name);
+  if (!give_away(file.get(), around_.get()))
+    return cannot("give " + path_ + '/' + name + " to its owner", errno);
   if (!write_out(file.get(), text))
     return cannot("write " + path_ + '/' + name, errno);
   return {};
 }
 
 result<void> new_folder::finish() {
-  struct stat around {};
-  if (::fstat(around_.get(), &around) != 0)
-    return cannot("make " + path_, errno);
-  if (::geteuid() == 0 && around.st_uid != 0) {
-    for (const auto& each : files_) {
-      if (::fchownat(folder_.get(), each.c_str(), around.st_uid, around.st_gid,
-                     AT_SYMLINK_NOFOLLOW)
-          != 0)
-        return cannot("give " + path_ + '/' + each + " to its owner", errno);
-    }
-    if (::fchown(folder_.get(), around.st_uid, around.st_gid) != 0)
-      return cannot("give " + path_ + " to its owner", errno);
-  }
+  if (!give_away(folder_.get(), around_.get()))
+    return cannot("give " + path_ + " to its owner", errno);
   if (::fsync(folder_.get()) != 0
       || ::renameat(around_.get(), (name_ + ".partial").c_str(), around_.get(),
                     name_.c_str())
