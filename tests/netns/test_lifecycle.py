@@ -178,7 +178,7 @@ class Restart:
     def test_pings_to_a_side_killed_and_started_again_resume_before_the_session_is_given_up(self):
         left, right = self.numbered_tunnel()
         for end, other in ((left, right), (right, left)):
-            pings = harness.Process(self, ["ping", "-n", "-i", "0.01", "-c", "1000", f"10.77.0.{end.number}"],
+            pings = harness.Process(self, ["ping", "-n", "-i", "0.01", "-c", "6000", f"10.77.0.{end.number}"],
                                     other.home)
             harness.wait_until(lambda: "bytes from" in pings.output(), "first answers")
             self.start_again(end, other, keepalive=25)
