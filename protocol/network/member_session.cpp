@@ -92,7 +92,7 @@ time_point member_session::next_time() const {
     next = std::min(next, deadline_);
   else if (compare_at_)
     next = std::min(next, *compare_at_);
-  if (offer_at_)
+  if (offer_at_ && !comparing_)
     next = std::min(next, *offer_at_);
   if (!record_.empty() && !record_is_there_ && !record_is_stale_
       && record_under_ == 0)

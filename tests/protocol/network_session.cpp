@@ -403,6 +403,22 @@ TEST_CASE("What a directory lacks is shown to it after a while, once, and "
   CHECK(world.all_said<offer_items>().size() == 2);
 }
 
+TEST_CASE("What is held waits until a comparison has ended, and wakes nobody "
+          "up before") {
+  session_world world;
+  world.session.set_held({item_of(1)}, world.now);
+  world.welcome();
+  world.pass(member_session::offer_delay);
+  world.session.on_time(world.now);
+  world.collect();
+  REQUIRE(world.session.is_connected());
+  CHECK(world.all_said<offer_items>().empty());
+  CHECK(world.session.next_time() > world.now);
+  world.show({});
+  world.pass(member_session::offer_delay);
+  CHECK(world.all_said<offer_items>().size() == 1);
+}
+
 TEST_CASE("A directory that is silent, refuses, or says what it must not is "
           "left") {
   const auto leaves = [](auto what) {
