@@ -83,6 +83,8 @@ struct set_endpoint {
 };
 
 /// Idempotent.  An unknown peer is an error; a prefix of another peer moves.
+/// One that sends the host's whole traffic into the tunnel is refused:
+/// update_peer can say that it is meant.
 struct add_allowed_ip {
   public_key peer;
   ip_prefix prefix;
