@@ -43,6 +43,13 @@ result<companion> start_companion(const std::vector<std::string>& words);
 /// goes on without it for long has to.
 std::string await_end(const companion& ended);
 
+/// The process that has started this one.
+int parent_process();
+/// Waits for the end of `parent`, what parent_process() said before, for the
+/// patience at most.  Its descriptors are closed one after the other before it:
+/// the end of one of them does not tell that of the others.
+void await_end_of_parent(int parent, std::chrono::milliseconds patience);
+
 /// The program of this name beside the one that runs: in its folder, or in
 /// `../bin` of it; empty if there is none.
 std::string find_companion(const std::string& name);

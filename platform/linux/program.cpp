@@ -164,6 +164,15 @@ std::string await_end(const companion& ended) {
   return describe_end(wait_for(ended.process));
 }
 
+int parent_process() {
+  return ::getppid();
+}
+
+void await_end_of_parent(int parent, std::chrono::milliseconds patience) {
+  if (::getppid() == parent)
+    ends_within(parent, patience);
+}
+
 std::string find_companion(const std::string& name) {
   namespace fs = std::filesystem;
   std::error_code failed;

@@ -4,8 +4,10 @@
 
 #include <poll.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -49,6 +51,35 @@ TEST_CASE("A program gets its words, its environment and its input, and no "
   CHECK_THAT(text_of(out),
              Equals("a b\n2\nfrom here\n/\n0\n1\n2\n3\n" // PWD; ls has its own
                     "SigBlk:\t0000000000000000\n"));
+}
+
+TEST_CASE("The end of who has started a process is that of all its "
+          "descriptors, not of the first") {
+  std::array<int, 2> ends{};
+  REQUIRE(::pipe(ends.data()) == 0);
+  const file_descriptor reading{ends[0]};
+  const file_descriptor writing{ends[1]};
+  const auto parent = ::fork();
+  REQUIRE(parent >= 0);
+  if (parent == 0) {
+    const auto self = ::getpid();
+    if (::fork() == 0) {
+      await_end_of_parent(self, 60s);
+      const char has_ended = parent_process() == self ? 'n' : 'y';
+      std::ignore = ::write(writing.get(), &has_ended, 1);
+      ::_exit(0);
+    }
+    for (;;)
+      ::pause();
+  }
+  pollfd asked{reading.get(), POLLIN, 0};
+  CHECK(::poll(&asked, 1, 200) == 0); // it waits
+  REQUIRE(::kill(parent, SIGKILL) == 0);
+  REQUIRE(::waitpid(parent, nullptr, 0) == parent);
+  char said = 0;
+  REQUIRE(await_readable(reading.get()));
+  CHECK(::read(reading.get(), &said, 1) == 1);
+  CHECK(said == 'y');
 }
 
 TEST_CASE("What became of a program that failed is told") {

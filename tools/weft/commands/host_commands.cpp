@@ -27,6 +27,9 @@ using namespace std::chrono_literals;
 /// Both together wait for commands, and for other programs a little.
 constexpr auto patience_for_helper = 120s;
 
+/// For the kernel to take apart a node that was killed.
+constexpr auto patience_for_end = 5s;
+
 std::optional<failure> objection_to(const host_options& options) {
   if (own_user() != 0)
     return failure{exit_forbidden, EPERM,
@@ -93,6 +96,7 @@ int host_down(const host_options& options, const streams& io) {
 int host_guard(const host_options& options, const streams& io) {
   if (const auto objection = objection_to(options))
     return report(*objection, false, io);
+  const auto weftd = parent_process();
   // Whoever ends weftd does not mean what cleans up after it.
   for (const int signal : {SIGHUP, SIGINT, SIGTERM})
     std::ignore = std::signal(signal, SIG_IGN);
@@ -107,7 +111,9 @@ int host_guard(const host_options& options, const streams& io) {
   if (io.in.get() == std::istream::traits_type::eof())
     return exit_fine; // the node never worked
   run({"up", options.node, "--config", file_of(options)});
-  std::ignore = io.in.get();          // weftd's word, or its end
+  // Weftd's word, or its end, with which its interface goes.
+  if (io.in.get() == std::istream::traits_type::eof())
+    await_end_of_parent(weftd, patience_for_end);
   return run({"down", options.node}); // by what is noted
 }
 
