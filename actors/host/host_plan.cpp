@@ -49,11 +49,11 @@ bool is_way_into_tunnel(const routing_rule& rule) {
 }
 
 /// Whether a rule of another program looks for some of the marks that are like
-/// `mark` in the bits of `mask`.
-bool looks_for(const routing_rule& rule, std::uint32_t mark,
-               std::uint32_t mask) {
-  // One that looks at none of these bits does not tell us from others.
-  return !is_way_into_tunnel(rule) && (rule.fwmask & marks_to_choose) != 0
+/// `mark` in the bits of `mask`.  One that looks at none of `bits` does not
+/// tell us from others.
+bool looks_for(const routing_rule& rule, std::uint32_t mark, std::uint32_t mask,
+               std::uint32_t bits = marks_to_choose) {
+  return !is_way_into_tunnel(rule) && (rule.fwmask & bits) != 0
          && (mark & rule.fwmask & mask) == (rule.fwmark & rule.fwmask & mask);
 }
 
@@ -249,12 +249,15 @@ choose_mark(const rule_place& place, std::span<const routing_rule> present) {
     if (is_way_into_tunnel(rule) && rule.fwmask == group_mask)
       if (const auto mark = choose_from(rule.fwmark & group_mask); mark != 0)
         return mark;
-  for (auto group = last_group; group != 0; group -= group_size)
-    if (std::ranges::none_of(present, [&](const routing_rule& rule) {
-          return looks_for(rule, group, group_mask);
-        }))
-      if (const auto mark = choose_from(group); mark != 0)
-        return mark;
+  // At last one of which a rule looks for some marks, if it does so by bits
+  // that all groups have: its packets have those of a group hardly as well.
+  for (const auto bits : {marks_to_choose, marks_to_choose & group_mask})
+    for (auto group = last_group; group != 0; group -= group_size)
+      if (std::ranges::none_of(present, [&](const routing_rule& rule) {
+            return looks_for(rule, group, group_mask, bits);
+          }))
+        if (const auto mark = choose_from(group); mark != 0)
+          return mark;
   return 0;
 }
 

@@ -187,7 +187,9 @@ TEST_CASE("The mark that is chosen is one that no rule looks for") {
   // One of the sixteen is in use, in full or by its bits.
   CHECK(chosen(looking_for(0x7f, 0xffffffff)) == 0x60);
   CHECK(chosen(looking_for(0x40, 0x40)) == 0x30);
-  CHECK(chosen(looking_for(1, 1)) == 0);
+  // All that are odd: no sixteen are without.
+  CHECK(chosen(looking_for(1, 1)) == 0x70);
+  CHECK(choose_mark({5, 0}, looking_for(1, 1)) == 0x76);
   // No bit of ours is looked at, and all are.
   CHECK(chosen(looking_for(0, 0xff00)) == 0x70);
   CHECK(chosen(looking_for(0, 0x7f)) == 0x70);
