@@ -62,6 +62,9 @@ public:
   /// How long something that was shown and is not here may be on its way from
   /// issuer or store; then the directory is one that lost something.
   static constexpr std::chrono::seconds grace{10};
+  /// The same of a directory without an issuer: the one that has it may be
+  /// without the store for a while, which nobody else sees.
+  static constexpr std::chrono::seconds grace_elsewhere{120};
   /// Items are dropped so long after their certificate's end.
   static constexpr std::chrono::hours memory{24 * 90};
   /// How long a member with a certificate that was renewed stays, for the
@@ -261,6 +264,9 @@ private:
   struct shown_item {
     byte_vector content;
     time_point since{};
+    /// It had its time, and all that the issuer has signed was in the store:
+    /// what is read from then on has it, or never will.
+    std::optional<time_point> ready{};
   };
   /// Something that comes in parts.
   struct item_in_parts {
@@ -331,6 +337,7 @@ private:
   void ask_issuer(const instant& at);
   void answer_held(time_point now);
   void judge_shown(const instant& at);
+  bool has_had_its_time(const shown_item& shown, time_point now) const;
   void begin_recovering(std::string why);
 
   // Members.
@@ -410,6 +417,9 @@ private:
   std::deque<store_write> to_bring_; ///< what was issued
   std::optional<std::uint64_t> bring_through_;
   std::uint64_t issued_through_ = 0; ///< as the store has it
+  time_point asked_at_{};            ///< the last question to the issuer
+  /// When one was asked that had nothing to be brought as its answer.
+  std::optional<time_point> all_brought_;
 
   std::map<byte_vector, shown_item> shown_;
   std::map<connection, item_in_parts> in_parts_;

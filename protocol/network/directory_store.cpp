@@ -325,6 +325,7 @@ void directory::ask_issuer(const instant& at) {
       || settings_.issuer.empty() || at.now < ask_at_)
     return;
   issuer_asked_ = true;
+  asked_at_ = at.now;
   ask_at_ = at.now + pause_between_questions;
   steps_.emplace_back(ask_for_items{issued_through_});
 }
@@ -356,6 +357,8 @@ void directory::issued(const accepted<issued_items>& answer,
   if (answer->through != issued_through_ || !to_bring_.empty()) {
     bring_through_ = answer->through;
     ask_at_ = at.now; // once that is in the store
+  } else {
+    all_brought_ = asked_at_;
   }
   go_on(at);
 }
@@ -589,14 +592,16 @@ void directory::judge_shown(const instant& at) {
     return;
   bool is_late = false;
   for (auto each = shown_.begin(); each != shown_.end();) {
-    const auto due = each->second.since + grace;
-    if (at.now < due) {
+    auto& [key, shown] = *each;
+    if (!shown.ready && has_had_its_time(shown, at.now))
+      shown.ready = at.now;
+    if (!shown.ready) {
       ++each;
       continue;
     }
-    network_item item{each->first, each->second.content};
+    network_item item{key, shown.content};
     const auto newer = checker_.is_newer(item, wall_of(at));
-    if (newer && *newer && store_.read_since() < due) {
+    if (newer && *newer && store_.read_since() < shown.ready) {
       is_late = true;
       ++each;
       continue;
@@ -611,6 +616,17 @@ void directory::judge_shown(const instant& at) {
   }
   if (is_late)
     store_.read_again(at.now);
+}
+
+/// Calls of the store may hang for longer than any grace without failing.  What
+/// the issuer had signed by then was not brought, and comes once they go on.
+bool directory::has_had_its_time(const shown_item& shown,
+                                 time_point now) const {
+  if (settings_.issuer.empty())
+    return now >= shown.since + grace_elsewhere;
+  const auto due = shown.since + grace;
+  const bool nothing_comes = issuer_asked_ && now >= asked_at_ + answer_wait;
+  return now >= due && (nothing_comes || all_brought_ >= due);
 }
 
 void directory::begin_recovering(std::string why) {

@@ -712,6 +712,54 @@ TEST_CASE("A watch that is late and does not know it makes nothing lost") {
   CHECK(world.began_recovering == 1);
 }
 
+TEST_CASE("What the issuer signed while the store hung is nothing lost") {
+  directory_world world;
+  world.put(world.certificate_item(1, 1));
+  world.open();
+  world.core.issuer_there(true, world.at);
+  world.join(1, 1);
+  world.core.issued(issued_items{}, world.at);
+  world.hangs = true;
+  world.say(1, publish_record{1, world.record_item(1, {1, 1}).content});
+  REQUIRE(world.changes.size() == 1);
+  const auto other = world.certificate_item(2, 1);
+  world.say(1, offer_items{{other}});
+  for (int i = 0; i < 3; ++i)
+    world.pass(directory::grace);
+  CHECK(world.core.recovering().empty());
+  // It goes on: the issuer is asked, and what it says is brought.
+  world.hangs = false;
+  world.core.changed(world.store.change(world.changes[0].change), world.at);
+  world.settle();
+  REQUIRE(world.asked_items.size() == 2);
+  world.core.issued(issued_items{{other}, {}, 1, false}, world.at);
+  world.settle();
+  for (int i = 0; i < 3; ++i)
+    world.pass(directory::grace);
+  CHECK(world.core.recovering().empty());
+  CHECK(world.core.items().find(other.key) != nullptr);
+}
+
+TEST_CASE("A directory without an issuer waits for the one that has it") {
+  directory_world world("");
+  world.put(world.certificate_item(1, 1));
+  world.open();
+  world.join(1, 1);
+  const auto other = world.certificate_item(2, 1);
+  world.say(1, offer_items{{other}});
+  world.pass(directory::grace_elsewhere - 1s);
+  CHECK(world.core.recovering().empty());
+  world.put(other);
+  world.settle();
+  world.pass(2s);
+  CHECK(world.core.recovering().empty());
+  // What nobody brings was lost.
+  world.join(2, 1);
+  world.say(2, offer_items{{world.certificate_item(3, 1)}});
+  world.pass(directory::grace_elsewhere);
+  CHECK(world.began_recovering == 1);
+}
+
 TEST_CASE("A directory that was shown something newer takes it over, and gives "
           "nothing out until it was told to") {
   directory_world world;

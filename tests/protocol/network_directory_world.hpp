@@ -56,6 +56,7 @@ struct directory_world {
   // What the store does.
   std::optional<store_error> failure; ///< of changes
   bool makes_it = false;              ///< although it fails
+  bool hangs = false;                 ///< its changes, which the test answers
   bool tells = true;                  ///< its watch
 
   explicit directory_world(std::string issuer = "first")
@@ -172,6 +173,8 @@ private:
     changes.push_back(what);
     if (mistake_in(what.change))
       throw std::logic_error("a change that no store takes");
+    if (hangs)
+      return;
     if (!failure)
       return core.changed(store.change(what.change), at);
     if (makes_it)

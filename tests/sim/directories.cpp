@@ -160,7 +160,7 @@ TEST_CASE("What store and issuer both have lost, a member shows; then nothing "
   net.forget_issued(issued);
   for (const std::size_t which : {0U, 1U})
     net.start_directory(which);
-  net.run_for(40s);
+  net.run_for(directory::grace_elsewhere + 40s);
   CHECK(net.recovering());
   // It stands in the store: every directory knows, also after a restart.
   for (const std::size_t which : {0U, 1U}) {
