@@ -218,7 +218,8 @@ void member_view::judge_time(network_time clock) {
                    ? std::max(signed_, std::min(clock, signed_ + clock_lead))
                    : signed_);
   now_ = clock_counts ? floor_.at(clock) : floor_.floor();
-  clock_suspect_ = !clock_counts || !signed_counts;
+  const bool is_behind = clock + clock_lead < floor_.floor();
+  clock_suspect_ = !clock_counts || !signed_counts || is_behind;
   marks_.floor = floor_.floor();
 }
 

@@ -166,7 +166,8 @@ public:
     return now_;
   }
   /// The clock, or a signed time, would end this node's certificate and most
-  /// others at once, so it is not believed.
+  /// others at once, or the clock is more than clock_lead before what is known
+  /// to have been; so it is not believed.
   bool clock_suspect() const {
     return clock_suspect_;
   }

@@ -173,12 +173,12 @@ class Member:
     def join(self, token, *arguments):
         return self.made("join", token, *arguments)
 
-    def launch(self):
+    def launch(self, environment=None):
         """Starts weftd, and does not wait."""
-        self.process = harness.Process(self.test, [harness.WEFTD, "--config", self.file], self.home)
+        self.process = harness.Process(self.test, [harness.WEFTD, "--config", self.file], self.home, environment)
 
-    def start(self):
-        self.launch()
+    def start(self, environment=None):
+        self.launch(environment)
         self.wait_ready()
         return self
 

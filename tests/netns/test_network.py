@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Networks that run themselves: one command and one token a node, and nobody touches the others."""
 
+import calendar
 import collections
 import contextlib
 import hashlib
@@ -13,6 +14,7 @@ import signal
 import socket
 import time
 
+import clocks
 import harness
 import nodes
 
@@ -410,6 +412,36 @@ class WithoutDirectory(NetworkTest):
                          {"journal.db", "root.pem", "root.key", "issuer.pem", "issuer.key", "store.db"})
         for each in files:
             self.assertEqual(os.stat(each).st_mode & 0o777, 0o600)
+
+
+class Clocks(NetworkTest):
+    def test_clocks_of_1970_and_2100_cost_no_peer(self):
+        clock = clocks.ShiftedClock(self)
+        second, third = self.network.mesh(3)[1:]
+        second.stop()
+        second.start(clock.environment)
+        self.assert_all_ping()
+        for year in (1970, 2100):
+            clock.set(calendar.timegm((year, 3, 1, 0, 0, 0)))  # while it runs
+            for starts in (False, True):
+                if starts:
+                    self.assertEqual(second.process.terminate(), 0)
+                    second.start(clock.environment)
+                    self.assertIn(f"{year}-03-01T", second.process.output())
+                harness.wait_until(lambda: second.standing()["clock_suspect"], f"node2 suspects the clock of {year}", 120,
+                                   pause=0.2)
+                harness.wait_until(second.is_connected, f"node2 is connected in {year}", 120, pause=0.2)
+                self.assertIn("clock", second.network_command("status"))
+                self.assertEqual(second.peers(), {"node1", "node3"}, year)
+                third.wait_for_ping(second)
+                second.wait_for_ping(third)
+        # It is set right while it runs, and the network goes on.
+        clock.shift(0)
+        harness.wait_until(lambda: not second.standing()["clock_suspect"], "node2 trusts its clock again", 120, pause=0.2)
+        self.network.grow(self.network.members[0].invite())
+        self.network.wait_for_all()
+        self.assert_all_ping()
+        self.assertEqual(second.process.terminate(), 0)
 
 
 class Page(NetworkTest):
