@@ -33,6 +33,14 @@ class Packet:
         self.sport, self.dport = struct.unpack_from("!HH", frame, start) if len(frame) >= start + 4 else (0, 0)
         self.type = frame[start] if len(frame) > start else 0
 
+        self.payload = frame[start + 8:] if self.protocol == _UDP else b""
+
+    def counter(self):
+        """(receiver index, counter) of a datagram with data of a tunnel, or None."""
+        if self.family is None or len(self.payload) < 16 or self.payload[:4] != b"\4\0\0\0":
+            return None
+        return struct.unpack_from("<IQ", self.payload, 4)
+
     def is_of_link(self):
         """What a network is not there without."""
         if self.family is None:

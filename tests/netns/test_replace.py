@@ -1,14 +1,110 @@
 #!/usr/bin/python3
 """weftd --replace: a new program goes on with the sessions of the one that runs."""
 
+import contextlib
+import fcntl
 import os
 import random
 import re
 import signal
+import socket
+import struct
 import time
 
+import capture
 import harness
 import nodes
+
+
+class Between:
+    """Stands between a node and its successor: the hand-over goes on as far as the test wants."""
+
+    # What has happened when it stops there, and who can go on then without the other.
+    STEPS = (("the successor has asked", "former"),
+             ("the former process has given all", "former"),
+             ("the successor has it, and is ready", "both"),
+             ("the former process has given its place", "successor"),
+             ("the successor has heard that", "successor"))
+
+    def __init__(self, test, node):
+        self.path = f"{harness.CONTROL_SOCKETS}/{node.name}.replace"
+        self.behind = self.path + ".behind"
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(self.path + ".between")
+        self.listener.listen()
+        self.listener.settimeout(60)
+        os.link(self.path, self.behind)
+        os.rename(self.path + ".between", self.path)
+        self.former = self.successor = None
+        test.stack.callback(self.end)
+
+    @staticmethod
+    def receive(connection):
+        connection.settimeout(60)
+        data, descriptors = b"", []
+        while not data.endswith(b"\n"):
+            part, more, _, _ = socket.recv_fds(connection, 65536, 250)
+            data += part
+            descriptors += more
+            if not part:
+                raise AssertionError(f"the hand-over ended after {data!r}")
+        return data, descriptors
+
+    def accept(self, process):
+        """The connection of that process: the node may look who has its place, too."""
+        while True:
+            connection, _ = self.listener.accept()
+            credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+            if struct.unpack("iII", credentials)[0] == process.pid:
+                return connection
+            connection.close()
+
+    def go_to(self, step, successor, damage=None):
+        """`damage` is done to the state on the way."""
+        self.successor = self.accept(successor)
+        if step == 0:
+            return
+        self.former = socket.socket(socket.AF_UNIX)
+        self.former.connect(self.behind)
+        names, descriptors = self.receive(self.former)
+        try:
+            if damage:
+                descriptors[1:2] = [self.copy_of(descriptors.pop(1), damage)]
+            if step > 1:
+                socket.send_fds(self.successor, [names], descriptors)
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
+        if step < 2:
+            return
+        ready, _ = self.receive(self.successor)
+        if step < 3:
+            return
+        self.former.sendall(ready)
+        commit, _ = self.receive(self.former)
+        if step == 4:
+            self.successor.sendall(commit)
+
+    @staticmethod
+    def copy_of(memory, damage):
+        """Another state_memory; `damage` gets what the node has saved."""
+        head = 24
+        size = os.fstat(memory).st_size
+        state = bytearray(os.pread(memory, size, 0))
+        os.close(memory)
+        state[head:] = damage(state[head:])
+        made = os.memfd_create("weft-state", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        os.write(made, state[:16] + struct.pack("<Q", len(state) - head) + state[head:])
+        fcntl.fcntl(made, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
+        return made
+
+    def end(self):
+        """Each sees that the other is gone; the former's socket is where it was, if it is there."""
+        for each in (self.former, self.successor, self.listener):
+            if each:
+                each.close()
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(self.behind, self.path)
 
 
 class Replace(harness.NetnsTest):
@@ -114,6 +210,53 @@ class Replace(harness.NetnsTest):
             self.wait_for_ping(self.left.home, "10.200.2.1", 30)
             for node in (self.left, self.right):
                 self.assertEqual(node.drops("replayed"), 0)
+
+    def test_whoever_is_killed_at_any_step_no_counter_is_used_twice_and_traffic_is_back(self):
+        for node in (self.left, self.right):
+            node.process.terminate()
+            node.rest = "offloads: {udp: off}\n"  # each datagram is a packet of its own
+            node.start()
+        listeners = [capture.Capture(self, node.home, "net0") for node in (self.left, self.right)]
+        used = [set(), set()]
+
+        def look_at_counters():
+            for listener, seen in zip(listeners, used):
+                counters = [counter for counter in (packet.counter() for packet in listener.packets()) if counter]
+                twice = [counter for number, counter in enumerate(counters)
+                         if counter in seen or counter in counters[:number]]
+                self.assertEqual(twice, [])
+                seen.update(counters)
+        self.wait_for_ping(self.left.home, "10.200.2.1")
+        pings = [harness.Process(self, ["ping", "-n", "-i", "0.02", address], node.home)
+                 for node, address in ((self.left, "10.200.2.1"), (self.right, "10.200.1.1"))]
+        for step, (what, able) in enumerate(Between.STEPS):
+            for victim in ("former", "successor"):
+                former, between = self.left.process, Between(self, self.left)
+                successor = self.successor(self.left)
+                between.go_to(step, successor)
+                survivor = successor if victim == "former" else former
+                killed = former if victim == "former" else successor
+                killed.signal(signal.SIGKILL)
+                killed.wait()
+                before = time.monotonic()
+                between.end()
+                if able in ("both", "former" if victim == "successor" else "successor"):
+                    self.left.process = survivor
+                else:
+                    survivor.wait()
+                    self.left.start()  # as a service manager would
+                self.wait_for_ping(self.left.home, "10.200.2.1")
+                print(f"{what}; the {victim} is killed: traffic is back after {time.monotonic() - before:.1f} s",
+                      flush=True)
+                self.assertIsNone(self.left.process.code, self.left.log())
+                look_at_counters()
+                for node in (self.left, self.right):
+                    self.assertEqual(node.drops("replayed"), 0)
+        for ping in pings:
+            ping.kill()
+        look_at_counters()
+        for seen in used:
+            self.assertGreater(len(seen), 100)
 
     def test_of_two_successors_that_come_at_once_one_goes_on(self):
         before = self.handshakes()
