@@ -30,9 +30,9 @@ constexpr bool is_optional = false;
 template <class T>
 constexpr bool is_optional<std::optional<T>> = true;
 template <class T>
-constexpr bool is_list = false;
+constexpr bool is_vector = false;
 template <class T>
-constexpr bool is_list<std::vector<T>> = !std::same_as<T, std::byte>;
+constexpr bool is_vector<std::vector<T>> = !std::same_as<T, std::byte>;
 template <class T>
 constexpr bool is_time = false;
 template <class Rep, class Period>
@@ -96,7 +96,7 @@ public:
     if constexpr (is_optional<T>) {
       if (value)
         (*this)(name, *value);
-    } else if constexpr (is_list<T>) {
+    } else if constexpr (is_vector<T>) {
       for (const auto& each : value)
         (*this)(name, each);
     } else {
@@ -168,7 +168,7 @@ public:
         return;
       if constexpr (is_optional<T>) {
         read_new(name, bytes, value);
-      } else if constexpr (is_list<T>) {
+      } else if constexpr (is_vector<T>) {
         get(name, bytes, value.emplace_back());
       } else {
         get(name, bytes, value);
