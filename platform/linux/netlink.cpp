@@ -2,7 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/if_tun.h>
-#include <linux/ipv6.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -11,6 +11,9 @@
 #include <cstring>
 #include <thread>
 #include <vector>
+
+// It has an in6_addr of its own, unless the C library's is there.
+#include <linux/ipv6.h>
 
 namespace weft::netlink {
 
