@@ -115,6 +115,19 @@ struct offload_use {
   bool operator==(const offload_use&) const = default;
 };
 
+/// The cores that packets may keep busy, and what became of full batches: they
+/// alone are worth another core.
+struct core_use {
+  std::uint64_t in_use = 1; ///< one, and another for each thread that helps
+  std::uint64_t failed = 0; ///< threads that helped, and failed
+  bool is_shared = false;   ///< others than the first do some of it just now
+  std::uint64_t handed_over = 0;   ///< batches that another core got
+  std::uint64_t without_place = 0; ///< the others had enough to do
+  std::uint64_t without_core = 0;  ///< no core was idle
+
+  bool operator==(const core_use&) const = default;
+};
+
 /// How often something of the network was refused for a reason.
 struct network_refusals {
   std::string reason; ///< `bad_signature` ...
@@ -174,6 +187,7 @@ struct device_status {
   /// node's sockets lost some, since the start.
   std::uint64_t bad_checksums = 0;
   std::optional<network_status> network; ///< nothing: it is in none
+  core_use cores;
 };
 
 } // namespace weft

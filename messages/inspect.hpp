@@ -375,6 +375,12 @@ typename Inspector::result_type inspect(Inspector& f, network_status& x) {
            x.epoch, x.refused);
 }
 
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, core_use& x) {
+  return f(caf::meta::type_name("weft::core_use"), x.in_use, x.failed,
+           x.is_shared, x.handed_over, x.without_place, x.without_core);
+}
+
 /// Without its secret.
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, device_status& x) {
@@ -383,7 +389,7 @@ typename Inspector::result_type inspect(Inspector& f, device_status& x) {
            x.listen_port, x.fwmark, x.mtu, x.peers, x.drops, x.next_peer,
            x.remote_control, x.routes, x.link_up, x.events, x.events_lost,
            x.pools, x.send_queue, x.access, x.host, x.offloads, x.lock,
-           x.bad_checksums, packed(x.network));
+           x.bad_checksums, packed(x.network), x.cores);
 }
 
 } // namespace weft

@@ -103,6 +103,7 @@ struct drop_report {
   std::uint64_t send_queue = 0; ///< batches that wait for room in a socket
   std::vector<offload_use> offloads{}; ///< that it uses or not
   std::uint64_t lost = 0; ///< what came to its sockets, and was dropped there
+  std::optional<core_use> cores{}; ///< of its lane; nothing: others tell that
 };
 
 } // namespace weft

@@ -15,16 +15,37 @@ cipher_desk::cipher_desk(std::vector<worker> workers)
   assert(workers_.size() <= most_workers);
 }
 
+void cipher_desk::heed(waiting_probe waited, bool otherwise) {
+  waited_ = std::move(waited);
+  otherwise_ = otherwise;
+}
+
+void cipher_desk::look(time_point now) {
+  if (const auto waited = waited_()) {
+    switch_.look(now, *waited);
+    open(switch_.may_hand_over());
+  } else {
+    waited_ = nullptr;
+    open(otherwise_);
+  }
+}
+
 cipher_job_ptr cipher_desk::find_place(time_point now) {
-  if (!is_open_)
+  if (!is_open_) {
+    ++without_core_;
     return nullptr;
+  }
   forget_ended();
   chosen_ = choose_worker(now);
-  return chosen_ < workers_.size() ? pool_->acquire() : nullptr;
+  auto job = chosen_ < workers_.size() ? pool_->acquire() : nullptr;
+  if (!job)
+    ++without_place_;
+  return job;
 }
 
 void cipher_desk::hand_over(const cipher_job_ptr& job, const void* owner,
                             time_point now) {
+  ++handed_over_;
   jobs_.push_back({job, chosen_, owner, now});
   job->hand_over();
   caf::anon_send(workers_[chosen_].actor, cipher_work::of(job));
@@ -53,6 +74,20 @@ void cipher_desk::call_off(const void* owner) {
 std::size_t cipher_desk::under_way() {
   forget_ended();
   return jobs_.size();
+}
+
+core_use cipher_desk::use() const {
+  core_use all;
+  for (const auto& each : workers_) {
+    const auto state = each.state->load(std::memory_order_relaxed);
+    all.in_use += state == worker_state::ready ? 1U : 0U;
+    all.failed += state == worker_state::ended ? 1U : 0U;
+  }
+  all.is_shared = is_open_ && all.in_use > 1;
+  all.handed_over = handed_over_;
+  all.without_place = without_place_;
+  all.without_core = without_core_;
+  return all;
 }
 
 void cipher_desk::forget_ended() {

@@ -1,10 +1,13 @@
 // Where the peers of a lane leave what cipher workers are to do.
 #pragma once
 
+#include "actors/loop/core_switch.hpp"
+#include "config/device_status.hpp"
 #include "messages/cipher_worker.hpp"
 #include "protocol/base/time.hpp"
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -33,6 +36,19 @@ public:
   cipher_desk(const cipher_desk&) = delete;
   cipher_desk& operator=(const cipher_desk&) = delete;
 
+  /// How long the threads of the lane and of the workers could have run and had
+  /// no core, in all, since they started; nothing: nobody can tell.
+  using waiting_probe = std::function<std::optional<duration>()>;
+
+  /// From now on jobs are handed over only while a core is idle.  Once nobody
+  /// can tell that, `otherwise` says whether they are, and nobody is asked
+  /// again.
+  void heed(waiting_probe waited, bool otherwise);
+  /// To be called when there is traffic.
+  void look_around(time_point now) {
+    if (waited_ && switch_.is_due(now))
+      look(now);
+  }
   /// Whether jobs may be handed over just now, or all is done by the lane
   /// itself.
   void open(bool may_hand_over) {
@@ -49,6 +65,8 @@ public:
   void call_off(const void* owner);
   /// Jobs that were handed over and have not ended.
   std::size_t under_way();
+  /// For a report.
+  core_use use() const;
 
 private:
   struct handed_over {
@@ -58,6 +76,7 @@ private:
     time_point since{};
   };
 
+  void look(time_point now);
   void forget_ended();
   /// The number of the worker that has the most room; workers_.size(): nobody
   /// has any.
@@ -68,6 +87,12 @@ private:
   std::vector<handed_over> jobs_; ///< the oldest first
   std::size_t chosen_ = 0;
   bool is_open_ = true;
+  core_switch switch_;
+  waiting_probe waited_; ///< null: is_open_ stays as it is
+  bool otherwise_ = true;
+  std::uint64_t handed_over_ = 0; ///< jobs
+  std::uint64_t without_place_ = 0;
+  std::uint64_t without_core_ = 0;
 };
 
 } // namespace weft

@@ -1,5 +1,6 @@
 #include "actors/loop/io_loop.hpp"
 
+#include "platform/run_delay.hpp"
 #include "platform/thread.hpp"
 
 #include <system_error>
@@ -135,6 +136,11 @@ bool io_loop::look_at_time() {
     return false;
   wakes_at_.reset(); // the wait that it ended was its last
   return true;
+}
+
+void io_loop::enter() {
+  thread_id_ = std::this_thread::get_id();
+  thread_number_ = own_thread_number();
 }
 
 void io_loop::run() {

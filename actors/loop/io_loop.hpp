@@ -66,6 +66,10 @@ public:
   instant moment() const {
     return from_.clock->moment();
   }
+  /// The kernel's number of its thread; 0: it has not begun.
+  int thread_number() const {
+    return thread_number_.load();
+  }
   /// The same clock, for who lives elsewhere.
   const std::shared_ptr<loop_clock>& clock() const {
     return from_.clock;
@@ -99,9 +103,7 @@ protected:
   // For whoever runs the loop, on one thread.
 
   /// Makes this thread the loop's.
-  void enter() {
-    thread_id_ = std::this_thread::get_id();
-  }
+  void enter();
   /// Runs actors, then looks at descriptors, then at the time.  Waits in
   /// between if there is nothing to run and it may `block`.  Returns whether
   /// anything was done.
@@ -131,6 +133,7 @@ private:
   std::optional<time_point> wakes_at_; ///< what the clock was told last
   std::unordered_map<int, descriptor_handler*> handlers_;
   std::atomic<std::thread::id> thread_id_;
+  std::atomic<int> thread_number_{0};
   std::atomic<bool> stopping_{false};
   std::atomic<std::size_t> actors_{0};
 };

@@ -12,7 +12,7 @@ namespace {
 
 using enum metric_type;
 
-constexpr std::array<metric_family, 34> table{{
+constexpr std::array<metric_family, 37> table{{
   // The names and labels of prometheus_wireguard_exporter.
   {"wireguard_sent_bytes_total", counter, "Bytes sent to the peer."},
   {"wireguard_received_bytes_total", counter, "Bytes received from the peer."},
@@ -62,6 +62,15 @@ constexpr std::array<metric_family, 34> table{{
    "Batches that wait for room in the buffer of a socket."},
   {"weft_offload_in_use", gauge,
    "Whether the kernel does this for many packets at once."},
+  {"weft_cores", gauge,
+   "Cores that packets may keep busy: one, and another for each thread that "
+   "helps it."},
+  {"weft_failed_threads_total", counter,
+   "Threads that helped with packets, and failed."},
+  {"weft_full_batches_total", counter,
+   "Full batches, by what became of them: handed over to another core, or done "
+   "by the first, without a place since the others had enough, or without a "
+   "core since none was idle."},
   {"weft_bad_checksums_total", counter,
    "UDP datagrams that came to the host with a wrong checksum while the node's "
    "sockets lost some, since the start."},
@@ -180,6 +189,15 @@ void node_metrics::add_device(const device_status& status) {
   for (const auto& each : status.offloads)
     samples_.add(family("weft_offload_in_use"), labels("offload", each.name),
                  std::uint64_t{each.in_use ? 1U : 0U});
+  const auto& cores = status.cores;
+  samples_.add(family("weft_cores"), own, cores.in_use);
+  samples_.add(family("weft_failed_threads_total"), own, cores.failed);
+  for (const auto& [fate, batches] :
+       {std::pair{"handed_over", cores.handed_over},
+        std::pair{"without_place", cores.without_place},
+        std::pair{"without_core", cores.without_core}})
+    samples_.add(family("weft_full_batches_total"), labels("fate", fate),
+                 batches);
   samples_.add(family("weft_bad_checksums_total"), own, status.bad_checksums);
   const auto& access = status.access;
   samples_.add(family("weft_control_clients"), labels("role", "operator"),

@@ -395,6 +395,7 @@ void overlay::on_exit() {
     stop(each.timer);
   }
   lanes_.clear();
+  // The peers may still have jobs there: what is not begun comes back to them.
   for (auto& thread : resources_->cipher_threads) {
     stop(thread.worker);
     thread.loop->stop();

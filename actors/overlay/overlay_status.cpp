@@ -180,6 +180,7 @@ void overlay::collect_report(const round_ptr& round) {
       all->status.pools.push_back(*report.pool);
     all->status.send_queue += report.send_queue;
     add_offloads(all->status.offloads, report.offloads);
+    all->status.cores = report.cores.value_or(all->status.cores);
     collected();
   };
   all->missing = 4 + 2 * lanes_.size();

@@ -1,6 +1,7 @@
 #include "actors/overlay/start_overlay.hpp"
 
 #include "actors/host/automatic_mtu.hpp"
+#include "actors/loop/waiting_threads.hpp"
 #include "actors/overlay/log_level.hpp"
 #include "actors/overlay/offloads.hpp"
 #include "actors/overlay/overlay.hpp"
@@ -197,6 +198,31 @@ result<void> start_loops(caf::actor_system& system, const loop_sources& from,
   return {};
 }
 
+/// Threads that share a core cost more than one that does everything.
+void heed_cores(const overlay_options& options,
+                const overlay_resources& opened) {
+  std::vector<io_loop_ptr> loops{opened.packet_loop};
+  for (const auto& thread : opened.cipher_threads)
+    loops.push_back(thread.loop);
+  const auto is_wanted = options.config.interface.cores != automatic_cores;
+  opened.desk->heed(
+    [threads = std::make_shared<waiting_threads>(std::move(loops)),
+     log = options.log, name = opened.interface,
+     is_wanted]() -> std::optional<duration> {
+      const auto waited = threads->read();
+      if (waited)
+        return *waited;
+      log->info("{}: whether a core is idle is not known, so that packets keep "
+                "{}: {}",
+                name,
+                is_wanted ? "all busy that are configured"
+                          : "one busy (interface.cores says how many to use)",
+                waited.error().message);
+      return std::nullopt;
+    },
+    is_wanted);
+}
+
 /// As many as can be had: without any, the packets' loop does their work.
 void start_cipher_threads(caf::actor_system& system,
                           const overlay_options& options,
@@ -219,8 +245,11 @@ void start_cipher_threads(caf::actor_system& system,
     workers.push_back({worker, std::move(state)});
     opened.cipher_threads.push_back({std::move(*loop), std::move(worker)});
   }
-  if (!workers.empty())
-    opened.desk = std::make_shared<cipher_desk>(std::move(workers));
+  if (workers.empty())
+    return;
+  opened.desk = std::make_shared<cipher_desk>(std::move(workers));
+  if (!options.own_cores)
+    heed_cores(options, opened);
 }
 
 /// Before anything else: nothing may leave meanwhile.

@@ -82,6 +82,9 @@ struct overlay_options {
   /// routes and sends; each more has a thread that seals and opens for all
   /// peers beside it.
   std::size_t cores = 1;
+  /// Nobody else wants these cores: the others are not used only while they are
+  /// seen to be idle, but always.
+  bool own_cores = false;
   /// Of all overlays of this process; null: each has what it wants.
   std::shared_ptr<core_budget> budget;
   /// With a state, what that says of interface, peers, log level and offloads

@@ -93,6 +93,8 @@ caf::result<std::uint32_t> packet_port::send_out(send_packets& message) {
 void packet_port::pass_on() {
   if (frozen_)
     return;
+  if (desk_)
+    desk_->look_around(loop().now());
   router_.begin_pass();
   while (!waiting_.empty() && pass_on(waiting_.front())) {
     auto& finished = waiting_.front();

@@ -85,6 +85,8 @@ void tun_reader::ready(bool, bool) {
 }
 
 void tun_reader::read_packets() {
+  if (desk_)
+    desk_->look_around(loop().now());
   router_.begin_pass();
   full_passes_ = read_up_to(max_reads) ? full_passes_ + 1 : 0;
   // The device has one queue, and drops whatever comes when that is full: a

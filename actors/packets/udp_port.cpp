@@ -104,6 +104,8 @@ drop_report udp_port::report() const {
     report.lost += family->socket->lost();
   }
   report.offloads = {use_of_gso(), use_of_gro()};
+  if (space_->desk)
+    report.cores = space_->desk->use();
   return report;
 }
 
@@ -236,6 +238,8 @@ void udp_port::family_handler::ready(bool readable, bool writable) {
 }
 
 void udp_port::receive_from(udp_socket& socket) {
+  if (space_->desk)
+    space_->desk->look_around(loop().now());
   // Before peers lose what would leave nothing to others, or all have to wait,
   // what they wait for is done here; then it looks again.
   if (space_->desk && pool_->left() <= cipher_desk::left_for_others

@@ -106,6 +106,66 @@ TEST_CASE_METHOD(desk_in_test,
   CHECK(places() == 4);
 }
 
+TEST_CASE_METHOD(desk_in_test,
+                 "While the threads wait for a core no job is handed over, and "
+                 "again once they have not for a while") {
+  duration waited{5s};
+  int looks = 0;
+  desk->heed(
+    [&] {
+      ++looks;
+      return std::optional{waited};
+    },
+    true);
+  const auto takes_job_after = [&](duration waiting) {
+    now += core_switch::window;
+    waited += waiting;
+    desk->look_around(now);
+    desk->look_around(now + core_switch::window / 2); // too soon
+    return leave_job() && desk->help();
+  };
+  CHECK(takes_job_after(0ms)); // what was before does not count
+  CHECK(takes_job_after(500us));
+  CHECK_FALSE(takes_job_after(5ms));
+  std::uint64_t windows = 1;
+  while (!takes_job_after(0ms))
+    ++windows;
+  CHECK(windows == 8); // 0.5 * 0.8^8 <= 0.1
+  CHECK(desk->use() == core_use{3, 0, true, 3, 0, windows});
+  CHECK(looks == 3 + static_cast<int>(windows));
+}
+
+TEST_CASE_METHOD(desk_in_test, "Where nobody can tell whether a core is idle, "
+                               "jobs are handed over as was said, and nobody "
+                               "is asked again") {
+  const bool otherwise = GENERATE(true, false);
+  int looks = 0;
+  desk->heed(
+    [&]() -> std::optional<duration> {
+      ++looks;
+      return std::nullopt;
+    },
+    otherwise);
+  for (int i = 0; i < 3; ++i, now += 1s)
+    desk->look_around(now);
+  CHECK(looks == 1);
+  CHECK(leave_job() == otherwise);
+  CHECK(desk->use().is_shared == otherwise);
+}
+
+TEST_CASE_METHOD(desk_in_test, "What became of full batches is counted, and "
+                               "which workers there are") {
+  CHECK(desk->use() == core_use{3, 0, true, 0, 0, 0});
+  CHECK(places() == 4);
+  desk->open(false);
+  CHECK_FALSE(leave_job());
+  CHECK(desk->use() == core_use{3, 0, false, 4, 1, 1});
+  *states[0] = worker_state::starting;
+  *states[1] = worker_state::ended;
+  desk->open(true);
+  CHECK(desk->use() == core_use{1, 1, false, 4, 1, 1});
+}
+
 TEST_CASE_METHOD(desk_in_test, "Who helps does the oldest job that nobody has "
                                "begun") {
   CHECK(leave_job());

@@ -116,6 +116,7 @@ TEST_CASE("A status arrives without secrets") {
   status.events_lost = 5;
   status.pools = {{"incoming", 4, 1, 9}};
   status.send_queue = 2;
+  status.cores = {3, 1, true, 40, 20, 10};
   status.access
     = {1, 2, {{"ca", "weft", wall_time{1'800'000'000s}}}, "it is older"};
   const auto got = there_and_back(home, status);
@@ -136,6 +137,7 @@ TEST_CASE("A status arrives without secrets") {
   CHECK(got.events_lost == 5);
   CHECK(got.pools == status.pools);
   CHECK(got.send_queue == 2);
+  CHECK(got.cores == status.cores);
   CHECK(got.access == status.access);
   CHECK_FALSE(got.peers[1].endpoint);
   CHECK_FALSE(got.peers[1].last_handshake);

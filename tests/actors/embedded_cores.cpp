@@ -12,8 +12,10 @@ constexpr std::uint32_t flows = 4;
 
 struct pair_on_cores {
   explicit pair_on_cores(std::size_t cores) {
-    left.options.cores = cores;
-    right.options.cores = cores;
+    for (auto* side : {&left, &right}) {
+      side->options.cores = cores;
+      side->options.own_cores = true; // however busy the machine is
+    }
     right.start({&left});
     left.start({&right});
     CHECK(left.send({numbered_packet(1, 2, 0)}) == 1);

@@ -28,6 +28,7 @@ device_status a_device() {
   device.send_queue = 2;
   device.offloads = {{"tun", true, ""}, {"udp send", false, "a doubt"}};
   device.bad_checksums = 7;
+  device.cores = {3, 1, true, 40, 20, 10};
   device.access = {1, 2, {{"certificate", "n1", now + 24h}}, ""};
   return device;
 }
@@ -206,6 +207,11 @@ TEST_CASE("what concerns the node as a whole is there without any peer") {
         R"(weft_send_queue_batches{interface="weft0"} 2)",
         R"(weft_offload_in_use{interface="weft0",offload="tun"} 1)",
         R"(weft_offload_in_use{interface="weft0",offload="udp send"} 0)",
+        R"(weft_cores{interface="weft0"} 3)",
+        R"(weft_failed_threads_total{interface="weft0"} 1)",
+        R"(weft_full_batches_total{interface="weft0",fate="handed_over"} 40)",
+        R"(weft_full_batches_total{interface="weft0",fate="without_place"} 20)",
+        R"(weft_full_batches_total{interface="weft0",fate="without_core"} 10)",
         R"(weft_bad_checksums_total{interface="weft0"} 7)",
         R"(weft_control_clients{interface="weft0",role="operator"} 1)",
         R"(weft_control_clients{interface="weft0",role="viewer"} 2)",

@@ -286,6 +286,24 @@ TEST_CASE("A reader without a free batch does what a worker has not begun") {
     [&] { return one.peers[0]->run([&] { return held.size() == 1; }); }));
 }
 
+TEST_CASE("Whether a core is idle is looked at when packets are read") {
+  if (!can_make_networks())
+    return;
+  std::atomic<int> looks{0};
+  reading one;
+  one.loop.run([&] {
+    one.desk->heed(
+      [&looks] {
+        ++looks;
+        return std::optional{duration{}};
+      },
+      true);
+  });
+  one.send(reading::destination(0), 1);
+  one.receive(0, 1);
+  CHECK(looks >= 1);
+}
+
 TEST_CASE("A device that is deleted is reported once, and then left alone") {
   if (!can_make_networks())
     return;

@@ -10,6 +10,7 @@ using nlohmann::json;
 TEST_CASE("the JSON states everything about a device of weft") {
   auto device = example_device();
   device.offloads = {{"tun", true, ""}, {"udp send", false, "a doubt"}};
+  device.cores = {3, 1, true, 40, 20, 10};
   device.bad_checksums = 7;
   device.peers[1].round_trip = 1200;
   device.peers[1].path_mtu = 1400;
@@ -44,6 +45,14 @@ TEST_CASE("the JSON states everything about a device of weft") {
     "offloads": {
       "tun": {"in_use": true, "reason": null},
       "udp send": {"in_use": false, "reason": "a doubt"}
+    },
+    "cores": {
+      "in_use": 3,
+      "failed": 1,
+      "shared": true,
+      "handed_over": 40,
+      "without_place": 20,
+      "without_core": 10
     },
     "bad_checksums": 7,
     "network": null,

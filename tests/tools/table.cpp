@@ -81,6 +81,19 @@ TEST_CASE("the table of a bare device says what is missing") {
            "  settings    port none, 0 peers\n");
 }
 
+TEST_CASE("the table says how many cores are used, if there is more than one") {
+  auto device = example_device();
+  const auto line
+    = [&] { return line_with(format_table(device, example_now), "cores"); };
+  CHECK(line().empty());
+  device.cores.in_use = 2;
+  CHECK(line() == "  cores       2 in use, just now none is idle");
+  device.cores = {3, 0, true, 40, 20, 10};
+  CHECK(line() == "  cores       3 in use, handed over 40 of 70 full batches");
+  device.cores = {1, 1, false, 0, 0, 0};
+  CHECK(line() == "  cores       1 in use, 1 thread failed");
+}
+
 TEST_CASE("the widest addresses, names and numbers fit 80 columns") {
   device_status device;
   device.interface = "fifteen-letters";

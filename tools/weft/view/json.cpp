@@ -106,6 +106,15 @@ json to_json(const std::vector<host_item>& items) {
   return out;
 }
 
+json to_json(const core_use& cores) {
+  return {{"in_use", cores.in_use},
+          {"failed", cores.failed},
+          {"shared", cores.is_shared},
+          {"handed_over", cores.handed_over},
+          {"without_place", cores.without_place},
+          {"without_core", cores.without_core}};
+}
+
 json to_json(const device_status& status) {
   json out;
   out["interface"] = status.interface;
@@ -129,6 +138,7 @@ json to_json(const device_status& status) {
   out["pools"] = to_json(status.pools);
   out["send_queue"] = status.send_queue;
   out["offloads"] = offloads_json(status.offloads);
+  out["cores"] = to_json(status.cores);
   out["bad_checksums"] = status.bad_checksums;
   out["network"] = network_json(status.network);
   out["peers"] = json::array();

@@ -185,6 +185,22 @@ state_items(const device_status& status, wall_time now) {
   return items;
 }
 
+/// `3 in use, handed over 40 of 70 full batches`; empty: there is but one.
+std::vector<std::string> core_items(const core_use& cores) {
+  if (cores.in_use == 1 && cores.failed == 0)
+    return {};
+  std::vector<std::string> items{std::to_string(cores.in_use) + " in use"};
+  const auto all = cores.handed_over + cores.without_place + cores.without_core;
+  if (all > 0)
+    items.push_back("handed over " + std::to_string(cores.handed_over) + " of "
+                    + std::to_string(all) + " full batches");
+  if (cores.in_use > 1 && !cores.is_shared)
+    items.push_back("just now none is idle");
+  if (cores.failed > 0)
+    items.push_back(format_count(cores.failed, "thread") + " failed");
+  return items;
+}
+
 void append_device(const details& below, const device_status& status,
                    wall_time now) {
   below.out += printable(status.interface) + '\n';
@@ -219,6 +235,8 @@ void append_device(const details& below, const device_status& status,
     below.append("access    ", {trouble});
   if (!status.offloads.empty())
     below.append("offloads  ", offload_items(status.offloads));
+  if (const auto cores = core_items(status.cores); !cores.empty())
+    below.append("cores     ", cores);
   if (status.bad_checksums > 0)
     below.append("checksums ",
                  {format_count(status.bad_checksums, "UDP datagram")
