@@ -139,7 +139,8 @@ using registry_actor = caf::typed_actor<
   caf::replies_to<reset_peer>::with<config_changes>,
   // another process takes the place of this one, or does not; this one has
   // taken another's
-  caf::replies_to<freeze_peers>::with<frozen_peers>, caf::reacts_to<thaw>,
+  caf::replies_to<freeze_peers>::with<frozen_peers>,
+  caf::replies_to<thaw>::with<void>,
   caf::replies_to<inherit_peers>::with<config_changes>,
   // questions
   caf::replies_to<check_handshake>::with<bool>,

@@ -120,7 +120,10 @@ result<void> open_sockets(overlay_options& options, overlay_resources& opened) {
     auto& all = options.inherited->descriptors;
     left_udp_sockets left{take(all, "udp4"), take(all, "udp6"),
                           take(all, "strangers4"), take(all, "strangers6")};
-    if (left.v4 || left.v6) {
+    // Without a state the file says which port; one of the kernel's choice
+    // stays.
+    const bool fit = options.inherited->state || listen.port == 0;
+    if (fit && (left.v4 || left.v6)) {
       auto adopted
         = adopt_udp_sockets(std::move(left), listen, opened.fwmark, features);
       if (!adopted)
