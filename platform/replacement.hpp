@@ -8,6 +8,9 @@
 //   wipes its keys; COMMIT    ──────────►  sends from now on
 //   or ABORT, then it goes on ──────────►  ends
 //
+// BUSY with a reason, in place of the first line: the old one goes on, and may
+// be asked again soon.
+//
 // Only one of the two may send with the session's counters.  The new one does
 // so after COMMIT, or when the stream ended without ABORT and the old process
 // is dead, as its pidfd says.  The old one has stopped before the first line,
@@ -20,6 +23,7 @@
 #include "protocol/base/time.hpp"
 
 #include <string>
+#include <string_view>
 
 namespace weft {
 
@@ -34,6 +38,8 @@ public:
   /// abort(), unless commit() was called.
   ~giving_place();
 
+  /// Not now: in place of give(), and the last word.
+  void turn_away(std::string_view why) noexcept;
   /// This process sends no more until abort().
   result<void> give(const handed_over& all, time_point until);
   /// ECONNRESET: the other has ended, for a reason that it says itself.
@@ -58,7 +64,7 @@ public:
   /// Of whoever serves the socket.  EACCES: it is another user's process.
   static result<taking_place> of(const std::string& socket);
 
-  /// EINVAL: what came is none of this; its reason is said.
+  /// EINVAL: what came is none of this; its reason is said.  EBUSY: not now.
   result<handed_over> receive(time_point until);
   /// To be called whether the other can still hear it or not.
   void tell_ready();

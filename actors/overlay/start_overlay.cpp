@@ -375,7 +375,8 @@ void log_missing_offloads(spdlog::logger& log, const overlay_resources& opened,
 result<void>
 check_inherited(const overlay_options& options, const inherited_overlay& left) {
   auto config = options.config;
-  go_on_as(*left.state, config);
+  if (left.state)
+    go_on_as(*left.state, config);
   if (auto mistake = validate(config))
     return tl::unexpected(
       system_error{EINVAL, mistake->field + ": " + mistake->message});

@@ -187,8 +187,8 @@ void peer::job_ended(cipher_job& job) {
   take_back(job);
   send_ready();
   take_ready(at);
+  opened(at); // it may send what nobody would after standing still
   answer_waiting();
-  opened(at);
 }
 
 /// Of jobs whose end stands in the mailbox behind packets.

@@ -15,6 +15,8 @@
 #include <csignal>
 #include <optional>
 #include <string_view>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 namespace weft {
@@ -33,6 +35,7 @@ constexpr auto patience_when_killed = std::chrono::seconds{20};
 constexpr std::string_view ready_line = "READY\n";
 constexpr std::string_view commit_line = "COMMIT\n";
 constexpr std::string_view abort_line = "ABORT\n";
+constexpr std::string_view busy_word = "BUSY "; ///< a reason follows
 
 tl::unexpected<system_error> failed(int code, const char* what) {
   return tl::unexpected(make_system_error(code, what));
@@ -112,6 +115,13 @@ giving_place::~giving_place() {
   abort();
 }
 
+void giving_place::turn_away(std::string_view why) noexcept {
+  const auto connection = std::exchange(connection_, {});
+  for (const auto part :
+       {busy_word, why.substr(0, why.find('\n')), std::string_view{"\n"}})
+    std::ignore = write_line(connection.get(), part);
+}
+
 result<void> giving_place::give(const handed_over& all, time_point until) {
   if (all.descriptors.size() > max_handed_descriptors)
     return failed(EMSGSIZE, "Cannot hand over so many descriptors");
@@ -187,6 +197,10 @@ result<handed_over> taking_place::receive(time_point until) {
     list.append(part.data(), static_cast<std::size_t>(size));
     if (list == abort_line)
       return failed(ECANCELED, "The process that runs goes on");
+    if (list.starts_with(busy_word) && list.ends_with('\n'))
+      return tl::unexpected(
+        system_error{EBUSY, list.substr(busy_word.size(),
+                                        list.size() - busy_word.size() - 1)});
     if (list.size() > longest_list)
       return failed(EINVAL, "What was handed over has no end");
   }

@@ -1,9 +1,11 @@
 // Peers whose packets others seal and open: here by hand, one job after the
 // other, in the order that a test wants.
 #include "config/saved_node.hpp"
+#include "messages/errors.hpp"
 #include "tests/actors/node.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <map>
 
 using namespace weft;
@@ -104,6 +106,16 @@ struct helped {
   std::uint64_t drops(const tunnel_end& end, drop_reason reason) {
     return end.report(home).drops[reason];
   }
+  /// The end is to stand still; what comes of it is in `frozen` or `refused`.
+  void freeze(const tunnel_end& end) {
+    end.host.registry.run([this, &end] {
+      end.host.registry.self()
+        ->request(end.actor, caf::infinite, freeze_peer{})
+        .then([this](const frozen_peer& peer) { frozen = peer.saved; },
+              [this](const caf::error& why) { refused = error_code(why); });
+    });
+    home.settle();
+  }
 
   /// As many packets of `numbered()` are worth a worker.
   static constexpr std::size_t full = 30;
@@ -116,6 +128,8 @@ struct helped {
   fake<cipher_worker_actor> opener;
   tunnel_end a;
   tunnel_end b;
+  std::shared_ptr<saved_session> frozen;
+  int refused = 0; ///< errno
   std::uint32_t number = 0;
   std::vector<std::uint32_t> all; ///< numbers that were sent, in order
 };
@@ -600,6 +614,94 @@ TEST_CASE_METHOD(helped_opening, "What comes in behind a worker leaves two "
   perform(first);
   all.pop_back();
   CHECK(received() == all);
+}
+
+// -- another process takes the place -----------------------------------------
+
+TEST_CASE_METHOD(helped, "A peer stands still once all that workers have is "
+                         "back, and leaves no counter that was used") {
+  send_full();
+  const auto first = to_seal();
+  send_full();
+  const auto second = to_seal();
+  freeze(a);
+  CHECK_FALSE(frozen);
+  perform(second);
+  CHECK(a.sent(home).empty());
+  CHECK_FALSE(frozen);
+  perform(first);
+  const auto sent = a.sent(home);
+  REQUIRE(sent.size() == 2);
+  REQUIRE(frozen);
+  REQUIRE(frozen->session.keys.current);
+  const auto& keys = *frozen->session.keys.current;
+  for (const auto& one : sent)
+    for (std::size_t i = 0; i < one.batch->datagrams.size(); ++i)
+      CHECK(counter_of(one.batch->datagrams[i]) < keys.send_counter);
+  send_full();
+  CHECK(a.sent(home).empty());
+  CHECK(sealer.count<cipher_work>() == 0);
+}
+
+TEST_CASE_METHOD(helped, "A peer that nobody succeeds while it waits for its "
+                         "workers says so, and goes on") {
+  send_full();
+  const auto work = to_seal();
+  freeze(a);
+  caf::anon_send(a.actor, thaw{});
+  home.settle();
+  CHECK(eventually([&] { return refused == ECANCELED; }));
+  CHECK_FALSE(frozen);
+  perform(work);
+  CHECK(sent_packets() == full);
+  send(numbered(1));
+  CHECK(sent_packets() == 1);
+  freeze(a);
+  CHECK(eventually([&] { return frozen != nullptr; }));
+  caf::anon_send(a.actor, thaw{});
+  send(numbered(1));
+  CHECK(sent_packets() == 1);
+}
+
+TEST_CASE_METHOD(helped, "A peer that ends while it waits for its workers "
+                         "leaves no session") {
+  send_full();
+  const auto work = to_seal();
+  freeze(a);
+  home.end(a.actor, caf::exit_reason::unhandled_exception);
+  CHECK(eventually([&] { return refused == ECANCELED; }));
+  CHECK_FALSE(frozen);
+}
+
+TEST_CASE_METHOD(helped_opening, "What workers have opened is in the window of "
+                                 "a peer that stands still, and what that lets "
+                                 "go leaves before") {
+  home.advance(180s);
+  for (int i = 0; i < 2; ++i) // they wait for the handshake, and confirm it
+    send(numbered(full));
+  auto sent = a.sent(home);
+  REQUIRE(sent.size() == 1);
+  carry(sent[0], left.address, right, b.actor);
+  sent = b.sent(home);
+  REQUIRE(sent.size() == 1);
+  carry(sent[0], right.address, left, a.actor);
+  carry_all();
+  const auto work = to_open();
+  // It waits until the session is confirmed.
+  caf::anon_send(b.actor, outgoing_of({udp_packet(2, 1, 50)}));
+  CHECK(b.sent(home).empty());
+  freeze(b);
+  CHECK_FALSE(frozen);
+  perform(work);
+  CHECK(received() == all);
+  sent = b.sent(home);
+  REQUIRE(sent.size() == 1);
+  CHECK(types_in(sent[0]) == types{message_type::transport});
+  REQUIRE(frozen);
+  REQUIRE(frozen->session.keys.current);
+  CHECK_FALSE(frozen->session.keys.next);
+  CHECK(frozen->session.keys.current->send_counter
+        > counter_of(sent[0].batch->datagrams[0]));
 }
 
 // -- both ways ---------------------------------------------------------------

@@ -258,6 +258,45 @@ class Replace(harness.NetnsTest):
         for seen in used:
             self.assertGreater(len(seen), 100)
 
+    def test_a_successor_that_cannot_read_the_state_begins_anew_with_the_device(self):
+        def index():
+            return self.left.home.ip("-o", "link", "show", self.left.name).stdout.split(":")[0]
+
+        def host():
+            return [self.left.home.ip(*what).stdout for what in
+                    (("-o", "addr", "show", "dev", self.left.name),
+                     ("route", "show", "table", "all", "dev", self.left.name), ("rule", "show"))]
+
+        def of_the_future(state):
+            state[16:20] = struct.pack("<I", 4711)
+            return state
+
+        def cut_off(state):
+            return state[:len(state) // 2]
+        before = index(), host()
+        for damage, reason in ((of_the_future, "its format is version 4711"), (cut_off, "it is damaged"),
+                               (lambda state: state[:0], "it is no state of a node")):
+            former, between = self.left.process, Between(self, self.left)
+            self.left.process = self.successor(self.left)
+            between.go_to(4, self.left.process, damage)
+            self.left.logs("goes on in this process")
+            between.end()
+            self.assertEqual(former.wait(), 0)
+            self.assertIn(reason, self.left.log())
+            self.assertIn("begin anew", self.left.log())
+            self.assertEqual((index(), host()), before)
+            self.wait_for_ping(self.left.home, "10.200.2.1")
+            self.wait_for_ping(self.right.home, "10.200.1.1")
+
+    def test_a_successor_waits_for_a_configuration_on_trial(self):
+        before = self.handshakes()
+        self.left.peers[0]["persistent_keepalive"] = 25
+        self.left.write()
+        self.left.weft("apply", self.left.file, "--confirm", "3s")
+        self.replace(self.left)
+        self.assertEqual(self.handshakes(), before)
+        self.assert_pings(self.left.home, "10.200.2.1")
+
     def test_of_two_successors_that_come_at_once_one_goes_on(self):
         before = self.handshakes()
         pings = self.pings(300)

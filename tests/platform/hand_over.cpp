@@ -310,6 +310,26 @@ TEST_CASE("a successor that dies before it is ready is noticed") {
   CHECK(successor.wait() == 0);
 }
 
+TEST_CASE("whoever is turned away hears why, and may come again") {
+  const temporary_folder folder;
+  const auto path = folder.path() + "/place.sock";
+  auto listener = unix_listener::open(path, 0600);
+  REQUIRE(listener);
+  for (int round = 0; round < 2; ++round) {
+    auto old = process_with_place(*listener, [](giving_place& place) {
+      place.turn_away("a change is being made\nand more");
+      return 0;
+    });
+    auto place = taking_place::of(path);
+    REQUIRE(place);
+    const auto all = place->receive(soon());
+    REQUIRE_FALSE(all);
+    CHECK(all.error().code == EBUSY);
+    CHECK(all.error().message == "a change is being made");
+    CHECK(old.wait() == 0);
+  }
+}
+
 TEST_CASE("what is no hand-over is refused, however it looks") {
   const temporary_folder folder;
   const auto path = folder.path() + "/place.sock";

@@ -417,7 +417,12 @@ int run_daemon(daemon_options options, background* parent) {
       log->critical("{}", left.error().message);
       return exit_failure;
     }
-    overlay.inherited = std::move(*left); // from now on nobody else has it
+    if (!left->unreadable.empty())
+      log->warn("what the node of {} leaves cannot be gone on with ({}): its "
+                "device stays, sessions begin anew, and what was changed by "
+                "command is gone",
+                interface, left->unreadable);
+    overlay.inherited = std::move(left->left); // nobody else has it any more
   }
   std::shared_ptr<kept_file> kept;
   if (!options.file.empty()) {
@@ -428,7 +433,7 @@ int run_daemon(daemon_options options, background* parent) {
     kept = recall(options.state_folder, overlay.config.interface.name,
                   overlay.state, *log);
     // With its place goes what the node before has made for the tunnel.
-    overlay.keep_lock = options.replaces
+    overlay.keep_lock = overlay.inherited && overlay.inherited->state
                           ? tell_lock(overlay.config.interface.name, *log)
                           : find_lock(overlay.config.interface, *log);
   }

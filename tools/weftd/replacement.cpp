@@ -6,6 +6,7 @@
 #include "platform/clock.hpp"
 
 #include <cerrno>
+#include <thread>
 
 namespace weft {
 
@@ -21,6 +22,9 @@ constexpr auto patience = 5s;
 constexpr auto decision_patience = 20s;
 /// For the former process to close its sockets.
 constexpr auto end_patience = 10s;
+/// For a change that is being made.
+constexpr auto busy_patience = 10s;
+constexpr auto pause_while_busy = 1s;
 
 caf::error fail(const system_error& why) {
   return make_error(why.code, why.message);
@@ -39,6 +43,33 @@ caf::error give(giving_place& place, const overlay_left& left) {
   if (const auto ready = place.wait_until_ready(until); !ready)
     return fail(ready.error());
   return {};
+}
+
+struct offer {
+  taking_place place;
+  handed_over all;
+};
+
+/// What the node that serves the socket hands over, once it is not busy.
+result<offer>
+receive_from(const std::string& socket, const std::string& interface) {
+  const auto until = boot_now() + busy_patience;
+  for (;;) {
+    auto place = taking_place::of(socket);
+    if (!place)
+      return tl::unexpected(system_error{
+        place.error().code,
+        "No node of " + interface
+          + " can be replaced (a service is restarted instead: systemctl "
+            "restart; and so is a container whose first process it is): "
+          + place.error().message});
+    auto all = place->receive(boot_now() + patience);
+    if (all)
+      return offer{std::move(*place), std::move(*all)};
+    if (all.error().code != EBUSY || boot_now() >= until)
+      return tl::unexpected(all.error());
+    std::this_thread::sleep_for(pause_while_busy);
+  }
 }
 
 } // namespace
@@ -73,6 +104,8 @@ bool place_giver::serve(caf::actor_system& system, const overlay_actor& overlay,
   self->request(root, caf::infinite, hand_over{})
     .receive([&](overlay_left& all) { left = std::move(all); }, note);
   if (failure) {
+    if (error_code(failure) == EBUSY)
+      place->turn_away(error_message(failure));
     log.warn("nobody takes this node's place: {}", error_message(failure));
     return false;
   }
@@ -92,47 +125,38 @@ bool place_giver::serve(caf::actor_system& system, const overlay_actor& overlay,
   return true;
 }
 
-result<inherited_overlay>
+result<taken_place>
 take_place(const std::string& socket, const std::string& interface,
            const std::function<result<void>(const inherited_overlay&)>& check) {
-  auto place = taking_place::of(socket);
-  if (!place)
-    return tl::unexpected(system_error{
-      place.error().code,
-      "No node of " + interface
-        + " can be replaced (a service is restarted instead: systemctl "
-          "restart; and so is a container whose first process it is): "
-        + place.error().message});
-  auto all = place->receive(boot_now() + patience);
-  if (!all)
-    return tl::unexpected(all.error());
-  const auto state = all->state.view();
+  auto received = receive_from(socket, interface);
+  if (!received)
+    return tl::unexpected(received.error());
+  auto& [place, all] = *received;
+  taken_place taken;
+  const auto state = all.state.view();
   auto node = parse_saved_node(std::as_bytes(std::span{state}), boot_now());
   if (!node)
-    return tl::unexpected(system_error{
-      EINVAL,
-      "What the node of "
-        + interface + " leaves cannot be gone on with, so it goes on itself: "
-        + node.error()});
-  if (node->interface.name != interface)
+    taken.unreadable = node.error();
+  else if (node->interface.name != interface)
     return tl::unexpected(system_error{
       EINVAL, "The node that answers is that of " + node->interface.name
                 + ", and not of " + interface + ": it goes on"});
-  inherited_overlay left{std::make_shared<saved_node>(std::move(*node)),
-                         std::move(all->descriptors)};
-  if (const auto fine = check(left); !fine)
+  else
+    taken.left.state = std::make_shared<saved_node>(std::move(*node));
+  taken.left.descriptors = std::move(all.descriptors);
+  if (const auto fine = check(taken.left); !fine)
     return tl::unexpected(system_error{
       fine.error().code,
       "This process could not go on as the node of "
         + interface + ", so that one goes on itself: " + fine.error().message});
-  place->tell_ready();
-  if (const auto mine = place->wait_for_place(boot_now() + decision_patience);
+  place.tell_ready();
+  if (const auto mine = place.wait_for_place(boot_now() + decision_patience);
       !mine)
     return tl::unexpected(mine.error());
-  if (const auto ended = place->wait_until_ended(boot_now() + end_patience);
+  if (const auto ended = place.wait_until_ended(boot_now() + end_patience);
       !ended)
     return tl::unexpected(ended.error());
-  return left;
+  return taken;
 }
 
 } // namespace weft
