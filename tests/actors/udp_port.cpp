@@ -222,22 +222,22 @@ TEST_CASE_METHOD(ported, "Datagrams reach the peers that they are for, each "
 
 TEST_CASE_METHOD(ported, "Whether a core is idle is looked at when something "
                          "is received") {
-  std::atomic<int> looks{0};
+  const auto looks = std::make_shared<std::atomic<int>>(0);
   loop.run([&] {
     space->desk
       = std::make_shared<cipher_desk>(std::vector<cipher_desk::worker>{});
     space->desk->heed(
-      [&looks] {
-        ++looks;
+      [looks] {
+        ++*looks;
         return std::optional{duration{}};
       },
       true);
   });
-  CHECK(looks == 0);
+  CHECK(*looks == 0);
   stranger sender;
   sender.send(transport(0, 1), port);
   logs[0].next<chain>();
-  CHECK(looks >= 1);
+  CHECK(*looks >= 1);
   CHECK(home.ask<drop_report>(actor, report_request{}).cores == core_use{});
 }
 
