@@ -351,10 +351,11 @@ private:
 
   store_result<store_page>
   read_page(const store_range& range, store_revision at) const {
+    // Row by row along the index: a page must not cost as much as all after it.
     auto rows = database().prepare(
-      "SELECT * FROM (SELECT key, max(revision), value FROM versions"
-      " WHERE key >= ?1 AND key < ?2 AND revision <= ?3 GROUP BY key)"
-      " WHERE value IS NOT NULL ORDER BY key");
+      "SELECT key, max(revision), value FROM versions"
+      " WHERE key >= ?1 AND key < ?2 AND revision <= ?3 GROUP BY key"
+      " HAVING value IS NOT NULL ORDER BY key");
     if (!rows)
       return tl::unexpected(std::move(rows.error()));
     const auto from = range.after.empty() ? range.prefix : range.after + '\0';
