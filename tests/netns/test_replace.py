@@ -56,6 +56,8 @@ class Between:
             connection, _ = self.listener.accept()
             credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
             if struct.unpack("iII", credentials)[0] == process.pid:
+                self.listener.close()  # whoever goes on needs the place
+                os.rename(self.behind, self.path)
                 return connection
             connection.close()
 
@@ -65,11 +67,11 @@ class Between:
         if step == 0:
             return
         self.former = socket.socket(socket.AF_UNIX)
-        self.former.connect(self.behind)
+        self.former.connect(self.path)
         names, descriptors = self.receive(self.former)
         try:
             if damage:
-                descriptors[1:2] = [self.copy_of(descriptors.pop(1), damage)]
+                descriptors[1] = self.copy_of(descriptors[1], damage)
             if step > 1:
                 socket.send_fds(self.successor, [names], descriptors)
         finally:
