@@ -88,7 +88,10 @@ private:
       const std::string mode{to_string(to.*key.mode)};
       if (is_map && from.*key.mode != to.*key.mode)
         text_.set(*map, name, mode);
-      all += (all.empty() ? "" : ", ") + name + ": " + mode;
+      all.append(all.empty() ? "" : ", ")
+        .append(name)
+        .append(": ")
+        .append(mode);
     }
     if (!is_map)
       text_.set(root, "offloads", '{' + all + '}');

@@ -163,6 +163,21 @@ bool has_route(const host_state& state, const host_route& wanted) {
   });
 }
 
+/// One of a group that no rule looks for; 0: there is none.
+std::uint32_t free_mark_of(std::uint32_t group, const rule_place& place,
+                           std::span<const routing_rule> present) {
+  for (std::uint32_t i = 0; i < group_size; ++i) {
+    const auto mark = group + (place.table + i) % group_size;
+    const auto is_taken = [&](const routing_rule& rule) {
+      return is_way_into_tunnel(rule) ? rule.fwmark == mark
+                                      : looks_for(rule, mark, whole_mark);
+    };
+    if (std::ranges::none_of(present, is_taken))
+      return mark;
+  }
+  return 0;
+}
+
 } // namespace
 
 peer_networks networks_of(const interface_config& interface,
@@ -233,18 +248,8 @@ rules_of(const rule_place& place, std::span<const routing_rule> present) {
 
 std::uint32_t
 choose_mark(const rule_place& place, std::span<const routing_rule> present) {
-  const auto choose_from = [&](std::uint32_t group) -> std::uint32_t {
-    for (std::uint32_t i = 0; i < group_size; ++i) {
-      const auto mark = group + (place.table + i) % group_size;
-      const auto is_taken = [&](const routing_rule& rule) {
-        return is_way_into_tunnel(rule) ? rule.fwmark == mark
-                                        : looks_for(rule, mark, whole_mark);
-      };
-      if (std::ranges::none_of(present, is_taken))
-        return mark;
-    }
-    return 0;
-  };
+  const auto choose_from
+    = [&](std::uint32_t group) { return free_mark_of(group, place, present); };
   for (const auto& rule : present)
     if (is_way_into_tunnel(rule) && rule.fwmask == group_mask)
       if (const auto mark = choose_from(rule.fwmark & group_mask); mark != 0)

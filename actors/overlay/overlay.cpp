@@ -59,8 +59,18 @@ key_pair draw_keys(random_source& random) {
   return keys;
 }
 
+void forget_monitors(io_loop& loop, const overlay_resources& all) {
+  if (all.link)
+    loop.forget(all.link->descriptor());
+  if (all.routes)
+    loop.forget(all.routes->descriptor());
+  if (all.machine)
+    loop.forget(all.machine->descriptor());
+}
+
 } // namespace
 
+// NOLINTNEXTLINE(readability-function-size): an entry for each message
 overlay::behavior_type overlay::make_behavior() {
   spawn_actors();
   options_.inherited.reset();
@@ -213,7 +223,7 @@ void overlay::spawn_lane() {
 
 tun_reader_actor overlay::spawn_reader(const workspace& space) {
   const auto me = caf::actor_cast<overlay_root_actor>(this);
-  const auto reader = system().spawn<tun_reader>(
+  auto reader = system().spawn<tun_reader>(
     resources_->packet_loop, resources_->tun, mtu_,
     [weak = caf::actor_cast<caf::weak_actor_ptr>(me)] {
       if (auto self = weak.lock())
@@ -359,12 +369,7 @@ bool overlay::cipher_worker_ended(const caf::down_msg& down) {
 }
 
 void overlay::on_exit() {
-  if (resources_->link)
-    loop().forget(resources_->link->descriptor());
-  if (resources_->routes)
-    loop().forget(resources_->routes->descriptor());
-  if (resources_->machine)
-    loop().forget(resources_->machine->descriptor());
+  forget_monitors(loop(), *resources_);
   if (leaves_ && resources_->host)
     resources_->host->leave_as_is();
   resources_->host.reset();

@@ -92,9 +92,12 @@ cgroup_quota(std::string_view memberships, const std::string& root) {
         lowest
           = lower(lowest, lowest_on_way(root + place, path, quota_of_unified));
     } else if (names_controller(controllers, "cpu")) {
-      for (const auto& place : {controllers, std::string{"cpu"}})
-        lowest = lower(lowest, lowest_on_way(root + '/' + place, path,
-                                             quota_of_controller));
+      for (const auto& place : {controllers, std::string{"cpu"}}) {
+        auto folder = root;
+        folder.append("/").append(place);
+        lowest
+          = lower(lowest, lowest_on_way(folder, path, quota_of_controller));
+      }
     }
   }
   return lowest;

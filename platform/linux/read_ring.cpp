@@ -32,6 +32,7 @@ struct read_ring::state {
   explicit state(std::size_t bytes)
     : size(bytes),
       // Not cleared: pages that nothing is read into are never there.
+      // NOLINTNEXTLINE(modernize-avoid-c-arrays): there is no other spelling.
       memory(std::make_unique_for_overwrite<std::byte[]>(max_reads * bytes)) {
   }
   state(const state&) = delete;
@@ -114,7 +115,7 @@ struct read_ring::state {
   }
 
   std::size_t size;
-  std::unique_ptr<std::byte[]> memory;
+  std::unique_ptr<std::byte[]> memory; // NOLINT(modernize-avoid-c-arrays)
   std::array<read_result, max_reads> results;
   std::size_t results_used = 0;
   std::size_t under_way = 0; ///< reads that the kernel has not done
