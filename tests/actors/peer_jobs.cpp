@@ -427,12 +427,12 @@ TEST_CASE_METHOD(helped, "A peer that is to stand still leaves what it is once "
   const auto second = to_seal();
   send(numbered(1));
   std::optional<frozen_peer> left_behind;
-  std::optional<caf::error> refused;
+  std::optional<caf::error> called_off;
   left.registry.run([&] {
     auto* asker = left.registry.self();
     asker->request(a.actor, caf::infinite, freeze_peer{})
-      .then([&](frozen_peer& frozen) { left_behind = std::move(frozen); },
-            [&](caf::error& error) { refused = std::move(error); });
+      .then([&](frozen_peer& peer) { left_behind = std::move(peer); },
+            [&](caf::error& error) { called_off = std::move(error); });
   });
   home.settle();
   perform(second);
@@ -459,7 +459,7 @@ TEST_CASE_METHOD(helped, "A peer that is to stand still leaves what it is once "
       home.end(a.actor);
     else
       caf::anon_send(a.actor, thaw{});
-    CHECK(eventually([&] { return refused.has_value(); }));
+    CHECK(eventually([&] { return called_off.has_value(); }));
     CHECK_FALSE(left_behind);
     if (ends)
       return;

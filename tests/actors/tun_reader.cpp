@@ -70,7 +70,7 @@ struct reading {
       {worker.handle(),
        std::make_shared<std::atomic<worker_state>>(worker_state::ready)}});
     reader = home.spawn<tun_reader>(
-      loop.loop, tun, 1420u, [this] { lost.push(true); }, nullptr, desk);
+      loop.loop, tun, 1420u, [this] { lost.push(true); }, nullptr, false, desk);
     caf::anon_send(reader, routes_changed{snapshot});
     drops(drop_reason::no_route); // it has them before the first packet
   }
