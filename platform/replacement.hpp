@@ -58,6 +58,9 @@ private:
   file_descriptor connection_; ///< invalid: it is decided
 };
 
+/// Blocks for as long as one who was turned away waits before it comes again.
+void wait_while_busy();
+
 /// The side of the process that begins.
 class taking_place {
 public:

@@ -15,6 +15,7 @@
 #include <csignal>
 #include <optional>
 #include <string_view>
+#include <thread>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -172,6 +173,10 @@ void giving_place::abort() noexcept {
 }
 
 // -- the side of the process that begins --
+
+void wait_while_busy() {
+  std::this_thread::sleep_for(std::chrono::seconds{1});
+}
 
 result<taking_place> taking_place::of(const std::string& socket) {
   auto connection = connect_unix(socket);

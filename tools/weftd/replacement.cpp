@@ -6,7 +6,6 @@
 #include "platform/clock.hpp"
 
 #include <cerrno>
-#include <thread>
 
 namespace weft {
 
@@ -24,7 +23,6 @@ constexpr auto decision_patience = 20s;
 constexpr auto end_patience = 10s;
 /// For a change that is being made.
 constexpr auto busy_patience = 10s;
-constexpr auto pause_while_busy = 1s;
 
 caf::error fail(const system_error& why) {
   return make_error(why.code, why.message);
@@ -68,7 +66,7 @@ receive_from(const std::string& socket, const std::string& interface) {
       return offer{std::move(*place), std::move(*all)};
     if (all.error().code != EBUSY || boot_now() >= until)
       return tl::unexpected(all.error());
-    std::this_thread::sleep_for(pause_while_busy);
+    wait_while_busy();
   }
 }
 
