@@ -12,6 +12,7 @@
 #include "tests/catch.hpp"
 #include "tools/issuer/issuer_service.hpp"
 #include "tools/weft/network/exchange_files.hpp"
+#include "tools/weft/network/network_text.hpp"
 #include "tools/weft/network/new_node.hpp"
 #include "tools/weft/network/node_place.hpp"
 #include "tools/weft/network/service.hpp"
