@@ -1,5 +1,6 @@
 #include "actors/host/host_keeper.hpp"
 
+#include "config/interface_checks.hpp"
 #include "platform/ipv6.hpp"
 #include "platform/links.hpp"
 
@@ -53,9 +54,13 @@ bool needs_ipv6(const host_need& need) {
          && !route->network.address.is_v4();
 }
 
+/// Or will have it once its MTU is right, which comes first.
 bool has_ipv6(int interface_index) {
   const auto state = ipv6_of(interface_index);
-  return !state || *state == ipv6_state::on;
+  if (!state || *state != ipv6_state::off)
+    return !state || *state == ipv6_state::on;
+  const auto link = find_link(interface_index);
+  return link && link->mtu < least_ipv6_mtu;
 }
 
 std::string without_ipv6(int interface_index) {
@@ -286,6 +291,7 @@ host_keeper::change(host_plan to, bool sets_link_up) {
   if (*ipv6 == ipv6_state::absent) // `default_route` means what there is
     std::erase_if(to, is_all_of_ipv6);
   const bool refuses_ipv6 = *ipv6 == ipv6_state::off && refuse_ipv6(to);
+  const bool leaves_out_ipv6 = !has_ipv6(index_);
   auto all = to;
   all.insert(all.end(), plan_.begin(), plan_.end());
   auto before = read(all);
@@ -295,7 +301,7 @@ host_keeper::change(host_plan to, bool sets_link_up) {
   const std::set<host_need> known{plan_.begin(), plan_.end()};
   // What is new comes first, so that there is always an address.
   for (const auto& need : to) {
-    if (!lacks(*before, need) || (*ipv6 != ipv6_state::on && needs_ipv6(need))
+    if (!lacks(*before, need) || (leaves_out_ipv6 && needs_ipv6(need))
         || (!sets_link_up && needs_link_up(need) && !before->is_up))
       continue;
     auto note = known.contains(need) ? describe(need) + " was put back"

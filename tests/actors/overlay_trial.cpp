@@ -274,7 +274,7 @@ TEST_CASE_METHOD(tried, "A change of a peer that is the network's is not on "
   asked.update.public_key = peer_called("member").public_key;
   asked.update.set(&peer_config::name, "mine");
   asked.confirm_within = 60s;
-  home.ask<config_changes>(one.running.actor, asked);
+  CHECK_FALSE(home.try_ask<config_changes>(one.running.actor, asked));
   CHECK(code_of(confirm()) == EINVAL);
   CHECK(home.try_ask<config_changes>(one.running.actor,
                                      add_peer{peer_called("gamma")}));
