@@ -1,5 +1,6 @@
 #include "platform/acting_user.hpp"
 
+#include "platform/linux/locked_memory.hpp"
 #include "platform/process.hpp"
 
 #include <grp.h>
@@ -18,9 +19,10 @@ struct acting_user::identity {
   uid_t user = 0;
   gid_t group = 0;
   std::vector<gid_t> groups;
+  bool had_locked_memory = false; ///< its owner may not lock as much
 
   static result<identity> present() {
-    identity now{::geteuid(), ::getegid(), {}};
+    identity now{::geteuid(), ::getegid(), {}, false};
     const auto count = ::getgroups(0, nullptr);
     if (count > 0)
       now.groups.resize(static_cast<std::size_t>(count));
@@ -76,14 +78,13 @@ result<acting_user> acting_user::owner_of(const std::string& folder) {
   auto before = identity::present();
   if (!before)
     return tl::unexpected(std::move(before.error()));
-  const identity owner{info.st_uid, info.st_gid, {}};
+  const identity owner{info.st_uid, info.st_gid, {}, false};
   if (!owner.put_on_groups())
     return cannot(errno); // some containers have it so
   made.before_ = std::make_unique<identity>(std::move(*before));
   if (!owner.put_on_ids())
     return cannot(errno); // the groups are given back
-  if (memory_is_locked())
-    protect_memory(); // the owner may not be allowed to lock as much
+  made.before_->had_locked_memory = unlock_memory();
   return made;
 }
 
@@ -93,6 +94,8 @@ acting_user::~acting_user() {
       && (!become_root_again() || !before_->put_on_groups()
           || !before_->put_on_ids()))
     std::abort();
+  if (before_ && before_->had_locked_memory)
+    protect_memory();
 }
 
 } // namespace weft

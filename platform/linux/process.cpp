@@ -1,6 +1,7 @@
 #include "platform/process.hpp"
 
 #include "platform/linux/capabilities.hpp"
+#include "platform/linux/locked_memory.hpp"
 
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -110,12 +111,13 @@ void protect_memory() {
   ::getrlimit(RLIMIT_MEMLOCK, &allowed);
   // With less, memory would seem to run out.
   if (allowed.rlim_cur != RLIM_INFINITY
-      && (read_capabilities().effective & capability_bit(CAP_IPC_LOCK)) == 0) {
-    if (locked.exchange(false))
-      ::munlockall();
+      && (read_capabilities().effective & capability_bit(CAP_IPC_LOCK)) == 0)
     return;
-  }
   locked = lock_memory();
+}
+
+bool unlock_memory() {
+  return locked.exchange(false) && ::munlockall() == 0;
 }
 
 bool memory_is_locked() {

@@ -189,7 +189,8 @@ class Start(Daemon):
         for path in self.sockets:
             self.assertTrue(serves(path))
             names = [name for name in os.listdir(os.path.dirname(path)) if not name.startswith(".weft-s")]
-            self.assertEqual(names, [f"{self.name}.sock"])
+            self.assertIn(f"{self.name}.sock", names)
+            self.assertLessEqual(set(names), {f"{self.name}.sock", f"{self.name}.replace"})
         self.assertEqual(daemon.terminate(), 0)
 
     def test_told_to_end_at_any_moment_it_ends_and_leaves_nothing(self):
@@ -406,7 +407,8 @@ class Privileges(Daemon):
         harness.wait_until(lambda: "configuration applied" in daemons[0].output(), "the file is read again")
         for daemon in daemons:
             self.assertEqual(daemon.terminate(), 0)
-            self.assertNotIn("not permitted", daemon.output())
+            refused = [line for line in daemon.output().splitlines() if "not permitted" in line]
+            self.assertTrue(all("(io_uring)" in line for line in refused), refused)  # which the filter does not allow
             self.assertNotIn("error", daemon.output())
 
     def test_a_user_who_does_not_exist_is_said(self):

@@ -1,6 +1,7 @@
 #include "platform/acting_user.hpp"
 
 #include "platform/files.hpp"
+#include "platform/process.hpp"
 #include "platform/saved_file.hpp"
 #include "tests/platform/support.hpp"
 
@@ -153,4 +154,23 @@ TEST_CASE("Where groups may not be changed nothing is, and that is an error") {
           return !owner && ::geteuid() == 0 ? 0 : 1;
         })
         == 0);
+}
+
+TEST_CASE("Memory that root has locked is not while it acts as another user, "
+          "and is again behind that") {
+  if (!is_root())
+    return;
+  const owned_folder folder;
+  const auto code = in_child([&] {
+    protect_memory();
+    if (!memory_is_locked())
+      return 0; // it may not here
+    {
+      const auto owner = acting_user::owner_of(folder.path);
+      if (!owner || memory_is_locked())
+        return 1;
+    }
+    return memory_is_locked() ? 0 : 2;
+  });
+  CHECK(code == 0);
 }
