@@ -92,8 +92,8 @@ constexpr std::array<metric_family, 37> table{{
   {"weft_network_refused_total", counter,
    "What the node was told of the network and did not believe, by reason."},
   {"weft_network_clock_suspect", gauge,
-   "Whether the node's clock would end most certificates at once, so that it "
-   "is not believed."},
+   "Whether the node's clock would end most certificates at once, or is more "
+   "than a day before what was signed, so that it is not believed."},
 }};
 
 /// The place of a family in the table.
