@@ -12,6 +12,18 @@ namespace {
 /// Two seconds more than what it should take: a refusal is to be read.
 constexpr std::chrono::seconds to_leave{2};
 
+/// Whose chain it was when it began; nothing: no member's of this network.
+std::optional<member_id> former_member(const network_certificate& root,
+                                       std::span<const byte_vector> chain) {
+  if (chain.empty())
+    return std::nullopt;
+  const auto own = read_network_certificate(chain.front());
+  if (!own)
+    return std::nullopt;
+  const auto member = verify_member(root, chain, own->from);
+  return member ? std::optional{member->contents.id} : std::nullopt;
+}
+
 } // namespace
 
 // -- they come ---------------------------------------------------------------
@@ -120,9 +132,10 @@ void directory_node::make_room() {
     cut_off(chosen->first, "others want to come in");
 }
 
-void directory_node::turn_away(const endpoint& from, const std::string& why) {
+void directory_node::turn_away(const endpoint& from, const std::string& why,
+                               bool is_told) {
   ++turned_away_;
-  if (refusals_.allows(loop().now()))
+  if (is_told && refusals_.allows(loop().now()))
     options_.log->info("directory: {} did not come in: {}", to_string(from),
                        why);
 }
@@ -148,10 +161,13 @@ void directory_node::stream_stands(frame_stream& which) {
 
 void directory_node::welcome_member(std::uint64_t number, connection& who) {
   who.stream->set_bound(most_member_frame_bytes);
-  const auto member = verify_member(
-    read_->identity.root, who.stream->tls()->peer_chain(), now_of_network());
-  if (!member) { // its time came while it shook hands
-    refuse_member(who, member.error());
+  const auto chain = who.stream->tls()->peer_chain();
+  const auto& root = read_->identity.root;
+  const auto member = verify_member(root, chain, now_of_network());
+  if (!member) { // its time has come
+    const auto former = former_member(root, chain);
+    refuse_member(who, member.error(),
+                  !former || is_news(*former, member.error().why));
     return;
   }
   if (!bounds_.promote(who.source, connection_kind::member)) {
@@ -170,9 +186,10 @@ void directory_node::welcome_member(std::uint64_t number, connection& who) {
   core_.connected(number, *member, loop().moment());
 }
 
-void directory_node::refuse_member(connection& who, const refused& why) {
+void directory_node::refuse_member(connection& who, const refused& why,
+                                   bool is_told) {
   who.stream->send(encode_frame(directory_message{request_refused{0, why}}));
-  turn_away(who.from, why.what);
+  turn_away(who.from, why.what, is_told);
   let_go(who);
 }
 

@@ -89,7 +89,7 @@ private:
   void go_on_joining(std::uint64_t number, connection& who,
                      const byte_vector& frame);
   void answer_joining(std::uint64_t number, const join_answer& answer);
-  void refuse_member(connection& who, const refused& why);
+  void refuse_member(connection& who, const refused& why, bool is_told = true);
   /// Of what it was given it gets what it takes in time.
   void let_go(connection& who);
   /// At once.
@@ -98,7 +98,9 @@ private:
   /// Something may be over then.
   void expect(time_point when);
   void check_connections(time_point now);
-  void turn_away(const endpoint& from, const std::string& why);
+  /// `is_told`: in the log.
+  void
+  turn_away(const endpoint& from, const std::string& why, bool is_told = true);
   connection* find(const frame_stream& stream);
 
   // -- steps --

@@ -1,6 +1,7 @@
 // Who wants in where it does not belong, wants too much, or too slowly.
 #include "platform/connect.hpp"
 #include "tests/actors/directory_support.hpp"
+#include "tests/actors/line_sink.hpp"
 
 #include <poll.h>
 #include <sys/socket.h>
@@ -86,6 +87,29 @@ TEST_CASE("members of this network alone are let in as members") {
   CHECK_FALSE(is_welcome(net, mixed));
   CHECK(net.becomes([](const auto& now) { return now.unknown == 0; }));
   CHECK(net.state().turned_away >= 4);
+}
+
+TEST_CASE("a member whose certificate has ended is refused each time, and told "
+          "of once an hour") {
+  directory_home net;
+  const auto lines = std::make_shared<line_sink>();
+  net.options.log = std::make_shared<spdlog::logger>("test", lines);
+  net.start();
+  const network_validity ended{network_pki::now - 50min,
+                               network_pki::now - 10min};
+  const auto late = identity_of(net.pki.member("delta", ended));
+  const auto other = identity_of(net.pki.member("gamma", ended));
+  const auto refused_so_far = [&] { return net.state().turned_away; };
+  for (std::uint64_t attempt = 1; attempt <= 3; ++attempt) {
+    CHECK_FALSE(is_welcome(net, late));
+    CHECK(eventually([&] { return refused_so_far() == attempt; }));
+  }
+  CHECK(lines->count("'delta' has expired") == 1);
+  CHECK_FALSE(is_welcome(net, other));
+  CHECK(lines->count("'gamma' has expired") == 1);
+  net.clock->skip(std::chrono::hours{1});
+  CHECK_FALSE(is_welcome(net, late));
+  CHECK(lines->count("'delta' has expired") == 2);
 }
 
 TEST_CASE("who speaks no TLS to a directory, or nothing, is cut off") {
