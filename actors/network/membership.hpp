@@ -69,8 +69,10 @@ struct member_start {
   member_files::contents kept;
 };
 
-/// A sign that another process has this member's files counts for so long.
-inline constexpr std::chrono::minutes double_memory{10};
+/// A sign that another process has this member's files counts for so long: the
+/// two end each other's connections, each after a rest of 10 s and at most the
+/// longest spread.
+inline constexpr std::chrono::minutes double_memory{3};
 inline constexpr std::string_view used_twice
   = "this member's identity is used on two machines: on one of them 'weft "
     "network leave --force', then 'weft network join' with a token";

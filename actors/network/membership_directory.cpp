@@ -15,9 +15,10 @@ constexpr std::size_t most_addresses = 4;
 /// A connection that ends sooner is told of no more after the first time, or a
 /// directory could fill the log by coming and going.
 constexpr auto brief = 10s;
-/// So many records of this member by another process, within the time for
-/// which a sign of one counts, are no accident.
+/// So many records of this member by another process within that time are no
+/// accident.
 constexpr std::size_t most_others_records = 3;
+constexpr auto others_records_window = 10min;
 /// Between two changes of directories for what one does not tell.
 constexpr auto change_interval = 5min;
 /// A directory gets so long to have a list of the last day; the issuer may be
@@ -262,7 +263,7 @@ void membership::look_for_double() {
   others_records_.push_back(now);
   if (others_records_.size() < most_others_records)
     return;
-  if (now < others_records_.front() + double_memory)
+  if (now < others_records_.front() + others_records_window)
     note_double();
   others_records_.pop_front();
 }
