@@ -3,6 +3,7 @@
 #include "actors/network/configured_store.hpp"
 #include "actors/network/directory_node.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace weft {
@@ -17,6 +18,9 @@ constexpr std::chrono::hours compaction_interval{1};
 /// members that is known.
 constexpr std::chrono::hours tell_again{1};
 constexpr std::size_t most_told_ends = 4'096;
+
+/// Behind the address of a directory whose issuer answers, as it tells others.
+constexpr auto beside_issuer = " issuer";
 
 /// An issuer may be away for so long before the log says so.
 constexpr std::chrono::seconds issuer_start{5};
@@ -67,7 +71,9 @@ void directory_node::carry_out(directory::renew_store_id&) {
 }
 
 void directory_node::carry_out(directory::keep_presence&) {
-  store_->attend(to_string(tcp_ ? tcp_->where() : *options_.config.listen));
+  const auto where = to_string(tcp_ ? tcp_->where() : *options_.config.listen);
+  const bool has_issuer = issuer_ && trouble_.issuer.empty();
+  store_->attend(where + (has_issuer ? beside_issuer : ""));
 }
 
 void directory_node::carry_out(directory::ask_for_items& step) {
@@ -244,8 +250,15 @@ void directory_node::take(const store_told& report) {
 
 void directory_node::take(store_attended& report) {
   note_store(report.directories);
-  if (report.directories)
-    directories_ = std::move(*report.directories);
+  if (!report.directories)
+    return;
+  directories_ = std::move(*report.directories);
+  const bool has_issuer = std::any_of(
+    directories_.begin(), directories_.end(), [this](const auto& each) {
+      return each.name != read_->identity.name()
+             && each.value.ends_with(beside_issuer);
+    });
+  core_.issuer_elsewhere(has_issuer, loop().moment());
 }
 
 void directory_node::take(const store_backed_up& report) {

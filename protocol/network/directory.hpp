@@ -62,8 +62,8 @@ public:
   /// How long something that was shown and is not here may be on its way from
   /// issuer or store; then the directory is one that lost something.
   static constexpr std::chrono::seconds grace{10};
-  /// The same of a directory without an issuer: the one that has it may be
-  /// without the store for a while, which nobody else sees.
+  /// The same of a directory without an issuer, for as long as one that has it
+  /// is at the store: nobody else knows what is still to be brought.
   static constexpr std::chrono::seconds grace_elsewhere{120};
   /// Items are dropped so long after their certificate's end.
   static constexpr std::chrono::hours memory{24 * 90};
@@ -98,7 +98,7 @@ public:
   using change_entries = store_follower::change_entries;
   /// Answered with renamed().
   struct renew_store_id {};
-  /// keep_present(), without an answer.
+  /// keep_present(); who else is there is told by issuer_elsewhere().
   struct keep_presence {};
   /// ask_items (issuing.hpp) with a patience of the caller's, answered with
   /// issued(), on a connection on which nothing else waits for it.
@@ -158,6 +158,9 @@ public:
   /// Whether its socket answers; ask_for_items follows when it begins to.
   void issuer_there(bool there, const instant& at);
   void issued(const accepted<issued_items>& answer, const instant& at);
+  /// Whether another directory is at the store whose issuer answers: each time
+  /// that this is seen.
+  void issuer_elsewhere(bool there, const instant& at);
   /// What it said: certificates (none: done), or why not.
   void answered(ticket number, const accepted<certified_answer>& answer,
                 const instant& at);
@@ -412,6 +415,8 @@ private:
   time_point change_at_{}; ///< after one that could not be made
 
   bool issuer_there_ = false;
+  /// Since when another directory brings what its issuer has signed.
+  std::optional<time_point> issuer_elsewhere_;
   bool issuer_asked_ = false;
   time_point ask_at_{};
   std::deque<store_write> to_bring_; ///< what was issued

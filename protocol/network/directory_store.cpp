@@ -363,6 +363,13 @@ void directory::issued(const accepted<issued_items>& answer,
   go_on(at);
 }
 
+void directory::issuer_elsewhere(bool there, const instant& at) {
+  if (!there)
+    issuer_elsewhere_.reset();
+  else if (!issuer_elsewhere_)
+    issuer_elsewhere_ = at.now;
+}
+
 bool directory::bring_issued() {
   if (!bring_through_)
     return false;
@@ -620,10 +627,14 @@ void directory::judge_shown(const instant& at) {
 
 /// Calls of the store may hang for longer than any grace without failing.  What
 /// the issuer had signed by then was not brought, and comes once they go on.
+/// So it is while the issuer's directory is away; and without it nothing new is
+/// given out that a lost store could contradict.
 bool directory::has_had_its_time(const shown_item& shown,
                                  time_point now) const {
   if (settings_.issuer.empty())
-    return now >= shown.since + grace_elsewhere;
+    return issuer_elsewhere_
+           && now
+                >= std::max(shown.since, *issuer_elsewhere_) + grace_elsewhere;
   const auto due = shown.since + grace;
   const bool nothing_comes = issuer_asked_ && now >= asked_at_ + answer_wait;
   return now >= due && (nothing_comes || all_brought_ >= due);

@@ -747,11 +747,17 @@ TEST_CASE("A directory without an issuer waits for the one that has it") {
   world.join(1, 1);
   const auto other = world.certificate_item(2, 1);
   world.say(1, offer_items{{other}});
-  world.pass(directory::grace_elsewhere - 1s);
+  // The directory with the issuer is cut off from the store.
+  world.pass(3 * directory::grace_elsewhere);
+  CHECK(world.core.recovering().empty());
+  for (const bool there : {true, true, false, true, true}) {
+    world.core.issuer_elsewhere(there, world.at);
+    world.pass(directory::grace_elsewhere / 2 - 1s);
+  }
   CHECK(world.core.recovering().empty());
   world.put(other);
   world.settle();
-  world.pass(2s);
+  world.pass(5s);
   CHECK(world.core.recovering().empty());
   // What nobody brings was lost.
   world.join(2, 1);

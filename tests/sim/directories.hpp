@@ -148,6 +148,10 @@ private:
   void check_admission(const member_contents& contents);
 
   // Directories.
+  /// One of them has it on its machine.
+  static bool has_issuer(std::size_t which) {
+    return which == 0;
+  }
   void after_call(std::size_t which);
   void do_step(std::size_t which, const directory::list_entries& what);
   void do_step(std::size_t which, const directory::watch_entries& what);
@@ -205,6 +209,7 @@ private:
   std::optional<issuer> issuer_;
   std::vector<network_item> log_; ///< what it has issued, in order
   bool issuer_there_ = true;
+  std::chrono::milliseconds issuer_present_until_{}; ///< at the store
   signing_seed token_;
   tls_exporter exporter_{};
   private_key ephemeral_;

@@ -233,8 +233,8 @@ void directories_run::start_directory(std::size_t which) {
   if (node.core)
     return;
   ++node.life;
-  // One of them has the issuer on its machine.
-  const auto issuer = which == 0 ? verified_.contents.name : std::string{};
+  const auto issuer
+    = has_issuer(which) ? verified_.contents.name : std::string{};
   node.core
     = std::make_unique<directory>(directory::settings{some_root(), issuer},
                                   judge_of(verified_, root_seed_), random_);
@@ -243,7 +243,7 @@ void directories_run::start_directory(std::size_t which) {
   node.asks_items.reset();
   in_life(which, delay(), [this, which](auto& core) {
     core.opened(store_.id, now());
-    if (which == 0)
+    if (has_issuer(which))
       core.issuer_there(issuer_there_, now());
   });
 }
@@ -369,7 +369,16 @@ void directories_run::do_step(std::size_t which,
   });
 }
 
-void directories_run::do_step(std::size_t, const directory::keep_presence&) {
+void directories_run::do_step(std::size_t which,
+                              const directory::keep_presence&) {
+  in_life(which, delay(), [this, which](auto& core) {
+    if (directories_[which].cut_off)
+      return;
+    if (has_issuer(which) && issuer_there_)
+      issuer_present_until_ = queue_.now() + presence_lasts;
+    core.issuer_elsewhere(
+      !has_issuer(which) && queue_.now() < issuer_present_until_, now());
+  });
 }
 
 void directories_run::do_step(std::size_t which,
