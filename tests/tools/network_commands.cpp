@@ -119,6 +119,22 @@ TEST_CASE("init makes an authority, a directory and its first member") {
     CHECK(mode_of(alpha.in_state(key)) == 0600);
 }
 
+TEST_CASE("init takes ranges that are free when it is told none") {
+  if (!is_root())
+    return;
+  host alpha;
+  alpha.options.ranges.clear();
+  alpha.options.allow_overlap = false;
+  const auto code = alpha.run(init_network);
+  INFO(alpha.err);
+  REQUIRE(code == exit_fine);
+  const auto said = json::parse(alpha.out);
+  REQUIRE(said["ranges"].size() == 2);
+  CHECK_THAT(said["ranges"][0].get<std::string>(), Contains(".0.0/16"));
+  CHECK_THAT(said["ranges"][1].get<std::string>(), Contains("::/48"));
+  CHECK(said["addresses"].size() == 2);
+}
+
 TEST_CASE("A member makes a directory's key once, which stays where it is") {
   if (!is_root())
     return;
@@ -218,7 +234,6 @@ TEST_CASE("What cannot be a network is refused, and nothing is made") {
   refused([](auto& options) { options.text = "Prod"; }, "no name of a network");
   refused([](auto& options) { options.text = std::string(20, 'x'); },
           "--interface NAME");
-  refused([](auto& options) { options.ranges.clear(); }, "there is no range");
   refused([](auto& options) { options.ranges = {"10.200.0.1/16"}; },
           "is no range");
   refused([](auto& options) { options.ranges = {"127.0.0.0/8"}; }, "range");

@@ -88,7 +88,8 @@ private:
                      init_network);
     init.add_option("NAME", given_->text, "What it is called")->required();
     add_list(init, "--range", given_->ranges,
-             "Addresses of the network; may be repeated");
+             "Addresses of the network; may be repeated (by default a free /16 "
+             "and a free /48 are drawn)");
     init.add_option("--directory", given_->directory,
                     "HOST:PORT where others reach its directory by TCP (the "
                     "endpoint's host, port 51821)");

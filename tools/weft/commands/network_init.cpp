@@ -86,10 +86,27 @@ outcome<std::vector<ip_prefix>> ranges_of(const network_options& options) {
                 + " is expected"));
     ranges.push_back(*prefix);
   }
+  std::sort(ranges.begin(), ranges.end());
+  return ranges;
+}
+
+/// For who names none.
+outcome<std::vector<ip_prefix>>
+choose_ranges(const std::vector<endpoint>& endpoints) {
+  auto taken = list_host_networks();
+  if (!taken)
+    return tl::unexpected(to_failure(taken.error()));
+  for (const auto& each : endpoints)
+    taken->push_back(
+      {{each.address, static_cast<std::uint8_t>(each.address.bits())},
+       "an endpoint"});
+  system_random random;
+  auto ranges = draw_free_ranges(*taken, random);
   if (ranges.empty())
-    return tl::unexpected(
-      mistake("there is no range: say which addresses the network has, such as "
-              "--range 10.200.0.0/16 --range fd00:200::/48"));
+    return tl::unexpected(mistake(
+      "this host has a route to all private addresses, so that no range "
+      "is free: say which addresses the network has, such as --range "
+      "10.200.0.0/16 --range fd00:200::/48"));
   std::sort(ranges.begin(), ranges.end());
   return ranges;
 }
@@ -112,13 +129,6 @@ outcome<init_plan> plan_of(const network_options& options) {
   auto ranges = ranges_of(options);
   if (!ranges)
     return tl::unexpected(std::move(ranges.error()));
-  system_random random;
-  plan.root = {network_id::draw(random), name, *ranges,
-               static_cast<std::uint8_t>(options.slice_v4),
-               static_cast<std::uint8_t>(options.slice_v6)};
-  plan.issuer = {plan.root.network, issuer_name, *ranges};
-  if (const auto wrong = find_mistake(plan.root))
-    return tl::unexpected(mistake(wrong->what));
   if (options.endpoints.empty())
     return tl::unexpected(
       mistake("there is no endpoint: say where others reach this node, such as "
@@ -127,6 +137,17 @@ outcome<init_plan> plan_of(const network_options& options) {
   if (!endpoints)
     return tl::unexpected(std::move(endpoints.error()));
   plan.endpoints = std::move(*endpoints);
+  if (ranges->empty())
+    ranges = choose_ranges(plan.endpoints);
+  if (!ranges)
+    return tl::unexpected(std::move(ranges.error()));
+  system_random random;
+  plan.root = {network_id::draw(random), name, *ranges,
+               static_cast<std::uint8_t>(options.slice_v4),
+               static_cast<std::uint8_t>(options.slice_v6)};
+  plan.issuer = {plan.root.network, issuer_name, *ranges};
+  if (const auto wrong = find_mistake(plan.root))
+    return tl::unexpected(mistake(wrong->what));
   auto listen = tunnel_listen(options, plan.endpoints);
   if (!listen)
     return tl::unexpected(std::move(listen.error()));
@@ -162,7 +183,10 @@ find_obstacle(const init_plan& plan, const network_options& options) {
   if (!options.allow_overlap)
     if (auto overlap
         = find_host_overlap(plan.root.ranges, plan.place.interface))
-      return mistake(std::move(*overlap));
+      return mistake(*overlap
+                     + ". Leave --range out, and weft takes ranges that are "
+                       "free; or say --allow-overlap if nothing that this host "
+                       "needs is there");
   for (const auto& path : {plan.place.config, plan.place.issuer,
                            plan.place.folder.path, plan.place.store}) {
     std::error_code failed;
@@ -331,13 +355,21 @@ int say(const init_plan& plan, const joined_node& joined,
     auto out = to_json(joined, plan.place);
     out["directory"] = to_string(plan.directory);
     out["issuer"] = plan.place.issuer;
+    auto ranges = nlohmann::ordered_json::array();
+    for (const auto& each : plan.root.ranges)
+      ranges.push_back(to_string(each));
+    out["ranges"] = std::move(ranges);
     out["started"] = started;
     print_json(out, io);
     return exit_fine;
   }
-  io.out << "The network '" << plan.root.name << "' is made, and this node is '"
-         << joined.self.name << "' in it: " << addresses_text(joined.self)
-         << ".\nIts directory is " << to_string(plan.directory)
+  std::string ranges;
+  for (const auto& each : plan.root.ranges)
+    ranges += (ranges.empty() ? "" : ", ") + to_string(each);
+  io.out << "The network '" << plan.root.name << "' (" << ranges
+         << ") is made, and this node is '" << joined.self.name
+         << "' in it: " << addresses_text(joined.self) << ".\nIts directory is "
+         << to_string(plan.directory)
          << " (TCP), which joining nodes have to reach.\nThe root's key is "
          << root_key_file(plan.place.issuer)
          << ": move it off-line, and keep a copy; it is needed to renew the "

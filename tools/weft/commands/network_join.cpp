@@ -192,8 +192,14 @@ find_overlap(const network_options& options, const root_contents& network) {
   if (options.allow_overlap)
     return std::nullopt;
   const auto& interface = options.place.interface;
-  return find_host_overlap(network.ranges,
-                           interface.empty() ? network.name : interface);
+  auto found = find_host_overlap(network.ranges,
+                                 interface.empty() ? network.name : interface);
+  if (found)
+    *found += ". If nothing that this host needs is there, say the same again "
+              "with --allow-overlap (nothing was used up); otherwise take that "
+              "address or route away first, or have a network made with other "
+              "ranges";
+  return found;
 }
 
 tl::expected<join_result, join_failure>
