@@ -9,7 +9,25 @@ import signal
 import harness
 
 
-class Node:
+class Running:
+    """What /proc says of `process`."""
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def memory(self, field):
+        """A field of /proc/PID/status in bytes: VmSize, VmRSS, ..."""
+        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as file:
+            line = next(line for line in file if line.startswith(field + ":"))
+        return int(line.split()[1]) * 1024
+
+    def processor_seconds(self):
+        with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as file:
+            cells = file.read().rpartition(")")[2].split()
+        return (int(cells[11]) + int(cells[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class Node(Running):
     """One weftd with its file; `number` is its address, 10.200.NUMBER.1."""
 
     def __init__(self, test, namespace, number):
@@ -99,20 +117,6 @@ class Node:
         self.process.signal(signal.SIGHUP)
         harness.wait_until(lambda: lines() > before, f"{self.name} says what came of the reload")
 
-    def descriptors(self):
-        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
-
-    def memory(self, field):
-        """A field of /proc/PID/status in bytes: VmSize, VmRSS, ..."""
-        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as file:
-            line = next(line for line in file if line.startswith(field + ":"))
-        return int(line.split()[1]) * 1024
-
-    def processor_seconds(self):
-        with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as file:
-            cells = file.read().rpartition(")")[2].split()
-        return (int(cells[11]) + int(cells[12])) / os.sysconf("SC_CLK_TCK")
-
     def limit(self, which, soft):
         """Sets a soft limit of the running program; returns the one before."""
         before, hard = resource.prlimit(self.process.pid, which)
@@ -120,7 +124,7 @@ class Node:
         return before
 
 
-class Member:
+class Member(Running):
     """A node of a network that runs itself, made by `weft network init` or `join` in a namespace of its own."""
 
     def __init__(self, network, number):
