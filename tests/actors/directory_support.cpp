@@ -24,22 +24,22 @@ std::optional<refused> welcome_directory(const network_certificate& root,
 
 } // namespace
 
-// -- a client ----------------------------------------------------------------
+// -- connections -------------------------------------------------------------
 
-directory_client::directory_client(const network_tls& tls, const endpoint& to)
-  : stream_(must(tls.connect(must(start_connect_tcp(to))))) {
+frame_connection::frame_connection(network_stream stream)
+  : stream_(std::move(stream)) {
 }
 
-bool directory_client::await(tls_status what) {
+bool frame_connection::await(tls_status what) {
   const auto event
     = static_cast<short>(what == tls_status::wants_write ? POLLOUT : POLLIN);
   pollfd ready{stream_.descriptor(), event, 0};
   if (::poll(&ready, 1, generous) != 1)
-    FAIL("a directory says nothing for a minute");
+    FAIL("the other end says nothing for a minute");
   return true;
 }
 
-bool directory_client::shake_hands() {
+bool frame_connection::shake_hands() {
   await(tls_status::wants_write); // it is connected, or not
   for (;;) {
     const auto result = stream_.handshake();
@@ -52,7 +52,7 @@ bool directory_client::shake_hands() {
   }
 }
 
-void directory_client::send(const byte_vector& frame) {
+void frame_connection::send(const byte_vector& frame) {
   std::size_t sent = 0;
   while (sent < frame.size()) {
     const auto result = stream_.write(const_byte_span(frame).subspan(sent));
@@ -66,7 +66,7 @@ void directory_client::send(const byte_vector& frame) {
   }
 }
 
-std::optional<byte_vector> directory_client::next() {
+std::optional<byte_vector> frame_connection::next() {
   for (;;) {
     auto frame = must(reader_.next());
     if (frame)
@@ -83,6 +83,16 @@ std::optional<byte_vector> directory_client::next() {
   }
 }
 
+bool frame_connection::is_ended() {
+  while (next())
+    continue;
+  return true;
+}
+
+directory_client::directory_client(const network_tls& tls, const endpoint& to)
+  : frame_connection(must(tls.connect(must(start_connect_tcp(to))))) {
+}
+
 std::optional<directory_message> directory_client::next_message() {
   for (;;) {
     const auto frame = next();
@@ -91,12 +101,6 @@ std::optional<directory_message> directory_client::next_message() {
     if (auto message = must(read_directory_message(*frame)))
       return message;
   }
-}
-
-bool directory_client::is_ended() {
-  while (next())
-    continue;
-  return true;
 }
 
 // -- a network ---------------------------------------------------------------

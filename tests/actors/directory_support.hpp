@@ -42,33 +42,18 @@ private:
   std::atomic<duration> skipped_{duration{0}};
 };
 
-/// Who connects to a directory: blocks, and gives up after a long time.
-class directory_client {
+/// One end of a connection with a directory: blocks, and gives up after a long
+/// time.
+class frame_connection {
 public:
-  /// Nothing is said yet.
-  directory_client(const network_tls& tls, const endpoint& to);
+  explicit frame_connection(network_stream stream);
 
   /// Whether it came about; failure() says why not.
   bool shake_hands();
   void send(const byte_vector& frame);
-  void send(const member_message& message) {
-    send(encode_frame(message));
-  }
-  /// A frame without its length; nothing: the directory has ended it.
+  /// A frame without its length; nothing: the other end has ended it.
   std::optional<byte_vector> next();
-  std::optional<directory_message> next_message();
-  /// The next message of this kind; others are passed over.
-  template <class Message>
-  Message next_of() {
-    for (;;) {
-      auto message = next_message();
-      if (!message)
-        FAIL("the connection has ended: " + stream_.failure());
-      if (auto* wanted = std::get_if<Message>(&*message))
-        return std::move(*wanted);
-    }
-  }
-  /// Whether the directory ends it, whatever it says before.
+  /// Whether the other end ends it, whatever it says before.
   bool is_ended();
   network_stream& stream() {
     return stream_;
@@ -78,6 +63,30 @@ private:
   bool await(tls_status what);
   network_stream stream_;
   frame_reader reader_{most_directory_frame_bytes};
+};
+
+/// Who connects to a directory.
+class directory_client : public frame_connection {
+public:
+  /// Nothing is said yet.
+  directory_client(const network_tls& tls, const endpoint& to);
+
+  using frame_connection::send;
+  void send(const member_message& message) {
+    send(encode_frame(message));
+  }
+  std::optional<directory_message> next_message();
+  /// The next message of this kind; others are passed over.
+  template <class Message>
+  Message next_of() {
+    for (;;) {
+      auto message = next_message();
+      if (!message)
+        FAIL("the connection has ended: " + stream().failure());
+      if (auto* wanted = std::get_if<Message>(&*message))
+        return std::move(*wanted);
+    }
+  }
 };
 
 /// A node of the network, made by joining.
