@@ -314,7 +314,7 @@ private:
     store_revision at = 0;
   };
 
-  // The store and the issuer: directory_store.cpp
+  // The store and the issuer: directory_store.cpp, directory_issued.cpp
   void go_on(const instant& at);
   void take_entry(const store_follower::entry_news& news, const instant& at);
   void take_item(const byte_vector& key,
