@@ -18,6 +18,7 @@ class Underlay(harness.NetnsTest):
     """A host with two links to a gateway, and behind that a node that the whole Internet is at.
 
     host 10.90.0.1, 10.91.0.1 -- gateway 10.90.0.254, 10.91.0.254, 203.0.113.254 -- exit 203.0.113.1
+    host fd90::1, fd91::1     -- gateway fd90::254, fd91::254, 2001:db8:1::254   -- exit 2001:db8:1::1
     """
 
     def setUp(self):
@@ -45,9 +46,9 @@ class Underlay(harness.NetnsTest):
         self.host.ip("route", "replace", "default", "via", f"10.9{number}.0.254")
         self.host.ip("-6", "route", "replace", "default", "via", f"fd9{number}::254")
 
-    def knows_exit(self, node, **more):
+    def knows_exit(self, node, endpoint="203.0.113.1:51820", **more):
         node.peers = []
-        node.knows(self.exit, "203.0.113.1:51820", **{"allowed_ips": [], "default_route": True, **more})
+        node.knows(self.exit, endpoint, **{"allowed_ips": [], "default_route": True, **more})
         if not any(peer["public_key"] == node.public_key for peer in self.exit.peers):
             self.exit.knows(node, False)
 
@@ -60,6 +61,7 @@ class Underlay(harness.NetnsTest):
             'add rule inet seen ahead iifname "out0" accept',
             "add rule inet seen ahead udp dport 51820 accept",
             "add rule inet seen ahead ip daddr 203.0.113.1 ip frag-off & 0x1fff != 0 accept",  # the rest of such a one
+            "add rule inet seen ahead ip6 daddr 2001:db8:1::1 frag frag-off != 0 accept",
             "add rule inet seen ahead add @v4 { ip daddr . ip protocol }",
             "add rule inet seen ahead add @v6 { ip6 daddr . meta l4proto }")
 
@@ -538,6 +540,16 @@ class AutomaticRoutes(Underlay):
 
 class Moves(Underlay):
     def test_a_transfer_goes_on_when_gateway_and_address_change(self):
+        self.transfer_goes_on("10.9{}.0.1:51820")
+        self.assertNotIn("203.0.113.1", self.routing(), "there is no route to the endpoint alone")
+
+    def test_a_transfer_goes_on_over_ipv6_as_well(self):
+        self.knows_exit(self.node, "[2001:db8:1::1]:51820")
+        self.transfer_goes_on("[fd9{}::1]:51820")
+        self.assertNotIn("2001:db8:1::1", self.routing(), "there is no route to the endpoint alone")
+
+    def transfer_goes_on(self, own_endpoint):
+        """`own_endpoint`: where the exit sees the host, by the number of the link."""
         self.host.ip("link", "set", "net1", "mtu", "1400")
         self.node.write(mtu="auto")
         self.start()
@@ -573,13 +585,12 @@ class Moves(Underlay):
             began, so_far = time.monotonic(), received[0]
             harness.wait_until(lambda: received[0] > so_far + (1 << 19), "the transfer goes on", 30)
             print(f"gateway {number}: went on after {time.monotonic() - began:.2f} s")
-            harness.wait_until(lambda: self.exit.peer(self.node)["endpoint"] == f"10.9{number}.0.1:51820",
+            harness.wait_until(lambda: self.exit.peer(self.node)["endpoint"] == own_endpoint.format(number),
                                "the exit answers to the new address", 30)
             harness.wait_until(lambda: self.node.status()["mtu"] == (1420, 1320)[number], "the MTU is that of the way", 30)
             for address in (f"10.9{1 - number}.0.1/24", f"fd9{1 - number}::1/64"):
                 self.host.add_address(address, f"net{1 - number}")
         self.assertEqual(self.leaked(), [])
-        self.assertNotIn("203.0.113.1", self.routing(), "there is no route to the endpoint alone")
 
 
 if __name__ == "__main__":
