@@ -192,7 +192,8 @@ bool overlay::peers_concern_host(const device_update& update) const {
   return options_.config.interface.routes == route_mode::automatic
          || networks_.all.any()
          || std::ranges::any_of(update.peers, [](const auto& peer) {
-              return peer.find(&peer_config::default_route) != nullptr;
+              const auto* all = peer.find(&peer_config::default_route);
+              return all != nullptr && *all;
             });
 }
 
