@@ -2,6 +2,8 @@
 #include "tests/catch.hpp"
 #include "tests/protocol/network_world.hpp"
 
+#include <array>
+
 using namespace weft;
 using namespace weft::test;
 
@@ -43,7 +45,7 @@ TEST_CASE("Marks come back from the disk as they were") {
 
 TEST_CASE("Marks have the items beside them that are as new as they are") {
   const network_item list{item_key(item_kind::list, "first"), {std::byte{7}}};
-  const network_item* beside[] = {&list};
+  const std::array<const network_item*, 1> beside{&list};
   const auto bytes = encode_marks(network, some_marks(), beside);
   CHECK(is_same(read_marks(network, bytes).value(), some_marks()));
   CHECK(read_marked_items(network, bytes).value() == std::vector{list});
@@ -85,7 +87,7 @@ TEST_CASE("Marks with any bit changed, or cut off, are not believed") {
 TEST_CASE("Items come back from the disk as they were") {
   const network_item a{item_key(item_kind::issuer, "first"), {std::byte{7}}};
   const network_item b{item_key(item_kind::record, some_member(1).id), {}};
-  const network_item* both[] = {&a, &b};
+  const std::array<const network_item*, 2> both{&a, &b};
   const auto bytes = encode_items(network, both);
   CHECK(read_items(network, bytes).value() == std::vector{a, b});
   CHECK(read_items(network, encode_items(network, {})).value().empty());
