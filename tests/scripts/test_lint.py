@@ -15,6 +15,24 @@ FLAGS = ["-std=c++20"]
 GOOD = "int twice(int number) {\n  return 2 * number;\n}\n"
 MISNAMED = "int TwiceAsMuch(int number) {\n  return 2 * number;\n}\n"
 UNINITIALISED = "int some() {\n  int number;\n  return number;\n}\n"
+# One of each group of checks, with the headers of libraries that they are about.
+KINDS = {
+    "bugprone-use-after-move": "#include <string>\n#include <utility>\nstd::size_t left(std::string text) {\n"
+                               "  const auto taken = std::move(text);\n  return text.size() + taken.size();\n}\n",
+    "cert-err34-c": "#include <cstdlib>\nint number(const char* text) {\n  return std::atoi(text);\n}\n",
+    "concurrency-mt-unsafe": "#include <cstdlib>\nconst char* home() {\n  return std::getenv(\"HOME\");\n}\n",
+    "misc-unused-parameters": "namespace {\nint one(int number) {\n  return 1;\n}\n} // namespace\n"
+                              "int two() {\n  return one(2) + 1;\n}\n",
+    "modernize-use-override": "struct base {\n  virtual ~base() = default;\n  virtual int number();\n};\n"
+                              "struct heir : base {\n  virtual int number();\n};\n",
+    "performance-for-range-copy": "#include <string>\n#include <vector>\n"
+                                  "std::size_t all(const std::vector<std::string>& texts) {\n  std::size_t sum = 0;\n"
+                                  "  for (const std::string text : texts)\n    sum += text.size();\n  return sum;\n}\n",
+    "cppcoreguidelines-narrowing-conversions": "int whole(double number) {\n  int rounded = 0;\n  rounded += number;\n"
+                                               "  return rounded;\n}\n",
+    "readability-else-after-return": "int sign(int number) {\n  if (number < 0) {\n    return -1;\n  } else {\n"
+                                     "    return 1;\n  }\n}\n",
+}
 
 sys.dont_write_bytecode = True
 _loader = importlib.machinery.SourceFileLoader("lint", f"{ROOT}/tools/lint")
@@ -26,6 +44,7 @@ class Planted(unittest.TestCase):
     def setUp(self):
         # Below the root, whose .clang-tidy holds.
         os.makedirs(lint.BUILD, exist_ok=True)
+        lint.scope()  # once for all tests
         folder = tempfile.TemporaryDirectory(dir=lint.BUILD, prefix="planted-")
         self.addCleanup(folder.cleanup)
         for name, value in (("ROOT", folder.name), ("BUILD", f"{folder.name}/build")):
@@ -50,6 +69,17 @@ class Planted(unittest.TestCase):
         self.assertIn("1.cpp:1:5: error: invalid case style for function 'TwiceAsMuch'", found)
         self.assertIn("2.cpp:2:7: error: variable 'number' is not initialized", found)
         self.assertNotIn("0.cpp", found)
+
+    def test_each_kind_is_found_where_headers_of_libraries_are_passed_over(self):
+        for kind, text in KINDS.items():
+            with self.subTest(kind):
+                self.assertIn(f"[{kind}", self.look_at(GOOD, text))
+
+    def test_what_a_header_of_the_project_has_is_found(self):
+        with open(f"{lint.ROOT}/tests/own.hpp", "w") as file:
+            file.write("#include <vector>\n" + MISNAMED)
+        self.assertIn("own.hpp:2:5: error: invalid case style for function 'TwiceAsMuch'",
+                      self.look_at('#include "own.hpp"\n' + GOOD))
 
     def test_a_group_that_does_not_compile_is_taken_apart(self):
         found = self.look_at(GOOD, GOOD, MISNAMED)
