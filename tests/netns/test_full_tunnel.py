@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """The whole host goes through the tunnel, and the host stays as it was set."""
 
+import collections
 import re
 import socket
 import threading
@@ -85,6 +86,27 @@ class FullTunnel(Underlay):
         self.stop(second)
         self.assertEqual(self.routing(), alone)
         self.stop()
+        self.assertEqual(self.routing(), self.before)
+
+    def test_when_the_tunnel_with_the_traffic_stops_the_other_has_it_and_nothing_leaks(self):
+        self.start()
+        second = Node(self, self.host, 3)
+        second.write(cluster_networks=[], listen=51821)
+        self.knows_exit(second)
+        self.exit.write()
+        self.exit.reload()
+        second.start()
+        second.logs("another node leads all traffic into its tunnel as well")
+        for node in (self.node, second):
+            harness.wait_until(lambda: self.host.ping("10.200.2.1", 1, source=node.name), f"{node.name} has a session")
+        is_second = "as this node's rule comes first" in second.log()
+        first, other = (second, self.node) if is_second else (self.node, second)
+        self.assert_everything_passes()
+        self.stop(first)
+        self.assertEqual(len(self.rules()), 4)
+        self.assert_everything_passes()
+        self.assertEqual(self.leaked(), [])
+        self.stop(other)
         self.assertEqual(self.routing(), self.before)
 
     def test_it_is_switched_on_and_off_by_the_file_and_by_command(self):
@@ -297,6 +319,10 @@ class FullTunnel(Underlay):
 
 
 class Repairs(Underlay):
+    def repaired(self):
+        """What the log says was put back, and how often."""
+        return collections.Counter(re.findall(r"had lost (.*): it was put back", self.node.log()))
+
     def test_what_is_taken_away_is_put_back_one_by_one_and_all_at_once(self):
         # With the last IPv4 address of a link the kernel removes its routes.
         self.node.write(cluster_networks=["10.201.0.0/16", "fd00:201::/32"],
@@ -320,9 +346,12 @@ class Repairs(Underlay):
         self.assertIn("ManageForeignRoutingPolicyRules=no", self.node.log())
         harness.wait_until(lambda: self.node.status()["link"] == "up", "the node answers")
         self.node.weft("reload")
+        before = self.repaired()
         for command in away:
             self.host.ip(*command)
         self.wait_for_repair("all at once", 60)  # a rule once in five seconds
+        harness.wait_until(lambda: len(self.repaired() - before) >= len(away), "each has a line")
+        self.assertEqual(sorted((self.repaired() - before).values()), [1] * len(away))
         self.assert_everything_passes()
 
     def test_who_takes_it_away_for_ever_has_peace_after_five_times(self):
