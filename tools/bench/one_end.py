@@ -92,6 +92,21 @@ def wait_for_standstill(read, quiet, seconds=120.0):
     return changed
 
 
+def wait_for_drain(come_out, amount, seconds=120.0):
+    """Until so many bytes have come out and nothing more does; when the last of it came. It looks seldom, and more often
+    the less is left: whoever looks takes a processor away from what is measured."""
+    start, out = time.monotonic(), 0
+    while out < amount:
+        passed = time.monotonic() - start
+        if passed > seconds:
+            raise RuntimeError(f"no packet comes out for {seconds:.0f} s")
+        time.sleep(min(max(passed * (amount - out) / out / 2, 0.001), 0.02) if out else 0.002)
+        before, out = out, come_out()
+        if out == before and out:
+            break  # what was lost does not come
+    return wait_for_standstill(come_out, DRAINED_AFTER)
+
+
 # -- the bench -----------------------------------------------------------------
 
 class Drain:
@@ -101,7 +116,7 @@ class Drain:
         self.place, self.size, self.count = place, size, count
         self.sends = end == "sending"
         self.number = 0 if self.sends else 1  # of the end that is measured
-        commands = [f"{lab.program('weftd')} -f {{ifname}}"] * 2
+        commands = [command if "{far}" in command else f"{lab.program('weftd')} -f {{ifname}}"] * 2
         commands[self.number] = command
         self.tunnel = side_by_side.Tunnel(place, commands[0], 0, far_command=commands[1])
         self.host, self.name = place.hosts[self.number], self.tunnel.names[self.number]
@@ -116,10 +131,10 @@ class Drain:
             lengthen_buffers(self.pid)
 
     def come_out(self):
-        """What has left the measured end so far."""
+        """Bytes that have left the measured end so far."""
         if self.sends:
-            return counters(self.pid, self.place.cable[0], False)
-        return counters(self.pid, self.name, True)
+            return counters(self.pid, self.place.cable[0], False)[0]
+        return counters(self.pid, self.name, True)[0]
 
     def moved(self):
         """Bytes that the measured end has sent, or received and opened, by its own count."""
@@ -133,18 +148,20 @@ class Drain:
             wait_for_standstill(lambda: counters(pid, cable, False), 1.0)
 
     def measure(self):
-        moved = self.moved()
+        moved = self.moved() if self.tunnel.configured else 0
         os.kill(self.pid, signal.SIGSTOP)
         try:
             self.fill()
             before, threads, start = self.come_out(), thread_seconds(self.pid), time.monotonic()
         finally:
             os.kill(self.pid, signal.SIGCONT)
-        lab.wait_until(lambda: self.come_out() != before, "the first packet", 30, pause=0.0005)
-        end = wait_for_standstill(self.come_out, DRAINED_AFTER)
-        used = used_by_threads(threads, thread_seconds(self.pid))
         payload, packets = (FULL, SEGMENTS * self.count) if self.size == "full" else (SMALL, self.count)
-        arrived = (self.moved() - moved) // datagram_size(payload)
+        end = wait_for_drain(lambda: self.come_out() - before, payload * packets)
+        used = used_by_threads(threads, thread_seconds(self.pid))
+        if self.tunnel.configured:
+            arrived = (self.moved() - moved) // datagram_size(payload)
+        else:  # nearly: headers count as payload
+            arrived = (self.come_out() - before) // payload
         return {"seconds": end - start, "packets": packets, "bytes": packets * (payload + 28),
                 "lost": max(0, packets - arrived), "threads": used}
 
@@ -252,6 +269,8 @@ def parse_arguments():
     parser.add_argument("-d", "--drains", type=int, default=3, help="of a tunnel")
     parser.add_argument("--cores", nargs="+", type=int, metavar="N", help="numbers of cores to measure with")
     parser.add_argument("--other", metavar="BUILD", help="a build to compare with: it is the first in the table")
+    parser.add_argument("--floor", action="store_true",
+                        help="a program without cipher and actors beside them (weft_bench_floor)")
     parser.add_argument("--ends", nargs="+", choices=ENDS, default=ENDS)
     parser.add_argument("--sizes", nargs="+", choices=SIZES, default=SIZES)
     parser.add_argument("--super-packets", type=int, default=1900, metavar="N", help="that a queue is filled with")
@@ -267,6 +286,8 @@ def programs_of(arguments):
     for cores in arguments.cores or (None,):
         name, option = (f"cores {cores}", f"--cores {cores} ") if cores else ("weft", "")
         programs[name] = f"{lab.program('weftd')} {option}-f {{ifname}}"
+    if arguments.floor:
+        programs["floor"] = f"{lab.program('weft_bench_floor')} {{ifname}} {{port}} {{far}}"
     return programs
 
 

@@ -2,8 +2,9 @@
 """Measures whole programs side by side: a tunnel between two network namespaces that a veth pair joins.
 
 Each NAME=COMMAND starts one end of a tunnel in the foreground, with {ifname} in place of the interface's name;
-it is configured through its control socket with wg(8), as wireguard-go is. `raw=` (no command) is the veth pair
-without a tunnel. The programs take turns round by round, so that what the machine does meanwhile hits all alike.
+it is configured through its control socket with wg(8), as wireguard-go is, unless it has {port} and {far}, where its
+own port and the far end's ADDRESS:PORT go (`floor='build-bench/tools/bench/weft_bench_floor {ifname} {port} {far}'`).
+`raw=` (no command) is the veth pair without a tunnel. The programs take turns round by round, so that what the machine does meanwhile hits all alike.
 
   tools/bench/side_by_side.py -r 5 weft='build/tools/weftd -f {ifname}' wireguard-go='wireguard-go -f {ifname}' raw=
 
@@ -66,13 +67,18 @@ class Tunnel:
         self.near, self.far = TUNNEL
         self.names = [lab.interface_name(end) for end in "ab"]
         keys = [lab.key_pair(), lab.key_pair()]
-        for host, name, own in zip(place.hosts, self.names, (command, far_command or command)):
-            words = [word.replace("{ifname}", name) for word in shlex.split(own)]
-            place.stack.callback(lab.remove_socket, name)
-            self.processes.append(host.start(*words, env=drop_in_environment()))
+        self.configured = "{far}" not in command
+        for end, own in enumerate((command, far_command or command)):
+            for name, text in (("ifname", self.names[end]), ("port", str(PORTS[end])),
+                               ("far", f"{lab.CABLE[1 - end]}:{PORTS[1 - end]}")):
+                own = own.replace(f"{{{name}}}", text)
+            place.stack.callback(lab.remove_socket, self.names[end])
+            self.processes.append(place.hosts[end].start(*shlex.split(own), env=drop_in_environment()))
         for end in (0, 1):
             self._wait_ready(end)
-            self._configure(end, keys, more_peers)
+            if self.configured:
+                self._configure(end, keys, more_peers)
+            self._set_link(end)
         self._first_ping()
 
     def _wait_ready(self, end):
@@ -81,7 +87,8 @@ class Tunnel:
         def ready():
             if not process.running:
                 raise RuntimeError(f"the program ended:\n{process.output()}")
-            return os.path.exists(f"{lab.SOCKETS}/{name}.sock") and self.place.hosts[end].has_link(name)
+            return ((not self.configured or os.path.exists(f"{lab.SOCKETS}/{name}.sock"))
+                    and self.place.hosts[end].has_link(name))
 
         lab.wait_until(ready, f"interface and control socket of {name}")
 
@@ -90,8 +97,10 @@ class Tunnel:
         text = (f"[Interface]\nPrivateKey = {keys[end][0]}\nListenPort = {PORTS[end]}\n"
                 f"[Peer]\nPublicKey = {keys[other][1]}\nAllowedIPs = {TUNNEL[other]}/32\n"
                 f"Endpoint = {lab.CABLE[other]}:{PORTS[other]}\n") + idle_peers(more_peers)
+        self.place.hosts[end].run("wg", "setconf", self.names[end], self.place.text_file("conf", text))
+
+    def _set_link(self, end):
         host, name = self.place.hosts[end], self.names[end]
-        host.run("wg", "setconf", name, self.place.text_file("conf", text))
         # some programs configure the address themselves
         host.ip("address", "add", f"{TUNNEL[end]}/24", "dev", name, check=False)
         host.ip("link", "set", name, "mtu", MTU, "up")
