@@ -2,6 +2,7 @@
 
 #include "actors/host/automatic_mtu.hpp"
 #include "actors/loop/waiting_threads.hpp"
+#include "actors/loop/worker_places.hpp"
 #include "actors/overlay/log_level.hpp"
 #include "actors/overlay/offloads.hpp"
 #include "actors/overlay/overlay.hpp"
@@ -204,14 +205,17 @@ result<void> start_loops(caf::actor_system& system, const loop_sources& from,
 /// Threads that share a core cost more than one that does everything.
 void heed_cores(const overlay_options& options,
                 const overlay_resources& opened) {
-  std::vector<io_loop_ptr> loops{opened.packet_loop};
+  std::vector<io_loop_ptr> workers;
   for (const auto& thread : opened.cipher_threads)
-    loops.push_back(thread.loop);
+    workers.push_back(thread.loop);
+  auto loops = workers;
+  loops.insert(loops.begin(), opened.packet_loop);
   const auto is_wanted = options.config.interface.cores != automatic_cores;
   opened.desk->heed(
     [threads = std::make_shared<waiting_threads>(std::move(loops)),
-     log = options.log, name = opened.interface,
-     is_wanted]() -> std::optional<duration> {
+     places = worker_places{std::move(workers)}, log = options.log,
+     name = opened.interface, is_wanted]() mutable -> std::optional<duration> {
+      places.look();
       const auto waited = threads->read();
       if (waited)
         return *waited;

@@ -1,6 +1,8 @@
 #include "platform/processors.hpp"
 
 #include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -61,16 +63,22 @@ bool names_controller(std::string_view list, std::string_view wanted) {
   return false;
 }
 
-std::size_t processors_by_affinity() {
+/// Those that the calling thread may run on; empty: they cannot be told.
+std::vector<cpu_set_t> own_affinity() {
   // The kernel refuses a mask that has no room for all of its processors.
   for (std::size_t parts = 1; parts <= 1024; parts *= 2) {
     std::vector<cpu_set_t> mask(parts);
-    const auto size = parts * sizeof(cpu_set_t);
-    if (::sched_getaffinity(0, size, mask.data()) == 0)
-      return static_cast<std::size_t>(
-        std::max(CPU_COUNT_S(size, mask.data()), 1));
+    if (::sched_getaffinity(0, parts * sizeof(cpu_set_t), mask.data()) == 0)
+      return mask;
   }
-  return 1;
+  return {};
+}
+
+std::size_t processors_by_affinity() {
+  const auto mask = own_affinity();
+  const auto size = mask.size() * sizeof(cpu_set_t);
+  return static_cast<std::size_t>(
+    std::max(mask.empty() ? 0 : CPU_COUNT_S(size, mask.data()), 1));
 }
 
 } // namespace
@@ -112,6 +120,21 @@ std::size_t usable_processors() {
   if (!quota || *quota >= static_cast<double>(may_run_on))
     return may_run_on;
   return std::max<std::size_t>(1, static_cast<std::size_t>(std::floor(*quota)));
+}
+
+int present_processor() {
+  return ::sched_getcpu();
+}
+
+bool keep_off_processor(int thread, int processor) {
+  // A number of another process's thread would be taken as well.
+  if (processor < 0 || ::syscall(SYS_tgkill, ::getpid(), thread, 0) != 0)
+    return false;
+  auto mask = own_affinity();
+  const auto size = mask.size() * sizeof(cpu_set_t);
+  CPU_CLR_S(static_cast<std::size_t>(processor), size, mask.data());
+  return CPU_COUNT_S(size, mask.data()) > 0
+         && ::sched_setaffinity(thread, size, mask.data()) == 0;
 }
 
 } // namespace weft

@@ -37,10 +37,10 @@ constexpr std::array plain {
     SYS_mlockall, SYS_munlockall,
     // threads, and the end
     SYS_exit, SYS_exit_group, SYS_set_robust_list, SYS_rseq, SYS_membarrier,
-    SYS_sched_yield, SYS_sched_getaffinity, SYS_gettid, SYS_getpid, SYS_tgkill,
-    SYS_prctl, SYS_clock_nanosleep, SYS_nanosleep, SYS_clock_getres,
-    SYS_restart_syscall, SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigreturn,
-    SYS_sigaltstack, SYS_signalfd4,
+    SYS_sched_yield, SYS_sched_getaffinity, SYS_sched_setaffinity, SYS_gettid,
+    SYS_getpid, SYS_tgkill, SYS_prctl, SYS_clock_nanosleep, SYS_nanosleep,
+    SYS_clock_getres, SYS_restart_syscall, SYS_rt_sigaction, SYS_rt_sigprocmask,
+    SYS_rt_sigreturn, SYS_sigaltstack, SYS_signalfd4,
     // descriptors and sockets
     SYS_close, SYS_close_range, SYS_dup, SYS_dup3, SYS_fcntl, SYS_ioctl,
     SYS_pipe2, SYS_eventfd2, SYS_timerfd_create, SYS_timerfd_gettime,

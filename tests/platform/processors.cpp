@@ -1,14 +1,19 @@
 #include "platform/processors.hpp"
 
+#include "platform/run_delay.hpp"
 #include "tests/catch.hpp"
 #include "tests/platform/support.hpp"
 
 #include <sched.h>
 
+#include <atomic>
+#include <chrono>
 #include <filesystem>
+#include <thread>
 
 using namespace weft;
 using namespace weft::test;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -85,4 +90,33 @@ TEST_CASE("A process may keep no more processors busy than it may run on") {
           return usable_processors() == 1 ? 0 : 1;
         })
         == 0);
+}
+
+TEST_CASE("A thread is kept off a processor where another is left") {
+  const auto comes = [](const auto& condition) {
+    const auto deadline = std::chrono::steady_clock::now() + 60s;
+    while (!condition() && std::chrono::steady_clock::now() < deadline)
+      std::this_thread::sleep_for(1ms);
+    return condition();
+  };
+  std::atomic<int> number{0};
+  std::atomic<bool> ends{false};
+  std::atomic<int> runs_on{-1};
+  std::jthread busy{[&] {
+    number = own_thread_number();
+    while (!ends)
+      runs_on = present_processor();
+  }};
+  CHECK(comes([&] { return number != 0 && runs_on >= 0; }));
+  cpu_set_t allowed;
+  REQUIRE(::sched_getaffinity(0, sizeof allowed, &allowed) == 0);
+  for (int round = 0; round < 3; ++round) {
+    const int from = runs_on;
+    const auto moves = keep_off_processor(number, from);
+    CHECK(moves == (CPU_COUNT(&allowed) > 1));
+    CHECK(comes([&] { return !moves || runs_on != from; }));
+  }
+  ends = true;
+  busy.join();
+  CHECK_FALSE(keep_off_processor(number, 0));
 }
