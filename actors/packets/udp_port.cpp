@@ -241,10 +241,13 @@ void udp_port::receive_from(udp_socket& socket) {
   if (space_->desk)
     space_->desk->look_around(loop().now());
   // Before peers lose what would leave nothing to others, or all have to wait,
-  // what they wait for is done here; then it looks again.
-  if (space_->desk && pool_->left() <= cipher_desk::left_for_others
-      && space_->desk->help())
-    return;
+  // what they wait for is done here, or has a little time; then it looks again.
+  if (space_->desk && pool_->left() <= cipher_desk::left_for_others) {
+    if (space_->desk->help() || wait_for_workers())
+      return;
+  } else {
+    scarce_since_.reset();
+  }
   auto batch = pool_->acquire();
   if (!batch) {
     starved_ = true;
@@ -264,6 +267,26 @@ void udp_port::receive_from(udp_socket& socket) {
                 ? 4
                 : std::size_t{udp_socket::max_messages};
   sorter_.sort(received_, std::move(batch));
+}
+
+/// The kernel keeps what comes meanwhile, also for those peers who wait for
+/// nobody: not for long, therefore.
+bool udp_port::wait_for_workers() {
+  constexpr auto until_next_look = 100us;
+  if (space_->desk->under_way() == 0)
+    return false;
+  const auto now = loop().now();
+  if (!scarce_since_)
+    scarce_since_ = now;
+  if (now - *scarce_since_ >= longest_wait)
+    return false;
+  starved_ = true;
+  watch();
+  call_at(now + until_next_look, [this] {
+    starved_ = false;
+    watch();
+  });
+  return true;
 }
 
 /// What strangers are sent does not leave by the sockets of packets, unless

@@ -16,6 +16,8 @@ public:
   static constexpr std::size_t pool_size = 4;
   /// ... and with cipher workers, who have some of them.
   static constexpr std::size_t shared_pool_size = 8;
+  /// For these, before their peers drop what would leave nothing to others.
+  static constexpr duration longest_wait = std::chrono::milliseconds{4};
 
   /// `strangers`: what open_stranger_sockets() made of `sockets`; null: this
   /// port receives everything.  `known`: where peers are by what an earlier
@@ -59,6 +61,8 @@ private:
   offload_use use_of_gso() const;
   offload_use use_of_gro() const;
   void use(const udp_features& features);
+  /// Whether it does, and looks again soon.
+  bool wait_for_workers();
   /// Passes it on to whose datagram it was.
   void tell_too_big(const path_too_narrow& said);
 
@@ -82,6 +86,8 @@ private:
   std::shared_ptr<incoming_pool> pool_;
   bool frozen_; ///< another process is to receive, or still has
   bool starved_ = false;
+  /// Few batches are left, and workers are busy with the others.
+  std::optional<time_point> scarce_since_;
 
   std::vector<received_datagrams> received_;
   std::size_t messages_ = udp_socket::max_messages; ///< for the next call

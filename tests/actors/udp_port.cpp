@@ -347,44 +347,72 @@ TEST_CASE_METHOD(ported, "A flood of handshake messages is bounded until the "
   CHECK(gate.next<incoming_handshakes>().messages.size() == 1);
 }
 
-TEST_CASE("Before peers would have to leave nothing to others, reception does "
-          "what a worker has not begun") {
+namespace {
+
+/// A port whose desk has a job for the other peer, while the first one holds
+/// all chains that it gets.
+struct scarce {
+  scarce() {
+    one.peers[0]->on<incoming_datagrams>(
+      [this](const incoming_datagrams& message) -> caf::result<void> {
+        held.push_back(message);
+        return caf::unit;
+      });
+    job = one.loop.run([this] {
+      auto& desk = *one.space->desk;
+      const auto now = one.loop.loop->now();
+      auto left = desk.find_place(now);
+      outgoing_ptr batch{new outgoing_batch};
+      std::ignore = batch->datagrams.add(100, 112);
+      left->what = cipher_job::sealing{
+        batch, {std::make_shared<const secret<key_size>>(), 1, 1}};
+      left->owner = caf::actor_cast<caf::actor>(one.peers[1]->handle());
+      desk.hand_over(left, nullptr, now);
+      return left;
+    });
+  }
+  std::size_t holds() {
+    return one.peers[0]->run([this] { return held.size(); });
+  }
+  bool comes() {
+    sender.send(one.transport(0, ++sent), one.port);
+    return eventually([this] { return holds() == sent; });
+  }
+  /// Until few batches are left.
+  void fill() {
+    while (sent < udp_port::shared_pool_size - cipher_desk::left_for_others) {
+      CHECK_FALSE(job->is_begun());
+      REQUIRE(comes());
+    }
+    CHECK_FALSE(job->is_begun());
+  }
+
   std::vector<incoming_datagrams> held; // outlives the actors
   ported one{false, true};
-  one.peers[0]->on<incoming_datagrams>(
-    [&](const incoming_datagrams& message) -> caf::result<void> {
-      held.push_back(message);
-      return caf::unit;
-    });
-  const auto job = one.loop.run([&] {
-    auto& desk = *one.space->desk;
-    const auto now = one.loop.loop->now();
-    auto left = desk.find_place(now);
-    outgoing_ptr batch{new outgoing_batch};
-    std::ignore = batch->datagrams.add(100, 112);
-    left->what = cipher_job::sealing{
-      batch, {std::make_shared<const secret<key_size>>(), 1, 1}};
-    left->owner = caf::actor_cast<caf::actor>(one.peers[1]->handle());
-    desk.hand_over(left, nullptr, now);
-    return left;
-  });
   stranger sender;
-  const auto comes = [&](std::uint64_t number) {
-    sender.send(one.transport(0, number), one.port);
-    return eventually([&] {
-      return one.peers[0]->run([&] { return held.size() == number + 1; });
-    });
-  };
-  constexpr auto plenty
-    = udp_port::shared_pool_size - cipher_desk::left_for_others;
-  for (std::uint64_t i = 0; i < plenty; ++i) {
-    CHECK_FALSE(job->is_begun());
-    REQUIRE(comes(i));
-  }
-  CHECK_FALSE(job->is_begun());
-  REQUIRE(comes(plenty));
+  std::uint64_t sent = 0;
+  cipher_job_ptr job;
+};
+
+} // namespace
+
+TEST_CASE_METHOD(scarce, "Before peers would have to leave nothing to others, "
+                         "reception does what a worker has not begun") {
+  fill();
+  REQUIRE(comes());
   CHECK(one.peers[1]->next<cipher_done>().job == job);
   CHECK(job->has_ended());
+}
+
+TEST_CASE_METHOD(scarce, "Before peers would have to leave nothing to others, "
+                         "reception waits a little for what a worker does") {
+  fill();
+  auto begun = job->begin();
+  REQUIRE(begun);
+  const auto before = one.loop.loop->now();
+  REQUIRE(comes()); // others have packets, too
+  CHECK(one.loop.loop->now() - before >= udp_port::longest_wait);
+  begun->perform();
 }
 
 TEST_CASE_METHOD(ported, "Reception pauses while all batches are in use, and "
