@@ -55,7 +55,11 @@ bool cipher_desk::help() {
   forget_ended(); // whose peer may have ended, too
   for (const auto& handed : jobs_) {
     if (auto begun = handed.job->begin()) {
-      begun->perform();
+      try {
+        begun->perform();
+      } catch (const std::exception&) {
+        begun.reset(); // it has failed for its peer, not for who helps
+      }
       return true;
     }
   }

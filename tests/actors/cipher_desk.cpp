@@ -11,6 +11,22 @@ using namespace std::chrono_literals;
 
 namespace {
 
+/// There is no memory for its messages.
+class no_memory : public caf::event_based_actor {
+public:
+  using caf::event_based_actor::event_based_actor;
+  void enqueue(caf::mailbox_element_ptr, caf::execution_unit*) override {
+    throw std::bad_alloc{};
+  }
+  void enqueue(caf::strong_actor_ptr, caf::message_id, caf::message,
+               caf::execution_unit*) override {
+    throw std::bad_alloc{};
+  }
+  caf::behavior make_behavior() override {
+    return {[](int) {}};
+  }
+};
+
 struct desk_in_test {
   desk_in_test() {
     for (std::size_t i = 0; i < 2; ++i) {
@@ -180,6 +196,18 @@ TEST_CASE_METHOD(desk_in_test, "Who helps does the oldest job that nobody has "
   CHECK(desk->help());
   CHECK_FALSE(desk->help());
   CHECK(desk->under_way() == 1);
+}
+
+TEST_CASE_METHOD(desk_in_test, "Who helps goes on also when there is no memory "
+                               "to say so") {
+  const auto job = desk->find_place(now);
+  job->owner = caf::actor_cast<caf::actor>(home.system().spawn<no_memory>());
+  desk->hand_over(job, nullptr, now);
+  CHECK(leave_job());
+  CHECK(desk->help());
+  CHECK(job->has_ended());
+  CHECK(desk->help());
+  CHECK_FALSE(desk->help());
 }
 
 TEST_CASE_METHOD(desk_in_test,
