@@ -7,6 +7,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace weft {
@@ -22,6 +23,20 @@ bool is_descriptor_name(std::string_view name);
 
 /// Another descriptor of the same open file; close-on-exec.
 result<file_descriptor> duplicate(int fd);
+
+/// Adds a duplicate of what `from`, a pointer or an optional, has open, if
+/// there is anything.
+template <class Maybe>
+result<void> leave_duplicate(std::vector<named_descriptor>& into,
+                             const char* name, const Maybe& from) {
+  if (!from)
+    return {};
+  auto made = duplicate(from->descriptor());
+  if (!made)
+    return tl::unexpected(made.error());
+  into.push_back({name, std::move(*made)});
+  return {};
+}
 
 /// Takes the descriptor of that name out of `from`; invalid: there is none.
 file_descriptor

@@ -132,14 +132,12 @@ void overlay::save_own_part(saved_node& into) {
   into.offloads = options_.config.offloads;
   into.file_digest = options_.file_digest;
   into.indices = indices_->save();
-  if (!resources_->machine)
-    return;
-  if (auto left = duplicate(resources_->machine->descriptor()))
-    hand_over_->left.descriptors->push_back({"machine", std::move(*left)});
+  std::ignore = leave_duplicate(*hand_over_->left.descriptors, "machine",
+                                resources_->machine);
 }
 
 void overlay::thaw_all() {
-  if (!std::exchange(hand_over_, nullptr))
+  if (leaves_ || !std::exchange(hand_over_, nullptr))
     return;
   // Peers first: what comes to one that stands still is lost.
   request(registry_, caf::infinite, thaw{}).then([this] {

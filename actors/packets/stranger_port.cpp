@@ -96,15 +96,13 @@ void stranger_port::watch() {
 
 /// Each pass gives the gate and peers all that it has received.
 caf::result<void> stranger_port::stand_still(const freeze& asked) {
-  for (const auto& [family, name] :
-       {std::pair{&v4_, "strangers4"}, std::pair{&v6_, "strangers6"}}) {
-    if (!family->socket)
-      continue;
-    auto left = duplicate(family->socket->descriptor());
-    if (!left)
-      return make_error(left.error().code, left.error().message);
-    asked.into->push_back({name, std::move(*left)});
-  }
+  auto& into = *asked.into;
+  const auto left
+    = leave_duplicate(into, "strangers4", v4_.socket).and_then([&] {
+        return leave_duplicate(into, "strangers6", v6_.socket);
+      });
+  if (!left)
+    return make_error(left.error().code, left.error().message);
   frozen_ = true;
   watch();
   return caf::unit;

@@ -169,10 +169,9 @@ void tun_reader::start_reading() {
 
 /// Between passes all that was read is with its peers.
 caf::result<void> tun_reader::stand_still(const freeze& asked) {
-  auto left = duplicate(tun_->descriptor());
+  const auto left = leave_duplicate(*asked.into, "tun", tun_);
   if (!left)
     return make_error(left.error().code, left.error().message);
-  asked.into->push_back({"tun", std::move(*left)});
   reading_ = false;
   loop().forget(tun_->descriptor());
   return caf::unit;

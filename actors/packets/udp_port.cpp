@@ -215,15 +215,12 @@ void udp_port::watch() {
 
 /// Each pass gives its peers all that it has received.
 caf::result<void> udp_port::stand_still(const freeze& asked) {
-  for (const auto& [family, name] :
-       {std::pair{&v4_, "udp4"}, std::pair{&v6_, "udp6"}}) {
-    if (!family->socket)
-      continue;
-    auto left = duplicate(family->socket->descriptor());
-    if (!left)
-      return make_error(left.error().code, left.error().message);
-    asked.into->push_back({name, std::move(*left)});
-  }
+  auto& into = *asked.into;
+  const auto left = leave_duplicate(into, "udp4", v4_.socket).and_then([&] {
+    return leave_duplicate(into, "udp6", v6_.socket);
+  });
+  if (!left)
+    return make_error(left.error().code, left.error().message);
   frozen_ = true;
   watch();
   return caf::unit;
