@@ -28,6 +28,10 @@ struct program_call {
 /// with, that it took too long, or that the input is too long.  Blocks.
 result<void> run_program(const program_call& call);
 
+/// The same, and what it has written to its standard output; EMSGSIZE for more
+/// than a mebibyte.
+result<std::string> read_program(const program_call& call);
+
 /// A program that goes on by itself.
 struct companion {
   /// It reads what is written to this, and to read from it tells when it has

@@ -16,6 +16,11 @@ namespace weft {
 /// nobody waits for long for a manager that does not listen.
 void notify_service_manager(const std::string& state);
 
+/// What it is about to do with a unit: `start`, `stop`, `restart`, ...; empty:
+/// nothing.  A restart is one until the unit has stopped, and a `start` from
+/// then on.  Takes root (systemctl(1)).
+result<std::string> job_of_unit(const std::string& unit);
+
 /// Gives it copies of the descriptors (FDSTORE=1), and waits until it has them.
 /// It keeps them whatever becomes of what they refer to (FDPOLL=0), and gives
 /// them to the unit's next process.  It keeps none, without a word, unless the
@@ -30,5 +35,8 @@ void remove_stored_descriptors(const std::string& name);
 /// and sockets of units that activate it.  A second call yields none, and
 /// children inherit none.  To be called before other threads start.
 std::vector<named_descriptor> take_passed_descriptors();
+
+/// close_inherited_descriptors(), without those that were passed.
+void close_inherited_descriptors_but(std::vector<int> kept);
 
 } // namespace weft

@@ -1,7 +1,9 @@
 #include "platform/process.hpp"
 
+#include "platform/leaving.hpp"
 #include "platform/linux/capabilities.hpp"
 #include "platform/linux/locked_memory.hpp"
+#include "platform/service_manager.hpp"
 
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -17,6 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -25,6 +28,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <limits>
 #include <new>
 #include <string_view>
 
@@ -50,12 +54,19 @@ result<signal_watch> signal_watch::open(std::span<const int> signals) {
 }
 
 int signal_watch::read() const {
+  return next_signal(*this).number;
+}
+
+caught_signal next_signal(const signal_watch& from) {
   signalfd_siginfo info{};
   ssize_t got = 0;
   do
-    got = ::read(fd_.get(), &info, sizeof info);
+    got = ::read(from.descriptor(), &info, sizeof info);
   while (got < 0 && errno == EINTR);
-  return got == sizeof info ? static_cast<int>(info.ssi_signo) : 0;
+  if (got != sizeof info)
+    return {};
+  const bool has_value = info.ssi_code == SI_QUEUE;
+  return {static_cast<int>(info.ssi_signo), has_value ? info.ssi_int : 0};
 }
 
 void forbid_core_dumps() {
@@ -72,16 +83,35 @@ void complete_standard_descriptors() {
     ::close(made);
 }
 
-void close_inherited_descriptors() {
-  constexpr unsigned first = STDERR_FILENO + 1;
-  if (::syscall(SYS_close_range, first, ~0U, 0U) == 0)
+namespace {
+
+/// Those from `first` to before `end`.
+void close_descriptors(unsigned first, unsigned end) {
+  if (first >= end || ::syscall(SYS_close_range, first, end - 1, 0U) == 0)
     return;
   // Linux before 5.9
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0)
     return;
-  for (rlim_t fd = first; fd < limit.rlim_cur; ++fd)
+  for (rlim_t fd = first; fd < std::min<rlim_t>(end, limit.rlim_cur); ++fd)
     ::close(static_cast<int>(fd));
+}
+
+} // namespace
+
+void close_inherited_descriptors() {
+  close_inherited_descriptors_but({});
+}
+
+void close_inherited_descriptors_but(std::vector<int> kept) {
+  std::ranges::sort(kept);
+  unsigned first = STDERR_FILENO + 1;
+  for (const int fd : kept) {
+    const auto number = static_cast<unsigned>(fd);
+    close_descriptors(first, number);
+    first = std::max(first, number + 1);
+  }
+  close_descriptors(first, std::numeric_limits<unsigned>::max());
 }
 
 void hold_hang_up() {

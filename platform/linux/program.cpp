@@ -1,8 +1,10 @@
 #include "platform/program.hpp"
 
+#include "platform/linux/spawn.hpp"
+
 #include <fcntl.h>
 #include <poll.h>
-#include <spawn.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -16,60 +18,6 @@
 namespace weft {
 
 namespace {
-
-/// What posix_spawn() is told: a session, a folder and descriptors of its own,
-/// and signals as they are in a new process.
-class spawn_plan {
-public:
-  /// `input` becomes the program's standard input.
-  explicit spawn_plan(int input) {
-    ::posix_spawn_file_actions_init(&actions_);
-    ::posix_spawn_file_actions_adddup2(&actions_, input, STDIN_FILENO);
-    ::posix_spawn_file_actions_adddup2(&actions_, STDERR_FILENO, STDOUT_FILENO);
-    ::posix_spawn_file_actions_addclosefrom_np(&actions_, STDERR_FILENO + 1);
-    ::posix_spawn_file_actions_addchdir_np(&actions_, "/");
-    ::posix_spawnattr_init(&attributes_);
-    sigset_t signals{};
-    ::sigemptyset(&signals);
-    ::posix_spawnattr_setsigmask(&attributes_, &signals);
-    ::sigfillset(&signals);
-    ::posix_spawnattr_setsigdefault(&attributes_, &signals);
-    ::posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSID
-                                               | POSIX_SPAWN_SETSIGMASK
-                                               | POSIX_SPAWN_SETSIGDEF);
-  }
-  spawn_plan(const spawn_plan&) = delete;
-  spawn_plan& operator=(const spawn_plan&) = delete;
-  ~spawn_plan() {
-    ::posix_spawn_file_actions_destroy(&actions_);
-    ::posix_spawnattr_destroy(&attributes_);
-  }
-
-  result<pid_t> spawn(const std::vector<std::string>& words,
-                      const std::vector<std::string>& environment) const {
-    pid_t child = 0;
-    const int code = ::posix_spawn(&child, words.front().c_str(), &actions_,
-                                   &attributes_, pointers_to(words).data(),
-                                   pointers_to(environment).data());
-    if (code != 0)
-      return tl::unexpected(
-        make_system_error(code, "Cannot run " + words.front()));
-    return child;
-  }
-
-private:
-  static std::vector<char*> pointers_to(const std::vector<std::string>& texts) {
-    std::vector<char*> pointers;
-    pointers.reserve(texts.size() + 1);
-    for (const auto& text : texts)
-      pointers.push_back(const_cast<char*>(text.c_str()));
-    pointers.push_back(nullptr);
-    return pointers;
-  }
-
-  posix_spawn_file_actions_t actions_{};
-  posix_spawnattr_t attributes_{};
-};
 
 /// A pipe's end to read from, with `text` in it and nothing to follow.
 result<file_descriptor> pipe_with(const std::string& text) {
@@ -103,23 +51,13 @@ int wait_for(pid_t child) {
   return status;
 }
 
-std::string describe_end(int status) {
-  if (WIFSIGNALED(status))
-    return "was ended by signal " + std::to_string(WTERMSIG(status));
-  return WEXITSTATUS(status) == 0
-           ? "has ended"
-           : "failed with exit code " + std::to_string(WEXITSTATUS(status));
-}
-
 std::string seconds_of(std::chrono::milliseconds time) {
   return std::to_string(
            std::chrono::duration_cast<std::chrono::seconds>(time).count())
          + " s";
 }
 
-} // namespace
-
-result<void> run_program(const program_call& call) {
+result<void> run(const program_call& call, int output) {
   if (call.input.size() > most_program_input)
     return tl::unexpected(system_error{
       E2BIG, call.words.front() + " is not run: it would get "
@@ -128,8 +66,8 @@ result<void> run_program(const program_call& call) {
   const auto input = pipe_with(call.input);
   if (!input)
     return tl::unexpected(input.error());
-  const auto child
-    = spawn_plan{input->get()}.spawn(call.words, call.environment);
+  const auto child = spawn_program(call.words, call.environment, "/",
+                                   {input->get(), output, STDERR_FILENO});
   if (!child)
     return tl::unexpected(child.error());
   const bool in_time = ends_within(*child, call.patience);
@@ -147,6 +85,30 @@ result<void> run_program(const program_call& call) {
   return {};
 }
 
+} // namespace
+
+result<void> run_program(const program_call& call) {
+  return run(call, STDERR_FILENO);
+}
+
+result<std::string> read_program(const program_call& call) {
+  constexpr std::size_t most = 1 << 20;
+  const file_descriptor output{::memfd_create("weft-output", MFD_CLOEXEC)};
+  if (!output)
+    return tl::unexpected(
+      make_system_error(errno, "Cannot run " + call.words.front()));
+  if (const auto done = run(call, output.get()); !done)
+    return tl::unexpected(done.error());
+  std::string text(most + 1, '\0');
+  const auto size = ::pread(output.get(), text.data(), text.size(), 0);
+  if (size < 0 || static_cast<std::size_t>(size) > most)
+    return tl::unexpected(
+      make_system_error(size < 0 ? errno : EMSGSIZE,
+                        "Cannot read what " + call.words.front() + " says"));
+  text.resize(static_cast<std::size_t>(size));
+  return text;
+}
+
 result<companion> start_companion(const std::vector<std::string>& words) {
   std::array<int, 2> ends{};
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0)
@@ -154,7 +116,8 @@ result<companion> start_companion(const std::vector<std::string>& words) {
       make_system_error(errno, "Cannot start " + words.front()));
   file_descriptor ours{ends[0]};
   const file_descriptor theirs{ends[1]};
-  const auto child = spawn_plan{theirs.get()}.spawn(words, {});
+  const auto child = spawn_program(
+    words, {}, "/", {theirs.get(), STDERR_FILENO, STDERR_FILENO});
   if (!child)
     return tl::unexpected(child.error());
   return companion{std::move(ours), *child};

@@ -2,6 +2,7 @@
 
 #include "platform/clock.hpp"
 #include "platform/linux/descriptors_in_message.hpp"
+#include "platform/program.hpp"
 #include "platform/stream.hpp"
 
 #include <fcntl.h>
@@ -15,6 +16,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <optional>
+#include <sstream>
 
 namespace weft {
 
@@ -101,6 +103,26 @@ std::optional<int> number_in(std::string_view text) {
 
 void notify_service_manager(const std::string& state) {
   send_to_manager(state, {});
+}
+
+result<std::string> job_of_unit(const std::string& unit) {
+  program_call call;
+  call.words = {"/bin/systemctl", "list-jobs", "--plain",
+                "--no-legend",    "--full",    "--no-pager"};
+  call.patience = 5s;
+  const auto listed = read_program(call);
+  if (!listed)
+    return tl::unexpected(listed.error());
+  std::istringstream lines{*listed};
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream words{line};
+    std::string number;
+    std::string name;
+    std::string job;
+    if (words >> number >> name >> job && name == unit)
+      return job;
+  }
+  return std::string{};
 }
 
 result<void> store_descriptors(std::span<const named_descriptor> what) {

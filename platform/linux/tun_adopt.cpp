@@ -2,6 +2,7 @@
 #include "platform/hand_over.hpp"
 #include "platform/linux/netlink.hpp"
 #include "platform/tun_device.hpp"
+#include "platform/tun_name.hpp"
 
 #include <fcntl.h>
 #include <linux/if_tun.h>
@@ -69,6 +70,13 @@ result<void> tun_device::check_adoptable(int opened) {
       ENODEV,
       seen.name_ + " is in another network namespace than this process"});
   return {};
+}
+
+std::string tun_name(int opened) {
+  ifreq request{};
+  if (::ioctl(opened, TUNGETIFF, &request) != 0)
+    return {};
+  return &request.ifr_name[0];
 }
 
 result<void> tun_device::check_descriptor() {

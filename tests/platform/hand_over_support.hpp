@@ -44,6 +44,9 @@ public:
       kill();
   }
 
+  int number() const {
+    return id_;
+  }
   void kill() {
     ::kill(id_, SIGKILL);
     wait();

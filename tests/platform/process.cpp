@@ -1,5 +1,6 @@
 #include "platform/process.hpp"
 
+#include "platform/service_manager.hpp"
 #include "tests/platform/support.hpp"
 
 #include <fcntl.h>
@@ -264,6 +265,22 @@ TEST_CASE("descriptors of the caller are closed, but for the standard ones") {
         return 1;
     }
     return ::fcntl(STDERR_FILENO, F_GETFD) == 0 ? 0 : 2;
+  });
+  CHECK(code == 0);
+}
+
+TEST_CASE("descriptors that are to be kept stay open") {
+  const auto code = in_child([] {
+    const int low = ::open("/dev/null", O_RDONLY);
+    const int kept = ::fcntl(low, F_DUPFD, 40);
+    const int high = ::fcntl(low, F_DUPFD, 800);
+    const int last = ::fcntl(low, F_DUPFD, 900);
+    close_inherited_descriptors_but({high, kept});
+    for (const int fd : {low, last}) {
+      if (::fcntl(fd, F_GETFD) != -1 || errno != EBADF)
+        return 1;
+    }
+    return ::fcntl(kept, F_GETFD) >= 0 && ::fcntl(high, F_GETFD) >= 0 ? 0 : 2;
   });
   CHECK(code == 0);
 }

@@ -98,6 +98,15 @@ TEST_CASE("What became of a program that failed is told") {
              Contains("Cannot run /nowhere/at/all: No such file"));
 }
 
+TEST_CASE("What a program says is read") {
+  CHECK(read_program(shell("echo one; echo two; echo loud >&2"))
+        == std::string{"one\ntwo\n"});
+  CHECK(read_program(shell("true")) == std::string{});
+  CHECK_FALSE(read_program(shell("echo one; exit 3")));
+  CHECK(read_program(shell("head -c 2000000 /dev/zero")).error().code
+        == EMSGSIZE);
+}
+
 TEST_CASE("A program gets as much to read as a pipe takes, and no more") {
   const temporary_folder folder;
   const auto out = folder.path() + "/out";
