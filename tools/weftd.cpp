@@ -5,10 +5,12 @@
 #include "config/values.hpp"
 #include "platform/files.hpp"
 #include "platform/privileges.hpp"
+#include "platform/service_manager.hpp"
 #include "protocol/base/text.hpp"
 #include "tools/exit_codes.hpp"
 #include "tools/weft/usage.hpp"
 #include "tools/weftd/daemon.hpp"
+#include "tools/weftd/stored_node.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -93,6 +95,7 @@ int check_only(const arguments& args) {
 
 int run_from_file(const arguments& args) {
   protect_memory(); // before keys are read
+  auto passed = take_passed_descriptors();
   if (!args.user.empty()) {
     const auto user = find_user(args.user);
     if (!user) {
@@ -105,21 +108,33 @@ int run_from_file(const arguments& args) {
     return check_only(args);
   std::vector<std::string> warnings;
   auto read = load_yaml_with_digest(args.config_file, &warnings);
+  bool is_mistaken = false;
   for (const auto& warning : warnings)
     std::cerr << "weftd: warning: " << warning << '\n';
   if (!read) {
     for (const auto& error : read.error())
       std::cerr << to_string(error) << '\n';
-    return exit_mistaken;
+    auto rest = take_rest_of_file(passed, args.config_file);
+    if (!rest)
+      return exit_mistaken;
+    is_mistaken = true;
+    read = file_config{std::move(*rest), {}};
   }
-  close_inherited_descriptors(); // the file may have been one of them
+  // The file may have been one of the others.
+  std::vector<int> kept;
+  for (const auto& each : passed)
+    kept.push_back(each.descriptor.get());
+  close_inherited_descriptors_but(std::move(kept));
   const auto& name = read->config.interface.name;
   if (!args.replaced.empty() && args.replaced != name) {
     std::cerr << "weftd: --replace " << args.replaced << ": "
               << args.config_file << " is for " << name << '\n';
     return exit_mistaken;
   }
-  return run_daemon(options_for(args, std::move(*read)), nullptr);
+  auto options = options_for(args, std::move(*read));
+  options.passed = std::move(passed);
+  options.only_goes_on = is_mistaken;
+  return run_daemon(std::move(options), nullptr);
 }
 
 int run_drop_in(const arguments& args) {

@@ -352,7 +352,7 @@ class Replace(harness.NetnsTest):
     def test_what_cannot_be_replaced_is_refused_with_the_reason(self):
         for options, environment, reason in (
                 (("--replace", "other"), {}, f"is for {self.left.name}"),
-                ((), {"NOTIFY_SOCKET": "/nowhere"}, "systemctl restart")):
+                ((), {"NOTIFY_SOCKET": "/nowhere"}, "weft upgrade")):
             process = harness.Process(self, [harness.WEFTD, "--config", self.left.file,
                                              *(options or ("--replace", self.left.name))], self.left.home, environment)
             self.assertEqual(process.wait(), 2)

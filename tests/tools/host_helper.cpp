@@ -72,6 +72,8 @@ TEST_CASE("A note is read as it was written, and no other text") {
   note.interface = "weft0";
   note.config = "/etc/weft/a \"b\".yaml";
   note.network = 4'026'531'840;
+  note.link = 12;
+  note.asked = "4\nfile";
   note.mark = 77;
   note.marked = {"eth0", "wlan0"};
   note.accepts_marks = true;
@@ -81,6 +83,8 @@ TEST_CASE("A note is read as it was written, and no other text") {
   REQUIRE(read);
   CHECK(format_note(*read) == format_note(note));
   CHECK(read->network == note.network);
+  CHECK(read->link == note.link);
+  CHECK(read->asked == note.asked);
   CHECK(read->marked == note.marked);
   CHECK(read->accepts_marks);
   CHECK(read->dns.what == note.dns.what);

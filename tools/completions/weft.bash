@@ -65,7 +65,7 @@ _weft() {
           allow) words='add remove' ;;
           context) words='list use' ;;
           pki) words='init issue renew revoke list' ;;
-          host) words='up down guard' ;;
+          host) words='up leave down guard' ;;
           network) words='init invite tokens revoke-token join issue import
             leave remove members status renew directory rekey backup recover' ;;
         esac
@@ -121,6 +121,7 @@ _weft() {
     'network recover') options="$net --store" ;;
     network\ *) options=$net ;;
     'host up' | 'host guard') options='--config' ;;
+    'host down' | 'host leave') options='--unit' ;;
   esac
 
   case $previous in
@@ -137,7 +138,7 @@ _weft() {
       --endpoint | --allowed-ip | --allowed-ips | --keepalive | \
       --persistent-keepalive | --host | --days | --confirm | --range | \
       --slice4 | --slice6 | --listen | --uses | --expires | --group | \
-      --prefix) return ;;
+      --prefix | --unit) return ;;
   esac
   if [[ $current == -* ]]; then
     mapfile -t COMPREPLY < <(compgen -W "$options --help" -- "$current")

@@ -12,6 +12,7 @@
 #include "platform/epoll.hpp"
 #include "platform/file_watch.hpp"
 #include "platform/kept_file.hpp"
+#include "platform/leaving.hpp"
 #include "platform/privileges.hpp"
 #include "platform/processors.hpp"
 #include "platform/service_manager.hpp"
@@ -21,6 +22,7 @@
 #include "tools/weftd/logging.hpp"
 #include "tools/weftd/network_parts.hpp"
 #include "tools/weftd/replacement.hpp"
+#include "tools/weftd/stored_node.hpp"
 
 #include <atomic>
 #include <csignal>
@@ -214,7 +216,7 @@ std::string why_not_replacing(const daemon_options& options) {
   if (!options.replaces)
     return {};
   if (is_service())
-    return "a service is restarted instead: systemctl restart";
+    return "a service is restarted instead: weft upgrade";
   if (options.needs_guardian && needs_root(options.config))
     return "what interface.dns, on_up, on_down and a full tunnel have changed "
            "on this host is undone when the node that runs ends: stop it, and "
@@ -275,18 +277,18 @@ public:
     return succeeded_;
   }
 
-  /// The signal that asks to end, or 0 when the overlay ended by itself.
-  int wait(const std::function<void(bool if_changed)>& reload) {
+  /// The signal that asks to end, or none when the overlay ended by itself.
+  caught_signal wait(const std::function<void(bool if_changed)>& reload) {
     for (;;) {
       if (ended_)
-        return 0;
+        return {};
       for (const auto& event : events_.wait(true)) {
         if (event.tag != &serve_ || succeeded_ || !serve_())
           continue;
         succeeded_ = true;
         events_.forget(successors_);
       }
-      if (const auto signal = next_end_signal(); signal != 0)
+      if (const auto signal = next_end_signal(); signal.number != 0)
         return signal;
       const auto now = boot_now();
       if (file_ && file_->read()) {
@@ -311,7 +313,7 @@ public:
   void wait_for_end(spdlog::logger& log) {
     while (!ended_) {
       std::ignore = events_.wait(true);
-      if (next_end_signal() == 0)
+      if (next_end_signal().number == 0)
         continue;
       log.flush();
       std::_Exit(exit_failure);
@@ -326,7 +328,7 @@ public:
       events_.forget(file_->descriptor()); // nobody reads it any more
     if (!events_.watch(helper.descriptor(), interest::read, nullptr))
       return;
-    while (!helper.has_ended() && next_end_signal() == 0)
+    while (!helper.has_ended() && next_end_signal().number == 0)
       std::ignore = events_.wait(true);
   }
 
@@ -335,14 +337,15 @@ private:
     : signals_(std::move(signals)), events_(std::move(events)) {
   }
 
-  /// SIGINT or SIGTERM if one is there, or 0; SIGHUP is kept in mind.
-  int next_end_signal() {
-    for (int signal = signals_.read(); signal != 0; signal = signals_.read()) {
-      if (signal == SIGINT || signal == SIGTERM)
-        return signal;
+  /// SIGINT or SIGTERM if one is there; SIGHUP is kept in mind.
+  caught_signal next_end_signal() {
+    auto signal = next_signal(signals_);
+    for (; signal.number != 0; signal = next_signal(signals_)) {
+      if (signal.number == SIGINT || signal.number == SIGTERM)
+        break;
       hang_up_ = true;
     }
-    return 0;
+    return signal;
   }
 
   signal_watch signals_;
@@ -402,17 +405,19 @@ int run_daemon(daemon_options options, background* parent) {
   const auto control = options.config.control;
   auto metrics = metrics_of(options.config, log);
   const auto network_part = network_part_of(options.config);
+  const auto rest = rest_of_file(options.config);
   overlay_options overlay;
   overlay.config = std::move(options.config);
   overlay.configure_link = options.configure_link;
   overlay.cores = usable_processors();
   overlay.log = log;
   const auto interface = overlay.config.interface.name;
+  const auto check = [&overlay](const inherited_overlay& offered) {
+    return check_inherited(overlay, offered);
+  };
   if (options.replaces) {
-    auto left = take_place(replacement_socket(control, interface), interface,
-                           [&overlay](const inherited_overlay& offered) {
-                             return check_inherited(overlay, offered);
-                           });
+    auto left
+      = take_place(replacement_socket(control, interface), interface, check);
     if (!left) {
       log->critical("{}", left.error().message);
       return exit_failure;
@@ -423,6 +428,15 @@ int run_daemon(daemon_options options, background* parent) {
                 "command is gone",
                 interface, left->unreadable);
     overlay.inherited = std::move(left->left); // nobody else has it any more
+  } else {
+    overlay.inherited
+      = take_stored_node(std::move(options.passed), interface, check, *log);
+  }
+  const bool goes_on = overlay.inherited.has_value();
+  if (options.only_goes_on && !(goes_on && overlay.inherited->state)) {
+    log->critical("{} has mistakes, and there is no node to go on with",
+                  options.file);
+    return exit_mistaken;
   }
   std::shared_ptr<kept_file> kept;
   if (!options.file.empty()) {
@@ -479,9 +493,10 @@ int run_daemon(daemon_options options, background* parent) {
     (*waiting)->wait_for_end(*log);
     return exit_failure;
   }
+  // What ends with this process would be missing in the next one.
+  const bool can_be_left = !helper.is_there() && !issuer.is_there();
   std::optional<place_giver> giver;
-  if (!options.file.empty() && !helper.is_there() && !issuer.is_there()
-      && !is_service() && !is_first_process()) {
+  if (can_be_left && !is_service() && !is_first_process()) {
     auto opened
       = place_giver::open(replacement_socket(control, running->interface));
     if (opened)
@@ -501,10 +516,11 @@ int run_daemon(daemon_options options, background* parent) {
     if (auto watched = (*waiting)->watch_file(options.file); !watched)
       log->warn("{}", watched.error().message);
   }
-  if (options.replaces) {
+  if (goes_on) {
     log->info("interface {} goes on in this process, UDP port {}",
               running->interface, running->port);
-    caf::anon_send(running->actor, reload_config{false, true});
+    if (!options.file.empty())
+      caf::anon_send(running->actor, reload_config{false, true});
   } else {
     log->info("interface {} is up, UDP port {}, peers: {}", running->interface,
               running->port, peers);
@@ -520,10 +536,16 @@ int run_daemon(daemon_options options, background* parent) {
     // The overlay logs what comes of it.
     caf::anon_send(running->actor, reload_config{false, if_changed});
   };
-  if (const auto signal = (*waiting)->wait(reload); signal != 0) {
-    log->info("shutting down on {}", signal == SIGINT ? "SIGINT" : "SIGTERM");
+  bool is_left = false; // to the next process of the service
+  if (const auto signal = (*waiting)->wait(reload); signal.number != 0) {
+    log->info("shutting down on {}",
+              signal.number == SIGINT ? "SIGINT" : "SIGTERM");
     notify_service_manager("STOPPING=1");
-    caf::anon_send(running->actor, shut_down{});
+    is_left = signal.value == leave_to_successor && is_service() && can_be_left
+              && !options.file.empty()
+              && leave_node(system, running->actor, rest, *log);
+    if (!is_left)
+      caf::anon_send(running->actor, shut_down{});
     (*waiting)->wait_for_end(*log);
   }
   *network = {};
@@ -533,9 +555,9 @@ int run_daemon(daemon_options options, background* parent) {
     if (const auto done = kept->write_left(); !done)
       log->warn("{}", done.error().message);
   }
-  if ((*waiting)->is_succeeded()) {
+  if (is_left || (*waiting)->is_succeeded()) {
     log->info("interface {} goes on in another process", running->interface);
-    return exit_fine;
+    return is_left ? exit_left : exit_fine;
   }
   log->info("interface {} is gone", running->interface);
   helper.node_ended();

@@ -2,7 +2,11 @@
 #pragma once
 
 #include "config/node_config.hpp"
+#include "platform/hand_over.hpp"
 #include "platform/process.hpp"
+
+#include <string>
+#include <vector>
 
 namespace weft {
 
@@ -18,6 +22,9 @@ struct daemon_options {
   bool filter_system_calls = false;
   bool replaces = false;      ///< the node of this interface that runs now
   bool needs_guardian = true; ///< what takes root is nobody else's to do
+  std::vector<named_descriptor> passed; ///< by a service manager
+  /// The file has mistakes: `config` is what a node before has left of its own.
+  bool only_goes_on = false;
 };
 
 /// Runs until SIGINT or SIGTERM, or until the interface is lost; returns the

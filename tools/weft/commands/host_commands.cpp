@@ -2,19 +2,27 @@
 
 #include "actors/overlay/config_files.hpp"
 #include "platform/accounts.hpp"
+#include "platform/clock.hpp"
+#include "platform/leaving.hpp"
+#include "platform/other_process.hpp"
 #include "platform/program.hpp"
 #include "platform/roots_file.hpp"
+#include "platform/service_manager.hpp"
 #include "tools/weft/failure.hpp"
 #include "tools/weft/host/host_helper.hpp"
 #include "tools/weft/places/own_marks.hpp"
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <istream>
 #include <iterator>
+#include <optional>
 #include <ostream>
+#include <string_view>
 #include <tuple>
 
 namespace weft {
@@ -26,6 +34,9 @@ using namespace std::chrono_literals;
 
 /// Both together wait for commands, and for other programs a little.
 constexpr auto patience_for_helper = 120s;
+
+/// For a node to stand still and to say all that it is.
+constexpr auto patience_for_leaving = 30s;
 
 /// For the kernel to take apart a node that was killed.
 constexpr auto patience_for_end = 5s;
@@ -54,6 +65,28 @@ std::string file_of(const host_options& options) {
 std::uint32_t mark_of(const node_config& config) {
   const auto running = marks_of_running(config);
   return running ? running->fwmark : config.interface.fwmark;
+}
+
+/// A number that systemd gives to the commands of a unit (systemd.exec(5)).
+std::optional<int> from_service_manager(const char* name) {
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody changes the environment
+  const char* const given = std::getenv(name);
+  const std::string_view text = given == nullptr ? "" : given;
+  const auto* const end = text.data() + text.size();
+  int number = 0;
+  const auto [stop, error] = std::from_chars(text.data(), end, number);
+  if (error != std::errc{} || stop != end)
+    return std::nullopt;
+  return number;
+}
+
+bool is_being_restarted(const host_options& options, const streams& io) {
+  if (options.unit.empty())
+    return false;
+  const auto job = job_of_unit(options.unit);
+  if (!job)
+    report({exit_failure, 0, job.error().message}, false, io);
+  return job && *job == "restart";
 }
 
 /// Calls `action` with a helper; the exit code says whether all went well.
@@ -86,9 +119,28 @@ int host_up(const host_options& options, const streams& io) {
   });
 }
 
+int host_leave(const host_options& options, const streams& io) {
+  if (const auto objection = objection_to(options))
+    return report(*objection, false, io);
+  const auto number = from_service_manager("MAINPID");
+  if (!number || !is_being_restarted(options, io))
+    return exit_fine; // it has ended, or is to
+  const auto weftd = other_process::find(*number);
+  const auto told = weftd ? weftd->send_signal(SIGTERM, leave_to_successor)
+                          : tl::unexpected(weftd.error());
+  if (!told)
+    return report(to_failure(told.error()), false, io);
+  // systemd would tell it to end otherwise.
+  std::ignore = weftd->ends_by(boot_now() + patience_for_leaving);
+  return exit_fine;
+}
+
 int host_down(const host_options& options, const streams& io) {
   if (const auto objection = objection_to(options))
     return report(*objection, false, io);
+  if (from_service_manager("EXIT_STATUS") == exit_left
+      && is_being_restarted(options, io))
+    return exit_fine;
   return with_helper(io,
                      [&](host_helper& helper) { helper.down(options.node); });
 }

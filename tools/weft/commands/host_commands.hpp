@@ -10,12 +10,18 @@ namespace weft {
 struct host_options {
   std::string node;   ///< its name
   std::string config; ///< its file; empty: /etc/weft/NODE.yaml
+  std::string unit;   ///< of systemd, that runs it; empty: none
 };
 
 /// Does what the node's file asks of the host.
 int host_up(const host_options& options, const streams& io);
 
-/// Undoes it, whether there is such a file or not.
+/// Has the node's process ($MAINPID) leave its sessions to the next one, if
+/// the unit is being restarted.
+int host_leave(const host_options& options, const streams& io);
+
+/// Undoes it, whether there is such a file or not.  Nothing, if the process of
+/// a unit that is being restarted has left its sessions ($EXIT_STATUS).
 int host_down(const host_options& options, const streams& io);
 
 /// Does it once a byte comes from standard input, where weftd writes, and

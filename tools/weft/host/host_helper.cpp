@@ -34,6 +34,20 @@ bool accepts_marks(const host_note& note) {
   return note.accepts_marks;
 }
 
+/// What of a file up() deals with, in a form that can be compared.
+std::string asked_by(const node_config& config) {
+  const auto& interface = config.interface;
+  const auto tunnel = full_tunnel_of(config);
+  std::string all = std::string{tunnel.v4 ? "4" : ""} + (tunnel.v6 ? "6" : "");
+  for (const auto* list :
+       {&interface.dns, &interface.on_up, &interface.on_down}) {
+    all += '\n';
+    for (const auto& each : *list)
+      all += each + '\n';
+  }
+  return all;
+}
+
 /// All that a command gets to know.
 std::vector<std::string>
 environment_of(const host_note& note, const char* event) {
@@ -46,11 +60,13 @@ environment_of(const host_note& note, const char* event) {
 
 void host_helper::up(const std::string& node, const node_config& config,
                      const node_file& file, const find_mark& mark) {
+  auto note = note_for(config, file.path);
+  const bool has_commands = may_run_commands(config.interface, file);
+  if (is_in_place(node, note))
+    return;
   down(node);
   if (!needs_root(config) || !tell_of(make_private_folder(folder_)))
     return;
-  auto note = note_for(config, file.path);
-  const bool has_commands = may_run_commands(config.interface, file);
   if (has_commands) {
     note.mark = mark();
     note.commands = config.interface.on_down;
@@ -83,12 +99,29 @@ host_helper::note_for(const node_config& config, const std::string& file) {
   note.interface = config.interface.name;
   note.config = file;
   note.network = own_network_namespace();
+  if (const auto link = find_link(config.interface.name))
+    note.link = link->index;
+  note.asked = asked_by(config);
   if (config.interface.dns.empty())
     return note;
   note.dns = find_dns_manager();
   if (note.dns.what == dns_manager::kind::none)
     failed_("interface.dns: " + no_dns_manager());
   return note;
+}
+
+/// An interface keeps its index as long as it is there, and no later one gets
+/// it.
+bool host_helper::is_in_place(const std::string& node,
+                              const host_note& wanted) {
+  std::error_code failed;
+  if (wanted.link == 0 || !fs::exists(path_of(node), failed))
+    return false;
+  const auto before = read_note(node);
+  return before && before->link == wanted.link
+         && before->network == wanted.network
+         && before
+                ->interface == wanted.interface && before->asked == wanted.asked;
 }
 
 bool host_helper::may_run_commands(const interface_config& interface,

@@ -35,6 +35,8 @@ std::string format_note(const host_note& note) {
   out["interface"] = note.interface;
   out["config"] = note.config;
   out["network"] = note.network;
+  out["link"] = note.link;
+  out["asked"] = note.asked;
   out["mark"] = note.mark;
   out["marked"] = note.marked;
   out["accepts_marks"] = note.accepts_marks;
@@ -52,6 +54,8 @@ tl::expected<host_note, std::string> parse_note(std::string_view text) try {
   in.at("interface").get_to(note.interface);
   in.at("config").get_to(note.config);
   in.at("network").get_to(note.network);
+  note.link = in.value("link", 0);
+  note.asked = in.value("asked", std::string{});
   in.at("mark").get_to(note.mark);
   in.at("marked").get_to(note.marked);
   note.accepts_marks = in.value("accepts_marks", false);

@@ -16,6 +16,8 @@ struct host_note {
   std::string interface;
   std::string config;                ///< file
   std::uint64_t network = 0;         ///< own_network_namespace() of the links
+  int link = 0;                      ///< index of the interface; 0: not known
+  std::string asked;                 ///< what the file asked for
   std::uint32_t mark = 0;            ///< of the tunnel's own packets
   std::vector<std::string> marked;   ///< links whose `src_valid_mark` was set
   bool accepts_marks = false;        ///< `tcp_fwmark_accept` was set

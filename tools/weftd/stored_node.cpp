@@ -1,0 +1,198 @@
+#include "tools/weftd/stored_node.hpp"
+
+#include "actors/overlay/config_files.hpp"
+#include "config/saved_node_format.hpp"
+#include "messages/errors.hpp"
+#include "messages/overlay.hpp"
+#include "platform/clock.hpp"
+#include "platform/replacement.hpp"
+#include "platform/state_memory.hpp"
+#include "platform/tun_name.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <set>
+
+namespace weft {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+/// For a change that is being made.
+constexpr auto busy_patience = 5s;
+
+constexpr auto rest_name = "file";
+constexpr auto state_name = "state";
+
+/// Of all that a node leaves.
+constexpr std::array all_names{"tun",        "udp4",    "udp6",    "strangers4",
+                               "strangers6", "machine", rest_name, state_name};
+
+/// All of the overlay, which stands still then.
+caf::error stand_still(caf::scoped_actor& self, const overlay_root_actor& root,
+                       overlay_left& into) {
+  const auto until = boot_now() + busy_patience;
+  for (;;) {
+    caf::error failure;
+    self->request(root, caf::infinite, hand_over{})
+      .receive([&](overlay_left& all) { into = std::move(all); },
+               [&](caf::error& why) { failure = std::move(why); });
+    if (!failure || error_code(failure) != EBUSY || boot_now() >= until)
+      return failure;
+    wait_while_busy();
+  }
+}
+
+/// Has the service manager keep it all.  The state comes last: who finds it
+/// finds the others, too.
+result<void> store(const state_memory& state, const std::string& rest,
+                   std::vector<named_descriptor>& descriptors) {
+  for (const auto* name : all_names)
+    remove_stored_descriptors(name);
+  auto file = state_memory::make(rest);
+  if (!file)
+    return tl::unexpected(file.error());
+  auto copy = duplicate(state.descriptor());
+  if (!copy)
+    return tl::unexpected(copy.error());
+  descriptors.push_back({rest_name, std::move(*file).release()});
+  descriptors.push_back({state_name, std::move(*copy)});
+  return store_descriptors(descriptors);
+}
+
+caf::error
+leave_what_is_frozen(caf::scoped_actor& self, const overlay_root_actor& root,
+                     const overlay_left& left, const std::string& rest) {
+  const auto fail
+    = [](const system_error& why) { return make_error(why.code, why.message); };
+  const auto bytes = format_saved_node(*left.state);
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast)
+  const auto* letters = reinterpret_cast<const char*>(bytes.data());
+  auto state = state_memory::make({letters, bytes.size()});
+  if (!state)
+    return fail(state.error());
+  caf::error failure;
+  if (const auto stored = store(*state, rest, *left.descriptors); !stored)
+    failure = fail(stored.error());
+  else
+    self->request(root, caf::infinite, leave{})
+      .receive([] {}, [&](caf::error& why) { failure = std::move(why); });
+  if (failure)
+    state->take(); // whoever is passed it finds that it was given out
+  return failure;
+}
+
+/// What the first state says that nobody has taken yet; the others go.
+std::optional<secret_text>
+take_state(std::vector<named_descriptor>& passed, std::string& why_not) {
+  why_not = "there is no state";
+  std::optional<secret_text> state;
+  while (auto file = take(passed, state_name)) {
+    auto memory = state_memory::open(std::move(file));
+    if (!memory) {
+      why_not = memory.error().message;
+      continue;
+    }
+    auto taken = memory->take();
+    if (!taken)
+      why_not = "an earlier process has begun to read it, and did not end well";
+    else if (!state)
+      state = std::move(taken);
+  }
+  return state;
+}
+
+/// Whether there is a TUN device of that name.
+bool is_of(const std::vector<named_descriptor>& descriptors,
+           const std::string& interface) {
+  const auto tun
+    = std::ranges::find(descriptors, "tun", &named_descriptor::name);
+  return tun != descriptors.end()
+         && tun_name(tun->descriptor.get()) == interface;
+}
+
+} // namespace
+
+std::string rest_of_file(const node_config& config) {
+  auto rest = config;
+  rest.interface = {};
+  rest.interface.name = config.interface.name;
+  rest.peers.clear();
+  return format_yaml(rest);
+}
+
+std::optional<node_config>
+take_rest_of_file(std::vector<named_descriptor>& passed,
+                  const std::string& file) {
+  auto memory = state_memory::open(take(passed, rest_name));
+  const auto text = memory ? memory->take() : std::nullopt;
+  if (!text)
+    return std::nullopt;
+  auto rest = parse_yaml(text->view(), file, private_key_rule::optional);
+  if (!rest)
+    return std::nullopt;
+  return std::move(*rest);
+}
+
+bool leave_node(caf::actor_system& system, const overlay_actor& overlay,
+                const std::string& rest, spdlog::logger& log) {
+  const auto root = caf::actor_cast<overlay_root_actor>(overlay);
+  caf::scoped_actor self{system};
+  overlay_left left;
+  auto failure = stand_still(self, root, left);
+  if (!failure) {
+    failure = leave_what_is_frozen(self, root, left, rest);
+    if (!failure)
+      return true;
+    caf::anon_send(root, thaw{});
+  }
+  log.warn("sessions end with this process, and begin anew in the next one: {}",
+           error_message(failure));
+  return false;
+}
+
+std::optional<inherited_overlay> take_stored_node(
+  std::vector<named_descriptor> passed, const std::string& interface,
+  const std::function<result<void>(const inherited_overlay&)>& check,
+  spdlog::logger& log) {
+  if (passed.empty())
+    return std::nullopt;
+  std::set<std::string> names{all_names.begin(), all_names.end()};
+  for (const auto& each : passed)
+    names.insert(each.name);
+  inherited_overlay left;
+  std::string why_not;
+  if (const auto state = take_state(passed, why_not)) {
+    const auto text = state->view();
+    auto node = parse_saved_node(std::as_bytes(std::span{text}), boot_now());
+    if (!node)
+      why_not = node.error();
+    else if (node->interface.name != interface)
+      why_not = "it is the state of " + node->interface.name;
+    else
+      left.state = std::make_shared<saved_node>(std::move(*node));
+  }
+  // From here on nobody is passed them again, whatever becomes of this process.
+  for (const auto& name : names)
+    remove_stored_descriptors(name);
+  left.descriptors = std::move(passed);
+  if (!left.state && !is_of(left.descriptors, interface)) {
+    log.warn("what the service manager has kept is not used: {}", why_not);
+    return std::nullopt;
+  }
+  if (const auto fine = check(left); !fine) {
+    log.warn("what the last process of {} has left is not used, and sessions "
+             "begin anew: {}",
+             interface, fine.error().message);
+    return std::nullopt;
+  }
+  if (!left.state)
+    log.warn("what the last process of {} has left cannot be gone on with "
+             "({}): its device stays, and sessions begin anew",
+             interface, why_not);
+  return left;
+}
+
+} // namespace weft
