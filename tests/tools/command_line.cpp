@@ -74,8 +74,8 @@ TEST_CASE("help lists the commands and the exit codes") {
   CHECK(help.code == exit_fine);
   for (const auto* word :
        {"genkey", "status", "peers", "watch", "top", "peer", "allow", "apply",
-        "reload", "log-level", "offloads", "shutdown", "context", "pki",
-        "3 cannot connect", "4 not allowed", "5 no such"})
+        "reload", "log-level", "offloads", "upgrade", "shutdown", "context",
+        "pki", "3 cannot connect", "4 not allowed", "5 no such"})
     CHECK_THAT(help.out, Contains(word));
   CHECK(help.err.empty());
   CHECK(run({"--version"}).out == "weft " WEFT_VERSION "\n");
@@ -113,6 +113,7 @@ TEST_CASE("every command that steers a node says how to get there") {
                                              {"export"},
                                              {"log-level"},
                                              {"offloads"},
+                                             {"upgrade"},
                                              {"shutdown"}}) {
     auto asked = words;
     asked.emplace_back("--help");

@@ -48,7 +48,7 @@ _weft() {
     --allow-overlap'
   local terms='--name --group --prefix'
   local commands='genkey pubkey genpsk check import export status peers watch top peer
-    allow apply confirm reload save log-level offloads shutdown context pki host
+    allow apply confirm reload save log-level offloads upgrade shutdown context pki host
     network explain lock unlock help'
   local command=${COMP_WORDS[1]} words='' values='' files='' options=''
   COMPREPLY=()
@@ -82,7 +82,7 @@ _weft() {
     export) options="$node --running --keys" files=yes ;;
     import) options='--output --strict --json' files=yes ;;
     status) options="$node --verbose" values=_weft_interfaces ;;
-    peers | shutdown) options=$node values=_weft_interfaces ;;
+    peers | upgrade | shutdown) options=$node values=_weft_interfaces ;;
     confirm) options=$node ;;
     reload) options="$node --dry-run --confirm --yes" values=_weft_interfaces ;;
     save) options="$node --dry-run" ;;

@@ -70,6 +70,7 @@ complete -c weft -n $first -a save -d 'Write what commands changed to the file'
 complete -c weft -n $first -a reload -d 'Make the daemon read its file again'
 complete -c weft -n $first -a log-level -d 'Change how much the daemon logs'
 complete -c weft -n $first -a offloads -d 'What the kernel does for many packets'
+complete -c weft -n $first -a upgrade -d 'Go on with the program on disk'
 complete -c weft -n $first -a shutdown -d 'End the daemon'
 complete -c weft -n $first -a context -d 'Nodes to control from here'
 complete -c weft -n $first -a pki -d 'Certificates for remote control'
@@ -85,11 +86,11 @@ complete -c weft -n '__weft_begins context' -a 'list use'
 complete -c weft -n '__weft_begins pki' -a 'init issue renew revoke list'
 complete -c weft -n '__weft_begins host' -a 'up leave down guard'
 complete -c weft -n '__weft_begins network' -a 'init invite tokens revoke-token join issue import leave remove members status renew directory rekey backup recover'
-complete -c weft -n '__weft_is host up; or __weft_is host guard' -l config -r -F -d 'Its file'
 complete -c weft -n '__weft_is host down; or __weft_is host leave' -l unit -x -d 'Unit of systemd that runs it'
+complete -c weft -n '__weft_is host up; or __weft_is host guard' -l config -r -F -d 'Its file'
 
 # Which node they are for.
-for command in status peers watch top apply confirm reload save export log-level offloads shutdown explain \
+for command in status peers watch top apply confirm reload save export log-level offloads upgrade shutdown explain \
     'peer add' 'peer set' 'peer remove' 'peer reset' 'allow add' 'allow remove'
     set -l here "__weft_is $command"
     complete -c weft -n $here -s i -l interface -x -a '(__weft_interfaces)'
@@ -129,7 +130,7 @@ for command in genkey pubkey genpsk check import export lock unlock
 end
 complete -c weft -n '__weft_is check' -l strict -d 'Take warnings for mistakes'
 complete -c weft -n '__weft_is import' -l strict -d 'Take what is left out for a mistake'
-for command in status peers watch top reload offloads shutdown unlock
+for command in status peers watch top reload offloads upgrade shutdown unlock
     complete -c weft -n "__weft_begins $command" -a '(__weft_interfaces)'
 end
 complete -c weft -n '__weft_is status' -s v -l verbose -d 'Tell more'

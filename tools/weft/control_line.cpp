@@ -5,6 +5,7 @@
 #include "tools/weft/command_line.hpp"
 #include "tools/weft/commands/control_commands.hpp"
 #include "tools/weft/commands/explain.hpp"
+#include "tools/weft/commands/upgrade_command.hpp"
 #include "tools/weft/places/connection.hpp"
 #include "tools/weft/places/other_end.hpp"
 #include "tools/weft/places/requests.hpp"
@@ -140,6 +141,19 @@ int run_top(const control_arguments& given, const streams& io) {
                            {&*signals, STDIN_FILENO, STDOUT_FILENO});
     },
     io);
+}
+
+int run_upgrade(const control_arguments& given, const streams& io) {
+  const auto& options = given.connection;
+  const auto place = find_node(options);
+  if (!place)
+    return report(place.error(), options.json, io);
+  const auto* here = std::get_if<local_node>(&*place);
+  if (here == nullptr)
+    return report(mistake("a node is upgraded on its own host: run the command "
+                          "there"),
+                  options.json, io);
+  return upgrade_node(*here, options.json, io);
 }
 
 int run_explain(const control_arguments& given, const streams& io) {
@@ -321,6 +335,10 @@ public:
       ->required();
     add_save(level);
     add_offloads();
+    add_interface(
+      add(line_.app(), "upgrade",
+          "Go on with the program that is on disk now, and the same sessions",
+          [all = all_](const streams& io) { return run_upgrade(*all, io); }));
     add_interface(add_on_node(
       line_.app(), "shutdown", "End the daemon, and with it the interface",
       [](const control_arguments&, const node_connection& link,

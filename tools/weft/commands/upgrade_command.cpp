@@ -1,0 +1,266 @@
+#include "tools/weft/commands/upgrade_command.hpp"
+
+#include "actors/overlay/config_files.hpp"
+#include "platform/accounts.hpp"
+#include "platform/clock.hpp"
+#include "platform/links.hpp"
+#include "platform/other_process.hpp"
+#include "platform/program.hpp"
+#include "platform/roots_file.hpp"
+#include "platform/service_manager.hpp"
+#include "platform/unix_socket.hpp"
+#include "tools/weft/failure.hpp"
+#include "tools/weft/view/json_text.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <cerrno>
+#include <filesystem>
+#include <ostream>
+
+namespace weft {
+
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+/// For the new program to have the node's place, or for the unit to restart,
+/// its commands included.
+constexpr auto patience_for_successor = 60s;
+constexpr auto patience_for_unit = 240s;
+
+/// The process that serves a node's control socket.
+outcome<other_process> find_process(const local_node& node) {
+  const auto connection = connect_unix(node.socket);
+  if (!connection)
+    return tl::unexpected(failure{exit_unreachable, connection.error().code,
+                                  "No daemon listens at " + node.socket + ": "
+                                    + connection.error().message});
+  const auto who = credentials_of(connection->get());
+  auto process
+    = who ? other_process::find(who->process) : tl::unexpected(who.error());
+  if (!process)
+    return tl::unexpected(to_failure(process.error()));
+  return std::move(*process);
+}
+
+/// Of an option with a value: `--config FILE`, `-cFILE`.
+struct found_option {
+  std::size_t first = 0; ///< of the words
+  std::size_t count = 0; ///< 0: it is not there
+  std::string value;
+};
+
+found_option find_option(const std::vector<std::string>& words,
+                         const std::string& name, char letter = '\0') {
+  for (std::size_t i = 1; i < words.size(); ++i) {
+    const auto& word = words[i];
+    if (word.starts_with(name + '='))
+      return {i, 1, word.substr(name.size() + 1)};
+    const bool is_short = letter != '\0' && word.size() >= 2 && word[0] == '-'
+                          && word[1] == letter;
+    if (is_short && word.size() > 2)
+      return {i, 1, word.substr(word[2] == '=' ? 3 : 2)};
+    if ((word == name || is_short) && i + 1 < words.size())
+      return {i, 2, words[i + 1]};
+  }
+  return {};
+}
+
+/// What the successor is started with.
+std::vector<std::string>
+words_of_successor(std::vector<std::string> words, const std::string& program,
+                   const std::string& interface) {
+  words.front() = program;
+  // It may be a successor itself.
+  for (auto old = find_option(words, "--replace"); old.count > 0;
+       old = find_option(words, "--replace")) {
+    const auto first = words.begin() + static_cast<std::ptrdiff_t>(old.first);
+    words.erase(first, first + static_cast<std::ptrdiff_t>(old.count));
+  }
+  words.insert(words.begin() + 1, {"--replace", interface});
+  return words;
+}
+
+/// What of an environment weftd reads.  A process of another user could have
+/// root run anything by the rest.
+std::vector<std::string>
+environment_of_successor(std::vector<std::string> former) {
+  std::erase_if(former, [](const std::string& each) {
+    return !each.starts_with("LOG_LEVEL=") && !each.starts_with("WEFT_CORES=")
+           && !each.starts_with("STATE_DIRECTORY=");
+  });
+  return former;
+}
+
+/// The file of a node; empty: it has none.
+outcome<std::string>
+file_of(const other_process& process, const std::vector<std::string>& words) {
+  const auto given = find_option(words, "--config", 'c');
+  if (given.count == 0)
+    return std::string{};
+  const auto folder = process.folder();
+  if (!folder)
+    return tl::unexpected(to_failure(folder.error()));
+  return (fs::path{*folder} / given.value).string();
+}
+
+/// The mistakes in a node's file, which would keep the next program from
+/// starting.
+outcome<void> check_file(const other_process& process,
+                         const std::vector<std::string>& words) {
+  const auto path = file_of(process, words);
+  if (!path)
+    return tl::unexpected(path.error());
+  if (path->empty())
+    return {};
+  const auto config = load_yaml(*path);
+  if (config)
+    return {};
+  std::string all = "the node goes on as it is, for its file has mistakes:";
+  for (const auto& error : config.error())
+    all += '\n' + to_string(error);
+  return tl::unexpected(mistake(all));
+}
+
+/// Whether it is what systemd watches of that service.
+bool is_main_process(const other_process& process, const std::string& service) {
+  program_call call;
+  call.words
+    = {"/bin/systemctl", "show", "--property=MainPID", "--value", service};
+  const auto said
+    = service.empty() ? tl::unexpected(system_error{}) : read_program(call);
+  return said && *said == std::to_string(process.number()) + '\n';
+}
+
+outcome<void> restart(const std::string& service) {
+  program_call call;
+  call.words = {"/bin/systemctl", "restart", service};
+  call.patience = patience_for_unit;
+  if (const auto done = run_program(call); !done)
+    return tl::unexpected(to_failure(done.error()));
+  return {};
+}
+
+/// Waits for the end of the one, which the other brings about.
+outcome<void> await_successor(const other_process& former, int child) {
+  const auto until = boot_now() + patience_for_successor;
+  bool runs = true;
+  while (!former.ends_by(boot_now() + 50ms)) {
+    const auto end = runs ? end_of_child(child) : std::nullopt;
+    runs = runs && !end;
+    if (end && *end != "has ended") // a drop-in goes on in the background
+      return tl::unexpected(
+        failure{exit_failure, 0,
+                "the node goes on as it is, for the new program " + *end
+                  + ": the node's log says why"});
+    if (boot_now() >= until)
+      return tl::unexpected(
+        failure{exit_failure, ETIMEDOUT,
+                "the new program does not take the node's place: the node's "
+                "log says why"});
+  }
+  return {};
+}
+
+outcome<void>
+replace(const other_process& process, const std::vector<std::string>& words,
+        const local_node& node) {
+  const auto program = process.program();
+  if (!program)
+    return tl::unexpected(to_failure(program.error()));
+  const auto is_here = process.is_beside(*program);
+  if (!is_here)
+    return tl::unexpected(to_failure(is_here.error()));
+  if (!*is_here)
+    return tl::unexpected(failure{
+      exit_failure, EXDEV,
+      "the node runs in a container or in a network namespace of its own, or "
+      "there is no "
+        + *program
+        + " any more: run 'weft upgrade' where the "
+          "node and its program are"});
+  const auto file = file_of(process, words);
+  if (!file)
+    return tl::unexpected(file.error());
+  // The process says what they are, and may be another user's.
+  for (const auto* path : {&*program, &*file}) {
+    if (path->empty())
+      continue;
+    if (const auto trusted = check_roots_file(*path); !trusted)
+      return tl::unexpected(
+        failure{exit_forbidden, EPERM,
+                "root does not start the node's program anew: "
+                  + trusted.error().message});
+  }
+  const auto environment = process.environment();
+  if (!environment)
+    return tl::unexpected(to_failure(environment.error()));
+  const auto child
+    = process.start_beside(words_of_successor(words, *program, node.interface),
+                           environment_of_successor(*environment));
+  if (!child)
+    return tl::unexpected(to_failure(child.error()));
+  if (const auto done = await_successor(process, *child); !done)
+    return tl::unexpected(done.error());
+  // One in the background has ended its parent once it serves.
+  const auto successor = other_process::find(*child);
+  const auto until = boot_now() + patience_for_successor;
+  while (!find_process(node)) {
+    if (!successor || boot_now() >= until
+        || (successor->ends_by(boot_now() + 50ms) && !find_process(node)))
+      return tl::unexpected(
+        failure{exit_failure, 0,
+                "the new program has the node's place, and does not "
+                "serve it: the node's log says why"});
+  }
+  return {};
+}
+
+} // namespace
+
+int upgrade_node(const local_node& node, bool json, const streams& io) {
+  if (own_user() != 0)
+    return report({exit_forbidden, EPERM,
+                   "an upgrade starts the node's program anew, with what it "
+                   "may do: run it as root"},
+                  json, io);
+  const auto process = find_process(node);
+  if (!process)
+    return report(process.error(), json, io);
+  const auto words = process->words();
+  if (!words || words->empty())
+    return report(words ? mistake("the node's process does not say how it was "
+                                  "started")
+                        : to_failure(words.error()),
+                  json, io);
+  if (const auto fine = check_file(*process, *words); !fine)
+    return report(fine.error(), json, io);
+  const auto before = find_link(node.interface);
+  const auto service = process->service();
+  const auto done = is_main_process(*process, service)
+                      ? restart(service)
+                      : replace(*process, *words, node);
+  if (!done)
+    return report(done.error(), json, io);
+  const auto after = find_process(node);
+  if (!after)
+    return report(after.error(), json, io);
+  const auto link = find_link(node.interface);
+  const bool is_same = before && link && before->index == link->index;
+  if (json) {
+    nlohmann::ordered_json out;
+    out["interface"] = node.interface;
+    out["process"] = after->number();
+    out["goes_on"] = is_same;
+    io.out << to_text(out);
+  } else {
+    io.out << node.interface << ": process " << after->number()
+           << (is_same ? " goes on with it\n"
+                       : " has begun anew; the node's log says why\n");
+  }
+  return exit_fine;
+}
+
+} // namespace weft
