@@ -177,8 +177,9 @@ std::optional<std::string> misuse(const arguments& args) {
   if (args.cores && has_file)
     return "--cores belongs to an interface (weftd --cores 2 wg0); a file says "
            "it itself (interface.cores)";
-  if (!args.replaced.empty() && !has_file)
-    return "--replace needs a file: weftd --replace NAME --config FILE";
+  if (!args.replaced.empty() && !has_file && args.interface != args.replaced)
+    return "--replace belongs to a file or to the same interface: weftd "
+           "--replace NAME --config FILE, or weftd --replace NAME NAME";
   if (args.foreground && args.interface.empty())
     return "--foreground belongs to an interface (weftd -f wg0); from a file "
            "weftd runs in the foreground anyway";

@@ -386,7 +386,10 @@ check_inherited(const overlay_options& options, const inherited_overlay& left) {
       system_error{EINVAL, mistake->field + ": " + mistake->message});
   const auto tun
     = std::ranges::find(left.descriptors, "tun", &named_descriptor::name);
-  if (tun == left.descriptors.end() || !options.configure_link)
+  const bool is_own
+    = options.configure_link
+      || std::holds_alternative<make_tun_device>(options.device);
+  if (tun == left.descriptors.end() || !is_own)
     return {};
   return tun_device::check_adoptable(tun->descriptor.get());
 }

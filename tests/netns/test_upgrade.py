@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""weft upgrade without a service manager."""
+"""weft upgrade and weftd --replace without a service manager: nodes with a file, and drop-ins."""
 
 import json
 import os
@@ -79,6 +79,50 @@ class WithFile(Successors):
         self.assertEqual(self.left.process.pid, pid)
         self.assertIsNone(self.left.process.code)
         self.assert_pings(self.left.home, "10.200.2.1")
+
+
+class DropIn(Successors):
+    program = "weftd"
+
+    def setUp(self):
+        super().setUp()
+        self.left, self.right = self.tunnel()
+        self.wait_for_ping(self.left.home, "10.77.0.2")
+
+    def handshakes(self):
+        return [end.show("latest-handshakes") for end in (self.left, self.right)]
+
+    def test_a_drop_in_is_replaced_and_so_is_its_successor(self):
+        before = self.handshakes()
+        former = self.left.process
+        self.left.process = harness.Process(
+            self, [harness.WEFTD, "-f", "--replace", self.left.name, self.left.name], self.left.namespace)
+        self.assertEqual(former.wait(), 0)
+        self.left.wait_ready()
+        self.assert_both_ways(self.left, self.right)
+        process = self.upgrade(self.left.home, self.left.name)
+        self.assertEqual(self.left.process.wait(), 0)
+        self.assert_both_ways(self.left, self.right)
+        self.assertEqual(self.handshakes(), before)
+        os.kill(process, signal.SIGTERM)
+        harness.wait_until(lambda: not self.left.home.has_link(self.left.name), "its interface is gone")
+
+    def test_one_in_the_background_goes_on_in_the_background(self):
+        self.left.process.terminate()
+        self.left.home.run(harness.WEFTD, self.left.name)
+        self.left.process = None
+        self.left.wait_ready()
+        link = self.left.home.ip("-o", "link", "show", self.left.name).stdout.split(":")[0]
+        process = self.upgrade(self.left.home, self.left.name)
+        self.assertEqual(self.left.home.ip("-o", "link", "show", self.left.name).stdout.split(":")[0], link)
+        os.kill(process, signal.SIGTERM)
+        harness.wait_until(lambda: not self.left.home.has_link(self.left.name), "its interface is gone")
+
+    def test_a_file_or_the_same_interface_is_asked_for(self):
+        for words in ((), ("other",)):
+            process = harness.Process(self, [harness.WEFTD, "--replace", self.left.name, *words], self.left.namespace)
+            self.assertEqual(process.wait(), 2)
+            self.assertIn("--replace", process.output())
 
 
 if __name__ == "__main__":
