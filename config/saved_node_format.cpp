@@ -88,7 +88,12 @@ class writer {
 public:
   static constexpr bool reads = false;
 
-  explicit writer(secret_bytes& out) : out_(out) {
+  /// Null: it just counts.
+  explicit writer(secret_bytes* out) : out_(out) {
+  }
+  /// Bytes that it has written.
+  std::size_t size() const {
+    return size_;
   }
 
   template <class T>
@@ -100,14 +105,16 @@ public:
       for (const auto& each : value)
         (*this)(name, each);
     } else {
-      out_.push_back(static_cast<std::byte>(name.size()));
-      for (const auto letter : name)
-        out_.push_back(static_cast<std::byte>(letter));
-      const auto length_at = out_.size();
-      out_.resize(length_at + sizeof(std::uint32_t));
+      const std::array head{static_cast<std::byte>(name.size())};
+      put_bytes(head);
+      put_bytes(std::as_bytes(std::span{name}));
+      const auto length_at = out_ != nullptr ? out_->size() : 0;
+      put_bytes(byte_array<sizeof(std::uint32_t)>{});
+      const auto before = size_;
       put(value);
-      const auto length = out_.size() - length_at - sizeof(std::uint32_t);
-      store_le(&out_[length_at], static_cast<std::uint32_t>(length));
+      if (out_ != nullptr)
+        store_le(&(*out_)[length_at],
+                 static_cast<std::uint32_t>(size_ - before));
     }
   }
 
@@ -137,25 +144,35 @@ private:
     put_bytes(bytes);
   }
   void put_bytes(const_byte_span bytes) {
-    out_.insert(out_.end(), bytes.begin(), bytes.end());
+    size_ += bytes.size();
+    if (out_ != nullptr)
+      out_->insert(out_->end(), bytes.begin(), bytes.end());
   }
 
-  secret_bytes& out_;
+  secret_bytes* out_;
+  std::size_t size_ = 0;
+};
+
+/// What has come of the reading so far.
+struct reading {
+  std::string failure; ///< the first thing that is wrong
+  /// For the elements of lists, bytes: an empty record is much larger once it
+  /// was read.
+  std::size_t room = 4 * max_saved_size;
 };
 
 class reader {
 public:
   static constexpr bool reads = true;
 
-  /// `failure` is the first thing that is wrong.
-  reader(const_byte_span record, std::string& failure)
-    : record_(record), failure_(failure) {
-    const auto whole = walk([this](std::string_view name, const_byte_span) {
+  reader(const_byte_span record, reading& whole)
+    : record_(record), whole_(whole) {
+    const auto fits = walk([this](std::string_view name, const_byte_span) {
       if (name.starts_with('!'))
         fail("it holds '" + std::string{name}
              + "', which this program does not know");
     });
-    if (!whole) {
+    if (!fits) {
       fail("it is damaged");
       record_ = {};
     }
@@ -163,6 +180,10 @@ public:
 
   template <class T>
   void operator()(std::string_view name, T& value) {
+    if constexpr (is_vector<T>) {
+      if (!make_room(name, value))
+        return;
+    }
     walk([&](std::string_view found, const_byte_span bytes) {
       if (found != name)
         return;
@@ -177,6 +198,23 @@ public:
   }
 
 private:
+  /// For all elements that are there; false: they are too many.
+  template <class T>
+  bool make_room(std::string_view name, std::vector<T>& list) {
+    std::size_t count = 0;
+    walk([&](std::string_view found, const_byte_span) {
+      if (found == name)
+        ++count;
+    });
+    if (count > whole_.room / sizeof(T)) {
+      fail("its list '" + std::string{name} + "' is too long");
+      return false;
+    }
+    whole_.room -= count * sizeof(T);
+    list.reserve(count);
+    return true;
+  }
+
   /// False: the fields do not fit the record.
   template <class Each>
   bool walk(Each each) const {
@@ -238,7 +276,7 @@ private:
     } else if constexpr (std::same_as<T, std::vector<std::byte>>) {
       value.assign(bytes.begin(), bytes.end());
     } else {
-      reader inner{bytes, failure_};
+      reader inner{bytes, whole_};
       fields(inner, value);
     }
   }
@@ -253,12 +291,12 @@ private:
     fail("its field '" + std::string{name} + "' is damaged");
   }
   void fail(std::string why) {
-    if (failure_.empty())
-      failure_ = std::move(why);
+    if (whole_.failure.empty())
+      whole_.failure = std::move(why);
   }
 
   const_byte_span record_;
-  std::string& failure_;
+  reading& whole_;
 };
 
 /// What is copied out, so that it can be written and read alike, and put back
@@ -529,7 +567,7 @@ void fields(A& a, T& x) {
 void reader::read_new(std::string_view name, const_byte_span bytes,
                       std::optional<pending_initiation>& value) {
   std::optional<noise_initiator::state> state;
-  reader inner{bytes, failure_};
+  reader inner{bytes, whole_};
   inner("initiator", state);
   if (!state)
     return refuse(name);
@@ -582,14 +620,19 @@ std::string find_mistake(const saved_node& node) {
 } // namespace
 
 secret_bytes format_saved_node(const saved_node& node, std::uint32_t version) {
-  secret_bytes out;
+  const auto write_to = [&node](writer write) {
+    fields(write, node);
+    write(last_field, true);
+    return write.size();
+  };
   const auto head = std::as_bytes(std::span{magic});
+  secret_bytes out;
+  // It would take twice the memory if it grew.
+  out.reserve(head.size() + sizeof version + write_to(writer{nullptr}));
   out.assign(head.begin(), head.end());
   out.resize(magic.size() + sizeof version);
   store_le(&out[magic.size()], version);
-  writer write{out};
-  fields(write, node);
-  write(last_field, true);
+  write_to(writer{&out});
   return out;
 }
 
@@ -608,8 +651,9 @@ parse_saved_node(const_byte_span bytes, time_point now) {
                           + ", and this program knows version "
                           + std::to_string(saved_node_version)};
   saved_node node;
-  std::string failure;
-  reader read{bytes.subspan(head), failure};
+  reading whole;
+  auto& failure = whole.failure;
+  reader read{bytes.subspan(head), whole};
   fields(read, node);
   bool is_whole = false;
   read(last_field, is_whole);

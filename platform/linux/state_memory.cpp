@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <cstring>
 #include <new>
+#include <tuple>
 
 namespace weft {
 
@@ -123,6 +124,11 @@ std::optional<secret_text> state_memory::take() {
   secret_text state{size_};
   std::memcpy(state.room().data(), file.state().data(), size_);
   wipe_text(file.state());
+  // Nobody needs its pages any more, but perhaps for a long time the file.
+  constexpr off_t page = 4096;
+  std::ignore
+    = ::fallocate(file_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, page,
+                  static_cast<off_t>(sizeof(header) + size_));
   return state;
 }
 

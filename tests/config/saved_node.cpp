@@ -181,6 +181,22 @@ TEST_CASE("A node's state that is damaged is refused") {
         == "the session of a peer is damaged");
 }
 
+TEST_CASE("A node's state of a few megabytes whose lists would fill the memory "
+          "is refused") {
+  auto bytes = format_saved_node(example());
+  const auto add_empty = [&bytes](std::string_view name) {
+    bytes.push_back(static_cast<std::byte>(name.size()));
+    for (const auto letter : name)
+      bytes.push_back(static_cast<std::byte>(letter));
+    bytes.resize(bytes.size() + sizeof(std::uint32_t));
+  };
+  constexpr std::size_t most_memory = 4 * max_saved_size;
+  for (std::size_t i = 0; i <= most_memory / sizeof(saved_peer); ++i)
+    add_empty("peers");
+  CHECK(bytes.size() < most_memory / 100);
+  CHECK(refusal_of(bytes) == "its list 'peers' is too long");
+}
+
 TEST_CASE("A node's state without a key that it must have is refused") {
   auto other = example();
   other.peers[0].session->session.keys.current->send = {};
