@@ -66,8 +66,17 @@ void tell_failures_no_longer();
 /// Whether the others end with it: the first process of a container is that.
 bool is_first_process();
 
+/// Whether a service manager has started this process, which starts its
+/// successor, too: systemd, whatever the unit's type (SYSTEMD_EXEC_PID names
+/// the process, and those that it starts inherit the number), or one that waits
+/// until it is ready.
+bool is_service();
+
 /// Raises the limit of open files to the hard limit.
 void raise_file_limit();
+
+/// Whether `count` more descriptors can be had now.
+result<void> check_descriptors(std::size_t count);
 
 /// Goes to the background: the caller waits until the child calls
 /// `background::ready()` (exit 0) or ends before that (its exit code).

@@ -10,6 +10,7 @@
 #include "actors/packets/packet_port.hpp"
 #include "config/assurance.hpp"
 #include "config/difference.hpp"
+#include "config/fields.hpp"
 #include "config/validate.hpp"
 #include "messages/errors.hpp"
 #include "platform/kernel_release.hpp"
@@ -25,6 +26,16 @@ namespace {
 /// Interface name as wg(8) looks for its socket.
 std::string uapi_path(const interface_config& config) {
   return config.socket_folder + '/' + config.name + ".sock";
+}
+
+/// Whoever has taken another's place goes on without what it cannot have, for
+/// nobody else would be there.
+bool goes_on_without(const overlay_options& options, const system_error& what) {
+  if (!options.inherited || !options.inherited->state)
+    return false;
+  options.log->error("{}: it goes on without this until weftd is restarted: {}",
+                     options.config.interface.name, what.message);
+  return true;
 }
 
 result<std::shared_ptr<tun_device>> open_tun(overlay_options& options) {
@@ -65,6 +76,7 @@ prepare_host(const overlay_options& options, overlay_resources& opened) {
                   "there, and have weft leave it as it is"});
   const auto* before
     = options.inherited ? options.inherited->state.get() : nullptr;
+  opened.networks = networks_of(config, options.config.peers);
   auto host
     = host_keeper::open(tun.interface_index(), config.name, before != nullptr);
   if (!host)
@@ -72,7 +84,6 @@ prepare_host(const overlay_options& options, overlay_resources& opened) {
   opened.host = std::move(*host);
   for (const auto& what : opened.host->leftovers())
     options.log->info("{} was killed before: {} is removed", config.name, what);
-  opened.networks = networks_of(config, options.config.peers);
   const bool wants_mark
     = options.keep_lock || needs_mark(config, opened.networks);
   if (config.fwmark != 0 || !wants_mark)
@@ -97,9 +108,9 @@ take_link(const overlay_options& options, overlay_resources& opened) {
     const plan_facts facts{opened.host->place(), opened.mtu, opened.fwmark};
     auto done
       = opened.host->change(make_plan(config, opened.networks, facts), true);
-    if (!done)
+    if (!done && !goes_on_without(options, done.error()))
       return tl::unexpected(done.error());
-    for (const auto& note : *done)
+    for (const auto& note : done.value_or(std::vector<std::string>{}))
       if (note.starts_with(host_keeper::trouble))
         options.log->warn("{}", note);
   }
@@ -113,29 +124,48 @@ take_link(const overlay_options& options, overlay_resources& opened) {
   return {};
 }
 
+/// Those that an earlier overlay has left.
+result<void> adopt_sockets(const overlay_options& options,
+                           left_udp_sockets left, overlay_resources& opened) {
+  auto adopted
+    = adopt_udp_sockets(std::move(left), options.config.interface.listen,
+                        opened.fwmark,
+                        features_for(options.config, kernel_release()));
+  if (!adopted)
+    return tl::unexpected(adopted.error());
+  const auto& before = options.inherited->state;
+  if (before && adopted->peers.port() != before->port)
+    return tl::unexpected(
+      system_error{EINVAL, "What was left is bound to another port than "
+                             + std::to_string(before->port)});
+  opened.sockets = std::move(adopted->peers);
+  if (adopted->strangers.port() != 0)
+    opened.strangers
+      = std::make_shared<udp_sockets>(std::move(adopted->strangers));
+  return {};
+}
+
 /// Opens the sockets, or goes on with those that an earlier overlay has left.
 result<void> open_sockets(overlay_options& options, overlay_resources& opened) {
-  const auto& listen = options.config.interface.listen;
-  const auto features = features_for(options.config, kernel_release());
+  auto listen = options.config.interface.listen;
   if (options.inherited) {
-    auto& all = options.inherited->descriptors;
+    auto& [before, all] = *options.inherited;
     left_udp_sockets left{take(all, "udp4"), take(all, "udp6"),
                           take(all, "strangers4"), take(all, "strangers6")};
     // Without a state the file says which port; one of the kernel's choice
     // stays.
-    const bool fit = options.inherited->state || listen.port == 0;
+    const bool fit = before || listen.port == 0;
     if (fit && (left.v4 || left.v6)) {
-      auto adopted
-        = adopt_udp_sockets(std::move(left), listen, opened.fwmark, features);
-      if (!adopted)
-        return tl::unexpected(adopted.error());
-      opened.sockets = std::move(adopted->peers);
-      if (adopted->strangers.port() != 0)
-        opened.strangers
-          = std::make_shared<udp_sockets>(std::move(adopted->strangers));
-      return {};
+      const auto adopted = adopt_sockets(options, std::move(left), opened);
+      if (adopted)
+        return {};
+      options.log->error("{}: sockets are opened anew: {}", opened.interface,
+                         adopted.error().message);
     }
+    if (before)
+      listen.port = before->port; // where peers send to
   }
+  const auto features = features_for(options.config, kernel_release());
   auto sockets = open_udp_sockets(listen, opened.fwmark, features);
   if (!sockets)
     return tl::unexpected(sockets.error());
@@ -162,10 +192,18 @@ void watch_machine(overlay_options& options, overlay_resources& opened) {
     opened.machine.emplace(std::move(*machine));
 }
 
-/// What an earlier overlay was takes the place of what is configured.
+/// What an earlier overlay was takes the place of what is configured, but for
+/// what a start alone can change.
 void go_on_as(const saved_node& before, node_config& config) {
-  config.interface = before.interface;
-  config.log = before.log;
+  auto interface = before.interface;
+  for_each_field<interface_config>([&](const auto& row, auto) {
+    if (!row.while_running)
+      interface.*row.member = config.interface.*row.member;
+  });
+  interface.name = before.interface.name;
+  interface.socket_folder = before.interface.socket_folder;
+  config.interface = std::move(interface);
+  config.log.level = before.log.level;
   config.offloads = before.offloads;
   config.peers.clear();
 }
@@ -282,7 +320,8 @@ open_resources(caf::actor_system& system, overlay_options& options) {
                                           ? options.cores
                                           : config.cores);
   options.cores = opened->cores.count();
-  if (auto done = lock_host(options, *opened); !done)
+  if (auto done = lock_host(options, *opened);
+      !done && !goes_on_without(options, done.error()))
     return tl::unexpected(done.error());
   if (!std::holds_alternative<use_packet_port>(options.device)) {
     auto tun = open_tun(options);
@@ -293,7 +332,8 @@ open_resources(caf::actor_system& system, overlay_options& options) {
   opened->interface = config.name;
   opened->fwmark = config.fwmark;
   if (opened->tun && options.configure_link) {
-    if (auto done = prepare_host(options, *opened); !done)
+    if (auto done = prepare_host(options, *opened);
+        !done && !goes_on_without(options, done.error()))
       return tl::unexpected(done.error());
   }
   opened->mtu = config.mtu;
@@ -308,9 +348,10 @@ open_resources(caf::actor_system& system, overlay_options& options) {
   if (options.uapi.value_or(
         std::holds_alternative<make_tun_device>(options.device))) {
     auto uapi = unix_listener::open(uapi_path(config), 0600);
-    if (!uapi)
+    if (!uapi && !goes_on_without(options, uapi.error()))
       return tl::unexpected(uapi.error());
-    opened->uapi.emplace(std::move(*uapi));
+    if (uapi)
+      opened->uapi.emplace(std::move(*uapi));
   }
   if (opened->tun) {
     if (auto done = take_link(options, *opened); !done)

@@ -4,12 +4,30 @@
 #include "config/difference.hpp"
 #include "config/saved_node.hpp"
 #include "messages/errors.hpp"
+#include "platform/memory.hpp"
 
 #include <cerrno>
+#include <string>
 
 namespace weft {
 
+namespace {
+
+/// What is saved takes so much until it is with the successor: of a peer the
+/// values, twice while they are gathered, and the bytes, which double as they
+/// grow and are copied once.
+constexpr std::size_t memory_of_peer = std::size_t{32} << 10;
+constexpr std::size_t memory_of_rest = std::size_t{16} << 20;
+
+} // namespace
+
 caf::result<frozen_peers> registry::stand_still() {
+  const auto needed = memory_of_rest + seats_.size() * memory_of_peer;
+  if (!may_have_memory(needed))
+    return make_error(ENOMEM,
+                      "it needs about " + std::to_string(needed >> 20)
+                        + " MiB of memory more, which a limit keeps it from "
+                          "(ulimit -v, LimitAS= of the unit)");
   frozen_ = true;
   auto promise
     = make_response_promise<caf::typed_response_promise<frozen_peers>>();

@@ -3,6 +3,8 @@
 #include "platform/process.hpp"
 #include "platform/thread.hpp"
 
+#include <sys/mman.h>
+
 #include <cstdlib>
 #include <system_error>
 #include <thread>
@@ -12,6 +14,12 @@
 #endif
 
 namespace weft {
+
+bool may_have_memory(std::size_t bytes) {
+  void* const at = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return at != MAP_FAILED && ::munmap(at, bytes) == 0;
+}
 
 void release_memory() {
 #ifdef __GLIBC__

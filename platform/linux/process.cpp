@@ -30,7 +30,9 @@
 #include <exception>
 #include <limits>
 #include <new>
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace weft {
 
@@ -213,12 +215,33 @@ bool is_first_process() {
   return ::getpid() == 1;
 }
 
+bool is_service() {
+  // NOLINTBEGIN(concurrency-mt-unsafe): nobody changes the environment
+  const char* const started = std::getenv("SYSTEMD_EXEC_PID");
+  return std::getenv("NOTIFY_SOCKET") != nullptr
+         || (started != nullptr && started == std::to_string(::getpid()));
+  // NOLINTEND(concurrency-mt-unsafe)
+}
+
 void raise_file_limit() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0)
     return;
   limit.rlim_cur = limit.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+result<void> check_descriptors(std::size_t count) {
+  std::vector<file_descriptor> opened(count); // all of them at one time
+  for (auto& each : opened) {
+    each = file_descriptor{::open("/dev/null", O_RDONLY | O_CLOEXEC)};
+    if (!each)
+      return tl::unexpected(make_system_error(
+        errno, "Cannot open a descriptor",
+        "A limit on open files is reached (ulimit -n, LimitNOFILE= of the "
+        "unit)"));
+  }
+  return {};
 }
 
 namespace {

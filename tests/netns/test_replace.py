@@ -1,11 +1,9 @@
 #!/usr/bin/python3
 """weftd --replace: a new program goes on with the sessions of the one that runs."""
 
-import contextlib
-import fcntl
 import os
 import random
-import re
+import resource
 import signal
 import socket
 import struct
@@ -14,102 +12,10 @@ import time
 import capture
 import harness
 import nodes
+import replacing
 
 
-class Between:
-    """Stands between a node and its successor: the hand-over goes on as far as the test wants."""
-
-    # What has happened when it stops there, and who can go on then without the other.
-    STEPS = (("the successor has asked", "former"),
-             ("the former process has given all", "former"),
-             ("the successor has it, and is ready", "both"),
-             ("the former process has given its place", "successor"),
-             ("the successor has heard that", "successor"))
-
-    def __init__(self, test, node):
-        self.path = f"{harness.CONTROL_SOCKETS}/{node.name}.replace"
-        self.behind = self.path + ".behind"
-        self.listener = socket.socket(socket.AF_UNIX)
-        self.listener.bind(self.path + ".between")
-        self.listener.listen()
-        self.listener.settimeout(60)
-        os.link(self.path, self.behind)
-        os.rename(self.path + ".between", self.path)
-        self.former = self.successor = None
-        test.stack.callback(self.end)
-
-    @staticmethod
-    def receive(connection):
-        connection.settimeout(60)
-        data, descriptors = b"", []
-        while not data.endswith(b"\n"):
-            part, more, _, _ = socket.recv_fds(connection, 65536, 250)
-            data += part
-            descriptors += more
-            if not part:
-                raise AssertionError(f"the hand-over ended after {data!r}")
-        return data, descriptors
-
-    def accept(self, process):
-        """The connection of that process: the node may look who has its place, too."""
-        while True:
-            connection, _ = self.listener.accept()
-            credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-            if struct.unpack("iII", credentials)[0] == process.pid:
-                self.listener.close()  # whoever goes on needs the place
-                os.rename(self.behind, self.path)
-                return connection
-            connection.close()
-
-    def go_to(self, step, successor, damage=None):
-        """`damage` is done to the state on the way."""
-        self.successor = self.accept(successor)
-        if step == 0:
-            return
-        self.former = socket.socket(socket.AF_UNIX)
-        self.former.connect(self.path)
-        names, descriptors = self.receive(self.former)
-        try:
-            if damage:
-                descriptors[1] = self.copy_of(descriptors[1], damage)
-            if step > 1:
-                socket.send_fds(self.successor, [names], descriptors)
-        finally:
-            for descriptor in descriptors:
-                os.close(descriptor)
-        if step < 2:
-            return
-        ready, _ = self.receive(self.successor)
-        if step < 3:
-            return
-        self.former.sendall(ready)
-        commit, _ = self.receive(self.former)
-        if step == 4:
-            self.successor.sendall(commit)
-
-    @staticmethod
-    def copy_of(memory, damage):
-        """Another state_memory; `damage` gets what the node has saved."""
-        head = 24
-        size = os.fstat(memory).st_size
-        state = bytearray(os.pread(memory, size, 0))
-        os.close(memory)
-        state[head:] = damage(state[head:])
-        made = os.memfd_create("weft-state", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        os.write(made, state[:16] + struct.pack("<Q", len(state) - head) + state[head:])
-        fcntl.fcntl(made, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
-        return made
-
-    def end(self):
-        """Each sees that the other is gone; the former's socket is where it was, if it is there."""
-        for each in (self.former, self.successor, self.listener):
-            if each:
-                each.close()
-        with contextlib.suppress(FileNotFoundError):
-            os.rename(self.behind, self.path)
-
-
-class Replace(harness.NetnsTest):
+class Replace(replacing.Replacing, harness.NetnsTest):
     def setUp(self):
         super().setUp()
         left, right = self.hosts()
@@ -120,40 +26,14 @@ class Replace(harness.NetnsTest):
         self.right.start()
         self.wait_for_ping(left, "10.200.2.1")
 
-    def successor(self, node):
-        return harness.Process(self, [harness.WEFTD, "--replace", node.name, "--config", node.file], node.home)
-
-    def replace(self, node):
-        """A new process takes the node's place."""
-        process = self.successor(node)
-        harness.wait_until(lambda: "goes on in this process" in process.output() or process.code is not None,
-                           "the successor goes on", 60)
-        self.assertIsNone(process.code, process.output())
-        self.assertEqual(node.process.wait(), 0)
-        self.assertIn("goes on in another process", node.log())
-        node.process = process
-
     def handshakes(self):
         return [node.peer(other)["last_handshake"]
                 for node, other in ((self.left, self.right), (self.right, self.left))]
 
-    def pings(self, count):
-        """Pings that go on beside the test, 100 in a second, each answer with its time."""
-        return harness.Process(self, ["ping", "-n", "-D", "-i", "0.01", "-c", count, "-W", "20", "10.200.2.1"],
-                               self.left.home)
-
-    def assert_all_answered(self, pings, seconds=120):
-        pings.wait(seconds)
-        sent, answered = map(int, re.search(r"(\d+) packets transmitted, (\d+) received", pings.output()).groups())
-        self.assertEqual(answered, sent, pings.output()[-500:])
-        times = [float(text) for text in re.findall(r"^\[([0-9.]+)\]", pings.output(), re.MULTILINE)]
-        gap = max(after - before for before, after in zip(times, times[1:]))
-        print(f"longest time between two answers: {1000 * gap:.0f} ms", flush=True)
-
     def test_sessions_pings_and_a_tcp_transfer_go_on_through_hand_overs_of_both_sides(self):
         before = self.handshakes()
         received = self.right.peer(self.left)["rx_packets"]
-        pings = self.pings(1500)
+        pings = self.pings(self.left, "10.200.2.1", 1500)
         service = harness.Process(self, ["iperf3", "-s", "-1", "--forceflush"], self.right.home)
         harness.wait_until(lambda: "Server listening" in service.output(), "iperf3 listens")
         transfer = harness.Process(self, ["iperf3", "-c", "10.200.2.1", "-t", "10", "-b", "20M"], self.left.home)
@@ -231,9 +111,9 @@ class Replace(harness.NetnsTest):
         self.wait_for_ping(self.left.home, "10.200.2.1")
         pings = [harness.Process(self, ["ping", "-n", "-i", "0.02", address], node.home)
                  for node, address in ((self.left, "10.200.2.1"), (self.right, "10.200.1.1"))]
-        for step, (what, able) in enumerate(Between.STEPS):
+        for step, (what, able) in enumerate(replacing.Between.STEPS):
             for victim in ("former", "successor"):
-                former, between = self.left.process, Between(self, self.left)
+                former, between = self.left.process, replacing.Between(self, self.left)
                 successor = self.successor(self.left)
                 between.go_to(step, successor)
                 survivor = successor if victim == "former" else former
@@ -248,8 +128,9 @@ class Replace(harness.NetnsTest):
                     survivor.wait()
                     self.left.start()  # as a service manager would
                 self.wait_for_ping(self.left.home, "10.200.2.1")
-                print(f"{what}; the {victim} is killed: traffic is back after {time.monotonic() - before:.1f} s",
-                      flush=True)
+                gone = time.monotonic() - before
+                print(f"{what}; the {victim} is killed: traffic is back after {gone:.1f} s", flush=True)
+                self.assertLess(gone, harness.BEFORE_GIVEN_UP)
                 self.assertIsNone(self.left.process.code, self.left.log())
                 look_at_counters()
                 for node in (self.left, self.right):
@@ -278,17 +159,118 @@ class Replace(harness.NetnsTest):
         before = index(), host()
         for damage, reason in ((of_the_future, "its format is version 4711"), (cut_off, "it is damaged"),
                                (lambda state: state[:0], "it is no state of a node")):
-            former, between = self.left.process, Between(self, self.left)
-            self.left.process = self.successor(self.left)
-            between.go_to(4, self.left.process, damage)
-            self.left.logs("goes on in this process")
-            between.end()
-            self.assertEqual(former.wait(), 0)
+            self.pass_on(damage)
             self.assertIn(reason, self.left.log())
             self.assertIn("begin anew", self.left.log())
             self.assertEqual((index(), host()), before)
             self.wait_for_ping(self.left.home, "10.200.2.1")
             self.wait_for_ping(self.right.home, "10.200.1.1")
+
+    def pass_on(self, damage=None, others=None):
+        """The left node is replaced by way of somebody who changes what is handed over."""
+        former, between = self.left.process, replacing.Between(self, self.left)
+        self.left.process = self.successor(self.left)
+        between.go_to(4, self.left.process, damage, others)
+        self.left.logs("goes on in this process")
+        between.end()
+        self.assertEqual(former.wait(), 0)
+
+    def test_what_a_program_of_one_version_up_or_down_leaves_is_gone_on_with(self):
+        def field(name, value=bytes(8)):
+            return struct.pack("<B", len(name)) + name + struct.pack("<I", len(value)) + value
+
+        def without(state, *names):
+            """The state without these fields of its own."""
+            at = 20
+            while at < len(state):
+                name = bytes(state[at + 1:at + 1 + state[at]])
+                end = at + 1 + len(name) + 4
+                end += struct.unpack_from("<I", state, end - 4)[0]
+                if name in names:
+                    del state[at:end]
+                else:
+                    at = end
+            return state
+
+        def of_version(number, change):
+            def damage(state):
+                self.assertEqual(struct.unpack_from("<I", state, 16)[0], 1)
+                struct.pack_into("<I", state, 16, number)
+                return change(state)
+            return damage
+        before = self.handshakes()
+        self.pass_on(of_version(2, lambda state: state + field(b"what later nodes have") + field(b"more", b"text")))
+        self.assertNotIn("begin anew", self.left.log())
+        self.assert_pings(self.left.home, "10.200.2.1")
+        self.pass_on(of_version(0, lambda state: without(state, b"deprived", b"cookies", b"file_digest")))
+        self.assertNotIn("begin anew", self.left.log())
+        self.assert_pings(self.left.home, "10.200.2.1")
+        self.assertEqual(self.handshakes(), before)
+        self.pass_on(of_version(2, lambda state: state + field(b"!vital")))
+        self.assertIn("'!vital', which this program does not know", self.left.log())
+        self.assertIn("begin anew", self.left.log())
+        self.wait_for_ping(self.left.home, "10.200.2.1")
+
+    def test_descriptors_of_somebody_else_are_not_used(self):
+        before = self.handshakes()
+        former, between = self.left.process, replacing.Between(self, self.left)
+        successor = self.successor(self.left)
+        with open("/dev/null", "r+b") as other, self.assertRaises(AssertionError):
+            between.go_to(4, successor, others={"tun": other})
+        between.end()
+        self.assertEqual(successor.wait(), 1)
+        self.assertIn("goes on itself", successor.output())
+        self.assertIsNone(former.code)
+        self.wait_for_ping(self.left.home, "10.200.2.1")
+        with self.left.home.udp_socket() as other, self.left.home.udp_socket(socket.AF_INET6) as another:
+            another.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            for each in (other, another):
+                each.bind(("", 7777))
+            self.pass_on(others={"udp4": other, "udp6": another})
+        self.assertIn("another port than 51820", self.left.log())
+        self.assert_pings(self.left.home, "10.200.2.1")
+        self.assertEqual(self.handshakes(), before)
+
+    def test_a_node_that_has_no_memory_for_it_goes_on_itself(self):
+        before = self.handshakes()
+        limit = self.left.limit(resource.RLIMIT_AS, self.left.memory("VmSize") + (1 << 20))
+        process = self.successor(self.left)
+        self.assertEqual(process.wait(), 1, process.output())
+        self.left.logs("needs about")
+        self.assert_pings(self.left.home, "10.200.2.1")
+        self.left.limit(resource.RLIMIT_AS, limit)
+        self.replace(self.left)
+        self.assert_pings(self.left.home, "10.200.2.1")
+        self.assertEqual(self.handshakes(), before)
+
+    def test_a_successor_without_the_places_of_its_sockets_goes_on_with_the_sessions(self):
+        before = self.right.peer(self.left)["last_handshake"]
+        others = []
+        for folder in (harness.SOCKETS, harness.CONTROL_SOCKETS):
+            others.append(socket.socket(socket.AF_UNIX))
+            others[-1].bind(f"{folder}/{self.left.name}.other")
+            others[-1].listen()
+            os.rename(f"{folder}/{self.left.name}.other", f"{folder}/{self.left.name}.sock")
+        pings = self.pings(self.left, "10.200.2.1", 300)
+        self.replace(self.left)
+        self.assert_all_answered(pings)
+        for text in ("it goes on without this until weftd is restarted", "nobody can steer this node"):
+            self.assertIn(text, self.left.log())
+        self.assertEqual(self.right.peer(self.left)["last_handshake"], before)
+        for other in others:
+            other.close()
+        self.left.process.terminate()
+
+    def test_the_cores_are_those_of_the_file_that_the_successor_has_read(self):
+        self.left.process.terminate()
+        self.left.write(cores=1)
+        self.left.start()
+        self.wait_for_ping(self.left.home, "10.200.2.1")
+        self.left.write(cores=3)
+        for _ in range(2):
+            self.replace(self.left)
+            self.assertNotIn("interface.cores", self.left.weft("reload"))
+            self.assertEqual(self.left.status()["cores"]["in_use"], 3)
 
     def test_a_successor_waits_for_a_configuration_on_trial(self):
         before = self.handshakes()
@@ -301,7 +283,7 @@ class Replace(harness.NetnsTest):
 
     def test_of_two_successors_that_come_at_once_one_goes_on(self):
         before = self.handshakes()
-        pings = self.pings(300)
+        pings = self.pings(self.left, "10.200.2.1", 300)
         all_of_them = [self.left.process, self.successor(self.left), self.successor(self.left)]
 
         def alive():
@@ -324,7 +306,7 @@ class Replace(harness.NetnsTest):
         self.left.process = harness.Process(self, command, self.left.home)
         self.left.wait_ready()
         self.wait_for_ping(self.left.home, "10.200.2.1")
-        before, handshakes, pings = host(), self.handshakes(), self.pings(300)
+        before, handshakes, pings = host(), self.handshakes(), self.pings(self.left, "10.200.2.1", 300)
         for _ in range(2):
             former = self.left.process
             self.left.process = harness.Process(self, [*command, "--replace", self.left.name], self.left.home)
@@ -338,11 +320,12 @@ class Replace(harness.NetnsTest):
 
     def test_a_successor_that_could_not_go_on_changes_nothing(self):
         before = self.handshakes()
-        pings = self.pings(300)
+        pings = self.pings(self.left, "10.200.2.1", 300)
         command = [harness.WEFTD, "--replace", self.left.name, "--config", self.left.file]
         for words, host, reason in (
                 ([], self.right.home, "another network namespace"),
-                (["setpriv", "--bounding-set=-net_admin"], self.left.home, "CAP_NET_ADMIN")):
+                (["setpriv", "--bounding-set=-net_admin"], self.left.home, "CAP_NET_ADMIN"),
+                (["prlimit", "--nofile=100"], self.left.home, "LimitNOFILE")):
             process = harness.Process(self, [*words, *command], host)
             self.assertEqual(process.wait(), 1, process.output())
             self.assertIn(reason, process.output())
@@ -361,6 +344,18 @@ class Replace(harness.NetnsTest):
         process = self.successor(self.left)
         self.assertEqual(process.wait(), 1)
         self.assertIn("can be replaced", process.output())
+
+    def test_the_process_of_a_unit_is_not_replaced_whatever_its_type(self):
+        as_unit = ("sh", "-c", 'SYSTEMD_EXEC_PID=$$ exec "$@"', "sh")
+        process = self.successor(self.left, *as_unit)
+        self.assertEqual(process.wait(), 2)
+        self.assertIn("systemctl restart", process.output())
+        self.left.process.terminate()
+        self.left.start(*as_unit)
+        process = self.successor(self.left)
+        self.assertEqual(process.wait(), 1)
+        self.assertIn("can be replaced", process.output())
+        self.wait_for_ping(self.left.home, "10.200.2.1")
 
     def test_the_first_process_of_a_container_is_not_replaced(self):
         self.left.process.terminate()

@@ -205,10 +205,15 @@ privilege_options privileges_for(const daemon_options& options) {
   return needed;
 }
 
-/// Whether a service manager has started it, which starts its successor, too.
-bool is_service() {
-  // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody changes the environment
-  return std::getenv("NOTIFY_SOCKET") != nullptr;
+/// What this process needs beside what it is given, as far as that can be seen
+/// while the node whose place it takes still runs.
+result<void>
+check_place(const overlay_options& options, const node_config& network,
+            const inherited_overlay& left) {
+  constexpr std::size_t most_descriptors = 256; // of a node that begins
+  return check_inherited(options, left)
+    .and_then([] { return check_descriptors(most_descriptors); })
+    .and_then([&] { return check_network(network); });
 }
 
 /// What a node cannot take over from another process; empty: it may try to.
@@ -412,12 +417,11 @@ int run_daemon(daemon_options options, background* parent) {
   overlay.cores = usable_processors();
   overlay.log = log;
   const auto interface = overlay.config.interface.name;
-  const auto check = [&overlay](const inherited_overlay& offered) {
-    return check_inherited(overlay, offered);
-  };
   if (options.replaces) {
-    auto left
-      = take_place(replacement_socket(control, interface), interface, check);
+    auto left = take_place(replacement_socket(control, interface), interface,
+                           [&](const inherited_overlay& offered) {
+                             return check_place(overlay, network_part, offered);
+                           });
     if (!left) {
       log->critical("{}", left.error().message);
       return exit_failure;
@@ -430,7 +434,12 @@ int run_daemon(daemon_options options, background* parent) {
     overlay.inherited = std::move(left->left); // nobody else has it any more
   } else {
     overlay.inherited
-      = take_stored_node(std::move(options.passed), interface, check, *log);
+      = take_stored_node(
+        std::move(options.passed), interface,
+        [&overlay](const inherited_overlay& offered) {
+          return check_inherited(overlay, offered);
+        },
+        *log);
   }
   const bool goes_on = overlay.inherited.has_value();
   if (options.only_goes_on && !(goes_on && overlay.inherited->state)) {
@@ -463,14 +472,15 @@ int run_daemon(daemon_options options, background* parent) {
                     control_of(control, running->interface,
                                state_folder_of(options.state_folder), log));
   if (!gateway) {
-    // The drop-in promises wg(8)'s socket alone.
-    if (!options.file.empty()) {
+    // The drop-in promises wg(8)'s socket alone; and who ends now, with the
+    // sessions of another, ends them.
+    if (!options.file.empty() && !goes_on) {
       log->critical("{}", gateway.error().message);
       caf::anon_send(running->actor, shut_down{});
       (*waiting)->wait_for_end(*log);
       return exit_failure;
     }
-    log->warn("{}", gateway.error().message);
+    log->warn("{}: nobody can steer this node", gateway.error().message);
   } else {
     (*gateway)->attach_functor([log](const caf::error& reason) {
       if (reason != caf::exit_reason::user_shutdown)
@@ -489,9 +499,12 @@ int run_daemon(daemon_options options, background* parent) {
   auto network = start_network(system, network_part, *running, log);
   if (!network) {
     log->critical("network: {}", network.error().message);
-    caf::anon_send(running->actor, shut_down{});
-    (*waiting)->wait_for_end(*log);
-    return exit_failure;
+    if (!goes_on) {
+      caf::anon_send(running->actor, shut_down{});
+      (*waiting)->wait_for_end(*log);
+      return exit_failure;
+    }
+    network = network_parts{}; // peers stay as they are
   }
   // What ends with this process would be missing in the next one.
   const bool can_be_left = !helper.is_there() && !issuer.is_there();

@@ -1,5 +1,7 @@
 #include "tools/weftd/network_parts.hpp"
 
+#include "actors/network/directory_identity.hpp"
+#include "actors/network/member_files.hpp"
 #include "config/network_checks.hpp"
 #include "platform/program.hpp"
 #include "tools/issuer/client.hpp"
@@ -63,17 +65,38 @@ node_config network_part_of(const node_config& config) {
   return part;
 }
 
+namespace {
+
+directory_options directory_of(const node_config& config) {
+  directory_options options;
+  options.config = config.directory;
+  options.root = config.network.root;
+  options.steering_socket
+    = directory_socket_path(config.control.socket_folder, config.network.name);
+  return options;
+}
+
+} // namespace
+
+result<void> check_network(const node_config& config) {
+  if (has_directory(config)) {
+    if (const auto read = load_directory_identity(directory_of(config)); !read)
+      return tl::unexpected(read.error());
+  }
+  if (has_network(config)) {
+    if (const auto read = load_identity(config.network); !read)
+      return tl::unexpected(read.error());
+  }
+  return {};
+}
+
 result<network_parts>
 start_network(caf::actor_system& system, const node_config& config,
               const running_overlay& running,
               const std::shared_ptr<spdlog::logger>& log) {
   network_parts parts;
   if (has_directory(config)) {
-    directory_options options;
-    options.config = config.directory;
-    options.root = config.network.root;
-    options.steering_socket = directory_socket_path(
-      config.control.socket_folder, config.network.name);
+    auto options = directory_of(config);
     options.overlay = running.actor;
     options.log = log;
     auto started = keep_directory(system, std::move(options));

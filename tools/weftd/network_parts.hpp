@@ -44,6 +44,9 @@ struct network_parts {
   membership_actor membership; ///< null: the node is in no network
 };
 
+/// Whether the certificates and keys that start_network() needs can be read.
+result<void> check_network(const node_config& config);
+
 /// Starts what the file asks for.
 result<network_parts>
 start_network(caf::actor_system& system, const node_config& config,
