@@ -73,8 +73,8 @@ void forget_monitors(io_loop& loop, const overlay_resources& all) {
 // NOLINTNEXTLINE(readability-function-size): an entry for each message
 overlay::behavior_type overlay::make_behavior() {
   spawn_actors();
-  options_.inherited.reset();
   watch_link();
+  options_.inherited.reset();
   watch_firewall();
   look_around_later();
   return {
@@ -254,8 +254,9 @@ void overlay::watch_link() {
       begin_sessions_anew();
   };
   machine_handler_.broken = [this] { fail(); };
+  // What an earlier process has not seen is for begin_with().
   auto& machine = resources_->machine;
-  if (machine)
+  if (machine && !has_predecessor())
     std::ignore
       = loop().watch(machine->descriptor(), interest::read, &machine_handler_);
 }

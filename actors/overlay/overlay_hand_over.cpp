@@ -171,7 +171,11 @@ caf::result<void> overlay::end_for_successor() {
 caf::result<void> overlay::begin_with(const inherit_node& asked) {
   auto promise = make_response_promise();
   // Another machine may go on with the same keys and counters.
-  const bool is_clone = resources_->machine && resources_->machine->read();
+  auto& machine = resources_->machine;
+  const bool is_clone = machine && machine->read();
+  if (machine)
+    std::ignore
+      = loop().watch(machine->descriptor(), interest::read, &machine_handler_);
   request(registry_, caf::infinite,
           inherit_peers{is_clone ? without_keys(*asked.from) : asked.from})
     .then(
