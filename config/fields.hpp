@@ -307,9 +307,10 @@ inline constexpr std::tuple interface_fields{
     .check = field_values::check_cores,
     .while_running = false,
     .meaning = "How many cores packets may keep busy: 1-16, or `auto`: as many "
-               "as weftd may use by its affinity and its cgroup's quota. One "
-               "reads, routes and sends; the others seal and open what comes "
-               "in full batches, while they are idle otherwise.",
+               "as weftd may use by its affinity and its cgroup's quota, but 4 "
+               "at the most. One reads, routes and sends; the others seal and "
+               "open what comes in full batches, while they are idle "
+               "otherwise.",
     .fallback = "`auto`",
   },
 };

@@ -65,8 +65,8 @@ std::string_view to_string(offload_mode mode);
 /// Of `mtu`: what the paths to the peers have room for.
 inline constexpr std::uint32_t automatic_mtu = 0;
 
-/// Of `cores`: as many as the host of the overlay says, which is all that it
-/// may use where that is weftd.
+/// Of `cores`: as many as the host of the overlay says; where that is weftd,
+/// all that it may use, but four at the most.
 inline constexpr std::uint32_t automatic_cores = 0;
 inline constexpr std::uint32_t most_cores = 16;
 

@@ -24,6 +24,7 @@
 #include "tools/weftd/replacement.hpp"
 #include "tools/weftd/stored_node.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <cstdlib>
@@ -49,6 +50,10 @@ using namespace std::chrono_literals;
 
 /// CAF's own and one for each loop.
 constexpr std::size_t least_threads = 9;
+
+/// What `interface.cores: auto` comes to at the most: one core reads, joins and
+/// writes for all, and has no work for more.
+constexpr std::size_t most_automatic_cores = 4;
 
 /// A file that changes is read once it has rested for this long.
 constexpr auto rest_before_reload = 200ms;
@@ -414,7 +419,7 @@ int run_daemon(daemon_options options, background* parent) {
   overlay_options overlay;
   overlay.config = std::move(options.config);
   overlay.configure_link = options.configure_link;
-  overlay.cores = usable_processors();
+  overlay.cores = std::min(usable_processors(), most_automatic_cores);
   overlay.log = log;
   const auto interface = overlay.config.interface.name;
   if (options.replaces) {
