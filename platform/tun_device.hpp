@@ -44,6 +44,15 @@ public:
     return create(name, options{});
   }
 
+  /// As create(), with several queues, the device itself first; fewer where it
+  /// can have no more.  The kernel spreads flows over them by a hash, and each
+  /// stays with its queue: all of them write by a descriptor that is no queue,
+  /// for a flow would be moved to the queue that its answers are written by,
+  /// past packets that wait in the former one.
+  static result<std::vector<tun_device>>
+  create_queues(const std::string& name, const options& wanted,
+                std::size_t count);
+
   /// Takes over a TUN device that the host has opened and attached to its
   /// interface (TUNSETIFF) with IFF_TUN and IFF_NO_PI, with or without
   /// IFF_VNET_HDR.  Needs no privileges.  The descriptor becomes non-blocking
@@ -58,6 +67,16 @@ public:
     return adopt(std::move(opened), options{});
   }
 
+  /// As adopt(), for what create_queues() has made: the queues, the device
+  /// itself first, and what all of them write by (invalid: there is one queue).
+  static result<std::vector<tun_device>>
+  adopt_queues(std::vector<file_descriptor> opened, file_descriptor writing,
+               const options& wanted);
+
+  /// What all queues write by; null: it is the descriptor that is read.
+  const file_descriptor* writing_descriptor() const {
+    return writing_.get();
+  }
   int descriptor() const {
     return fd_.get();
   }
@@ -170,10 +189,17 @@ private:
   /// What a read has yielded that ended with this errno (0: none).
   read_result result_of(int error, byte_span bytes) const;
   std::size_t read_group(read_buffers& into) const;
+  static result<tun_device>
+  make(const std::string& name, const options& wanted, bool several);
+  /// Another descriptor of the same device, which is its next queue.
+  result<file_descriptor> open_queue() const;
+
   file_descriptor fd_;
+  std::shared_ptr<const file_descriptor> writing_;
   std::string name_;
   int index_ = 0;
   bool has_header_ = false; ///< IFF_VNET_HDR
+  bool several_ = false;    ///< IFF_MULTI_QUEUE
   bool tcp_offload_ = false;
   bool udp_offload_ = false;
 };

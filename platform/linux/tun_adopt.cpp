@@ -52,6 +52,25 @@ tun_device::adopt(file_descriptor opened, const options& wanted) {
   return made;
 }
 
+result<std::vector<tun_device>>
+tun_device::adopt_queues(std::vector<file_descriptor> opened,
+                         file_descriptor writing, const options& wanted) {
+  std::vector<tun_device> queues;
+  for (auto& each : opened) {
+    auto adopted = adopt(std::move(each), wanted);
+    if (!adopted)
+      return tl::unexpected(adopted.error());
+    queues.push_back(std::move(*adopted));
+  }
+  if (writing) {
+    const auto shared
+      = std::make_shared<const file_descriptor>(std::move(writing));
+    for (auto& each : queues)
+      each.writing_ = shared;
+  }
+  return queues;
+}
+
 result<void> tun_device::check_adoptable(int opened) {
   auto copy = duplicate(opened);
   if (!copy)

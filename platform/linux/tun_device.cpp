@@ -51,12 +51,14 @@ ifreq request_for(std::string_view name) {
 
 /// Attaches `fd` to the device of that name, and makes it unless `existing`.
 /// Returns 0 and sets the name, or returns errno.
-int attach(int fd, std::string& name, bool existing) {
+int attach(int fd, std::string& name, bool existing, bool several) {
   auto request = request_for(name);
   // The header also without offloads: they may be wanted later.
   unsigned flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR;
   if (!existing)
     flags |= IFF_TUN_EXCL;
+  if (several)
+    flags |= IFF_MULTI_QUEUE;
   request.ifr_flags = static_cast<short>(flags);
   if (::ioctl(fd, TUNSETIFF, &request) != 0)
     return errno;
@@ -92,7 +94,7 @@ system_error refusal(const netlink::link_state& link) {
 
 /// Attaches to a device that its program left behind: a persistent TUN device
 /// without a carrier.  From now on it ends with this program.
-result<void> take_over(int fd, std::string& name) {
+result<void> take_over(int fd, std::string& name, bool& several) {
   auto socket = netlink::open(0, true);
   if (!socket)
     return tl::unexpected(socket.error());
@@ -101,7 +103,11 @@ result<void> take_over(int fd, std::string& name) {
     return tl::unexpected(link.error());
   if (!link->is_tun || !link->persistent || link->carrier)
     return tl::unexpected(refusal(*link));
-  const int code = attach(fd, name, true);
+  int code = attach(fd, name, true, several);
+  if (code == EINVAL && several) { // it was made for one queue
+    several = false;
+    code = attach(fd, name, true, several);
+  }
   if (code == EBUSY)
     return tl::unexpected(refusal(*link));
   if (code != 0)
@@ -160,6 +166,60 @@ std::optional<std::string> check_device_name(std::string_view name) {
 
 result<tun_device>
 tun_device::create(const std::string& name, const options& wanted) {
+  return make(name, wanted, false);
+}
+
+result<std::vector<tun_device>>
+tun_device::create_queues(const std::string& name, const options& wanted,
+                          std::size_t count) {
+  auto first = make(name, wanted, count > 1);
+  if (!first)
+    return tl::unexpected(first.error());
+  std::vector<tun_device> queues;
+  queues.reserve(count);
+  queues.push_back(std::move(*first));
+  if (!queues.front().several_)
+    return queues;
+  auto writing = queues.front().open_queue();
+  if (!writing)
+    return queues;
+  ifreq request{};
+  request.ifr_flags = IFF_DETACH_QUEUE;
+  if (::ioctl(writing->get(), TUNSETQUEUE, &request) != 0)
+    return queues;
+  const auto shared
+    = std::make_shared<const file_descriptor>(std::move(*writing));
+  queues.front().writing_ = shared;
+  while (queues.size() < count) {
+    const auto& all = queues.front();
+    auto opened = all.open_queue();
+    if (!opened)
+      break;
+    tun_device made;
+    made.fd_ = std::move(*opened);
+    made.writing_ = shared;
+    made.name_ = all.name_;
+    made.index_ = all.index_;
+    made.has_header_ = all.has_header_;
+    made.several_ = true;
+    queues.push_back(std::move(made));
+  }
+  return queues;
+}
+
+result<file_descriptor> tun_device::open_queue() const {
+  auto fd = open_clone_device();
+  if (!fd)
+    return fd;
+  auto name = name_;
+  if (const int code = attach(fd->get(), name, true, true); code != 0)
+    return tl::unexpected(
+      make_system_error(code, "Cannot add a queue to " + name_));
+  return fd;
+}
+
+result<tun_device>
+tun_device::make(const std::string& name, const options& wanted, bool several) {
   if (auto reason = check_device_name(name))
     return tl::unexpected(make_system_error(0, "Cannot make the TUN device '"
                                                  + name + "': " + *reason));
@@ -170,9 +230,11 @@ tun_device::create(const std::string& name, const options& wanted) {
   made.fd_ = std::move(*fd);
   made.name_ = name;
   made.has_header_ = true;
-  const int code = attach(made.fd_.get(), made.name_, false);
+  made.several_ = several;
+  const int code = attach(made.fd_.get(), made.name_, false, several);
   if (code == EBUSY) {
-    if (auto taken = take_over(made.fd_.get(), made.name_); !taken)
+    auto taken = take_over(made.fd_.get(), made.name_, made.several_);
+    if (!taken)
       return tl::unexpected(taken.error());
   } else if (code != 0) {
     return tl::unexpected(
@@ -234,7 +296,8 @@ tun_device::write(const offload_header& header,
       = {const_cast<std::byte*>(fragment.data()), fragment.size()};
   ssize_t count = 0;
   do
-    count = ::writev(fd_.get(), vectors.data(), static_cast<int>(used));
+    count = ::writev(writing_ ? writing_->get() : fd_.get(), vectors.data(),
+                     static_cast<int>(used));
   while (count < 0 && errno == EINTR);
   if (count >= 0)
     return io_status::ok;

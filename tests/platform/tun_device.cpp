@@ -1,3 +1,4 @@
+#include "platform/hand_over.hpp"
 #include "tests/platform/support.hpp"
 
 #include <fcntl.h>
@@ -7,6 +8,8 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include <set>
 
 using namespace weft;
 using namespace weft::test;
@@ -358,4 +361,107 @@ TEST_CASE("who may not make TUN devices is told what is missing") {
     return by_device || by_capability ? 0 : 3;
   });
   CHECK(code == 0);
+}
+
+// -- queues ------------------------------------------------------------------
+
+namespace {
+
+constexpr std::uint16_t flows = 40;
+
+/// A device of several queues, and so many flows to 10.9.0.2.
+struct several_queues {
+  several_queues() {
+    auto made = tun_device::create_queues("weft9", {}, 4);
+    if (!made)
+      FAIL(made.error().message);
+    queues = std::move(*made);
+    bring_up(queues[0], "10.9.0.1/24");
+    for (std::uint16_t i = 0; i < flows; ++i)
+      sockets.push_back(open_udp(ip_family::v4));
+  }
+
+  /// Sends a packet of each flow, and says which queues each was read from.
+  std::vector<std::vector<std::size_t>> carry() {
+    for (auto& socket : sockets)
+      socket.send(pattern(8, 1), {address("10.9.0.2"), 1000}, std::nullopt);
+    std::vector<std::vector<std::size_t>> from(flows);
+    auto buffer = read_buffer();
+    for (std::size_t i = 0; i < queues.size(); ++i) {
+      for (;;) {
+        const auto got = queues[i].read(buffer);
+        if (got.status != io_status::ok)
+          break;
+        const auto port = load_be<std::uint16_t>(got.packet.data() + 20);
+        for (std::uint16_t flow = 0; flow < flows; ++flow) {
+          if (sockets[flow].port() == port)
+            from[flow].push_back(i);
+        }
+      }
+    }
+    return from;
+  }
+  /// Writes an answer to each flow by this queue.
+  void answer(const tun_device& by) {
+    for (auto& socket : sockets) {
+      const auto packet = udp_packet(socket.port(), "answer");
+      const const_byte_span whole{packet};
+      REQUIRE(by.write({}, {&whole, 1}) == io_status::ok);
+    }
+  }
+
+  network_namespace here;
+  std::vector<tun_device> queues;
+  std::vector<udp_socket> sockets;
+};
+
+} // namespace
+
+TEST_CASE("flows are spread over the queues of a device, and each stays with "
+          "its own, whichever its answers are written by") {
+  if (!can_make_networks())
+    return;
+  several_queues device;
+  REQUIRE(device.queues.size() == 4);
+  const auto before = device.carry();
+  std::set<std::size_t> used;
+  for (const auto& queues : before) {
+    REQUIRE(queues.size() == 1);
+    used.insert(queues[0]);
+  }
+  CHECK(used.size() > 1);
+  for (const auto& queue : device.queues) {
+    device.answer(queue);
+    CHECK(device.carry() == before);
+  }
+}
+
+TEST_CASE("the queues of a device are handed over, and flows stay with them") {
+  if (!can_make_networks())
+    return;
+  several_queues device;
+  const auto before = device.carry();
+  std::vector<file_descriptor> left;
+  for (const auto& queue : device.queues)
+    left.push_back(std::move(*duplicate(queue.descriptor())));
+  auto writing = duplicate(device.queues[0].writing_descriptor()->get());
+  REQUIRE(writing);
+  device.queues.clear(); // the process that had them is gone
+  auto adopted
+    = tun_device::adopt_queues(std::move(left), std::move(*writing), {});
+  REQUIRE(adopted);
+  device.queues = std::move(*adopted);
+  REQUIRE(device.queues.size() == 4);
+  device.answer(device.queues[2]);
+  CHECK(device.carry() == before);
+}
+
+TEST_CASE("a device of one queue writes by what it is read from") {
+  if (!can_make_networks())
+    return;
+  const network_namespace here;
+  const auto made = tun_device::create_queues("weft9", {}, 1);
+  REQUIRE(made);
+  REQUIRE(made->size() == 1);
+  CHECK(made->front().writing_descriptor() == nullptr);
 }
