@@ -24,6 +24,12 @@ namespace weft::test {
 byte_vector to_bytes(const verified_issuer& issuer, const signing_seed& root);
 item_judge judge_of(const verified_issuer& issuer, const signing_seed& root);
 
+inline constexpr auto never = std::chrono::milliseconds::max();
+/// Rounded up, so that what is due is due.
+inline std::chrono::milliseconds milliseconds_of(time_point when) {
+  return std::chrono::ceil<std::chrono::milliseconds>(when.time_since_epoch());
+}
+
 /// Chances are out of 1000, each second, of one of those there are.
 struct disturbances {
   std::chrono::milliseconds longest{20}; ///< way of a message
@@ -95,7 +101,7 @@ private:
     std::uint64_t life = 0;
     bool cut_off = false;
     store_revision watched = 0; ///< up to it; 0: it does not watch
-    std::chrono::milliseconds wakes = std::chrono::milliseconds::max();
+    std::chrono::milliseconds wakes = never;
     std::optional<std::uint64_t> asks_items;
     std::uint64_t asks = 0;
   };
@@ -116,7 +122,7 @@ private:
     std::optional<member_record> record;
     std::optional<signing_seed> next_seed; ///< of a renewal under way
     std::uint64_t connection = 0;
-    std::chrono::milliseconds wakes = std::chrono::milliseconds::max();
+    std::chrono::milliseconds wakes = never;
   };
   struct wire {
     std::size_t directory = 0;
@@ -226,5 +232,14 @@ private:
   std::map<std::string, member_id> names_;
   std::map<member_id, std::set<public_key>> keys_;
 };
+
+template <class Answer>
+Answer directories_run::keep(const decision<Answer>& made) {
+  if (made.entry) {
+    sound = sound && issuer_->take_over(*made.entry).has_value();
+    journal_.push_back(*made.entry);
+  }
+  return made.answer;
+}
 
 } // namespace weft::test
