@@ -1,5 +1,7 @@
 // Members of a network: overlays with a membership beside them, a real
 // directory with its store, and an issuer.
+#include "actors/network/membership.hpp"
+
 #include "tests/actors/member_node.hpp"
 
 #include <filesystem>

@@ -1,5 +1,6 @@
 // Members whose directory lies, without end.
 #include "platform/connect.hpp"
+#include "protocol/network/member_session.hpp"
 #include "tests/actors/member_node.hpp"
 
 #include <poll.h>
