@@ -41,6 +41,7 @@ struct arguments {
 
 /// The levels that wireguard-go knows by LOG_LEVEL.
 log_level level_from_environment() {
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody changes the environment
   const char* value = std::getenv("LOG_LEVEL");
   const std::string_view text = value != nullptr ? value : "";
   if (text == "verbose" || text == "debug")
@@ -59,6 +60,7 @@ cores_of(const std::optional<std::string>& given) {
   };
   if (given)
     return read_cores(*given).map_error(named("--cores: "));
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody changes the environment
   const char* value = std::getenv("WEFT_CORES");
   if (value == nullptr)
     return automatic_cores;
@@ -196,6 +198,7 @@ int refuse(const std::string& why) {
 
 } // namespace
 
+// NOLINTNEXTLINE(bugprone-exception-escape): tell_failures() has it said
 int main(int argc, char** argv) {
   complete_standard_descriptors();
   tell_failures("weftd");

@@ -126,7 +126,7 @@ inline std::string mutate(std::string text, std::mt19937& random) {
                                                "  ",   ",",
                                                "/",    "-",
                                                "true", "~",
-                                               "0x",   "\0",
+                                               "0x",   std::string(1, '\0'),
                                                "\xff", "\xc2",
                                                "off",  "99999999999999999999"};
   const auto pick = [&](std::size_t below) {

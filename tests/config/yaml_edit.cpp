@@ -215,11 +215,10 @@ TEST_CASE("Own addresses keep their order") {
 }
 
 TEST_CASE("A file in flow style, as JSON is, stays in it") {
-  const auto interface = "{\"interface\": {\"private_key\": \""
+  const auto interface = R"({"interface": {"private_key": ")"
                          + base64(key(1000)) + "\"}";
-  edited_file file{interface + ", \"peers\": [{\"public_key\": \""
-                   + public_text(1)
-                   + "\", \"name\": \"one\"}, {\"public_key\": \""
+  edited_file file{interface + R"(, "peers": [{"public_key": ")"
+                   + public_text(1) + R"(", "name": "one"}, {"public_key": ")"
                    + public_text(2) + "\"}]}\n"};
   file.peer(1).name = "eins";
   file.peer(1).persistent_keepalive = std::chrono::seconds{9};
@@ -227,7 +226,7 @@ TEST_CASE("A file in flow style, as JSON is, stays in it") {
   file.add(3);
   file.config.log.level = log_level::debug;
   CHECK(file.text()
-        == interface + ", \"peers\": [{\"public_key\": \"" + public_text(1)
+        == interface + R"(, "peers": [{"public_key": ")" + public_text(1)
              + "\", \"name\": \"eins\", persistent_keepalive: 9s}, {"
              + key_line(3) + "}], log: {level: debug}}\n");
   edited_file none{interface + "}"};

@@ -246,7 +246,7 @@ TEST_CASE("The name of an interface is one that the kernel takes") {
              Equals("a.yaml:3:9: interface.name: Interface name "
                     "'abcdefghijklmnop' exceeds 15 character limit\n"));
   for (const auto* bad : {"''", "a/b", "a b", "'a:b'", ".", "..", "wg%d",
-                          "\"a\\tb\"", "ö", "[a]", ""})
+                          R"("a\tb")", "ö", "[a]", ""})
     CHECK_THAT(interface_errors(std::string{"name: "} + bad),
                StartsWith("a.yaml:3:"));
   CHECK_FALSE(check_interface_name("wg0"));
@@ -295,7 +295,7 @@ TEST_CASE("What is no YAML is an error with its line and column") {
   CHECK_THAT(yaml_errors("a: 1\nb: \xff\n"),
              Equals("a.yaml:2:4: the file is no UTF-8 text; a YAML file is "
                     "expected\n"));
-  CHECK_THAT(yaml_errors("\xff\xfei\0n\0"), Contains("no UTF-8 text"));
+  CHECK_THAT(yaml_errors({"\xff\xfei\0n\0", 6}), Contains("no UTF-8 text"));
   for (const auto* bad : {"\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80",
                           "\xe2\x82", "\x80", "\xf0\x80\x80\x80"})
     CHECK_THAT(yaml_errors(bad), Contains("no UTF-8 text"));

@@ -104,7 +104,8 @@ TEST_CASE("a descriptor that is no state of weft is refused") {
     REQUIRE(::ftruncate(other.get(), 100) == 0);
     REQUIRE(::fcntl(other.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW)
             == 0);
-    CHECK(state_memory::open(std::move(other)).error().code == EINVAL);
+    const auto opened = state_memory::open(std::move(other));
+    CHECK(opened.error().code == EINVAL);
   }
   SECTION("a state whose size was changed in its head") {
     auto made = state_memory::make("keys");
@@ -112,7 +113,8 @@ TEST_CASE("a descriptor that is no state of weft is refused") {
     auto file = std::move(*made).release();
     const std::uint64_t size = 1 << 30;
     REQUIRE(::pwrite(file.get(), &size, sizeof size, 16) == sizeof size);
-    CHECK(state_memory::open(std::move(file)).error().code == EINVAL);
+    const auto opened = state_memory::open(std::move(file));
+    CHECK(opened.error().code == EINVAL);
   }
   SECTION("a socket, or nothing") {
     CHECK_FALSE(state_memory::open(

@@ -6,7 +6,6 @@
 
 #include <cstddef>
 #include <fstream>
-#include <memory>
 #include <vector>
 
 using namespace weft;
@@ -36,13 +35,12 @@ std::size_t resident() {
 
 TEST_CASE("Memory that was freed goes back to the system when it is released") {
   constexpr std::size_t block = 2000;
-  constexpr std::size_t count = 32'000;             // 64 MB
-  std::vector<std::unique_ptr<std::byte[]>> blocks; // NOLINT(*-avoid-c-arrays)
+  constexpr std::size_t count = 32'000; // 64 MB
+  std::vector<std::vector<std::byte>> blocks;
   blocks.reserve(count);
   for (std::size_t i = 0; i < count; ++i)
-    blocks.push_back(std::make_unique<std::byte[]>(block));
-  const auto last
-    = std::make_unique<std::byte[]>(block); // holds the heap's end
+    blocks.emplace_back(block);
+  const std::vector<std::byte> last(block); // holds the heap's end
   blocks.clear();
   const auto before = resident();
   release_memory();

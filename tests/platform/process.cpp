@@ -20,6 +20,7 @@
 #include <new>
 #include <stdexcept>
 #include <thread>
+#include <tuple>
 
 using namespace weft;
 using namespace weft::test;
@@ -205,7 +206,7 @@ TEST_CASE("the caller of a program that ends before it is ready gets its exit "
         == 7);
   CHECK(in_child([] {
           auto ground = background::enter();
-          ::raise(SIGKILL);
+          std::ignore = ::raise(SIGKILL);
           return 0;
         })
         == 128 + SIGKILL);
@@ -288,7 +289,7 @@ TEST_CASE("descriptors that are to be kept stay open") {
 TEST_CASE("a SIGHUP that comes early is kept for the one who watches signals") {
   const auto code = in_child([] {
     hold_hang_up();
-    ::raise(SIGHUP);
+    std::ignore = ::raise(SIGHUP);
     const auto watch = signal_watch::open();
     return watch && watch->read() == SIGHUP ? 0 : 1;
   });

@@ -214,7 +214,8 @@ TEST_CASE("an offload header of another size is set right") {
   bring_up("tun7");
   int size = 12; // virtio's header with a number of buffers
   REQUIRE(::ioctl(opened.get(), TUNSETVNETHDRSZ, &size) == 0);
-  CHECK(makes_round_trip(adopt(std::move(opened)), 100));
+  const auto tun = adopt(std::move(opened));
+  CHECK(makes_round_trip(tun, 100));
 }
 
 TEST_CASE("a TUN device of another network namespace is adopted without "

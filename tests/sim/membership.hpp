@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <functional>
 #include <memory>
+#include <utility>
 #include <vector>
 
 namespace weft::test {
@@ -120,8 +121,8 @@ inline byte_vector item_key(std::byte kind, const member_id& id) {
 /// What directory and members have alike: items, and the view that checks them.
 class replica {
 public:
-  replica(const verified_issuer& issuer, const member_view::settings& settings)
-    : issuer_(issuer), settings_(settings), view_(settings) {
+  replica(verified_issuer issuer, const member_view::settings& settings)
+    : issuer_(std::move(issuer)), settings_(settings), view_(settings) {
     view_.add_issuer(issuer_).value();
   }
 

@@ -195,7 +195,7 @@ std::vector<std::string> core_items(const core_use& cores) {
     items.push_back("handed over " + std::to_string(cores.handed_over) + " of "
                     + std::to_string(all) + " full batches");
   if (cores.in_use > 1 && !cores.is_shared)
-    items.push_back("just now none is idle");
+    items.emplace_back("just now none is idle");
   if (cores.failed > 0)
     items.push_back(format_count(cores.failed, "thread") + " failed");
   return items;
