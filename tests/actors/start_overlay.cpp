@@ -149,7 +149,8 @@ TEST_CASE("A port that is taken is refused, and nothing left") {
   const auto holder = open_udp(ip_family::v4);
   auto options = host.options();
   options.config.interface.listen.port = holder.port();
-  CHECK(host.fail(std::move(options)).code == EADDRINUSE);
+  const auto error = host.fail(std::move(options));
+  CHECK(error.code == EADDRINUSE);
   CHECK_FALSE(has_link("weft7"));
   CHECK_FALSE(std::filesystem::exists(host.socket_path()));
 }
@@ -172,7 +173,8 @@ TEST_CASE("A link that cannot be configured as wanted is not left") {
   overlay_host host;
   auto options = host.options();
   options.config.interface.mtu = 10;
-  CHECK(host.fail(std::move(options)).code != 0);
+  const auto error = host.fail(std::move(options));
+  CHECK(error.code != 0);
   CHECK_FALSE(has_link("weft7"));
   CHECK_FALSE(std::filesystem::exists(host.socket_path()));
 }

@@ -135,7 +135,8 @@ TEST_CASE("etcd: the user's password is needed, and tokens that nodes have "
   CHECK_THAT(wrong.message, !Contains("another") && Contains("password"));
   auto elsewhere = with_password(cluster, password);
   elsewhere.prefix = "others/";
-  CHECK(refusal(std::move(elsewhere)).failure == store_failure::refused);
+  const auto outside = refusal(std::move(elsewhere));
+  CHECK(outside.failure == store_failure::refused);
 
   const auto store = etcd_cluster::open(with_password(cluster, password));
   const auto watch = must(store->watch("", 1));

@@ -176,7 +176,8 @@ TEST_CASE("a peer that appears on two pages is shown once") {
   page.peers.push_back({});
   page.next_peer = 0;
   page.listen_port = 7;
-  REQUIRE(pages.add(std::move(page)));
+  const auto is_added = pages.add(std::move(page));
+  REQUIRE(is_added);
   CHECK(pages.is_complete());
   const auto all = pages.take();
   CHECK(all.peers.size() == 3);
