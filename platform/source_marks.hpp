@@ -12,16 +12,15 @@
 namespace weft {
 
 /// The links of this network namespace, but for `device` and lo, that are
-/// strict; none if all of them look at marks.
+/// strict; none if all of them look at marks.  Known also where /proc/sys is
+/// hidden, but for whether they do.
 std::vector<std::string> find_strict_links(const std::string& device);
-
-/// Whether there is any, or it cannot be known: where /proc/sys is hidden.
-bool may_have_strict_links(const std::string& device);
 
 /// Sets `src_valid_mark` of a link.  One that is gone is no error.
 result<void> set_source_mark(const std::string& link, bool on);
 
-/// Whether it is set for the link itself; false also if the link is gone.
+/// Whether it is set for the link itself; false also if the link is gone, or
+/// /proc/sys is hidden.
 bool has_source_mark(const std::string& link);
 
 /// Whether TCP connections that come in keep the mark of their first packet, in

@@ -2,6 +2,7 @@
 // something changes there, and put back.
 #include "actors/overlay/overlay.hpp"
 #include "messages/errors.hpp"
+#include "platform/name_servers.hpp"
 #include "platform/source_marks.hpp"
 #include "platform/tun_device.hpp"
 
@@ -158,26 +159,26 @@ void overlay::set_host(const device_settings& to, bool sets_link_up,
 /// As `weft host up` does it for a node that starts so.
 void overlay::set_source_marks(std::vector<std::string>& notes) {
   leave_source_marks();
-  if (!leads_all_v4() || !may_have_strict_links(resources_->interface))
+  if (!leads_all_v4())
     return;
-  const auto strict = find_strict_links(resources_->interface);
-  bool all_are_set = !strict.empty();
-  for (const auto& link : strict) {
+  std::string left;
+  for (const auto& link : find_strict_links(resources_->interface)) {
     if (has_source_mark(link))
       continue;
-    if (!set_source_mark(link, true)) {
-      all_are_set = false;
+    // Where /proc/sys is hidden, nothing is written, and that is no error.
+    if (!set_source_mark(link, true) || !has_source_mark(link)) {
+      left += (left.empty() ? "" : ", ") + link;
       continue;
     }
     marked_links_.push_back(link);
     notes.push_back("src_valid_mark of " + link
                     + " is set: its rp_filter is 1");
   }
-  if (all_are_set)
+  if (left.empty())
     return;
-  notes.emplace_back(
-    "answers to the tunnel's own packets are dropped by links whose rp_filter "
-    "is 1: restart the node, which sets their src_valid_mark");
+  notes.push_back("answers to the tunnel's own packets are dropped by " + left
+                  + ", whose rp_filter is 1, unless src_valid_mark is set "
+                    "there: restart the node, which sets it");
   options_.log->warn("{}", notes.back());
 }
 
@@ -316,6 +317,7 @@ void overlay::report_host(device_status& status) const {
                           [](const host_item& item) { return !item.in_place; });
   items->resize(std::min(items->size(), most_items));
   std::ranges::move(*items, std::back_inserter(status.host));
+  std::ranges::move(dns_items(), std::back_inserter(status.host));
 }
 
 } // namespace weft

@@ -1,20 +1,22 @@
 #include "platform/source_marks.hpp"
 
 #include "platform/file_descriptor.hpp"
+#include "platform/linux/netlink.hpp"
 
 #include <fcntl.h>
+#include <linux/netconf.h>
+#include <net/if.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
-#include <filesystem>
 #include <fstream>
+#include <map>
 
 namespace weft {
 
 namespace {
-
-namespace fs = std::filesystem;
 
 /// Of each link, of `all`, and of `default`.
 constexpr auto settings = "/proc/sys/net/ipv4/conf";
@@ -52,31 +54,73 @@ write_switch(const std::string& path, bool on, const std::string& remedy) {
 
 constexpr auto mark_key = "src_valid_mark";
 
+/// One setting of a link.
+struct filter_setting {
+  int index = 0; ///< the link's, or NETCONFA_IFINDEX_ALL, ...DEFAULT
+  int value = 0;
+};
+
+int read_attribute(const nlattr* attribute, void* data) {
+  auto& setting = *static_cast<filter_setting*>(data);
+  const auto number
+    = [&] { return static_cast<int>(mnl_attr_get_u32(attribute)); };
+  switch (mnl_attr_get_type(attribute)) {
+    case NETCONFA_IFINDEX:
+      setting.index = number();
+      break;
+    case NETCONFA_RP_FILTER:
+      setting.value = number();
+      break;
+    default:
+      break;
+  }
+  return MNL_CB_OK;
+}
+
+/// `rp_filter` by the links' indices.  Of the kernel itself, as /proc/sys may
+/// be hidden.
+std::map<int, int> read_filters() {
+  std::map<int, int> filters;
+  const auto fd = netlink::open(0, true);
+  if (!fd)
+    return filters;
+  netlink::request query{RTM_GETNETCONF, NLM_F_DUMP};
+  query.payload<netconfmsg>().ncm_family = AF_INET;
+  std::ignore = netlink::execute(
+    fd->get(), query,
+    [] { return std::string{"Cannot list the settings of links"}; },
+    [&](const nlmsghdr& message) {
+      if (message.nlmsg_type != RTM_NEWNETCONF)
+        return;
+      filter_setting setting;
+      mnl_attr_parse(&message, sizeof(netconfmsg), read_attribute, &setting);
+      filters[setting.index] = setting.value;
+    });
+  return filters;
+}
+
 } // namespace
 
 std::vector<std::string> find_strict_links(const std::string& device) {
   // The kernel takes the larger value of the one, and either of the other.
   constexpr int strict = 1;
-  constexpr auto filter_key = "rp_filter";
-  const auto for_all = read_setting("all", filter_key);
   std::vector<std::string> links;
   if (read_setting("all", mark_key) != 0)
     return links;
-  std::error_code failed;
-  for (const auto& folder : fs::directory_iterator(settings, failed)) {
-    auto link = folder.path().filename().string();
-    if (link == "all" || link == "default" || link == "lo" || link == device)
+  auto filters = read_filters();
+  const auto for_all = filters[NETCONFA_IFINDEX_ALL];
+  for (const auto& [index, own] : filters) {
+    std::array<char, IF_NAMESIZE> name{};
+    if (index <= 0 || std::max(for_all, own) != strict
+        || ::if_indextoname(static_cast<unsigned>(index), name.data())
+             == nullptr)
       continue;
-    if (std::max(for_all, read_setting(link, filter_key)) == strict)
-      links.push_back(std::move(link));
+    const std::string link{name.data()};
+    if (link != "lo" && link != device)
+      links.push_back(link);
   }
   std::sort(links.begin(), links.end());
   return links;
-}
-
-bool may_have_strict_links(const std::string& device) {
-  std::error_code failed;
-  return !fs::exists(settings, failed) || !find_strict_links(device).empty();
 }
 
 result<void> set_source_mark(const std::string& link, bool on) {

@@ -109,6 +109,22 @@ class FullTunnel(Underlay):
         self.stop(other)
         self.assertEqual(self.routing(), self.before)
 
+    def test_links_are_told_of_where_they_are_strict_and_where_proc_sys_is_hidden_too(self):
+        self.host.sysctl(**{f"ipv4__conf__{link}__rp_filter": 0 for link in ("all", "net0", "net1")})
+        self.exit.start()
+        for strict in (0, 1):
+            self.knows_exit(self.node, default_route=False, allowed_ips=["10.200.2.0/24"])
+            self.node.start("unshare", "-m", "sh", "-c", 'mount -t tmpfs none /proc/sys && exec "$@"', "sh")
+            self.host.sysctl(ipv4__conf__net1__rp_filter=strict)
+            self.knows_exit(self.node)
+            self.node.write()
+            said = self.node.weft("reload", "--yes")
+            self.assertEqual("are dropped by net1, whose rp_filter is 1" in said, bool(strict), said)
+            if strict:
+                self.node.logs("are dropped by net1, whose rp_filter is 1")
+            self.stop()
+            self.assertEqual("rp_filter" in self.node.log(), bool(strict))
+
     def test_it_is_switched_on_and_off_by_the_file_and_by_command(self):
         self.knows_exit(self.node, default_route=False, allowed_ips=["10.200.2.0/24"])
         self.exit.start()
