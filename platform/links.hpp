@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace weft {
 
@@ -18,6 +19,9 @@ struct link_info {
 /// No such link: the error's code is ENODEV.
 result<link_info> find_link(const std::string& name);
 result<link_info> find_link(int index);
+
+/// The names of all.
+result<std::vector<std::string>> link_names();
 
 /// Which network namespace links are looked up in: a number that no other one
 /// has meanwhile.  0: not known.

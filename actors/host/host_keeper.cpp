@@ -178,7 +178,13 @@ host_keeper::open(int interface_index, const std::string& interface,
     return tl::unexpected(network.error());
   std::unique_ptr<host_keeper> keeper{
     new host_keeper(interface_index, std::move(*network))};
-  if (auto done = keeper->sweep(interface, goes_on); !done)
+  const auto rules = keeper->network_.rules();
+  if (!rules)
+    return tl::unexpected(rules.error());
+  keeper->place_ = place_of(interface, *rules);
+  if (goes_on)
+    return keeper;
+  if (auto done = keeper->sweep(keeper->place_, *rules); !done)
     return tl::unexpected(done.error());
   return keeper;
 }
@@ -187,18 +193,13 @@ host_keeper::~host_keeper() {
   let_go();
 }
 
-result<void> host_keeper::sweep(const std::string& interface, bool goes_on) {
-  auto rules = network_.rules();
-  if (!rules)
-    return tl::unexpected(rules.error());
-  place_ = place_of(interface, *rules);
-  if (goes_on)
-    return {};
-  auto routes = network_.unreachable_routes(place_.table);
+result<void> host_keeper::sweep(const rule_place& place,
+                                const std::vector<routing_rule>& present) {
+  auto routes = network_.unreachable_routes(place.table);
   if (!routes)
     return tl::unexpected(routes.error());
   host_plan left;
-  for (const auto& rule : rules_of(place_, *rules))
+  for (const auto& rule : rules_of(place, present))
     left.emplace_back(rule);
   for (const auto& route : *routes)
     left.emplace_back(route);
@@ -418,10 +419,37 @@ void host_keeper::let_go() {
   plan_.clear();
 }
 
-result<void> sweep_host(const std::string& interface) {
+result<std::vector<std::string>> sweep_host(const std::string& interface) {
   if (find_link(interface))
-    return {}; // it is for whoever has it
-  return host_keeper::open(0, interface).map([](const auto&) {});
+    return std::vector<std::string>{}; // it is for whoever has it
+  return host_keeper::open(0, interface).map([](const auto& keeper) {
+    return keeper->leftovers();
+  });
+}
+
+result<std::vector<std::string>> sweep_gone_hosts() {
+  auto network = network_configurator::open();
+  if (!network)
+    return tl::unexpected(network.error());
+  host_keeper keeper{0, std::move(*network)};
+  const auto rules = keeper.network_.rules();
+  if (!rules)
+    return tl::unexpected(rules.error());
+  // First the rules: a node that starts has its interface before it has any.
+  const auto links = link_names();
+  if (!links)
+    return tl::unexpected(links.error());
+  for (const auto& place : places_in(*rules)) {
+    const bool is_there
+      = std::ranges::any_of(*links, [&](const std::string& link) {
+          return place_of(link, *rules).table == place.table;
+        });
+    if (is_there)
+      continue;
+    if (auto done = keeper.sweep(place, *rules); !done)
+      return tl::unexpected(done.error());
+  }
+  return keeper.leftovers();
 }
 
 result<bool> has_leftovers(const std::string& interface) {

@@ -25,6 +25,8 @@ struct host_repair {
 /// goes with the device is left to its end; rules and routes that lead nowhere
 /// are removed at ours.  Nobody else's are touched.
 class host_keeper {
+  friend result<std::vector<std::string>> sweep_gone_hosts();
+
 public:
   /// Removes what a node of that name has left behind that was killed; what one
   /// has left to us, who go on as it was (`goes_on`), stays.
@@ -80,7 +82,9 @@ private:
 
   class transaction;
 
-  result<void> sweep(const std::string& interface, bool goes_on);
+  /// What was at a node's place is removed.
+  result<void>
+  sweep(const rule_place& place, const std::vector<routing_rule>& present);
   result<host_state> read(const host_plan& plan);
   /// False: it was there.
   result<bool> make(const host_need& need);
@@ -95,8 +99,12 @@ private:
 };
 
 /// Removes the rules and routes that a node of that name has left behind that
-/// was killed, unless its interface is there.
-result<void> sweep_host(const std::string& interface);
+/// was killed, unless its interface is there.  What was removed: sentences, as
+/// host_keeper::leftovers() has them.
+result<std::vector<std::string>> sweep_host(const std::string& interface);
+
+/// The same for all nodes whose interfaces are gone, whatever they were called.
+result<std::vector<std::string>> sweep_gone_hosts();
 
 /// Whether there are any of those.
 result<bool> has_leftovers(const std::string& interface);

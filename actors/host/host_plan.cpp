@@ -246,6 +246,16 @@ rules_of(const rule_place& place, std::span<const routing_rule> present) {
   return made;
 }
 
+std::vector<rule_place> places_in(std::span<const routing_rule> present) {
+  std::vector<rule_place> places;
+  for (const auto& rule : present)
+    if (rule.protocol == routing_rule::own_protocol && is_own_table(rule.table)
+        && std::ranges::find(places, rule.table, &rule_place::table)
+             == places.end())
+      places.push_back({rule.table, rule.priority - 1});
+  return places;
+}
+
 std::uint32_t
 choose_mark(const rule_place& place, std::span<const routing_rule> present) {
   const auto choose_from

@@ -55,6 +55,9 @@ place_of(const std::string& interface, std::span<const routing_rule> present);
 std::vector<routing_rule>
 rules_of(const rule_place& place, std::span<const routing_rule> present);
 
+/// Of all nodes that have made rules, whether they run or not: each once.
+std::vector<rule_place> places_in(std::span<const routing_rule> present);
+
 /// A mark for the tunnel's own datagrams that no rule looks for: 0x10-0x7f,
 /// since other programs give the higher bits a meaning.  It is of the same
 /// sixteen as those of the host's other full tunnels, as rules of full tunnels

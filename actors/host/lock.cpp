@@ -9,6 +9,7 @@ namespace weft {
 namespace {
 
 constexpr std::string_view lock_prefix = "weft_lock_";
+constexpr std::string_view marks_prefix = "weft_marks_";
 
 /// At the end of the comment on a lock.
 constexpr std::string_view trial_note = "; on trial";
@@ -172,12 +173,17 @@ std::string lock_table(std::string_view interface) {
 }
 
 std::string marks_table(std::string_view interface) {
-  return "weft_marks_" + std::string{interface};
+  return std::string{marks_prefix} + std::string{interface};
 }
 
 std::string_view locked_interface(std::string_view table) {
   return table.starts_with(lock_prefix) ? table.substr(lock_prefix.size())
                                         : std::string_view{};
+}
+
+std::string_view marked_interface(std::string_view table) {
+  return table.starts_with(marks_prefix) ? table.substr(marks_prefix.size())
+                                         : std::string_view{};
 }
 
 bool is_on_trial(std::string_view listed) {

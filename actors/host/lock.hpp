@@ -43,6 +43,8 @@ std::string marks_table(std::string_view interface);
 
 /// The interface of a table that lock_table() named; empty: it is another one.
 std::string_view locked_interface(std::string_view table);
+/// The same for marks_table().
+std::string_view marked_interface(std::string_view table);
 
 /// Whether the table of a lock, as it is listed, is of one on trial.
 bool is_on_trial(std::string_view listed);

@@ -152,17 +152,38 @@ set_lock(const interface_config& config, std::optional<tunnel_marks> running) {
   return filter->run(lock_text(lock_of(config, tunnel)));
 }
 
-result<void> lift_lock(const std::string& interface) {
+result<std::vector<std::string>> lift_lock(const std::string& interface) {
   auto filter = firewall::open();
   if (!filter)
     return tl::unexpected(std::move(filter.error()));
   if (auto done = filter->remove(lock_table(interface)); !done)
-    return done;
-  if (find_link(interface))
-    return {}; // its node has a use for the rest
+    return tl::unexpected(std::move(done.error()));
+  if (find_link(interface)) // its node has a use for the rest
+    return std::vector<std::string>{};
   if (auto done = sweep_tables(interface); !done)
-    return done;
+    return tl::unexpected(std::move(done.error()));
   return sweep_host(interface);
+}
+
+result<std::vector<std::string>> sweep_gone_nodes() {
+  auto filter = firewall::open();
+  if (!filter)
+    return tl::unexpected(std::move(filter.error()));
+  const auto tables = filter->tables();
+  if (!tables)
+    return tl::unexpected(tables.error());
+  const auto links = link_names();
+  if (!links)
+    return tl::unexpected(links.error());
+  for (const auto& table : *tables) {
+    const auto name = marked_interface(table);
+    if (name.empty()
+        || std::find(links->begin(), links->end(), name) != links->end())
+      continue;
+    if (auto done = filter->remove(table); !done)
+      return tl::unexpected(std::move(done.error()));
+  }
+  return sweep_gone_hosts();
 }
 
 } // namespace weft

@@ -87,7 +87,12 @@ set_lock(const interface_config& config, std::optional<tunnel_marks> running);
 result<std::vector<std::string>> locked_interfaces();
 
 /// Lifts the lock of an interface, whoever set it, and removes what else a node
-/// that was killed has left behind and keeps traffic from leaving.
-result<void> lift_lock(const std::string& interface);
+/// that was killed has left behind and keeps traffic from leaving.  What of the
+/// latter was removed: sentences.
+result<std::vector<std::string>> lift_lock(const std::string& interface);
+
+/// Removes what nodes that were killed have left behind, whatever they were
+/// called, but for their locks.
+result<std::vector<std::string>> sweep_gone_nodes();
 
 } // namespace weft

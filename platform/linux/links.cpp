@@ -5,6 +5,9 @@
 #include <net/if.h>
 #include <sys/stat.h>
 
+#include <cerrno>
+#include <memory>
+
 namespace weft {
 
 namespace {
@@ -28,6 +31,17 @@ result<link_info> find_link(const std::string& name) {
 
 result<link_info> find_link(int index) {
   return look_up({}, index);
+}
+
+result<std::vector<std::string>> link_names() {
+  const std::unique_ptr<struct if_nameindex, decltype(&::if_freenameindex)> all{
+    ::if_nameindex(), &::if_freenameindex};
+  if (!all)
+    return tl::unexpected(make_system_error(errno, "Cannot list the links"));
+  std::vector<std::string> names;
+  for (const auto* link = all.get(); link->if_name != nullptr; ++link)
+    names.emplace_back(link->if_name);
+  return names;
 }
 
 std::uint64_t own_network_namespace() {

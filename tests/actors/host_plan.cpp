@@ -170,6 +170,21 @@ TEST_CASE("What a node has made is known by its place, also at another "
   CHECK(rules_of(place, present) == wanted);
 }
 
+TEST_CASE("Nodes are known by the rules that they have made, each once") {
+  const auto place = place_of("weft0", {});
+  routing_rule own{ip_family::v4, place.priority + 1, place.table};
+  own.inverted = true;
+  auto other = own;
+  other.family = ip_family::v6;
+  auto foreign = own;
+  foreign.protocol = 4;
+  foreign.table += 1;
+  const routing_rule elsewhere{ip_family::v4, 7, 1234};
+  CHECK(places_in(std::vector{foreign, elsewhere}).empty());
+  CHECK(places_in(std::vector{foreign, own, other, elsewhere})
+        == std::vector{place});
+}
+
 TEST_CASE("The mark that is chosen is one that no rule looks for") {
   const auto looking_for = [](std::uint32_t mark, std::uint32_t mask) {
     routing_rule rule;

@@ -176,6 +176,23 @@ class FullTunnel(Underlay):
         self.assertEqual(self.host.run("nft", "list", "ruleset").stdout, filtered)
         self.host.run(harness.WEFT, "unlock", self.node.name)
 
+    def test_unlock_all_removes_what_a_killed_node_has_left_where_its_lock_was_flushed(self):
+        self.node.write(kill_switch=True)
+        self.start()
+        self.host.run(harness.WEFT, "unlock", "--all")
+        self.assertEqual(len(self.rules()), 4, "a node that runs keeps what it needs")
+        for what in ("--all", self.node.name):
+            self.node.process.kill()
+            harness.wait_until(lambda: not self.host.has_link(self.node.name), "its interface is gone")
+            self.host.run("nft", "flush", "ruleset")
+            self.assertEqual(len(self.rules()), 4)
+            self.assertIn("which is removed: the rule", self.host.run(harness.WEFT, "unlock", what).stdout)
+            self.assertEqual(self.routing(), self.before)
+            self.assertIn("no lock", self.host.run(harness.WEFT, "unlock", what).stdout)
+            self.node.start()
+        self.stop()
+        self.host.run(harness.WEFT, "unlock", "--all")
+
     def comes_in(self, address):
         """A connection from outside: both ends."""
         family = socket.AF_INET6 if ":" in address else socket.AF_INET

@@ -1,5 +1,6 @@
 #include "tools/weft/commands/lock_commands.hpp"
 
+#include "actors/host/host_keeper.hpp"
 #include "actors/host/lock_keeper.hpp"
 #include "actors/overlay/config_files.hpp"
 #include "tools/weft/failure.hpp"
@@ -32,15 +33,42 @@ void print(const std::vector<std::string>& interfaces, const char* state,
   io.out << to_text(out);
 }
 
+host_helper helper_that_tells(const streams& io) {
+  return {host_helper::notes_folder, [&io](const std::string& what) {
+            io.err << "weft: " << printable(what) << '\n';
+          }};
+}
+
+using sentences = std::vector<std::string>;
+
 /// Lifts a lock, and takes away what a node that was killed has left.
-result<void> lift(const std::string& interface, const streams& io) {
-  if (auto done = lift_lock(interface); !done)
-    return done;
-  host_helper helper{host_helper::notes_folder, [&](const std::string& what) {
-                       io.err << "weft: " << printable(what) << '\n';
-                     }};
-  helper.leave_accepted_marks(interface);
-  return {};
+result<sentences> lift(const std::string& interface, const streams& io) {
+  auto removed = lift_lock(interface);
+  if (!removed)
+    return removed;
+  helper_that_tells(io).leave_accepted_marks(interface);
+  return removed;
+}
+
+/// The same of all nodes that are gone, also where nothing names them: the lock
+/// itself may have been flushed.
+result<sentences> lift_all(const sentences& locked, const streams& io) {
+  sentences all;
+  const auto add = [&](const sentences& more) {
+    all.insert(all.end(), more.begin(), more.end());
+  };
+  for (const auto& interface : locked) {
+    const auto removed = lift(interface, io);
+    if (!removed)
+      return removed;
+    add(*removed);
+  }
+  const auto removed = sweep_gone_nodes();
+  if (!removed)
+    return removed;
+  add(*removed);
+  helper_that_tells(io).leave_accepted_marks();
+  return all;
 }
 
 std::string joined(const std::vector<std::string>& names) {
@@ -48,6 +76,14 @@ std::string joined(const std::vector<std::string>& names) {
   for (const auto& name : names)
     text += (text.empty() ? "" : ", ") + printable(name);
   return text;
+}
+
+/// What became of the locks that a host had.
+std::string told_of(const sentences& lifted) {
+  if (lifted.empty())
+    return "there is no lock to be lifted";
+  return "the lock of " + joined(lifted)
+         + " is lifted until a node with kill_switch starts or reloads";
 }
 
 } // namespace
@@ -99,28 +135,23 @@ int unlock_host(const lock_options& options, const streams& io) {
     return report(to_failure(locked.error()), options.json, io);
   const bool is_there
     = std::find(locked->begin(), locked->end(), options.name) != locked->end();
-  if (!options.all && !is_there) {
-    if (locked->empty()) { // so that it may be asked twice
-      if (const auto done = lift(options.name, io); !done)
-        return report(to_failure(done.error()), options.json, io);
-      print({options.name}, "off", "this host has no lock", options, io);
-      return exit_fine;
-    }
+  if (!options.all && !is_there && !locked->empty()
+      && !has_leftovers(options.name).value_or(false))
     return report({exit_failure, 0,
                    "there is no lock of '" + options.name
                      + "'; there is one of: " + joined(*locked)},
                   options.json, io);
-  }
+  const auto removed
+    = options.all ? lift_all(*locked, io) : lift(options.name, io);
+  if (!removed)
+    return report(to_failure(removed.error()), options.json, io);
   if (!options.all)
-    *locked = {options.name};
-  for (const auto& interface : *locked)
-    if (const auto done = lift(interface, io); !done)
-      return report(to_failure(done.error()), options.json, io);
-  print(*locked, "off",
-        locked->empty() ? "this host has no lock"
-                        : "the lock of " + joined(*locked)
-                            + " is lifted until a node with kill_switch starts "
-                              "or reloads",
+    locked = is_there ? sentences{options.name} : sentences{};
+  auto sentence = told_of(*locked);
+  if (!removed->empty())
+    sentence += "; a node that was killed had left this, which is removed: "
+                + joined(*removed);
+  print(options.all ? *locked : sentences{options.name}, "off", sentence,
         options, io);
   return exit_fine;
 }

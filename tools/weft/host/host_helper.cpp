@@ -207,15 +207,26 @@ void host_helper::undo_accepted_marks(const host_note& note,
 }
 
 void host_helper::leave_accepted_marks(const std::string& interface) {
+  leave_accepted_marks_if(
+    [&](const host_note& note) { return note.interface == interface; });
+}
+
+void host_helper::leave_accepted_marks() {
+  leave_accepted_marks_if([](const host_note&) { return true; });
+}
+
+void host_helper::leave_accepted_marks_if(
+  const std::function<bool(const host_note&)>& is_meant) {
   std::error_code ignored;
-  if (!fs::exists(folder_, ignored) || find_link(interface))
+  if (!fs::exists(folder_, ignored))
     return;
   const auto lock = lock_folder(folder_);
   if (!tell_of(lock))
     return;
   for (const auto& node : noted_nodes()) {
     auto note = read_note(node);
-    if (!note || note->interface != interface || !note->accepts_marks)
+    if (!note || !note->accepts_marks || !is_meant(*note)
+        || find_link(note->interface))
       continue;
     undo_accepted_marks(*note, node);
     note->accepts_marks = false;

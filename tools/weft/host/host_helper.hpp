@@ -51,6 +51,8 @@ public:
 
   /// What down() has left on of an interface, once its rules are gone.
   void leave_accepted_marks(const std::string& interface);
+  /// The same of all interfaces that are gone.
+  void leave_accepted_marks();
 
 private:
   host_note note_for(const node_config& config, const std::string& file);
@@ -67,6 +69,8 @@ private:
   bool is_noted_for_another(const std::string& node,
                             const std::function<bool(const host_note&)>& is);
   void undo_accepted_marks(const host_note& note, const std::string& node);
+  void leave_accepted_marks_if(
+    const std::function<bool(const host_note&)>& is_meant);
   std::vector<std::string> noted_nodes() const;
   std::optional<host_note> read_note(const std::string& node);
   bool write_note(const std::string& node, const host_note& note);
