@@ -295,6 +295,46 @@ class KillSwitch(harness.NetnsTest):
         refused = self.host.run(*unprivileged, harness.WEFT, "unlock", "--all", check=False)
         self.assertIn("run it as root", refused.stderr)
 
+    def test_a_mistake_in_the_file_does_not_take_a_lock_away_that_was_set_before(self):
+        # What is kept is this host's, and other tests are on this machine, too.
+        kept = f"{self.folder}/lib"
+        os.mkdir(kept, 0o755)
+
+        def weft(*arguments, **options):
+            return self.host.run("unshare", "-m", "sh", "-c", f'mount --bind {kept} /var/lib && exec "$@"', "sh",
+                                 harness.WEFT, *arguments, **options)
+
+        def lock(**options):
+            return weft("lock", "x", "--config", self.node.file, **options)
+
+        def lock_with_mistake():
+            with open(self.node.file, "a", encoding="utf-8") as file:
+                file.write("\nnonsense: [\n")
+            return lock(check=False)
+        self.node.write()
+        self.assertEqual(lock_with_mistake().returncode, 2, "there was none before")
+        self.assertFalse(self.has_lock())
+        self.node.write(kill_switch_allow=["192.168.7.0/24"])
+        lock()
+        locked = self.ruleset()
+        self.host.run("nft", "flush", "ruleset")  # as a start of the host does
+        said = lock_with_mistake()
+        self.assertEqual(said.returncode, 0, said.stderr)
+        self.assertIn(f"{self.node.file}:", said.stderr)
+        self.assertIn("has a mistake: the lock is as it was when it was set last", said.stderr)
+        self.assertEqual(self.ruleset(), locked)
+        self.assert_nothing_leaves()
+        weft("unlock", self.node.name)
+        self.assertEqual(lock_with_mistake().returncode, 2, "it was lifted")
+        self.node.write()
+        lock()
+        self.host.run("nft", "flush", "ruleset")
+        self.node.write(kill_switch=False)
+        lock()
+        self.assertEqual(lock_with_mistake().returncode, 2, "the file had none")
+        self.assertEqual(self.ruleset(), self.before)
+        self.assertEqual(os.listdir(kept), [], "nothing is kept for nothing")
+
     def test_a_node_with_one_capability_and_a_filter_of_calls_keeps_its_lock(self):
         self.node.start("setpriv", "--bounding-set=-all,+net_admin", "--inh-caps=-all")
         self.node.process.terminate()

@@ -5,6 +5,7 @@
 #include "actors/overlay/config_files.hpp"
 #include "tools/weft/failure.hpp"
 #include "tools/weft/host/host_helper.hpp"
+#include "tools/weft/host/lock_record.hpp"
 #include "tools/weft/places/own_marks.hpp"
 #include "tools/weft/view/format.hpp"
 #include "tools/weft/view/json_text.hpp"
@@ -12,6 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <filesystem>
 #include <ostream>
 
 namespace weft {
@@ -33,6 +35,12 @@ void print(const std::vector<std::string>& interfaces, const char* state,
   io.out << to_text(out);
 }
 
+/// What fails beside the lock itself is told, and stops nothing.
+void tell_of(const result<void>& outcome, const streams& io) {
+  if (!outcome)
+    io.err << "weft: " << printable(outcome.error().message) << '\n';
+}
+
 host_helper helper_that_tells(const streams& io) {
   return {host_helper::notes_folder, [&io](const std::string& what) {
             io.err << "weft: " << printable(what) << '\n';
@@ -46,6 +54,7 @@ result<sentences> lift(const std::string& interface, const streams& io) {
   auto removed = lift_lock(interface);
   if (!removed)
     return removed;
+  tell_of(lock_records{}.forget(interface), io);
   helper_that_tells(io).leave_accepted_marks(interface);
   return removed;
 }
@@ -67,8 +76,34 @@ result<sentences> lift_all(const sentences& locked, const streams& io) {
   if (!removed)
     return removed;
   add(*removed);
+  tell_of(lock_records{}.forget_all(), io);
   helper_that_tells(io).leave_accepted_marks();
   return all;
+}
+
+/// What the file says of the lock, or if it has a mistake, what it said when
+/// the lock was set last.  Nothing: neither is there; what is wrong has been
+/// told.
+std::optional<node_config>
+lock_in(const std::string& path, bool as_json, const streams& io) {
+  auto config
+    = load_yaml(path, private_key_rule::optional, nullptr, std::nullopt);
+  if (config)
+    return std::move(*config);
+  const auto kept = lock_records{}.find(path);
+  for (const auto& error : config.error()) {
+    if (as_json && !kept)
+      report(mistake(to_string(error), error.key), true, io);
+    else
+      io.err << to_string(error) << '\n';
+  }
+  if (!kept)
+    return std::nullopt;
+  io.err << "weft: " << printable(path)
+         << " has a mistake: the lock is as it was when it was set last\n";
+  node_config last;
+  last.interface = *kept;
+  return last;
 }
 
 std::string joined(const std::vector<std::string>& names) {
@@ -92,19 +127,13 @@ int lock_host(const lock_options& options, const streams& io) {
   const auto file = options.config_file.empty()
                       ? "/etc/weft/" + options.name + ".yaml"
                       : options.config_file;
-  const auto config
-    = load_yaml(file, private_key_rule::optional, nullptr, std::nullopt);
-  if (!config) {
-    for (const auto& error : config.error()) {
-      if (options.json)
-        report(mistake(to_string(error), error.key), true, io);
-      else
-        io.err << to_string(error) << '\n';
-    }
+  const auto path = std::filesystem::absolute(file).string();
+  auto wanted = lock_in(path, options.json, io);
+  if (!wanted)
     return exit_mistaken;
-  }
-  const auto& interface = config->interface;
+  const auto& interface = wanted->interface;
   if (!interface.kill_switch) {
+    tell_of(lock_records{}.forget_file(path), io);
     print({interface.name}, "not configured",
           printable(file) + " has no kill_switch: " + printable(interface.name)
             + " is not locked",
@@ -112,10 +141,11 @@ int lock_host(const lock_options& options, const streams& io) {
     return exit_fine;
   }
   std::optional<tunnel_marks> tunnel;
-  if (const auto running = marks_of_running(*config))
+  if (const auto running = marks_of_running(*wanted))
     tunnel = {running->fwmark, running->port};
   if (const auto done = set_lock(interface, tunnel); !done)
     return report(to_failure(done.error()), options.json, io);
+  tell_of(lock_records{}.keep(path, interface), io);
   print({interface.name}, "on",
         printable(interface.name)
           + " is locked: nothing leaves this host but through the tunnel; "
