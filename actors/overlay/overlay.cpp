@@ -301,9 +301,15 @@ void overlay::set_link_up(bool up) {
     repair_limits_.reset();
     repair_host(false);
   } else if (resources_->host) {
-    options_.log->warn("{} was set down: nothing passes until it is set up "
-                       "again (ip link set {} up, or weft reload)",
-                       resources_->interface, resources_->interface);
+    const bool leaks = is_full_tunnel_now() && !is_locked();
+    options_.log->warn(
+      "{} was set down: {} until it is set up again (ip link set {} up, or "
+      "weft reload)",
+      resources_->interface,
+      leaks ? "as it has no lock (kill_switch), all traffic of this host "
+              "leaves beside the tunnel"
+            : "nothing passes through it",
+      resources_->interface);
   }
   tell_identity();
 }

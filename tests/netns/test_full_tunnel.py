@@ -417,7 +417,9 @@ class Repairs(Underlay):
     def test_a_link_that_somebody_sets_down_stays_down_until_it_is_set_up(self):
         self.start()
         self.host.ip("link", "set", self.node.name, "down")
-        self.node.logs("was set down")
+        self.node.logs("was set down: as it has no lock (kill_switch), all traffic of this host leaves beside")
+        self.host.ping(OUTSIDE[4], 1, wait=1)
+        self.assertNotEqual(self.leaked(), [], "it does")
         self.assertFalse(self.items()["link", "up"])
         time.sleep(1.5)
         self.assertEqual(self.node.status()["link"], "down")
