@@ -1,5 +1,6 @@
 #include "actors/overlay/config_check.hpp"
 
+#include "config/full_tunnel.hpp"
 #include "config/strings.hpp"
 #include "config/warnings.hpp"
 #include "config/yaml_places.hpp"
@@ -8,6 +9,7 @@
 #include "platform/name_servers.hpp"
 #include "platform/roots_file.hpp"
 #include "platform/tls.hpp"
+#include "protocol/base/text.hpp"
 #include "protocol/base/wipe.hpp"
 
 #include <algorithm>
@@ -83,6 +85,22 @@ void check_host(const interface_config& interface, const std::string& path,
   }
 }
 
+/// Names that are looked up beside the tunnel, where nobody can be asked so.
+void check_names(const node_config& config, const findings& places,
+                 checked_config& into) {
+  if ((!config.interface.kill_switch && !full_tunnel_of(config).any())
+      || !are_programs_of_host(find_name_servers()))
+    return;
+  for (std::size_t i = 0; i < config.peers.size(); ++i) {
+    const auto& where = config.peers[i].endpoint;
+    const auto* host = where ? std::get_if<host_endpoint>(&*where) : nullptr;
+    if (host != nullptr && is_resolvable_name(host->host))
+      into.warnings.push_back(places.at(
+        "peers[" + std::to_string(i) + "].endpoint",
+        host->host + " may not be found: " + only_programs_of_host()));
+  }
+}
+
 } // namespace
 
 checked_config check_file(const std::string& path, pipe_patience patience) {
@@ -116,6 +134,7 @@ checked_config check_file(const std::string& path, pipe_patience patience) {
   check_control_files(config->control, places, checked);
   check_group(config->control, places, checked);
   check_host(config->interface, path, places, checked);
+  check_names(*config, places, checked);
   const auto by_place = [](const config_error& a, const config_error& b) {
     return std::pair{a.line, a.column} < std::pair{b.line, b.column};
   };

@@ -173,6 +173,8 @@ void overlay::spawn_actors() {
   supervise(events_, "event_hub");
   resolver_ = home.spawn<resolver>(control);
   supervise(resolver_, "resolver");
+  for (auto& found : std::exchange(resources_->names, {}))
+    send(resolver_, std::move(found));
   choose_way_of_names();
   auto& state = options_.state;
   auto remembered = state.remembered;

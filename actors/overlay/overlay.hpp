@@ -32,9 +32,10 @@ struct overlay_resources {
   udp_sockets sockets;
   std::shared_ptr<udp_sockets> strangers; ///< null: `sockets` get everything
   std::optional<unix_listener> uapi;
-  std::unique_ptr<host_keeper> host; ///< null: it is not ours to set
-  peer_networks networks;            ///< that it is set for
-  std::uint32_t fwmark = 0;          ///< of the sockets
+  std::unique_ptr<host_keeper> host;  ///< null: it is not ours to set
+  peer_networks networks;             ///< that it is set for
+  std::uint32_t fwmark = 0;           ///< of the sockets
+  std::vector<lookup_finished> names; ///< found before all goes into the tunnel
   std::optional<link_monitor> link;
   std::optional<route_monitor> routes;
   std::optional<vm_generation_watch> machine;

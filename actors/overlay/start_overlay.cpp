@@ -8,6 +8,7 @@
 #include "actors/overlay/overlay.hpp"
 #include "actors/packets/cipher_worker.hpp"
 #include "actors/packets/packet_port.hpp"
+#include "actors/peers/resolver.hpp"
 #include "config/assurance.hpp"
 #include "config/difference.hpp"
 #include "config/fields.hpp"
@@ -84,6 +85,10 @@ prepare_host(const overlay_options& options, overlay_resources& opened) {
   opened.host = std::move(*host);
   for (const auto& what : opened.host->leftovers())
     options.log->info("{} was killed before: {} is removed", config.name, what);
+  // With a lock it is too late.
+  if (before == nullptr && is_full_tunnel(config, opened.networks)
+      && !config.kill_switch && !options.keep_lock)
+    opened.names = resolver::look_up_before_tunnel(options.config.peers);
   const bool wants_mark
     = options.keep_lock || needs_mark(config, opened.networks);
   if (config.fwmark != 0 || !wants_mark)

@@ -23,6 +23,7 @@ resolver::behavior_type resolver::make_behavior() {
       if (!result.servers.empty())
         servers_ = result.servers;
       schedule_.finished(result.host, loop().now());
+      remember(result);
       answer(result);
       proceed();
     },
@@ -83,23 +84,38 @@ void resolver::tell_of_delay(const host_endpoint& host) {
     if (!std::exchange(one.told, true))
       send(one.request.asker,
            endpoint_not_found{peer, host, one.request.retry_after,
-                              "no name server answers"});
+                              with_remedy("no name server answers")});
   }
 }
 
+void resolver::remember(const lookup_finished& result) {
+  constexpr std::size_t most = 10'000;
+  if (!result.found.empty() && known_.size() < most)
+    known_.insert_or_assign(key_of(result.host), result.found);
+}
+
+std::string resolver::with_remedy(std::string reason) const {
+  if (way_.beside_tunnel && are_programs_of_host(find_name_servers()))
+    reason += ": " + only_programs_of_host();
+  return reason;
+}
+
 void resolver::answer(const lookup_finished& result) {
+  const auto known = known_.find(key_of(result.host));
+  const bool goes_by_known
+    = result.found.empty() && way_.beside_tunnel && known != known_.end();
+  const auto& addresses = goes_by_known ? known->second : result.found;
   const auto found = askers_.find(key_of(result.host));
   if (found == askers_.end())
     return;
   for (const auto& [peer, one] : std::exchange(found->second, {})) {
     wanted_.erase(peer);
-    if (!result.found.empty())
-      send(one.request.asker,
-           endpoint_resolved{peer, result.host, result.found});
+    if (!addresses.empty())
+      send(one.request.asker, endpoint_resolved{peer, result.host, addresses});
     else if (!one.told)
       send(one.request.asker,
            endpoint_not_found{peer, result.host, one.request.retry_after,
-                              result.error});
+                              with_remedy(result.error)});
   }
   askers_.erase(found);
 }
@@ -122,7 +138,8 @@ resolver::look_up_beside_tunnel(const host_endpoint& host,
   std::erase_if(result.servers, [&](const std::string& server) {
     return std::ranges::find(way.within, server) != way.within.end();
   });
-  if (result.servers.empty())
+  if (result.servers.empty()
+      || (are_programs_of_host(result.servers) && !last_known.empty()))
     result.servers = last_known;
   if (result.servers.empty()) {
     result.error = "this host has no name server but those in the tunnel";
@@ -135,6 +152,23 @@ resolver::look_up_beside_tunnel(const host_endpoint& host,
   if (result.found.empty())
     result.error = found ? "no address" : found.error().message;
   return result;
+}
+
+std::vector<lookup_finished>
+resolver::look_up_before_tunnel(std::span<const peer_config> peers) {
+  std::vector<lookup_finished> all;
+  if (!are_programs_of_host(find_name_servers()))
+    return all;
+  for (const auto& peer : peers) {
+    const auto* host
+      = peer.endpoint ? std::get_if<host_endpoint>(&*peer.endpoint) : nullptr;
+    if (host == nullptr || !is_resolvable_name(host->host))
+      continue;
+    all.push_back(look_up_by_system(*host));
+    if (all.back().found.empty())
+      break;
+  }
+  return all;
 }
 
 lookup_finished resolver::look_up_by_system(const host_endpoint& host) {

@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <map>
+#include <span>
 #include <unordered_map>
 
 namespace weft {
@@ -31,6 +32,12 @@ public:
   static lookup_finished
   look_up_beside_tunnel(const host_endpoint& host, const lookup_way& way,
                         const std::vector<std::string>& last_known);
+  /// Of a node that is about to lead all into its tunnel: the addresses of its
+  /// peers' names, where nobody can be asked beside the tunnel later on
+  /// (are_programs_of_host()).  Ends with the first name that is not found.
+  /// Blocks: never call it on an I/O loop.
+  static std::vector<lookup_finished>
+  look_up_before_tunnel(std::span<const peer_config> peers);
 
 private:
   /// Who asked for a name, and whether they know that it takes long.
@@ -48,11 +55,16 @@ private:
   void forget(const public_key& peer, const host_endpoint& host);
   void proceed();
   void tell_of_delay(const host_endpoint& host);
+  void remember(const lookup_finished& result);
   void answer(const lookup_finished& result);
+  /// Why nothing was found, and what to do about it.
+  std::string with_remedy(std::string reason) const;
 
   look_up how_; ///< unless names are looked up beside the tunnel
   lookup_way way_;
   std::vector<std::string> servers_; ///< that were asked so last
+  /// What was found last, for when nobody can be asked beside the tunnel.
+  std::map<host_key, std::vector<endpoint>> known_;
   lookup_schedule schedule_;
   off_loop threads_;
   std::map<host_key, std::unordered_map<public_key, waiting>> askers_;

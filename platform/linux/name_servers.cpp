@@ -1,5 +1,7 @@
 #include "platform/name_servers.hpp"
 
+#include "protocol/base/ip.hpp"
+
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,7 +15,6 @@ namespace weft {
 namespace {
 
 constexpr auto host_servers = "/etc/resolv.conf";
-constexpr auto resolved_servers = "/run/systemd/resolve/resolv.conf";
 
 /// interface-order(5): records of tunnels come before those of other links.
 constexpr auto tunnels_first = "/etc/resolvconf/interface-order";
@@ -25,6 +26,14 @@ bool is_stub(const std::string& server) {
 
 bool names_stub(const std::vector<std::string>& servers) {
   return !servers.empty() && std::ranges::all_of(servers, is_stub);
+}
+
+bool is_program_of_host(const std::string& server) {
+  constexpr std::array loopback{"127.0.0.0/8", "::1/128"};
+  const auto address = parse_ip_address(server);
+  return address && std::ranges::any_of(loopback, [&](const char* network) {
+           return parse_ip_prefix(network)->contains(*address);
+         });
 }
 
 /// With its path, if it is where the system's programs are; else empty.
@@ -59,9 +68,28 @@ std::vector<std::string> read_name_servers(const std::string& file) {
   return servers;
 }
 
-std::vector<std::string> find_name_servers() {
-  auto servers = read_name_servers(host_servers);
-  return names_stub(servers) ? read_name_servers(resolved_servers) : servers;
+std::vector<std::string> find_name_servers(const name_server_files& files) {
+  const auto listed = read_name_servers(files.host);
+  auto servers = listed;
+  std::erase_if(servers, is_program_of_host);
+  for (const auto& file : files.behind) {
+    if (!servers.empty() || listed.empty())
+      break;
+    servers = read_name_servers(file);
+    std::erase_if(servers, is_program_of_host);
+  }
+  return servers.empty() ? listed : servers;
+}
+
+bool are_programs_of_host(const std::vector<std::string>& servers) {
+  return !servers.empty() && std::ranges::all_of(servers, is_program_of_host);
+}
+
+std::string only_programs_of_host() {
+  return "the only name server of this host is a program of its own, whose "
+         "questions would go into the tunnel that waits for the answer: give "
+         "the endpoint's address, put its name into /etc/hosts, or name a "
+         "server of the network in /etc/resolv.conf";
 }
 
 dns_manager find_dns_manager() {

@@ -182,6 +182,18 @@ TEST_CASE("A resolver may end while it looks something up") {
   }
 }
 
+TEST_CASE_METHOD(looked_up, "Where nobody can be asked beside the tunnel, a "
+                            "name is where it was found last") {
+  const host_endpoint named{"far.example.net", 51820};
+  const auto where = *parse_endpoint("192.0.2.9:51820");
+  caf::anon_send(names, lookup_way{true, 0, find_name_servers()});
+  caf::anon_send(names, request(1, named));
+  CHECK(asker.next<endpoint_not_found>().host == named);
+  caf::anon_send(names, lookup_finished{named, {where}, {}});
+  caf::anon_send(names, request(1, named));
+  CHECK(asker.next<endpoint_resolved>().found == std::vector{where});
+}
+
 TEST_CASE("Beside the tunnel none of its own servers is asked") {
   const lookup_way way{true, 0, find_name_servers()};
   const host_endpoint named{"far.example.net", 51820};

@@ -60,6 +60,29 @@ class NameServer:
         return question[:2] + struct.pack("!HHHHH", flags, 1, count, 0, 0) + question[12:end] + records
 
 
+class Forwarder(NameServer):
+    """A program of the host that asks another server, by packets like any program's."""
+
+    def __init__(self, test, namespace, upstream):
+        self.upstream = upstream
+        self.asking = harness.in_namespace(namespace, lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        self.asking.settimeout(1)
+        super().__init__(test, namespace, "127.0.0.2")
+
+    def close(self):
+        super().close()
+        self.asking.close()
+
+    def answer(self, question):
+        try:
+            self.asking.sendto(question, (self.upstream, 53))
+            while (answer := self.asking.recv(512))[:2] != question[:2]:
+                pass
+            return answer
+        except OSError:
+            return question[:2] + struct.pack("!HHHHH", 0x8182, 1, 0, 0, 0) + question[12:]  # SERVFAIL
+
+
 class Names(harness.NetnsTest):
     def setUp(self):
         super().setUp()
@@ -178,6 +201,40 @@ peers:
         self.start(interface="  fwmark: 77")
         harness.wait_until(lambda: "far.example.net:51821 not found" in self.daemon.output(), "the failure is logged")
         self.assertEqual(self.names.asked, 0)
+
+    def have_a_forwarder(self):
+        """All of the host's names are asked for by a program of its own, at a server that is far away."""
+        self.names.close()
+        far = "192.0.2.53"
+        self.right.add_address(f"{far}/32", "lo")
+        self.left.ip("route", "add", "default", "via", "10.90.0.2")
+        self.names = NameServer(self, self.right, far)
+        self.names.addresses["far.example.net"] = ["10.90.0.2"]
+        Forwarder(self, self.left, far)
+        self.write_servers("nameserver 127.0.0.2\n")
+        return far
+
+    def check(self):
+        checked = self.left.run(harness.WEFT, "check", f"{self.folder}/near.yaml", check=False)
+        return checked.stdout + checked.stderr
+
+    def test_a_program_of_the_host_is_asked_for_names_before_all_goes_into_the_tunnel(self):
+        self.have_a_forwarder()
+        self.start(peer="    default_route: true")
+        self.assertIn("far.example.net may not be found: the only name server of this host", self.check())
+        self.wait_for_ping(self.left, "10.200.0.2", 30)
+        self.assertEqual(self.endpoint(), "10.90.0.2:51821")
+
+    def test_with_a_lock_who_has_only_a_program_of_the_host_is_told_what_to_do(self):
+        far = self.have_a_forwarder()
+        self.start(interface="  kill_switch: true", peer="    default_route: true")
+        self.assertIn("far.example.net may not be found: the only name server of this host", self.check())
+        harness.wait_until(lambda: "give the endpoint's address, put its name into /etc/hosts" in self.daemon.output(),
+                           "that is told")
+        self.assertEqual(self.names.asked, 0)
+        self.write_servers(f"nameserver 127.0.0.2\nnameserver {far}\n")
+        self.wait_for_ping(self.left, "10.200.0.2", 60)
+        self.assertNotIn("far.example.net may not be found", self.check())
 
     def test_where_a_peer_was_last_is_tried_before_anybody_is_asked(self):
         self.have_names_beside_the_tunnel()

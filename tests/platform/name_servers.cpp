@@ -20,3 +20,24 @@ TEST_CASE("Name servers are read as the resolver reads them") {
     == std::vector<std::string>{"192.0.2.2", "fe80::1%eth0", "2001:db8::53"});
   CHECK(read_name_servers(folder.path() + "/absent").empty());
 }
+
+TEST_CASE("Programs of this host are asked for names only where nobody else is "
+          "known") {
+  const temporary_folder folder;
+  const name_server_files files{folder.path() + "/host",
+                                {folder.path() + "/resolved",
+                                 folder.path() + "/manager"}};
+  using servers = std::vector<std::string>;
+  CHECK(find_name_servers(files).empty());
+  write_file(files.host, "nameserver 127.0.0.1\nnameserver ::1\n");
+  CHECK(find_name_servers(files) == servers{"127.0.0.1", "::1"});
+  CHECK(are_programs_of_host(find_name_servers(files)));
+  write_file(files.behind[1], "nameserver 192.0.2.1\n");
+  CHECK(find_name_servers(files) == servers{"192.0.2.1"});
+  write_file(files.behind[0], "nameserver 127.0.0.2\nnameserver 192.0.2.2\n");
+  CHECK(find_name_servers(files) == servers{"192.0.2.2"});
+  write_file(files.host, "nameserver 127.0.0.11\nnameserver 192.0.2.3\n");
+  CHECK(find_name_servers(files) == servers{"192.0.2.3"});
+  CHECK_FALSE(are_programs_of_host(find_name_servers(files)));
+  CHECK_FALSE(are_programs_of_host({}));
+}
