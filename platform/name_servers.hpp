@@ -25,6 +25,13 @@ struct name_server_files {
 std::vector<std::string>
 find_name_servers(const name_server_files& files = name_server_files{});
 
+/// The servers that programs of this host get their answers from: those of
+/// /etc/resolv.conf, or where that is systemd-resolved's stub, those that it
+/// asks.  Nothing: another program of this host answers, and whom it asks is
+/// not known.
+std::optional<std::vector<std::string>>
+name_servers_in_force(const name_server_files& files = name_server_files{});
+
 /// Whether there are servers, and each is a program of this host (a loopback
 /// address), which asks others as any program does: where all goes into a
 /// tunnel, through that.

@@ -110,6 +110,10 @@ private:
   bool leads_all_v4() const;
   void set_source_marks(std::vector<std::string>& notes);
   void leave_source_marks();
+  /// The servers of `dns`, and whether the host asks them.
+  std::vector<host_item> dns_items() const;
+  /// Says so if that has changed.
+  void look_at_dns();
   /// A lock that stays needs one, too.
   bool wants_mark(const interface_config& interface,
                   const peer_networks& networks) const;
@@ -395,6 +399,8 @@ private:
   time_point repair_at_{};                   ///< when that is
   std::vector<std::string> repair_failures_; ///< that were told
   repair_limits repair_limits_;
+  std::string missing_dns_;               ///< when it was looked at last
+  std::string told_missing_dns_;          ///< servers, with commas
   std::vector<std::string> marked_links_; ///< whose src_valid_mark was set
   deadline_id routes_asked_later_;
   time_point routes_asked_{};

@@ -320,4 +320,46 @@ void overlay::report_host(device_status& status) const {
   std::ranges::move(dns_items(), std::back_inserter(status.host));
 }
 
+// -- DNS ---------------------------------------------------------------------
+
+std::vector<host_item> overlay::dns_items() const {
+  std::vector<host_item> items;
+  const auto& wanted = options_.config.interface.dns;
+  if (wanted.empty() || !resources_->host || !resources_->link)
+    return items;
+  const auto asked = name_servers_in_force();
+  if (!asked)
+    return items;
+  for (const auto& entry : wanted) {
+    const auto server = parse_ip_address(entry);
+    if (!server) // a domain
+      continue;
+    const bool in_place = std::ranges::any_of(*asked, [&](const auto& each) {
+      return parse_ip_address(each) == server;
+    });
+    items.push_back({"dns", entry, in_place, {}});
+  }
+  return items;
+}
+
+void overlay::look_at_dns() {
+  std::string missing;
+  for (const auto& item : dns_items())
+    if (!item.in_place)
+      missing += (missing.empty() ? "" : ", ") + item.value;
+  // They are set by another program, when the node has begun to work: what is
+  // missing twice is.
+  if (std::exchange(missing_dns_, missing) != missing
+      || missing == told_missing_dns_)
+    return;
+  told_missing_dns_ = missing;
+  if (missing.empty())
+    options_.log->info("this host asks all DNS servers of {} again",
+                       resources_->interface);
+  else
+    options_.log->warn("the DNS servers {} of {} are missing: this host does "
+                       "not ask them; weft host up sets them again",
+                       missing, resources_->interface);
+}
+
 } // namespace weft

@@ -81,6 +81,16 @@ std::vector<std::string> find_name_servers(const name_server_files& files) {
   return servers.empty() ? listed : servers;
 }
 
+std::optional<std::vector<std::string>>
+name_servers_in_force(const name_server_files& files) {
+  auto servers = read_name_servers(files.host);
+  if (names_stub(servers))
+    return read_name_servers(files.behind.front());
+  if (are_programs_of_host(servers))
+    return std::nullopt;
+  return servers;
+}
+
 bool are_programs_of_host(const std::vector<std::string>& servers) {
   return !servers.empty() && std::ranges::all_of(servers, is_program_of_host);
 }

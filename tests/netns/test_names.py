@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Endpoints that are host names, with a name server of the test's own."""
 
+import json
 import os
 import shutil
 import socket
@@ -235,6 +236,25 @@ peers:
         self.write_servers(f"nameserver 127.0.0.2\nnameserver {far}\n")
         self.wait_for_ping(self.left, "10.200.0.2", 60)
         self.assertNotIn("far.example.net may not be found", self.check())
+
+    def dns_items(self):
+        status = json.loads(self.left.run(harness.WEFT, "status", self.name, "--json").stdout)[0]
+        return {item["value"]: item["in_place"] for item in status["host"] if item["kind"] == "dns"}
+
+    def test_servers_that_the_host_does_not_ask_are_told_of(self):
+        self.names.addresses["far.example.net"] = ["10.90.0.2"]
+        self.start(interface="  dns: [10.64.0.1, 10.64.0.2, example.net]")
+        self.assertEqual(self.dns_items(), {}, "whom a program of this host asks is not known")
+        self.write_servers("nameserver 10.64.0.1\n")
+        self.assertEqual(self.dns_items(), {"10.64.0.1": True, "10.64.0.2": False})
+        harness.wait_until(lambda: f"the DNS servers 10.64.0.2 of {self.name} are missing" in self.daemon.output(),
+                           "the log tells")
+        self.assertIn("the DNS server 10.64.0.2 is missing", self.left.run(harness.WEFT, "status", self.name).stdout)
+        explained = self.left.run(harness.WEFT, "explain", self.far.public_key, "-i", self.name, check=False)
+        self.assertIn("the DNS server 10.64.0.2 is missing", explained.stdout + explained.stderr)
+        self.write_servers("nameserver 10.64.0.1\nnameserver 10.64.0.2\n")
+        self.assertEqual(self.dns_items(), {"10.64.0.1": True, "10.64.0.2": True})
+        harness.wait_until(lambda: "this host asks all DNS servers" in self.daemon.output(), "the log tells")
 
     def test_where_a_peer_was_last_is_tried_before_anybody_is_asked(self):
         self.have_names_beside_the_tunnel()

@@ -41,3 +41,18 @@ TEST_CASE("Programs of this host are asked for names only where nobody else is "
   CHECK_FALSE(are_programs_of_host(find_name_servers(files)));
   CHECK_FALSE(are_programs_of_host({}));
 }
+
+TEST_CASE("Whom a host asks is known unless an unknown program answers") {
+  const temporary_folder folder;
+  const name_server_files files{folder.path() + "/host",
+                                {folder.path() + "/resolved"}};
+  using servers = std::vector<std::string>;
+  CHECK(name_servers_in_force(files) == servers{});
+  write_file(files.host, "nameserver 192.0.2.1\nnameserver 127.0.0.1\n");
+  CHECK(name_servers_in_force(files) == servers{"192.0.2.1", "127.0.0.1"});
+  write_file(files.host, "nameserver 127.0.0.1\n");
+  CHECK_FALSE(name_servers_in_force(files));
+  write_file(files.host, "nameserver 127.0.0.53\n");
+  write_file(files.behind[0], "nameserver 10.64.0.1\n");
+  CHECK(name_servers_in_force(files) == servers{"10.64.0.1"});
+}

@@ -10,6 +10,10 @@ std::string host_trouble(const host_item& item) {
   if (item.kind == "ipv6")
     return "IPv6 is off on this host, and what needs it is left out: set "
            "net.ipv6.conf.all.disable_ipv6=0, and weft reload";
+  if (item.kind == "dns")
+    return "the DNS server " + printable(item.value)
+           + " is missing: this host does not ask it (weft host up sets it "
+             "again)";
   const auto kind = item.kind == "mtu" ? "MTU" : printable(item.kind);
   if (item.found.empty())
     return "the " + kind + " " + printable(item.value) + " is missing";
