@@ -171,16 +171,34 @@ class Upgrade(harness.NetnsTest, installed.InstalledTest):
         self.assert_all_answered(pings)
         self.assert_goes_on(before)
 
+    def test_weft_upgrade_restarts_the_unit_unless_its_file_has_mistakes(self):
+        self.start_and_wait()
+        before, pid = self.present(), self.main_pid("a")
+        pings = self.pings()
+        answer = json.loads(self.machine.run("weft", "upgrade", "--json").stdout)
+        self.assertEqual(answer, {"interface": "a", "process": self.main_pid("a"), "goes_on": True})
+        self.assertNotEqual(self.main_pid("a"), pid)
+        self.assert_all_answered(pings)
+        self.assert_goes_on(before)
+        pid = self.main_pid("a")
+        self.write(self.machine.read("/etc/weft/a.yaml") + "interfaec: {}\n")
+        result = self.machine.run("weft", "upgrade", "a", check=False)
+        self.assertEqual(result.returncode, 2, result.stdout)
+        self.assertIn("interfaec", result.stdout)
+        self.assertEqual(self.main_pid("a"), pid)
+
     def test_a_stop_ends_sessions_and_takes_all_away(self):
-        before = [self.machine.run(*command.split()).stdout for command in ("ip rule", "ip route show table all")]
+        def routing():
+            lines = self.machine.run("sh", "-c", "ip rule; ip -6 rule; ip route show table all").stdout.splitlines()
+            return [line for line in lines if " eth0 " not in line]  # the kernel adds to that later on
+        before = routing()
         self.start_and_wait()
         self.restart()
         handshakes = self.handshakes()
         self.machine.systemctl("stop", UNIT)
         self.assertEqual(self.stored(), "0")
         self.assertNotIn(" a:", self.machine.run("ip", "-o", "link").stdout)
-        self.assertEqual([self.machine.run(*command.split()).stdout for command in ("ip rule", "ip route show table all")],
-                         before)
+        self.assertEqual(routing(), before)
         for path in ("/run/weft/a.sock", "/run/wireguard/a.sock"):
             self.assertFalse(os.path.exists(self.machine.path(path)), path)
         time.sleep(1.1)  # stamps of handshakes have seconds here
