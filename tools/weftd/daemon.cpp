@@ -438,13 +438,12 @@ int run_daemon(daemon_options options, background* parent) {
                 interface, left->unreadable);
     overlay.inherited = std::move(left->left); // nobody else has it any more
   } else {
-    overlay.inherited
-      = take_stored_node(
-        std::move(options.passed), interface,
-        [&overlay](const inherited_overlay& offered) {
-          return check_inherited(overlay, offered);
-        },
-        *log);
+    overlay.inherited = take_stored_node(
+      std::move(options.passed), interface,
+      [&overlay](const inherited_overlay& offered) {
+        return check_inherited(overlay, offered);
+      },
+      *log);
   }
   const bool goes_on = overlay.inherited.has_value();
   if (options.only_goes_on && !(goes_on && overlay.inherited->state)) {
