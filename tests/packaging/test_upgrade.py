@@ -206,7 +206,8 @@ class Upgrade(harness.NetnsTest, installed.InstalledTest):
         self.assertNotEqual(self.handshakes()[0], handshakes[0])
 
     def test_commands_and_servers_of_the_host_stay_unless_the_file_has_others(self):
-        self.add_to_interface(*(f"on_{event}: [\"/bin/sh -c 'echo {event} >> /etc/seen'\"]" for event in ("up", "down")))
+        for event in ("up", "down"):
+            self.add_to_interface(f"on_{event}: [\"/bin/sh -c 'echo {event} >> /etc/seen'\"]")
         self.start_and_wait()
         before = self.present()
         self.restart()
