@@ -5,6 +5,7 @@
 
 #include "actors/control/client/connect.hpp" // IWYU pragma: export
 #include "actors/overlay/config_files.hpp"   // IWYU pragma: export
+#include "actors/overlay/export_overlay.hpp" // IWYU pragma: export
 #include "actors/overlay/start_overlay.hpp"  // IWYU pragma: export
 #include "config/yaml.hpp"                   // IWYU pragma: export
 #include "messages/control.hpp"              // IWYU pragma: export

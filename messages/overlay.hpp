@@ -63,7 +63,7 @@ struct overlay_left {
   left_descriptors descriptors;
 };
 
-/// The successor has it all: end, and leave the host as it is.
+/// The successor has it all: wipe the keys, answer, end; the host stays as is.
 struct leave {};
 
 /// overlay's starter -> overlay: go on with an earlier one's peers.

@@ -22,6 +22,7 @@
 #include "platform/hand_over.hpp"
 #include "protocol/base/time.hpp"
 
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -30,8 +31,8 @@ namespace weft {
 /// The side of the process that ends.  Calls block; `until` is of boot_now().
 class giving_place {
 public:
-  /// Of a connection that a listener accepted.  EACCES: another user's process
-  /// asks.
+  /// The process at the other end of a Unix stream socket asks.  EACCES: it is
+  /// another user's.
   static result<giving_place> to(file_descriptor connection);
   giving_place(giving_place&&) noexcept = default;
   giving_place& operator=(giving_place&&) = delete;
@@ -41,7 +42,9 @@ public:
   /// Not now: in place of give(), and the last word.
   void turn_away(std::string_view why) noexcept;
   /// This process sends no more until abort().
-  result<void> give(const handed_over& all, time_point until);
+  result<void>
+  give(std::string_view state, std::span<const named_descriptor> descriptors,
+       time_point until);
   /// ECONNRESET: the other has ended, for a reason that it says itself.
   /// ETIMEDOUT also when it was ready too late: it may have given up.
   result<void> wait_until_ready(time_point until);
@@ -66,6 +69,8 @@ class taking_place {
 public:
   /// Of whoever serves the socket.  EACCES: it is another user's process.
   static result<taking_place> of(const std::string& socket);
+  /// Of the process at the other end of a Unix stream socket.
+  static result<taking_place> from(file_descriptor connection);
 
   /// EINVAL: what came is none of this; its reason is said.  EBUSY: not now.
   result<handed_over> receive(time_point until);

@@ -162,8 +162,17 @@ caf::result<void> overlay::end_for_successor() {
   if (hand_over_->is_void)
     return begun_anew();
   leaves_ = true;
-  quit(caf::exit_reason::user_shutdown);
-  return caf::unit;
+  self_.reset();
+  auto promise = make_response_promise();
+  auto end = [this, promise]() mutable {
+    promise.deliver(caf::unit_t{});
+    quit(caf::exit_reason::user_shutdown);
+  };
+  // Nobody speaks as anybody any more: this wipes the keys of all sessions.
+  request(registry_, most_waiting, change_identity{})
+    .then([end](const config_changes&) mutable { end(); },
+          [end](const caf::error&) mutable { end(); });
+  return promise;
 }
 
 // -- the successor -----------------------------------------------------------

@@ -123,10 +123,12 @@ void giving_place::turn_away(std::string_view why) noexcept {
     std::ignore = write_line(connection.get(), part);
 }
 
-result<void> giving_place::give(const handed_over& all, time_point until) {
-  if (all.descriptors.size() > max_handed_descriptors)
+result<void> giving_place::give(std::string_view bytes,
+                                std::span<const named_descriptor> descriptors,
+                                time_point until) {
+  if (descriptors.size() > max_handed_descriptors)
     return failed(EMSGSIZE, "Cannot hand over so many descriptors");
-  const auto state = state_memory::make(all.state.view());
+  const auto state = state_memory::make(bytes);
   if (!state)
     return tl::unexpected(state.error());
   // Not in every C library that the packages are built with.
@@ -136,7 +138,7 @@ result<void> giving_place::give(const handed_over& all, time_point until) {
     return failed(errno, "Cannot name this process to its successor");
   std::string list{title};
   std::vector<int> passed{self.get(), state->descriptor()};
-  for (const auto& [name, descriptor] : all.descriptors) {
+  for (const auto& [name, descriptor] : descriptors) {
     list += '\n' + name;
     passed.push_back(descriptor.get());
   }
@@ -182,9 +184,13 @@ result<taking_place> taking_place::of(const std::string& socket) {
   auto connection = connect_unix(socket);
   if (!connection)
     return tl::unexpected(connection.error());
-  if (const auto checked = check_user(*connection); !checked)
+  return from(std::move(*connection));
+}
+
+result<taking_place> taking_place::from(file_descriptor connection) {
+  if (const auto checked = check_user(connection); !checked)
     return tl::unexpected(checked.error());
-  return taking_place{std::move(*connection)};
+  return taking_place{std::move(connection)};
 }
 
 result<handed_over> taking_place::receive(time_point until) {

@@ -28,11 +28,11 @@ time_point soon() {
   return boot_now() + 20s;
 }
 
-handed_over something() {
-  handed_over all{secret_text{"counter 17"}, {}};
-  all.descriptors.push_back({"tun-0", file_with("the device")});
-  all.descriptors.push_back({"udp.v4", file_with("the socket")});
-  return all;
+result<void> give_something(giving_place& place) {
+  std::vector<named_descriptor> descriptors;
+  descriptors.push_back({"tun-0", file_with("the device")});
+  descriptors.push_back({"udp.v4", file_with("the socket")});
+  return place.give("counter 17", descriptors, soon());
 }
 
 /// One that has a listener, gives up its place to whoever comes, and does
@@ -53,7 +53,7 @@ process_with_place(const unix_listener& listener,
 }
 
 int give_all(giving_place& place) {
-  if (!place.give(something(), soon()))
+  if (!give_something(place))
     return 12;
   return place.wait_until_ready(soon()) ? 0 : 13;
 }
@@ -211,7 +211,7 @@ TEST_CASE("a process that dies before the other is ready leaves its place, "
   REQUIRE(listener);
   const bool goes_on = GENERATE(false, true);
   auto old = process_with_place(*listener, [goes_on](giving_place& place) {
-    if (!place.give(something(), soon()))
+    if (!give_something(place))
       return 12;
     if (goes_on)
       place.abort();
@@ -264,7 +264,7 @@ TEST_CASE("a successor that was ready too late may have given up") {
   REQUIRE(::poll(&entry, 1, 20000) == 1);
   auto place = giving_place::to(listener->accept());
   REQUIRE(place);
-  REQUIRE(place->give(something(), soon()));
+  REQUIRE(give_something(*place));
   REQUIRE(successor.wait() == 0);
   CHECK(place->wait_until_ready(boot_now() - 1ms).error().code == ETIMEDOUT);
 }
@@ -307,7 +307,7 @@ TEST_CASE("a successor that dies before it is ready is noticed") {
   REQUIRE(::poll(&entry, 1, 20000) == 1);
   auto place = giving_place::to(listener->accept());
   REQUIRE(place);
-  REQUIRE(place->give(something(), soon()));
+  REQUIRE(give_something(*place));
   CHECK(place->wait_until_ready(soon()).error().code == ECONNRESET);
   CHECK(successor.wait() == 0);
 }

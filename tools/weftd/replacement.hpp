@@ -2,8 +2,7 @@
 // manager: weftd --replace.
 #pragma once
 
-#include "actors/overlay/start_overlay.hpp"
-#include "platform/replacement.hpp"
+#include "actors/overlay/export_overlay.hpp"
 #include "platform/unix_socket.hpp"
 
 #include <caf/actor_system.hpp>
@@ -40,17 +39,11 @@ private:
   unix_listener listener_;
 };
 
-struct taken_place {
-  inherited_overlay left;
-  /// Why there is no state: a sentence; empty: there is one.
-  std::string unreadable;
-};
-
 /// The side of the node that begins: what the one that served `socket` has
 /// left.  It has ended then; on failure it goes on, also when `check` finds
 /// that this process could not go on with it.  Asks again for some seconds
 /// while that one is busy.
-result<taken_place>
+result<imported_overlay>
 take_place(const std::string& socket, const std::string& interface,
            const std::function<result<void>(const inherited_overlay&)>& check);
 

@@ -1,0 +1,132 @@
+#include "actors/overlay/export_overlay.hpp"
+
+#include "config/saved_node_format.hpp"
+#include "messages/errors.hpp"
+#include "messages/overlay.hpp"
+#include "platform/clock.hpp"
+
+#include <cerrno>
+#include <new>
+#include <span>
+#include <tuple>
+
+namespace weft {
+
+namespace {
+
+/// For the former process to decide, once the new one is ready.  Longer than
+/// that one waits: if this one gave up while that one ends, neither would be
+/// there.
+constexpr std::chrono::seconds decision_patience{20};
+
+/// Everything but the end: the successor has it all, and waits for that.
+result<void> give(giving_place& place, overlay_left left) try {
+  const auto until = boot_now() + hand_over_patience;
+  { // What the successor reads is not held here as well.
+    const auto bytes = format_saved_node(*left.state);
+    left.state.reset();
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast)
+    const auto* letters = reinterpret_cast<const char*>(bytes.data());
+    if (auto given
+        = place.give({letters, bytes.size()}, *left.descriptors, until);
+        !given)
+      return given;
+  }
+  return place.wait_until_ready(until);
+} catch (const std::bad_alloc&) {
+  return tl::unexpected(
+    make_system_error(ENOMEM, "Cannot hand over",
+                      "It takes about 20 KB more for each peer meanwhile"));
+}
+
+/// Asks the overlay, and waits for the answer, which goes to `then`.
+template <class Message, class Then>
+result<void> ask(caf::scoped_actor& self, const overlay_root_actor& overlay,
+                 Message message, Then then) {
+  result<void> outcome;
+  self->request(overlay, caf::infinite, std::move(message))
+    .receive(then, [&](const caf::error& why) {
+      outcome
+        = tl::unexpected(system_error{error_code(why), error_message(why)});
+    });
+  return outcome;
+}
+
+/// Who does not end has wiped its keys all the same.
+void wait_for_end(caf::scoped_actor& self, const overlay_root_actor& overlay) {
+  self->monitor(overlay);
+  self->receive([](const caf::down_msg&) {},
+                caf::after(hand_over_patience) >> [] {});
+}
+
+} // namespace
+
+result<void>
+export_overlay(caf::actor_system& system, const overlay_actor& overlay,
+               file_descriptor connection) {
+  auto place = giving_place::to(std::move(connection));
+  if (!place)
+    return tl::unexpected(place.error());
+  const auto root = caf::actor_cast<overlay_root_actor>(overlay);
+  caf::scoped_actor self{system};
+  overlay_left left;
+  auto done = ask(self, root, hand_over{},
+                  [&](overlay_left& all) { left = std::move(all); });
+  if (!done) {
+    if (done.error().code == EBUSY)
+      place->turn_away(done.error().message);
+    return done;
+  }
+  done = give(*place, std::move(left));
+  if (done)
+    done = ask(self, root, leave{}, [] {});
+  if (!done) {
+    place->abort(); // before anything is sent again
+    caf::anon_send(root, thaw{});
+    return done;
+  }
+  wait_for_end(self, root);
+  // If this cannot be written, the other one has ended by itself.
+  std::ignore = place->commit();
+  return {};
+}
+
+result<imported_overlay>
+import_overlay(file_descriptor connection, const overlay_options& options) {
+  auto place = taking_place::from(std::move(connection));
+  if (!place)
+    return tl::unexpected(place.error());
+  auto received = place->receive(boot_now() + hand_over_patience);
+  if (!received)
+    return tl::unexpected(received.error());
+  return take_over(*place, std::move(*received),
+                   [&options](const inherited_overlay& left) {
+                     return check_inherited(options, left);
+                   });
+}
+
+result<imported_overlay>
+take_over(taking_place& place, handed_over received,
+          const std::function<result<void>(const inherited_overlay&)>& check) {
+  imported_overlay taken;
+  const auto bytes = received.state.view();
+  auto node = parse_saved_node(std::as_bytes(std::span{bytes}), boot_now());
+  if (node)
+    taken.left.state = std::make_shared<saved_node>(std::move(*node));
+  else
+    taken.unreadable = node.error();
+  taken.left.descriptors = std::move(received.descriptors);
+  received.state = {};
+  if (const auto fine = check(taken.left); !fine)
+    return tl::unexpected(system_error{
+      fine.error().code, "This process could not go on in the place of the "
+                         "other, which goes on itself: "
+                           + fine.error().message});
+  place.tell_ready();
+  if (const auto mine = place.wait_for_place(boot_now() + decision_patience);
+      !mine)
+    return tl::unexpected(mine.error());
+  return taken;
+}
+
+} // namespace weft
