@@ -8,6 +8,7 @@ namespace weft {
 
 static_assert(cipher_desk::most_workers * cipher_desk::jobs_a_worker
               < cipher_desk::most_jobs);
+static_assert(cipher_desk::most_unread >= cipher_desk::jobs_a_worker);
 
 cipher_desk::cipher_desk(std::vector<worker> workers)
   : workers_(std::move(workers)),
@@ -46,9 +47,10 @@ cipher_job_ptr cipher_desk::find_place(time_point now) {
 void cipher_desk::hand_over(const cipher_job_ptr& job, const void* owner,
                             time_point now) {
   ++handed_over_;
-  jobs_.push_back({job, chosen_, owner, now});
   job->hand_over();
-  caf::anon_send(workers_[chosen_].actor, cipher_work::of(job));
+  auto work = cipher_work::of(job);
+  jobs_.push_back({job, chosen_, owner, now, work.job});
+  caf::anon_send(workers_[chosen_].actor, std::move(work));
 }
 
 bool cipher_desk::help() {
@@ -76,8 +78,8 @@ void cipher_desk::call_off(const void* owner) {
 }
 
 std::size_t cipher_desk::under_way() {
-  forget_ended();
-  return jobs_.size();
+  return static_cast<std::size_t>(std::ranges::count_if(
+    jobs_, [](const handed_over& handed) { return !handed.job->has_ended(); }));
 }
 
 core_use cipher_desk::use() const {
@@ -96,18 +98,23 @@ core_use cipher_desk::use() const {
 
 void cipher_desk::forget_ended() {
   std::erase_if(jobs_, [](const handed_over& handed) {
-    return handed.job->has_ended();
+    return handed.job->has_ended() && handed.message.expired();
   });
 }
 
 std::size_t cipher_desk::choose_worker(time_point now) const {
   std::array<std::size_t, most_workers> load{};
-  for (const auto& handed : jobs_)
-    load[handed.worker] += now - handed.since > patience ? jobs_a_worker : 1;
+  std::array<std::size_t, most_workers> unread{};
+  for (const auto& handed : jobs_) {
+    if (!handed.job->has_ended())
+      load[handed.worker] += now - handed.since > patience ? jobs_a_worker : 1;
+    if (!handed.message.expired())
+      ++unread[handed.worker];
+  }
   auto best = workers_.size();
   auto least = jobs_a_worker;
   for (std::size_t i = 0; i < workers_.size(); ++i) {
-    if (load[i] < least
+    if (load[i] < least && unread[i] < most_unread
         && workers_[i].state->load(std::memory_order_relaxed)
              == worker_state::ready) {
       best = i;

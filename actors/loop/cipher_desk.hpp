@@ -19,6 +19,9 @@ namespace weft {
 class cipher_desk {
 public:
   static constexpr std::size_t jobs_a_worker = 2;
+  /// Messages that a worker may have in its mailbox, also of jobs that others
+  /// have done for it meanwhile.
+  static constexpr std::size_t most_unread = 4;
   /// Who takes longer for a job gets no other one until it is done.
   static constexpr duration patience = std::chrono::milliseconds{20};
   /// Jobs that are done may yet be on their way to their peers.
@@ -74,9 +77,11 @@ private:
     std::size_t worker = 0;
     const void* owner = nullptr;
     time_point since{};
+    std::weak_ptr<cipher_job> message{}; ///< expired: the worker has read it
   };
 
   void look(time_point now);
+  /// Those that their workers have read, too.
   void forget_ended();
   /// The number of the worker that has the most room; workers_.size(): nobody
   /// has any.

@@ -198,6 +198,20 @@ TEST_CASE_METHOD(desk_in_test, "Who helps does the oldest job that nobody has "
   CHECK(desk->under_way() == 1);
 }
 
+TEST_CASE_METHOD(desk_in_test, "A worker that reads nothing gets no more than "
+                               "four messages, whoever does its jobs") {
+  *states[1] = worker_state::ended;
+  std::size_t left = 0;
+  while (left < 100 && leave_job()) {
+    ++left;
+    CHECK(desk->help());
+  }
+  CHECK(left == cipher_desk::most_unread);
+  CHECK(desk->under_way() == 0);
+  CHECK(given_to(0).size() == left); // and lets go of them
+  CHECK(places() == cipher_desk::jobs_a_worker);
+}
+
 TEST_CASE_METHOD(desk_in_test, "Who helps goes on also when there is no memory "
                                "to say so") {
   const auto job = desk->find_place(now);
