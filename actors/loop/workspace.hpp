@@ -57,6 +57,8 @@ struct workspace {
   std::shared_ptr<cipher_desk> desk; ///< null: there are no cipher workers
   /// Outgoing batches that wait for their turn, of all peers.
   std::size_t batches_in_line = 0;
+  /// The same of incoming chains.
+  std::size_t chains_in_line = 0;
 
 private:
   source_probe source_holds_;

@@ -181,7 +181,7 @@ void peer::on_exit() {
   handed_over_.clear();
   sealing_.clear();
   opening_.clear();
-  count_line();
+  count_lines();
   refuse_to_stand_still();
   answer_waiting();
   // CAF sends it before the down message, in whose turn it is read.

@@ -71,8 +71,8 @@ private:
   void send_ended();
   /// Sends what is complete, as far as it is its turn.
   void send_ready();
-  /// Tells the other peers how many of the reader's batches wait here.
-  void count_line();
+  /// Tells the other peers how much waits here.
+  void count_lines();
   void take_ready(const instant& at);
   /// Answers who asked once what came before them has left.
   void answer_waiting();
@@ -198,7 +198,8 @@ private:
   /// is under way.
   ticket_line<sealed_batch> sealing_;
   ticket_line<opened_chain> opening_; ///< as sealing_, for what comes in
-  std::size_t line_counted_ = 0;      ///< of sealing_, when it changed last
+  std::size_t batches_counted_ = 0;   ///< of sealing_, when it changed last
+  std::size_t chains_counted_ = 0;    ///< of opening_
   std::vector<cipher_job_ptr> handed_over_; ///< and not heard of yet
   std::uint64_t packets_in_line_ = 0;       ///< of both
   unsigned line_epoch_ = 0; ///< of the session that jobs are under way for

@@ -28,16 +28,18 @@ chain_extent extent_of(const incoming_batch& batch, std::uint16_t first) {
   return all;
 }
 
-/// Whether one who waits would take what is left to others.  Each pass of the
-/// socket takes one batch.
-bool is_scarce(const incoming_batch& batch) {
-  return batch.left_in_pool() < cipher_desk::left_for_others;
-}
-
-/// The same where others wait already.  A pass of the reader may take all
-/// batches of the pool, which says nothing of who waits.
+/// Whether one who waits would take what is left to others, where so many wait
+/// already.  A pass of the reader may take all batches of the pool, which says
+/// nothing of who waits.
 bool is_scarce(const outgoing_batch& batch, std::size_t waiting) {
   return waiting + cipher_desk::left_for_others >= batch.size_of_pool();
+}
+
+/// The same.  A batch may have chains of many peers, who all wait; and without
+/// any the device may have all batches.
+bool is_scarce(const incoming_batch& batch, std::size_t waiting) {
+  return batch.left_in_pool() < cipher_desk::left_for_others
+         && waiting + cipher_desk::left_for_others >= batch.size_of_pool();
 }
 
 } // namespace
@@ -68,7 +70,7 @@ void peer::seal_in_turn(outgoing_packets& packets, const instant& at) {
     job->size = batch->datagrams.size();
     job->what = cipher_job::sealing{std::move(batch), std::move(*order)};
     hand_over(job, sealing_.reserve(), at);
-    count_line();
+    count_lines();
   }
   follow_up(at);
 }
@@ -80,7 +82,7 @@ void peer::send_in_turn(outgoing_ptr batch) {
   }
   packets_in_line_ += batch->datagrams.size();
   sealing_.complete(sealing_.reserve(), {std::move(batch), session_.epoch()});
-  count_line();
+  count_lines();
 }
 
 void peer::send_ready() {
@@ -92,12 +94,7 @@ void peer::send_ready() {
     else
       session_.count_drop(drop_reason::expired_session, packets);
   }
-  count_line();
-}
-
-void peer::count_line() {
-  space_->batches_in_line -= std::exchange(line_counted_, sealing_.size());
-  space_->batches_in_line += line_counted_;
+  count_lines();
 }
 
 // -- in ----------------------------------------------------------------------
@@ -110,7 +107,7 @@ bool peer::open_in_turn(incoming_datagrams& datagrams, const instant& at) {
   if (!job && opening_.empty())
     return false;
   auto batch = std::move(datagrams.batch);
-  if (!opening_.empty() && is_scarce(*batch)) {
+  if (!opening_.empty() && is_scarce(*batch, space_->chains_in_line)) {
     session_.count_drop(drop_reason::overload, all.datagrams);
     return true;
   }
@@ -144,6 +141,7 @@ bool peer::open_in_turn(incoming_datagrams& datagrams, const instant& at) {
     packets_in_line_ += chain.size;
     chain.batch = std::move(batch);
     opening_.complete(ticket, std::move(chain));
+    count_lines();
     return true;
   }
   job->size = chain.size;
@@ -151,6 +149,7 @@ bool peer::open_in_turn(incoming_datagrams& datagrams, const instant& at) {
                                   std::move(chain.allowed), keys->local_index,
                                   keys->receive.sharing_key()};
   hand_over(job, ticket, at);
+  count_lines();
   return true;
 }
 
@@ -162,9 +161,20 @@ void peer::take_ready(const instant& at) {
     else
       session_.count_drop(drop_reason::expired_session, next->size);
   }
+  count_lines();
 }
 
 // -- either way --------------------------------------------------------------
+
+void peer::count_lines() {
+  const auto count
+    = [](std::size_t& in_all, std::size_t& counted, std::size_t now) {
+        in_all -= std::exchange(counted, now);
+        in_all += now;
+      };
+  count(space_->batches_in_line, batches_counted_, sealing_.size());
+  count(space_->chains_in_line, chains_counted_, opening_.size());
+}
 
 void peer::hand_over(const cipher_job_ptr& job, ticket_number ticket,
                      const instant& at) {

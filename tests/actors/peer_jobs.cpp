@@ -143,6 +143,26 @@ struct helped_opening : helped {
     send(numbered(count));
     carry_all();
   }
+  /// Numbered packets, which are received into a batch of this pool.
+  void send_in_batch_of(const std::shared_ptr<incoming_pool>& pool,
+                        std::size_t count) {
+    send(numbered(count));
+    const auto sent = a.sent(home);
+    REQUIRE(sent.size() == 1);
+    const auto batch = pool->acquire();
+    REQUIRE(batch);
+    std::size_t used = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto datagram = sent[0].batch->datagrams[i];
+      const auto place = batch->memory().subspan(used, datagram.size());
+      std::copy(datagram.begin(), datagram.end(), place.begin());
+      used += datagram.size();
+      const auto next = i + 1 < count ? i + 1 : incoming_batch::end;
+      batch->datagrams.push_back({place, 0, static_cast<std::uint16_t>(next)});
+    }
+    batch->paths.push_back({{left.address, right.local}, {}});
+    caf::anon_send(b.actor, incoming_datagrams{batch, 0, right.allowed});
+  }
   cipher_work to_open() {
     return opener.next<cipher_work>();
   }
@@ -588,24 +608,8 @@ TEST_CASE_METHOD(helped_opening, "What a worker fails to open is lost and "
 TEST_CASE_METHOD(helped_opening, "What comes in behind a worker leaves two "
                                  "batches to others") {
   const auto pool = std::make_shared<incoming_pool>(4);
-  for (const auto count : {full, full, std::size_t{1}}) {
-    send(numbered(count));
-    const auto sent = a.sent(home);
-    REQUIRE(sent.size() == 1);
-    const auto batch = pool->acquire();
-    REQUIRE(batch);
-    std::size_t used = 0;
-    for (std::size_t i = 0; i < count; ++i) {
-      const auto datagram = sent[0].batch->datagrams[i];
-      const auto place = batch->memory().subspan(used, datagram.size());
-      std::copy(datagram.begin(), datagram.end(), place.begin());
-      used += datagram.size();
-      const auto next = i + 1 < count ? i + 1 : incoming_batch::end;
-      batch->datagrams.push_back({place, 0, static_cast<std::uint16_t>(next)});
-    }
-    batch->paths.push_back({{left.address, right.local}, {}});
-    caf::anon_send(b.actor, incoming_datagrams{batch, 0, right.allowed});
-  }
+  for (const auto count : {full, full, std::size_t{1}})
+    send_in_batch_of(pool, count);
   const auto first = to_open();
   const auto second = to_open();
   CHECK(drops(b, drop_reason::overload) == 1);
@@ -613,6 +617,19 @@ TEST_CASE_METHOD(helped_opening, "What comes in behind a worker leaves two "
   perform(second);
   perform(first);
   all.pop_back();
+  CHECK(received() == all);
+}
+
+TEST_CASE_METHOD(helped_opening, "What comes in behind a worker is not dropped "
+                                 "because the host has all batches") {
+  const auto pool = std::make_shared<incoming_pool>(4);
+  const std::array held{pool->acquire(), pool->acquire()};
+  for (const auto count : {full, std::size_t{1}})
+    send_in_batch_of(pool, count);
+  const auto work = to_open();
+  CHECK(pool->left() == 0);
+  CHECK(drops(b, drop_reason::overload) == 0);
+  perform(work);
   CHECK(received() == all);
 }
 
