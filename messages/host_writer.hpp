@@ -54,6 +54,12 @@ struct join_packets {
   bool udp = true;
 };
 
+/// udp_port -> host_writer: whether its helpers write from now on, instead of
+/// itself.
+struct write_elsewhere {
+  bool wanted = true;
+};
+
 /// registry -> host_writer: answered once all packets that came before are with
 /// the host (or gathered, where a consumer takes them).
 struct finish_writing {};
@@ -62,6 +68,7 @@ struct finish_writing {};
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::incoming_packets)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::join_packets)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::write_elsewhere)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::finish_writing)
 
 namespace weft {
@@ -72,5 +79,9 @@ using host_writer_actor = caf::typed_actor<
   caf::reacts_to<incoming_packets>, caf::reacts_to<join_packets>,
   // from the registry: a change is in force once this is answered
   caf::replies_to<finish_writing>::with<void>>;
+
+/// One with helpers.
+using helped_writer_actor
+  = host_writer_actor::extend<caf::reacts_to<write_elsewhere>>;
 
 } // namespace weft

@@ -31,12 +31,21 @@ struct strangers_welcome {
   stranger_port_actor port;
 };
 
+class device_relief;
+
+/// overlay -> udp_port: who relieves its lane of the TUN device.  It meets the
+/// lane's packets of both directions, and says when.
+struct relieve {
+  std::shared_ptr<device_relief> by;
+};
+
 } // namespace weft
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::outgoing_datagrams)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::finish_sending)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::rebind)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::strangers_welcome)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::relieve)
 
 namespace weft {
 
@@ -55,6 +64,8 @@ using udp_port_actor = caf::typed_actor<
   caf::replies_to<rebind>::with<std::uint16_t>, caf::reacts_to<use_features>,
   // what a stranger's socket heard of its datagrams
   caf::reacts_to<path_too_narrow>,
+  // who reads and writes the TUN device while the lane's loop is at its end
+  caf::reacts_to<relieve>,
   // another process takes its place, or does not
   caf::replies_to<freeze>::with<void>, caf::reacts_to<thaw>,
   // for status

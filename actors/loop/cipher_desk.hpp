@@ -57,6 +57,9 @@ public:
   void open(bool may_hand_over) {
     is_open_ = may_hand_over;
   }
+  bool is_open() const {
+    return is_open_;
+  }
   /// A job to be filled and handed over; null: nobody has a place for it.
   cipher_job_ptr find_place(time_point now);
   /// What find_place() returned last.  `owner` is whoever is meant by

@@ -150,9 +150,12 @@ void overlay::spawn_actors() {
   for (const auto& each : lanes_) {
     supervise(each.timer, "timer");
     supervise(each.socket, "udp_port");
-    supervise(each.reader, resources_->tun ? "tun_reader" : "packet_port");
+    for (const auto& reader : each.readers)
+      supervise(reader, resources_->tun ? "tun_reader" : "packet_port");
     if (resources_->tun)
       supervise(each.writer, "host_writer");
+    for (const auto& writer : helping_writers_)
+      supervise(writer, "host_writer");
   }
   for (const auto& thread : resources_->cipher_threads)
     monitor(thread.worker);
@@ -213,26 +216,63 @@ void overlay::spawn_lane() {
     features_for(options_.config, kernel_release()),
     std::move(resources_->strangers), inherited_endpoints());
   if (resources_->tun) {
-    made.reader = spawn_reader(*made.space);
-    made.writer
-      = system().spawn<host_writer>(made.loop, sink_into(resources_->tun));
+    spawn_device_actors(made);
   } else {
-    made.reader = resources_->port;
+    made.readers = {resources_->port};
     made.writer = resources_->port;
   }
   lanes_.push_back(std::move(made));
 }
 
-tun_reader_actor overlay::spawn_reader(const workspace& space) {
+/// Without device loops each queue has one reader, and the lane all of them.
+void overlay::spawn_device_actors(lane& made) {
+  const auto& others = resources_->device_loops;
+  std::vector<std::shared_ptr<const tun_device>> queues{resources_->tun};
+  queues.insert(queues.end(), resources_->more_queues.begin(),
+                resources_->more_queues.end());
+  const auto batches = packet_router::pool_size_of(
+    others.empty() ? queues.size() : 2 * queues.size());
+  std::vector<device_relief::queue> in_turns;
+  for (std::size_t i = 0; i < queues.size(); ++i) {
+    auto own = spawn_reader(made.loop, queues[i], made.space->lines,
+                            made.space->desk, {i, true, batches});
+    made.readers.emplace_back(own);
+    if (others.empty())
+      continue;
+    const auto& loop = others[i % others.size()];
+    auto relief = spawn_reader(loop, queues[i],
+                               std::make_shared<detail_log>(options_.log, loop),
+                               nullptr, {i, false, batches});
+    made.readers.emplace_back(relief);
+    in_turns.push_back({std::move(own), std::move(relief)});
+  }
+  for (const auto& loop : others)
+    helping_writers_.emplace_back(
+      system().spawn<host_writer>(loop, sink_into(resources_->tun)));
+  const helped_writer_actor writer = system().spawn<host_writer>(
+    made.loop, sink_into(resources_->tun), helping_writers_);
+  made.writer = writer;
+  if (!others.empty())
+    send(made.socket,
+         relieve{std::make_shared<device_relief>(
+           made.loop, others, std::move(in_turns), writer, made.space->desk)});
+}
+
+queue_reader_actor
+overlay::spawn_reader(const io_loop_ptr& loop,
+                      std::shared_ptr<const tun_device> queue,
+                      std::shared_ptr<detail_log> lines,
+                      std::shared_ptr<cipher_desk> desk,
+                      const reader_place& place) {
   const auto me = caf::actor_cast<overlay_root_actor>(this);
-  auto reader = system().spawn<tun_reader>(
-    resources_->packet_loop, resources_->tun, mtu_,
+  const queue_reader_actor reader = system().spawn<tun_reader>(
+    loop, std::move(queue), mtu_,
     [weak = caf::actor_cast<caf::weak_actor_ptr>(me)] {
       if (auto self = weak.lock())
         caf::anon_send(caf::actor_cast<overlay_root_actor>(self),
                        interface_lost{"its device is gone"});
     },
-    space.lines, has_predecessor(), space.desk);
+    std::move(lines), has_predecessor(), std::move(desk), place);
   read_in_groups(reader);
   return reader;
 }
@@ -321,7 +361,8 @@ void overlay::set_mtu(std::uint32_t mtu) {
     return;
   mtu_ = mtu;
   for (const auto& each : lanes_)
-    send(each.reader, mtu_changed{mtu});
+    for (const auto& reader : each.readers)
+      send(reader, mtu_changed{mtu});
 }
 
 void overlay::routes_changed_somehow() {
@@ -401,7 +442,8 @@ void overlay::on_exit() {
   stop(gate_);
   stop(strangers_);
   for (auto& each : lanes_)
-    stop(each.reader);
+    for (auto& reader : each.readers)
+      stop(reader);
   stop(registry_);
   for (auto& each : lanes_) {
     stop(each.writer);
@@ -409,6 +451,10 @@ void overlay::on_exit() {
     stop(each.timer);
   }
   lanes_.clear();
+  for (auto& writer : helping_writers_)
+    stop(writer);
+  for (const auto& loop : resources_->device_loops)
+    loop->stop();
   // The peers may still have jobs there: what is not begun comes back to them.
   for (auto& thread : resources_->cipher_threads) {
     stop(thread.worker);

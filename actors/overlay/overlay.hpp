@@ -10,6 +10,7 @@
 #include "actors/overlay/reconfiguration.hpp"
 #include "actors/overlay/start_overlay.hpp"
 #include "actors/packets/packet_port.hpp"
+#include "actors/packets/tun_reader.hpp"
 #include "actors/peers/registry.hpp"
 #include "platform/network.hpp"
 #include "platform/udp_socket.hpp"
@@ -28,7 +29,8 @@ struct overlay_resources {
   std::string interface;           ///< its name
   std::uint32_t mtu = 0;           ///< to begin with
   std::shared_ptr<tun_device> tun; ///< null: there is a packet port
-  packet_port_base port;           ///< null: there is a TUN device
+  std::vector<std::shared_ptr<tun_device>> more_queues; ///< of `tun`
+  packet_port_base port; ///< null: there is a TUN device
   udp_sockets sockets;
   std::shared_ptr<udp_sockets> strangers; ///< null: `sockets` get everything
   std::optional<unix_listener> uapi;
@@ -43,7 +45,8 @@ struct overlay_resources {
   io_loop_ptr control_loop;
   io_loop_ptr handshake_loop;
   io_loop_ptr packet_loop;
-  core_budget::share cores; ///< that packets may keep busy
+  std::vector<io_loop_ptr> device_loops; ///< that relieve it of `tun`
+  core_budget::share cores;              ///< that packets may keep busy
   /// A thread that seals for the lane.
   struct cipher_thread {
     io_loop_ptr loop;
@@ -76,7 +79,11 @@ private:
 
   void spawn_actors();
   void spawn_lane();
-  tun_reader_actor spawn_reader(const workspace& space);
+  void spawn_device_actors(lane& made);
+  queue_reader_actor
+  spawn_reader(const io_loop_ptr& loop, std::shared_ptr<const tun_device> queue,
+               std::shared_ptr<detail_log> lines,
+               std::shared_ptr<cipher_desk> desk, const reader_place& place);
   void watch_link();
   void link_changed();
   void set_link_up(bool up);
@@ -415,6 +422,7 @@ private:
   bool locks_;               ///< until it is lifted by hand
   bool lock_stays_; ///< though the configuration does not want it any more
   std::vector<lane> lanes_;
+  std::vector<host_writer_actor> helping_writers_; ///< on the device loops
   stranger_port_actor strangers_;
   handshake_gate_actor gate_;
   resolver_actor resolver_;

@@ -66,7 +66,8 @@ caf::result<overlay_left> overlay::stand_still() {
   promise = make_response_promise<caf::typed_response_promise<overlay_left>>();
   const freeze order{left.descriptors};
   for (const auto& each : lanes_)
-    add_step(each.reader, order);
+    for (const auto& reader : each.readers)
+      add_step(reader, order);
   for (const auto& each : lanes_)
     add_step(each.socket, order);
   add_step(strangers_, order);
@@ -152,7 +153,8 @@ void overlay::thaw_ports() {
   send(strangers_, thaw{});
   for (const auto& each : lanes_) {
     send(each.socket, thaw{});
-    send(each.reader, thaw{});
+    for (const auto& reader : each.readers)
+      send(reader, thaw{});
   }
 }
 

@@ -61,8 +61,10 @@ void overlay::use_offloads(const offload_config& offloads) {
     for (const auto& each : lanes_) {
       send(each.writer,
            join_packets{tun->has_tcp_offload(), tun->has_udp_offload()});
-      if (offloads.uring != before.uring)
-        read_in_groups(each.reader);
+      for (const auto& reader : each.readers) {
+        if (offloads.uring != before.uring)
+          read_in_groups(reader);
+      }
     }
   }
   use_features();

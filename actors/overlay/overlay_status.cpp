@@ -38,6 +38,20 @@ struct collection {
   caf::error failure;
 };
 
+/// Readers have pools of their own, which are told of as one.
+void add_pool(std::vector<pool_use>& all, const pool_use& of_part) {
+  const auto known = std::find_if(all.begin(), all.end(), [&](const auto& use) {
+    return use.pool == of_part.pool;
+  });
+  if (known == all.end()) {
+    all.push_back(of_part);
+    return;
+  }
+  known->size += of_part.size;
+  known->used += of_part.used;
+  known->exhausted += of_part.exhausted;
+}
+
 /// Lanes are alike: those of one are enough.
 void add_offloads(std::vector<offload_use>& all,
                   const std::vector<offload_use>& of_part) {
@@ -174,18 +188,23 @@ void overlay::collect_report(const round_ptr& round) {
     all->failure = std::move(reason);
     collected();
   };
-  auto add_drops = [all, collected](const drop_report& report) {
+  auto add_drops = [this, all, collected](const drop_report& report) {
     all->drops.add(report.drops);
     if (report.pool)
-      all->status.pools.push_back(*report.pool);
+      add_pool(all->status.pools, *report.pool);
     all->status.send_queue += report.send_queue;
     add_offloads(all->status.offloads, report.offloads);
-    all->status.cores = report.cores.value_or(all->status.cores);
+    if (report.cores) {
+      all->status.cores = *report.cores;
+      all->status.cores.in_use += resources_->device_loops.size();
+    }
     collected();
   };
-  all->missing = 4 + 2 * lanes_.size();
+  all->missing = 4;
   for (const auto& each : lanes_) {
-    request(each.reader, caf::infinite, asked).then(add_drops, failed);
+    all->missing += 1 + each.readers.size();
+    for (const auto& reader : each.readers)
+      request(reader, caf::infinite, asked).then(add_drops, failed);
     request(each.socket, caf::infinite, asked).then(add_drops, failed);
   }
   request(strangers_, caf::infinite, asked).then(add_drops, failed);

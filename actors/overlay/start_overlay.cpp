@@ -39,30 +39,56 @@ bool goes_on_without(const overlay_options& options, const system_error& what) {
   return true;
 }
 
-result<std::shared_ptr<tun_device>> open_tun(overlay_options& options) {
+/// Of so many cores those that relieve the packets' loop of the TUN device:
+/// each keeps up with what another three seal, open and send.
+std::size_t device_cores(std::size_t cores) {
+  return std::min(cores / 4, packet_router::most_routers / 2);
+}
+
+/// All queues that an earlier overlay has left: what waits in one that is
+/// closed would be lost.
+std::vector<file_descriptor> take_queues(std::vector<named_descriptor>& from) {
+  std::vector<file_descriptor> queues;
+  while (queues.size() < packet_router::most_routers / 2) {
+    auto next = take(from, name_of_queue(queues.size()));
+    if (!next)
+      break;
+    queues.push_back(std::move(next));
+  }
+  return queues;
+}
+
+/// The device, and its further queues: one for each core that reads it.
+result<std::vector<tun_device>> open_tun(overlay_options& options) {
   const tun_device::options wanted{options.config.offloads.tun
                                    != offload_mode::off};
   if (options.inherited) {
-    if (auto left = take(options.inherited->descriptors, "tun")) {
-      auto tun = tun_device::adopt(std::move(left), wanted);
-      if (!tun)
-        return tl::unexpected(tun.error());
-      return std::make_shared<tun_device>(std::move(*tun));
-    }
+    auto& all = options.inherited->descriptors;
+    if (auto left = take_queues(all); !left.empty())
+      return tun_device::adopt_queues(std::move(left),
+                                      take(all, name_of_writing), wanted);
   }
-  auto* given = std::get_if<adopt_tun_device>(&options.device);
   auto& config = options.config.interface;
-  auto tun = given != nullptr
-               ? tun_device::adopt(std::move(given->opened), wanted)
-               : tun_device::create(config.name, wanted);
+  auto* given = std::get_if<adopt_tun_device>(&options.device);
+  if (given == nullptr) {
+    auto made = tun_device::create_queues(
+      config.name, wanted,
+      std::max<std::size_t>(device_cores(options.cores), 1));
+    if (made)
+      config.name = made->front().name();
+    return made;
+  }
+  auto tun = tun_device::adopt(std::move(given->opened), wanted);
   if (!tun)
     return tl::unexpected(tun.error());
   config.name = tun->name();
-  if (given != nullptr && !options.configure_link) {
+  if (!options.configure_link) {
     if (const auto mtu = tun->mtu())
       config.mtu = *mtu;
   }
-  return std::make_shared<tun_device>(std::move(*tun));
+  std::vector<tun_device> made;
+  made.push_back(std::move(*tun));
+  return made;
 }
 
 /// What is to be known before the host is set for a TUN device.
@@ -251,8 +277,10 @@ void heed_cores(const overlay_options& options,
   std::vector<io_loop_ptr> workers;
   for (const auto& thread : opened.cipher_threads)
     workers.push_back(thread.loop);
-  auto loops = workers;
-  loops.insert(loops.begin(), opened.packet_loop);
+  std::vector<io_loop_ptr> loops{opened.packet_loop};
+  loops.insert(loops.end(), opened.device_loops.begin(),
+               opened.device_loops.end());
+  loops.insert(loops.end(), workers.begin(), workers.end());
   const auto is_wanted = options.config.interface.cores != automatic_cores;
   opened.desk->heed(
     [threads = std::make_shared<waiting_threads>(std::move(loops)),
@@ -273,12 +301,31 @@ void heed_cores(const overlay_options& options,
     is_wanted);
 }
 
+/// As many as can be had.
+void start_device_loops(caf::actor_system& system,
+                        const overlay_options& options,
+                        overlay_resources& opened) {
+  const auto wanted = opened.tun ? device_cores(options.cores) : 0;
+  while (opened.device_loops.size() < wanted) {
+    const auto number = opened.device_loops.size();
+    auto loop = io_loop::start(system, "weft-tun-" + std::to_string(number),
+                               options.sources);
+    if (!loop) {
+      options.log->warn("{} of {} threads read the TUN device: {}", number,
+                        wanted, loop.error().message);
+      break;
+    }
+    opened.device_loops.push_back(std::move(*loop));
+  }
+}
+
 /// As many as can be had: without any, the packets' loop does their work.
 void start_cipher_threads(caf::actor_system& system,
                           const overlay_options& options,
                           overlay_resources& opened) {
   const auto wanted
-    = std::clamp<std::size_t>(options.cores, 1, cipher_desk::most_workers + 1)
+    = std::clamp<std::size_t>(options.cores - opened.device_loops.size(), 1,
+                              cipher_desk::most_workers + 1)
       - 1;
   std::vector<cipher_desk::worker> workers;
   for (std::size_t i = 0; i < wanted; ++i) {
@@ -295,8 +342,11 @@ void start_cipher_threads(caf::actor_system& system,
     workers.push_back({worker, std::move(state)});
     opened.cipher_threads.push_back({std::move(*loop), std::move(worker)});
   }
-  if (workers.empty())
-    return;
+  if (workers.empty()) {
+    for (const auto& loop : std::exchange(opened.device_loops, {}))
+      loop->stop();
+    return; // without a core for them there is none to relieve it, either
+  }
   opened.desk = std::make_shared<cipher_desk>(std::move(workers));
   if (!options.own_cores)
     heed_cores(options, opened);
@@ -329,10 +379,14 @@ open_resources(caf::actor_system& system, overlay_options& options) {
       !done && !goes_on_without(options, done.error()))
     return tl::unexpected(done.error());
   if (!std::holds_alternative<use_packet_port>(options.device)) {
-    auto tun = open_tun(options);
-    if (!tun)
-      return tl::unexpected(tun.error());
-    opened->tun = std::move(*tun);
+    auto queues = open_tun(options);
+    if (!queues)
+      return tl::unexpected(queues.error());
+    for (auto& queue : *queues)
+      opened->more_queues.push_back(
+        std::make_shared<tun_device>(std::move(queue)));
+    opened->tun = opened->more_queues.front();
+    opened->more_queues.erase(opened->more_queues.begin());
   }
   opened->interface = config.name;
   opened->fwmark = config.fwmark;
@@ -365,6 +419,7 @@ open_resources(caf::actor_system& system, overlay_options& options) {
   watch_machine(options, *opened);
   if (auto done = start_loops(system, options.sources, *opened); !done)
     return tl::unexpected(done.error());
+  start_device_loops(system, options, *opened);
   start_cipher_threads(system, options, *opened);
   return opened;
 }

@@ -26,26 +26,73 @@ packet_sink sink_into(std::shared_ptr<const tun_device> tun) {
 }
 
 host_writer::host_writer(caf::actor_config& config, io_loop_ptr loop,
-                         packet_sink sink)
+                         packet_sink sink,
+                         std::vector<host_writer_actor> helpers)
   : hosted(config, std::move(loop)), sink_(std::move(sink)),
-    joiner_(sink_.offloads) {
+    helpers_(std::move(helpers)), joiner_(sink_.offloads) {
 }
 
 host_writer::behavior_type host_writer::make_behavior() {
   return {
     [this](const incoming_packets& packets) {
-      for (auto& chain : *packets.chains)
-        write(chain);
+      if (is_helped()) {
+        pass_on(*packets.chains);
+      } else {
+        for (auto& chain : *packets.chains)
+          write(chain);
+      }
       packets.chains->clear();
     },
     [this](const join_packets& wanted) {
+      for (const auto& helper : helpers_)
+        send(helper, wanted);
       sink_.offloads = {wanted.tcp, wanted.udp};
       joiner_ = coalescer{sink_.offloads}; // between messages it is empty
     },
-    [](const finish_writing&) -> caf::result<void> {
-      return caf::unit; // all others were written as they came
+    [this](const finish_writing&) { return finish(); },
+    [this](const write_elsewhere& asked) {
+      elsewhere_ = asked.wanted && !helpers_.empty();
     },
   };
+}
+
+void host_writer::on_exit() {
+  helpers_.clear();
+}
+
+void host_writer::pass_on(chains& all) {
+  std::vector<std::shared_ptr<chains>> parts(helpers_.size());
+  for (auto& chain : all) {
+    auto& part = parts[chain.peer.id() % parts.size()];
+    if (!part) {
+      under_way_->fetch_add(1, std::memory_order_relaxed);
+      part = {new chains, [counter = under_way_](chains* written) {
+                delete written; // with its batches, also if nobody took it
+                counter->fetch_sub(1, std::memory_order_release);
+              }};
+    }
+    part->push_back(std::move(chain));
+  }
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (parts[i])
+      caf::anon_send(helpers_[i], incoming_packets{std::move(parts[i])});
+  }
+}
+
+/// What came to this one was written as it came.
+caf::result<void> host_writer::finish() {
+  if (!is_helped())
+    return caf::unit;
+  auto promise = make_response_promise();
+  const auto missing = std::make_shared<std::size_t>(helpers_.size());
+  auto answered = [missing, promise]() mutable {
+    if (--*missing == 0)
+      promise.deliver(caf::unit_t{});
+  };
+  for (const auto& helper : helpers_)
+    request(helper, caf::infinite, finish_writing{})
+      .then(answered, [answered](const caf::error&) mutable { answered(); });
+  return promise;
 }
 
 void host_writer::write(incoming_chain& chain) {

@@ -6,8 +6,10 @@
 #include "platform/tun_device.hpp"
 #include "protocol/packets/coalescer.hpp"
 
+#include <atomic>
 #include <functional>
 #include <memory>
+#include <vector>
 
 namespace weft {
 
@@ -22,19 +24,37 @@ packet_sink sink_into(std::shared_ptr<const tun_device> tun);
 
 /// Packets are joined within a chain, whose batch it keeps until all are
 /// written: nothing is copied.  A chain that cannot be written costs its own
-/// packets, and nobody else's.
-class host_writer : public hosted<host_writer_actor::base> {
+/// packets, and nobody else's.  While it is helped, a peer's chains go to one
+/// helper, and when it writes again, none is left there: a flow keeps its
+/// order.
+class host_writer : public hosted<helped_writer_actor::base> {
 public:
-  host_writer(caf::actor_config& config, io_loop_ptr loop, packet_sink sink);
+  /// `helpers` write to the same sink, on other loops.
+  host_writer(caf::actor_config& config, io_loop_ptr loop, packet_sink sink,
+              std::vector<host_writer_actor> helpers = {});
 
   behavior_type make_behavior() override;
+  void on_exit() override;
 
 private:
+  using chains = std::vector<incoming_chain>;
+
+  /// Whether the next chain is theirs.
+  bool is_helped() const {
+    return elsewhere_ || under_way_->load(std::memory_order_acquire) > 0;
+  }
+  void pass_on(chains& all);
+  caf::result<void> finish();
   void write(incoming_chain& chain);
   void write_joined(const incoming_batch& batch, std::uint16_t first);
   void write_to_sink(const super_packet& packet);
 
   packet_sink sink_;
+  std::vector<host_writer_actor> helpers_;
+  bool elsewhere_ = false; ///< they write
+  /// Messages that they have not dealt with.
+  std::shared_ptr<std::atomic<std::size_t>> under_way_
+    = std::make_shared<std::atomic<std::size_t>>(0);
   coalescer joiner_;
   std::size_t handed_over_ = 0; ///< packets of this chain, to the sink
   packets_refused refused_;     ///< of them

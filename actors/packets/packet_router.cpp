@@ -13,9 +13,10 @@ bool is_tcp_super_packet(const offload_header& header) {
 } // namespace
 
 packet_router::packet_router(std::uint32_t mtu,
-                             std::function<void(const_byte_span)> nobody)
+                             std::function<void(const_byte_span)> nobody,
+                             std::size_t batches)
   : mtu_(mtu), nobody_(std::move(nobody)),
-    pool_(std::make_shared<outgoing_pool>(pool_size)) {
+    pool_(std::make_shared<outgoing_pool>(batches)) {
 }
 
 bool packet_router::route(const offload_header& header, byte_span packet) {

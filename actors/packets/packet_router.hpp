@@ -8,6 +8,7 @@
 #include "protocol/packets/offload.hpp"
 #include "protocol/tunnel/replay_window.hpp"
 
+#include <algorithm>
 #include <functional>
 
 namespace weft {
@@ -16,14 +17,17 @@ class packet_router {
 public:
   /// Batches on their way to the network.
   static constexpr std::size_t pool_size = 16;
-  // While they wait for their turn, what has a later counter may overtake them.
-  static_assert(pool_size * datagram_buffer::max_datagrams
-                <= replay_window::width / 2);
+  /// The same for each of several routers of one lane.
+  static constexpr std::size_t pool_size_of(std::size_t routers) {
+    return routers <= 1 ? pool_size : std::max<std::size_t>(24 / routers, 3);
+  }
+  static constexpr std::size_t most_routers = 8;
 
   /// `mtu` bounds the padding.  `nobody` is told of packets that no peer takes;
   /// it may be null.
   explicit packet_router(std::uint32_t mtu,
-                         std::function<void(const_byte_span)> nobody = nullptr);
+                         std::function<void(const_byte_span)> nobody = nullptr,
+                         std::size_t batches = pool_size);
 
   /// Called, on any thread, when there is room after there was none.
   void on_room(std::function<void()> wake) {
@@ -102,5 +106,14 @@ private:
   bool thinning_ = false;
   drop_counters drops_;
 };
+
+// While batches wait for their turn, what has a later counter may overtake
+// them.
+static_assert(packet_router::pool_size * datagram_buffer::max_datagrams
+                <= replay_window::width / 2
+              && packet_router::most_routers
+                     * packet_router::pool_size_of(packet_router::most_routers)
+                     * datagram_buffer::max_datagrams
+                   <= replay_window::width / 2);
 
 } // namespace weft

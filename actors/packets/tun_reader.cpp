@@ -24,15 +24,22 @@ constexpr std::size_t max_thinned = 1024;
 
 } // namespace
 
+std::string name_of_queue(std::size_t number) {
+  return number == 0 ? "tun" : "tun" + std::to_string(number);
+}
+
 tun_reader::tun_reader(caf::actor_config& config, io_loop_ptr loop,
                        std::shared_ptr<const tun_device> tun, std::uint32_t mtu,
                        std::function<void()> lost,
                        std::shared_ptr<detail_log> lines, bool waits,
-                       std::shared_ptr<cipher_desk> desk)
+                       std::shared_ptr<cipher_desk> desk,
+                       const reader_place& place)
   : hosted(config, std::move(loop)), tun_(std::move(tun)),
     lost_(std::move(lost)), lines_(std::move(lines)), drop_lines_(lines_, {}),
-    router_(mtu, [this](const_byte_span packet) { answer(packet); }),
-    desk_(std::move(desk)), reading_(!waits) {
+    router_(
+      mtu, [this](const_byte_span packet) { answer(packet); }, place.batches),
+    desk_(std::move(desk)), queue_(place.queue), is_first_(place.begins),
+    has_turn_(place.begins), frozen_(waits) {
   router_.drops().watched_by(&drop_lines_);
 }
 
@@ -40,8 +47,7 @@ tun_reader::behavior_type tun_reader::make_behavior() {
   router_.on_room([self = caf::actor_cast<tun_reader_actor>(this)] {
     caf::anon_send(self, batch_available{});
   });
-  if (reading_)
-    start_reading();
+  start_reading();
   return {
     [this](const routes_changed& changed) -> caf::result<void> {
       router_.set_routes(changed.snapshot); // between passes nothing is open
@@ -54,12 +60,24 @@ tun_reader::behavior_type tun_reader::make_behavior() {
       tell_obstacle();
     },
     [this](const batch_available&) {
-      if (reading_)
+      if (may_read())
         std::ignore = loop().watch(tun_->descriptor(), interest::read, this);
     },
     [this](const freeze& asked) { return stand_still(asked); },
-    [this](const thaw&) { start_reading(); },
+    [this](const thaw&) {
+      frozen_ = false;
+      start_reading();
+    },
     [this](const report_request&) { return report(); },
+    [this](const give_turn& asked) {
+      give_to_ = asked.to;
+      pass_turn_on();
+    },
+    [this](const take_turn&) {
+      has_turn_ = true;
+      start_reading();
+      pass_turn_on(); // it may be wanted elsewhere by now
+    },
   };
 }
 
@@ -68,6 +86,7 @@ void tun_reader::on_exit() {
   buffers_.read_in_groups(false); // what they take is this thread's
   router_.clear();
   desk_.reset();
+  give_to_ = nullptr;
   lost_ = nullptr;
 }
 
@@ -162,23 +181,41 @@ void tun_reader::starve() {
 }
 
 void tun_reader::start_reading() {
-  reading_ = true;
-  if (!loop().watch(tun_->descriptor(), interest::read, this))
+  if (may_read() && !loop().watch(tun_->descriptor(), interest::read, this))
     stop_reading();
+}
+
+/// Between passes all that was read is in the peers' mailboxes, and what the
+/// other one reads comes behind it.
+void tun_reader::pass_turn_on() {
+  if (!give_to_ || !std::exchange(has_turn_, false))
+    return;
+  loop().forget(tun_->descriptor());
+  caf::anon_send(caf::actor_cast<queue_reader_actor>(give_to_), take_turn{});
 }
 
 /// Between passes all that was read is with its peers.
 caf::result<void> tun_reader::stand_still(const freeze& asked) {
-  const auto left = leave_duplicate(*asked.into, "tun", tun_);
-  if (!left)
-    return make_error(left.error().code, left.error().message);
-  reading_ = false;
+  if (is_first_) {
+    auto left = duplicate(tun_->descriptor());
+    if (!left)
+      return make_error(left.error().code, left.error().message);
+    asked.into->push_back({name_of_queue(queue_), std::move(*left)});
+    if (const auto* writing = tun_->writing_descriptor();
+        writing != nullptr && queue_ == 0) {
+      auto shared = duplicate(writing->get());
+      if (!shared)
+        return make_error(shared.error().code, shared.error().message);
+      asked.into->push_back({name_of_writing, std::move(*shared)});
+    }
+  }
+  frozen_ = true;
   loop().forget(tun_->descriptor());
   return caf::unit;
 }
 
 void tun_reader::stop_reading() {
-  reading_ = false;
+  ended_ = true;
   loop().forget(tun_->descriptor());
   if (lost_)
     std::exchange(lost_, nullptr)();

@@ -14,17 +14,31 @@
 
 namespace weft {
 
-class tun_reader : public hosted<tun_reader_actor::base>,
+/// What a queue of the device is called that another process gets.
+std::string name_of_queue(std::size_t number);
+/// And what all queues write by, if it is none of them.
+inline constexpr auto name_of_writing = "tun-write";
+
+/// What one of several readers of a device reads, and when.
+struct reader_place {
+  std::size_t queue = 0; ///< its number
+  bool begins = true;    ///< it has the turn at first
+  std::size_t batches = packet_router::pool_size;
+};
+
+class tun_reader : public hosted<queue_reader_actor::base>,
                    private descriptor_handler {
 public:
   /// `lost` is called when the device is gone for good.  `lines` tell of drops,
   /// and why packets are not read in groups; null: none do.  `waits`: it reads
-  /// nothing before thaw{}.  `desk` is the lane's; it may be null as well.
+  /// nothing before thaw{}.  `desk` is the lane's; it may be null as well, and
+  /// is where the reader lives on another loop than the lane's.
   tun_reader(caf::actor_config& config, io_loop_ptr loop,
              std::shared_ptr<const tun_device> tun, std::uint32_t mtu,
              std::function<void()> lost,
              std::shared_ptr<detail_log> lines = nullptr, bool waits = false,
-             std::shared_ptr<cipher_desk> desk = nullptr);
+             std::shared_ptr<cipher_desk> desk = nullptr,
+             const reader_place& place = {});
 
   behavior_type make_behavior() override;
   void on_exit() override;
@@ -44,7 +58,11 @@ private:
   void answer(const_byte_span packet);
   /// Once, if there is something that is in the way of groups.
   void tell_obstacle();
+  bool may_read() const {
+    return has_turn_ && !frozen_ && !ended_;
+  }
   void start_reading();
+  void pass_turn_on();
   caf::result<void> stand_still(const freeze& asked);
   void starve();
   void stop_reading();
@@ -58,8 +76,13 @@ private:
   packet_router router_;
   std::shared_ptr<cipher_desk> desk_;
   unreachable_answers answers_;
-  bool reading_;
-  std::size_t full_passes_ = 0; ///< in a row
+  std::size_t queue_;
+  bool is_first_; ///< of those that read it
+  bool has_turn_;
+  caf::strong_actor_ptr give_to_; ///< the turn; null: nobody
+  bool frozen_;                   ///< another process is to read, or still does
+  bool ended_ = false;            ///< the device is gone
+  std::size_t full_passes_ = 0;   ///< in a row
 };
 
 } // namespace weft

@@ -84,6 +84,7 @@ udp_port::behavior_type udp_port::make_behavior() {
     [this](const rebind& request) { return bind_again(request); },
     [this](const use_features& wanted) { use(wanted.features); },
     [this](const path_too_narrow& said) { tell_too_big(said); },
+    [this](relieve& wanted) { relief_ = std::move(wanted.by); },
     [this](const freeze& asked) { return stand_still(asked); },
     [this](const thaw&) {
       frozen_ = false;
@@ -104,8 +105,11 @@ drop_report udp_port::report() const {
     report.lost += family->socket->lost();
   }
   report.offloads = {use_of_gso(), use_of_gro()};
-  if (space_->desk)
+  if (space_->desk) {
     report.cores = space_->desk->use();
+    report.cores->is_shared
+      = report.cores->is_shared || (relief_ && relief_->is_on());
+  }
   return report;
 }
 
@@ -164,6 +168,7 @@ void udp_port::on_exit() {
   pool_->on_available(nullptr);
   sorter_.clear();
   errors_.clear();
+  relief_.reset();
   stranger_port_ = nullptr;
   strangers_.reset();
 }
@@ -237,6 +242,7 @@ void udp_port::family_handler::ready(bool readable, bool writable) {
 void udp_port::receive_from(udp_socket& socket) {
   if (space_->desk)
     space_->desk->look_around(loop().now());
+  look_at_load();
   // Before peers lose what would leave nothing to others, or all have to wait,
   // what they wait for is done here, or has a little time; then it looks again.
   if (space_->desk && pool_->left() <= cipher_desk::left_for_others) {
@@ -286,6 +292,20 @@ bool udp_port::wait_for_workers() {
   return true;
 }
 
+void udp_port::look_at_load() {
+  if (!relief_)
+    return;
+  relief_->look_around(loop().now());
+  if (!relief_->is_on() || next_look_)
+    return;
+  // Others read now, and it would not hear of it if nothing came any more.
+  next_look_ = call_at(loop().now() + device_relief::look_again, [this] {
+    next_look_ = {};
+    space_->desk->look_around(loop().now());
+    look_at_load();
+  });
+}
+
 /// What strangers are sent does not leave by the sockets of packets, unless
 /// there are no others.
 void udp_port::choose_answering() {
@@ -298,6 +318,7 @@ void udp_port::choose_answering() {
 // -- outgoing ----------------------------------------------------------------
 
 void udp_port::send_datagrams(outgoing_datagrams& datagrams) {
+  look_at_load();
   const auto& remote = datagrams.path.remote;
   if (last_remote_ != remote || last_peer_ != datagrams.peer) {
     last_remote_ = remote;

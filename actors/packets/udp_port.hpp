@@ -1,6 +1,7 @@
 // The UDP socket actor: batches of datagrams in and out of the host's network.
 #pragma once
 
+#include "actors/loop/device_relief.hpp"
 #include "actors/loop/io_loop.hpp"
 #include "actors/loop/workspace.hpp"
 #include "actors/packets/datagram_sorter.hpp"
@@ -51,6 +52,8 @@ private:
   void watch();
   caf::result<void> stand_still(const freeze& asked);
   void choose_answering();
+  /// To be called when there is traffic.
+  void look_at_load();
   void receive_from(udp_socket& socket);
   void send_datagrams(outgoing_datagrams& datagrams);
   void reply_cookies(const send_cookie_replies& wanted);
@@ -92,6 +95,9 @@ private:
   std::vector<received_datagrams> received_;
   std::size_t messages_ = udp_socket::max_messages; ///< for the next call
   datagram_sorter sorter_;
+
+  std::shared_ptr<device_relief> relief_; ///< null: the lane has none
+  deadline_id next_look_;
 
   drop_counters send_drops_;
   network_errors errors_;

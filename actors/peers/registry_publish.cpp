@@ -74,7 +74,8 @@ void registry::publish(std::function<void()> in_force) {
   published_.snapshot
     = std::make_shared<const routes>(directory_.prefixes(), table_, indices_);
   for (const auto& each : lanes_) {
-    demand(change, each.reader, routes_changed{published_.snapshot});
+    for (const auto& reader : each.readers)
+      demand(change, reader, routes_changed{published_.snapshot});
     demand(change, each.socket, routes_changed{published_.snapshot});
   }
   demand(change, neighbours_.gate, routes_changed{published_.snapshot});

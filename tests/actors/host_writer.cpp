@@ -3,6 +3,9 @@
 #include "tests/actors/packets.hpp"
 #include "tests/actors/support.hpp"
 
+#include <algorithm>
+#include <latch>
+
 using namespace weft;
 using namespace weft::test;
 using status = tun_device::io_status;
@@ -177,4 +180,108 @@ TEST_CASE("A message that cannot be written costs its own packets, and the "
   REQUIRE(next.size() == 1);
   CHECK(next[0].size() == 3);
   CHECK(one.peer.count<packets_refused>() == 0);
+}
+
+namespace {
+
+/// A writer with two helpers whose host waits for the test's word.
+struct helped_writing {
+  explicit helped_writing(std::size_t count = 2) {
+    std::vector<host_writer_actor> helpers;
+    for (std::size_t i = 0; i < count; ++i) {
+      loops.push_back(home.start_loop());
+      helpers.emplace_back(home.spawn<host_writer>(
+        loops.back().loop, packet_sink{{}, [this](const super_packet& packet) {
+                                         gate.wait();
+                                         return take(packet);
+                                       }}));
+    }
+    writer = home.spawn<host_writer>(
+      own.loop,
+      packet_sink{{},
+                  [this](const super_packet& packet) { return take(packet); }},
+      helpers);
+  }
+  ~helped_writing() {
+    open_gate();
+  }
+
+  void open_gate() {
+    if (!std::exchange(is_open, true))
+      gate.count_down();
+  }
+  /// One packet with a number, of one of the peers.
+  void write(fake<peer_actor>& peer, std::uint16_t number) {
+    inner_packet packet;
+    packet.payload.assign(20, std::byte{7});
+    packet.identification = number;
+    const auto whole = build(packet);
+    incoming_ptr batch{new incoming_batch};
+    const auto place = batch->memory().first(whole.size());
+    std::copy(whole.begin(), whole.end(), place.begin());
+    batch->datagrams.push_back({place});
+    caf::anon_send(writer, for_host(std::move(batch), peer.handle()));
+  }
+  status take(const super_packet& packet) {
+    written.push(load_be<std::uint16_t>(packet.fragments[0].data() + 4));
+    return status::ok;
+  }
+
+  message_log written; ///< the packets' numbers
+  std::latch gate{1};
+  bool is_open = false;
+  world home;
+  test_loop own = home.start_loop();
+  std::vector<test_loop> loops;
+  fake<peer_actor> first{home};
+  fake<peer_actor> second{home};
+  helped_writer_actor writer;
+};
+
+} // namespace
+
+TEST_CASE("A writer writes again only when its helpers have nothing left, and "
+          "says that it has finished only then") {
+  helped_writing one;
+  caf::anon_send(one.writer, write_elsewhere{true});
+  for (std::uint16_t i = 0; i < 50; ++i)
+    one.write(one.first, i);
+  caf::anon_send(one.writer, write_elsewhere{false});
+  for (std::uint16_t i = 50; i < 100; ++i)
+    one.write(one.first, i);
+  one.own.run([] {}); // it has looked at all of them
+  CHECK(one.written.count<std::uint16_t>() == 0);
+  one.open_gate();
+  REQUIRE_FALSE(one.home.command(one.writer, finish_writing{}));
+  const auto order = one.written.take<std::uint16_t>();
+  REQUIRE(order.size() == 100);
+  CHECK(std::is_sorted(order.begin(), order.end()));
+}
+
+TEST_CASE("Packets of a peer keep their order while it changes who writes "
+          "them") {
+  helped_writing one;
+  one.open_gate();
+  constexpr std::uint16_t count = 2000;
+  for (std::uint16_t i = 0; i < count; ++i) {
+    if (i % 7 == 0)
+      caf::anon_send(one.writer, write_elsewhere{i % 2 == 0});
+    one.write(one.first, i);
+    one.write(one.second, static_cast<std::uint16_t>(count + i));
+  }
+  REQUIRE_FALSE(one.home.command(one.writer, finish_writing{}));
+  std::uint16_t next = 0;
+  std::uint16_t next_of_second = count;
+  for (const auto number : one.written.take<std::uint16_t>())
+    CHECK(number == (number < count ? next++ : next_of_second++));
+  CHECK(next == count);
+  CHECK(next_of_second == 2 * count);
+}
+
+TEST_CASE("A writer without helpers writes by itself, whatever it is told") {
+  helped_writing one{0};
+  caf::anon_send(one.writer, write_elsewhere{true});
+  one.write(one.first, 1);
+  REQUIRE_FALSE(one.home.command(one.writer, finish_writing{}));
+  CHECK(one.written.count<std::uint16_t>() == 1);
 }

@@ -1,6 +1,7 @@
 // Needs root: a TUN device in a network namespace of its own, 10.9.0.0/24.
 #include "actors/packets/tun_reader.hpp"
 
+#include "platform/hand_over.hpp"
 #include "tests/actors/support.hpp"
 #include "tests/platform/support.hpp"
 #include "tests/protocol/support.hpp"
@@ -330,4 +331,66 @@ TEST_CASE("Who connects to an address that no peer has hears so at once") {
         == -1);
   CHECK(errno == EHOSTUNREACH);
   CHECK(one.drops(drop_reason::no_route) == 1);
+}
+
+TEST_CASE("Packets stay in order while two readers of a queue take turns") {
+  if (!can_make_networks())
+    return;
+  reading one;
+  const auto other_loop = one.home.start_loop();
+  const queue_reader_actor other = one.home.spawn<tun_reader>(
+    other_loop.loop, one.tun, 1420u, [] {}, nullptr, false, nullptr,
+    reader_place{0, false, 12});
+  const auto own = caf::actor_cast<queue_reader_actor>(one.reader);
+  REQUIRE_FALSE(one.home.command(other, routes_changed{one.snapshot}));
+  const auto turn_to_other = [&](bool other_reads) {
+    const auto to = [](const queue_reader_actor& whom) {
+      return give_turn{caf::actor_cast<caf::strong_actor_ptr>(whom)};
+    };
+    caf::anon_send(own, other_reads ? to(other) : give_turn{});
+    caf::anon_send(other, other_reads ? give_turn{} : to(own));
+  };
+  constexpr std::uint32_t count = 1500;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    if (i % 10 == 0)
+      turn_to_other(i % 20 == 0);
+    if (i % 100 == 99) { // the last wish holds, however fast they come
+      for (int many = 0; many < 10; ++many)
+        turn_to_other(many % 2 == 0);
+    }
+    one.send(reading::destination(0), i);
+  }
+  const auto packets = one.receive(0, count);
+  REQUIRE(packets.size() == count);
+  for (std::uint32_t i = 0; i < count; ++i)
+    CHECK(number_in(packets[i]) == i);
+}
+
+TEST_CASE(
+  "Of two readers of a queue none reads while both stand still, and the "
+  "one whose turn it is goes on") {
+  if (!can_make_networks())
+    return;
+  reading one;
+  const auto other_loop = one.home.start_loop();
+  const queue_reader_actor other = one.home.spawn<tun_reader>(
+    other_loop.loop, one.tun, 1420u, [] {}, nullptr, false, nullptr,
+    reader_place{0, false, 12});
+  const auto own = caf::actor_cast<queue_reader_actor>(one.reader);
+  REQUIRE_FALSE(one.home.command(other, routes_changed{one.snapshot}));
+  const freeze order{std::make_shared<std::vector<named_descriptor>>()};
+  REQUIRE_FALSE(one.home.command(own, order));
+  REQUIRE_FALSE(one.home.command(other, order));
+  REQUIRE(order.into->size() == 1); // one queue, one descriptor
+  CHECK(order.into->front().name == "tun");
+  caf::anon_send(own, give_turn{caf::actor_cast<caf::strong_actor_ptr>(other)});
+  one.send(reading::destination(0), 1);
+  one.report();
+  one.home.ask<drop_report>(other, report_request{});
+  CHECK(one.logs[0].count<batch_content>() == 0);
+  caf::anon_send(own, thaw{});
+  one.report();
+  CHECK(one.logs[0].count<batch_content>() == 0);
+  caf::anon_send(other, thaw{});
+  CHECK(number_in(one.receive(0, 1)[0]) == 1);
 }
