@@ -15,6 +15,7 @@ import bars  # noqa: E402
 import flamegraph  # noqa: E402
 import lab  # noqa: E402
 import lossy_path  # noqa: E402
+import numbered_flows  # noqa: E402
 import one_end  # noqa: E402
 import profile_tunnel  # noqa: E402
 import side_by_side  # noqa: E402
@@ -32,6 +33,32 @@ weft-packets-0  4242/4243   100.002001:    1000000 cycles:
 weft-packets-0  4242/4243   100.004001:    1000000 cycles:
 \t    7f0000001000 imb_some_exported_name+0x9999 (/usr/lib/libIPSec_MB.so.1.3.0)
 """
+
+
+class NumberedFlows(unittest.TestCase):
+    def setUp(self):
+        self.arrived = [0] * 4
+        self.order = numbered_flows.Order(self.arrived)
+
+    def see(self, flow, first, count):
+        packet = numbered_flows.super_packet(flow, first, count)
+        self.order.see(numbered_flows.numbers_in(packet, len(packet), numbered_flows.SIZE))
+
+    def test_what_comes_in_order_is_counted_flow_by_flow(self):
+        for first in range(0, 440, 44):
+            self.see(0, first, 44)
+            self.see(3, first, 44)
+        self.assertEqual((self.order.late, self.order.missing, self.order.examples), (0, 0, []))
+        self.assertEqual(self.arrived, [440, 0, 0, 440])
+
+    def test_what_is_overtaken_is_late_and_what_never_comes_is_missing(self):
+        self.see(1, 0, 10)
+        self.see(1, 20, 10)  # ten are missing so far
+        self.see(1, 10, 10)  # late
+        self.see(1, 30, 10)
+        self.assertEqual((self.order.late, self.order.missing), (10, 10))
+        self.assertEqual(self.order.examples[0], (1, 30, 10))
+        self.assertEqual((self.arrived[1], self.order.received), (40, 40))
 
 
 class FlameGraph(unittest.TestCase):
