@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <filesystem>
@@ -129,6 +130,39 @@ TEST_CASE("a SQLite store survives SIGKILL at any moment: what was confirmed "
   CHECK(confirmed > 0);
 }
 
+namespace {
+
+/// What a store took until its disk was full, and what it refused then.
+struct filling {
+  std::vector<std::string> confirmed; ///< keys, all of this value
+  std::string value = std::string(3000, 'v');
+  store_change refused;
+  store_failure why{};
+
+  explicit filling(sqlite_store& store) {
+    for (int i = 0;; ++i) {
+      refused = put(std::to_string(i), value, 0);
+      const auto outcome = store.change(refused);
+      if (!outcome) {
+        why = outcome.error().failure;
+        return;
+      }
+      confirmed.push_back(refused.writes[0].key);
+    }
+  }
+
+  bool is_all_of(sqlite_store& store) const {
+    const auto is_there = [&](const std::string& key) {
+      const auto entry = store.get(key);
+      return entry && *entry && (*entry)->value == value;
+    };
+    const auto lost = store.get(refused.writes[0].key);
+    return lost && !*lost && std::ranges::all_of(confirmed, is_there);
+  }
+};
+
+} // namespace
+
 TEST_CASE("a SQLite store's full disk loses nothing that was confirmed, and it "
           "goes on when there is room") {
   if (::geteuid() != 0) {
@@ -146,37 +180,17 @@ TEST_CASE("a SQLite store's full disk loses nothing that was confirmed, and it "
     auto store = try_open(folder.path() + "/store");
     if (!store)
       return 2;
-    const std::string value(3000, 'v');
-    std::vector<std::string> confirmed;
-    store_change failed;
-    for (int i = 0;; ++i) {
-      const auto change = put(std::to_string(i), value, 0);
-      const auto outcome = (*store)->change(change);
-      if (!outcome && outcome.error().failure != store_failure::full)
-        return 3;
-      if (!outcome) {
-        failed = change;
-        break;
-      }
-      confirmed.push_back(change.writes[0].key);
-    }
-    const auto all_there = [&] {
-      for (const auto& key : confirmed) {
-        const auto entry = (*store)->get(key);
-        if (!entry || !*entry || (*entry)->value != value)
-          return false;
-      }
-      const auto lost = (*store)->get(failed.writes[0].key);
-      return lost && !*lost;
-    };
-    if (confirmed.empty() || !all_there())
+    const filling all{**store};
+    if (all.why != store_failure::full)
+      return 3;
+    if (all.confirmed.empty() || !all.is_all_of(**store))
       return 4;
     store->reset();
     std::filesystem::remove(ballast);
     store = try_open(folder.path() + "/store");
-    if (!store || !all_there())
+    if (!store || !all.is_all_of(**store))
       return 5;
-    const auto again = (*store)->change(failed);
+    const auto again = (*store)->change(all.refused);
     return again && again->applied ? 0 : 6;
   });
   CHECK(code == 0);
