@@ -489,7 +489,7 @@ TEST_CASE("An error brings nothing along that CAF would make of it") {
     CHECK(failed.send(subscription(client_node)).empty());
     failed.send_batch(3);
     message_frame answer{6, relay_id, response_bit | request_bit | 3};
-    const auto why = failed.send(answer.with(content("@<>+@error", error)));
+    auto why = failed.send(answer.with(content("@<>+@error", error)));
     CHECK(send_alone(status_request(1) + ended) == why);
     return why;
   };

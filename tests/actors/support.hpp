@@ -9,9 +9,9 @@
 
 #include <caf/all.hpp>
 #include <pthread.h>
-#include <time.h>
 #include <unistd.h>
 
+#include <ctime>
 #include <fstream>
 #include <future>
 #include <typeindex>
