@@ -103,6 +103,7 @@ public:
     check_mtu();
     for (std::size_t i = 0; i < config_.peers.size(); ++i) {
       check_rules(config_.peers[i], peer_at(i));
+      check_families(config_.peers[i], peer_at(i));
       check_endpoint(config_.peers[i], peer_at(i));
       check_allowed_ips(config_.peers[i], peer_at(i));
     }
@@ -176,13 +177,34 @@ private:
 
   /// Whoever chooses the table of a default route leads packets to it, too.
   void check_rules(const peer_config& peer, const std::string& section) {
+    constexpr std::uint32_t main_table = 254; // <linux/rtnetlink.h>
     const auto table = config_.interface.table;
-    if (peer.default_route && table != 0)
+    if (peer.default_route && table == main_table)
+      warn(key_of<&peer_config::default_route>(section),
+           "with interface.table the route goes to the main table: a host that "
+           "has a default route refuses another, and the tunnel's own packets "
+           "would go into the tunnel; leave that key out, and weft makes a "
+           "table and the rules");
+    else if (peer.default_route && table != 0)
       warn(key_of<&peer_config::default_route>(section),
            "with interface.table the route goes to table "
              + std::to_string(table)
              + ", and rules that lead there, and the tunnel's own packets past "
                "it, are left to you; without that key weft makes them");
+  }
+
+  /// As allowed IPs of one family say that the other is not meant.
+  void check_families(const peer_config& peer, const std::string& section) {
+    const auto all = full_tunnel_of(config_);
+    if (!peer.default_route || all.v4 == all.v6
+        || config_.interface.kill_switch)
+      return;
+    warn(key_of<&peer_config::allowed_ips>(section),
+         std::string{all.v4 ? "IPv4" : "IPv6"}
+           + " alone goes into the tunnel, and "
+           + (all.v4 ? "IPv6 leaves beside it: add ::/0"
+                     : "IPv4 leaves beside it: add 0.0.0.0/0")
+           + ", leave both out, or set kill_switch");
   }
 
   /// Handshakes to it would go into the tunnel that they are to make.

@@ -175,7 +175,7 @@ network_configurator::add_route(int interface_index, const host_route& route) {
                             "allowed_ips";
   if (route.network.length == 0)
     done.error().message += ". For a default route set default_route: true at "
-                            "the peer";
+                            "the peer, and leave interface.table out";
   return tl::unexpected(std::move(done.error()));
 }
 

@@ -181,6 +181,28 @@ TEST_CASE("A default route in a table of the operator's is warned of") {
              Contains("peers[0].default_route: ") && Contains("table 1234"));
 }
 
+TEST_CASE("A default route in the main table is warned of") {
+  CHECK_THAT(warning([](node_config& config) {
+               config.interface.table = 254;
+               config.peers[0].default_route = true;
+             }),
+             Contains("peers[0].default_route: ")
+               && Contains("leave that key out"));
+}
+
+TEST_CASE("A full tunnel of one family is warned of, but with a lock") {
+  const auto with = [](bool locked) {
+    return warning([=](node_config& config) {
+      config.interface.kill_switch = locked;
+      config.peers[0].default_route = true;
+      config.peers[0].allowed_ips.push_back(prefix("0.0.0.0/0"));
+    });
+  };
+  CHECK_THAT(with(false), Contains("peers[0].allowed_ips: IPv4 alone")
+                            && Contains("add ::/0"));
+  CHECK(with(true).empty());
+}
+
 TEST_CASE("Metrics that others than this host can read are warned of") {
   CHECK_THAT(warning([](node_config& config) {
                config.metrics.listen = *parse_endpoint("10.0.0.2:9586");
