@@ -100,6 +100,7 @@ public:
     check_addresses();
     check_default_routes();
     check_lock();
+    check_directories();
     check_mtu();
     for (std::size_t i = 0; i < config_.peers.size(); ++i) {
       check_rules(config_.peers[i], peer_at(i));
@@ -158,6 +159,28 @@ private:
            "nothing leaves but through the tunnel, and no peer has "
            "default_route: the host is cut off from all that allowed_ips and "
            "kill_switch_allow do not name");
+  }
+
+  /// They are asked before there is a tunnel, and the lock refuses it.
+  void check_directories() {
+    const auto& interface = config_.interface;
+    if (!interface.kill_switch)
+      return;
+    const auto key = std::string{"network.directories"};
+    const auto& directories = config_.network.directories;
+    for (std::size_t i = 0; i < directories.size(); ++i) {
+      const auto address = parse_ip_address(directories[i].host);
+      const auto holds = [&](const ip_prefix& allowed) {
+        return address && allowed.contains(*address);
+      };
+      if (!std::any_of(interface.kill_switch_allow.begin(),
+                       interface.kill_switch_allow.end(), holds))
+        warn(at(key, i),
+             "the lock (kill_switch) lets no connection to "
+               + directories[i].host
+               + " out beside the tunnel: give its address, and add that to "
+                 "interface.kill_switch_allow");
+    }
   }
 
   /// What the interface itself needs of IPv6 is checked with it.

@@ -203,6 +203,22 @@ TEST_CASE("A full tunnel of one family is warned of, but with a lock") {
   CHECK(with(true).empty());
 }
 
+TEST_CASE("Directories that a lock lets nobody reach are warned of") {
+  const auto with = [](const char* host) {
+    return warning([=](node_config& config) {
+      config.interface.kill_switch = true;
+      config.interface.kill_switch_allow = {prefix("192.0.2.0/24")};
+      config.peers[0].default_route = true;
+      config.network.directories = {{host, 51821}};
+    });
+  };
+  CHECK(with("192.0.2.9").empty());
+  for (const auto* host : {"198.51.100.1", "directory.example.net"})
+    CHECK_THAT(with(host), Contains("network.directories[0]: ")
+                             && Contains(host)
+                             && Contains("interface.kill_switch_allow"));
+}
+
 TEST_CASE("Metrics that others than this host can read are warned of") {
   CHECK_THAT(warning([](node_config& config) {
                config.metrics.listen = *parse_endpoint("10.0.0.2:9586");
