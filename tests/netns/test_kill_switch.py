@@ -100,6 +100,25 @@ class KillSwitch(harness.NetnsTest):
         self.assertNotEqual(self.seen.leaks(PORT), [], "the gateway sees what leaks")
         self.assertEqual(self.ruleset(), self.before)
 
+    def test_nothing_leaves_with_a_mark_that_the_node_has_chosen(self):
+        self.node.peers[0]["default_route"] = True
+        self.node.write(cluster_networks=[], fwmark=0)
+        self.node.start()
+        self.assert_talk_goes_through_the_tunnel()
+        self.host.ip("link", "set", self.node.name, "down")
+        self.node.logs("was set down: nothing passes through it")
+        self.assert_nothing_leaves()
+        self.host.ip("link", "set", self.node.name, "up")
+        self.assert_talk_goes_through_the_tunnel()
+        self.node.process.kill()
+        self.assert_nothing_leaves()
+        self.node.start()
+        self.host.run("nft", "flush", "ruleset")
+        wait_until(self.has_lock, "the lock is put back")
+        self.assert_talk_goes_through_the_tunnel()
+        self.node.process.terminate()
+        self.assert_nothing_leaves()
+
     def test_a_more_specific_route_beside_the_tunnel_leads_nowhere(self):
         self.node.start()
         self.assert_talk_goes_through_the_tunnel()
