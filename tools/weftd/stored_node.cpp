@@ -27,9 +27,9 @@ constexpr auto rest_name = "file";
 constexpr auto state_name = "state";
 
 /// Of all that a node leaves.
-constexpr std::array all_names{
-  "tun",  "tun1",       "tun2",       "tun3",    "tun-write", "udp4",
-  "udp6", "strangers4", "strangers6", "machine", rest_name,   state_name};
+constexpr std::array all_names{"tun",        "tun1",    "tun2",    "tun3",
+                               "tun-write",  "udp4",    "udp6",    "strangers4",
+                               "strangers6", "machine", rest_name, state_name};
 
 /// All of the overlay, which stands still then.
 caf::error stand_still(caf::scoped_actor& self, const overlay_root_actor& root,
