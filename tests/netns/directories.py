@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import sqlite3
 import time
 
 import harness
@@ -94,3 +95,35 @@ class OverEtcd(DirectoriesTest):
             self.knows_both(member, (first, second))
         self.network.wait_for_all(120)
         return first, second
+
+
+class LyingStore(DirectoriesTest):
+    """A directory's store that somebody writes to."""
+
+    def store_of(self, member):
+        return f"{os.path.dirname(member.folder)}/directory/store.db"
+
+    @staticmethod
+    def items(path):
+        """What a store holds, by key, each with all its versions."""
+        with sqlite3.connect(path) as database:
+            found = {}
+            for key, value in database.execute("SELECT key, value FROM versions ORDER BY revision"):
+                if bytes(key).startswith(b"item/"):
+                    found.setdefault(bytes(key), []).append(value)
+        database.close()
+        return found
+
+    @staticmethod
+    def kind(key):
+        """`c` of a certificate, `r` of a record, `l` of a list, `i` of an issuer."""
+        return chr(int(key[len(b"item/"):][:2], 16))
+
+    @staticmethod
+    def rewrite(path, rows):
+        """Puts these values in their places, as a change of the store's own would."""
+        with sqlite3.connect(path) as database:
+            for key, value in rows.items():
+                database.execute("UPDATE state SET revision = revision + 1")
+                database.execute("INSERT INTO versions SELECT ?, revision, ? FROM state", (key, value))
+        database.close()
