@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <concepts>
+#include <cstring>
 #include <limits>
 #include <set>
 #include <string_view>
@@ -88,8 +89,8 @@ class writer {
 public:
   static constexpr bool reads = false;
 
-  /// Null: it just counts.
-  explicit writer(secret_bytes* out) : out_(out) {
+  /// Null: it just counts; else there must be room for all.
+  explicit writer(std::byte* out) : out_(out) {
   }
   /// Bytes that it has written.
   std::size_t size() const {
@@ -108,13 +109,12 @@ public:
       const std::array head{static_cast<std::byte>(name.size())};
       put_bytes(head);
       put_bytes(std::as_bytes(std::span{name}));
-      const auto length_at = out_ != nullptr ? out_->size() : 0;
+      const auto length_at = size_;
       put_bytes(byte_array<sizeof(std::uint32_t)>{});
       const auto before = size_;
       put(value);
       if (out_ != nullptr)
-        store_le(&(*out_)[length_at],
-                 static_cast<std::uint32_t>(size_ - before));
+        store_le(out_ + length_at, static_cast<std::uint32_t>(size_ - before));
     }
   }
 
@@ -144,12 +144,12 @@ private:
     put_bytes(bytes);
   }
   void put_bytes(const_byte_span bytes) {
+    if (out_ != nullptr && !bytes.empty())
+      std::memcpy(out_ + size_, bytes.data(), bytes.size());
     size_ += bytes.size();
-    if (out_ != nullptr)
-      out_->insert(out_->end(), bytes.begin(), bytes.end());
   }
 
-  secret_bytes* out_;
+  std::byte* out_;
   std::size_t size_ = 0;
 };
 
@@ -176,6 +176,7 @@ public:
       fail("it is damaged");
       record_ = {};
     }
+    rest_ = record_;
   }
 
   template <class T>
@@ -184,17 +185,28 @@ public:
       if (!make_room(name, value))
         return;
     }
-    walk([&](std::string_view found, const_byte_span bytes) {
-      if (found != name)
-        return;
-      if constexpr (is_optional<T>) {
+    const auto take = [&](const_byte_span bytes) {
+      if constexpr (is_optional<T>)
         read_new(name, bytes, value);
-      } else if constexpr (is_vector<T>) {
+      else if constexpr (is_vector<T>)
         get(name, bytes, value.emplace_back());
-      } else {
+      else
         get(name, bytes, value);
+    };
+    auto next = first_of(rest_);
+    if constexpr (!is_vector<T>) {
+      // Mostly they come in the order in which they are asked for.
+      if (next && next->name == name) {
+        rest_ = next->rest;
+        return take(next->value);
       }
+    }
+    walk([&](std::string_view found, const_byte_span bytes) {
+      if (found == name)
+        take(bytes);
     });
+    for (; next && next->name == name; next = first_of(rest_))
+      rest_ = next->rest;
   }
 
 private:
@@ -215,25 +227,39 @@ private:
     return true;
   }
 
+  struct field {
+    std::string_view name;
+    const_byte_span value;
+    const_byte_span rest; ///< of the record
+  };
+  /// Nothing: there is none, or it does not fit the record.
+  static std::optional<field> first_of(const_byte_span record) {
+    if (record.empty())
+      return std::nullopt;
+    const auto name_size = static_cast<std::size_t>(record[0]);
+    const auto head = 1 + name_size + sizeof(std::uint32_t);
+    if (record.size() < head)
+      return std::nullopt;
+    const std::size_t size
+      = load_le<std::uint32_t>(record.data() + 1 + name_size);
+    if (record.size() - head < size)
+      return std::nullopt;
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast)
+    const auto* letters = reinterpret_cast<const char*>(record.data()) + 1;
+    return field{{letters, name_size},
+                 record.subspan(head, size),
+                 record.subspan(head + size)};
+  }
+
   /// False: the fields do not fit the record.
   template <class Each>
   bool walk(Each each) const {
     auto rest = record_;
-    while (!rest.empty()) {
-      const auto name_size = static_cast<std::size_t>(rest[0]);
-      const auto head = 1 + name_size + sizeof(std::uint32_t);
-      if (rest.size() < head)
-        return false;
-      const std::size_t size
-        = load_le<std::uint32_t>(rest.data() + 1 + name_size);
-      if (rest.size() - head < size)
-        return false;
-      // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast)
-      const auto* letters = reinterpret_cast<const char*>(rest.data()) + 1;
-      each(std::string_view{letters, name_size}, rest.subspan(head, size));
-      rest = rest.subspan(head + size);
+    while (const auto next = first_of(rest)) {
+      each(next->name, next->value);
+      rest = next->rest;
     }
-    return true;
+    return rest.empty();
   }
 
   template <class T>
@@ -296,6 +322,7 @@ private:
   }
 
   const_byte_span record_;
+  const_byte_span rest_; ///< after what was asked for last
   reading& whole_;
 };
 
@@ -625,14 +652,11 @@ secret_bytes format_saved_node(const saved_node& node, std::uint32_t version) {
     write(last_field, true);
     return write.size();
   };
-  const auto head = std::as_bytes(std::span{magic});
-  secret_bytes out;
-  // It would take twice the memory if it grew.
-  out.reserve(head.size() + sizeof version + write_to(writer{nullptr}));
-  out.assign(head.begin(), head.end());
-  out.resize(magic.size() + sizeof version);
+  constexpr auto head = magic.size() + sizeof version;
+  secret_bytes out(head + write_to(writer{nullptr}));
+  std::memcpy(out.data(), magic.data(), magic.size());
   store_le(&out[magic.size()], version);
-  write_to(writer{&out});
+  write_to(writer{&out[head]});
   return out;
 }
 
