@@ -153,10 +153,12 @@ public:
     std::size_t small_in_row_ = 0; ///< that were read one by one
   };
 
-  /// Reads one packet or, when many come, several, each as read() does.
+  /// Reads one packet or, when many come, several (`most`, 1 at least), each
+  /// as read() does.
   /// The results, one at least, are valid until the next call; whatever is not
   /// `ok` or `rejected` is the last one, and says why there are no more.
-  std::span<const read_result> read_some(read_buffers& into) const;
+  std::span<const read_result>
+  read_some(read_buffers& into, std::size_t most = group_size) const;
 
   /// Writes one packet given as fragments.
   io_status write(const offload_header& header,
@@ -188,7 +190,7 @@ private:
   result<void> set_header_size() const;
   /// What a read has yielded that ended with this errno (0: none).
   read_result result_of(int error, byte_span bytes) const;
-  std::size_t read_group(read_buffers& into) const;
+  std::size_t read_group(read_buffers& into, std::size_t size) const;
   static result<tun_device>
   make(const std::string& name, const options& wanted, bool several);
   /// Another descriptor of the same device, which is its next queue.

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <limits>
 
 namespace weft {
 
@@ -69,6 +70,13 @@ public:
   /// all batches are under way, the next packet has to wait.
   bool has_room() {
     return spare_ || (spare_ = pool_->acquire());
+  }
+
+  /// Packets that may be routed once has_room() has said so, until it is asked
+  /// again: where peers take turns, each may need a batch of its own.
+  std::size_t room() const {
+    return is_contended() ? 1 + pool_->left()
+                          : std::numeric_limits<std::size_t>::max();
   }
 
   /// Puts the packet, or the segments of a super-packet, into the batch of the

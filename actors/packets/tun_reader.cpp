@@ -124,7 +124,7 @@ bool tun_reader::read_up_to(std::size_t limit) {
       starve();
       return false;
     }
-    for (const auto& packet : tun_->read_some(buffers_)) {
+    for (const auto& packet : tun_->read_some(buffers_, router_.room())) {
       if (!take(packet))
         return false;
       ++count;

@@ -91,8 +91,9 @@ void tun_device::read_buffers::choose_group(std::span<const read_result> got) {
 }
 
 std::span<const tun_device::read_result>
-tun_device::read_some(read_buffers& into) const {
-  auto count = into.next_group_ > 1 ? read_group(into) : 0;
+tun_device::read_some(read_buffers& into, std::size_t most) const {
+  const auto size = std::min(into.next_group_, most);
+  auto count = size > 1 ? read_group(into, size) : 0;
   if (count == 0) { // also when the ring has failed
     into.results_[0] = read(into.memory_);
     count = 1;
@@ -102,11 +103,10 @@ tun_device::read_some(read_buffers& into) const {
   return got;
 }
 
-std::size_t tun_device::read_group(read_buffers& into) const {
+std::size_t tun_device::read_group(read_buffers& into, std::size_t size) const {
   std::size_t count = 0;
   std::optional<read_result> end;
-  for (const auto& [error, bytes] :
-       into.ring_->read(fd_.get(), into.next_group_)) {
+  for (const auto& [error, bytes] : into.ring_->read(fd_.get(), size)) {
     const auto got = result_of(error, bytes);
     // A packet may come between two reads that find none.
     if (got.status == io_status::ok || got.status == io_status::rejected)

@@ -1,5 +1,6 @@
 #include "actors/packets/packet_router.hpp"
 
+#include "platform/tun_device.hpp"
 #include "tests/actors/packets.hpp"
 #include "tests/actors/support.hpp"
 
@@ -52,6 +53,19 @@ TEST_CASE("While packets are thinned out, a peer has its share and others "
   CHECK(here.router.drops()[drop_reason::queue_full] == 3);
   here.router.begin_pass();
   CHECK(here.route(0));
+  here.router.flush();
+}
+
+TEST_CASE("As many packets are taken as have batches, where each may be "
+          "another peer's") {
+  routed here;
+  CHECK(here.router.has_room());
+  CHECK(here.router.room() >= tun_device::group_size); // one peer fills a batch
+  here.router.begin_pass();
+  CHECK(here.route(0));
+  CHECK(here.route(1));
+  CHECK(here.router.has_room());
+  CHECK(here.router.room() == packet_router::pool_size - 2);
   here.router.flush();
 }
 

@@ -190,6 +190,24 @@ TEST_CASE("No read waits in the kernel: what comes after a group is for the "
   }
 }
 
+TEST_CASE("No group is larger than was asked for") {
+  if (!can_make_networks())
+    return;
+  sending_host host;
+  tun_device::read_buffers buffers;
+  if (!can_read_in_groups(buffers))
+    return;
+  host.send(0, 100);
+  std::size_t count = 0;
+  while (count < 40) {
+    const auto got = host.tun->read_some(buffers, 3);
+    CHECK(got.size() <= 3);
+    count += got.size();
+  }
+  CHECK(host.tun->read_some(buffers, 1).size() == 1);
+  CHECK(host.tun->read_some(buffers).size() > 3);
+}
+
 TEST_CASE("A device that is deleted between two groups is lost") {
   if (!can_make_networks())
     return;
