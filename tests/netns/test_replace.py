@@ -349,7 +349,7 @@ class Replace(replacing.Replacing, harness.NetnsTest):
         as_unit = ("sh", "-c", 'SYSTEMD_EXEC_PID=$$ exec "$@"', "sh")
         process = self.successor(self.left, *as_unit)
         self.assertEqual(process.wait(), 2)
-        self.assertIn("systemctl restart", process.output())
+        self.assertIn("weft upgrade", process.output())
         self.left.process.terminate()
         self.left.start(*as_unit)
         process = self.successor(self.left)
