@@ -104,6 +104,12 @@ prepare_host(const overlay_options& options, overlay_resources& opened) {
   const auto* before
     = options.inherited ? options.inherited->state.get() : nullptr;
   opened.networks = networks_of(config, options.config.peers);
+  const bool wants_mark
+    = options.keep_lock || needs_mark(config, opened.networks);
+  // Also without a keeper: the rules for it are there, and would lead the
+  // tunnel's own packets into it.
+  if (config.fwmark == 0 && wants_mark && before != nullptr)
+    opened.fwmark = before->fwmark;
   auto host
     = host_keeper::open(tun.interface_index(), config.name, before != nullptr);
   if (!host)
@@ -115,14 +121,8 @@ prepare_host(const overlay_options& options, overlay_resources& opened) {
   if (before == nullptr && is_full_tunnel(config, opened.networks)
       && !config.kill_switch && !options.keep_lock)
     opened.names = resolver::look_up_before_tunnel(options.config.peers);
-  const bool wants_mark
-    = options.keep_lock || needs_mark(config, opened.networks);
-  if (config.fwmark != 0 || !wants_mark)
+  if (opened.fwmark != 0 || !wants_mark)
     return {};
-  if (before != nullptr && before->fwmark != 0) {
-    opened.fwmark = before->fwmark;
-    return {};
-  }
   const auto mark = opened.host->find_mark();
   if (!mark)
     return tl::unexpected(mark.error());
