@@ -311,6 +311,10 @@ class Service(installed.InstalledTest):
                          [["10.64.0.1"], ["~."], ["yes"]], self.log("a"))
         self.assertEqual([shown("b", what) for what in ("dns", "domain", "default-route")],
                          [["10.64.0.2"], ["corp.example.net"], ["no"]], self.log("b"))
+        for again in (("weft", "host", "up", "a"), ("systemctl", "restart", "weft@a")):
+            self.machine.run("resolvectl", "revert", "a")
+            self.machine.run(*again)
+            self.assertEqual(shown("a", "dns"), ["10.64.0.1"], f"{again} sets what somebody took away\n{self.log('a')}")
         self.machine.systemctl("kill", "--signal=KILL", "weft@b")
         self.machine.systemctl("stop", "weft@a", "weft@b")
         self.assertNotIn("10.64.0.", self.machine.run("resolvectl", "dns").stdout)

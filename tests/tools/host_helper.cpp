@@ -1,4 +1,7 @@
+#include "tools/weft/host/host_helper.hpp"
+
 #include "tests/catch.hpp"
+#include "tests/tools/temporary_folder.hpp"
 #include "tools/weft/host/dns_calls.hpp"
 #include "tools/weft/host/host_note.hpp"
 
@@ -91,4 +94,30 @@ TEST_CASE("A note is read as it was written, and no other text") {
   CHECK(parse_note(format_note({}))->dns.what == dns_manager::kind::none);
   for (const auto* text : {"", "{}", "[]", R"({"interface": 1})", "{\"a\": "})
     CHECK_FALSE(parse_note(text));
+}
+
+TEST_CASE(
+  "Commands of a node that goes on are run once, and again after down") {
+  const temporary_folder folder;
+  const auto ran = folder.write("ran", "");
+  node_config config;
+  config.interface.name = "lo"; // one that is there
+  config.interface.on_up = {"/bin/sh -c 'echo $WEFT_EVENT >> " + ran + "'"};
+  std::vector<std::string> told;
+  host_helper helper{folder.path() + "/notes",
+                     [&](const std::string& what) { told.push_back(what); }};
+  const auto up = [&] {
+    helper.up("a", config, {"/etc/weft/a.yaml", {}}, [] { return 0U; });
+    return temporary_folder::read(ran);
+  };
+  CHECK(up() == "up\n");
+  CHECK(up() == "up\n"); // on_up alone leaves nothing else to be noted
+  helper.down("a");
+  CHECK(up() == "up\nup\n");
+  config.interface.on_down = config.interface.on_up;
+  CHECK(up() == "up\nup\nup\n"); // another file
+  CHECK(up() == "up\nup\nup\n");
+  helper.down("a");
+  CHECK(temporary_folder::read(ran) == "up\nup\nup\ndown\n");
+  CHECK(told.empty());
 }

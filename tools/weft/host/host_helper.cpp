@@ -48,6 +48,15 @@ std::string asked_by(const node_config& config) {
   return all;
 }
 
+/// What was set before, and is to be undone as well.
+void add_what_was_set(const host_note& before, host_note& note) {
+  for (const auto& link : before.marked)
+    if (std::find(note.marked.begin(), note.marked.end(), link)
+        == note.marked.end())
+      note.marked.push_back(link);
+  note.accepts_marks = note.accepts_marks || before.accepts_marks;
+}
+
 /// All that a command gets to know.
 std::vector<std::string>
 environment_of(const host_note& note, const char* event) {
@@ -62,12 +71,15 @@ void host_helper::up(const std::string& node, const node_config& config,
                      const node_file& file, const find_mark& mark) {
   auto note = note_for(config, file.path);
   const bool has_commands = may_run_commands(config.interface, file);
-  if (is_in_place(node, note))
-    return;
-  down(node);
+  const auto before = find_in_place(node, note);
+  if (!before)
+    down(node);
   if (!needs_root(config) || !tell_of(make_private_folder(folder_)))
     return;
-  if (has_commands) {
+  if (before) {
+    note.mark = before->mark;
+    note.commands = before->commands;
+  } else if (has_commands) {
     note.mark = mark();
     note.commands = config.interface.on_down;
   }
@@ -75,20 +87,23 @@ void host_helper::up(const std::string& node, const node_config& config,
     const auto lock = lock_folder(folder_);
     if (!tell_of(lock))
       return;
-    note.marked = links_to_mark(config, node);
+    const auto links = links_to_mark(config, node);
+    note.marked = links;
     note.accepts_marks
       = needs_accepted_marks(config)
         && (!has_accepted_marks() || is_noted_for_another(node, accepts_marks));
+    if (before)
+      add_what_was_set(*before, note);
     // Beforehand: whoever is killed half-way leaves nothing that is not noted.
-    if (!is_empty(note) && !write_note(node, note))
+    if ((has_commands || !is_empty(note)) && !write_note(node, note))
       return;
-    for (const auto& link : note.marked)
+    for (const auto& link : links)
       tell_of(set_source_mark(link, true));
     if (note.accepts_marks)
       tell_of(set_accepted_marks(true));
   }
   set_dns(note, config);
-  if (has_commands)
+  if (has_commands && !before)
     run_commands(note, config.interface.on_up, "up");
 }
 
@@ -112,16 +127,17 @@ host_helper::note_for(const node_config& config, const std::string& file) {
 
 /// An interface keeps its index as long as it is there, and no later one gets
 /// it.
-bool host_helper::is_in_place(const std::string& node,
-                              const host_note& wanted) {
+std::optional<host_note>
+host_helper::find_in_place(const std::string& node, const host_note& wanted) {
   std::error_code failed;
   if (wanted.link == 0 || !fs::exists(path_of(node), failed))
-    return false;
-  const auto before = read_note(node);
-  return before && before->link == wanted.link
-         && before->network == wanted.network
-         && before
-                ->interface == wanted.interface && before->asked == wanted.asked;
+    return std::nullopt;
+  auto before = read_note(node);
+  if (before && before->link == wanted.link && before->network == wanted.network
+      && before->interface == wanted.interface && before->asked == wanted.asked
+      && before->dns.what == wanted.dns.what)
+    return before;
+  return std::nullopt;
 }
 
 bool host_helper::may_run_commands(const interface_config& interface,

@@ -40,7 +40,8 @@ public:
   /// Sets `src_valid_mark`, `tcp_fwmark_accept` and DNS servers, and runs the
   /// commands of `on_up`.
   /// What was done for the node before is undone first, unless it is the same
-  /// for the same interface: another process goes on with that.
+  /// for the same interface: another process goes on with that.  Then what is
+  /// missing is set again, and no command is run twice.
   void up(const std::string& node, const node_config& config,
           const node_file& file, const find_mark& mark);
 
@@ -56,7 +57,9 @@ public:
 
 private:
   host_note note_for(const node_config& config, const std::string& file);
-  bool is_in_place(const std::string& node, const host_note& wanted);
+  /// What was noted before, if it is of the same interface and file's words.
+  std::optional<host_note>
+  find_in_place(const std::string& node, const host_note& wanted);
   bool
   may_run_commands(const interface_config& interface, const node_file& file);
   std::vector<std::string>
