@@ -8,6 +8,7 @@ import shutil
 import sys
 import tempfile
 import unittest
+import unittest.mock
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SKIPPED = 77
@@ -127,6 +128,13 @@ class Planted(unittest.TestCase):
     def test_the_same_finding_is_told_once(self):
         told = "/a/tests/x.hpp:1:2: error: something [some-check]\n  a line\n"
         self.assertEqual(list(lint.findings([told, told])), told.splitlines())
+
+    def test_it_works_without_the_headers_of_clang(self):
+        program = f"{lint.ROOT}/bin/clang-tidy"
+        with unittest.mock.patch("shutil.which", return_value=program):
+            self.assertEqual(lint.scope.__wrapped__(), [])
+        with unittest.mock.patch("shutil.which", return_value=None), self.assertRaisesRegex(SystemExit, "tools/setup"):
+            lint.scope.__wrapped__()
 
 
 if __name__ == "__main__":
