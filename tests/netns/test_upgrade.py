@@ -8,6 +8,15 @@ import signal
 import harness
 import nodes
 
+IMPOSTOR = """
+import os, signal, socket, sys
+served = socket.socket(socket.AF_UNIX)
+served.bind(sys.argv[1] + ".new")
+served.listen()
+os.rename(sys.argv[1] + ".new", sys.argv[1])
+signal.pause()
+"""
+
 
 class Successors(harness.NetnsTest):
     def end_with_test(self, pid):
@@ -79,6 +88,13 @@ class WithFile(Successors):
         self.assertEqual(self.left.process.pid, pid)
         self.assertIsNone(self.left.process.code)
         self.assert_pings(self.left.home, "10.200.2.1")
+
+    def test_root_starts_no_other_program_that_serves_a_socket(self):
+        path = f"{harness.CONTROL_SOCKETS}/other.sock"
+        self.stack.callback(os.unlink, path)
+        harness.Process(self, ["python3", "-c", IMPOSTOR, path], self.left.home)
+        harness.wait_until(lambda: os.path.exists(path), "the socket is served", 60)
+        self.assertIn("no weftd", self.upgrade(self.left.home, "other", 4))
 
 
 class DropIn(Successors):

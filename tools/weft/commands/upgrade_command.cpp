@@ -68,11 +68,19 @@ found_option find_option(const std::vector<std::string>& words,
   return {};
 }
 
-/// What the successor is started with.
+/// What the successor is started with.  `file`: the one that was looked at;
+/// empty: none.
 std::vector<std::string>
 words_of_successor(std::vector<std::string> words, const std::string& program,
-                   const std::string& interface) {
+                   const std::string& file, const std::string& interface) {
   words.front() = program;
+  // A name that begins in a folder may lead elsewhere once that has changed.
+  if (const auto given = find_option(words, "--config", 'c'); given.count > 0) {
+    const auto first = words.begin() + static_cast<std::ptrdiff_t>(given.first);
+    const auto next
+      = words.erase(first, first + static_cast<std::ptrdiff_t>(given.count));
+    words.insert(next, {"--config", file});
+  }
   // It may be a successor itself.
   for (auto old = find_option(words, "--replace"); old.count > 0;
        old = find_option(words, "--replace")) {
@@ -107,15 +115,11 @@ file_of(const other_process& process, const std::vector<std::string>& words) {
 }
 
 /// The mistakes in a node's file, which would keep the next program from
-/// starting.
-outcome<void> check_file(const other_process& process,
-                         const std::vector<std::string>& words) {
-  const auto path = file_of(process, words);
-  if (!path)
-    return tl::unexpected(path.error());
-  if (path->empty())
+/// starting.  Empty: it has none.
+outcome<void> check_file(const std::string& path) {
+  if (path.empty())
     return {};
-  const auto config = load_yaml(*path);
+  const auto config = load_yaml(path);
   if (config)
     return {};
   std::string all = "the node goes on as it is, for its file has mistakes:";
@@ -127,16 +131,18 @@ outcome<void> check_file(const other_process& process,
 /// Whether it is what systemd watches of that service.
 bool is_main_process(const other_process& process, const std::string& service) {
   program_call call;
-  call.words
-    = {"/bin/systemctl", "show", "--property=MainPID", "--value", service};
+  call.words = {"/bin/systemctl", "show", "--property=MainPID",
+                "--value",        "--",   service};
   const auto said
     = service.empty() ? tl::unexpected(system_error{}) : read_program(call);
   return said && *said == std::to_string(process.number()) + '\n';
 }
 
-outcome<void> restart(const std::string& service) {
+outcome<void> restart(const std::string& service, const std::string& file) {
+  if (const auto fine = check_file(file); !fine)
+    return tl::unexpected(fine.error());
   program_call call;
-  call.words = {"/bin/systemctl", "restart", service};
+  call.words = {"/bin/systemctl", "restart", "--", service};
   call.patience = patience_for_unit;
   if (const auto done = run_program(call); !done)
     return tl::unexpected(to_failure(done.error()));
@@ -164,9 +170,29 @@ outcome<void> await_successor(const other_process& former, int child) {
   return {};
 }
 
+/// The process says what they are, and may be another user's.  Programs other
+/// than weftd would do something else with its words.
+outcome<void> check_trust(const std::string& program, const std::string& file) {
+  if (fs::path{program}.filename() != "weftd")
+    return tl::unexpected(
+      failure{exit_forbidden, EPERM,
+              "root does not start the node's program anew: it is " + program
+                + ", and no weftd; start the new one with weftd --replace"});
+  for (const auto* path : {&program, &file}) {
+    if (path->empty())
+      continue;
+    if (const auto trusted = check_roots_file(*path); !trusted)
+      return tl::unexpected(
+        failure{exit_forbidden, EPERM,
+                "root does not start the node's program anew: "
+                  + trusted.error().message});
+  }
+  return {};
+}
+
 outcome<void>
 replace(const other_process& process, const std::vector<std::string>& words,
-        const local_node& node) {
+        const std::string& file, const local_node& node) {
   const auto program = process.program();
   if (!program)
     return tl::unexpected(to_failure(program.error()));
@@ -181,25 +207,16 @@ replace(const other_process& process, const std::vector<std::string>& words,
         + *program
         + " any more: run 'weft upgrade' where the "
           "node and its program are"});
-  const auto file = file_of(process, words);
-  if (!file)
-    return tl::unexpected(file.error());
-  // The process says what they are, and may be another user's.
-  for (const auto* path : {&*program, &*file}) {
-    if (path->empty())
-      continue;
-    if (const auto trusted = check_roots_file(*path); !trusted)
-      return tl::unexpected(
-        failure{exit_forbidden, EPERM,
-                "root does not start the node's program anew: "
-                  + trusted.error().message});
-  }
+  if (const auto trusted = check_trust(*program, file); !trusted)
+    return tl::unexpected(trusted.error());
+  if (const auto fine = check_file(file); !fine)
+    return tl::unexpected(fine.error());
   const auto environment = process.environment();
   if (!environment)
     return tl::unexpected(to_failure(environment.error()));
-  const auto child
-    = process.start_beside(words_of_successor(words, *program, node.interface),
-                           environment_of_successor(*environment));
+  const auto child = process.start_beside(
+    words_of_successor(words, *program, file, node.interface),
+    environment_of_successor(*environment));
   if (!child)
     return tl::unexpected(to_failure(child.error()));
   if (const auto done = await_successor(process, *child); !done)
@@ -235,13 +252,14 @@ int upgrade_node(const local_node& node, bool json, const streams& io) {
                                   "started")
                         : to_failure(words.error()),
                   json, io);
-  if (const auto fine = check_file(*process, *words); !fine)
-    return report(fine.error(), json, io);
+  const auto file = file_of(*process, *words);
+  if (!file)
+    return report(file.error(), json, io);
   const auto before = find_link(node.interface);
   const auto service = process->service();
   const auto done = is_main_process(*process, service)
-                      ? restart(service)
-                      : replace(*process, *words, node);
+                      ? restart(service, *file)
+                      : replace(*process, *words, *file, node);
   if (!done)
     return report(done.error(), json, io);
   const auto after = find_process(node);
