@@ -55,7 +55,10 @@ struct workspace {
   loop_guard::probe leads_into_tunnel;
   std::shared_ptr<detail_log> lines; ///< null: none are wanted
   std::shared_ptr<cipher_desk> desk; ///< null: there are no cipher workers
-  /// Outgoing batches that wait for their turn, of all peers.
+  /// Readers of the device that have their turn at one time, each with as many
+  /// batches.
+  std::size_t readers = 1;
+  /// Outgoing batches that wait for their turn, of all peers and readers.
   std::size_t batches_in_line = 0;
   /// The same of incoming chains.
   std::size_t chains_in_line = 0;

@@ -230,6 +230,7 @@ void overlay::spawn_device_actors(lane& made) {
   std::vector<std::shared_ptr<const tun_device>> queues{resources_->tun};
   queues.insert(queues.end(), resources_->more_queues.begin(),
                 resources_->more_queues.end());
+  made.space->readers = queues.size();
   const auto batches = packet_router::pool_size_of(
     others.empty() ? queues.size() : 2 * queues.size());
   std::vector<device_relief::queue> in_turns;

@@ -31,8 +31,9 @@ chain_extent extent_of(const incoming_batch& batch, std::uint16_t first) {
 /// Whether one who waits would take what is left to others, where so many wait
 /// already.  A pass of the reader may take all batches of the pool, which says
 /// nothing of who waits.
-bool is_scarce(const outgoing_batch& batch, std::size_t waiting) {
-  return waiting + cipher_desk::left_for_others >= batch.size_of_pool();
+bool is_scarce(const outgoing_batch& batch, const workspace& space) {
+  const auto used = space.batches_in_line + cipher_desk::left_for_others;
+  return used / space.readers >= batch.size_of_pool();
 }
 
 /// The same.  A batch may have chains of many peers, who all wait; and without
@@ -50,7 +51,7 @@ void peer::seal_in_turn(outgoing_packets& packets, const instant& at) {
   auto batch = std::move(packets.batch);
   const auto would_take_the_last = [&] {
     return !sealing_.empty() && packets.contended
-           && is_scarce(*batch, space_->batches_in_line);
+           && is_scarce(*batch, *space_);
   };
   if (would_take_the_last())
     send_ended();

@@ -379,6 +379,22 @@ TEST_CASE_METHOD(helped, "Who waits for a worker leaves two batches to others, "
   CHECK(left.space->batches_in_line == 0);
 }
 
+TEST_CASE_METHOD(helped, "Where several readers read, what waits is held "
+                         "against the batches of all of them") {
+  left.space->readers = 2;
+  const std::array pools{std::make_shared<outgoing_pool>(4),
+                         std::make_shared<outgoing_pool>(4)};
+  for (std::size_t i = 0; i < 8; ++i)
+    caf::anon_send(a.actor, batch_of(pools[i % 2], i == 0 ? full : 1, true));
+  const auto work = to_seal();
+  a.report(home);
+  CHECK(drops(a, drop_reason::queue_full) == 2);
+  CHECK(pools[0]->left() + pools[1]->left() == cipher_desk::left_for_others);
+  perform(work);
+  CHECK(sent_packets() == full + 5);
+  CHECK(left.space->batches_in_line == 0);
+}
+
 TEST_CASE_METHOD(helped, "That one pass of the reader has taken all batches "
                          "costs no packet") {
   const auto pool = std::make_shared<outgoing_pool>(8);
