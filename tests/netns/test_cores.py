@@ -121,20 +121,24 @@ class Queues(Flows):
         detail = node.home.run("ip", "-d", "link", "show", node.name).stdout
         return int(detail.partition("numqueues ")[2].split()[0]) if "multi_queue" in detail else None
 
+    def wait_for_threads(self, *names):
+        """A thread has its name, and a worker is ready, only once it has run."""
+        harness.wait_until(lambda: list(self.threads(self.left)) == list(names), f"the threads {names}")
+
     def test_below_eight_cores_the_device_has_one_queue_and_below_four_no_thread(self):
         self.start(3)
         self.assertIsNone(self.queues(self.left))
-        self.assertEqual(list(self.threads(self.left)), ["weft-cipher-0", "weft-cipher-1"])
+        self.wait_for_threads("weft-cipher-0", "weft-cipher-1")
         self.left.process.terminate()
         self.left.settings["cores"] = 4
         self.left.start()
         self.assertIsNone(self.queues(self.left))
-        self.assertEqual(list(self.threads(self.left)), ["weft-cipher-0", "weft-cipher-1", "weft-tun-0"])
+        self.wait_for_threads("weft-cipher-0", "weft-cipher-1", "weft-tun-0")
 
     def test_sixteen_cores_have_four_queues_which_a_successor_goes_on_with(self):
         self.start(16)
         self.assertEqual(self.queues(self.left), 4)
-        self.assertEqual(self.left.status()["cores"]["in_use"], 16)
+        harness.wait_until(lambda: self.left.status()["cores"]["in_use"] == 16, "all threads are ready")
         old = self.left.process
 
         def replace(number):

@@ -118,5 +118,6 @@ TEST_CASE("A thread is kept off a processor where another is left") {
   }
   ends = true;
   busy.join();
-  CHECK_FALSE(keep_off_processor(number, 0));
+  // The kernel is a little behind.
+  CHECK(comes([&] { return !keep_off_processor(number, 0); }));
 }
