@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <new>
 #include <set>
 
 namespace weft {
@@ -63,25 +64,37 @@ result<void> store(const state_memory& state, const std::string& rest,
   return store_descriptors(descriptors);
 }
 
+result<state_memory> in_memory(const saved_node& node) try {
+  const auto bytes = format_saved_node(node);
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast)
+  const auto* letters = reinterpret_cast<const char*>(bytes.data());
+  return state_memory::make({letters, bytes.size()});
+} catch (const std::bad_alloc&) {
+  return tl::unexpected(
+    make_system_error(ENOMEM, "Cannot leave the sessions",
+                      "It takes about 20 KB more for each peer meanwhile"));
+}
+
+/// On failure the overlay goes on, unless somebody else still could as well.
 caf::error
 leave_what_is_frozen(caf::scoped_actor& self, const overlay_root_actor& root,
                      const overlay_left& left, const std::string& rest) {
   const auto fail
     = [](const system_error& why) { return make_error(why.code, why.message); };
-  const auto bytes = format_saved_node(*left.state);
-  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast)
-  const auto* letters = reinterpret_cast<const char*>(bytes.data());
-  auto state = state_memory::make({letters, bytes.size()});
-  if (!state)
+  auto state = in_memory(*left.state);
+  if (!state) {
+    caf::anon_send(root, thaw{});
     return fail(state.error());
+  }
   caf::error failure;
   if (const auto stored = store(*state, rest, *left.descriptors); !stored)
     failure = fail(stored.error());
   else
     self->request(root, caf::infinite, leave{})
       .receive([] {}, [&](caf::error& why) { failure = std::move(why); });
-  if (failure)
-    state->take(); // whoever is passed it finds that it was given out
+  // Whoever is passed it finds that it was given out.
+  if (failure && state->take())
+    caf::anon_send(root, thaw{});
   return failure;
 }
 
@@ -147,7 +160,6 @@ bool leave_node(caf::actor_system& system, const overlay_actor& overlay,
     failure = leave_what_is_frozen(self, root, left, rest);
     if (!failure)
       return true;
-    caf::anon_send(root, thaw{});
   }
   log.warn("sessions end with this process, and begin anew in the next one: {}",
            error_message(failure));
