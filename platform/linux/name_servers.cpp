@@ -84,8 +84,12 @@ std::vector<std::string> find_name_servers(const name_server_files& files) {
 std::optional<std::vector<std::string>>
 name_servers_in_force(const name_server_files& files) {
   auto servers = read_name_servers(files.host);
-  if (names_stub(servers))
-    return read_name_servers(files.behind.front());
+  if (names_stub(servers)) {
+    const auto& asked = files.behind.front();
+    if (::access(asked.c_str(), R_OK) != 0)
+      return std::nullopt;
+    return read_name_servers(asked);
+  }
   if (are_programs_of_host(servers))
     return std::nullopt;
   return servers;

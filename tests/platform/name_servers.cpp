@@ -53,6 +53,7 @@ TEST_CASE("Whom a host asks is known unless an unknown program answers") {
   write_file(files.host, "nameserver 127.0.0.1\n");
   CHECK_FALSE(name_servers_in_force(files));
   write_file(files.host, "nameserver 127.0.0.53\n");
+  CHECK_FALSE(name_servers_in_force(files)); // whom that asks cannot be read
   write_file(files.behind[0], "nameserver 10.64.0.1\n");
   CHECK(name_servers_in_force(files) == servers{"10.64.0.1"});
 }
