@@ -80,18 +80,19 @@ void resolver::tell_of_delay(const host_endpoint& host) {
   const auto found = askers_.find(key_of(host));
   if (found == askers_.end())
     return;
+  const auto why = with_remedy("no name server answers");
   for (auto& [peer, one] : found->second) {
     if (!std::exchange(one.told, true))
       send(one.request.asker,
-           endpoint_not_found{peer, host, one.request.retry_after,
-                              with_remedy("no name server answers")});
+           endpoint_not_found{peer, host, one.request.retry_after, why});
   }
 }
 
 void resolver::remember(const lookup_finished& result) {
   constexpr std::size_t most = 10'000;
-  if (!result.found.empty() && known_.size() < most)
-    known_.insert_or_assign(key_of(result.host), result.found);
+  const auto key = key_of(result.host);
+  if (!result.found.empty() && (known_.size() < most || known_.contains(key)))
+    known_.insert_or_assign(key, result.found);
 }
 
 std::string resolver::with_remedy(std::string reason) const {
@@ -108,14 +109,15 @@ void resolver::answer(const lookup_finished& result) {
   const auto found = askers_.find(key_of(result.host));
   if (found == askers_.end())
     return;
+  const auto why
+    = addresses.empty() ? with_remedy(result.error) : std::string{};
   for (const auto& [peer, one] : std::exchange(found->second, {})) {
     wanted_.erase(peer);
     if (!addresses.empty())
       send(one.request.asker, endpoint_resolved{peer, result.host, addresses});
     else if (!one.told)
       send(one.request.asker,
-           endpoint_not_found{peer, result.host, one.request.retry_after,
-                              with_remedy(result.error)});
+           endpoint_not_found{peer, result.host, one.request.retry_after, why});
   }
   askers_.erase(found);
 }
