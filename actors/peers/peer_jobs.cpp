@@ -50,8 +50,7 @@ bool is_scarce(const incoming_batch& batch, std::size_t waiting) {
 void peer::seal_in_turn(outgoing_packets& packets, const instant& at) {
   auto batch = std::move(packets.batch);
   const auto would_take_the_last = [&] {
-    return !sealing_.empty() && packets.contended
-           && is_scarce(*batch, *space_);
+    return !sealing_.empty() && packets.contended && is_scarce(*batch, *space_);
   };
   if (would_take_the_last())
     send_ended();

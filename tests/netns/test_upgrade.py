@@ -70,7 +70,8 @@ class WithFile(Successors):
             environment = {each.split("=")[0] for each in self.of_process(process, "environ")}
             self.assertEqual(environment - {"STATE_DIRECTORY"}, {"LOG_LEVEL"})
             self.assertEqual(os.readlink(f"/proc/{process}/cwd"), os.getcwd())
-            self.assertEqual(self.left.log().count("goes on in this process"), number)
+            harness.wait_until(lambda: self.left.log().count("goes on in this process") == number,
+                               "the log says that it goes on")
             former = process
         self.assertEqual(self.left.process.wait(), 0)
         pings.wait(120)

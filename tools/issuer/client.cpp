@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cerrno>
+#include <tuple>
 
 namespace weft {
 
@@ -15,6 +16,28 @@ namespace {
 
 std::string where(const std::string& socket) {
   return "The issuer at " + socket;
+}
+
+/// Nobody listens there.
+bool is_absent(const system_error& error) {
+  return error.code == ENOENT || error.code == ECONNREFUSED;
+}
+
+/// Also to one that was started together with a node, and does not listen yet.
+result<file_descriptor> connect_issuer(const std::string& socket) {
+  constexpr auto start = std::chrono::seconds{5};
+  constexpr auto pause = std::chrono::milliseconds{50};
+  const auto until = boot_now() + start;
+  for (;;) {
+    auto connection = connect_unix(socket);
+    if (connection || !is_absent(connection.error()) || boot_now() >= until)
+      return connection;
+    auto clock = poller::open();
+    if (!clock)
+      return connection;
+    clock->set_deadline(boot_now() + pause);
+    std::ignore = clock->wait(true);
+  }
 }
 
 std::string_view text_of(const_byte_span bytes) {
@@ -175,10 +198,9 @@ int error_code_of(refusal why) {
 result<issuing_answer>
 ask_issuer(const std::string& socket, const issuing_question& question,
            std::chrono::milliseconds patience) {
-  const auto connection = connect_unix(socket);
+  const auto connection = connect_issuer(socket);
   if (!connection) {
-    const auto code = connection.error().code;
-    if (code != ENOENT && code != ECONNREFUSED)
+    if (!is_absent(connection.error()))
       return tl::unexpected(connection.error());
     return tl::unexpected(system_error{
       ECONNREFUSED, "No issuer serves " + socket
