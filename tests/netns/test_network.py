@@ -381,6 +381,7 @@ class WithoutDirectory(NetworkTest):
 
     def test_an_issuer_that_dies_is_started_again_which_log_and_status_tell(self):
         first = self.network.init()
+        harness.wait_until(self.is_served, "the issuer is there")
         before = self.issuer_of(first)
         key = f"{self.state_of(first)}/issuer/issuer.key"
         os.rename(key, key + ".away")
