@@ -266,7 +266,7 @@ overlay::spawn_reader(const io_loop_ptr& loop,
                       std::shared_ptr<cipher_desk> desk,
                       const reader_place& place) {
   const auto me = caf::actor_cast<overlay_root_actor>(this);
-  const queue_reader_actor reader = system().spawn<tun_reader>(
+  queue_reader_actor reader = system().spawn<tun_reader>(
     loop, std::move(queue), mtu_,
     [weak = caf::actor_cast<caf::weak_actor_ptr>(me)] {
       if (auto self = weak.lock())
@@ -464,7 +464,15 @@ void overlay::on_exit() {
   stop(events_);
   stop(keeper_);
   reload_.wanted = reload_state::aim::nothing;
-  const auto ended = make_error(ESHUTDOWN, "the overlay has ended");
+  answer_waiting(make_error(ESHUTDOWN, "the overlay has ended"));
+  // The registry stops the lanes' loops: it may still have peers to end there.
+  resources_->handshake_loop->stop();
+  resources_->control_loop->stop();
+  resources_.reset();
+  self_.reset();
+}
+
+void overlay::answer_waiting(const caf::error& ended) {
   for (auto& change : std::exchange(changes_, {}))
     change.answer(ended, {});
   for (auto* asked : {&reload_.present, &reload_.next}) {
@@ -477,11 +485,6 @@ void overlay::on_exit() {
         promise.deliver(ended);
     }
   }
-  // The registry stops the lanes' loops: it may still have peers to end there.
-  resources_->handshake_loop->stop();
-  resources_->control_loop->stop();
-  resources_.reset();
-  self_.reset();
 }
 
 void overlay::tell_identity() {

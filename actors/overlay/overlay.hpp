@@ -92,6 +92,8 @@ private:
   void interface_ended(const std::string& why);
   void part_ended(const caf::down_msg& down);
   bool cipher_worker_ended(const caf::down_msg& down);
+  /// Whoever waits for something gets this.
+  void answer_waiting(const caf::error& ended);
   void tell_identity();
   /// The host's resolver is of no use where the tunnel is its only way.
   void choose_way_of_names();

@@ -63,6 +63,20 @@ void add_offloads(std::vector<offload_use>& all,
   }
 }
 
+/// What one of the actors that packets pass says.
+void add_part(collection& all, const drop_report& part,
+              std::size_t device_loops) {
+  all.drops.add(part.drops);
+  if (part.pool)
+    add_pool(all.status.pools, *part.pool);
+  all.status.send_queue += part.send_queue;
+  add_offloads(all.status.offloads, part.offloads);
+  if (part.cores) {
+    all.status.cores = *part.cores;
+    all.status.cores.in_use += device_loops;
+  }
+}
+
 } // namespace
 
 caf::result<device_status> overlay::status(const report_request& asked) {
@@ -188,16 +202,9 @@ void overlay::collect_report(const round_ptr& round) {
     all->failure = std::move(reason);
     collected();
   };
-  auto add_drops = [this, all, collected](const drop_report& report) {
-    all->drops.add(report.drops);
-    if (report.pool)
-      add_pool(all->status.pools, *report.pool);
-    all->status.send_queue += report.send_queue;
-    add_offloads(all->status.offloads, report.offloads);
-    if (report.cores) {
-      all->status.cores = *report.cores;
-      all->status.cores.in_use += resources_->device_loops.size();
-    }
+  auto add_drops = [device_loops = resources_->device_loops.size(), all,
+                    collected](const drop_report& report) {
+    add_part(*all, report, device_loops);
     collected();
   };
   all->missing = 4;

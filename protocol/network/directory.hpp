@@ -415,9 +415,9 @@ private:
   time_point change_at_{}; ///< after one that could not be made
 
   bool issuer_there_ = false;
+  bool issuer_asked_ = false;
   /// Since when another directory brings what its issuer has signed.
   std::optional<time_point> issuer_elsewhere_;
-  bool issuer_asked_ = false;
   time_point ask_at_{};
   std::deque<store_write> to_bring_; ///< what was issued
   std::optional<std::uint64_t> bring_through_;
