@@ -126,11 +126,13 @@ class Replacing:
         """Pings that go on beside the test, 100 in a second, each answer with its time."""
         return harness.Process(self, ["ping", "-n", "-D", "-i", "0.01", "-c", count, "-W", "20", address], node.home)
 
-    def assert_all_answered(self, pings, seconds=120):
+    def assert_all_answered(self, pings, seconds=120, on_their_way=0):
+        """All but the last few, of pings that were told to end."""
         pings.wait(seconds)
-        sent, answered = map(int, re.search(r"(\d+) packets transmitted, (\d+) received", pings.output()).groups())
+        sent = int(re.search(r"(\d+) packets transmitted", pings.output()).group(1))
         came = set(map(int, re.findall(r"icmp_seq=(\d+) ", pings.output())))
-        self.assertEqual(answered, sent, f"without an answer: {sorted(set(range(1, sent + 1)) - came)}")
+        self.assertEqual(came, set(range(1, len(came) + 1)))
+        self.assertGreaterEqual(len(came), sent - on_their_way)
         times = [float(text) for text in re.findall(r"^\[([0-9.]+)\]", pings.output(), re.MULTILINE)]
         gap = max(after - before for before, after in zip(times, times[1:]))
         print(f"longest time between two answers: {1000 * gap:.0f} ms", flush=True)
