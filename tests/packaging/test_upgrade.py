@@ -85,7 +85,7 @@ class Upgrade(harness.NetnsTest, installed.InstalledTest):
     def start_and_wait(self):
         self.start("a")
         # Room for what comes meanwhile, however busy the machine is.
-        self.machine.run("ip", "link", "set", "a", "txqueuelen", "20000")
+        self.machine.run("ip", "link", "set", "dev", "a", "txqueuelen", "20000")
         self.wait_for_far()
 
     def answers(self):
