@@ -219,9 +219,12 @@ class Member(Running):
         """Names of the peers."""
         return {peer["name"] for peer in self.status()["peers"]}
 
+    def has_peers(self, others):
+        return self.peers() == {other.member for other in others if other is not self}
+
     def wait_for_peers(self, others, seconds=60):
-        wanted = {other.member for other in others if other is not self}
-        harness.wait_until(lambda: self.peers() == wanted, f"{self.member} has the peers {wanted}", seconds, pause=0.1)
+        harness.wait_until(lambda: self.has_peers(others),
+                           f"{self.member} has the peers {[other.member for other in others]}", seconds, pause=0.1)
 
     def ping(self, other, count=1, family=4, **options):
         address = next(each for each in other.addresses if (":" in each) == (family == 6))

@@ -70,11 +70,11 @@ class OverEtcd(Agreement, directories.OverEtcd):
         token = first.invite("--uses", 20)
         # The one without the issuer: it knows nothing new, and its members hear of it elsewhere or later.
         self.cut_off(second, cluster)
-        self.join_one(first, token, [first])
+        self.join_one(first, token, second)
         first.network_command("remove", "node3")
         gone = self.network.members.pop()
         token = first.invite("--uses", 20)  # the other one went with the member
-        self.join_one(first, token, [first])
+        self.join_one(first, token, second)
         self.uncut(second)
         self.agree(first, second)
         self.assertEqual(gone.ping(second, 1, wait=1), 0)
