@@ -157,6 +157,7 @@ class Upgrade(harness.NetnsTest, installed.InstalledTest):
             self.restart()
             restarts += 1
         print(f"{restarts} restarts took {time.monotonic() - begin:.0f} s", flush=True)
+        self.assertGreaterEqual(restarts, 3)
         self.assertEqual(transfer.wait(120), 0, transfer.output())
         self.assert_all_answered(pings)
         self.assert_goes_on(before)
