@@ -1,10 +1,10 @@
 // The UDP socket actor: batches of datagrams in and out of the host's network.
 #pragma once
 
-#include "actors/loop/device_relief.hpp"
 #include "actors/loop/io_loop.hpp"
 #include "actors/loop/workspace.hpp"
 #include "actors/packets/datagram_sorter.hpp"
+#include "actors/packets/device_relief.hpp"
 #include "actors/packets/known_endpoints.hpp"
 #include "actors/packets/send_queues.hpp"
 #include "messages/udp_port.hpp"

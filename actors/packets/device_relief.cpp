@@ -1,4 +1,4 @@
-#include "actors/loop/device_relief.hpp"
+#include "actors/packets/device_relief.hpp"
 
 #include "platform/processor_time.hpp"
 
