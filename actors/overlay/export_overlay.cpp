@@ -34,9 +34,9 @@ result<void> give(giving_place& place, overlay_left left) try {
   }
   return place.wait_until_ready(until);
 } catch (const std::bad_alloc&) {
-  return tl::unexpected(
-    make_system_error(ENOMEM, "Cannot hand over",
-                      "It takes about 20 KB more for each peer meanwhile"));
+  return tl::unexpected(make_system_error(
+    ENOMEM, "Cannot hand over",
+    "A limit on memory is reached (ulimit -v, LimitAS= of the unit)"));
 }
 
 /// Asks the overlay, and waits for the answer, which goes to `then`.

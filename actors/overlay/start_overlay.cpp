@@ -42,14 +42,14 @@ bool goes_on_without(const overlay_options& options, const system_error& what) {
 /// Of so many cores those that relieve the packets' loop of the TUN device:
 /// each keeps up with what another three seal, open and send.
 std::size_t device_cores(std::size_t cores) {
-  return std::min(cores / 4, packet_router::most_routers / 2);
+  return std::min(cores / 4, most_device_queues);
 }
 
 /// All queues that an earlier overlay has left: what waits in one that is
 /// closed would be lost.
 std::vector<file_descriptor> take_queues(std::vector<named_descriptor>& from) {
   std::vector<file_descriptor> queues;
-  while (queues.size() < packet_router::most_routers / 2) {
+  while (queues.size() < most_device_queues) {
     auto next = take(from, name_of_queue(queues.size()));
     if (!next)
       break;

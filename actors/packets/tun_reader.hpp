@@ -14,6 +14,9 @@
 
 namespace weft {
 
+/// As many queues a device has at the most: each may have two readers.
+inline constexpr auto most_device_queues = packet_router::most_routers / 2;
+
 /// What a queue of the device is called that another process gets.
 std::string name_of_queue(std::size_t number);
 /// And what all queues write by, if it is none of them.

@@ -14,8 +14,7 @@ namespace weft {
 namespace {
 
 /// What is saved takes so much until it is with the successor: of a peer the
-/// values, twice while they are gathered, and the bytes, which double as they
-/// grow and are copied once.
+/// values, twice while they are gathered, and the bytes, which are copied once.
 constexpr std::size_t memory_of_peer = std::size_t{32} << 10;
 constexpr std::size_t memory_of_rest = std::size_t{16} << 20;
 

@@ -1,6 +1,7 @@
 #include "tools/weftd/stored_node.hpp"
 
 #include "actors/overlay/config_files.hpp"
+#include "actors/packets/tun_reader.hpp"
 #include "config/saved_node_format.hpp"
 #include "messages/errors.hpp"
 #include "messages/overlay.hpp"
@@ -10,7 +11,6 @@
 #include "platform/tun_name.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <new>
 #include <set>
@@ -28,9 +28,14 @@ constexpr auto rest_name = "file";
 constexpr auto state_name = "state";
 
 /// Of all that a node leaves.
-constexpr std::array all_names{"tun",        "tun1",    "tun2",    "tun3",
-                               "tun-write",  "udp4",    "udp6",    "strangers4",
-                               "strangers6", "machine", rest_name, state_name};
+std::set<std::string> all_names() {
+  std::set<std::string> names{name_of_writing, "udp4",       "udp6",
+                              "strangers4",    "strangers6", "machine",
+                              rest_name,       state_name};
+  for (std::size_t queue = 0; queue < most_device_queues; ++queue)
+    names.insert(name_of_queue(queue));
+  return names;
+}
 
 /// All of the overlay, which stands still then.
 caf::error stand_still(caf::scoped_actor& self, const overlay_root_actor& root,
@@ -51,7 +56,7 @@ caf::error stand_still(caf::scoped_actor& self, const overlay_root_actor& root,
 /// finds the others, too.
 result<void> store(const state_memory& state, const std::string& rest,
                    std::vector<named_descriptor>& descriptors) {
-  for (const auto* name : all_names)
+  for (const auto& name : all_names())
     remove_stored_descriptors(name);
   auto file = state_memory::make(rest);
   if (!file)
@@ -70,9 +75,9 @@ result<state_memory> in_memory(const saved_node& node) try {
   const auto* letters = reinterpret_cast<const char*>(bytes.data());
   return state_memory::make({letters, bytes.size()});
 } catch (const std::bad_alloc&) {
-  return tl::unexpected(
-    make_system_error(ENOMEM, "Cannot leave the sessions",
-                      "It takes about 20 KB more for each peer meanwhile"));
+  return tl::unexpected(make_system_error(
+    ENOMEM, "Cannot leave the sessions",
+    "A limit on memory is reached (ulimit -v, LimitAS= of the unit)"));
 }
 
 /// On failure the overlay goes on, unless somebody else still could as well.
@@ -172,7 +177,7 @@ std::optional<inherited_overlay> take_stored_node(
   spdlog::logger& log) {
   if (passed.empty())
     return std::nullopt;
-  std::set<std::string> names{all_names.begin(), all_names.end()};
+  auto names = all_names();
   for (const auto& each : passed)
     names.insert(each.name);
   inherited_overlay left;
