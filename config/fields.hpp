@@ -261,9 +261,9 @@ inline constexpr std::tuple interface_fields{
     .expected = "true or false",
     .read = read_switch,
     .print = field_values::print,
-    .meaning = "`true`: connections that were begun from outside are answered "
-               "over the link that they came in by, also with a "
-               "`default_route` or `kill_switch`.",
+    .meaning = "`true`: connections that were begun from outside, but for UDP "
+               "to high ports, are answered over the link that they came in "
+               "by, also with a `default_route` or `kill_switch`.",
     .fallback = "`true`",
   },
   field<interface_config, std::vector<std::string>>{
@@ -310,7 +310,8 @@ inline constexpr std::tuple interface_fields{
                "as weftd may use by its affinity and its cgroup's quota, but 4 "
                "at the most. One reads, routes and sends; the others seal and "
                "open what comes in full batches, while they are idle "
-               "otherwise.",
+               "otherwise. From four on one in four reads and writes the "
+               "device while the first has all that it can do.",
     .fallback = "`auto`",
   },
 };
