@@ -94,8 +94,12 @@ outcome<std::vector<ip_prefix>> ranges_of(const network_options& options) {
 outcome<std::vector<ip_prefix>>
 choose_ranges(const std::vector<endpoint>& endpoints) {
   auto taken = list_host_networks();
-  if (!taken)
-    return tl::unexpected(to_failure(taken.error()));
+  if (!taken) {
+    auto why = to_failure(taken.error());
+    why.message += ": say which addresses the network has, such as --range "
+                   "10.200.0.0/16 --range fd00:200::/48";
+    return tl::unexpected(std::move(why));
+  }
   for (const auto& each : endpoints)
     taken->push_back(
       {{each.address, static_cast<std::uint8_t>(each.address.bits())},
