@@ -333,16 +333,26 @@ TEST_CASE("Who connects to an address that no peer has hears so at once") {
   CHECK(one.drops(drop_reason::no_route) == 1);
 }
 
+namespace {
+
+/// Another one of the same queue, which has not the turn.
+queue_reader_actor second_reader(reading& one, const io_loop_ptr& loop) {
+  const queue_reader_actor made = one.home.spawn<tun_reader>(
+    loop, one.tun, 1420u, [] {}, nullptr, false, nullptr,
+    reader_place{0, false, 12});
+  REQUIRE_FALSE(one.home.command(made, routes_changed{one.snapshot}));
+  return made;
+}
+
+} // namespace
+
 TEST_CASE("Packets stay in order while two readers of a queue take turns") {
   if (!can_make_networks())
     return;
   reading one;
   const auto other_loop = one.home.start_loop();
-  const queue_reader_actor other = one.home.spawn<tun_reader>(
-    other_loop.loop, one.tun, 1420u, [] {}, nullptr, false, nullptr,
-    reader_place{0, false, 12});
+  const auto other = second_reader(one, other_loop.loop);
   const auto own = caf::actor_cast<queue_reader_actor>(one.reader);
-  REQUIRE_FALSE(one.home.command(other, routes_changed{one.snapshot}));
   const auto turn_to_other = [&](bool other_reads) {
     const auto to = [](const queue_reader_actor& whom) {
       return give_turn{caf::actor_cast<caf::strong_actor_ptr>(whom)};
@@ -373,11 +383,8 @@ TEST_CASE(
     return;
   reading one;
   const auto other_loop = one.home.start_loop();
-  const queue_reader_actor other = one.home.spawn<tun_reader>(
-    other_loop.loop, one.tun, 1420u, [] {}, nullptr, false, nullptr,
-    reader_place{0, false, 12});
+  const auto other = second_reader(one, other_loop.loop);
   const auto own = caf::actor_cast<queue_reader_actor>(one.reader);
-  REQUIRE_FALSE(one.home.command(other, routes_changed{one.snapshot}));
   const freeze order{std::make_shared<std::vector<named_descriptor>>()};
   REQUIRE_FALSE(one.home.command(own, order));
   REQUIRE_FALSE(one.home.command(other, order));

@@ -23,11 +23,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// Generous: only a fault reaches it.
-time_point soon() {
-  return boot_now() + 20s;
-}
-
 result<void> give_something(giving_place& place) {
   std::vector<named_descriptor> descriptors;
   descriptors.push_back({"tun-0", file_with("the device")});

@@ -1,6 +1,7 @@
 // What the tests of descriptors that go from process to process share.
 #pragma once
 
+#include "platform/clock.hpp"
 #include "tests/platform/support.hpp"
 
 #include <sys/mman.h>
@@ -8,12 +9,18 @@
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 #include <csignal>
 #include <functional>
 #include <string>
 #include <utility>
 
 namespace weft::test {
+
+/// Generous: only a fault reaches it.
+inline time_point soon() {
+  return boot_now() + std::chrono::seconds{20};
+}
 
 /// A descriptor whose file holds this text.
 inline file_descriptor file_with(const std::string& text) {

@@ -14,15 +14,6 @@ using namespace weft;
 using namespace weft::test;
 using namespace std::chrono_literals;
 
-namespace {
-
-/// Generous: only a fault reaches it.
-time_point soon() {
-  return boot_now() + 20s;
-}
-
-} // namespace
-
 TEST_CASE("a signal has its sender's value, and none if that gave none") {
   // A pipe tells when the child watches.
   std::array<int, 2> ends{};
