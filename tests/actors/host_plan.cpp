@@ -3,15 +3,13 @@
 
 #include "actors/host/repair_limits.hpp"
 #include "tests/catch.hpp"
+#include "tests/platform/support.hpp"
 
 using namespace weft;
+using namespace weft::test;
 using namespace std::chrono_literals;
 
 namespace {
-
-ip_prefix prefix(std::string_view text) {
-  return parse_ip_prefix(text).value();
-}
 
 interface_config interface_with(std::vector<ip_prefix> addresses) {
   interface_config interface;

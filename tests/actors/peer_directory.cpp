@@ -3,6 +3,7 @@
 
 #include "protocol/tunnel/receiver_index.hpp"
 #include "tests/catch.hpp"
+#include "tests/platform/support.hpp"
 #include "tests/protocol/support.hpp"
 
 #include <cerrno>
@@ -17,10 +18,6 @@ public_key key_number(unsigned number) {
   public_key key;
   store_le(key.bytes.data(), number + 1);
   return key;
-}
-
-ip_prefix prefix(std::string_view text) {
-  return parse_ip_prefix(text).value();
 }
 
 patch<peer_config>

@@ -1,6 +1,7 @@
 #include "actors/overlay/reconfiguration.hpp"
 
 #include "tests/catch.hpp"
+#include "tests/platform/support.hpp"
 
 #include <cerrno>
 
@@ -9,10 +10,7 @@ namespace weft {
 namespace {
 
 using step = reconfiguration::step;
-
-ip_prefix prefix(const char* text) {
-  return *parse_ip_prefix(text);
-}
+using test::prefix;
 
 private_key key_of(std::byte first) {
   private_key key;
