@@ -258,6 +258,9 @@ private:
   void flush_staged(datagram_buffer& out, const instant& at);
   void drop_staged(drop_reason reason);
   // session_handshake.cpp
+  /// Null: no handshake is possible.  Made for the first one: it costs a
+  /// Diffie-Hellman operation, and thousands of peers may begin at once.
+  const static_pair* statics();
   /// Starts one for the session's own sake, as the timers want it.
   void renew(const instant& at);
   void start_handshake(const instant& at);
@@ -298,7 +301,8 @@ private:
   std::shared_ptr<const identity> self_;
   const receiver_index_codec& indices_;
   random_source& random_;
-  std::optional<static_pair> statics_; ///< nothing: no handshake is possible
+  std::optional<static_pair> statics_; ///< what statics() gives
+  bool statics_made_ = false;
   std::optional<handshake_refusal> refusal_;
   token_bucket* unproven_ = nullptr; ///< null: no limit
   unsigned epoch_ = 0;

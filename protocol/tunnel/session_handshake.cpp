@@ -41,11 +41,16 @@ void peer_session::set_identity(std::shared_ptr<const identity> self) {
   values_.deadlines.cancel(deadline::new_handshake);
   self_ = std::move(self);
   statics_.reset();
+  statics_made_ = false;
   values_.last_handshake_sent.reset();
-  if (self_)
-    statics_ = static_pair::create(*self_, values_.peer);
-  else
+  if (!self_)
     drop_staged(drop_reason::handshake_failed);
+}
+
+const static_pair* peer_session::statics() {
+  if (self_ && !std::exchange(statics_made_, true))
+    statics_ = static_pair::create(*self_, values_.peer);
+  return statics_ ? &*statics_ : nullptr;
 }
 
 void peer_session::set_preshared_key(const preshared_key& psk) {
@@ -169,7 +174,8 @@ void peer_session::wake(const endpoint& configured, const instant& at) {
 }
 
 void peer_session::send_initiation(const instant& at) {
-  if (!self_ || !statics_ || !values_.path || !may_initiate(at))
+  const auto* with = statics();
+  if (with == nullptr || !values_.path || !may_initiate(at))
     return;
   initiation_message message{};
   const auto index = next_index();
@@ -177,7 +183,7 @@ void peer_session::send_initiation(const instant& at) {
   // that was set back must not lock us out.
   values_.last_timestamp
     = std::max(at.wall, values_.last_timestamp + timestamp_step);
-  auto started = noise_initiator::start(*self_, *statics_, index,
+  auto started = noise_initiator::start(*self_, *with, index,
                                         to_tai64n(values_.last_timestamp),
                                         random_, message);
   if (!started)
@@ -222,7 +228,8 @@ void peer_session::give_up(const instant& at) {
 
 void peer_session::receive(const noise_claim& claim, const network_path& from,
                            const instant& at) {
-  if (!self_ || !statics_) {
+  const auto* with = statics();
+  if (with == nullptr) {
     values_.drops.dropped(drop_reason::invalid_handshake, 1,
                           {{}, &from.remote});
     return;
@@ -232,7 +239,7 @@ void peer_session::receive(const noise_claim& claim, const network_path& from,
     values_.drops.dropped(drop_reason::rate_limited, 1, {{}, &from.remote});
     return;
   }
-  const auto responder = noise_responder::accept(claim, *statics_);
+  const auto responder = noise_responder::accept(claim, *with);
   if (!responder) {
     values_.drops.dropped(drop_reason::invalid_handshake, 1,
                           {{}, &from.remote});

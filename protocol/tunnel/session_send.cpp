@@ -80,7 +80,7 @@ void peer_session::stage(const datagram_buffer& batch, const instant& at) {
     values_.drops.dropped(drop_reason::no_endpoint, batch.size());
     return;
   }
-  if (self_ && !statics_) { // the peer's key is of low order
+  if (self_ && statics() == nullptr) { // the peer's key is of low order
     values_.drops.dropped(drop_reason::handshake_failed, batch.size());
     return;
   }
