@@ -80,6 +80,21 @@ std::optional<int> from_service_manager(const char* name) {
   return number;
 }
 
+/// The node that systemd says is the unit's main process.  Its number may be
+/// another process's by now, whom a signal would end.
+result<other_process> node_of(int number, const std::string& unit) {
+  auto found = other_process::find(number);
+  if (!found)
+    return found;
+  const auto program = found->program();
+  if (found->service() != unit || !program
+      || fs::path{*program}.filename() != "weftd")
+    return tl::unexpected(system_error{
+      ESRCH, "process " + std::to_string(number) + " is no weftd of " + unit
+               + ": it is left alone, and sessions begin anew"});
+  return found;
+}
+
 bool is_being_restarted(const host_options& options, const streams& io) {
   if (options.unit.empty())
     return false;
@@ -125,7 +140,7 @@ int host_leave(const host_options& options, const streams& io) {
   const auto number = from_service_manager("MAINPID");
   if (!number || !is_being_restarted(options, io))
     return exit_fine; // it has ended, or is to
-  const auto weftd = other_process::find(*number);
+  const auto weftd = node_of(*number, options.unit);
   const auto told = weftd ? weftd->send_signal(SIGTERM, leave_to_successor)
                           : tl::unexpected(weftd.error());
   if (!told)
