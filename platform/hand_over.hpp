@@ -3,7 +3,8 @@
 
 #include "platform/error.hpp"
 #include "platform/file_descriptor.hpp"
-#include "platform/secret_text.hpp"
+#include "platform/state_memory.hpp"
+#include "protocol/base/time.hpp"
 
 #include <string>
 #include <string_view>
@@ -41,6 +42,12 @@ result<void> leave_duplicate(std::vector<named_descriptor>& into,
 /// Takes the descriptor of that name out of `from`; invalid: there is none.
 file_descriptor
 take(std::vector<named_descriptor>& from, std::string_view name);
+
+/// Closes them, and waits until their UDP ports and interfaces are free: another
+/// process that has them as well was told to close them, and does so in its own
+/// time.  False: not by `until`, a time of boot_now().
+bool close_everywhere(std::vector<named_descriptor> descriptors,
+                      time_point until);
 
 struct handed_over {
   /// Keys are in it.  Empty: whoever takes over begins anew, with the

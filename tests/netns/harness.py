@@ -69,12 +69,12 @@ def remove_sockets_of(name):
 class Process:
     """A program that runs in a namespace until it is stopped."""
 
-    def __init__(self, test, argv, namespace=None, environment=None):
+    def __init__(self, test, argv, namespace=None, environment=None, pass_fds=()):
         self.argv = [str(a) for a in argv]
         command = self.argv if namespace is None else ["ip", "netns", "exec", namespace.name, *self.argv]
         self.log = tempfile.TemporaryFile("w+", dir=test.folder)
         self._popen = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
-                                       preexec_fn=programs.die_with_parent,
+                                       preexec_fn=programs.die_with_parent, pass_fds=pass_fds,
                                        env={**os.environ, **(environment or {})})
         test.processes.append(self)
         test.stack.callback(self.kill)

@@ -348,3 +348,37 @@ TEST_CASE("what is no hand-over is refused, however it looks") {
   REQUIRE(place);
   CHECK_FALSE(place->receive(soon()));
 }
+
+TEST_CASE("what somebody else has as well is free once that one has closed it "
+          "too") {
+  if (!can_make_networks())
+    return;
+  const network_namespace here;
+  std::vector<named_descriptor> all;
+  const auto add = [&all](const char* name, int fd) {
+    auto copy = duplicate(fd);
+    REQUIRE(copy);
+    all.push_back({name, std::move(*copy)});
+  };
+  {
+    const auto tun = tun_device::create("weft-free");
+    REQUIRE(tun);
+    auto sockets = open_udp_sockets({{ip_family::v6, {}}, 5182, 0}, 0);
+    REQUIRE(sockets);
+    auto strangers = open_stranger_sockets(*sockets);
+    REQUIRE(strangers);
+    add("tun", tun->descriptor());
+    add("udp6", sockets->v6->descriptor());
+    add("strangers6", strangers->v6->descriptor());
+    all.push_back({"state", file_with("what nobody waits for")});
+  }
+  child_process other{[] { return ::pause(); }}; // it has copies of them
+  std::vector<named_descriptor> copies;
+  for (const auto& [name, descriptor] : all)
+    copies.push_back({name, std::move(*duplicate(descriptor.get()))});
+  CHECK_FALSE(close_everywhere(std::move(copies), boot_now()));
+  other.kill();
+  CHECK(close_everywhere(std::move(all), soon()));
+  CHECK(tun_device::create("weft-free"));
+  CHECK(open_udp_sockets({{ip_family::v6, {}}, 5182, 0}, 0));
+}

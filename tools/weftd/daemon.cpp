@@ -439,7 +439,7 @@ int run_daemon(daemon_options options, background* parent) {
     overlay.inherited = std::move(left->left); // nobody else has it any more
   } else {
     overlay.inherited = take_stored_node(
-      std::move(options.passed), interface,
+      std::move(options.passed), overlay.config.interface,
       [&overlay](const inherited_overlay& offered) {
         return check_inherited(overlay, offered);
       },

@@ -23,6 +23,8 @@ using namespace std::chrono_literals;
 
 /// For a change that is being made.
 constexpr auto busy_patience = 5s;
+/// For the service manager to close what it was told to.
+constexpr auto close_patience = 5s;
 
 constexpr auto rest_name = "file";
 constexpr auto state_name = "state";
@@ -123,6 +125,26 @@ take_state(std::vector<named_descriptor>& passed, std::string& why_not) {
   return state;
 }
 
+/// The service manager still has them for a moment: what this process is about
+/// to make itself would be taken.
+void close_unused(std::vector<named_descriptor> descriptors,
+                  spdlog::logger& log) {
+  if (!close_everywhere(std::move(descriptors), boot_now() + close_patience))
+    log.warn("the service manager still has the device or the port of the last "
+             "process open, which it was told to close: systemctl stop the "
+             "unit, and start it");
+}
+
+/// Takes those out whose port the file says: they are opened anew.
+void close_sockets(std::vector<named_descriptor>& from,
+                   const interface_config& wanted, spdlog::logger& log) {
+  std::vector<named_descriptor> unused;
+  for (const auto* name : {"udp4", "udp6", "strangers4", "strangers6"})
+    if (wanted.listen.port != 0)
+      unused.push_back({name, take(from, name)});
+  close_unused(std::move(unused), log);
+}
+
 /// Whether there is a TUN device of that name.
 bool is_of(const std::vector<named_descriptor>& descriptors,
            const std::string& interface) {
@@ -172,11 +194,12 @@ bool leave_node(caf::actor_system& system, const overlay_actor& overlay,
 }
 
 std::optional<inherited_overlay> take_stored_node(
-  std::vector<named_descriptor> passed, const std::string& interface,
+  std::vector<named_descriptor> passed, const interface_config& wanted,
   const std::function<result<void>(const inherited_overlay&)>& check,
   spdlog::logger& log) {
   if (passed.empty())
     return std::nullopt;
+  const auto& interface = wanted.name;
   auto names = all_names();
   for (const auto& each : passed)
     names.insert(each.name);
@@ -198,18 +221,22 @@ std::optional<inherited_overlay> take_stored_node(
   left.descriptors = std::move(passed);
   if (!left.state && !is_of(left.descriptors, interface)) {
     log.warn("what the service manager has kept is not used: {}", why_not);
+    close_unused(std::move(left.descriptors), log);
     return std::nullopt;
   }
   if (const auto fine = check(left); !fine) {
     log.warn("what the last process of {} has left is not used, and sessions "
              "begin anew: {}",
              interface, fine.error().message);
+    close_unused(std::move(left.descriptors), log);
     return std::nullopt;
   }
-  if (!left.state)
+  if (!left.state) {
     log.warn("what the last process of {} has left cannot be gone on with "
              "({}): its device stays, and sessions begin anew",
              interface, why_not);
+    close_sockets(left.descriptors, wanted, log);
+  }
   return left;
 }
 

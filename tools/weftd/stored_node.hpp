@@ -33,9 +33,11 @@ take_rest_of_file(std::vector<named_descriptor>& passed,
 
 /// The side of the process that begins: what the one before has left, of what
 /// the service manager has `passed`; nothing: there is none, or none that
-/// `check` takes, as the log says.  Nobody is passed any of it once more.
+/// `check` takes, as the log says.  Nobody is passed any of it once more, and
+/// what of it is not gone on with is free: blocks for some seconds at most.
+/// `wanted`: what the file says.
 std::optional<inherited_overlay> take_stored_node(
-  std::vector<named_descriptor> passed, const std::string& interface,
+  std::vector<named_descriptor> passed, const interface_config& wanted,
   const std::function<result<void>(const inherited_overlay&)>& check,
   spdlog::logger& log);
 

@@ -1,0 +1,255 @@
+#!/usr/bin/python3
+"""What a node leaves to its service manager, and the next process makes of it: the test is the manager.
+
+tests/packaging/test_upgrade.py has the same with systemd.
+"""
+
+import contextlib
+import ctypes
+import os
+import signal
+import socket
+import struct
+import threading
+import time
+
+import harness
+import nodes
+import replacing
+
+LEAVE_TO_SUCCESSOR, EXIT_LEFT = 1, 6
+
+
+class Manager:
+    """Keeps descriptors as systemd does, and passes them to the next process."""
+
+    def __init__(self, test, name):
+        self.path = f"{test.folder}/{name}.notify"
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(self.path)
+        self.kept = []  # (name, descriptor)
+        self.slow_to_close = 0.0  # seconds
+        self.lock = threading.Lock()
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+        test.stack.callback(self.end)
+
+    def serve(self):
+        while True:
+            with contextlib.suppress(InterruptedError):
+                data, descriptors, _, _ = socket.recv_fds(self.socket, 4096, 8)
+                if data == b"END":
+                    return
+                self.take(dict(line.split("=", 1) for line in data.decode().splitlines()), descriptors)
+
+    def take(self, said, descriptors):
+        with self.lock:
+            if "FDSTORE" in said:
+                self.kept += [(said["FDNAME"], descriptor) for descriptor in descriptors]
+                return
+            if "FDSTOREREMOVE" in said:
+                gone = [descriptor for name, descriptor in self.kept if name == said["FDNAME"]]
+                self.kept = [each for each in self.kept if each[0] != said["FDNAME"]]
+                descriptors = descriptors + gone
+        if descriptors and "BARRIER" not in said:
+            time.sleep(self.slow_to_close)
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+    def names(self):
+        with self.lock:
+            return [name for name, _ in self.kept]
+
+    def change(self, name, change):
+        """Another descriptor takes the place of that one."""
+        with self.lock:
+            self.kept = [(each, change(descriptor) if each == name else descriptor)
+                         for each, descriptor in self.kept]
+
+    def environment(self):
+        return {"NOTIFY_SOCKET": self.path}
+
+    def passes(self):
+        """Words that start a program with what is kept, and its environment."""
+        with self.lock:
+            names = [name for name, _ in self.kept]
+            # The numbers that the program is to have are free by then.
+            numbers = [os.dup(descriptor) for _, descriptor in self.kept]
+        return names, numbers
+
+    def end(self):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as own:
+            own.sendto(b"END", self.path)
+        self.thread.join(60)
+        self.socket.close()
+        for _, descriptor in self.kept:
+            os.close(descriptor)
+        self.kept = []
+
+
+STARTER = """
+import os, sys
+numbers = [int(text) for text in sys.argv[1].split(",") if text]
+high = []
+for number in numbers:
+    high.append(os.dup2(number, 200 + len(high)))
+for place, number in enumerate(high):
+    os.dup2(number, 3 + place, inheritable=True)
+for number in high + [number for number in numbers if number >= 3 + len(high)]:
+    os.set_inheritable(number, False)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(high)), LISTEN_FDNAMES=sys.argv[2])
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+
+
+class Stored(replacing.Replacing, harness.NetnsTest):
+    def setUp(self):
+        super().setUp()
+        left, right = self.hosts()
+        self.left, self.right = nodes.Node(self, left, 1), nodes.Node(self, right, 2)
+        self.left.knows(self.right)
+        self.right.knows(self.left)
+        self.manager = Manager(self, self.left.name)
+        self.right.start()
+        self.left.start(environment=self.manager.environment())
+        self.wait_for_ping(left, "10.200.2.1")
+
+    def handshakes(self):
+        return [node.peer(other)["last_handshake"]
+                for node, other in ((self.left, self.right), (self.right, self.left))]
+
+    def index(self):
+        return self.left.home.ip("-o", "link", "show", self.left.name).stdout.split(":")[0]
+
+    def present(self):
+        return self.handshakes(), self.index()
+
+    def leave(self, code=EXIT_LEFT):
+        """The node's process leaves all to the manager, as ExecStop= has it do."""
+        libc = ctypes.CDLL(None, use_errno=True)
+        self.assertEqual(libc.sigqueue(self.left.process.pid, int(signal.SIGTERM),
+                                       ctypes.c_void_p(LEAVE_TO_SUCCESSOR)), 0)
+        self.assertEqual(self.left.process.wait(), code, self.left.log())
+
+    def launch(self):
+        names, numbers = self.manager.passes()
+        try:
+            self.left.process = harness.Process(
+                self, ["/usr/bin/python3", "-c", STARTER, ",".join(map(str, numbers)), ":".join(names),
+                       harness.WEFTD, "--config", self.left.file], self.left.home, self.manager.environment(), numbers)
+        finally:
+            for number in numbers:
+                os.close(number)
+
+    def go_on(self):
+        self.launch()
+        self.left.logs("goes on in this process")
+        harness.wait_until(lambda: not self.manager.names(), "nothing is kept any more")
+
+    def restart(self):
+        self.leave()
+        self.go_on()
+
+    def assert_begins_anew(self, before, reason, keeps_device=False):
+        harness.wait_until(lambda: "is up" in self.left.log() or "goes on in" in self.left.log()
+                           or self.left.process.code is not None, "it works")
+        self.assertIsNone(self.left.process.code, self.left.log())
+        self.assertIn(reason, self.left.log())
+        self.assertNotIn("still has", self.left.log())
+        self.wait_for_ping(self.left.home, "10.200.2.1")
+        self.assertNotEqual(self.handshakes()[0], before[0][0])
+        self.assertEqual(self.index() == before[1], keeps_device)
+        harness.wait_until(lambda: not self.manager.names(), "nothing is kept any more")
+
+    def test_restarts_lose_no_ping_and_no_session(self):
+        before, pings = self.present(), self.pings(self.left, "10.200.2.1", 1000)
+        for _ in range(5):
+            self.restart()
+        self.assert_all_answered(pings)
+        self.assertEqual(self.present(), before)
+        self.assertEqual(self.right.drops("replayed"), 0)
+
+    def test_a_damaged_state_keeps_the_device_and_the_port_is_free_for_the_next_process(self):
+        # Handshakes have stamps of seconds here.
+        for damage, reason in ((lambda state: state[:len(state) // 2], "it is damaged"),
+                               (lambda state: state[:16] + struct.pack("<I", 4711) + state[20:],
+                                "its format is version 4711")):
+            before = self.present()
+            time.sleep(1.1)
+            self.leave()
+            self.manager.slow_to_close = 0.05
+            self.manager.change("state", lambda memory, damage=damage: replacing.Between.copy_of(memory, damage))
+            self.launch()
+            self.assert_begins_anew(before, reason, keeps_device=True)
+            self.assertIn("its device stays", self.left.log())
+
+    def test_a_file_for_another_interface_is_begun_anew(self):
+        before = self.present()
+        time.sleep(1.1)
+        self.leave()
+        self.manager.slow_to_close = 0.05
+        former = self.left.name
+        self.left.name = self.interface_name()
+        self.left.file = f"{self.folder}/{self.left.name}.yaml"
+        self.left.write(private_key_file=f"{former}.key")
+        self.launch()
+        self.assert_begins_anew(before, f"it is the state of {former}")
+
+    def test_a_file_whose_other_sections_do_not_go_with_the_node_is_begun_anew(self):
+        self.leave()
+        self.manager.slow_to_close = 0.05
+        # The node's other socket is there, as long as it goes on.
+        self.left.rest = f"control: {{socket_folder: {harness.SOCKETS}}}\n"
+        self.left.write(socket_folder=f"{self.folder}/sockets")
+        self.launch()
+        self.left.logs("is up")
+        self.assertIn("is not used, and sessions begin anew", self.left.log())
+        self.assertIn("socket_folder", self.left.log())
+        self.wait_for_ping(self.left.home, "10.200.2.1")
+
+    def test_who_has_read_the_state_and_ends_leaves_none_to_the_next_process(self):
+        before = self.present()
+        time.sleep(1.1)
+        self.leave()
+
+        def take(memory):
+            os.pwrite(memory, struct.pack("<I", 1), 8)
+            return memory
+        self.manager.change("state", take)
+        self.launch()
+        self.assert_begins_anew(before, "an earlier process has begun to read it", keeps_device=True)
+
+    def test_somebody_elses_descriptors_are_refused_and_what_was_there_is_free(self):
+        before = self.present()
+        time.sleep(1.1)
+        self.leave()
+        self.manager.slow_to_close = 0.05
+
+        def other(descriptor):
+            os.close(descriptor)
+            return os.open("/dev/null", os.O_RDWR)
+        self.manager.change("tun", other)
+        self.launch()
+        self.assert_begins_anew(before, "is not used, and sessions begin anew")
+
+    def test_a_configuration_on_trial_for_long_is_not_waited_for(self):
+        before = self.present()
+        time.sleep(1.1)
+        self.left.peers[0]["persistent_keepalive"] = 25
+        self.left.write()
+        self.left.weft("apply", self.left.file, "--confirm", "60s")
+        self.leave(code=0)
+        self.assertIn("sessions end with this process", self.left.log())
+        self.assertEqual(self.manager.names(), [])
+        self.launch()
+        self.assert_begins_anew(before, "is up")
+
+    def test_a_stop_leaves_nothing(self):
+        self.left.process.signal(signal.SIGTERM)
+        self.assertEqual(self.left.process.wait(), 0)
+        self.assertEqual(self.manager.names(), [])
+        self.assertFalse(self.left.home.has_link(self.left.name))
+
+
+if __name__ == "__main__":
+    harness.main()
