@@ -16,9 +16,12 @@
 #include "messages/errors.hpp"
 #include "platform/kernel_release.hpp"
 #include "platform/tun_device.hpp"
+#include "platform/tun_name.hpp"
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
+#include <set>
 
 namespace weft {
 
@@ -475,6 +478,28 @@ void log_missing_offloads(spdlog::logger& log, const overlay_resources& opened,
     missing("UDP receive offload (GRO)", "Linux 5.0 has it");
 }
 
+/// Whether all that open_tun() would take are of one device, and can be gone on
+/// with.
+result<void> check_queues(const std::vector<named_descriptor>& left) {
+  std::set<std::string> names{name_of_writing};
+  for (std::size_t queue = 0; queue < most_device_queues; ++queue)
+    names.insert(name_of_queue(queue));
+  std::optional<std::string> device;
+  for (const auto& [name, descriptor] : left) {
+    if (!names.contains(name))
+      continue;
+    if (const auto fine = tun_device::check_adoptable(descriptor.get()); !fine)
+      return fine;
+    const auto present = tun_name(descriptor.get());
+    if (device.value_or(present) != present)
+      return tl::unexpected(system_error{
+        EINVAL, "what was left are queues of two devices, " + *device + " and "
+                  + present});
+    device = present;
+  }
+  return {};
+}
+
 } // namespace
 
 result<void>
@@ -485,14 +510,10 @@ check_inherited(const overlay_options& options, const inherited_overlay& left) {
   if (auto mistake = validate(config))
     return tl::unexpected(
       system_error{EINVAL, mistake->field + ": " + mistake->message});
-  const auto tun
-    = std::ranges::find(left.descriptors, "tun", &named_descriptor::name);
   const bool is_own
     = options.configure_link
       || std::holds_alternative<make_tun_device>(options.device);
-  if (tun == left.descriptors.end() || !is_own)
-    return {};
-  return tun_device::check_adoptable(tun->descriptor.get());
+  return is_own ? check_queues(left.descriptors) : result<void>{};
 }
 
 result<running_overlay>

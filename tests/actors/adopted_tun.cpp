@@ -1,4 +1,6 @@
 // Overlays on TUN devices that their host has opened.  Needs root.
+#include "actors/packets/tun_reader.hpp"
+#include "platform/hand_over.hpp"
 #include "tests/actors/embedded.hpp"
 #include "tests/actors/leaks.hpp"
 #include "tests/actors/line_sink.hpp"
@@ -193,4 +195,36 @@ TEST_CASE("An overlay does not start on what is no TUN device, and leaves "
   CHECK_THAT(started.error().message, Catch::Contains(why));
   CHECK(nothing_is_left(before - 1));
   CHECK_FALSE(has_link());
+}
+
+TEST_CASE("What an overlay leaves is refused if its queues are of two devices, "
+          "or one of them cannot be gone on with") {
+  if (!can_make_networks())
+    return;
+  const network_namespace here;
+  const auto first = tun_device::create("weft-one");
+  const auto second = tun_device::create("weft-two");
+  REQUIRE(first);
+  REQUIRE(second);
+  inherited_overlay offered;
+  const auto leave = [&offered](std::string name, int fd) {
+    auto copy = duplicate(fd);
+    REQUIRE(copy);
+    offered.descriptors.push_back({std::move(name), std::move(*copy)});
+  };
+  const auto reason = [&offered] {
+    const auto checked = check_inherited({}, offered);
+    return checked ? std::string{} : checked.error().message;
+  };
+  leave("tun", first->descriptor());
+  CHECK(reason().empty());
+  SECTION("two devices") {
+    leave(name_of_queue(1), second->descriptor());
+    CHECK_THAT(reason(), Catch::Contains("two devices, weft-one and weft-two"));
+  }
+  SECTION("no device") {
+    leave(GENERATE(name_of_queue(1), std::string{name_of_writing}),
+          file_descriptor{::open("/dev/null", O_RDWR | O_CLOEXEC)}.get());
+    CHECK_THAT(reason(), Catch::Contains("as a TUN device"));
+  }
 }
