@@ -31,6 +31,8 @@ constexpr bool is_optional = false;
 template <class T>
 constexpr bool is_optional<std::optional<T>> = true;
 template <class T>
+constexpr bool is_optional<boxed<T>> = true;
+template <class T>
 constexpr bool is_vector = false;
 template <class T>
 constexpr bool is_vector<std::vector<T>> = !std::same_as<T, std::byte>;
@@ -262,9 +264,8 @@ private:
     return rest.empty();
   }
 
-  template <class T>
-  void read_new(std::string_view name, const_byte_span bytes,
-                std::optional<T>& value) {
+  template <class Optional>
+  void read_new(std::string_view name, const_byte_span bytes, Optional& value) {
     get(name, bytes, value.emplace());
   }
   void read_new(std::string_view name, const_byte_span bytes,
@@ -486,9 +487,14 @@ void fields(A& a, T& x) {
 }
 template <class A, is<drop_counters> T>
 void fields(A& a, T& x) {
-  for (const auto& row : drop_rows())
-    copied(a, row.name, x[row.reason],
-           [&](auto packets) { x.dropped(row.reason, packets); });
+  for (const auto& row : drop_rows()) {
+    std::optional<std::uint64_t> packets;
+    if (!A::reads && x[row.reason] != 0) // most are zero
+      packets = x[row.reason];
+    copied(a, row.name, packets, [&](const auto& counted) {
+      x.dropped(row.reason, counted.value_or(0));
+    });
+  }
 }
 template <class A, is<deadline_table> T>
 void fields(A& a, T& x) {
@@ -608,7 +614,7 @@ void reader::read_new(std::string_view name, const_byte_span bytes,
 bool are_fair(const keypairs::state& keys) {
   return std::ranges::all_of(
     std::array{&keys.current, &keys.previous, &keys.next},
-    [](const std::optional<keypair_state>* pair) {
+    [](const boxed<keypair_state>* pair) {
       return !*pair
              || (!(*pair)->send.is_zero() && !(*pair)->receive.is_zero()
                  && (*pair)->send_counter <= limits::reject_after_messages);
@@ -644,19 +650,72 @@ std::string find_mistake(const saved_node& node) {
   return {};
 }
 
+/// As a writer, for a record that is given to others in parts of whole fields:
+/// thousands of peers are never there twice.
+class part_writer {
+public:
+  [[maybe_unused]] static constexpr bool reads = false;
+
+  explicit part_writer(const std::function<void(const_byte_span)>& next)
+    : next_(next) {
+    part_.reserve(usual_size);
+  }
+  void pass_on() {
+    next_(part_);
+    part_.clear();
+  }
+  void put(const_byte_span bytes) {
+    part_.insert(part_.end(), bytes.begin(), bytes.end());
+  }
+
+  template <class T>
+  void operator()(std::string_view name, const T& value) {
+    if constexpr (is_optional<T>) {
+      if (value)
+        (*this)(name, *value);
+    } else if constexpr (is_vector<T>) {
+      for (const auto& each : value)
+        (*this)(name, each);
+    } else {
+      writer counts{nullptr};
+      counts(name, value);
+      const auto before = part_.size();
+      part_.resize(before + counts.size());
+      writer writes{&part_[before]};
+      writes(name, value);
+      if (part_.size() > usual_size / 2)
+        pass_on();
+    }
+  }
+
+private:
+  static constexpr std::size_t usual_size = std::size_t{128} << 10;
+
+  const std::function<void(const_byte_span)>& next_;
+  secret_bytes part_;
+};
+
 } // namespace
 
+void write_saved_node(const saved_node& node,
+                      const std::function<void(const_byte_span)>& next,
+                      std::uint32_t version) {
+  part_writer write{next};
+  write.put(std::as_bytes(std::span{magic}));
+  byte_array<sizeof version> number{};
+  store_le(number.data(), version);
+  write.put(number);
+  fields(write, node);
+  write(last_field, true);
+  write.pass_on();
+}
+
 secret_bytes format_saved_node(const saved_node& node, std::uint32_t version) {
-  const auto write_to = [&node](writer write) {
-    fields(write, node);
-    write(last_field, true);
-    return write.size();
+  secret_bytes out;
+  const auto append = [&out](const_byte_span part) {
+    out.insert(out.end(), part.begin(), part.end());
   };
-  constexpr auto head = magic.size() + sizeof version;
-  secret_bytes out(head + write_to(writer{nullptr}));
-  std::memcpy(out.data(), magic.data(), magic.size());
-  store_le(&out[magic.size()], version);
-  write_to(writer{&out[head]});
+  write_saved_node(node, append, version);
   return out;
 }
 

@@ -12,6 +12,7 @@
 #include <tl/expected.hpp>
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 namespace weft {
@@ -23,7 +24,13 @@ inline constexpr std::uint32_t saved_node_version = 1;
 /// Nothing larger is read.
 inline constexpr std::size_t max_saved_size = std::size_t{256} << 20;
 
-/// Bytes that parse_saved_node() takes.  `version`: for tests.
+/// Calls `next` with one part after the other of what parse_saved_node() takes.
+/// The parts are wiped.  `version`: for tests.
+void write_saved_node(const saved_node& node,
+                      const std::function<void(const_byte_span)>& next,
+                      std::uint32_t version = saved_node_version);
+
+/// All parts together.
 secret_bytes format_saved_node(const saved_node& node,
                                std::uint32_t version = saved_node_version);
 

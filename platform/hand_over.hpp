@@ -52,7 +52,7 @@ bool close_everywhere(std::vector<named_descriptor> descriptors,
 struct handed_over {
   /// Keys are in it.  Empty: whoever takes over begins anew, with the
   /// descriptors.
-  secret_text state;
+  taken_state state;
   std::vector<named_descriptor> descriptors;
 };
 

@@ -43,7 +43,7 @@ public:
   void turn_away(std::string_view why) noexcept;
   /// This process sends no more until abort().
   result<void>
-  give(std::string_view state, std::span<const named_descriptor> descriptors,
+  give(const state_memory& state, std::span<const named_descriptor> descriptors,
        time_point until);
   /// ECONNRESET: the other has ended, for a reason that it says itself.
   /// ETIMEDOUT also when it was ready too late: it may have given up.

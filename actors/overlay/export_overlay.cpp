@@ -9,6 +9,7 @@
 #include <new>
 #include <span>
 #include <tuple>
+#include <utility>
 
 namespace weft {
 
@@ -20,23 +21,14 @@ namespace {
 constexpr std::chrono::seconds decision_patience{20};
 
 /// Everything but the end: the successor has it all, and waits for that.
-result<void> give(giving_place& place, overlay_left left) try {
+result<void> give(giving_place& place, overlay_left left) {
   const auto until = boot_now() + hand_over_patience;
-  { // What the successor reads is not held here as well.
-    const auto bytes = format_saved_node(*left.state);
-    left.state.reset();
-    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast)
-    const auto* letters = reinterpret_cast<const char*>(bytes.data());
-    if (auto given
-        = place.give({letters, bytes.size()}, *left.descriptors, until);
-        !given)
-      return given;
-  }
+  const auto state = to_memory(left.state);
+  if (!state)
+    return tl::unexpected(state.error());
+  if (auto given = place.give(*state, *left.descriptors, until); !given)
+    return given;
   return place.wait_until_ready(until);
-} catch (const std::bad_alloc&) {
-  return tl::unexpected(make_system_error(
-    ENOMEM, "Cannot hand over",
-    "A limit on memory is reached (ulimit -v, LimitAS= of the unit)"));
 }
 
 /// Asks the overlay, and waits for the answer, which goes to `then`.
@@ -61,9 +53,24 @@ void wait_for_end(caf::scoped_actor& self, const overlay_root_actor& overlay) {
 
 } // namespace
 
+result<state_memory> to_memory(std::shared_ptr<saved_node>& left) try {
+  const auto node = std::exchange(left, nullptr);
+  return state_memory::make([&node](const state_memory::take_part& take) {
+    write_saved_node(*node, [&take](const_byte_span part) {
+      // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast)
+      take({reinterpret_cast<const char*>(part.data()), part.size()});
+    });
+  });
+} catch (const std::bad_alloc&) {
+  return tl::unexpected(make_system_error(
+    ENOMEM, "Cannot hand over",
+    "A limit on memory is reached (ulimit -v, LimitAS= of the unit)"));
+}
+
 result<void>
 export_overlay(caf::actor_system& system, const overlay_actor& overlay,
-               file_descriptor connection) {
+               file_descriptor connection,
+               const std::function<void()>& let_go) {
   auto place = giving_place::to(std::move(connection));
   if (!place)
     return tl::unexpected(place.error());

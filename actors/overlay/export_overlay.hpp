@@ -6,6 +6,7 @@
 
 #include "actors/overlay/start_overlay.hpp"
 #include "platform/replacement.hpp"
+#include "platform/state_memory.hpp"
 
 #include <caf/actor_system.hpp>
 
@@ -39,6 +40,10 @@ struct imported_overlay {
 /// these options do not go with it.
 result<imported_overlay>
 import_overlay(file_descriptor connection, const overlay_options& options);
+
+/// What an overlay leaves, as its successor reads it; `left` has no keys then.
+/// ENOMEM: a limit on memory is reached.
+result<state_memory> to_memory(std::shared_ptr<saved_node>& left);
 
 /// The second half of import_overlay(), for whoever has received the first one.
 /// `check`: why this process could not go on with it.

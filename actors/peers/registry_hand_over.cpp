@@ -14,9 +14,12 @@ namespace weft {
 namespace {
 
 /// What is saved takes so much until it is with the successor: of a peer the
-/// values, twice while they are gathered, and the bytes, which are copied once.
-constexpr std::size_t memory_of_peer = std::size_t{32} << 10;
+/// values, of which a part is there twice while they are gathered, and the
+/// bytes.
+constexpr std::size_t memory_of_peer = std::size_t{8} << 10;
 constexpr std::size_t memory_of_rest = std::size_t{16} << 20;
+/// What a peer's actor takes, with its session.
+constexpr std::size_t size_of_peer = std::size_t{8} << 10;
 
 } // namespace
 
@@ -32,6 +35,7 @@ caf::result<frozen_peers> registry::stand_still() {
     = make_response_promise<caf::typed_response_promise<frozen_peers>>();
   const auto left = std::make_shared<saved_node>();
   left->generations = directory_.generations();
+  left->peers.reserve(seats_.size());
   left->deprived = {directory_.deprived().begin(), directory_.deprived().end()};
   for (slot_number slot = 0; slot < directory_.slots(); ++slot) {
     const auto* known = directory_.find(slot);
@@ -73,8 +77,10 @@ caf::result<config_changes> registry::inherit(const inherit_peers& asked) {
   if (!directory_.is_empty() || changing_)
     return make_error(EBUSY, "there are peers already");
   const auto& from = *asked.from;
+  expect_allocations(from.peers.size() * size_of_peer);
   directory_.restore(from.generations, from.deprived);
   seats_.resize(directory_.slots());
+  by_address_.reserve(from.peers.size());
   config_changes changes;
   for (const auto& peer : from.peers) {
     auto whole = replacement_of(peer.config);
@@ -99,12 +105,14 @@ caf::result<config_changes> registry::inherit(const inherit_peers& asked) {
       resolve(slot);
     std::ignore = directory_.change_allowed_ips(slot, whole);
     ++changes.peers_added;
-    check_way(slot);
   }
   for (const auto& peer : from.peers)
     show_names(peer.config.name);
   auto promise = make_response_promise<changes_promise>();
-  publish([promise, changes]() mutable { promise.deliver(changes); });
+  publish([this, promise, changes]() mutable {
+    promise.deliver(changes);
+    check_ways(); // each is a question to the host
+  });
   return promise;
 }
 

@@ -123,21 +123,18 @@ void giving_place::turn_away(std::string_view why) noexcept {
     std::ignore = write_line(connection.get(), part);
 }
 
-result<void> giving_place::give(std::string_view bytes,
+result<void> giving_place::give(const state_memory& state,
                                 std::span<const named_descriptor> descriptors,
                                 time_point until) {
   if (descriptors.size() > max_handed_descriptors)
     return failed(EMSGSIZE, "Cannot hand over so many descriptors");
-  const auto state = state_memory::make(bytes);
-  if (!state)
-    return tl::unexpected(state.error());
   // Not in every C library that the packages are built with.
   const file_descriptor self{
     static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0))};
   if (!self)
     return failed(errno, "Cannot name this process to its successor");
   std::string list{title};
-  std::vector<int> passed{self.get(), state->descriptor()};
+  std::vector<int> passed{self.get(), state.descriptor()};
   for (const auto& [name, descriptor] : descriptors) {
     list += '\n' + name;
     passed.push_back(descriptor.get());

@@ -1,13 +1,13 @@
 // The keys of one session and what counts against them (paper, 5.4.5-5.4.6).
 #pragma once
 
+#include "protocol/base/boxed.hpp"
 #include "protocol/base/wireguard.hpp"
 #include "protocol/tunnel/noise.hpp"
 #include "protocol/tunnel/replay_window.hpp"
 #include "protocol/tunnel/transport_cipher.hpp"
 
 #include <memory>
-#include <optional>
 #include <utility>
 
 namespace weft {
@@ -76,9 +76,9 @@ class keypairs {
 public:
   /// The three as values.
   struct state {
-    std::optional<keypair_state> current;
-    std::optional<keypair_state> previous;
-    std::optional<keypair_state> next;
+    boxed<keypair_state> current;
+    boxed<keypair_state> previous;
+    boxed<keypair_state> next;
     bool next_is_final = false;
   };
 
@@ -146,12 +146,10 @@ public:
   }
 
 private:
-  static std::optional<keypair_state>
-  saved(const std::unique_ptr<keypair>& keys) {
-    return keys ? std::optional(keys->save()) : std::nullopt;
+  static boxed<keypair_state> saved(const std::unique_ptr<keypair>& keys) {
+    return keys ? boxed(keys->save()) : boxed<keypair_state>();
   }
-  static std::unique_ptr<keypair>
-  restored(const std::optional<keypair_state>& from) {
+  static std::unique_ptr<keypair> restored(const boxed<keypair_state>& from) {
     return from ? std::make_unique<keypair>(*from) : nullptr;
   }
 

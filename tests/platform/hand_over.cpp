@@ -27,7 +27,8 @@ result<void> give_something(giving_place& place) {
   std::vector<named_descriptor> descriptors;
   descriptors.push_back({"tun-0", file_with("the device")});
   descriptors.push_back({"udp.v4", file_with("the socket")});
-  return place.give("counter 17", descriptors, soon());
+  const auto state = state_memory::make("counter 17");
+  return place.give(*state, descriptors, soon());
 }
 
 /// One that has a listener, gives up its place to whoever comes, and does
@@ -60,11 +61,13 @@ TEST_CASE("a state is given out once, and is gone then") {
   REQUIRE(made);
   auto again = state_memory::open(file_descriptor{::dup(made->descriptor())});
   REQUIRE(again);
-  const auto taken = again->take();
-  REQUIRE(taken);
-  CHECK(taken->view() == "keys");
-  CHECK_FALSE(made->take());
-  CHECK_FALSE(again->take());
+  {
+    const auto taken = again->take();
+    REQUIRE(taken);
+    CHECK(taken->view() == "keys");
+    CHECK_FALSE(made->take());
+    CHECK_FALSE(again->take());
+  }
   CHECK(text_of(std::move(*made).release()).find("keys") == std::string::npos);
 }
 

@@ -56,6 +56,20 @@ bool holds(const_byte_span memory, const_byte_span key) {
          != memory.end();
 }
 
+/// None of `secrets` is left where a copy of `value`, which holds them, was.
+template <class T>
+void check_wiped(const T& value, const std::vector<const_byte_span>& secrets) {
+  alignas(T) byte_array<sizeof(T)> storage{};
+  auto* copy = new (storage.data()) T(value);
+  for (const auto& key : secrets)
+    CHECK(holds(storage, key));
+  // Volatile, so that the compiler does not see that nobody reads what is left.
+  void (*volatile destroy)(T*) = [](auto* p) { std::destroy_at(p); };
+  destroy(copy);
+  for (const auto& key : secrets)
+    CHECK_FALSE(holds(storage, key));
+}
+
 } // namespace
 
 TEST_CASE("A session that is saved and restored goes on as if it had not been: "
@@ -95,20 +109,11 @@ TEST_CASE_METHOD(pair_network, "Nothing of its keys is left where a saved "
   const auto saved = session(a).save();
   REQUIRE(saved.keys.current);
   REQUIRE(saved.values.pending);
-  alignas(session_state) byte_array<sizeof(session_state)> storage{};
-  auto* copy = new (storage.data()) session_state(saved);
+  const auto& keys = *saved.keys.current;
+  check_wiped(keys, {keys.send.bytes(), keys.receive.bytes()});
   const auto& pending = saved.values.pending->initiator.save();
-  const std::vector<const_byte_span> secrets{
-    saved.keys.current->send.bytes(), saved.keys.current->receive.bytes(),
-    pending.chaining_key.bytes(), pending.ephemeral.bytes()};
-  for (const auto& key : secrets)
-    CHECK(holds(storage, key));
-  // Volatile, so that the compiler does not see that nobody reads what is left.
-  void (*volatile destroy)(session_state*)
-    = [](auto* p) { std::destroy_at(p); };
-  destroy(copy);
-  for (const auto& key : secrets)
-    CHECK_FALSE(holds(storage, key));
+  check_wiped(saved.values,
+              {pending.chaining_key.bytes(), pending.ephemeral.bytes()});
 }
 
 TEST_CASE_METHOD(pair_network, "The session that takes the place of a lost one "

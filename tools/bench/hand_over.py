@@ -6,7 +6,8 @@ For each number of peers, in two network namespaces that a veth pair joins:
   gap       longest time between two answers to pings that go through the node, 500 in a second, to one of the peers:
             median, lowest and highest of the hand-overs
   lost      pings without an answer
-  memory    of the node before, and of both processes together at their highest: what they share counts once
+  memory    of the node before, and of both processes together at their highest, without programs and libraries, which
+            they share
 
   tools/bench/hand_over.py -n 1 100 1000 10000 -o hand-over.json
 
@@ -35,7 +36,7 @@ COLUMNS = (
 
 
 class Memory:
-    """Samples what processes take together, each page divided by those who share it."""
+    """Samples what processes take together, by counters: who has each page looked at holds them up."""
 
     def __init__(self, *processes):
         self.pids = [process.pid for process in processes]
@@ -47,8 +48,8 @@ class Memory:
     @staticmethod
     def of(pid):
         with contextlib.suppress(OSError):
-            with open(f"/proc/{pid}/smaps_rollup") as file:
-                return int(re.search(r"^Pss:\s+(\d+)", file.read(), re.M).group(1)) / 1024
+            with open(f"/proc/{pid}/status") as file:
+                return sum(int(size) for size in re.findall(r"^Rss(?:Anon|Shmem):\s+(\d+)", file.read(), re.M)) / 1024
         return 0.0
 
     def sample(self):

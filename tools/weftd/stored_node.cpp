@@ -1,6 +1,7 @@
 #include "tools/weftd/stored_node.hpp"
 
 #include "actors/overlay/config_files.hpp"
+#include "actors/overlay/export_overlay.hpp"
 #include "actors/packets/tun_reader.hpp"
 #include "config/saved_node_format.hpp"
 #include "messages/errors.hpp"
@@ -12,7 +13,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <new>
 #include <set>
 
 namespace weft {
@@ -71,24 +71,13 @@ result<void> store(const state_memory& state, const std::string& rest,
   return store_descriptors(descriptors);
 }
 
-result<state_memory> in_memory(const saved_node& node) try {
-  const auto bytes = format_saved_node(node);
-  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast)
-  const auto* letters = reinterpret_cast<const char*>(bytes.data());
-  return state_memory::make({letters, bytes.size()});
-} catch (const std::bad_alloc&) {
-  return tl::unexpected(make_system_error(
-    ENOMEM, "Cannot leave the sessions",
-    "A limit on memory is reached (ulimit -v, LimitAS= of the unit)"));
-}
-
 /// On failure the overlay goes on, unless somebody else still could as well.
 caf::error
 leave_what_is_frozen(caf::scoped_actor& self, const overlay_root_actor& root,
-                     const overlay_left& left, const std::string& rest) {
+                     overlay_left& left, const std::string& rest) {
   const auto fail
     = [](const system_error& why) { return make_error(why.code, why.message); };
-  auto state = in_memory(*left.state);
+  auto state = to_memory(left.state);
   if (!state) {
     caf::anon_send(root, thaw{});
     return fail(state.error());
@@ -106,10 +95,10 @@ leave_what_is_frozen(caf::scoped_actor& self, const overlay_root_actor& root,
 }
 
 /// What the first state says that nobody has taken yet; the others go.
-std::optional<secret_text>
+std::optional<taken_state>
 take_state(std::vector<named_descriptor>& passed, std::string& why_not) {
   why_not = "there is no state";
-  std::optional<secret_text> state;
+  std::optional<taken_state> state;
   while (auto file = take(passed, state_name)) {
     auto memory = state_memory::open(std::move(file));
     if (!memory) {
