@@ -184,6 +184,7 @@ using peer_actor = caf::typed_actor<
   caf::replies_to<prefixes_lost>::with<void>,
   // another process takes its place, or does not
   caf::replies_to<freeze_peer>::with<frozen_peer>, caf::reacts_to<thaw>,
+  caf::replies_to<forget_keys>::with<void>,
   // for status
   caf::replies_to<report_request>::with<peer_report>>;
 

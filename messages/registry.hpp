@@ -140,7 +140,7 @@ using registry_actor = caf::typed_actor<
   // another process takes the place of this one, or does not; this one has
   // taken another's
   caf::replies_to<freeze_peers>::with<frozen_peers>,
-  caf::replies_to<thaw>::with<void>,
+  caf::replies_to<thaw>::with<void>, caf::replies_to<forget_keys>::with<void>,
   caf::replies_to<inherit_peers>::with<config_changes>,
   // questions
   caf::replies_to<check_handshake>::with<bool>,

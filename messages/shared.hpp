@@ -85,6 +85,11 @@ struct freeze {
 /// overlay's place, so go on.
 struct thaw {};
 
+/// overlay -> registry -> peers, which stand still: another process goes on with
+/// the keys, so they are wiped here.  Answered once they are; nobody is thawed
+/// after that.
+struct forget_keys {};
+
 // -- reports -----------------------------------------------------------------
 
 struct report_request {
@@ -117,5 +122,6 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::send_cookie_replies)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::handshakes_processed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::freeze)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::thaw)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::forget_keys)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::report_request)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::drop_report)

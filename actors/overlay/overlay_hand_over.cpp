@@ -170,10 +170,8 @@ caf::result<void> overlay::end_for_successor() {
     promise.deliver(caf::unit_t{});
     quit(caf::exit_reason::user_shutdown);
   };
-  // Nobody speaks as anybody any more: this wipes the keys of all sessions.
-  request(registry_, most_waiting, change_identity{})
-    .then([end](const config_changes&) mutable { end(); },
-          [end](const caf::error&) mutable { end(); });
+  request(registry_, most_waiting, forget_keys{})
+    .then(end, [end](const caf::error&) mutable { end(); });
   return promise;
 }
 

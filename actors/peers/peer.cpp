@@ -169,6 +169,10 @@ peer::behavior_type peer::make_behavior() {
     },
     [this](const freeze_peer&) { return stand_still_in_turn(); },
     [this](const thaw&) { go_on(); },
+    [this](const forget_keys&) -> caf::result<void> {
+      wipe_keys();
+      return caf::unit;
+    },
     [this](const report_request& request) { return report(request); },
   };
 }
@@ -189,9 +193,7 @@ void peer::on_exit() {
     send(neighbours_.registry,
          session_ended{session_.memory(), health_.up_until(),
                        session_.drops()});
-  session_.set_identity(nullptr); // wipes all keys now
-  session_.set_preshared_key({});
-  session_.set_other_preshared_keys({});
+  wipe_keys();
   if (neighbours_.timer)
     send(neighbours_.timer,
          arm_deadline{slot_, std::nullopt, caf::actor_cast<peer_actor>(this)});
@@ -320,6 +322,12 @@ frozen_peer peer::stand_still() {
   left->path_mtu = path_mtu_;
   left->path_mtu_told = path_mtu_told_;
   return {std::move(left)};
+}
+
+void peer::wipe_keys() {
+  session_.set_identity(nullptr); // with all that were agreed on
+  session_.set_preshared_key({});
+  session_.set_other_preshared_keys({});
 }
 
 void peer::go_on() {

@@ -103,6 +103,7 @@ private:
   /// Answers who waits for that.
   void refuse_to_stand_still();
   void go_on();
+  void wipe_keys();
   void wake(const instant& at);
   /// Has the host choose the local address again unless it is still right.
   void check_source();

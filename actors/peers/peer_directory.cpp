@@ -318,6 +318,16 @@ void peer_directory::restore(std::vector<std::uint32_t> generations,
   for (auto slot = slots(); slot > 0; --slot)
     free_slots_.push_back(slot - 1); // the first one is taken first
   deprived_ = {deprived.begin(), deprived.end()};
+  by_key_.reserve(slots_.size());
+}
+
+void peer_directory::forget_keys() {
+  for (auto& slot : slots_) {
+    if (!slot)
+      continue;
+    slot->config.preshared_key.wipe();
+    slot->other_preshared_keys.clear();
+  }
 }
 
 peer_directory::slot_number

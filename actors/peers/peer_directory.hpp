@@ -150,6 +150,8 @@ public:
   const std::vector<std::uint32_t>& generations() const {
     return generations_;
   }
+  /// Wipes all preshared keys: another process goes on with the peers.
+  void forget_keys();
 
   /// A peer of the network that file or command name is theirs from then on;
   /// the change must be whole then (whole()).

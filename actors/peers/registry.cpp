@@ -81,6 +81,7 @@ registry::behavior_type registry::make_behavior() {
           send(seat.actor, go_on);
       }
     },
+    [this](const forget_keys&) { return wipe_keys(); },
     [this](const inherit_peers& asked) { return inherit(asked); },
     [this](const check_handshake& asked) { return handshake_since(asked); },
     [this](const configuration_request&) { return configuration(); },

@@ -154,6 +154,7 @@ private:
 
   // registry_hand_over.cpp: another process takes the place of this one
   caf::result<frozen_peers> stand_still();
+  caf::result<void> wipe_keys();
   caf::result<config_changes> inherit(const inherit_peers& asked);
 
   // registry_names.cpp: endpoints that are host names

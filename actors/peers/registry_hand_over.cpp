@@ -73,6 +73,29 @@ caf::result<frozen_peers> registry::stand_still() {
   return promise;
 }
 
+caf::result<void> registry::wipe_keys() {
+  directory_.forget_keys();
+  us_ = {};
+  published_.speaker = {};
+  auto promise = make_response_promise();
+  const auto missing = std::make_shared<std::size_t>(1); // the gate
+  auto answered = [missing, promise]() mutable {
+    if (--*missing == 0)
+      promise.deliver(caf::unit_t{});
+  };
+  auto failed
+    = [answered](const caf::error&) mutable { answered(); }; // it has ended
+  for (const auto& seat : seats_) {
+    if (!seat.actor)
+      continue;
+    ++*missing;
+    request(seat.actor, caf::infinite, forget_keys{}).then(answered, failed);
+  }
+  request(neighbours_.gate, caf::infinite, change_identity{})
+    .then(answered, failed);
+  return promise;
+}
+
 caf::result<config_changes> registry::inherit(const inherit_peers& asked) {
   if (!directory_.is_empty() || changing_)
     return make_error(EBUSY, "there are peers already");

@@ -35,6 +35,30 @@ TEST_CASE_METHOD(registered, "A new peer is made, and everybody who must know "
   CHECK(status_of(first).preshared_key.is_zero());
 }
 
+TEST_CASE_METHOD(registered, "Who was told to forget the keys has none, before "
+                             "it has ended") {
+  const preshared_key key{unhex_secret(std::string(64, '1'))};
+  auto update = with(first, {"10.0.0.1/32"});
+  update.set(&peer_config::preshared_key, key);
+  apply({update, with(second)});
+  const auto of_registry = [this] {
+    const auto all
+      = home.ask<peer_configurations>(list, configuration_request{});
+    return all.peers.front().preshared_key;
+  };
+  const auto of_peer = [this] { return status_of(first, true).preshared_key; };
+  CHECK(of_registry() == key);
+  CHECK(of_peer() == key);
+  home.ask<frozen_peers>(list, freeze_peers{});
+  const std::weak_ptr<const identity> self = us.self;
+  us.self.reset();
+  CHECK_FALSE(home.command(list, forget_keys{}));
+  CHECK(of_registry().is_zero());
+  CHECK(of_peer().is_zero());
+  gate.take<change_identity>();
+  CHECK(self.expired());
+}
+
 TEST_CASE_METHOD(registered, "A registry without peers reports none") {
   CHECK(report().empty());
 }
