@@ -33,6 +33,9 @@ public:
   void leave(std::string text);
   result<void> write_left();
 
+  /// Another process keeps the file from now on: nothing is written here.
+  void pass_on();
+
 private:
   kept_file(file_descriptor folder, std::string path)
     : folder_(std::move(folder)), path_(std::move(path)) {
@@ -41,9 +44,10 @@ private:
   file_descriptor folder_; ///< holds the lock
   std::string path_;
   std::timed_mutex writing_; ///< may be held for as long as the disk takes
-  std::mutex mutex_;         ///< of left_; never while the disk is waited for,
+  std::mutex mutex_;         ///< of what follows; never while the disk is waited for,
                              ///< but at the end
   std::optional<std::string> left_;
+  bool passed_on_ = false;
 };
 
 } // namespace weft

@@ -93,6 +93,8 @@ export_overlay(caf::actor_system& system, const overlay_actor& overlay,
     return done;
   }
   wait_for_end(self, root);
+  if (let_go)
+    let_go();
   // If this cannot be written, the other one has ended by itself.
   std::ignore = place->commit();
   return {};

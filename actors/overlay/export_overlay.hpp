@@ -21,10 +21,12 @@ namespace weft {
 /// overlay has ended here, and this process can no longer use its keys.  On
 /// failure it goes on here, and the other process never sends for it.  EACCES:
 /// that is another user's.  EBUSY: not now; both hear why, and it may ask again
-/// soon.
+/// soon.  `let_go`, which may be empty, is called when the overlay has ended
+/// here and the other process has not gone on yet.
 result<void>
 export_overlay(caf::actor_system& system, const overlay_actor& overlay,
-               file_descriptor connection);
+               file_descriptor connection,
+               const std::function<void()>& let_go = {});
 
 /// What another process has exported.
 struct imported_overlay {

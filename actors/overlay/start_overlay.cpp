@@ -183,7 +183,8 @@ result<void> adopt_sockets(const overlay_options& options,
 result<void> open_sockets(overlay_options& options, overlay_resources& opened) {
   auto listen = options.config.interface.listen;
   if (options.inherited) {
-    auto& [before, all] = *options.inherited;
+    const auto& before = options.inherited->state;
+    auto& all = options.inherited->descriptors;
     left_udp_sockets left{take(all, "udp4"), take(all, "udp6"),
                           take(all, "strangers4"), take(all, "strangers6")};
     // Without a state the file says which port; one of the kernel's choice
@@ -410,6 +411,10 @@ open_resources(caf::actor_system& system, overlay_options& options) {
   if (options.uapi.value_or(
         std::holds_alternative<make_tun_device>(options.device))) {
     auto uapi = unix_listener::open(uapi_path(config), 0600);
+    if (!uapi && options.inherited && options.inherited->await_end) {
+      options.inherited->await_end(); // who has its place until then
+      uapi = unix_listener::open(uapi_path(config), 0600);
+    }
     if (!uapi && !goes_on_without(options, uapi.error()))
       return tl::unexpected(uapi.error());
     if (uapi)

@@ -59,6 +59,9 @@ struct inherited_overlay {
   /// `tun`, `udp4`, `udp6`, `strangers4`, `strangers6`, `machine`: what is
   /// missing is opened, what is of no use closed.
   std::vector<named_descriptor> descriptors;
+  /// Returns once the process that left it has ended, or has let go of all that
+  /// it had for itself; blocks for some seconds at most.  Null: it has.
+  std::function<void()> await_end{};
 };
 
 struct overlay_options {

@@ -50,7 +50,7 @@ result<void> kept_file::write(const std::string& text) {
   const std::lock_guard alone(writing_);
   {
     const std::lock_guard guard(mutex_);
-    if (left_)
+    if (left_ || passed_on_)
       return {};
   }
   return replace_file(path_, text, 0600);
@@ -67,9 +67,15 @@ result<void> kept_file::write_left() {
     return tl::unexpected(make_system_error(ETIMEDOUT, "Cannot write " + path_,
                                             "Its file system does not answer"));
   const std::lock_guard guard(mutex_);
-  if (!left_)
+  if (!left_ || passed_on_)
     return {};
   return replace_file(path_, *left_, 0600);
+}
+
+void kept_file::pass_on() {
+  const std::lock_guard guard(mutex_);
+  passed_on_ = true;
+  ::flock(folder_.get(), LOCK_UN);
 }
 
 } // namespace weft

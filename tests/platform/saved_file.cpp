@@ -214,3 +214,21 @@ TEST_CASE("what is left behind is written at the end, and nothing older after "
   REQUIRE((*file)->write_left());
   CHECK((*file)->read(100).value() == "the last words");
 }
+
+TEST_CASE("a kept file that was passed on is another's, and nobody writes to it "
+          "here any more") {
+  const temporary_folder folder;
+  const auto place = folder.path() + "/s";
+  const auto file = kept_file::open(place, "peers");
+  REQUIRE(file);
+  REQUIRE((*file)->write("text"));
+  (*file)->pass_on();
+  const auto next = kept_file::open(place, "peers");
+  REQUIRE(next);
+  CHECK((*next)->read(100).value() == "text");
+  REQUIRE((*next)->write("newer"));
+  REQUIRE((*file)->write("older"));
+  (*file)->leave("the last words");
+  REQUIRE((*file)->write_left());
+  CHECK((*next)->read(100).value() == "newer");
+}

@@ -113,11 +113,16 @@ control_of(const control_config& config, const std::string& interface,
 /// knows.  Nothing if there is no place for it.
 std::shared_ptr<kept_file>
 recall(const std::string& wanted, const std::string& interface,
-       state_options& into, spdlog::logger& log) {
+       const std::function<void()>& await_former, state_options& into,
+       spdlog::logger& log) {
   if (wanted == "none")
     return nullptr;
   const auto folder = state_folder_of(wanted) + '/' + interface;
-  const auto kept = kept_file::open(folder, "peers");
+  auto kept = kept_file::open(folder, "peers");
+  if (!kept && await_former) {
+    await_former(); // who keeps it until then
+    kept = kept_file::open(folder, "peers");
+  }
   if (!kept) {
     log.warn("nothing is remembered over a restart: {}", kept.error().message);
     return nullptr;
@@ -451,6 +456,7 @@ int run_daemon(daemon_options options, background* parent) {
                   options.file);
     return exit_mistaken;
   }
+  const auto await_former = goes_on ? overlay.inherited->await_end : nullptr;
   std::shared_ptr<kept_file> kept;
   if (!options.file.empty()) {
     overlay.read_config
@@ -458,7 +464,7 @@ int run_daemon(daemon_options options, background* parent) {
     overlay.file = std::filesystem::absolute(options.file).string();
     overlay.file_digest = options.file_digest;
     kept = recall(options.state_folder, overlay.config.interface.name,
-                  overlay.state, *log);
+                  await_former, overlay.state, *log);
     // With its place goes what the node before has made for the tunnel.
     overlay.keep_lock = overlay.inherited && overlay.inherited->state
                           ? tell_lock(overlay.config.interface.name, *log)
@@ -471,6 +477,8 @@ int run_daemon(daemon_options options, background* parent) {
     return exit_failure;
   }
   (*waiting)->watch(running->actor);
+  if (await_former)
+    await_former(); // it serves the places below until then
   const auto gateway
     = start_gateway(system, running->actor,
                     control_of(control, running->interface,
@@ -524,7 +532,11 @@ int run_daemon(daemon_options options, background* parent) {
   }
   if (giver) {
     const auto watched = (*waiting)->watch_successors(giver->descriptor(), [&] {
-      return giver->serve(system, running->actor, *log);
+      const auto let_go = [&kept] {
+        if (kept)
+          kept->pass_on();
+      };
+      return giver->serve(system, running->actor, let_go, *log);
     });
     if (!watched)
       log->warn("{}", watched.error().message);
@@ -565,6 +577,16 @@ int run_daemon(daemon_options options, background* parent) {
       caf::anon_send(running->actor, shut_down{});
     (*waiting)->wait_for_end(*log);
   }
+  const bool goes_on_elsewhere = is_left || (*waiting)->is_succeeded();
+  if (goes_on_elsewhere)
+    log->info("interface {} goes on in another process", running->interface);
+  if ((*waiting)->is_succeeded() && !network->directory
+      && !network->membership) {
+    // The other one waits for what this one serves, and thousands of peers, who
+    // have nothing to do any more, would take long to end one by one.
+    log->flush();
+    std::_Exit(exit_fine);
+  }
   *network = {};
   running->actor = nullptr;
   system.await_all_actors_done();
@@ -572,10 +594,8 @@ int run_daemon(daemon_options options, background* parent) {
     if (const auto done = kept->write_left(); !done)
       log->warn("{}", done.error().message);
   }
-  if (is_left || (*waiting)->is_succeeded()) {
-    log->info("interface {} goes on in another process", running->interface);
+  if (goes_on_elsewhere)
     return is_left ? exit_left : exit_fine;
-  }
   log->info("interface {} is gone", running->interface);
   helper.node_ended();
   if (helper.is_there())

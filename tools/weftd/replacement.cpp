@@ -3,7 +3,9 @@
 #include "platform/clock.hpp"
 
 #include <cerrno>
+#include <memory>
 #include <tuple>
+#include <utility>
 
 namespace weft {
 
@@ -58,11 +60,12 @@ result<place_giver> place_giver::open(const std::string& socket) {
 }
 
 bool place_giver::serve(caf::actor_system& system, const overlay_actor& overlay,
+                        const std::function<void()>& let_go,
                         spdlog::logger& log) {
   auto connection = listener_.accept();
   if (!connection)
     return false;
-  const auto done = export_overlay(system, overlay, std::move(connection));
+  const auto done = export_overlay(system, overlay, std::move(connection), let_go);
   if (!done)
     log.warn("nobody takes this node's place, and it goes on: {}",
              done.error().message);
@@ -84,10 +87,15 @@ take_place(const std::string& socket, const std::string& interface,
                                  + ", and not of " + interface});
       return check(left);
     });
-  // One that cannot even be killed sends nothing more, and nobody else would be
-  // there: what it does not let go of is missed by whoever wants it.
-  if (taken)
-    std::ignore = place.wait_until_ended(boot_now() + end_patience);
+  if (!taken)
+    return taken;
+  taken->left.await_end
+    = [former = std::make_shared<taking_place>(std::move(place))] {
+        // One that cannot even be killed sends nothing more, and nobody else
+        // would be there: what it does not let go of is missed by whoever
+        // wants it.
+        std::ignore = former->wait_until_ended(boot_now() + end_patience);
+      };
   return taken;
 }
 

@@ -27,9 +27,9 @@ public:
   }
   /// Somebody has come: it takes the overlay's place, which has ended then, or
   /// it does not, and the overlay goes on.  Blocks for some seconds at most.
-  /// Whether it has.
+  /// Whether it has.  `let_go`: as in export_overlay().
   bool serve(caf::actor_system& system, const overlay_actor& overlay,
-             spdlog::logger& log);
+             const std::function<void()>& let_go, spdlog::logger& log);
 
 private:
   explicit place_giver(unix_listener listener)
@@ -40,9 +40,9 @@ private:
 };
 
 /// The side of the node that begins: what the one that served `socket` has
-/// left.  It has ended then; on failure it goes on, also when `check` finds
-/// that this process could not go on with it.  Asks again for some seconds
-/// while that one is busy.
+/// left.  It sends no more then, and is about to end (`await_end`); on failure
+/// it goes on, also when `check` finds that this process could not go on with
+/// it.  Asks again for some seconds while that one is busy.
 result<imported_overlay>
 take_place(const std::string& socket, const std::string& interface,
            const std::function<result<void>(const inherited_overlay&)>& check);
