@@ -20,14 +20,24 @@ std::vector<ip_prefix> prefixes_of(const full_tunnel& all) {
   return prefixes;
 }
 
+full_tunnel family_of(const ip_prefix& prefix) {
+  const bool is_v4 = prefix.address.is_v4();
+  return {is_v4, !is_v4};
+}
+
 full_tunnel all_that_goes_to(const peer_config& peer, route_mode routes) {
-  if (!peer.default_route && routes != route_mode::automatic)
-    return {};
-  full_tunnel all;
+  full_tunnel stated;
   for (const auto& prefix : peer.allowed_ips)
     if (prefix.length == 0)
-      (prefix.address.is_v4() ? all.v4 : all.v6) = true;
-  return peer.default_route && !all.any() ? full_tunnel{true, true} : all;
+      stated |= family_of(prefix);
+  return all_that_goes_to(peer.default_route, stated, routes);
+}
+
+full_tunnel all_that_goes_to(bool default_route, const full_tunnel& stated,
+                             route_mode routes) {
+  if (default_route)
+    return stated.any() ? stated : full_tunnel{true, true};
+  return routes == route_mode::automatic ? stated : full_tunnel{};
 }
 
 full_tunnel full_tunnel_of(const node_config& config) {

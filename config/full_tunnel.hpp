@@ -28,9 +28,15 @@ ip_prefix everything(ip_family family);
 /// That of each family that does, IPv4 first.
 std::vector<ip_prefix> prefixes_of(const full_tunnel& all);
 
+/// That of a prefix.
+full_tunnel family_of(const ip_prefix& prefix);
+
 /// Those of which a peer gets everything: as its `default_route` says, or
 /// allowed IPs of length 0 that have routes.
 full_tunnel all_that_goes_to(const peer_config& peer, route_mode routes);
+/// `stated`: the families of which there are such allowed IPs.
+full_tunnel all_that_goes_to(bool default_route, const full_tunnel& stated,
+                             route_mode routes);
 
 /// The same of all peers, unless it takes the user's own rules to have it so:
 /// in a table of the configuration, routes to everything are like any other.

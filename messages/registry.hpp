@@ -2,6 +2,7 @@
 #pragma once
 
 #include "config/device_update.hpp"
+#include "config/peer_networks.hpp"
 #include "messages/control.hpp"
 #include "messages/peer.hpp"
 #include "protocol/tunnel/session_state.hpp"
@@ -24,6 +25,12 @@ struct peer_configurations {
   /// The network's peers that these have taken something from, since it told of
   /// them last.
   std::vector<public_key> deprived{};
+};
+
+/// overlay -> registry: what do they ask of the host?  Answered without a copy
+/// of each.
+struct networks_request {
+  route_mode routes = route_mode::manual;
 };
 
 /// overlay -> registry: where are the peers?
@@ -81,6 +88,9 @@ struct endpoint_resolved {
   weft::public_key peer;
   host_endpoint host;
   std::vector<weft::endpoint> found;
+  /// Not empty: they are the former ones, as a server says that there are none
+  /// any more.
+  std::string gone{};
 };
 
 /// resolver -> registry
@@ -102,6 +112,8 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::device_update)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::registry_report)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::configuration_request)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::peer_configurations)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::networks_request)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::peer_networks)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::addresses_request)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::peer_addresses)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::change_existing_peer)
@@ -145,6 +157,7 @@ using registry_actor = caf::typed_actor<
   // questions
   caf::replies_to<check_handshake>::with<bool>,
   caf::replies_to<configuration_request>::with<peer_configurations>,
+  caf::replies_to<networks_request>::with<peer_networks>,
   caf::replies_to<addresses_request>::with<peer_addresses>,
   caf::replies_to<report_request>::with<registry_report>>;
 

@@ -180,23 +180,6 @@ std::uint32_t free_mark_of(std::uint32_t group, const rule_place& place,
 
 } // namespace
 
-peer_networks networks_of(const interface_config& interface,
-                          std::span<const peer_config> peers) {
-  const bool automatic = interface.routes == route_mode::automatic;
-  peer_networks networks;
-  for (const auto& peer : peers) {
-    networks.all |= all_that_goes_to(peer, interface.routes);
-    if (automatic)
-      std::ranges::copy_if(
-        peer.allowed_ips, std::back_inserter(networks.allowed),
-        [](const ip_prefix& allowed) { return allowed.length > 0; });
-  }
-  auto& allowed = networks.allowed;
-  std::ranges::sort(allowed);
-  allowed.erase(std::unique(allowed.begin(), allowed.end()), allowed.end());
-  return networks;
-}
-
 bool is_full_tunnel(const interface_config& interface,
                     const peer_networks& networks) {
   return interface.table == 0 && networks.all.any();

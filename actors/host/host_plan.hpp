@@ -2,8 +2,7 @@
 // configuration, and what of it a host lacks.
 #pragma once
 
-#include "config/full_tunnel.hpp"
-#include "config/node_config.hpp"
+#include "config/peer_networks.hpp"
 #include "platform/routing.hpp"
 
 #include <cstdint>
@@ -13,18 +12,6 @@
 #include <vector>
 
 namespace weft {
-
-/// What the peers ask of the host.
-struct peer_networks {
-  /// To be led into the tunnel, ascending, each once; of length 0 none.
-  std::vector<ip_prefix> allowed;
-  full_tunnel all; ///< the families of which all else is, too
-
-  bool operator==(const peer_networks&) const = default;
-};
-
-peer_networks networks_of(const interface_config& interface,
-                          std::span<const peer_config> peers);
 
 /// Whether a mark, a table and rules are needed: all of the host's traffic goes
 /// into the tunnel, but for the tunnel's own.  With a `table` of the

@@ -188,14 +188,17 @@ void overlay::leave_source_marks() {
 }
 
 bool overlay::peers_concern_host(const device_update& update) const {
-  if (!resources_->host)
+  // Nothing of the network's peers is led anywhere by their allowed IPs.
+  if (!resources_->host || update.origin == peer_origin::network)
     return false;
-  return options_.config.interface.routes == route_mode::automatic
-         || networks_.all.any()
-         || std::ranges::any_of(update.peers, [](const auto& peer) {
-              const auto* all = peer.find(&peer_config::default_route);
-              return all != nullptr && *all;
-            });
+  const auto concerns = [&](const patch<peer_config>& peer) {
+    if (options_.config.interface.routes == route_mode::automatic
+        || networks_.all.any())
+      return may_change_networks(peer);
+    const auto* all = peer.find(&peer_config::default_route);
+    return all != nullptr && *all;
+  };
+  return update.replace_peers || std::ranges::any_of(update.peers, concerns);
 }
 
 void overlay::follow_peers() {
@@ -209,13 +212,14 @@ void overlay::follow_peers() {
     }
     finish_change({});
   };
-  request(registry_, caf::infinite, configuration_request{})
+  request(registry_, caf::infinite,
+          networks_request{options_.config.interface.routes})
     .then(
-      [this, followed](const peer_configurations& known) {
-        auto to = settings_in_force();
-        to.networks = networks_of(to.interface, known.peers);
-        if (to.networks == networks_)
+      [this, followed](peer_networks& networks) {
+        if (networks == networks_)
           return finish_change({});
+        auto to = settings_in_force();
+        to.networks = std::move(networks);
         set_host(to, false, followed);
       },
       [this](caf::error& reason) { finish_change(std::move(reason)); });

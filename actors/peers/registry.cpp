@@ -85,6 +85,7 @@ registry::behavior_type registry::make_behavior() {
     [this](const inherit_peers& asked) { return inherit(asked); },
     [this](const check_handshake& asked) { return handshake_since(asked); },
     [this](const configuration_request&) { return configuration(); },
+    [this](const networks_request& asked) { return networks(asked.routes); },
     [this](const addresses_request&) { return addresses(); },
     [this](const report_request& request) { return report(request); },
   };

@@ -62,6 +62,7 @@ private:
     std::optional<time_point> look_up_again{};
     /// Why it was not found the last time; empty: it was, or was not tried.
     std::string not_found{};
+    bool name_is_gone = false; ///< it has addresses from before; that was told
     /// Datagrams to it would go into this tunnel.
     std::optional<endpoint> leads_home{};
   };
@@ -205,6 +206,7 @@ private:
   caf::result<void> start_handshake(const begin_handshake& asked);
   caf::result<bool> handshake_since(const check_handshake& asked);
   peer_configurations configuration() const;
+  peer_networks networks(route_mode routes) const;
   peer_addresses addresses() const;
 
   std::vector<lane> lanes_;

@@ -22,6 +22,22 @@ peer_configurations registry::configuration() const {
   return result;
 }
 
+peer_networks registry::networks(route_mode routes) const {
+  network_collector collector{routes};
+  for (slot_number slot = 0; slot < directory_.slots(); ++slot) {
+    const auto* known = directory_.find(slot);
+    if (known == nullptr
+        || !peer_directory::replaces(peer_origin::file, known->origin))
+      continue;
+    const bool is_full = known->config.default_route;
+    if (known->implied.empty())
+      collector.add(is_full, known->allowed);
+    else
+      collector.add(is_full, known->stated_allowed_ips());
+  }
+  return collector.take();
+}
+
 peer_addresses registry::addresses() const {
   std::set<ip_address> known;
   for (slot_number slot = 0; slot < directory_.slots(); ++slot) {

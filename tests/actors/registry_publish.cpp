@@ -397,6 +397,29 @@ TEST_CASE_METHOD(registered, "What a whole configuration replaces leaves the "
   CHECK(slot_of("10.0.0.1"));
 }
 
+TEST_CASE_METHOD(registered, "What peers ask of the host is what a "
+                             "configuration of them would") {
+  auto told = update_of({with(first, {"10.0.0.1/32"})});
+  told.origin = peer_origin::network;
+  apply(told);
+  auto all = with(second);
+  all.set(&peer_config::default_route, true);
+  apply({all, with(third, {"10.2.0.0/16", "10.1.0.0/16", "::/0"})});
+  for (const auto routes : {route_mode::manual, route_mode::automatic}) {
+    const auto networks
+      = home.ask<peer_networks>(list, networks_request{routes});
+    interface_config interface;
+    interface.routes = routes;
+    CHECK(
+      networks
+      == networks_of(
+        interface,
+        home.ask<peer_configurations>(list, configuration_request{}).peers));
+    CHECK(networks.all == full_tunnel{true, true});
+    CHECK(networks.allowed.size() == (routes == route_mode::manual ? 0 : 2));
+  }
+}
+
 TEST_CASE_METHOD(registered, "Whoever adds a peer that is known hears what it "
                              "has lost") {
   auto known = with(first);

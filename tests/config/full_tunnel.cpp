@@ -1,5 +1,6 @@
 #include "config/full_tunnel.hpp"
 
+#include "config/peer_networks.hpp"
 #include "support.hpp"
 #include "tests/catch.hpp"
 
@@ -47,4 +48,24 @@ TEST_CASE("Allowed IPs of length 0 are a full tunnel if all are routed") {
   config.peers[1].default_route = true;
   CHECK(families(config).empty());
   CHECK(families(with({"10.0.0.0/8"})).empty());
+}
+
+TEST_CASE("What peers ask of the host changes with their allowed IPs, their "
+          "default route, and their end, and with nothing else") {
+  patch<peer_config> change;
+  change.set(&peer_config::persistent_keepalive, std::chrono::seconds{25});
+  change.set(&peer_config::endpoint, endpoint_config{endpoint{}});
+  CHECK_FALSE(may_change_networks(change));
+  auto other = change;
+  other.set(&peer_config::default_route, false);
+  CHECK(may_change_networks(other));
+  other = change;
+  other.allowed_ips.push_back({everything(ip_family::v4)});
+  CHECK(may_change_networks(other));
+  other = change;
+  other.replace_allowed_ips = true;
+  CHECK(may_change_networks(other));
+  other = change;
+  other.verb = peer_verb::remove;
+  CHECK(may_change_networks(other));
 }
