@@ -19,6 +19,7 @@ struct lookup_finished {
   std::vector<weft::endpoint> found; ///< empty: see `error`
   std::string error;
   std::vector<std::string> servers{}; ///< that were asked beside the tunnel
+  bool none_exists = false;           ///< as a server says, not for want of one
 };
 
 /// overlay -> resolver: how names are looked up from now on.

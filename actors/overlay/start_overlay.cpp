@@ -124,6 +124,13 @@ prepare_host(const overlay_options& options, overlay_resources& opened) {
   if (before == nullptr && is_full_tunnel(config, opened.networks)
       && !config.kill_switch && !options.keep_lock)
     opened.names = resolver::look_up_before_tunnel(options.config.peers);
+  for (const auto& name : opened.names)
+    if (name.found.empty())
+      options.log->warn("{}: {}:{} is not found before all goes into the "
+                        "tunnel ({}); this and names after it are looked up "
+                        "then",
+                        config.name, name.host.host, name.host.port,
+                        name.error);
   if (opened.fwmark != 0 || !wants_mark)
     return {};
   const auto mark = opened.host->find_mark();

@@ -19,6 +19,10 @@ namespace weft {
 /// last, and leave places free.
 class lookup_schedule {
 public:
+  /// So long the addresses of a name are used that a server says has none any
+  /// more.
+  static constexpr duration known_while_gone = std::chrono::minutes{10};
+
   struct limits {
     std::size_t at_a_time = 8; ///< of those that have not taken long
     std::size_t slow = 32;     ///< names that took long the last time

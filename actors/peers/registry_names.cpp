@@ -1,9 +1,11 @@
 // Endpoints that are host names: looked up when they are set, again after a
 // failure, and again when nobody answers.
+#include "actors/peers/lookup_schedule.hpp"
 #include "actors/peers/registry.hpp"
 #include "protocol/tunnel/trouble_words.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace weft {
 
@@ -81,6 +83,15 @@ void registry::set_resolved(const endpoint_resolved& resolved) {
                name_in_log(directory_.shown_name(*slot), resolved.peer),
                resolved.host.host, resolved.host.port);
   seat.not_found.clear();
+  if (!std::exchange(seat.name_is_gone, !resolved.gone.empty())
+      && seat.name_is_gone)
+    log_->warn("peer {}: endpoint {}:{} does not exist any more ({}): where it "
+               "was is tried for {} minutes from now",
+               name_in_log(directory_.shown_name(*slot), resolved.peer),
+               resolved.host.host, resolved.host.port, resolved.gone,
+               std::chrono::duration_cast<std::chrono::minutes>(
+                 lookup_schedule::known_while_gone)
+                 .count());
   // The addresses have their turns: the one after that which was tried last.
   const auto& found = resolved.found;
   const auto former = directory_.at(*slot).address;

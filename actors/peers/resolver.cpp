@@ -1,11 +1,13 @@
 #include "actors/peers/resolver.hpp"
 
 #include "platform/direct_resolve.hpp"
+#include "platform/in_time.hpp"
 #include "platform/name_servers.hpp"
 #include "platform/resolve.hpp"
 #include "protocol/base/text.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <system_error>
 #include <utility>
 
@@ -91,8 +93,23 @@ void resolver::tell_of_delay(const host_endpoint& host) {
 void resolver::remember(const lookup_finished& result) {
   constexpr std::size_t most = 10'000;
   const auto key = key_of(result.host);
-  if (!result.found.empty() && (known_.size() < most || known_.contains(key)))
-    known_.insert_or_assign(key, result.found);
+  const auto known = known_.find(key);
+  if (!result.found.empty()) {
+    if (known_.size() < most || known != known_.end())
+      known_.insert_or_assign(key, known_host{result.found});
+    return;
+  }
+  if (known == known_.end())
+    return;
+  auto& [found, gone_since, gone] = known->second;
+  const auto now = loop().now();
+  if (result.none_exists && !gone_since) {
+    gone_since = now;
+    gone = result.error;
+  }
+  // Nobody is left to say that it is there again.
+  if (gone_since && now - *gone_since >= lookup_schedule::known_while_gone)
+    known_.erase(known);
 }
 
 std::string resolver::with_remedy(std::string reason) const {
@@ -105,7 +122,8 @@ void resolver::answer(const lookup_finished& result) {
   const auto known = known_.find(key_of(result.host));
   const bool goes_by_known
     = result.found.empty() && way_.beside_tunnel && known != known_.end();
-  const auto& addresses = goes_by_known ? known->second : result.found;
+  const auto& addresses = goes_by_known ? known->second.found : result.found;
+  const auto gone = goes_by_known ? known->second.gone : std::string{};
   const auto found = askers_.find(key_of(result.host));
   if (found == askers_.end())
     return;
@@ -114,7 +132,8 @@ void resolver::answer(const lookup_finished& result) {
   for (const auto& [peer, one] : std::exchange(found->second, {})) {
     wanted_.erase(peer);
     if (!addresses.empty())
-      send(one.request.asker, endpoint_resolved{peer, result.host, addresses});
+      send(one.request.asker,
+           endpoint_resolved{peer, result.host, addresses, gone});
     else if (!one.told)
       send(one.request.asker,
            endpoint_not_found{peer, result.host, one.request.retry_after, why});
@@ -151,6 +170,8 @@ resolver::look_up_beside_tunnel(const host_endpoint& host,
     = resolve_host_directly(host.host, host.port, {result.servers, way.mark});
   if (found)
     result.found = std::move(*found);
+  result.none_exists
+    = found ? result.found.empty() : found.error().code == ENOENT;
   if (result.found.empty())
     result.error = found ? "no address" : found.error().message;
   return result;
@@ -158,18 +179,28 @@ resolver::look_up_beside_tunnel(const host_endpoint& host,
 
 std::vector<lookup_finished>
 resolver::look_up_before_tunnel(std::span<const peer_config> peers) {
-  std::vector<lookup_finished> all;
   if (!are_programs_of_host(find_name_servers()))
-    return all;
+    return {};
+  std::vector<host_endpoint> hosts;
   for (const auto& peer : peers) {
     const auto* host
       = peer.endpoint ? std::get_if<host_endpoint>(&*peer.endpoint) : nullptr;
-    if (host == nullptr || !is_resolvable_name(host->host))
-      continue;
-    all.push_back(look_up_by_system(*host));
-    if (all.back().found.empty())
-      break;
+    if (host != nullptr && is_resolvable_name(host->host))
+      hosts.push_back(*host);
   }
+  return look_up_in_time(hosts, look_up_by_system);
+}
+
+std::vector<lookup_finished>
+resolver::look_up_in_time(const std::vector<host_endpoint>& hosts, look_up how,
+                          std::chrono::milliseconds patience) {
+  const auto is_found
+    = [](const lookup_finished& result) { return !result.found.empty(); };
+  // The host's resolver cannot be interrupted.
+  auto all = do_in_time<host_endpoint, lookup_finished>(
+    "weft-resolve", hosts, std::move(how), is_found, patience);
+  if (all.size() < hosts.size() && (all.empty() || is_found(all.back())))
+    all.push_back({hosts[all.size()], {}, "no name server answers"});
   return all;
 }
 

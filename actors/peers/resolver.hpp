@@ -34,10 +34,15 @@ public:
                         const std::vector<std::string>& last_known);
   /// Of a node that is about to lead all into its tunnel: the addresses of its
   /// peers' names, where nobody can be asked beside the tunnel later on
-  /// (are_programs_of_host()).  Ends with the first name that is not found.
-  /// Blocks: never call it on an I/O loop.
+  /// (are_programs_of_host()).  Ends with the first name that is not found, or
+  /// has not been after `patience`.  Blocks: never call it on an I/O loop.
   static std::vector<lookup_finished>
   look_up_before_tunnel(std::span<const peer_config> peers);
+  static constexpr std::chrono::milliseconds patience_before_tunnel{10'000};
+  /// The same of these names, whoever answers for them.
+  static std::vector<lookup_finished>
+  look_up_in_time(const std::vector<host_endpoint>& hosts, look_up how,
+                  std::chrono::milliseconds patience = patience_before_tunnel);
 
 private:
   /// Who asked for a name, and whether they know that it takes long.
@@ -64,7 +69,12 @@ private:
   lookup_way way_;
   std::vector<std::string> servers_; ///< that were asked so last
   /// What was found last, for when nobody can be asked beside the tunnel.
-  std::map<host_key, std::vector<endpoint>> known_;
+  struct known_host {
+    std::vector<endpoint> found;
+    std::optional<time_point> gone_since{}; ///< as a server has said
+    std::string gone{};                     ///< in its words
+  };
+  std::map<host_key, known_host> known_;
   lookup_schedule schedule_;
   off_loop threads_;
   std::map<host_key, std::unordered_map<public_key, waiting>> askers_;

@@ -172,11 +172,14 @@ void question::take(int status, const ares_addrinfo* list) {
 }
 
 tl::unexpected<system_error> question::failure(int status) const {
-  const bool may_succeed
-    = status == ARES_ETIMEOUT || status == ARES_ECONNREFUSED;
-  return tl::unexpected(system_error{
-    may_succeed ? EAGAIN : 0, "Cannot find the address of the host '" + host_
-                                + "': " + ::ares_strerror(status)});
+  int code = 0;
+  if (status == ARES_ENOTFOUND || status == ARES_ENODATA)
+    code = ENOENT;
+  else if (status == ARES_ETIMEOUT || status == ARES_ECONNREFUSED)
+    code = EAGAIN;
+  return tl::unexpected(
+    system_error{code, "Cannot find the address of the host '" + host_
+                         + "': " + ::ares_strerror(status)});
 }
 
 } // namespace

@@ -194,6 +194,48 @@ TEST_CASE_METHOD(looked_up, "Where nobody can be asked beside the tunnel, a "
   CHECK(asker.next<endpoint_resolved>().found == std::vector{where});
 }
 
+TEST_CASE_METHOD(looked_up, "A name that has no address any more, as a server "
+                            "says, is where it was for a while") {
+  const host_endpoint named{"far.example.net", 51820};
+  const auto where = *parse_endpoint("192.0.2.9:51820");
+  const lookup_finished gone{named, {}, "no such name", {}, true};
+  caf::anon_send(names, lookup_way{true, 0, find_name_servers()});
+  caf::anon_send(names, lookup_finished{named, {where}, {}});
+  caf::anon_send(names, request(1, named));
+  CHECK(asker.next<endpoint_resolved>().gone.empty());
+  caf::anon_send(names, gone);
+  home.advance(lookup_schedule::known_while_gone - 1s);
+  caf::anon_send(names, request(1, named));
+  const auto last = asker.next<endpoint_resolved>();
+  CHECK(last.found == std::vector{where});
+  CHECK(last.gone == "no such name");
+  SECTION("and then nowhere") {
+    home.advance(1s);
+    caf::anon_send(names, request(1, named));
+    CHECK(asker.next<endpoint_not_found>().host == named);
+  }
+  SECTION("unless it has one again") {
+    caf::anon_send(names, lookup_finished{named, {where}, {}});
+    home.advance(1s);
+    caf::anon_send(names, request(1, named));
+    CHECK(asker.next<endpoint_resolved>().gone.empty());
+  }
+}
+
+TEST_CASE("Names are looked up in a time that is bounded, whoever answers") {
+  const std::vector<host_endpoint> hosts{
+    {"first.test", 1}, {"dead.test", 1}, {"last.test", 1}};
+  dead_server server;
+  const auto some = resolver::look_up_in_time(hosts, server.look_up(), 300ms);
+  REQUIRE(some.size() == 2);
+  CHECK_FALSE(some[0].found.empty());
+  CHECK(some[1].host == hosts[1]);
+  CHECK(some[1].found.empty());
+  CHECK(some[1].error == "no name server answers");
+  server.revive();
+  CHECK(resolver::look_up_in_time(hosts, server.look_up(), 1min).size() == 3);
+}
+
 TEST_CASE("Beside the tunnel none of its own servers is asked") {
   const lookup_way way{true, 0, find_name_servers()};
   const host_endpoint named{"far.example.net", 51820};

@@ -188,6 +188,19 @@ peers:
         self.wait_for_ping(self.left, "10.200.0.2", 30)
         self.assertEqual(self.endpoint(), "10.90.0.2:51821")
 
+    def test_a_name_that_is_taken_away_is_told_of_in_a_full_tunnel_too(self):
+        self.have_names_beside_the_tunnel()
+        self.names.addresses["far.example.net"] = ["10.90.0.77"]  # nobody, so it is asked for again and again
+        self.start(interface="  fwmark: 77\n  dns: [10.64.0.1]", peer="    default_route: true")
+        harness.wait_until(lambda: self.endpoint() == "10.90.0.77:51821", "the name is found")
+        del self.names.addresses["far.example.net"]
+        harness.wait_until(lambda: "far.example.net:51821 does not exist any more" in self.daemon.output(), "that is told")
+        asked = self.names.asked
+        harness.wait_until(lambda: self.names.asked >= asked + 4, "it is asked for again")
+        self.assertEqual(self.daemon.output().count("does not exist any more"), 1)
+        self.names.addresses["far.example.net"] = ["10.90.0.2"]
+        self.wait_for_ping(self.left, "10.200.0.2", 60)
+
     def test_servers_of_the_tunnel_alone_are_not_asked_for_the_way_into_it(self):
         self.have_names_beside_the_tunnel()
         self.write_servers("nameserver 10.64.0.1\n")

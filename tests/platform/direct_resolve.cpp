@@ -86,6 +86,7 @@ TEST_CASE("A name is asked for at the servers that are given, with a mark") {
   CHECK(to_string(found->front()) == "192.0.2.7:51820");
   const auto unknown = resolve_host_directly("none.example.net", 51820, how);
   REQUIRE_FALSE(unknown);
+  CHECK(unknown.error().code == ENOENT);
   CHECK_THAT(unknown.error().message,
              Contains("Cannot find the address of the host "
                       "'none.example.net'"));
