@@ -60,7 +60,7 @@ install(CODE "
   set(WEFT \${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/weft)
   set(WEFTD \${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_SBINDIR}/weftd)
   set(WEFT_ISSUER \${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_SBINDIR}/weft-issuer)
-  foreach(unit IN ITEMS weft weft-lock weft-issuer)
+  foreach(unit IN ITEMS weft weft-lock weft-host weft-issuer)
     configure_file(
       \"${CMAKE_CURRENT_SOURCE_DIR}/tools/packaging/\${unit}@.service.in\"
       \"${CMAKE_CURRENT_BINARY_DIR}/\${unit}@.service\" @ONLY)
@@ -68,6 +68,8 @@ install(CODE "
   COMPONENT runtime)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/weft@.service
         "${CMAKE_CURRENT_BINARY_DIR}/weft-lock@.service"
+        "${CMAKE_CURRENT_BINARY_DIR}/weft-host@.service"
+        "${CMAKE_CURRENT_SOURCE_DIR}/tools/packaging/weft-host@.path"
         "${CMAKE_CURRENT_BINARY_DIR}/weft-issuer@.service"
         DESTINATION lib/systemd/system COMPONENT runtime)
 install(FILES tools/packaging/weft.tmpfiles RENAME weft.conf

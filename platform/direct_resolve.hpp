@@ -18,7 +18,8 @@ struct direct_lookup {
 
 /// All addresses of `host` with `port`, from /etc/hosts or the servers.  Those
 /// that the host has a route to with the mark come first, and of them IPv6.
-/// ENOENT: a server says that it has none.  Blocks, for half a minute at most: never call it on an I/O loop.
+/// ENOENT: a server says that it has none.  Blocks, for half a minute at most:
+/// never call it on an I/O loop.
 result<std::vector<endpoint>>
 resolve_host_directly(const std::string& host, std::uint16_t port,
                       const direct_lookup& how);

@@ -23,6 +23,9 @@ result<void> set_source_mark(const std::string& link, bool on);
 /// /proc/sys is hidden.
 bool has_source_mark(const std::string& link);
 
+/// Whether it can be seen which links have it: /proc/sys is there.
+bool sees_source_marks();
+
 /// Whether TCP connections that come in keep the mark of their first packet, in
 /// this network namespace (`tcp_fwmark_accept`; IPv6 as well).  Answers are
 /// then routed by it from the beginning, also where all else leads nowhere.

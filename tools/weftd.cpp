@@ -36,6 +36,7 @@ struct arguments {
   bool filter_system_calls = false;
   std::string state_folder;
   bool no_helper = false;
+  std::string helper_file;
   std::string replaced; ///< interface of a node that runs
 };
 
@@ -77,6 +78,7 @@ daemon_options options_for(const arguments& args, file_config read) {
   options.user = args.user;
   options.filter_system_calls = args.filter_system_calls;
   options.replaces = !args.replaced.empty();
+  options.helper_file = args.helper_file;
   options.needs_guardian = !args.config_file.empty() && !args.no_helper;
   return options;
 }
@@ -176,6 +178,9 @@ std::optional<std::string> misuse(const arguments& args) {
     return "--strict belongs to --check: weftd --config FILE --check --strict";
   if (args.no_helper && !has_file)
     return "--no-helper belongs to a file: weftd --config FILE --no-helper";
+  if (!args.helper_file.empty() && !args.no_helper)
+    return "--helper-file belongs to --no-helper: weftd --config FILE "
+           "--no-helper --helper-file FILE";
   if (args.cores && has_file)
     return "--cores belongs to an interface (weftd --cores 2 wg0); a file says "
            "it itself (interface.cores)";
@@ -233,6 +238,9 @@ int main(int argc, char** argv) {
     "--no-helper", args.no_helper,
     "leave DNS servers, src_valid_mark, on_up and on_down to others: "
     "a service manager runs weft host up and down");
+  app.add_option("--helper-file", args.helper_file,
+                 "with --no-helper: written when something of that is missing, "
+                 "for a service manager that runs weft host renew then");
   app.add_option("--replace", args.replaced,
                  "take the place of the weftd that runs this interface, with "
                  "its sessions, and read the file then if it has changed");

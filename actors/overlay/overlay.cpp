@@ -15,6 +15,7 @@
 #include "messages/errors.hpp"
 #include "platform/checksum_errors.hpp"
 #include "platform/kernel_release.hpp"
+#include "platform/source_marks.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -33,6 +34,7 @@ overlay::overlay(caf::actor_config& config, io_loop_ptr loop,
     networks_(std::move(resources_->networks)), mtu_(resources_->mtu),
     automatic_mtu_(mtu_), started_(this->loop().moment().wall),
     link_up_(!resources_->link || resources_->link->is_up()),
+    helper_(resources_->interface, options_.ask_helper),
     checksums_(count_checksum_errors()),
     locks_(can_lock()
            && (options_.config.interface.kill_switch || options_.keep_lock)),
@@ -76,6 +78,8 @@ overlay::behavior_type overlay::make_behavior() {
   watch_link();
   options_.inherited.reset();
   watch_firewall();
+  if (leads_all_v4())
+    helper_.expect_marked(find_strict_links(resources_->interface));
   look_around_later();
   return {
     [this](const device_update& update) { return apply(update); },

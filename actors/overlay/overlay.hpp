@@ -2,6 +2,7 @@
 // device as a whole, supervises, and answers control.
 #pragma once
 
+#include "actors/host/helper_watch.hpp"
 #include "actors/host/host_keeper.hpp"
 #include "actors/host/lock_keeper.hpp"
 #include "actors/host/repair_limits.hpp"
@@ -118,11 +119,12 @@ private:
   bool is_full_tunnel_now() const;
   bool leads_all_v4() const;
   void set_source_marks(std::vector<std::string>& notes);
+  void mark_links(const std::vector<std::string>& links,
+                  std::vector<std::string>& notes);
   void leave_source_marks();
-  /// The servers of `dns`, and whether the host asks them.
-  std::vector<host_item> dns_items() const;
-  /// Says so if that has changed.
-  void look_at_dns();
+  /// What `weft host` has set: asked for again if it is missing.  A sentence
+  /// for each thing that is, all of which are logged.
+  std::vector<std::string> look_at_helpers_part(bool by_order);
   /// A lock that stays needs one, too.
   bool wants_mark(const interface_config& interface,
                   const peer_networks& networks) const;
@@ -408,8 +410,7 @@ private:
   time_point repair_at_{};                   ///< when that is
   std::vector<std::string> repair_failures_; ///< that were told
   repair_limits repair_limits_;
-  std::string missing_dns_;               ///< when it was looked at last
-  std::string told_missing_dns_;          ///< servers, with commas
+  helper_watch helper_;
   std::vector<std::string> marked_links_; ///< whose src_valid_mark was set
   deadline_id routes_asked_later_;
   time_point routes_asked_{};

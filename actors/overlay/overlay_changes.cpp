@@ -363,6 +363,8 @@ void overlay::end_change() {
     return follow_peers();
   if (change.whole) {
     repair_host(true);
+    for (auto& text : look_at_helpers_part(true))
+      note(std::move(text));
     lock_after(change);
     adopt_rest(*change.whole);
   }

@@ -2,7 +2,6 @@
 // something changes there, and put back.
 #include "actors/overlay/overlay.hpp"
 #include "messages/errors.hpp"
-#include "platform/name_servers.hpp"
 #include "platform/source_marks.hpp"
 #include "platform/tun_device.hpp"
 
@@ -159,27 +158,20 @@ void overlay::set_host(const device_settings& to, bool sets_link_up,
 /// As `weft host up` does it for a node that starts so.
 void overlay::set_source_marks(std::vector<std::string>& notes) {
   leave_source_marks();
-  if (!leads_all_v4())
-    return;
-  std::string left;
-  for (const auto& link : find_strict_links(resources_->interface)) {
-    if (has_source_mark(link))
+  if (leads_all_v4())
+    mark_links(find_loss({}, true, resources_->interface).links, notes);
+}
+
+/// Where /proc/sys is hidden, nothing is written, and that is no error.
+void overlay::mark_links(const std::vector<std::string>& links,
+                         std::vector<std::string>& notes) {
+  for (const auto& link : links) {
+    if (!set_source_mark(link, true) || !has_source_mark(link))
       continue;
-    // Where /proc/sys is hidden, nothing is written, and that is no error.
-    if (!set_source_mark(link, true) || !has_source_mark(link)) {
-      left += (left.empty() ? "" : ", ") + link;
-      continue;
-    }
     marked_links_.push_back(link);
     notes.push_back("src_valid_mark of " + link
                     + " is set: its rp_filter is 1");
   }
-  if (left.empty())
-    return;
-  notes.push_back("answers to the tunnel's own packets are dropped by " + left
-                  + ", whose rp_filter is 1, unless src_valid_mark is set "
-                    "there: restart the node, which sets it");
-  options_.log->warn("{}", notes.back());
 }
 
 void overlay::leave_source_marks() {
@@ -261,6 +253,8 @@ void overlay::repair_host(bool by_order) {
                       repair_limits_.due(need, now));
   if (next)
     repair_host_at(*next);
+  if (!by_order) // who gives one has it looked at by itself
+    look_at_helpers_part(false);
 }
 
 void overlay::tell_repairs(const host_repair& repair, bool by_order) {
@@ -321,49 +315,36 @@ void overlay::report_host(device_status& status) const {
                           [](const host_item& item) { return !item.in_place; });
   items->resize(std::min(items->size(), most_items));
   std::ranges::move(*items, std::back_inserter(status.host));
-  std::ranges::move(dns_items(), std::back_inserter(status.host));
+  std::ranges::move(compare_dns(options_.config.interface.dns),
+                    std::back_inserter(status.host));
 }
 
-// -- DNS ---------------------------------------------------------------------
+// -- what takes a helper -----------------------------------------------------
 
-std::vector<host_item> overlay::dns_items() const {
-  std::vector<host_item> items;
-  const auto& wanted = options_.config.interface.dns;
-  if (wanted.empty() || !resources_->host || !resources_->link)
-    return items;
-  const auto asked = name_servers_in_force();
-  if (!asked)
-    return items;
-  for (const auto& entry : wanted) {
-    const auto server = parse_ip_address(entry);
-    if (!server) // a domain
-      continue;
-    const bool in_place = std::ranges::any_of(*asked, [&](const auto& each) {
-      return parse_ip_address(each) == server;
-    });
-    items.push_back({"dns", entry, in_place, {}});
+std::vector<std::string> overlay::look_at_helpers_part(bool by_order) {
+  if (!resources_->host || !resources_->link)
+    return {};
+  auto& log = *options_.log;
+  const auto find = [this] {
+    return find_loss(options_.config.interface.dns, leads_all_v4(),
+                     resources_->interface);
+  };
+  auto loss = find();
+  std::vector<std::string> notes;
+  if (!loss.links.empty() && !helper_.has_helper()) {
+    mark_links(loss.links, notes);
+    for (const auto& note : notes)
+      log.info("{}", note);
+    loss = find();
   }
-  return items;
-}
-
-void overlay::look_at_dns() {
-  std::string missing;
-  for (const auto& item : dns_items())
-    if (!item.in_place)
-      missing += (missing.empty() ? "" : ", ") + item.value;
-  // They are set by another program, when the node has begun to work: what is
-  // missing twice is.
-  if (std::exchange(missing_dns_, missing) != missing
-      || missing == told_missing_dns_)
-    return;
-  told_missing_dns_ = missing;
-  if (missing.empty())
-    options_.log->info("this host asks all DNS servers of {} again",
-                       resources_->interface);
-  else
-    options_.log->warn("the DNS servers {} of {} are missing: this host does "
-                       "not ask them; weft host up sets them again",
-                       missing, resources_->interface);
+  auto found = helper_.look(std::move(loss), loop().now(), by_order);
+  for (auto& trouble : found.troubles) {
+    log.warn("{}", trouble);
+    notes.push_back(std::move(trouble));
+  }
+  if (found.is_back)
+    log.info("{}", *found.is_back);
+  return notes;
 }
 
 } // namespace weft

@@ -27,7 +27,7 @@ void overlay::look_around_later() {
   call_at(loop().now() + between_rounds, [this] {
     follow_routes();
     look_at_checksums();
-    look_at_dns();
+    look_at_helpers_part(false);
     look_around_later();
   });
 }

@@ -93,6 +93,10 @@ struct overlay_options {
   /// With a state, what that says of interface, peers, log level and offloads
   /// holds in place of `config`; read the file again then, if it has changed.
   std::optional<inherited_overlay> inherited{};
+  /// Asks whoever has set it for what takes more rights than the overlay has,
+  /// and is missing: DNS servers, `src_valid_mark` of links.  Called on a loop;
+  /// null: nobody is there.
+  std::function<void()> ask_helper;
   bool keep_lock = false; ///< a lock is on that `config` does not want
   std::shared_ptr<spdlog::logger> log; ///< null: nothing is logged
   loop_sources sources;

@@ -34,11 +34,11 @@ ssize_t receive(int fd, message_memory& memory) {
 } // namespace
 
 result<route_monitor> route_monitor::open() {
-  auto fd
-    = netlink::open(RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE | RTMGRP_IPV4_IFADDR
-                      | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_RULE
-                      | (1U << (RTNLGRP_IPV6_RULE - 1)),
-                    false);
+  auto fd = netlink::open(RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE
+                            | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR
+                            | RTMGRP_IPV4_RULE | (1U << (RTNLGRP_IPV6_RULE - 1))
+                            | (1U << (RTNLGRP_IPV4_NETCONF - 1)),
+                          false);
   if (!fd)
     return tl::unexpected(fd.error());
   route_monitor made;

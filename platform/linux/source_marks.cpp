@@ -134,6 +134,10 @@ bool has_source_mark(const std::string& link) {
   return read_setting(link, mark_key) != 0;
 }
 
+bool sees_source_marks() {
+  return ::access(path_of("all", mark_key).c_str(), R_OK) == 0;
+}
+
 result<void> set_accepted_marks(bool on) {
   return write_switch(accepted_path, on, "net.ipv4.tcp_fwmark_accept=1");
 }

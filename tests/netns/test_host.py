@@ -219,6 +219,27 @@ class SourceMarks(HostTest):
         self.assertIn("--sysctl net.ipv4.conf.all.src_valid_mark=1", said)
         self.helper("down", self.left.name)
 
+    def test_a_link_that_becomes_strict_later_has_it_set_and_put_back_in_the_end(self):
+        self.left.start()
+        harness.wait_until(lambda: self.read("net0") == "1", "it is set")
+        self.set(loose0__rp_filter=1)
+        harness.wait_until(lambda: self.read("loose0") == "1", "it is set of the other link, too")
+        self.left.logs("dropped by loose0, whose rp_filter is 1")
+        self.left.process.kill()
+        harness.wait_until(lambda: self.read("loose0") == self.read("net0") == "0", "it is put back")
+
+    def test_without_a_helper_a_node_does_it_itself(self):
+        self.set(net0__rp_filter=0)
+        self.left.peers[0]["default_route"] = False
+        self.left.start()
+        self.left.peers[0]["default_route"] = True
+        self.left.write()
+        self.left.weft("reload", "--yes")
+        self.set(net0__rp_filter=1)
+        harness.wait_until(lambda: self.read("net0") == "1", "it is set")
+        self.left.process.terminate()
+        self.assertEqual(self.read("net0"), "0")
+
     def test_a_full_tunnel_that_a_reload_turns_on_has_it_set_while_it_is_on(self):
         self.left.peers[0]["default_route"] = False
         self.left.start()
@@ -254,6 +275,16 @@ class Dns(HostTest):
         harness.wait_until(lambda: "nameserver 10.64.0.1" in resolvconf.servers(*inside), "its server is asked")
         self.assertEqual(resolvconf.servers(*inside), ["search corp.example.net", "nameserver 10.64.0.1"],
                          "and no other")
+        # Somebody takes it away.
+        away = ("sh", "-c", f"resolvconf -d {self.left.name} -f || resolvconf -d tun.{self.left.name} -f")
+        for by_order in (True, False):
+            harness.run(*inside, *away)
+            self.assertEqual(resolvconf.servers(*inside), ["nameserver 192.0.2.53"])
+            if by_order:
+                self.assertIn("the DNS servers 10.64.0.1", self.left.weft("reload"))
+            harness.wait_until(lambda: "nameserver 10.64.0.1" in resolvconf.servers(*inside), "its server is asked again")
+            self.assertEqual(resolvconf.servers(*inside), ["search corp.example.net", "nameserver 10.64.0.1"])
+            harness.wait_until(lambda: self.left.log().count("is in place again") == 2 - by_order, "the log tells")
         self.left.process.kill()
         harness.wait_until(lambda: resolvconf.servers(*inside) == ["nameserver 192.0.2.53"],
                            "the former server is back")

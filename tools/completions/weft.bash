@@ -65,7 +65,7 @@ _weft() {
           allow) words='add remove' ;;
           context) words='list use' ;;
           pki) words='init issue renew revoke list' ;;
-          host) words='up leave down guard' ;;
+          host) words='up renew leave down guard' ;;
           network) words='init invite tokens revoke-token join issue import
             leave remove members status renew directory rekey backup recover' ;;
         esac
@@ -120,7 +120,7 @@ _weft() {
     'network backup') options=$net files=yes ;;
     'network recover') options="$net --store" ;;
     network\ *) options=$net ;;
-    'host up' | 'host guard') options='--config' ;;
+    'host up' | 'host renew' | 'host guard') options='--config' ;;
     'host down' | 'host leave') options='--unit' ;;
   esac
 

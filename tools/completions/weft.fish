@@ -84,10 +84,10 @@ complete -c weft -n '__weft_begins peer' -a 'add set remove reset'
 complete -c weft -n '__weft_begins allow' -a 'add remove'
 complete -c weft -n '__weft_begins context' -a 'list use'
 complete -c weft -n '__weft_begins pki' -a 'init issue renew revoke list'
-complete -c weft -n '__weft_begins host' -a 'up leave down guard'
+complete -c weft -n '__weft_begins host' -a 'up renew leave down guard'
 complete -c weft -n '__weft_begins network' -a 'init invite tokens revoke-token join issue import leave remove members status renew directory rekey backup recover'
 complete -c weft -n '__weft_is host down; or __weft_is host leave' -l unit -x -d 'Unit of systemd that runs it'
-complete -c weft -n '__weft_is host up; or __weft_is host guard' -l config -r -F -d 'Its file'
+complete -c weft -n '__weft_is host up; or __weft_is host renew; or __weft_is host guard' -l config -r -F -d 'Its file'
 
 # Which node they are for.
 for command in status peers watch top apply confirm reload save export log-level offloads upgrade shutdown explain \

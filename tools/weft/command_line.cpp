@@ -180,15 +180,17 @@ void command_line::add_host_commands() {
       };
   auto* const up = add_host(
     "up", "Set DNS servers and src_valid_mark, and run on_up", host_up);
+  auto* const renew = add_host(
+    "renew", "Set again what of it is missing, and run nothing", host_renew);
   auto* const leave = add_host(
     "leave", "Have its process leave its sessions to the next one of its unit",
     host_leave);
   auto* const down = add_host("down", "Undo it, and run on_down", host_down);
   for (auto* each : {leave, down})
     each->add_option("--unit", host_.unit, "Unit of systemd that runs it");
-  auto* const guard = add_host(
-    "guard", "The one, and at the end of standard input the other", host_guard);
-  for (auto* each : {up, guard})
+  auto* const guard
+    = add_host("guard", "All of it, as standard input says", host_guard);
+  for (auto* each : {up, renew, guard})
     each->add_option("--config", host_.config,
                      "Its file (/etc/weft/NAME.yaml)");
 }

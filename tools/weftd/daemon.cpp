@@ -1,12 +1,10 @@
 #include "tools/weftd/daemon.hpp"
 
 #include "actors/control/server/gateway.hpp"
-#include "actors/host/lock_keeper.hpp"
 #include "actors/metrics/start_metrics.hpp"
 #include "actors/overlay/config_files.hpp"
 #include "actors/overlay/start_overlay.hpp"
 #include "config/host_needs.hpp"
-#include "config/interface_checks.hpp"
 #include "platform/accounts.hpp"
 #include "platform/clock.hpp"
 #include "platform/epoll.hpp"
@@ -19,6 +17,7 @@
 #include "platform/thread.hpp"
 #include "tools/exit_codes.hpp"
 #include "tools/weftd/guardian.hpp"
+#include "tools/weftd/lock_lines.hpp"
 #include "tools/weftd/logging.hpp"
 #include "tools/weftd/network_parts.hpp"
 #include "tools/weftd/replacement.hpp"
@@ -139,34 +138,6 @@ recall(const std::string& wanted, const std::string& interface,
   into.write = [file](const std::string& news) { return file->write(news); };
   into.leave = [file](std::string news) { file->leave(std::move(news)); };
   return file;
-}
-
-/// Whether the host is locked: then nothing leaves it while there is no node,
-/// which is said.
-bool tell_lock(const std::string& interface, spdlog::logger& log) {
-  const auto locked = is_locked(interface);
-  if (!locked || !*locked) // without a packet filter there is no lock
-    return false;
-  log.warn("the lock of {} is on: nothing leaves this host but through the "
-           "tunnel; 'weft unlock {}' lifts it",
-           interface, interface);
-  return true;
-}
-
-/// Whether a node before has left the host locked; what else it has left goes.
-bool find_lock(const interface_config& interface, spdlog::logger& log) {
-  if (!is_table_name(interface.name)) // no table can be called so
-    return false;
-  if (const auto swept = sweep_tables(interface.name);
-      !swept && (interface.kill_switch || swept.error().code != EOPNOTSUPP))
-    log.warn("{}", swept.error().message);
-  if (const auto locked = locked_interfaces())
-    for (const auto& name : *locked)
-      if (name != interface.name)
-        log.warn("the lock of {} is on as well: nothing leaves by {}; 'weft "
-                 "unlock {}' lifts it",
-                 name, interface.name, name);
-  return tell_lock(interface.name, log);
 }
 
 /// Nothing, if nobody is to read metrics.
@@ -426,6 +397,7 @@ int run_daemon(daemon_options options, background* parent) {
   overlay.configure_link = options.configure_link;
   overlay.cores = std::min(usable_processors(), most_automatic_cores);
   overlay.log = log;
+  overlay.ask_helper = way_to_helper(helper, options.helper_file, log);
   const auto interface = overlay.config.interface.name;
   if (options.replaces) {
     auto left = take_place(replacement_socket(control, interface), interface,
@@ -470,12 +442,15 @@ int run_daemon(daemon_options options, background* parent) {
                           ? tell_lock(overlay.config.interface.name, *log)
                           : find_lock(overlay.config.interface, *log);
   }
+  const bool locks = overlay.config.interface.kill_switch && !overlay.keep_lock;
   auto running = start_overlay(system, std::move(overlay));
   if (!running) {
     log->critical("{}", running.error().message);
     tell_lock(interface, *log);
     return exit_failure;
   }
+  if (locks)
+    tell_new_lock(interface, *log);
   (*waiting)->watch(running->actor);
   if (await_former)
     await_former(); // it serves the places below until then

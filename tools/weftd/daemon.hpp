@@ -22,6 +22,9 @@ struct daemon_options {
   bool filter_system_calls = false;
   bool replaces = false;      ///< the node of this interface that runs now
   bool needs_guardian = true; ///< what takes root is nobody else's to do
+  /// Without one: a file that whoever does it watches, to be told that
+  /// something of it is missing; empty: there is none.
+  std::string helper_file;
   std::vector<named_descriptor> passed; ///< by a service manager
   /// The file has mistakes: `config` is what a node before has left of its own.
   bool only_goes_on = false;

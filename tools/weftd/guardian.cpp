@@ -2,8 +2,10 @@
 
 #include "config/host_needs.hpp"
 #include "platform/accounts.hpp"
+#include "platform/files.hpp"
 #include "platform/program.hpp"
 #include "platform/stream.hpp"
+#include "tools/guard_words.hpp"
 
 #include <array>
 #include <filesystem>
@@ -45,11 +47,15 @@ guardian guardian::start(const node_config& config, const std::string& file,
 }
 
 void guardian::node_works() const {
-  tell();
+  tell(guard_word::works);
+}
+
+void guardian::host_changed() const {
+  tell(guard_word::host_changed);
 }
 
 void guardian::node_ended() const {
-  tell();
+  tell(guard_word::ended);
 }
 
 bool guardian::has_ended() const {
@@ -57,10 +63,22 @@ bool guardian::has_ended() const {
   return read_some(way_.get(), unused).what == stream_result::status::closed;
 }
 
-/// Each byte is the next thing to be done (host_guard()).
-void guardian::tell() const {
+void guardian::tell(char word) const {
   if (is_there())
-    write_some(way_.get(), "\n");
+    write_some(way_.get(), {&word, 1});
+}
+
+std::function<void()>
+way_to_helper(const guardian& helper, const std::string& file,
+              std::shared_ptr<spdlog::logger> log) {
+  if (helper.is_there())
+    return [&helper] { helper.host_changed(); };
+  if (file.empty())
+    return {};
+  return [file, log = std::move(log)] {
+    if (const auto done = replace_file(file, "", 0600); !done)
+      log->warn("{}", done.error().message);
+  };
 }
 
 } // namespace weft

@@ -5,6 +5,10 @@
 #include "config/node_config.hpp"
 #include "platform/file_descriptor.hpp"
 
+#include <spdlog/logger.h>
+
+#include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -28,13 +32,21 @@ public:
   bool has_ended() const;
   /// The node works: it does its part.
   void node_works() const;
+  /// Something of that is missing: it does it again.  Any thread may call it.
+  void host_changed() const;
   /// The node has ended, and it undoes that.
   void node_ended() const;
 
 private:
-  void tell() const;
+  void tell(char word) const;
 
   file_descriptor way_;
 };
+
+/// How `helper`, or a service manager that watches `file`, hears that something
+/// of its part is missing; null: nobody does.
+std::function<void()>
+way_to_helper(const guardian& helper, const std::string& file,
+              std::shared_ptr<spdlog::logger> log);
 
 } // namespace weft

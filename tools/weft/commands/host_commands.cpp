@@ -8,6 +8,7 @@
 #include "platform/program.hpp"
 #include "platform/roots_file.hpp"
 #include "platform/service_manager.hpp"
+#include "tools/guard_words.hpp"
 #include "tools/weft/failure.hpp"
 #include "tools/weft/host/host_helper.hpp"
 #include "tools/weft/places/own_marks.hpp"
@@ -116,9 +117,12 @@ int with_helper(const streams& io,
   return code;
 }
 
-} // namespace
+using helper_action
+  = void (*)(host_helper&, const std::string& node, const node_config& config,
+             const node_file& file);
 
-int host_up(const host_options& options, const streams& io) {
+int act_by_file(const host_options& options, const streams& io,
+                helper_action action) {
   if (const auto objection = objection_to(options))
     return report(*objection, false, io);
   const auto path = file_of(options);
@@ -130,8 +134,27 @@ int host_up(const host_options& options, const streams& io) {
     return exit_mistaken;
   }
   return with_helper(io, [&](host_helper& helper) {
-    helper.up(options.node, *config, file, [&] { return mark_of(*config); });
+    action(helper, options.node, *config, file);
   });
+}
+
+} // namespace
+
+int host_up(const host_options& options, const streams& io) {
+  return act_by_file(options, io,
+                     [](host_helper& helper, const std::string& node,
+                        const node_config& config, const node_file& file) {
+                       helper.up(node, config, file,
+                                 [&] { return mark_of(config); });
+                     });
+}
+
+int host_renew(const host_options& options, const streams& io) {
+  return act_by_file(options, io,
+                     [](host_helper& helper, const std::string& node,
+                        const node_config& config, const node_file& file) {
+                       helper.renew(node, config, file);
+                     });
 }
 
 int host_leave(const host_options& options, const streams& io) {
@@ -175,11 +198,17 @@ int host_guard(const host_options& options, const streams& io) {
     // It has said itself what failed.
     return run_program(call).has_value() ? exit_fine : exit_failure;
   };
-  if (io.in.get() == std::istream::traits_type::eof())
-    return exit_fine; // the node never worked
-  run({"up", options.node, "--config", file_of(options)});
+  bool has_worked = false;
+  char word = 0;
+  while (io.in.get(word) && word != guard_word::ended) {
+    has_worked = has_worked || word == guard_word::works;
+    run({word == guard_word::works ? "up" : "renew", options.node, "--config",
+         file_of(options)});
+  }
+  if (!has_worked)
+    return exit_fine;
   // Weftd's word, or its end, with which its interface goes.
-  if (io.in.get() == std::istream::traits_type::eof())
+  if (!io.in)
     await_end_of_parent(weftd, patience_for_end);
   return run({"down", options.node}); // by what is noted
 }

@@ -16,6 +16,9 @@ struct host_options {
 /// Does what the node's file asks of the host.
 int host_up(const host_options& options, const streams& io);
 
+/// Sets again what of that is missing, and runs no commands.
+int host_renew(const host_options& options, const streams& io);
+
 /// Has the node's process ($MAINPID) leave its sessions to the next one, if
 /// the unit is being restarted.
 int host_leave(const host_options& options, const streams& io);
@@ -24,8 +27,8 @@ int host_leave(const host_options& options, const streams& io);
 /// a unit that is being restarted has left its sessions ($EXIT_STATUS).
 int host_down(const host_options& options, const streams& io);
 
-/// Does it once a byte comes from standard input, where weftd writes, and
-/// undoes it with the next one, or at the end of that, which is weftd's.
+/// Does it, renews it and undoes it as standard input says, where weftd writes
+/// (tools/guard_words.hpp).
 int host_guard(const host_options& options, const streams& io);
 
 } // namespace weft

@@ -48,6 +48,12 @@ std::string asked_by(const node_config& config) {
   return all;
 }
 
+/// The same but for the families, which a reload changes.
+std::string_view lists_of(const host_note& note) {
+  return std::string_view{note.asked}.substr(
+    std::min(note.asked.find('\n'), note.asked.size()));
+}
+
 /// What was set before, and is to be undone as well.
 void add_what_was_set(const host_note& before, host_note& note) {
   for (const auto& link : before.marked)
@@ -83,28 +89,62 @@ void host_helper::up(const std::string& node, const node_config& config,
     note.mark = mark();
     note.commands = config.interface.on_down;
   }
-  {
-    const auto lock = lock_folder(folder_);
-    if (!tell_of(lock))
-      return;
-    const auto links = links_to_mark(config, node);
-    note.marked = links;
-    note.accepts_marks
-      = needs_accepted_marks(config)
-        && (!has_accepted_marks() || is_noted_for_another(node, accepts_marks));
-    if (before)
-      add_what_was_set(*before, note);
-    // Beforehand: whoever is killed half-way leaves nothing that is not noted.
-    if ((has_commands || !is_empty(note)) && !write_note(node, note))
-      return;
-    for (const auto& link : links)
-      tell_of(set_source_mark(link, true));
-    if (note.accepts_marks)
-      tell_of(set_accepted_marks(true));
-  }
+  if (!set_marks(node, config, note, before, has_commands))
+    return;
   set_dns(note, config);
   if (has_commands && !before)
     run_commands(note, config.interface.on_up, "up");
+}
+
+bool host_helper::set_marks(const std::string& node, const node_config& config,
+                            host_note& note,
+                            const std::optional<host_note>& before,
+                            bool notes_anyway) {
+  const auto lock = lock_folder(folder_);
+  if (!tell_of(lock))
+    return false;
+  const auto links = links_to_mark(config, node);
+  note.marked = links;
+  note.accepts_marks
+    = needs_accepted_marks(config)
+      && (!has_accepted_marks() || is_noted_for_another(node, accepts_marks));
+  if (before)
+    add_what_was_set(*before, note);
+  // Beforehand: whoever is killed half-way leaves nothing that is not noted.
+  if ((notes_anyway || !is_empty(note)) && !write_note(node, note))
+    return false;
+  for (const auto& link : links)
+    tell_of(set_source_mark(link, true));
+  if (note.accepts_marks)
+    tell_of(set_accepted_marks(true));
+  return true;
+}
+
+void host_helper::renew(const std::string& node, const node_config& config,
+                        const node_file& file) {
+  auto note = note_for(config, file.path);
+  std::error_code failed;
+  const bool is_noted = fs::exists(path_of(node), failed);
+  const auto& interface = config.interface;
+  // Where commands wait for up(), it is for up() to note them.
+  const bool waits
+    = !is_noted && (!interface.on_up.empty() || !interface.on_down.empty());
+  const auto before
+    = is_noted ? read_note(node) : std::optional<host_note>{host_note{}};
+  if (note.link == 0 || waits || !before || !needs_root(config)
+      || !tell_of(make_private_folder(folder_)))
+    return;
+  if (is_noted
+      && (before->link != note.link || before->network != note.network))
+    return; // of an interface that is gone
+  note.mark = before->mark;
+  note.commands = before->commands;
+  // Other servers are for the next start.
+  const bool same_servers = !is_noted || lists_of(*before) == lists_of(note);
+  if (!same_servers)
+    note.dns = before->dns;
+  if (set_marks(node, config, note, before, is_noted) && same_servers)
+    set_dns(note, config);
 }
 
 /// Without what is found out under the lock.

@@ -45,6 +45,12 @@ public:
   void up(const std::string& node, const node_config& config,
           const node_file& file, const find_mark& mark);
 
+  /// Sets again what of that is missing, and what links have come to need that
+  /// were not strict before; runs no command.  Nothing, before up() and once
+  /// the interface is gone.
+  void renew(const std::string& node, const node_config& config,
+             const node_file& file);
+
   /// Undoes what is noted, and runs the commands of `on_down`; nothing is noted
   /// of most nodes.  `tcp_fwmark_accept` stays as long as the rules of a node
   /// that was killed, so that one who comes in from outside is answered.
@@ -60,6 +66,12 @@ private:
   /// What was noted before, if it is of the same interface and file's words.
   std::optional<host_note>
   find_in_place(const std::string& node, const host_note& wanted);
+  /// Sets the links' part of it under the lock, and notes it, if there is
+  /// anything to note or `notes_anyway`; false: it could not be noted.
+  /// `before`: what was set already.
+  bool
+  set_marks(const std::string& node, const node_config& config, host_note& note,
+            const std::optional<host_note>& before, bool notes_anyway);
   bool
   may_run_commands(const interface_config& interface, const node_file& file);
   std::vector<std::string>
