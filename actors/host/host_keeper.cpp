@@ -39,6 +39,17 @@ bool outlives_interface(const host_need& need) {
          || (route != nullptr && route->unreachable);
 }
 
+/// Whether they are routes into the interface, and not too many to be dealt
+/// with one by one.
+bool are_few_routes(const host_plan& needs) {
+  constexpr std::size_t most = 64;
+  return needs.size() <= most
+         && std::ranges::all_of(needs, [](const host_need& need) {
+              const auto* route = std::get_if<host_route>(&need);
+              return route != nullptr && !route->unreachable;
+            });
+}
+
 bool has_rules(const host_plan& plan) {
   return std::ranges::any_of(plan, [](const host_need& need) {
     return std::holds_alternative<routing_rule>(need);
@@ -293,6 +304,11 @@ host_keeper::change(host_plan to, bool sets_link_up) {
     std::erase_if(to, is_all_of_ipv6);
   const bool refuses_ipv6 = *ipv6 == ipv6_state::off && refuse_ipv6(to);
   const bool leaves_out_ipv6 = !has_ipv6(index_);
+  const auto added = without(to, plan_);
+  auto surplus = without(plan_, to);
+  if (!sets_link_up && !leaves_out_ipv6 && are_few_routes(added)
+      && are_few_routes(surplus))
+    return change_routes(std::move(to), added, surplus);
   auto all = to;
   all.insert(all.end(), plan_.begin(), plan_.end());
   auto before = read(all);
@@ -313,7 +329,6 @@ host_keeper::change(host_plan to, bool sets_link_up) {
       std::move(note), [this, need] { return only_error(make(need)); },
       [this, need, &before] { return unmake(need, *before); });
   }
-  auto surplus = without(plan_, to);
   std::ranges::reverse(surplus);
   for (const auto& need : surplus) {
     if (std::holds_alternative<link_mtu>(need))
@@ -332,7 +347,6 @@ host_keeper::change(host_plan to, bool sets_link_up) {
     put_back(is_not_link);
     return notes;
   }
-  const auto added = without(to, plan_);
   plan_ = std::move(to);
   shorten(*notes);
   for (const auto& other : rivals_of(added, before->rules))
@@ -343,6 +357,38 @@ host_keeper::change(host_plan to, bool sets_link_up) {
                        "net.ipv6.conf.NAME.disable_ipv6=0, and weft reload");
   for (auto& failure : put_back(is_not_link).failures)
     notes->push_back(std::string{trouble} + std::move(failure));
+  return notes;
+}
+
+result<std::vector<std::string>>
+host_keeper::change_routes(host_plan to, const host_plan& added,
+                           const host_plan& surplus) {
+  const auto link = network_.link(index_);
+  if (!link)
+    return tl::unexpected(link.error());
+  transaction changes;
+  for (const auto& need : added) {
+    if (!link->up)
+      break; // they come with it
+    const auto is_new = std::make_shared<bool>(false);
+    changes.add(
+      note_of(need, "added"),
+      [this, need, is_new] {
+        auto made = make(need);
+        *is_new = made && *made;
+        return only_error(std::move(made));
+      },
+      [this, need, is_new] {
+        return *is_new ? unmake(need, {}) : result<void>{};
+      });
+  }
+  for (const auto& need : surplus)
+    changes.add(
+      note_of(need, "removed"), [this, need] { return unmake(need, {}); },
+      [this, need] { return only_error(make(need)); });
+  auto notes = changes.run();
+  if (notes)
+    plan_ = std::move(to);
   return notes;
 }
 

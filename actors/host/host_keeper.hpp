@@ -82,6 +82,9 @@ private:
 
   class transaction;
 
+  /// Some routes alone: of many, the others are not looked at for them.
+  result<std::vector<std::string>>
+  change_routes(host_plan to, const host_plan& added, const host_plan& surplus);
   /// What was at a node's place is removed.
   result<void>
   sweep(const rule_place& place, const std::vector<routing_rule>& present);

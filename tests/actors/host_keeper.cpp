@@ -108,6 +108,34 @@ TEST_CASE("A change that cannot be made in full changes nothing") {
   CHECK(host.missing().empty());
 }
 
+TEST_CASE("Some routes come and go, all or none, and the rest of the host is "
+          "left to repairs") {
+  if (!can_make_networks())
+    return;
+  host host;
+  REQUIRE(host.change());
+  run("ip route del 10.10.0.0/16; ip route add 10.12.0.0/16 dev lo");
+  auto& networks = host.interface.cluster_networks;
+  networks = {prefix("10.10.0.0/16"), prefix("10.11.0.0/16")};
+  using words = std::vector<std::string>;
+  CHECK(host.keeper->change(host.plan(), false).value()
+        == words{"route 10.11.0.0/16 added"});
+  CHECK(host.missing() == words{"10.10.0.0/16"});
+  const auto before = everything();
+  networks
+    = {prefix("10.10.0.0/16"), prefix("10.13.0.0/16"), prefix("10.12.0.0/16")};
+  const auto refused = host.keeper->change(host.plan(), false);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == EEXIST);
+  CHECK(everything() == before);
+  run("ip link set weft7 down");
+  networks = {prefix("10.10.0.0/16"), prefix("10.13.0.0/16")};
+  CHECK(host.keeper->change(host.plan(), false).value()
+        == words{"route 10.11.0.0/16 removed"});
+  CHECK(host.keeper->put_back(may_all).failures.empty());
+  CHECK(host.missing().empty());
+}
+
 TEST_CASE("All that was taken away is put back, and nothing else touched") {
   if (!can_make_networks())
     return;
