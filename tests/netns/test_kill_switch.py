@@ -100,6 +100,16 @@ class KillSwitch(harness.NetnsTest):
         self.assertNotEqual(self.seen.leaks(PORT), [], "the gateway sees what leaks")
         self.assertEqual(self.ruleset(), self.before)
 
+    def test_a_start_says_that_it_locks_a_host_that_was_not_locked(self):
+        for lifted in (True, False, True):
+            self.node.start()
+            self.assertEqual("is locked from now on, as its file has kill_switch" in self.node.log(), lifted)
+            self.node.stop()
+            self.assertTrue(self.has_lock())
+            if not lifted:
+                self.weft("unlock", self.node.name)
+        self.weft("unlock", self.node.name)
+
     def test_nothing_leaves_with_a_mark_that_the_node_has_chosen(self):
         self.node.peers[0]["default_route"] = True
         self.node.write(cluster_networks=[], fwmark=0)

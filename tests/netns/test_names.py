@@ -267,7 +267,7 @@ peers:
         self.assertIn("the DNS server 10.64.0.2 is missing", explained.stdout + explained.stderr)
         self.write_servers("nameserver 10.64.0.1\nnameserver 10.64.0.2\n")
         self.assertEqual(self.dns_items(), {"10.64.0.1": True, "10.64.0.2": True})
-        harness.wait_until(lambda: "this host asks all DNS servers" in self.daemon.output(), "the log tells")
+        harness.wait_until(lambda: "is in place again" in self.daemon.output(), "the log tells")
 
     def test_where_a_peer_was_last_is_tried_before_anybody_is_asked(self):
         self.have_names_beside_the_tunnel()

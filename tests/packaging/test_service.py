@@ -315,6 +315,13 @@ class Service(installed.InstalledTest):
             self.machine.run("resolvectl", "revert", "a")
             self.machine.run(*again)
             self.assertEqual(shown("a", "dns"), ["10.64.0.1"], f"{again} sets what somebody took away\n{self.log('a')}")
+        # The node cannot itself, and has it done.
+        for again in (("weft", "reload", "a"), ()):
+            self.machine.run("resolvectl", "revert", "a")
+            if again:
+                self.machine.run(*again)
+            wait_until(lambda: shown("a", "dns") == ["10.64.0.1"], f"what somebody took away is set again\n{self.log('a')}")
+            wait_until(lambda: self.log("a").rstrip().endswith("in place again"), "the node sees it")
         self.machine.systemctl("kill", "--signal=KILL", "weft@b")
         self.machine.systemctl("stop", "weft@a", "weft@b")
         self.assertNotIn("10.64.0.", self.machine.run("resolvectl", "dns").stdout)
@@ -395,6 +402,25 @@ class Service(installed.InstalledTest):
         self.assertIn("weft-lock@a.service", self.machine.property("weft@a", "Wants"))
         result = self.machine.run("systemd-analyze", "verify", "--man=no", UNIT.replace("weft@", "weft-lock@"))
         self.assertEqual([line for line in result.stdout.splitlines() if "weft" in line], [])
+
+    def test_a_lock_is_set_where_there_is_no_var_yet(self):
+        self.configure()
+        self.lock("a")
+        self.assertNotIn("/var", self.property_of_lock("RequiresMountsFor").split())
+        self.machine.systemctl("start", "weft-lock@a")
+        self.assertEqual(self.machine.run("ls", "/var/lib/weft-lock").stdout, "a.yaml\n")
+        self.machine.systemctl("stop", "weft-lock@a")
+        self.machine.run("weft", "unlock", "a")
+        self.machine.run("mount", "-t", "tmpfs", "-o", "ro", "tmpfs", "/var")
+        self.machine.systemctl("start", "weft-lock@a")
+        self.assertEqual(self.locks(), {"a"})
+        self.machine.run("umount", "/var")
+        self.start("a")
+        self.machine.run("weft", "unlock", "a")
+        self.assertNotIn("is locked from now on", self.log("a"))
+        self.machine.systemctl("restart", "weft@a")
+        self.assertIn("a is locked from now on, as its file has kill_switch", self.log("a"))
+        self.assertEqual(self.locks(), {"a"})
 
     def test_removal_lifts_the_locks(self):
         self.configure()
