@@ -58,9 +58,14 @@ helper_watch::outcome
 helper_watch::look(helper_loss loss, time_point now, bool by_order) {
   outcome found;
   auto& unseen = marked_unseen_;
-  if (!loss.links_seen)
+  if (!loss.links_seen) {
+    // What comes back under the name of one that has gone is another link.
+    std::erase_if(unseen, [&](const auto& link) {
+      return std::ranges::find(loss.links, link) == loss.links.end();
+    });
     std::erase_if(loss.links,
                   [&](const auto& link) { return unseen.contains(link); });
+  }
   if (loss.servers.empty() && loss.links.empty()) {
     had_all_ = true;
     lost_since_.reset();
@@ -86,12 +91,14 @@ helper_watch::look(helper_loss loss, time_point now, bool by_order) {
                                  repair_limits::peace)
                                  .count())
               + " minutes, unless there is a weft reload";
-  if (!loss.links_seen)
+  // Who has asked, or has nobody to ask, says it once: it is not seen later.
+  const bool is_over = !loss.links_seen && (asked || !has_helper());
+  if (is_over)
     unseen.insert(loss.links.begin(), loss.links.end());
   auto troubles = sentences(loss, remedy);
   if (asked || by_order || troubles != told_)
     found.troubles = troubles;
-  if (!loss.links_seen && !loss.links.empty())
+  if (is_over && !loss.links.empty())
     troubles.pop_back(); // whether it is back will not be seen
   told_ = std::move(troubles);
   return found;
