@@ -121,3 +121,32 @@ TEST_CASE(
   CHECK(temporary_folder::read(ran) == "up\nup\nup\ndown\n");
   CHECK(told.empty());
 }
+
+TEST_CASE("To renew runs no command, and a file that has changed meanwhile is "
+          "left to the next start") {
+  const temporary_folder folder;
+  const auto ran = folder.write("ran", "");
+  node_config config;
+  config.interface.name = "lo";
+  const auto say = [&](const std::string& word) {
+    return "/bin/sh -c 'echo " + word + " >> " + ran + "'";
+  };
+  config.interface.on_up = {say("up")};
+  config.interface.on_down = {say("down")};
+  host_helper helper{folder.path() + "/notes",
+                     [](const std::string& what) { FAIL_CHECK(what); }};
+  const node_file file{"/etc/weft/a.yaml", {}};
+  const auto up = [&] { helper.up("a", config, file, [] { return 0U; }); };
+  helper.renew("a", config, file); // before up() has run them
+  CHECK(temporary_folder::read(ran).empty());
+  up();
+  helper.renew("a", config, file);
+  up();
+  CHECK(temporary_folder::read(ran) == "up\n");
+  config.interface.on_up = {say("new")};
+  config.interface.on_down.clear();
+  helper.renew("a", config, file);
+  CHECK(temporary_folder::read(ran) == "up\n");
+  up();
+  CHECK(temporary_folder::read(ran) == "up\ndown\nnew\n");
+}

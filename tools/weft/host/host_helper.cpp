@@ -140,10 +140,15 @@ void host_helper::renew(const std::string& node, const node_config& config,
   note.mark = before->mark;
   note.commands = before->commands;
   // Other servers are for the next start.
-  const bool same_servers = !is_noted || lists_of(*before) == lists_of(note);
-  if (!same_servers)
-    note.dns = before->dns;
-  if (set_marks(node, config, note, before, is_noted) && same_servers)
+  const bool sets_dns = note.dns.what != dns_manager::kind::none
+                        && (!is_noted || lists_of(*before) == lists_of(note));
+  if (!sets_dns)
+    note.dns = before->dns; // which is undone in the end
+  else if (note.dns.what != before->dns.what)
+    undo_dns(*before);
+  if (is_noted) // what up() has done, which compares it with a file of then
+    note.asked = before->asked;
+  if (set_marks(node, config, note, before, is_noted) && sets_dns)
     set_dns(note, config);
 }
 

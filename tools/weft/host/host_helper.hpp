@@ -46,8 +46,8 @@ public:
           const node_file& file, const find_mark& mark);
 
   /// Sets again what of that is missing, and what links have come to need that
-  /// were not strict before; runs no command.  Nothing, before up() and once
-  /// the interface is gone.
+  /// were not strict before; runs no command.  Nothing once the interface is
+  /// gone, or before up() has noted the file's commands.
   void renew(const std::string& node, const node_config& config,
              const node_file& file);
 
