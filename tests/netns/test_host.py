@@ -228,6 +228,13 @@ class SourceMarks(HostTest):
         self.left.process.kill()
         harness.wait_until(lambda: self.read("loose0") == self.read("net0") == "0", "it is put back")
 
+    def test_of_a_node_that_has_never_worked_nothing_is_set_that_nobody_would_undo(self):
+        self.left.write()
+        self.left.home.ip("link", "add", self.left.name, "type", "dummy")
+        self.left.home.run(harness.WEFT, "host", "guard", self.left.name, "--config", self.left.file, input="c")
+        self.assertEqual(self.read("net0"), "0")
+        self.assertFalse(self.noted())
+
     def test_without_a_helper_a_node_does_it_itself(self):
         self.set(net0__rp_filter=0)
         self.left.peers[0]["default_route"] = False

@@ -202,8 +202,9 @@ int host_guard(const host_options& options, const streams& io) {
   char word = 0;
   while (io.in.get(word) && word != guard_word::ended) {
     has_worked = has_worked || word == guard_word::works;
-    run({word == guard_word::works ? "up" : "renew", options.node, "--config",
-         file_of(options)});
+    if (has_worked) // what is missing before that, is set by that
+      run({word == guard_word::works ? "up" : "renew", options.node, "--config",
+           file_of(options)});
   }
   if (!has_worked)
     return exit_fine;
