@@ -138,7 +138,11 @@ void overlay::lock_after(const waiting_change& change) {
     return;
   }
   look_at_lock();
+  const bool was_lifted = !locks_;
   lock_again();
+  if (was_lifted && locks_)
+    note("interface.kill_switch: this host is locked again; "
+         + how_to_lift(resources_->interface));
 }
 
 /// A step of a change.

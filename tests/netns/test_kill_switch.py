@@ -298,8 +298,10 @@ class KillSwitch(harness.NetnsTest):
         wait_until(lambda: "was lifted" in self.node.log(), "the node knows")
         self.assertFalse(self.has_lock())
         self.assertNotIn("it was put back", self.node.log())
-        self.weft_on_node("reload")
+        self.assertIn("this host is locked again", self.weft_on_node("reload").stdout)
+        self.assertIn("this host is locked again", self.node.log())
         self.assertTrue(self.has_lock())
+        self.assertNotIn("locked again;", self.weft_on_node("reload").stdout)
         self.assert_talk_goes_through_the_tunnel()
         # A reload without it leaves the lock, and says so.
         self.node.write(kill_switch=False)
