@@ -20,6 +20,7 @@
 #include "protocol/base/token_bucket.hpp"
 
 #include <deque>
+#include <set>
 
 namespace weft {
 
@@ -411,7 +412,7 @@ private:
   std::vector<std::string> repair_failures_; ///< that were told
   repair_limits repair_limits_;
   helper_watch helper_;
-  std::vector<std::string> marked_links_; ///< whose src_valid_mark was set
+  std::set<std::string> marked_links_; ///< whose src_valid_mark was set
   deadline_id routes_asked_later_;
   time_point routes_asked_{};
   std::uint32_t mtu_refused_ = 0; ///< by the kernel, when that was told

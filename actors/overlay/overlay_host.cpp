@@ -168,7 +168,7 @@ void overlay::mark_links(const std::vector<std::string>& links,
   for (const auto& link : links) {
     if (!set_source_mark(link, true) || !has_source_mark(link))
       continue;
-    marked_links_.push_back(link);
+    marked_links_.insert(link);
     notes.push_back("src_valid_mark of " + link
                     + " is set: its rp_filter is 1");
   }
