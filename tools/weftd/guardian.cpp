@@ -75,10 +75,11 @@ way_to_helper(const guardian& helper, const std::string& file,
     return [&helper] { helper.host_changed(); };
   if (file.empty())
     return {};
-  return [file, log = std::move(log)] {
-    if (const auto done = replace_file(file, "", 0600); !done)
-      log->warn("{}", done.error().message);
-  };
+  return
+    [path = std::filesystem::absolute(file).string(), log = std::move(log)] {
+      if (const auto done = replace_file(path, "", 0600); !done)
+        log->warn("{}", done.error().message);
+    };
 }
 
 } // namespace weft
