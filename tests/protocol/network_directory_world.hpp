@@ -3,6 +3,7 @@
 #pragma once
 
 #include "protocol/network/directory.hpp"
+#include "protocol/network/renewal.hpp"
 #include "tests/protocol/network_world.hpp"
 #include "tests/sim/memory_store.hpp"
 
@@ -33,6 +34,13 @@ struct known_certificates {
     return judge;
   }
 };
+
+/// One member's request, signed with another's key or its own.
+inline byte_vector renewal_of(std::uint64_t asks, std::uint64_t signs) {
+  const auto self = some_member(asks);
+  return make_renewal({some_root().network, self.id, 1, self.key, {}},
+                      signed_network::member_seed(signs));
+}
 
 struct directory_world {
   signed_network network;
