@@ -62,7 +62,8 @@ private:
     std::optional<time_point> look_up_again{};
     /// Why it was not found the last time; empty: it was, or was not tried.
     std::string not_found{};
-    bool name_is_gone = false; ///< it has addresses from before; that was told
+    /// A name that is gone: it has addresses from before.  That was told.
+    std::optional<host_endpoint> gone{};
     /// Datagrams to it would go into this tunnel.
     std::optional<endpoint> leads_home{};
   };

@@ -83,10 +83,11 @@ void registry::set_resolved(const endpoint_resolved& resolved) {
                name_in_log(directory_.shown_name(*slot), resolved.peer),
                resolved.host.host, resolved.host.port);
   seat.not_found.clear();
-  if (!std::exchange(seat.name_is_gone, !resolved.gone.empty())
-      && seat.name_is_gone)
+  if (resolved.gone.empty())
+    seat.gone.reset();
+  else if (std::exchange(seat.gone, resolved.host) != resolved.host)
     log_->warn("peer {}: endpoint {}:{} does not exist any more ({}): where it "
-               "was is tried for {} minutes from now",
+               "was is tried for {} minutes at most",
                name_in_log(directory_.shown_name(*slot), resolved.peer),
                resolved.host.host, resolved.host.port, resolved.gone,
                std::chrono::duration_cast<std::chrono::minutes>(

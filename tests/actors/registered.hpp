@@ -2,9 +2,8 @@
 #pragma once
 
 #include "actors/peers/registry.hpp"
+#include "tests/actors/line_sink.hpp"
 #include "tests/actors/node.hpp"
-
-#include <spdlog/sinks/null_sink.h>
 
 namespace weft::test {
 
@@ -59,8 +58,7 @@ struct registered {
                               return behind_own_tunnel.contains(where);
                             }},
         us.indices, change_identity{us.self, true},
-        std::make_shared<spdlog::logger>(
-          "test", std::make_shared<spdlog::sinks::null_sink_mt>()))) {
+        std::make_shared<spdlog::logger>("test", lines))) {
   }
 
   /// Applies a change and takes the snapshot that follows it.
@@ -111,6 +109,7 @@ struct registered {
     return all;
   }
 
+  std::shared_ptr<line_sink> lines = std::make_shared<line_sink>(); ///< logged
   std::set<ip_address> behind_own_tunnel;
   world home{run_by::hand};
   test_loop loop = home.start_loop();

@@ -52,6 +52,27 @@ TEST_CASE_METHOD(named, "A name that is no longer wanted explains nothing") {
   CHECK(reason().empty());
 }
 
+TEST_CASE_METHOD(named, "A name that is gone is told of once, and so is the "
+                        "next one") {
+  const auto told = [&](const host_endpoint& of) {
+    caf::anon_send(
+      list,
+      endpoint_resolved{key, of, {endpoint_of("203.0.113.1:51820")}, "gone"});
+    report();
+    return lines->count("does not exist any more");
+  };
+  CHECK(told(host) == 1);
+  CHECK(told(host) == 1);
+  const host_endpoint other{"gamma.example.net", 51820};
+  auto update = with(key);
+  update.set(&peer_config::endpoint, other);
+  apply({update});
+  CHECK(told(other) == 2);
+  caf::anon_send(
+    list, endpoint_resolved{key, other, {endpoint_of("203.0.113.1:51820")}});
+  CHECK(told(other) == 3); // it was back meanwhile
+}
+
 TEST_CASE_METHOD(named, "A handshake is begun with a peer that is known") {
   CHECK_FALSE(home.command(list, begin_handshake{key}));
   const auto error = home.command(list, begin_handshake{key_number(2)});
