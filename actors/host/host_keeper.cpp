@@ -74,6 +74,13 @@ bool has_ipv6(int interface_index) {
   return link && link->mtu < least_ipv6_mtu;
 }
 
+std::string renamed(const std::string& name, const std::string& found) {
+  return name + " is called " + found
+         + " now, and nothing that knows it by its name finds it, the lock "
+           "neither: ip link set "
+         + found + " name " + name;
+}
+
 std::string without_ipv6(int interface_index) {
   const auto link = find_link(interface_index);
   const auto name = link ? link->name : "NAME";
@@ -189,6 +196,8 @@ host_keeper::open(int interface_index, const std::string& interface,
     return tl::unexpected(network.error());
   std::unique_ptr<host_keeper> keeper{
     new host_keeper(interface_index, std::move(*network))};
+  if (auto link = find_link(interface_index))
+    keeper->name_ = std::move(link->name);
   const auto rules = keeper->network_.rules();
   if (!rules)
     return tl::unexpected(rules.error());
@@ -429,6 +438,8 @@ host_repair host_keeper::put_back(const permission& may) {
   }
   if (leaves_out)
     repair.failures.push_back(without_ipv6(index_));
+  if (const auto link = find_link(index_); link && link->name != name_)
+    repair.failures.push_back(renamed(name_, link->name));
   return repair;
 }
 
@@ -454,6 +465,8 @@ result<std::vector<host_item>> host_keeper::compare() {
   }
   if (leaves_out)
     items.push_back({"ipv6", "on", false, "off"});
+  if (const auto link = find_link(index_); link && link->name != name_)
+    items.push_back({"name", name_, false, link->name});
   return items;
 }
 

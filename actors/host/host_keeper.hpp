@@ -98,6 +98,7 @@ private:
   network_configurator network_;
   rule_place place_;
   std::vector<std::string> leftovers_;
+  std::string name_; ///< of the interface, at first
   host_plan plan_;
 };
 

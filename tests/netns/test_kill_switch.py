@@ -129,6 +129,20 @@ class KillSwitch(harness.NetnsTest):
         self.node.process.terminate()
         self.assert_nothing_leaves()
 
+    def test_an_interface_under_another_name_is_told_of_and_nothing_leaves(self):
+        self.node.start()
+        self.assert_talk_goes_through_the_tunnel()
+        for before, after in ((self.node.name, "other0"), ("other0", self.node.name)):
+            self.host.ip("link", "set", before, "down")  # older kernels rename no other link
+            self.host.ip("link", "set", before, "name", after)
+            self.host.ip("link", "set", after, "up")
+            if after == "other0":
+                self.node.logs(f"ip link set other0 name {self.node.name}")
+                self.assertIn(f"ip link set other0 name {self.node.name}", self.weft("status", self.node.name).stdout)
+                self.assert_nothing_leaves()
+        wait_until(lambda: all(item["in_place"] for item in self.node.status()["host"]), "all is in place again")
+        self.assert_talk_goes_through_the_tunnel()
+
     def test_a_more_specific_route_beside_the_tunnel_leads_nowhere(self):
         self.node.start()
         self.assert_talk_goes_through_the_tunnel()

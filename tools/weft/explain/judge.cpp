@@ -204,7 +204,7 @@ void look_at_host_items(examination& now) {
     if (!item.in_place)
       now.fault(side::here,
                 host_trouble(item)
-                  + (item.kind == "ipv6"
+                  + (item.kind == "ipv6" || item.kind == "name"
                        ? ""
                        : ": weft reload puts it back; see the log for who or "
                          "what takes it away"));

@@ -14,6 +14,11 @@ std::string host_trouble(const host_item& item) {
     return "the DNS server " + printable(item.value)
            + " is missing: this host does not ask it (weft host up sets it "
              "again)";
+  if (item.kind == "name")
+    return "the interface is called " + printable(item.found)
+           + ", and nothing that knows it by its name finds it, the lock "
+             "neither: ip link set "
+           + printable(item.found) + " name " + printable(item.value);
   const auto kind = item.kind == "mtu" ? "MTU" : printable(item.kind);
   if (item.found.empty())
     return "the " + kind + " " + printable(item.value) + " is missing";
