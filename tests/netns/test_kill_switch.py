@@ -83,7 +83,11 @@ class KillSwitch(harness.NetnsTest):
         self.assert_talk_goes_through_the_tunnel()
         self.node.process.kill()
         self.assert_nothing_leaves()
+        for words in ((), (self.node.name,)):
+            self.assertIn(f"{self.node.name} is locked though no node answers",
+                          self.weft("status", *words, check=False).stderr)
         self.node.start()
+        self.assertNotIn("is locked though", self.weft("status", self.node.name).stderr)
         self.assert_talk_goes_through_the_tunnel()
         for _ in range(3):
             self.host.run("nft", "flush", "ruleset")

@@ -186,15 +186,18 @@ int unlock_host(const lock_options& options, const streams& io) {
   return exit_fine;
 }
 
-void warn_of_locks(const std::vector<std::string>& running, const streams& io) {
+void warn_of_locks(const std::vector<std::string>& answering,
+                   const std::string& only, const streams& io) {
   const auto locked = locked_interfaces();
   if (!locked)
     return;
   for (const auto& name : *locked)
-    if (std::find(running.begin(), running.end(), name) == running.end())
+    if ((only.empty() || name == only)
+        && std::find(answering.begin(), answering.end(), name)
+             == answering.end())
       io.err << "weft: " << printable(name)
-             << " is locked though no node runs: nothing leaves this host; "
-                "'weft unlock "
+             << " is locked though no node answers: nothing leaves this host "
+                "but through its tunnel; 'weft unlock "
              << printable(name) << "' lifts it\n";
 }
 

@@ -20,8 +20,10 @@ int lock_host(const lock_options& options, const streams& io);
 /// Lifts the lock of an interface, or all.
 int unlock_host(const lock_options& options, const streams& io);
 
-/// Says which interfaces are locked besides those of nodes that run.  Only root
-/// can know, so that others are told nothing.
-void warn_of_locks(const std::vector<std::string>& running, const streams& io);
+/// Says which interfaces are locked besides those of nodes that answer, or of
+/// `only`, if it is not empty, whether it is.  Only root can know, so that
+/// others are told nothing.
+void warn_of_locks(const std::vector<std::string>& answering,
+                   const std::string& only, const streams& io);
 
 } // namespace weft

@@ -45,21 +45,19 @@ int show_status(const status_options& options, const status_query& ask,
   if (nodes->empty())
     io.err << "weft: no interfaces: there are no sockets in "
            << options.socket_folder << '\n';
-  std::vector<std::string> running;
-  for (const auto& node : *nodes)
-    running.push_back(node.interface);
-  if (options.interface.empty())
-    warn_of_locks(running, io);
+  std::vector<std::string> answering;
   std::vector<device_status> devices;
   std::set<int> codes; ///< why some could not be shown
   for (const auto& node : *nodes) {
     auto device = ask(node);
     if (device) {
       devices.push_back(std::move(*device));
+      answering.push_back(node.interface);
     } else {
       codes.insert(report(device.error(), options.json, io));
     }
   }
+  warn_of_locks(answering, options.interface, io);
   print(devices, options, io);
   if (codes.empty())
     return exit_fine;
