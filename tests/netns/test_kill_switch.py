@@ -361,6 +361,11 @@ class KillSwitch(harness.NetnsTest):
                 file.write("\nnonsense: [\n")
             return lock(check=False)
         self.node.write()
+        said = self.host.run("unshare", "-m", "sh", "-c",
+                             f'mount --bind {kept} /var/lib && mount -o remount,bind,ro /var/lib && exec "$@"', "sh",
+                             harness.WEFT, "lock", "x", "--config", self.node.file).stderr
+        self.assertIn("the lock is set, but if the file has a mistake at the next boot, there is none then: ", said)
+        self.host.run("nft", "flush", "ruleset")
         self.assertEqual(lock_with_mistake().returncode, 2, "there was none before")
         self.assertFalse(self.has_lock())
         self.node.write(kill_switch_allow=["192.168.7.0/24"])

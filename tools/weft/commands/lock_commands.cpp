@@ -145,7 +145,11 @@ int lock_host(const lock_options& options, const streams& io) {
     tunnel = {running->fwmark, running->port};
   if (const auto done = set_lock(interface, tunnel); !done)
     return report(to_failure(done.error()), options.json, io);
-  tell_of(lock_records{}.keep(path, interface), io);
+  if (const auto kept = lock_records{}.keep(path, interface); !kept)
+    io.err
+      << "weft: the lock is set, but if the file has a mistake at the next "
+         "boot, there is none then: "
+      << printable(kept.error().message) << '\n';
   print({interface.name}, "on",
         printable(interface.name)
           + " is locked: nothing leaves this host but through the tunnel; "
