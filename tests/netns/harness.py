@@ -34,6 +34,7 @@ WEFTD = os.path.abspath(os.environ.get("WEFT_WEFTD", f"{ROOT}/build/tools/weftd"
 WEFT = os.path.abspath(os.environ.get("WEFT_WEFT", f"{ROOT}/build/tools/weft"))
 CONTROL_SOCKETS = "/run/weft"
 ISSUER_SOCKETS = "/run/weft-issuer"
+HOST_NOTES = "/run/weft-host"
 # What comes back within these seconds did not wait until its silent session was given up, after 15 s.
 BEFORE_GIVEN_UP = 14.0
 
@@ -61,7 +62,8 @@ def genpsk():
 
 def remove_sockets_of(name):
     """What a node of that interface has left that was killed."""
-    for path in (f"{SOCKETS}/{name}.sock", f"{CONTROL_SOCKETS}/{name}.sock", f"{CONTROL_SOCKETS}/{name}.replace"):
+    for path in (f"{SOCKETS}/{name}.sock", f"{CONTROL_SOCKETS}/{name}.sock", f"{CONTROL_SOCKETS}/{name}.replace",
+                 f"{HOST_NOTES}/{name}"):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
 
@@ -474,8 +476,8 @@ def _sweep():
     for folder, pattern in ((tempfile.gettempdir(), r"weft-test-(\d+)-.*"), ("/etc/netns", r"weft-(\d+)-.*")):
         for name in programs.stale(folder, re.compile(pattern)):
             shutil.rmtree(f"{folder}/{name}", ignore_errors=True)
-    for folder in (SOCKETS, CONTROL_SOCKETS, ISSUER_SOCKETS):
-        for name in programs.stale(folder, re.compile(r"wt([0-9a-f]+)-\d+(?:\.sock|\.replace|\.directory|\.directory\.sock)"), base=16):
+    for folder in (SOCKETS, CONTROL_SOCKETS, ISSUER_SOCKETS, HOST_NOTES):
+        for name in programs.stale(folder, re.compile(r"wt([0-9a-f]+)-\d+(?:|\.sock|\.replace|\.directory|\.directory\.sock)"), base=16):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(f"{folder}/{name}")
 
