@@ -10,10 +10,6 @@ namespace weft {
 /// page is used.
 bool may_have_memory(std::size_t bytes);
 
-/// This thread is about to allocate about so much in small pieces: has the
-/// system get it ready in a few large steps instead of thousands.  None is kept.
-void expect_allocations(std::size_t bytes);
-
 /// Gives memory that was freed back to the system.  Takes milliseconds, and
 /// holds up who allocates meanwhile: worth it after much was freed.
 void release_memory();

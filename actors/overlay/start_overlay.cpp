@@ -42,6 +42,12 @@ bool goes_on_without(const overlay_options& options, const system_error& what) {
   return true;
 }
 
+/// Before anything is made anew that the process before may still have.
+void await_former(const overlay_options& options) {
+  if (options.inherited && options.inherited->await_end)
+    options.inherited->await_end();
+}
+
 /// Of so many cores those that relieve the packets' loop of the TUN device:
 /// each keeps up with what another three seal, open and send.
 std::size_t device_cores(std::size_t cores) {
@@ -74,6 +80,7 @@ result<std::vector<tun_device>> open_tun(overlay_options& options) {
   auto& config = options.config.interface;
   auto* given = std::get_if<adopt_tun_device>(&options.device);
   if (given == nullptr) {
+    await_former(options);
     auto made = tun_device::create_queues(
       config.name, wanted,
       std::max<std::size_t>(device_cores(options.cores), 1));
@@ -207,6 +214,7 @@ result<void> open_sockets(overlay_options& options, overlay_resources& opened) {
     if (before)
       listen.port = before->port; // where peers send to
   }
+  await_former(options);
   const auto features = features_for(options.config, kernel_release());
   auto sockets = open_udp_sockets(listen, opened.fwmark, features);
   if (!sockets)
@@ -418,8 +426,8 @@ open_resources(caf::actor_system& system, overlay_options& options) {
   if (options.uapi.value_or(
         std::holds_alternative<make_tun_device>(options.device))) {
     auto uapi = unix_listener::open(uapi_path(config), 0600);
-    if (!uapi && options.inherited && options.inherited->await_end) {
-      options.inherited->await_end(); // who has its place until then
+    if (!uapi && options.inherited) {
+      await_former(options);
       uapi = unix_listener::open(uapi_path(config), 0600);
     }
     if (!uapi && !goes_on_without(options, uapi.error()))

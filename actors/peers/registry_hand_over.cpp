@@ -18,8 +18,6 @@ namespace {
 /// bytes.
 constexpr std::size_t memory_of_peer = std::size_t{8} << 10;
 constexpr std::size_t memory_of_rest = std::size_t{16} << 20;
-/// What a peer's actor takes, with its session.
-constexpr std::size_t size_of_peer = std::size_t{8} << 10;
 
 } // namespace
 
@@ -100,7 +98,6 @@ caf::result<config_changes> registry::inherit(const inherit_peers& asked) {
   if (!directory_.is_empty() || changing_)
     return make_error(EBUSY, "there are peers already");
   const auto& from = *asked.from;
-  expect_allocations(from.peers.size() * size_of_peer);
   directory_.restore(from.generations, from.deprived);
   seats_.resize(directory_.slots());
   by_address_.reserve(from.peers.size());
