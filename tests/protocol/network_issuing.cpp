@@ -36,7 +36,7 @@ Answer answered(const Answer& what) {
   return std::get<Answer>(*read);
 }
 
-byte_vector bytes(std::string_view text) {
+byte_vector bytes_in(std::string_view text) {
   const auto all = bytes_of(text);
   return {all.begin(), all.end()};
 }
@@ -61,7 +61,7 @@ certificate_terms some_terms() {
 
 TEST_CASE("Questions to an issuer come out as they went in") {
   const auto token = some_invitation().token;
-  proven_request request{bytes("request"), {}};
+  proven_request request{bytes_in("request"), {}};
   request.proof.of_key.fill(std::byte{3});
   tls_exporter exporter{};
   exporter.fill(std::byte{4});
@@ -69,7 +69,8 @@ TEST_CASE("Questions to an issuer come out as they went in") {
   CHECK(admission.request.request == request.request);
   CHECK(admission.request.proof == request.proof);
   CHECK(admission.exporter == exporter);
-  CHECK(passed(ask_for_itself{bytes("renewal")}).request == bytes("renewal"));
+  CHECK(passed(ask_for_itself{bytes_in("renewal")}).request
+        == bytes_in("renewal"));
   const auto items = passed(ask_items{17, 30s});
   CHECK(items.after == 17);
   CHECK(items.patience == 30s);
@@ -85,25 +86,25 @@ TEST_CASE("Questions to an issuer come out as they went in") {
   CHECK(passed(ask_members{some_member(1).id}).after == some_member(1).id);
   passed(ask_state{});
   const auto adoption
-    = passed(ask_adoption{{{bytes("ckey"), bytes("content")}}, true});
+    = passed(ask_adoption{{{bytes_in("ckey"), bytes_in("content")}}, true});
   CHECK(adoption.items
-        == std::vector<network_item>{{bytes("ckey"), bytes("content")}});
+        == std::vector<network_item>{{bytes_in("ckey"), bytes_in("content")}});
   CHECK(adoption.last);
   CHECK(passed(ask_backup{"/var/backup"}).path == "/var/backup");
 }
 
 TEST_CASE("Answers of an issuer come out as they went in") {
-  const join_admission admission{{bytes("leaf"), bytes("issuer")},
-                                 sealed_secret{2, bytes("box")}};
+  const join_admission admission{{bytes_in("leaf"), bytes_in("issuer")},
+                                 sealed_secret{2, bytes_in("box")}};
   CHECK(answered(join_answer_given{admission}).admission == admission);
-  const auto certified
-    = answered(certified_answer{{bytes("leaf")}, sealed_secret{5, bytes("b")}});
-  CHECK(certified.certificates == std::vector<byte_vector>{bytes("leaf")});
-  CHECK(certified.secret == sealed_secret{5, bytes("b")});
-  const auto items = answered(
-    issued_items{{{bytes("ckey"), bytes("content")}}, {bytes("c")}, 9, true});
+  const auto certified = answered(
+    certified_answer{{bytes_in("leaf")}, sealed_secret{5, bytes_in("b")}});
+  CHECK(certified.certificates == std::vector<byte_vector>{bytes_in("leaf")});
+  CHECK(certified.secret == sealed_secret{5, bytes_in("b")});
+  const auto items = answered(issued_items{
+    {{bytes_in("ckey"), bytes_in("content")}}, {bytes_in("c")}, 9, true});
   CHECK(items.items.size() == 1);
-  CHECK(items.gone == std::vector<byte_vector>{bytes("c")});
+  CHECK(items.gone == std::vector<byte_vector>{bytes_in("c")});
   CHECK(items.through == 9);
   CHECK(items.more);
   const auto tokens
