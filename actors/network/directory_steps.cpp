@@ -222,6 +222,7 @@ void directory_node::take(const store_opened& report) {
 
 void directory_node::take(const store_missing& report) {
   note(trouble_.store, report.why.message, "calls of the store");
+  core_.reached(false, loop().moment());
 }
 
 void directory_node::take(const store_listed& report) {
@@ -250,6 +251,11 @@ void directory_node::take(const store_told& report) {
 
 void directory_node::take(store_attended& report) {
   note_store(report.directories);
+  // What is full or refuses writes is heard of all the same.
+  core_.reached(report.directories
+                  || report.directories.error().failure
+                       != store_failure::unavailable,
+                loop().moment());
   if (!report.directories)
     return;
   directories_ = std::move(*report.directories);

@@ -193,6 +193,7 @@ private:
   void carry_out(member_session::take_items& step);
   void carry_out(member_session::directory_found& step);
   void carry_out(member_session::up_to_date& step);
+  void carry_out(member_session::cut_off_changed& step);
   void carry_out(member_session::directory_lost& step);
   void carry_out(member_session::directory_missed& step);
   void carry_out(member_session::own_endpoint_seen& step);
@@ -306,6 +307,7 @@ private:
   std::map<refusal, time_point> record_refusals_; ///< when each was told of
   time_point next_change_{}; ///< of directories, for what one withholds
   bool recovering_ = false;
+  bool cut_off_ = false; ///< it has no way to its store
   wall_time since_{};
 
   network_status last_status_;

@@ -108,6 +108,7 @@ void membership::carry_out(member_session::directory_found& step) {
   told_missed_.clear();
   refused_as_.reset();
   recovering_ = step.recovering;
+  cut_off_ = step.cut_off;
   since_ = loop().wall();
   published_.reset();
   found_at_ = loop().now();
@@ -144,6 +145,7 @@ void membership::carry_out(member_session::directory_lost& step) {
   note_refusal(step.refused_as);
   directory_.clear();
   recovering_ = false;
+  cut_off_ = false;
   since_ = loop().wall();
   was_brief_ = loop().now() < found_at_ + brief;
   // It may have had too much to tell, of which nothing is known any more.
@@ -154,6 +156,11 @@ void membership::carry_out(member_session::directory_lost& step) {
                        missed_);
     tell(event_kind::directory_lost, {}, {}, missed_);
   }
+  tell_status_soon();
+}
+
+void membership::carry_out(member_session::cut_off_changed& step) {
+  cut_off_ = step.is_so;
   tell_status_soon();
 }
 

@@ -465,6 +465,9 @@ std::string membership::trouble() const {
            + join_again;
   if (recovering_)
     return "the directory is being recovered: 'weft network recover' there";
+  if (cut_off_)
+    return "the directory is cut off from its store, and nothing new is heard "
+           "from it until that is mended";
   const auto issued = view.list_issued(
     std::get<issuer_contents>(identity_.issuer.contents).name);
   if (issued && view.now() - *issued > old_revocation_age)

@@ -64,6 +64,8 @@ time_point directory::next_time() const {
   auto next = std::min({look_at_, store_.next_time(),
                         open_ ? present_at_ : time_point::max(),
                         push_at_.value_or(time_point::max())});
+  if (unheard_since_ && !cut_off_)
+    next = std::min(next, *unheard_since_ + store_patience);
   const bool waits
     = !shown_.empty() || !held_answers_.empty() || !late_pages_.empty()
       || (issuer_there_ && !issuer_asked_) || change_at_ > seen_at_;
@@ -298,7 +300,8 @@ void directory::take(connection from, link& member, const member_hello& said,
     = items_.find(item_key(item_kind::record, member.member.id));
   send(from, member,
        directory_welcome{version, id_, store_.revision(), !recovering_.empty(),
-                         record != nullptr ? *record : byte_vector{}});
+                         record != nullptr ? *record : byte_vector{},
+                         cut_off_});
 }
 
 void directory::take(connection from, link& member, const members_ping&,
@@ -498,6 +501,7 @@ directory::state directory::look() const {
               "than a network may have: "
                 + std::to_string(passed_over_) + " times passed over"
             : store_.trouble(),
+          cut_off_,
           items_.size(),
           links_.size(),
           records_.size() + to_bring_.size() + lost_.size(),

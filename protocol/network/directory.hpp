@@ -65,6 +65,10 @@ public:
   /// The same of a directory without an issuer, for as long as one that has it
   /// is at the store: nobody else knows what is still to be brought.
   static constexpr std::chrono::seconds grace_elsewhere{120};
+  /// The store may be away for so long before members are told that they hear
+  /// of nothing new here: longer than etcd takes for another leader, and than a
+  /// listing takes.
+  static constexpr std::chrono::seconds store_patience{10};
   /// Items are dropped so long after their certificate's end.
   static constexpr std::chrono::hours memory{24 * 90};
   /// How long a member with a certificate that was renewed stays, for the
@@ -152,6 +156,9 @@ public:
   void told(const store_result<store_news>& news, const instant& at);
   void changed(const store_result<change_outcome>& outcome, const instant& at);
   void renamed(const store_result<store_id>& id, const instant& at);
+  /// Whether it can be reached at all, by its opening and keep_presence: a
+  /// watch need not notice that its way is cut off.
+  void reached(bool is_so, const instant& at);
 
   // -- the issuer ------------------------------------------------------------
 
@@ -199,6 +206,7 @@ public:
     store_id id{};
     store_revision revision = 0;
     std::string store_trouble; ///< empty: none
+    bool cut_off = false;      ///< members were told that it hears nothing new
     std::size_t items = 0;
     std::size_t connections = 0;
     std::size_t waiting_changes = 0;
@@ -339,6 +347,7 @@ private:
   void find_ended(const instant& at);
   void ask_issuer(const instant& at);
   void answer_held(time_point now);
+  void judge_store(time_point now);
   void judge_shown(const instant& at);
   bool has_had_its_time(const shown_item& shown, time_point now) const;
   void begin_recovering(std::string why);
@@ -404,6 +413,9 @@ private:
 
   bool open_ = false;
   store_id id_{};
+  bool reached_ = true;
+  std::optional<time_point> unheard_since_; ///< nothing was heard of the store
+  bool cut_off_ = false;                    ///< as members were told
   std::string recovering_;
   bool mark_to_write_ = false; ///< recovering_ is not in the store as it is
   std::optional<recovering_mark> mark_told_; ///< the newest

@@ -49,6 +49,7 @@ std::uint64_t to_number(const std::string& text) {
 
 void directory::opened(const store_id& id, const instant& at) {
   open_ = true;
+  reached_ = true;
   id_ = id;
   mark_told_.reset();
   mark_at_ = 0;
@@ -90,11 +91,34 @@ void directory::renamed(const store_result<store_id>& id, const instant& at) {
   go_on(at);
 }
 
+void directory::reached(bool is_so, const instant& at) {
+  reached_ = is_so;
+  go_on(at);
+}
+
+/// Members that know of another directory go there.
+void directory::judge_store(time_point now) {
+  if (!store_.loaded() || (reached_ && store_.hears()))
+    unheard_since_.reset();
+  else
+    unheard_since_ = unheard_since_.value_or(now);
+  const bool cut_off
+    = unheard_since_ && *unheard_since_ + store_patience <= now;
+  if (std::exchange(cut_off_, cut_off) == cut_off)
+    return;
+  const auto frame = frame_of(directory_cut_off{cut_off});
+  for (auto& [number, member] : links_) {
+    if (member.greeted)
+      send(number, member, frame);
+  }
+}
+
 /// What follows from the call before: news of the store, and what is to be done
 /// there next.
 void directory::go_on(const instant& at) {
   for (const auto& each : store_.take_news())
     take_entry(each, at);
+  judge_store(at.now);
   answer_held(at.now);
   change_next(at);
   ask_issuer(at);

@@ -24,6 +24,8 @@ bool lasts(refusal why) {
          || why == refusal::used_twice;
 }
 
+constexpr auto cut_off_reason = "it is cut off from its store";
+
 } // namespace
 
 member_session::member_session(const member_id& self,
@@ -70,6 +72,8 @@ void member_session::on_time(time_point now) {
                        now);
   if (comparing_ && deadline_ <= now)
     return hang_up_now("it does not show what it has", now);
+  if (wants_to_leave() && leave_at_ <= now)
+    return leave_cut_off(now);
   if (compare_at_ && *compare_at_ <= now && !comparing_)
     compare(now);
   speak(now);
@@ -94,6 +98,8 @@ time_point member_session::next_time() const {
     next = std::min(next, *compare_at_);
   if (offer_at_ && !comparing_)
     next = std::min(next, *offer_at_);
+  if (wants_to_leave())
+    next = std::min(next, leave_at_);
   if (!record_.empty() && !record_is_there_ && !record_is_stale_
       && record_under_ == 0)
     next = std::min(next, record_ == sent_record_
@@ -106,7 +112,7 @@ time_point member_session::next_time() const {
 
 void member_session::dial(time_point now) {
   next_directory_ %= directories_.size();
-  while (directories_[next_directory_].rests_until > now) {
+  while (!is_in_turn(directories_[next_directory_], now)) {
     next_directory_ = (next_directory_ + 1) % directories_.size();
     if (++missed_in_round_ >= directories_.size())
       return end_round(now);
@@ -172,7 +178,50 @@ void member_session::end(std::string why, time_point now,
 
 void member_session::end_round(time_point now) {
   missed_in_round_ = 0;
+  const auto is_cut_off
+    = [](const known_directory& each) { return each.cut_off; };
+  takes_cut_off_
+    = !takes_cut_off_
+      && std::any_of(directories_.begin(), directories_.end(), is_cut_off);
+  if (takes_cut_off_) {
+    dial_at_ = now;
+    return;
+  }
   dial_at_ = now + wait_after_round();
+}
+
+/// Those that are cut off have a round of their own.
+bool member_session::is_in_turn(const known_directory& which,
+                                time_point now) const {
+  return which.rests_until <= now && which.cut_off == takes_cut_off_;
+}
+
+// -- directories that are cut off from their store ---------------------------
+
+bool member_session::wants_to_leave() const {
+  return directories_.size() > 1
+         && std::any_of(directories_.begin(), directories_.end(),
+                        [&](const auto& each) {
+                          return each.cut_off && each.where == where_;
+                        });
+}
+
+/// The others may have their store again.
+void member_session::leave_cut_off(time_point now) {
+  for (auto& each : directories_)
+    each.cut_off = each.where == where_;
+  hang_up_now(cut_off_reason, now);
+}
+
+void member_session::take(const directory_cut_off& said, time_point now) {
+  auto* present = present_directory();
+  if (present != nullptr)
+    present->cut_off = said.is_so;
+  if (!said.is_so)
+    leave_at_ = std::min<time_point>(leave_at_, now + stay_after_return);
+  steps_.emplace_back(cut_off_changed{said.is_so});
+  if (wants_to_leave() && leave_at_ <= now)
+    leave_cut_off(now);
 }
 
 /// That of the attempt that is; nullptr: it is none of those to be asked.
@@ -211,6 +260,7 @@ void member_session::set_directories(
   for (auto& each : directories)
     directories_.push_back({std::move(each), 0, {}});
   missed_in_round_ = 0;
+  takes_cut_off_ = false;
 }
 
 void member_session::send(const member_message& message, time_point now) {
@@ -265,13 +315,25 @@ void member_session::take(directory_welcome said, time_point now) {
     return hang_up_now("it speaks version " + std::to_string(said.version)
                          + " of the members' protocol; update weft",
                        now);
+  if (auto* present = present_directory()) {
+    present->refusals = 0;
+    present->cut_off = said.cut_off;
+  }
+  if (wants_to_leave()) {
+    if (!takes_cut_off_)
+      return hang_up_now(cut_off_reason, now);
+    const auto most = static_cast<std::uint32_t>(
+      std::chrono::milliseconds{stay_cut_off}.count());
+    leave_at_ = now + stay_cut_off
+                + std::chrono::milliseconds{random_.next_u32() % (most + 1)};
+  }
   stage_ = stage::open;
   missed_in_round_ = 0;
   missed_rounds_ = 0;
-  if (auto* present = present_directory())
-    present->refusals = 0;
+  takes_cut_off_ = false;
   record_is_there_ = !record_.empty() && said.last_record == record_;
   steps_.emplace_back(directory_found{where_, said.store, said.recovering,
+                                      said.cut_off,
                                       std::move(said.last_record)});
   compare(now);
   speak(now);

@@ -45,6 +45,12 @@ public:
   /// one.  Others are asked as before.
   static constexpr std::chrono::seconds first_rest{10};
   static constexpr std::chrono::minutes longest_rest{5};
+  /// A directory that is cut off from its store is left for another one.  If
+  /// all are, or do not answer, this node stays at one and looks again after
+  /// that and up to as long more, at random; after the second one if the
+  /// directory has had its store meanwhile.
+  static constexpr std::chrono::minutes stay_cut_off{5};
+  static constexpr std::chrono::minutes stay_after_return{1};
   /// Of pages in a comparison.
   static constexpr std::size_t most_pages = 8'192;
   static constexpr std::chrono::seconds publish_interval{10};
@@ -87,6 +93,7 @@ public:
     directory_address where;
     store_id store{};
     bool recovering = false;
+    bool cut_off = false; ///< it hears nothing new from its store
     /// The member's own last one there; empty: none.  A member that lost its
     /// state goes on from its order.
     byte_vector last_record;
@@ -94,6 +101,10 @@ public:
   /// All that it has is here now; said after each comparison.
   struct up_to_date {
     store_revision revision = 0;
+  };
+  /// The one that was found is cut off from its store now, or no more.
+  struct cut_off_changed {
+    bool is_so = false;
   };
   /// The connection that had directory_found is no more.
   struct directory_lost {
@@ -128,7 +139,7 @@ public:
   using step = std::variant<dial_directory, send_frame, hang_up, take_items,
                             directory_found, up_to_date, directory_lost,
                             directory_missed, own_endpoint_seen,
-                            request_answered, record_refused>;
+                            request_answered, record_refused, cut_off_changed>;
 
   /// `told` is what was kept from before.  `self` is this node's member id.
   member_session(const member_id& self,
@@ -192,6 +203,7 @@ private:
     directory_address where;
     unsigned refusals = 0; ///< since its last welcome
     time_point rests_until{};
+    bool cut_off = false; ///< as it said last
   };
   struct large_offer {
     std::uint64_t sent = 0; ///< up to there
@@ -209,6 +221,9 @@ private:
   void
   hang_up_now(std::string why, time_point now, std::optional<refusal> as = {});
   void end_round(time_point now);
+  bool is_in_turn(const known_directory& which, time_point now) const;
+  bool wants_to_leave() const;
+  void leave_cut_off(time_point now);
   known_directory* present_directory();
   duration wait_after_round();
   duration spread() const;
@@ -226,6 +241,7 @@ private:
   void take(const endpoint_seen& said, time_point now);
   void take(const members_pong& said, time_point now);
   void take(const want_part& said, time_point now);
+  void take(const directory_cut_off& said, time_point now);
   void answer(std::uint64_t number, accepted<std::vector<byte_vector>> result,
               std::optional<sealed_secret> secret = {});
 
@@ -256,6 +272,9 @@ private:
   std::size_t next_directory_;
   std::size_t missed_in_round_ = 0;
   unsigned missed_rounds_ = 0;
+  /// Of the others none was found: those that are cut off are asked.
+  bool takes_cut_off_ = false;
+  time_point leave_at_{}; ///< one that is cut off, not before
   directory_address where_;
   time_point dial_at_{};
   time_point deadline_{}; ///< of the stage, or of a page

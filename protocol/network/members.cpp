@@ -25,9 +25,9 @@ constexpr std::array<std::string_view, std::variant_size_v<member_message>>
                "renew", "leave",   "ping",      "offer large", "offer part"};
 /// And of directory_message's.
 constexpr std::array<std::string_view, std::variant_size_v<directory_message>>
-  directory_kinds{"welcome", "page",     "changed",   "compare again",
-                  "done",    "refused",  "certified", "seen",
-                  "pong",    "want part"};
+  directory_kinds{"welcome", "page",      "changed",   "compare again",
+                  "done",    "refused",   "certified", "seen",
+                  "pong",    "want part", "cut off"};
 
 std::byte letter_of(item_kind kind) {
   return static_cast<std::byte>(kind);
@@ -323,7 +323,11 @@ value write(const directory_welcome& what) {
                {"store", cbor::binary(what.store)},
                {"revision", what.revision},
                {"recovering", what.recovering},
-               {"record", cbor::binary(what.last_record)}};
+               {"record", cbor::binary(what.last_record)},
+               {"cut off", what.cut_off}};
+}
+value write(const directory_cut_off& what) {
+  return value{{"is", what.is_so}};
 }
 value write(const items_page& what) {
   return value{{"buckets", write_buckets(what.buckets)},
@@ -369,6 +373,10 @@ void read(fields& from, directory_welcome& what) {
   what.revision = from.number("revision");
   what.recovering = from.flag("recovering");
   what.last_record = from.bytes("record", most_record_bytes);
+  what.cut_off = from.has("cut off") && from.flag("cut off");
+}
+void read(fields& from, directory_cut_off& what) {
+  what.is_so = from.flag("is");
 }
 void read(fields& from, items_page& what) {
   what.buckets = read_buckets(from, "buckets");

@@ -9,7 +9,7 @@
 //   offer (what it lacks)          changed (as it happens), compare_again
 //   offer large, offer part ...    want part, for each
 //   publish, renew, leave          done, certified or refused, by number
-//   ping                           pong
+//   ping                           pong, cut off
 //
 // A directory is believed in nothing: what items say is for member_view to
 // judge.  An item is a key (a kind's letter and whose it is) and its bytes:
@@ -144,6 +144,12 @@ struct directory_welcome {
   store_revision revision = 0;
   bool recovering = false; ///< gives nothing new out until it was told to
   byte_vector last_record; ///< the member's own; empty: there is none
+  bool cut_off = false;    ///< see directory_cut_off
+};
+/// Whether the directory hears of nothing new from its store, so that another
+/// one may know more; said when it changes.
+struct directory_cut_off {
+  bool is_so = false;
 };
 struct items_page {
   /// Whose items this page has, whole: what else a member holds of them of
@@ -189,7 +195,7 @@ struct members_pong {};
 using directory_message
   = std::variant<directory_welcome, items_page, items_changed, compare_again,
                  request_done, request_refused, request_certified,
-                 endpoint_seen, members_pong, want_part>;
+                 endpoint_seen, members_pong, want_part, directory_cut_off>;
 
 // -- frames -------------------------------------------------------------------
 

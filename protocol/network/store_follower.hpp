@@ -102,6 +102,10 @@ public:
   store_revision revision() const {
     return revision_;
   }
+  /// Changes are heard of, or what there is is being read.
+  bool hears() const {
+    return watch_trouble_.empty() && !(listing_ && !call_trouble_.empty());
+  }
   /// What the store last failed with; empty: it works.
   std::string trouble() const;
 

@@ -43,6 +43,14 @@ void await_record(directory_client& client, const joined_member& whose,
   }
 }
 
+/// Its store is in etcd.
+void keep_in(const etcd_cluster& cluster, directory_home& net) {
+  auto& store = net.options.config.store;
+  store.file.clear();
+  for (std::size_t i = 0; i < etcd_cluster::size; ++i)
+    store.etcd.push_back(cluster.endpoint(i));
+}
+
 } // namespace
 
 TEST_CASE("two directories over etcd tell the same, whichever node is killed") {
@@ -50,10 +58,7 @@ TEST_CASE("two directories over etcd tell the same, whichever node is killed") {
     return;
   etcd_cluster cluster;
   directory_home net;
-  auto& store = net.options.config.store;
-  store.file.clear();
-  for (std::size_t i = 0; i < etcd_cluster::size; ++i)
-    store.etcd.push_back(cluster.endpoint(i));
+  keep_in(cluster, net);
   net.start();
 
   auto options = net.options;
@@ -98,4 +103,27 @@ TEST_CASE("two directories over etcd tell the same, whichever node is killed") {
     eventually([&] { return net.join(keys, "epsilon").answer.has_value(); }));
   caf::anon_send(second, shut_down{});
   net.home.await_end(second);
+}
+
+TEST_CASE(
+  "a directory tells its members when it hears nothing of etcd any more, "
+  "and when it does again") {
+  if (!have_etcd())
+    return;
+  etcd_cluster cluster;
+  directory_home net;
+  keep_in(cluster, net);
+  net.start();
+  const auto beta = net.join(net.issuer.invite(), "beta");
+  auto client = net.connect_and_greet(beta);
+  // Of three two: the third one has no leader any more.
+  cluster.kill(0);
+  cluster.kill(1);
+  CHECK(client.next_of<directory_cut_off>().is_so);
+  auto other = net.connect(beta);
+  other.send(member_hello{});
+  CHECK(other.next_of<directory_welcome>().cut_off);
+  cluster.start(0);
+  cluster.start(1);
+  CHECK_FALSE(other.next_of<directory_cut_off>().is_so);
 }

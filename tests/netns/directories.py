@@ -19,6 +19,14 @@ class DirectoriesTest(harness.NetnsTest):
     def directory_state(member):
         return json.loads(member.network_command("status", "--json"))["directory"]
 
+    @staticmethod
+    def knows(member, *addresses):
+        """Of these directories, and of no other."""
+        member.stop()
+        listed = f"  directories: {json.dumps(addresses)}"
+        member.edit(lambda text: re.sub(r"^  directories: .*$", listed, text, flags=re.M))
+        member.start()
+
     def recover(self, member):
         """As docs/network.md says, once the directory has read its store."""
         def is_read():
@@ -69,12 +77,6 @@ class OverEtcd(DirectoriesTest):
                                  f"  certificate: {asked['certificate_file']}\n  key: {asked['key_file']}\n")
         member.start()
 
-    def knows_both(self, member, both):
-        member.stop()
-        addresses = json.dumps([f"{each.outer}:51821" for each in both])
-        member.edit(lambda text: re.sub(r"^  directories: .*$", f"  directories: {addresses}", text, flags=re.M))
-        member.start()
-
     @staticmethod
     def is_at(member, directory):
         """Whether it is connected with this directory, which may be its own."""
@@ -82,15 +84,13 @@ class OverEtcd(DirectoriesTest):
         host = (standing and standing["directory"] or "").rpartition(":")[0]
         return host == directory.outer or member is directory and host == "127.0.0.1"
 
-    def join_one(self, issuer, token, deaf=None):
-        """The newcomer is reached by all who run, but for who is at a directory that knows nothing new, `deaf`."""
+    def join_one(self, issuer, token):
+        """The newcomer is reached by all who run."""
         member = self.network.grow(token)
         for each in self.network.members:
             if each.process.code is None:
-                harness.wait_until(lambda who=each: who.has_peers(self.network.members) or deaf and self.is_at(who, deaf),
-                                   f"{each.member} knows {member.member}", 120, pause=0.1)
-        if not (deaf and self.is_at(issuer, deaf)):
-            member.wait_for_ping(issuer)
+                each.wait_for_peers(self.network.members, 120)
+        member.wait_for_ping(issuer)
         return member
 
     def two_directories(self, cluster):
@@ -101,7 +101,7 @@ class OverEtcd(DirectoriesTest):
         self.assertIn("no member is called", first.network_command("directory", "nobody", "0" * 64, code=None))
         self.make_directory(second, first, cluster)
         for member in (first, second):
-            self.knows_both(member, (first, second))
+            self.knows(member, f"{first.outer}:51821", f"{second.outer}:51821")
         self.network.wait_for_all(120)
         return first, second
 

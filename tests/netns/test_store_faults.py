@@ -64,17 +64,30 @@ class OverEtcd(Agreement, directories.OverEtcd):
     def uncut(member):
         member.home.nft("delete table inet cut")
 
+    def send_to(self, member, directory, other):
+        """Has a member connect to this directory, although it knows both."""
+        member.home.nft("add table inet away", "add chain inet away out { type filter hook output priority 0; }",
+                        f"add rule inet away out ip daddr {other.outer} tcp dport 51821 reject with tcp reset")
+        self.knows(member, f"{directory.outer}:51821", f"{other.outer}:51821")
+        harness.wait_until(lambda: self.is_at(member, directory), f"{member.member} is at {directory.member}", 60,
+                           pause=0.2)
+        member.home.nft("delete table inet away")
+
     def test_a_directory_that_is_cut_off_from_etcd_loses_and_doubles_nothing(self):
         cluster = etcd.Cluster(self.network)
         first, second = self.two_directories(cluster)
         token = first.invite("--uses", 20)
-        # The one without the issuer: it knows nothing new, and its members hear of it elsewhere or later.
+        third = self.join_one(first, token)
+        self.send_to(third, second, first)
+        # The one without the issuer: who is there hears of what is new by the other one.
         self.cut_off(second, cluster)
-        self.join_one(first, token, second)
-        first.network_command("remove", "node3")
+        self.join_one(first, token)
+        for member in (second, third):
+            self.assertTrue(self.is_at(member, first), member.member)
+        first.network_command("remove", "node4")
         gone = self.network.members.pop()
         token = first.invite("--uses", 20)  # the other one went with the member
-        self.join_one(first, token, second)
+        self.join_one(first, token)
         self.uncut(second)
         self.agree(first, second)
         self.assertEqual(gone.ping(second, 1, wait=1), 0)

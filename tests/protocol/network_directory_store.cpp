@@ -176,6 +176,85 @@ TEST_CASE("History that is lost is read anew") {
   CHECK(world.last<items_changed>(9)->gone.size() == 1);
 }
 
+// -- cut off from the store --------------------------------------------------
+
+TEST_CASE("Members are told that their directory hears nothing of its store, "
+          "and when it does again") {
+  directory_world world;
+  world.open();
+  world.join(1, 1);
+  CHECK_FALSE(world.last<directory_welcome>(1)->cut_off);
+  world.core.connected(2, world.network.certificate(2), world.at);
+  const store_error away{store_failure::unavailable, "away"};
+  world.core.told(tl::unexpected(away), world.at);
+  world.settle();
+  world.pass(directory::store_patience - 1s);
+  CHECK(world.last<directory_cut_off>(1) == nullptr);
+  CHECK(world.core.next_time() <= world.at.now + 1s);
+  // It goes on to say so.
+  world.core.told(tl::unexpected(away), world.at);
+  world.pass(1s);
+  REQUIRE(world.last<directory_cut_off>(1) != nullptr);
+  CHECK(world.last<directory_cut_off>(1)->is_so);
+  CHECK(world.core.look().cut_off);
+  CHECK(world.told[2].empty()); // who has not said hello
+  world.say(2, member_hello{});
+  CHECK(world.last<directory_welcome>(2)->cut_off);
+  // All is read anew after 15 s, which fails as well.
+  const auto told = world.told[1].size();
+  world.fails_to_list = true;
+  for (int i = 0; i < 30; ++i) {
+    world.core.told(tl::unexpected(away), world.at);
+    world.say(1, members_ping{});
+    world.say(2, members_ping{});
+    world.pass(1s);
+  }
+  CHECK(world.told[1].size() == told + 30); // the pongs
+  world.fails_to_list = false;
+  world.pass(5s);
+  CHECK_FALSE(world.last<directory_cut_off>(1)->is_so);
+  CHECK_FALSE(world.last<directory_cut_off>(2)->is_so);
+  CHECK_FALSE(world.core.look().cut_off);
+}
+
+TEST_CASE(
+  "A store that is away for a moment is nothing to tell of, nor that it "
+  "cannot be written to") {
+  directory_world world;
+  world.open();
+  world.join(1, 1);
+  const store_error away{store_failure::unavailable, "away"};
+  for (int i = 0; i < 10; ++i) {
+    world.core.told(tl::unexpected(away), world.at);
+    world.pass(directory::store_patience - 1s);
+    world.core.told(store_news{{}, world.store.revision()}, world.at);
+    world.core.reached(false, world.at);
+    world.pass(directory::store_patience - 1s);
+    world.core.reached(true, world.at);
+    world.say(1, members_ping{});
+    world.pass(1s);
+  }
+  world.failure = store_error{store_failure::full, "no room"};
+  world.say(1, publish_record{4, world.record_item(1, {1, 1}).content});
+  world.pass(directory::store_patience + 1s);
+  CHECK(world.last<directory_cut_off>(1) == nullptr);
+}
+
+TEST_CASE("A watch that does not notice that its way is cut off is seen by "
+          "calls that do not come through") {
+  directory_world world;
+  world.open();
+  world.join(1, 1);
+  world.core.reached(false, world.at);
+  world.pass(directory::store_patience);
+  REQUIRE(world.last<directory_cut_off>(1) != nullptr);
+  CHECK(world.last<directory_cut_off>(1)->is_so);
+  // That its file or cluster is opened anew, and read, ends it as well.
+  world.core.opened(world.store.id, world.at);
+  world.settle();
+  CHECK_FALSE(world.last<directory_cut_off>(1)->is_so);
+}
+
 // -- what has ended -----------------------------------------------------------
 
 TEST_CASE("What ended long ago is dropped, by what was signed and not by the "

@@ -66,6 +66,7 @@ struct directory_world {
   bool makes_it = false;              ///< although it fails
   bool hangs = false;                 ///< its changes, which the test answers
   bool tells = true;                  ///< its watch
+  bool fails_to_list = false;
 
   explicit directory_world(std::string issuer = "first")
     : core({some_root(), std::move(issuer)}, certificates.judge(), random) {
@@ -172,7 +173,11 @@ struct directory_world {
 
 private:
   void carry_out(const directory::list_entries& what) {
-    core.listed(store.list(what.range), at);
+    if (fails_to_list)
+      core.listed(
+        tl::unexpected(store_error{store_failure::unavailable, "away"}), at);
+    else
+      core.listed(store.list(what.range), at);
   }
   void carry_out(const directory::watch_entries& what) {
     watched = what.from;

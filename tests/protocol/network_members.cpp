@@ -1,3 +1,4 @@
+#include "protocol/network/cbor.hpp"
 #include "protocol/network/members.hpp"
 #include "tests/catch.hpp"
 #include "tests/protocol/network_world.hpp"
@@ -58,7 +59,7 @@ TEST_CASE("What a member says arrives as it was said") {
 TEST_CASE("What a directory says arrives as it was said") {
   const auto there
     = [](const directory_message& message) { return encode_frame(message); };
-  directory_welcome welcome{2, {}, 77, true, some_bytes(9)};
+  directory_welcome welcome{2, {}, 77, true, some_bytes(9), true};
   welcome.store[3] = std::byte{4};
   const auto heard = read_as_directory<directory_welcome>(there(welcome));
   CHECK(heard.version == 2);
@@ -66,6 +67,11 @@ TEST_CASE("What a directory says arrives as it was said") {
   CHECK(heard.revision == 77);
   CHECK(heard.recovering);
   CHECK(heard.last_record == some_bytes(9));
+  CHECK(heard.cut_off);
+  for (const bool is_so : {true, false})
+    CHECK(read_as_directory<directory_cut_off>(there(directory_cut_off{is_so}))
+            .is_so
+          == is_so);
   items_page page{{}, {{epoch_key(1), some_bytes(3)}}, true, 5};
   page.buckets.set(0);
   page.buckets.set(255);
@@ -132,6 +138,19 @@ TEST_CASE("Later messages and fields are ignored, critical ones refuse") {
   CHECK_FALSE(read(""));
   CHECK_FALSE(read("\xa0"sv));
   CHECK_FALSE(read("\xa1\x64what\x67publish"sv));
+}
+
+TEST_CASE("A directory of an earlier version does not say whether it is cut "
+          "off from its store") {
+  const cbor::value earlier{{"what", "welcome"},
+                            {"version", 1},
+                            {"store", cbor::binary(store_id{})},
+                            {"revision", 3},
+                            {"recovering", false},
+                            {"record", cbor::binary(byte_vector{})}};
+  const auto heard = read_directory_message(cbor::write(earlier));
+  REQUIRE(heard);
+  CHECK_FALSE(std::get<directory_welcome>(**heard).cut_off);
 }
 
 TEST_CASE("Items have keys of their kinds, and bounds") {

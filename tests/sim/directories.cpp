@@ -204,3 +204,37 @@ TEST_CASE("Members run on while all directories are away, and come back") {
   for (std::size_t i = 0; i < 20; ++i)
     CHECK(net.is_member_connected(i));
 }
+
+TEST_CASE("Members of a directory that is cut off from its store go to others, "
+          "and stay connected when all are") {
+  directories_run net(8, 3, 30);
+  net.run_for(15s);
+  REQUIRE(net.describe() == "");
+  CHECK(net.members_at(2) > 0);
+  net.cut_off(2, true);
+  net.run_for(30s);
+  CHECK(net.members_at(2) == 0);
+  net.move_all();
+  net.remove(5);
+  net.run_for(2s);
+  CHECK(net.describe() == "");
+  // Who is there already stays there while the others follow.
+  for (const std::size_t which : {0U, 1U})
+    net.cut_off(which, true);
+  net.run_for(40s);
+  for (int second = 0; second < 120; ++second) {
+    net.run_for(1s);
+    // Whether the removed one is, a directory that has not heard of it decides.
+    for (std::size_t i = 0; i < 30; ++i)
+      CHECK((i == 5 || net.is_member_connected(i)));
+  }
+  // One comes back: all are there before long, and know what has changed.
+  net.cut_off(1, false);
+  net.run_for(10s);
+  net.move_all();
+  net.run_for(2 * member_session::stay_cut_off + 10s);
+  CHECK(net.members_at(1) == 29);
+  CHECK(net.describe() == "");
+  CHECK_FALSE(net.recovering());
+  CHECK(net.sound);
+}

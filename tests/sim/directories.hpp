@@ -69,6 +69,12 @@ public:
   // What a test does by itself.
   void kill_directory(std::size_t which);
   void start_directory(std::size_t which);
+  /// From the store.
+  void cut_off(std::size_t which, bool is_so) {
+    directories_.at(which).cut_off = is_so;
+  }
+  /// How many members are connected there.
+  std::size_t members_at(std::size_t which) const;
   void kill_issuer(bool there);
   void move_all();
   void remove(std::size_t member);

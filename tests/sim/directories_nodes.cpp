@@ -147,6 +147,7 @@ void directories_run::do_step(std::size_t which,
 void directories_run::do_step(std::size_t which,
                               const directory::keep_presence&) {
   in_life(which, delay(), [this, which](auto& core) {
+    core.reached(!directories_[which].cut_off, now());
     if (directories_[which].cut_off)
       return;
     if (has_issuer(which) && issuer_there_)

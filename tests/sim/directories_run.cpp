@@ -154,7 +154,9 @@ void directories_run::lie(byte_vector& frame) {
   auto message = read_directory_message(const_byte_span(frame).subspan(4));
   if (!message || !*message)
     return;
-  if (auto* page = std::get_if<items_page>(&**message))
+  if (auto* welcome = std::get_if<directory_welcome>(&**message))
+    welcome->cut_off = chance(weather.lies);
+  else if (auto* page = std::get_if<items_page>(&**message))
     lie(page->items);
   else if (auto* changes = std::get_if<items_changed>(&**message))
     lie(changes->items);
@@ -320,6 +322,10 @@ void directories_run::recover() {
 
 std::size_t directories_run::peers_of(std::size_t member) const {
   return members_.at(member).view->peers().size();
+}
+
+std::size_t directories_run::members_at(std::size_t which) const {
+  return directories_.at(which).core->look().connections;
 }
 
 bool directories_run::is_member_connected(std::size_t member) const {
