@@ -66,9 +66,10 @@ time_point directory::next_time() const {
                         push_at_.value_or(time_point::max())});
   if (unheard_since_ && !cut_off_)
     next = std::min(next, *unheard_since_ + store_patience);
-  const bool waits
-    = !shown_.empty() || !held_answers_.empty() || !late_pages_.empty()
-      || (issuer_there_ && !issuer_asked_) || change_at_ > seen_at_;
+  const bool waits = !shown_.empty() || !held_answers_.empty()
+                     || !late_pages_.empty() || !early_.empty()
+                     || (issuer_there_ && !issuer_asked_)
+                     || change_at_ > seen_at_;
   if (waits)
     next = std::min(next, seen_at_ + soon);
   return next;
@@ -186,6 +187,7 @@ void directory::disconnected(connection number) {
   if (member != places.end() && member->second == number)
     places.erase(member);
   links_.erase(found);
+  early_.erase(number);
   late_pages_.erase(number);
   in_parts_.erase(number);
 }
@@ -288,11 +290,10 @@ void directory::take(connection from, link& member, const member_hello& said,
       {refusal::not_allowed,
        "the directory speaks version " + std::to_string(oldest_members_version)
          + " of the members' protocol and later ones; update weft"});
-  if (!store_.loaded())
-    return refuse_connection(from,
-                             {refusal::not_allowed,
-                              "the directory has not read its store yet; try "
-                              "another one"});
+  if (!store_.loaded()) {
+    early_.emplace(from, early_hello{said, at.now + welcome_wait});
+    return;
+  }
   member.greeted = true;
   member.instance = said.instance;
   note_displaced(member, at.now);
@@ -302,6 +303,24 @@ void directory::take(connection from, link& member, const member_hello& said,
        directory_welcome{version, id_, store_.revision(), !recovering_.empty(),
                          record != nullptr ? *record : byte_vector{},
                          cut_off_});
+}
+
+/// Those that said hello before the store was read: once it is, or no longer
+/// than they wait for it.
+void directory::welcome_early(const instant& at) {
+  for (auto& [number, hello] : std::exchange(early_, {})) {
+    const auto found = links_.find(number);
+    if (found == links_.end())
+      continue;
+    if (store_.loaded())
+      take(number, found->second, hello.said, at);
+    else if (hello.until <= at.now)
+      refuse_connection(number, {refusal::not_allowed,
+                                 "the directory has not read its store yet; "
+                                 "try another one"});
+    else
+      early_.emplace(number, std::move(hello));
+  }
 }
 
 void directory::take(connection from, link& member, const members_ping&,

@@ -49,6 +49,9 @@ public:
   static constexpr std::chrono::seconds silence{4 * members_ping_interval};
   /// Changes are told together that come within it.
   static constexpr std::chrono::milliseconds push_interval{200};
+  /// A member that comes while the store is read for the first time waits for
+  /// its welcome: so long at most.
+  static constexpr std::chrono::seconds welcome_wait{3};
   /// Of one member.
   static constexpr std::chrono::seconds publish_interval{10};
   /// How much earlier than that a record may come for the way's sake.
@@ -261,6 +264,12 @@ private:
     bool twice = false; ///< two instances come by turns
   };
 
+  /// A hello before the store was read.
+  struct early_hello {
+    member_hello said;
+    time_point until{};
+  };
+
   /// A record on its way into the store.
   struct waiting_record {
     connection from = 0;
@@ -394,6 +403,7 @@ private:
   void push(const shared_frame& frame);
   void end_removed();
   void end_silent(const instant& at);
+  void welcome_early(const instant& at);
   /// Connections for which `find_reason` has one.
   template <class Reason>
   void end_those(Reason find_reason);
@@ -451,6 +461,7 @@ private:
   std::size_t looked_through_ = 0; ///< the next bucket, for ended ones
 
   std::unordered_map<connection, link> links_;
+  std::map<connection, early_hello> early_;
   members by_member_;
   members outdated_; ///< those with a certificate that was renewed
   std::unordered_map<member_id, displacement> displaced_;

@@ -119,6 +119,7 @@ void directory::go_on(const instant& at) {
   for (const auto& each : store_.take_news())
     take_entry(each, at);
   judge_store(at.now);
+  welcome_early(at);
   answer_held(at.now);
   change_next(at);
   ask_issuer(at);

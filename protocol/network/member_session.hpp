@@ -35,11 +35,11 @@ public:
   static constexpr std::chrono::milliseconds longest_spread{30'000};
   static constexpr std::chrono::microseconds spread_for_item{1'500};
   /// Between rounds of attempts that came to nothing: from one to the next
-  /// twice as long, up to the second one or the spread.  However long a
-  /// directory was away, few members are back within 5 s, and many do not come
-  /// all at once.
+  /// twice as long, up to the second one or the spread, and at random between
+  /// half of that and all.  However long a directory was away, few members are
+  /// back well within 5 s, and many do not come all at once.
   static constexpr std::chrono::milliseconds first_wait{500};
-  static constexpr std::chrono::milliseconds longest_wait{4'000};
+  static constexpr std::chrono::milliseconds longest_wait{2'000};
   /// A directory that refuses this member for what does not pass by itself is
   /// left alone: from one refusal to the next twice as long, up to the second
   /// one.  Others are asked as before.

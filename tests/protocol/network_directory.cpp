@@ -24,14 +24,27 @@ keys_told(directory_world& world, directory::connection to) {
 
 } // namespace
 
-TEST_CASE("A directory serves nobody before it has read its store") {
+TEST_CASE("A directory serves nobody before it has read its store, which a "
+          "member waits for a while") {
   directory_world world;
   world.core.connected(1, world.network.certificate(1), world.at);
   world.say(1, member_hello{});
+  world.pass(directory::welcome_wait - 1s);
+  world.core.connected(3, world.network.certificate(3), world.at);
+  world.say(3, member_hello{});
+  world.say(3, members_ping{});
+  CHECK(world.ended.empty());
+  CHECK(world.core.next_time() <= world.at.now + 1s);
+  world.pass(1s);
   REQUIRE(world.ended.count(1) == 1);
   CHECK(world.last<directory_welcome>(1) == nullptr);
+  CHECK(world.ended.count(3) == 0);
   CHECK(world.core.find_reason_to_wait());
   world.open();
+  REQUIRE(world.last<directory_welcome>(3) != nullptr);
+  CHECK(world.last<directory_welcome>(3)->store == world.store.id);
+  world.say(3, compare_items{});
+  CHECK(world.last<items_page>(3) != nullptr);
   world.join(2, 1);
   REQUIRE(world.last<directory_welcome>(2) != nullptr);
   CHECK(world.last<directory_welcome>(2)->store == world.store.id);

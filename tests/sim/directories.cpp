@@ -205,6 +205,24 @@ TEST_CASE("Members run on while all directories are away, and come back") {
     CHECK(net.is_member_connected(i));
 }
 
+TEST_CASE("A few members agree within 3 s of their directory's return, however "
+          "long it was away") {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    CAPTURE(seed);
+    directories_run net(seed, 1, 5);
+    net.run_for(15s);
+    REQUIRE(net.describe() == "");
+    net.kill_directory(0);
+    net.run_for(10min);
+    net.move_all();
+    net.start_directory(0);
+    net.run_for(3s);
+    for (std::size_t i = 0; i < 5; ++i)
+      CHECK(net.is_member_connected(i));
+    CHECK(net.describe() == "");
+  }
+}
+
 TEST_CASE("Members of a directory that is cut off from its store go to others, "
           "and stay connected when all are") {
   directories_run net(8, 3, 30);
