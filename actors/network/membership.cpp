@@ -437,7 +437,10 @@ void membership::fetched(const accepted<std::vector<byte_vector>>& answer) {
 
 void membership::renewed(const accepted<std::vector<byte_vector>>& answer) {
   renewal_.reset();
-  const bool soon = !answer && answer.error().why == refusal::unavailable;
+  bool soon = !answer && answer.error().why == refusal::unavailable;
+  // One that has no way to the issuer refuses as well.
+  if (!answer && !soon)
+    soon = change_directory("it does not renew the certificate");
   next_renewal_
     = loop().now() + (soon ? renewal_retry_soon : duration{renewal_retry});
   if (soon)

@@ -184,7 +184,7 @@ private:
   void tell_of_connection();
   /// Hangs up, so that another directory is asked; without another one the
   /// connection stays.
-  void change_directory(const std::string& why);
+  bool change_directory(const std::string& why);
   void note_refusal(std::optional<refusal> why);
   void look_at_list();
   void carry_out(member_session::dial_directory& step);

@@ -229,16 +229,17 @@ void membership::carry_out(member_session::record_refused& step) {
   describe();
 }
 
-/// One may withhold what another one tells.
-void membership::change_directory(const std::string& why) {
+/// One may withhold what another one tells.  False: this one stays for now.
+bool membership::change_directory(const std::string& why) {
   if (directory_.empty() || options_.config.directories.size() < 2
       || loop().now() < next_change_)
-    return;
+    return false;
   next_change_ = loop().now() + change_interval;
   link_.close();
   session_->lost(attempt_, why + ", so another one is asked", loop().now());
   session_->hurry(loop().now());
   run_session();
+  return true;
 }
 
 /// The issuer signs one in an hour.

@@ -99,3 +99,26 @@ TEST_CASE("a member stays at a directory that is cut off while no other one is "
     CHECK(eventually([&] { return beta.network().trouble.empty(); }));
   }
 }
+
+TEST_CASE("a directory that refuses a renewal is left for another one") {
+  directory_home net;
+  net.start();
+  net.options.config.listen = net.where();
+  member_node beta(net, "beta", net.issuer.invite());
+  played_directory played(net.pki);
+  beta.config.directories = {address_of(net.where()), played.address()};
+  net.stop();
+  net.clock->skip(std::chrono::hours{24 * 61});
+  beta.start();
+  auto there = played.accept();
+  there.welcome();
+  const auto asked = there.next_of<renew_certificate>();
+  net.start();
+  there.send(request_refused{asked.number,
+                             {refusal::not_allowed,
+                              "the issuer is not reached from here"}});
+  CHECK(there.is_ended());
+  CHECK(eventually([&] {
+    return must(load_identity(beta.config)).contents().generation == 2;
+  }));
+}
