@@ -205,6 +205,42 @@ TEST_CASE("etcd: without a majority nothing is confirmed, and all goes on when "
   CHECK(events_of(*watch, 2).size() == 2);
 }
 
+TEST_CASE("etcd: a watch that is under way on a node which loses its leader "
+          "says so, and misses nothing") {
+  if (!have_etcd())
+    return;
+  etcd_cluster cluster;
+  auto settings = cluster.settings();
+  settings.endpoints = {cluster.endpoint(2)}; // which stays
+  const auto store = cluster.open(std::move(settings));
+  auto at = make(*store, put("a", "1", 0));
+  const auto watch = must(store->watch("", 1));
+  REQUIRE(events_of(*watch, 1).size() == 1);
+  for (int round = 0; round < 2; ++round) {
+    cluster.kill(0);
+    cluster.kill(1);
+    std::optional<store_error> said;
+    CHECK(await([&] {
+      if (const auto news = watch->wait(1s); !news)
+        said = news.error();
+      return said.has_value();
+    }));
+    REQUIRE(said);
+    CHECK(said->failure == store_failure::unavailable);
+    CHECK_THAT(said->message, Contains("no leader"));
+    cluster.start(0);
+    cluster.start(1);
+    const auto change = put("a", "2", at);
+    CHECK(await([&] {
+      const auto outcome = store->change(change);
+      if (outcome && outcome->applied)
+        at = outcome->at;
+      return outcome && outcome->applied;
+    }));
+    CHECK(events_of(*watch, 1).size() == 1);
+  }
+}
+
 TEST_CASE("etcd: a node that takes connections and says nothing is left, by "
           "calls and by watches") {
   if (!have_etcd())
