@@ -1,7 +1,10 @@
 // Members of a network whose directories are cut off from their store, or lie.
+#include "protocol/network/member_session.hpp"
 #include "tests/actors/embedded.hpp"
 #include "tests/actors/member_node.hpp"
 #include "tests/actors/played_directory.hpp"
+
+#include <numeric>
 
 using namespace weft;
 using namespace weft::test;
@@ -38,6 +41,14 @@ private:
   message_log_ptr log_ = std::make_shared<message_log>();
   fake<event_subscriber> subscriber_;
 };
+
+std::uint64_t refused_by(member_node& who) {
+  const auto refused = who.network().refused;
+  return std::accumulate(refused.begin(), refused.end(), std::uint64_t{0},
+                         [](auto sum, const auto& each) {
+                           return sum + each.count;
+                         });
+}
 
 } // namespace
 
@@ -121,4 +132,79 @@ TEST_CASE("a directory that refuses a renewal is left for another one") {
   CHECK(eventually([&] {
     return must(load_identity(beta.config)).contents().generation == 2;
   }));
+}
+
+TEST_CASE("a directory that tells 100,000 lies takes from a member neither its "
+          "peers nor its memory") {
+  directory_home net;
+  net.start();
+  const auto token = net.issuer.invite(2);
+  member_node beta(net, "beta", token);
+  member_node gamma(net, "gamma", token);
+  beta.start();
+  gamma.start();
+  REQUIRE(beta.has_peers({"gamma"}));
+  const auto before = beta.status().peers.at(0);
+  beta.end();
+  played_directory liar(net.pki);
+  beta.config.directories = {liar.address()};
+  beta.begin();
+  auto there = liar.accept();
+  there.welcome();
+  REQUIRE(beta.is_connected());
+
+  // What is rightly signed in others' places, what is nearly signed, and what
+  // is nothing; now and then in gamma's place.
+  const auto rightly = gamma.identity().chain.front();
+  auto nearly = rightly;
+  nearly.back() ^= std::byte{1};
+  const byte_vector nothing(300, std::byte{0x30});
+  deterministic_random random{9};
+  const auto flood = [&](std::size_t count, bool in_gammas_place) {
+    for (std::size_t told = 0; told < count;) {
+      items_changed lies;
+      lies.revision = told + 2;
+      for (std::size_t i = 0; i < 500; ++i, ++told) {
+        const bool is_gammas = in_gammas_place && i < 2;
+        const auto whose
+          = is_gammas ? gamma.contents().id : member_id::draw(random);
+        const auto kind
+          = i % 2 == 0 ? item_kind::certificate : item_kind::record;
+        lies.items.push_back({item_key(kind, whose), is_gammas || i % 20 == 0
+                                                       ? nearly
+                                                     : i % 20 == 10 ? rightly
+                                                                    : nothing});
+      }
+      there.send(lies);
+      if (in_gammas_place)
+        there.send(items_changed{
+          told, {}, {item_key(item_kind::certificate, gamma.contents().id)}});
+      there.send(
+        endpoint_seen{{*parse_ip_address("192.0.2.1"),
+                       static_cast<std::uint16_t>(told / 500 + 1), 0}});
+      there.send(directory_cut_off{told % 1'000 == 0});
+    }
+  };
+  flood(100'000, true);
+  // Records wait for their certificates until all has been compared.
+  there.send(compare_again{});
+  std::ignore = there.next_of<compare_items>();
+  there.send(items_page{{}, {}, true, 9});
+  CHECK(eventually([&] { return refused_by(beta) >= 90'000; }));
+  CHECK(beta.peers() == std::set<std::string>{"gamma"});
+  const auto after = beta.status().peers.at(0);
+  CHECK(after.public_key == before.public_key);
+  CHECK(after.allowed_ips == before.allowed_ips);
+  CHECK(after.endpoint == before.endpoint);
+  CHECK(beta.network().directory == to_string(liar.address()));
+  CHECK(beta.network().refused.size() < 20);
+
+  // One that tells without end is left, and nothing of it stays.
+  flood(member_session::most_told_items - 100'000 + 1'000, false);
+  CHECK(there.is_ended());
+  CHECK(beta.peers() == std::set<std::string>{"gamma"});
+  auto again = liar.accept();
+  std::ignore = again.next_of<member_hello>();
+  again.send(directory_welcome{});
+  CHECK(again.next_of<compare_items>().have == bucket_table{}.digests());
 }
