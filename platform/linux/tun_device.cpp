@@ -104,8 +104,8 @@ result<void> take_over(int fd, std::string& name, bool& several) {
   if (!link->is_tun || !link->persistent || link->carrier)
     return tl::unexpected(refusal(*link));
   int code = attach(fd, name, true, several);
-  if (code == EINVAL && several) { // it was made for one queue
-    several = false;
+  if (code == EINVAL) { // it was made for one queue, or for several
+    several = !several;
     code = attach(fd, name, true, several);
   }
   if (code == EBUSY)
@@ -178,7 +178,7 @@ tun_device::create_queues(const std::string& name, const options& wanted,
   std::vector<tun_device> queues;
   queues.reserve(count);
   queues.push_back(std::move(*first));
-  if (!queues.front().several_)
+  if (count < 2 || !queues.front().several_)
     return queues;
   auto writing = queues.front().open_queue();
   if (!writing)

@@ -38,11 +38,12 @@ bool exists(const std::string& name) {
 }
 
 /// A TUN device as another program would make it.
-file_descriptor foreign_tun(const std::string& name, bool persistent) {
+file_descriptor
+foreign_tun(const std::string& name, bool persistent, int more_flags = 0) {
   file_descriptor fd{::open("/dev/net/tun", O_RDWR | O_CLOEXEC)};
   ifreq request{};
   name.copy(&request.ifr_name[0], IFNAMSIZ - 1);
-  request.ifr_flags = IFF_TUN | IFF_NO_PI;
+  request.ifr_flags = static_cast<short>(IFF_TUN | IFF_NO_PI | more_flags);
   REQUIRE(::ioctl(fd.get(), TUNSETIFF, &request) == 0);
   REQUIRE(::ioctl(fd.get(), TUNSETPERSIST, persistent ? 1 : 0) == 0);
   return fd;
@@ -274,7 +275,8 @@ TEST_CASE("a persistent TUN device that nobody serves is taken over and ends "
   if (!can_make_networks())
     return;
   const network_namespace here;
-  foreign_tun("weft0", true).reset();
+  const int queues = GENERATE(0, IFF_MULTI_QUEUE);
+  foreign_tun("weft0", true, queues).reset();
   REQUIRE(exists("weft0"));
   const auto index = static_cast<int>(::if_nametoindex("weft0"));
   {
