@@ -4,6 +4,9 @@
 //  3. tell the peer what was refused, if anything was.
 #include "actors/packets/host_writer.hpp"
 
+#include <algorithm>
+#include <iterator>
+
 namespace weft {
 
 namespace {
@@ -35,12 +38,7 @@ host_writer::host_writer(caf::actor_config& config, io_loop_ptr loop,
 host_writer::behavior_type host_writer::make_behavior() {
   return {
     [this](const incoming_packets& packets) {
-      if (is_helped()) {
-        pass_on(*packets.chains);
-      } else {
-        for (auto& chain : *packets.chains)
-          write(chain);
-      }
+      take(*packets.chains);
       packets.chains->clear();
     },
     [this](const join_packets& wanted) {
@@ -51,47 +49,78 @@ host_writer::behavior_type host_writer::make_behavior() {
     },
     [this](const finish_writing&) { return finish(); },
     [this](const write_elsewhere& asked) {
-      elsewhere_ = asked.wanted && !helpers_.empty();
+      wants_help_ = asked.wanted && !helpers_.empty();
+      change_writers();
     },
   };
 }
 
 void host_writer::on_exit() {
   helpers_.clear();
+  held_.clear();
+}
+
+void host_writer::take(chains& all) {
+  if (returning_)
+    std::ranges::move(all, std::back_inserter(held_));
+  else if (elsewhere_)
+    pass_on(all);
+  else
+    std::ranges::for_each(all, [this](auto& chain) { write(chain); });
+}
+
+void host_writer::change_writers() {
+  if (returning_ || wants_help_ == elsewhere_)
+    return;
+  elsewhere_ = wants_help_;
+  if (elsewhere_)
+    return; // all that came before is written
+  returning_ = true;
+  when_helpers_have_finished([this] {
+    returning_ = false;
+    auto held = std::exchange(held_, {});
+    take(held);
+    change_writers(); // it may be wanted otherwise by now
+  });
 }
 
 void host_writer::pass_on(chains& all) {
-  std::vector<std::shared_ptr<chains>> parts(helpers_.size());
+  parts_.resize(helpers_.size());
   for (auto& chain : all) {
-    auto& part = parts[chain.peer.id() % parts.size()];
+    auto& part = parts_[chain.peer.id() % parts_.size()];
     if (!part) {
-      under_way_->fetch_add(1, std::memory_order_relaxed);
-      part = {new chains, [counter = under_way_](chains* written) {
-                delete written; // with its batches, also if nobody took it
-                counter->fetch_sub(1, std::memory_order_release);
-              }};
+      part = std::make_shared<chains>();
+      part->reserve(all.size());
     }
     part->push_back(std::move(chain));
   }
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    if (parts[i])
-      caf::anon_send(helpers_[i], incoming_packets{std::move(parts[i])});
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    if (parts_[i])
+      caf::anon_send(helpers_[i], incoming_packets{std::move(parts_[i])});
   }
 }
 
-/// What came to this one was written as it came.
-caf::result<void> host_writer::finish() {
-  if (!is_helped())
-    return caf::unit;
-  auto promise = make_response_promise();
+/// Of what they have been given up to now.
+template <class Action>
+void host_writer::when_helpers_have_finished(Action action) {
   const auto missing = std::make_shared<std::size_t>(helpers_.size());
-  auto answered = [missing, promise]() mutable {
+  auto answered = [missing, action = std::move(action)]() mutable {
     if (--*missing == 0)
-      promise.deliver(caf::unit_t{});
+      action();
   };
   for (const auto& helper : helpers_)
     request(helper, caf::infinite, finish_writing{})
       .then(answered, [answered](const caf::error&) mutable { answered(); });
+}
+
+/// What came to this one was written as it came, unless it is held: then the
+/// helpers answer for that first.
+caf::result<void> host_writer::finish() {
+  if (!elsewhere_ && !returning_)
+    return caf::unit;
+  auto promise = make_response_promise();
+  when_helpers_have_finished(
+    [promise]() mutable { promise.deliver(caf::unit_t{}); });
   return promise;
 }
 

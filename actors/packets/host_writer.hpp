@@ -6,7 +6,6 @@
 #include "platform/tun_device.hpp"
 #include "protocol/packets/coalescer.hpp"
 
-#include <atomic>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -25,8 +24,8 @@ packet_sink sink_into(std::shared_ptr<const tun_device> tun);
 /// Packets are joined within a chain, whose batch it keeps until all are
 /// written: nothing is copied.  A chain that cannot be written costs its own
 /// packets, and nobody else's.  While it is helped, a peer's chains go to one
-/// helper, and when it writes again, none is left there: a flow keeps its
-/// order.
+/// helper, and before it writes again, it waits until none is left there: a
+/// flow keeps its order.
 class host_writer : public hosted<helped_writer_actor::base> {
 public:
   /// `helpers` write to the same sink, on other loops.
@@ -39,11 +38,12 @@ public:
 private:
   using chains = std::vector<incoming_chain>;
 
-  /// Whether the next chain is theirs.
-  bool is_helped() const {
-    return elsewhere_ || under_way_->load(std::memory_order_acquire) > 0;
-  }
+  void take(chains& all);
+  /// To whom it is wanted to be.
+  void change_writers();
   void pass_on(chains& all);
+  template <class Action>
+  void when_helpers_have_finished(Action action);
   caf::result<void> finish();
   void write(incoming_chain& chain);
   void write_joined(const incoming_batch& batch, std::uint16_t first);
@@ -51,10 +51,11 @@ private:
 
   packet_sink sink_;
   std::vector<host_writer_actor> helpers_;
-  bool elsewhere_ = false; ///< they write
-  /// Messages that they have not dealt with.
-  std::shared_ptr<std::atomic<std::size_t>> under_way_
-    = std::make_shared<std::atomic<std::size_t>>(0);
+  std::vector<std::shared_ptr<chains>> parts_; ///< scratch of pass_on()
+  bool wants_help_ = false;
+  bool elsewhere_ = false; ///< the next chain is theirs
+  bool returning_ = false; ///< not any more, but they have some left
+  chains held_;            ///< until they have none
   coalescer joiner_;
   std::size_t handed_over_ = 0; ///< packets of this chain, to the sink
   packets_refused refused_;     ///< of them
