@@ -61,14 +61,18 @@ void cipher_job::drop_keys() {
     opens->key.reset();
 }
 
-void cipher_job::end(outcome how) {
+void cipher_job::end(outcome how) noexcept {
   if (how != outcome::given_back)
     drop_keys();
   outcome_ = how;
   const auto peer = std::exchange(owner, nullptr);
   ended_.store(true, std::memory_order_release);
-  caf::anon_send(caf::actor_cast<peer_actor>(peer),
-                 cipher_done{cipher_job_ptr{this}});
+  try {
+    caf::anon_send(caf::actor_cast<peer_actor>(peer),
+                   cipher_done{cipher_job_ptr{this}});
+  } catch (const std::exception&) {
+    // No memory: its peer sees it when something else happens to it.
+  }
 }
 
 } // namespace weft

@@ -95,7 +95,7 @@ public:
 private:
   friend class begun_job;
 
-  void end(outcome how);
+  void end(outcome how) noexcept;
   void drop_keys();
 
   std::atomic<bool> begun_{true};

@@ -86,7 +86,11 @@ peer::behavior_type peer::make_behavior() {
   return {
     [this](outgoing_packets& packets) { seal(packets); },
     [this](incoming_datagrams& datagrams) { open(datagrams); },
-    [this](const cipher_done& news) { job_ended(*news.job); },
+    [this](const cipher_done&) {
+      const auto moment = loop().moment();
+      if (take_ended(moment))
+        opened(moment); // it may send what nobody would after standing still
+    },
     [this](const packets_refused& refused) {
       session_.count_drop(drop_reason::device_busy, refused.busy);
       session_.count_drop(drop_reason::device_rejected, refused.rejected);
@@ -504,6 +508,7 @@ void peer::follow_up(const instant& at) {
   }
   arm(session_.next_deadline());
   tell_events(at);
+  answer_waiting();
 }
 
 void peer::arm(const std::optional<time_point>& when) {

@@ -65,10 +65,10 @@ private:
   bool open_in_turn(incoming_datagrams& datagrams, const instant& at);
   void
   hand_over(const cipher_job_ptr& job, ticket_number ticket, const instant& at);
-  void job_ended(cipher_job& job);
-  /// Puts what became of it into its place.
+  /// Puts what became of jobs that have ended into its place, and lets go of
+  /// what has its turn.  Whether there were any.
+  bool take_ended(const instant& at);
   void take_back(cipher_job& job);
-  void send_ended();
   /// Sends what is complete, as far as it is its turn.
   void send_ready();
   /// Tells the other peers how much waits here.

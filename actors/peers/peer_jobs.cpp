@@ -53,7 +53,7 @@ void peer::seal_in_turn(outgoing_packets& packets, const instant& at) {
     return !sealing_.empty() && packets.contended && is_scarce(*batch, *space_);
   };
   if (would_take_the_last())
-    send_ended();
+    take_ended(at);
   if (would_take_the_last()) {
     session_.count_drop(drop_reason::queue_full, batch->datagrams.size());
     return;
@@ -187,35 +187,25 @@ void peer::hand_over(const cipher_job_ptr& job, ticket_number ticket,
   space_->desk->hand_over(job, this, at.now);
 }
 
-void peer::job_ended(cipher_job& job) {
-  if (!job.has_ended())
-    return;
-  const auto at = loop().moment();
-  std::erase_if(handed_over_, [&job](const cipher_job_ptr& other) {
-    return other.get() == &job;
+/// Also of those whose news stands in the mailbox behind packets, or found no
+/// memory.
+bool peer::take_ended(const instant& at) {
+  const auto taken = std::erase_if(handed_over_, [this](const auto& job) {
+    if (!job->has_ended())
+      return false;
+    take_back(*job);
+    return true;
   });
-  take_back(job);
+  if (taken == 0)
+    return false;
   send_ready();
   take_ready(at);
-  opened(at); // it may send what nobody would after standing still
-  answer_waiting();
-}
-
-/// Of jobs whose end stands in the mailbox behind packets.
-void peer::send_ended() {
-  for (const auto& job : handed_over_) {
-    if (job->has_ended()
-        && std::holds_alternative<cipher_job::sealing>(job->what))
-      take_back(*job);
-  }
-  send_ready();
+  return true;
 }
 
 void peer::take_back(cipher_job& job) {
   auto* seals = std::get_if<cipher_job::sealing>(&job.what);
   auto* opens = std::get_if<cipher_job::opening>(&job.what);
-  if (seals == nullptr && opens == nullptr)
-    return; // by send_ended()
   auto how = job.ended();
   if (how == cipher_job::outcome::given_back) {
     how = cipher_job::outcome::called_off;
@@ -247,6 +237,7 @@ void peer::take_back(cipher_job& job) {
 void peer::tend_lines(const instant& at) {
   if (std::exchange(line_epoch_, session_.epoch()) != session_.epoch())
     space_->desk->call_off(this);
+  take_ended(at);
   if (sealing_.empty())
     return;
   while (session_.has_packets() && session_.path()) {
@@ -266,6 +257,7 @@ caf::result<void> peer::answer_in_turn() {
   return promise;
 }
 
+/// To be called last: whoever stands still sends nothing any more.
 void peer::answer_waiting() {
   while (!answers_.empty() && answers_.front().sealing <= sealing_.first()
          && answers_.front().opening <= opening_.first()) {

@@ -176,19 +176,21 @@ TEST_CASE_METHOD(helped,
                  "Batches that workers finish in another order leave in "
                  "the order in which they came, and what was sealed "
                  "meanwhile behind them") {
-  send_full();
-  const auto first = to_seal();
-  send_full();
-  const auto second = to_seal();
+  std::vector<cipher_work> works;
+  while (works.size() < cipher_desk::jobs_a_worker) {
+    send_full();
+    works.push_back(to_seal());
+  }
   send(numbered(2));
   send_full(); // no place is left
-  CHECK(a.sent(home).empty());
-  perform(second);
-  CHECK(a.sent(home).empty());
-  perform(first);
+  while (!works.empty()) {
+    CHECK(a.sent(home).empty());
+    perform(works.back());
+    works.pop_back();
+  }
   const auto sent = carry_all();
-  REQUIRE(sent.size() == 4);
-  CHECK(opener.count<cipher_work>() == 2);
+  REQUIRE(sent.size() == cipher_desk::jobs_a_worker + 2);
+  CHECK(opener.count<cipher_work>() == cipher_desk::jobs_a_worker);
   for (const auto& work : opener.take<cipher_work>())
     perform(work);
   CHECK(received() == all);
@@ -275,6 +277,21 @@ TEST_CASE_METHOD(helped, "What a worker fails with is never sent, is counted, "
   CHECK(drops(a, drop_reason::worker_failed) == full);
 }
 
+TEST_CASE_METHOD(helped, "A job that nobody tells the end of leaves when "
+                         "something else happens to its peer") {
+  send_full();
+  const auto work = to_seal();
+  auto begun = work.job->begin();
+  REQUIRE(begun);
+  work.job->owner = nullptr; // as where the message finds no memory
+  begun->perform();
+  CHECK(a.sent(home).empty());
+  send(numbered(1));
+  carry_all();
+  perform(opener.next<cipher_work>());
+  CHECK(received() == all);
+}
+
 TEST_CASE_METHOD(helped, "A job is begun once, by the worker or by who would "
                          "have to wait") {
   send_full();
@@ -339,27 +356,31 @@ TEST_CASE_METHOD(helped,
                  "A peer that ends leaves no key, no batch and no packet "
                  "uncounted, whatever is under way") {
   const bool fails = GENERATE(true, false);
-  const auto pool = std::make_shared<outgoing_pool>(4);
-  for (int i = 0; i < 3; ++i) // the last one finds no place
+  constexpr auto batches = cipher_desk::jobs_a_worker + 1;
+  const auto pool = std::make_shared<outgoing_pool>(batches + 1);
+  for (std::size_t i = 0; i < batches; ++i) // the last one finds no place
     caf::anon_send(a.actor, batch_of(pool, full));
   auto begun_work = to_seal();
-  auto waiting_work = to_seal();
+  sealer.settle();
+  auto waiting = sealer.take<cipher_work>();
   auto begun = begun_work.job->begin();
   REQUIRE(begun);
   left.registry.settle();
   left.registry.take<session_ended>();
   home.end(a.actor, fails ? caf::exit_reason::unhandled_exception
                           : caf::exit_reason::user_shutdown);
-  CHECK_FALSE(waiting_work.job->begin());
+  REQUIRE(waiting.size() == cipher_desk::jobs_a_worker - 1);
+  for (const auto& work : waiting)
+    CHECK_FALSE(work.job->begin());
   CHECK(left.registry.next<session_ended>().drops[drop_reason::expired_session]
-        == 3 * full);
+        == batches * full);
   begun->perform();
   begun.reset();
   begun_work.job.reset();
-  waiting_work.job.reset();
+  waiting.clear();
   home.settle();
   CHECK_FALSE(left.space->desk->help());
-  CHECK(pool->left() == 4);
+  CHECK(pool->left() == pool->size());
   CHECK(left.space->batches_in_line == 0);
   CHECK(a.host.socket.count<outgoing_datagrams>() == 0);
 }
