@@ -16,6 +16,10 @@ namespace {
 
 /// Packets read in one go before other actors have their turn.
 constexpr std::size_t max_reads = 128;
+/// Bytes of super-packets, of which that many would fill the whole pool: two
+/// batches are handed over while the next two are read, and are still in the
+/// cache when they are sealed.
+constexpr std::size_t max_joined = std::size_t{256} << 10;
 /// So many times in a row that is not all: more comes in than can be sent.
 constexpr std::size_t overloaded_after = 8;
 /// Packets that are read beyond that, to get at those of other peers: reading
@@ -119,7 +123,10 @@ void tun_reader::read_packets() {
 }
 
 bool tun_reader::read_up_to(std::size_t limit) {
+  std::size_t joined = 0;
   for (std::size_t count = 0; count < limit;) {
+    if (joined >= max_joined)
+      return false;
     if (!router_.has_room()) {
       starve();
       return false;
@@ -128,6 +135,8 @@ bool tun_reader::read_up_to(std::size_t limit) {
       if (!take(packet))
         return false;
       ++count;
+      if (packet.header.gso_type != offload_header::gso_none)
+        joined += packet.packet.size();
     }
   }
   return true;
