@@ -12,11 +12,32 @@
 #include "messages/errors.hpp"
 #include "platform/hand_over.hpp"
 
+#include <algorithm>
 #include <cerrno>
 
 namespace weft {
 
 using namespace std::chrono_literals;
+
+namespace {
+
+/// How many messages the next call takes at the most.  Few when they are full
+/// ones, so that what was received is still in the cache when it is opened;
+/// else twice as many as came, for each of them would take 64 KiB of the batch
+/// if full ones came.
+std::size_t next_messages(const std::vector<received_datagrams>& received) {
+  constexpr std::size_t few = 4;
+  constexpr std::size_t least = 8;
+  std::size_t bytes = 0;
+  for (const auto& one : received)
+    bytes += one.bytes.size();
+  if (bytes > std::size_t{128} * 1024)
+    return few;
+  return std::clamp(2 * received.size(), least,
+                    std::size_t{udp_socket::max_messages});
+}
+
+} // namespace
 
 udp_port::udp_port(caf::actor_config& config, io_loop_ptr loop,
                    workspace_ptr space, udp_sockets sockets, endpoint listen,
@@ -261,14 +282,7 @@ void udp_port::receive_from(udp_socket& socket) {
   std::ignore = socket.receive(batch->memory(), messages_, received_);
   if (socket.may_have_errors())
     errors_.read(socket, loop().now());
-  std::size_t bytes = 0;
-  for (const auto& received : received_)
-    bytes += received.bytes.size();
-  // Few messages at a time when they are full ones, so that what was received
-  // is still in the cache when it is opened.
-  messages_ = bytes > std::size_t{128} * 1024
-                ? 4
-                : std::size_t{udp_socket::max_messages};
+  messages_ = next_messages(received_);
   sorter_.sort(received_, std::move(batch));
 }
 
