@@ -508,7 +508,7 @@ result<void> check_queues(const std::vector<named_descriptor>& left) {
   for (const auto& [name, descriptor] : left) {
     if (!names.contains(name))
       continue;
-    if (const auto fine = tun_device::check_adoptable(descriptor.get()); !fine)
+    if (auto fine = tun_device::check_adoptable(descriptor.get()); !fine)
       return fine;
     const auto present = tun_name(descriptor.get());
     if (device.value_or(present) != present)
