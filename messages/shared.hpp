@@ -85,9 +85,9 @@ struct freeze {
 /// overlay's place, so go on.
 struct thaw {};
 
-/// overlay -> registry -> peers, which stand still: another process goes on with
-/// the keys, so they are wiped here.  Answered once they are; nobody is thawed
-/// after that.
+/// overlay -> registry -> peers, which stand still: another process goes on
+/// with the keys, so they are wiped here.  Answered once they are; nobody is
+/// thawed after that.
 struct forget_keys {};
 
 // -- reports -----------------------------------------------------------------

@@ -43,9 +43,9 @@ result<void> leave_duplicate(std::vector<named_descriptor>& into,
 file_descriptor
 take(std::vector<named_descriptor>& from, std::string_view name);
 
-/// Closes them, and waits until their UDP ports and interfaces are free: another
-/// process that has them as well was told to close them, and does so in its own
-/// time.  False: not by `until`, a time of boot_now().
+/// Closes them, and waits until their UDP ports and interfaces are free:
+/// another process that has them as well was told to close them, and does so in
+/// its own time.  False: not by `until`, a time of boot_now().
 bool close_everywhere(std::vector<named_descriptor> descriptors,
                       time_point until);
 

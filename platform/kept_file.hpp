@@ -44,8 +44,8 @@ private:
   file_descriptor folder_; ///< holds the lock
   std::string path_;
   std::timed_mutex writing_; ///< may be held for as long as the disk takes
-  std::mutex mutex_;         ///< of what follows; never while the disk is waited for,
-                             ///< but at the end
+  std::mutex mutex_; ///< of what follows; never while the disk is waited for,
+                     ///< but at the end
   std::optional<std::string> left_;
   bool passed_on_ = false;
 };

@@ -50,9 +50,9 @@ public:
   static result<state_memory> open(file_descriptor made);
 
   /// The state, for the first who asks, in whichever process: it is marked as
-  /// taken before it is read.  So a state that crashes its reader does not crash
-  /// the next one, and no counter in it is used twice.  Nothing: somebody has
-  /// taken it.
+  /// taken before it is read.  So a state that crashes its reader does not
+  /// crash the next one, and no counter in it is used twice.  Nothing: somebody
+  /// has taken it.
   std::optional<taken_state> take();
 
   int descriptor() const {

@@ -13,9 +13,10 @@
 
 namespace weft {
 
-/// Each worker has a few jobs at most, so that it has some left while the lane's
-/// loop reads and writes.  Whoever finds no place does the job himself, and who
-/// would have to wait does one of those that wait here.  Of the lane's thread.
+/// Each worker has a few jobs at most, so that it has some left while the
+/// lane's loop reads and writes.  Whoever finds no place does the job himself,
+/// and who would have to wait does one of those that wait here.  Of the lane's
+/// thread.
 class cipher_desk {
 public:
   static constexpr std::size_t jobs_a_worker = 4;

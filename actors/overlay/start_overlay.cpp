@@ -512,9 +512,9 @@ result<void> check_queues(const std::vector<named_descriptor>& left) {
       return fine;
     const auto present = tun_name(descriptor.get());
     if (device.value_or(present) != present)
-      return tl::unexpected(system_error{
-        EINVAL, "what was left are queues of two devices, " + *device + " and "
-                  + present});
+      return tl::unexpected(
+        system_error{EINVAL, "what was left are queues of two devices, "
+                               + *device + " and " + present});
     device = present;
   }
   return {};

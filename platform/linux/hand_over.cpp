@@ -81,8 +81,8 @@ bool close_everywhere(std::vector<named_descriptor> descriptors,
   constexpr std::chrono::milliseconds pause{2};
   std::vector<is_free> all;
   for (const auto& each : descriptors)
-    for (auto what : {port_of(each.descriptor.get()),
-                      interface_of(each.descriptor.get())})
+    for (auto what :
+         {port_of(each.descriptor.get()), interface_of(each.descriptor.get())})
       if (what)
         all.push_back(std::move(what));
   descriptors.clear();

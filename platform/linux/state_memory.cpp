@@ -98,8 +98,7 @@ state_memory::make(const std::function<void(const take_part&)>& write) {
   write([&](std::string_view part) {
     if (failure == 0 && head.size + part.size() > max_handed_state)
       failure = EMSGSIZE;
-    if (failure == 0
-        && !write_at(file.get(), part, sizeof(header) + head.size))
+    if (failure == 0 && !write_at(file.get(), part, sizeof(header) + head.size))
       failure = errno;
     head.size += part.size();
   });

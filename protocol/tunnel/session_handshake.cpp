@@ -183,9 +183,8 @@ void peer_session::send_initiation(const instant& at) {
   // that was set back must not lock us out.
   values_.last_timestamp
     = std::max(at.wall, values_.last_timestamp + timestamp_step);
-  auto started = noise_initiator::start(*self_, *with, index,
-                                        to_tai64n(values_.last_timestamp),
-                                        random_, message);
+  auto started = noise_initiator::start(
+    *self_, *with, index, to_tai64n(values_.last_timestamp), random_, message);
   if (!started)
     return;
   values_.pending.emplace(

@@ -215,8 +215,9 @@ TEST_CASE("what is left behind is written at the end, and nothing older after "
   CHECK((*file)->read(100).value() == "the last words");
 }
 
-TEST_CASE("a kept file that was passed on is another's, and nobody writes to it "
-          "here any more") {
+TEST_CASE(
+  "a kept file that was passed on is another's, and nobody writes to it "
+  "here any more") {
   const temporary_folder folder;
   const auto place = folder.path() + "/s";
   const auto file = kept_file::open(place, "peers");

@@ -65,7 +65,8 @@ bool place_giver::serve(caf::actor_system& system, const overlay_actor& overlay,
   auto connection = listener_.accept();
   if (!connection)
     return false;
-  const auto done = export_overlay(system, overlay, std::move(connection), let_go);
+  const auto done
+    = export_overlay(system, overlay, std::move(connection), let_go);
   if (!done)
     log.warn("nobody takes this node's place, and it goes on: {}",
              done.error().message);
