@@ -155,6 +155,13 @@ std::string note_of(const host_need& need, const std::string& what) {
   return std::string{kind_of(need)} + " " + text_of(need) + " " + what;
 }
 
+/// What is not in the `former` plan.
+std::string note_of_new(const host_need& need, const host_plan& former) {
+  if (std::holds_alternative<link_mtu>(need))
+    return "interface.mtu: " + mtu_of(former) + " -> " + text_of(need);
+  return note_of(need, "added");
+}
+
 } // namespace
 
 /// Steps that are taken back if a later one fails.
@@ -330,12 +337,10 @@ host_keeper::change(host_plan to, bool sets_link_up) {
     if (!lacks(*before, need) || (leaves_out_ipv6 && needs_ipv6(need))
         || (!sets_link_up && needs_link_up(need) && !before->is_up))
       continue;
-    auto note = known.contains(need) ? describe(need) + " was put back"
-                : std::holds_alternative<link_mtu>(need)
-                  ? "interface.mtu: " + mtu_of(plan_) + " -> " + text_of(need)
-                  : note_of(need, "added");
     changes.add(
-      std::move(note), [this, need] { return only_error(make(need)); },
+      known.contains(need) ? describe(need) + " was put back"
+                           : note_of_new(need, plan_),
+      [this, need] { return only_error(make(need)); },
       [this, need, &before] { return unmake(need, *before); });
   }
   std::ranges::reverse(surplus);

@@ -385,6 +385,24 @@ lock_host(const overlay_options& options, overlay_resources& opened) {
   return opened.lock->lock(lock_of(config, {}));
 }
 
+result<void>
+open_uapi(const overlay_options& options, overlay_resources& opened) {
+  if (!options.uapi.value_or(
+        std::holds_alternative<make_tun_device>(options.device)))
+    return {};
+  const auto path = uapi_path(options.config.interface);
+  auto uapi = unix_listener::open(path, 0600);
+  if (!uapi && options.inherited) {
+    await_former(options);
+    uapi = unix_listener::open(path, 0600);
+  }
+  if (uapi)
+    opened.uapi.emplace(std::move(*uapi));
+  else if (!goes_on_without(options, uapi.error()))
+    return tl::unexpected(uapi.error());
+  return {};
+}
+
 result<std::shared_ptr<overlay_resources>>
 open_resources(caf::actor_system& system, overlay_options& options) {
   const auto& config = options.config.interface;
@@ -423,18 +441,8 @@ open_resources(caf::actor_system& system, overlay_options& options) {
           .mtu;
   if (auto done = open_sockets(options, *opened); !done)
     return tl::unexpected(done.error());
-  if (options.uapi.value_or(
-        std::holds_alternative<make_tun_device>(options.device))) {
-    auto uapi = unix_listener::open(uapi_path(config), 0600);
-    if (!uapi && options.inherited) {
-      await_former(options);
-      uapi = unix_listener::open(uapi_path(config), 0600);
-    }
-    if (!uapi && !goes_on_without(options, uapi.error()))
-      return tl::unexpected(uapi.error());
-    if (uapi)
-      opened->uapi.emplace(std::move(*uapi));
-  }
+  if (auto done = open_uapi(options, *opened); !done)
+    return tl::unexpected(done.error());
   if (opened->tun) {
     if (auto done = take_link(options, *opened); !done)
       return tl::unexpected(done.error());

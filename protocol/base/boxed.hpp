@@ -18,7 +18,7 @@ public:
   }
   boxed(boxed&& other) noexcept = default;
   boxed& operator=(const boxed& other) {
-    return *this = boxed(other);
+    return *this = boxed(other); // NOLINT(misc-unconventional-assign-operator)
   }
   boxed& operator=(boxed&& other) noexcept = default;
   ~boxed() = default;
