@@ -319,7 +319,7 @@ void directory::welcome_early(const instant& at) {
                                  "the directory has not read its store yet; "
                                  "try another one"});
     else
-      early_.emplace(number, std::move(hello));
+      early_.emplace(number, hello);
   }
 }
 

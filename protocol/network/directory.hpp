@@ -424,10 +424,10 @@ private:
   bool open_ = false;
   store_id id_{};
   bool reached_ = true;
-  std::optional<time_point> unheard_since_; ///< nothing was heard of the store
-  bool cut_off_ = false;                    ///< as members were told
-  std::string recovering_;
+  bool cut_off_ = false;       ///< as members were told
   bool mark_to_write_ = false; ///< recovering_ is not in the store as it is
+  std::optional<time_point> unheard_since_; ///< nothing was heard of the store
+  std::string recovering_;
   std::optional<recovering_mark> mark_told_; ///< the newest
   store_revision mark_at_ = 0; ///< where this directory has last written it
   bool id_to_renew_ = false;
