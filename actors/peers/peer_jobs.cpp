@@ -205,7 +205,6 @@ bool peer::take_ended(const instant& at) {
 
 void peer::take_back(cipher_job& job) {
   auto* seals = std::get_if<cipher_job::sealing>(&job.what);
-  auto* opens = std::get_if<cipher_job::opening>(&job.what);
   auto how = job.ended();
   if (how == cipher_job::outcome::given_back) {
     how = cipher_job::outcome::called_off;
@@ -215,12 +214,14 @@ void peer::take_back(cipher_job& job) {
     }
   }
   if (how == cipher_job::outcome::done) {
-    if (seals != nullptr)
+    if (seals != nullptr) {
       sealing_.complete(job.ticket, {std::move(seals->batch), job.epoch});
-    else
-      opening_.complete(job.ticket, {std::move(opens->batch), opens->first,
+    } else {
+      auto& opens = std::get<cipher_job::opening>(job.what);
+      opening_.complete(job.ticket, {std::move(opens.batch), opens.first,
                                      static_cast<std::uint16_t>(job.size),
-                                     std::move(opens->allowed), job.epoch});
+                                     std::move(opens.allowed), job.epoch});
+    }
   } else if (seals != nullptr ? sealing_.cancel(job.ticket)
                               : opening_.cancel(job.ticket)) {
     packets_in_line_ -= job.size;
