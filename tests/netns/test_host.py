@@ -230,7 +230,7 @@ class SourceMarks(HostTest):
 
     def test_of_a_node_that_has_never_worked_nothing_is_set_that_nobody_would_undo(self):
         self.left.write()
-        self.left.home.ip("link", "add", self.left.name, "type", "dummy")
+        self.left.home.ip("tuntap", "add", self.left.name, "mode", "tun")
         self.left.home.run(harness.WEFT, "host", "guard", self.left.name, "--config", self.left.file, input="c")
         self.assertEqual(self.read("net0"), "0")
         self.assertFalse(self.noted())
