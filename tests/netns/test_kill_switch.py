@@ -108,7 +108,7 @@ class KillSwitch(harness.NetnsTest):
         for lifted in (True, False, True):
             self.node.start()
             self.assertEqual("is locked from now on, as its file has kill_switch" in self.node.log(), lifted)
-            self.node.stop()
+            self.node.process.terminate()
             self.assertTrue(self.has_lock())
             if not lifted:
                 self.weft("unlock", self.node.name)
