@@ -19,7 +19,7 @@ namespace weft {
 /// thread.
 class cipher_desk {
 public:
-  static constexpr std::size_t jobs_a_worker = 4;
+  static constexpr std::size_t jobs_a_worker = 2;
   /// Messages that a worker may have in its mailbox, also of jobs that others
   /// have done for it meanwhile.
   static constexpr std::size_t most_unread = 8;
