@@ -7,7 +7,7 @@
 namespace weft {
 
 static_assert(cipher_desk::most_workers * cipher_desk::jobs_a_worker
-              < cipher_desk::most_jobs);
+              <= cipher_desk::most_jobs);
 static_assert(cipher_desk::most_unread >= cipher_desk::jobs_a_worker);
 
 cipher_desk::cipher_desk(std::vector<worker> workers)

@@ -13,15 +13,16 @@
 
 namespace weft {
 
-/// Each worker has two jobs at most: one that it does, and the next.  Whoever
-/// finds no place does the job himself, and who would have to wait does one of
-/// those that wait here.  Of the lane's thread.
+/// Each worker has a few jobs at most, so that it has some left while the
+/// lane's loop reads and writes.  Whoever finds no place does the job himself,
+/// and who would have to wait does one of those that wait here.  Of the lane's
+/// thread.
 class cipher_desk {
 public:
-  static constexpr std::size_t jobs_a_worker = 2;
+  static constexpr std::size_t jobs_a_worker = 4;
   /// Messages that a worker may have in its mailbox, also of jobs that others
   /// have done for it meanwhile.
-  static constexpr std::size_t most_unread = 4;
+  static constexpr std::size_t most_unread = 8;
   /// Who takes longer for a job gets no other one until it is done.
   static constexpr duration patience = std::chrono::milliseconds{20};
   /// Jobs that are done may yet be on their way to their peers.

@@ -11,6 +11,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
+constexpr auto each = cipher_desk::jobs_a_worker;
+
 /// There is no memory for its messages.
 class no_memory : public caf::event_based_actor {
 public:
@@ -73,18 +75,18 @@ struct desk_in_test {
 } // namespace
 
 TEST_CASE_METHOD(desk_in_test,
-                 "Each worker gets two jobs, by turns, and another "
+                 "Each worker gets four jobs, by turns, and another "
                  "one when it has done one") {
-  CHECK(places() == 4);
+  CHECK(places() == 2 * each);
   const auto of_first = given_to(0);
-  CHECK(of_first.size() == 2);
+  CHECK(of_first.size() == each);
   const auto of_second = given_to(1);
-  CHECK(of_second.size() == 2);
+  CHECK(of_second.size() == each);
   of_second[0].job->begin()->perform();
   CHECK(places() == 1);
   const auto next = given_to(1);
   CHECK(next.size() == 1);
-  CHECK(desk->under_way() == 4);
+  CHECK(desk->under_way() == 2 * each);
 }
 
 TEST_CASE_METHOD(desk_in_test, "A worker that takes longer than 20 ms gets no "
@@ -94,11 +96,11 @@ TEST_CASE_METHOD(desk_in_test, "A worker that takes longer than 20 ms gets no "
   REQUIRE(slow.size() == 1);
   auto begun = slow[0].job->begin();
   now += 21ms;
-  CHECK(places() == 2);
+  CHECK(places() == each);
   CHECK(given_to(0).empty());
   begun->perform();
-  CHECK(places() == 2);
-  CHECK(given_to(0).size() == 2);
+  CHECK(places() == each);
+  CHECK(given_to(0).size() == each);
 }
 
 TEST_CASE_METHOD(desk_in_test, "A worker that is not ready, or has ended, gets "
@@ -107,7 +109,7 @@ TEST_CASE_METHOD(desk_in_test, "A worker that is not ready, or has ended, gets "
   *states[1] = worker_state::ended;
   CHECK(places() == 0);
   *states[0] = worker_state::ready;
-  CHECK(places() == 2);
+  CHECK(places() == each);
 }
 
 TEST_CASE_METHOD(desk_in_test,
@@ -119,7 +121,7 @@ TEST_CASE_METHOD(desk_in_test,
   CHECK(desk->help());
   CHECK(desk->under_way() == 0);
   desk->open(true);
-  CHECK(places() == 4);
+  CHECK(places() == 2 * each);
 }
 
 TEST_CASE_METHOD(desk_in_test,
@@ -172,14 +174,14 @@ TEST_CASE_METHOD(desk_in_test, "Where nobody can tell whether a core is idle, "
 TEST_CASE_METHOD(desk_in_test, "What became of full batches is counted, and "
                                "which workers there are") {
   CHECK(desk->use() == core_use{3, 0, true, 0, 0, 0});
-  CHECK(places() == 4);
+  CHECK(places() == 2 * each);
   desk->open(false);
   CHECK_FALSE(leave_job());
-  CHECK(desk->use() == core_use{3, 0, false, 4, 1, 1});
+  CHECK(desk->use() == core_use{3, 0, false, 2 * each, 1, 1});
   *states[0] = worker_state::starting;
   *states[1] = worker_state::ended;
   desk->open(true);
-  CHECK(desk->use() == core_use{1, 1, false, 4, 1, 1});
+  CHECK(desk->use() == core_use{1, 1, false, 2 * each, 1, 1});
 }
 
 TEST_CASE_METHOD(desk_in_test, "Who helps does the oldest job that nobody has "
@@ -199,7 +201,7 @@ TEST_CASE_METHOD(desk_in_test, "Who helps does the oldest job that nobody has "
 }
 
 TEST_CASE_METHOD(desk_in_test, "A worker that reads nothing gets no more than "
-                               "four messages, whoever does its jobs") {
+                               "eight messages, whoever does its jobs") {
   *states[1] = worker_state::ended;
   std::size_t left = 0;
   while (left < 100 && leave_job()) {
@@ -209,7 +211,7 @@ TEST_CASE_METHOD(desk_in_test, "A worker that reads nothing gets no more than "
   CHECK(left == cipher_desk::most_unread);
   CHECK(desk->under_way() == 0);
   CHECK(given_to(0).size() == left); // and lets go of them
-  CHECK(places() == cipher_desk::jobs_a_worker);
+  CHECK(places() == each);
 }
 
 TEST_CASE_METHOD(desk_in_test, "Who helps goes on also when there is no memory "

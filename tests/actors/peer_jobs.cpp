@@ -532,16 +532,18 @@ TEST_CASE_METHOD(helped, "A peer that is to stand still leaves what it is once "
 TEST_CASE_METHOD(helped_opening, "Chains that workers open in another order "
                                  "reach the host in the order of arrival, and "
                                  "what came meanwhile behind them") {
-  send_and_carry(full);
-  const auto first = to_open();
-  send_and_carry(full);
-  const auto second = to_open();
+  std::vector<cipher_work> works;
+  while (works.size() < cipher_desk::jobs_a_worker) {
+    send_and_carry(full);
+    works.push_back(to_open());
+  }
   send_and_carry(2);
-  send_and_carry(full);
-  CHECK(received().empty());
-  perform(second);
-  CHECK(received().empty());
-  perform(first);
+  send_and_carry(full); // no place is left
+  while (!works.empty()) {
+    CHECK(received().empty());
+    perform(works.back());
+    works.pop_back();
+  }
   CHECK(received() == all);
   CHECK(opener.count<cipher_work>() == 0);
 }
