@@ -21,7 +21,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <optional>
-#include <set>
 
 namespace weft {
 
@@ -509,9 +508,7 @@ void log_missing_offloads(spdlog::logger& log, const overlay_resources& opened,
 /// Whether all that open_tun() would take are of one device, and can be gone on
 /// with.
 result<void> check_queues(const std::vector<named_descriptor>& left) {
-  std::set<std::string> names{name_of_writing};
-  for (std::size_t queue = 0; queue < most_device_queues; ++queue)
-    names.insert(name_of_queue(queue));
+  const auto names = names_of_device();
   std::optional<std::string> device;
   for (const auto& [name, descriptor] : left) {
     if (!names.contains(name))

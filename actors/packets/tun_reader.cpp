@@ -32,6 +32,13 @@ std::string name_of_queue(std::size_t number) {
   return number == 0 ? "tun" : "tun" + std::to_string(number);
 }
 
+std::set<std::string> names_of_device() {
+  std::set<std::string> names{name_of_writing};
+  for (std::size_t queue = 0; queue < most_device_queues; ++queue)
+    names.insert(name_of_queue(queue));
+  return names;
+}
+
 tun_reader::tun_reader(caf::actor_config& config, io_loop_ptr loop,
                        std::shared_ptr<const tun_device> tun, std::uint32_t mtu,
                        std::function<void()> lost,

@@ -11,6 +11,8 @@
 #include "protocol/packets/icmp_unreachable.hpp"
 
 #include <functional>
+#include <set>
+#include <string>
 
 namespace weft {
 
@@ -21,6 +23,8 @@ inline constexpr auto most_device_queues = packet_router::most_routers / 2;
 std::string name_of_queue(std::size_t number);
 /// And what all queues write by, if it is none of them.
 inline constexpr auto name_of_writing = "tun-write";
+/// All of these.
+std::set<std::string> names_of_device();
 
 /// What one of several readers of a device reads, and when.
 struct reader_place {

@@ -31,11 +31,9 @@ constexpr auto state_name = "state";
 
 /// Of all that a node leaves.
 std::set<std::string> all_names() {
-  std::set<std::string> names{name_of_writing, "udp4",       "udp6",
-                              "strangers4",    "strangers6", "machine",
-                              rest_name,       state_name};
-  for (std::size_t queue = 0; queue < most_device_queues; ++queue)
-    names.insert(name_of_queue(queue));
+  auto names = names_of_device();
+  names.insert({"udp4", "udp6", "strangers4", "strangers6", "machine",
+                rest_name, state_name});
   return names;
 }
 
