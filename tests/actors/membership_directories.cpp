@@ -50,18 +50,31 @@ std::uint64_t refused_by(member_node& who) {
                          });
 }
 
+/// A member that knows two directories: a real one, which is away, and one
+/// whose part the test plays.
+struct between_two_directories {
+  between_two_directories() {
+    beta.config.directories = {address_of(net.where()), played.address()};
+    net.stop();
+  }
+  static signing_seed start(directory_home& net) {
+    net.start();
+    net.options.config.listen = net.where(); // also later
+    return net.issuer.invite(2);
+  }
+
+  directory_home net;
+  signing_seed token = start(net);
+  member_node beta{net, "beta", token};
+  played_directory played{net.pki};
+};
+
 } // namespace
 
-TEST_CASE("a member whose directory is cut off from its store hears of changes "
-          "by another one") {
-  directory_home net;
-  net.start();
-  net.options.config.listen = net.where(); // also later
-  const auto token = net.issuer.invite(2);
-  member_node beta(net, "beta", token);
-  played_directory played(net.pki);
-  beta.config.directories = {address_of(net.where()), played.address()};
-  net.stop();
+TEST_CASE_METHOD(
+  between_two_directories,
+  "a member whose directory is cut off from its store hears of changes "
+  "by another one") {
   beta.start();
   auto there = played.accept();
   there.welcome();
@@ -84,15 +97,10 @@ TEST_CASE("a member whose directory is cut off from its store hears of changes "
   }));
 }
 
-TEST_CASE("a member stays at a directory that is cut off while no other one is "
-          "there, and says so") {
-  directory_home net;
-  net.start();
-  net.options.config.listen = net.where();
-  member_node beta(net, "beta", net.issuer.invite());
-  played_directory played(net.pki);
-  beta.config.directories = {address_of(net.where()), played.address()};
-  net.stop();
+TEST_CASE_METHOD(
+  between_two_directories,
+  "a member stays at a directory that is cut off while no other one is "
+  "there, and says so") {
   beta.start();
   for (int times = 0; times < 2; ++times) {
     // The first time it asks the other one.
@@ -111,14 +119,8 @@ TEST_CASE("a member stays at a directory that is cut off while no other one is "
   }
 }
 
-TEST_CASE("a directory that refuses a renewal is left for another one") {
-  directory_home net;
-  net.start();
-  net.options.config.listen = net.where();
-  member_node beta(net, "beta", net.issuer.invite());
-  played_directory played(net.pki);
-  beta.config.directories = {address_of(net.where()), played.address()};
-  net.stop();
+TEST_CASE_METHOD(between_two_directories,
+                 "a directory that refuses a renewal is left for another one") {
   net.clock->skip(std::chrono::hours{24 * 61});
   beta.start();
   auto there = played.accept();

@@ -107,7 +107,11 @@ class Between:
 
 
 class Replacing:
-    """For tests with nodes that are replaced."""
+    """For tests with nodes that are replaced: `left`, `right` if there are two."""
+
+    def handshakes(self):
+        return [node.peer(other)["last_handshake"]
+                for node, other in ((self.left, self.right), (self.right, self.left))]
 
     def successor(self, node, *prefix):
         return harness.Process(self, [*prefix, harness.WEFTD, "--replace", node.name, "--config", node.file], node.home)

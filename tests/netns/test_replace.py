@@ -18,17 +18,8 @@ import replacing
 class Replace(replacing.Replacing, harness.NetnsTest):
     def setUp(self):
         super().setUp()
-        left, right = self.hosts()
-        self.left, self.right = nodes.Node(self, left, 1), nodes.Node(self, right, 2)
-        self.left.knows(self.right)
-        self.right.knows(self.left)
-        self.left.start()
-        self.right.start()
-        self.wait_for_ping(left, "10.200.2.1")
-
-    def handshakes(self):
-        return [node.peer(other)["last_handshake"]
-                for node, other in ((self.left, self.right), (self.right, self.left))]
+        self.left, self.right = nodes.pair(self)
+        nodes.wait_for_ping(self.left, self.right)
 
     def test_sessions_pings_and_a_tcp_transfer_go_on_through_hand_overs_of_both_sides(self):
         before = self.handshakes()

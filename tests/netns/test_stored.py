@@ -105,18 +105,11 @@ os.execv(sys.argv[3], sys.argv[3:])
 class Stored(replacing.Replacing, harness.NetnsTest):
     def setUp(self):
         super().setUp()
-        left, right = self.hosts()
-        self.left, self.right = nodes.Node(self, left, 1), nodes.Node(self, right, 2)
-        self.left.knows(self.right)
-        self.right.knows(self.left)
+        self.left, self.right = nodes.pair(self, start=False)
         self.manager = Manager(self, self.left.name)
         self.right.start()
         self.left.start(environment=self.manager.environment())
-        self.wait_for_ping(left, "10.200.2.1")
-
-    def handshakes(self):
-        return [node.peer(other)["last_handshake"]
-                for node, other in ((self.left, self.right), (self.right, self.left))]
+        nodes.wait_for_ping(self.left, self.right)
 
     def index(self):
         return self.left.home.ip("-o", "link", "show", self.left.name).stdout.split(":")[0]
