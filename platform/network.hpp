@@ -85,8 +85,8 @@ leads_into_tunnel(const ip_address& destination, const ip_address& source,
 bool source_holds(const network_path& path, std::uint32_t fwmark);
 
 /// Tells that routes, rules, addresses or links' settings (rp_filter) changed:
-/// what find_route() said, and
-/// sticky source addresses, may be out of date.  Non-blocking.
+/// what find_route() said, and sticky source addresses, may be out of date.
+/// Non-blocking.
 class route_monitor {
 public:
   static result<route_monitor> open();
