@@ -4,6 +4,7 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <nftables/libnftables.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -54,8 +55,8 @@ result<file_descriptor> open_netlink() {
   return fd;
 }
 
-/// libnftables ends the process where it gets no socket: so there has to be
-/// room for one, and for what other threads may open meanwhile.
+/// libnftables ends the process where it gets no socket or no memory: so there
+/// has to be room for both, and for what other threads may take meanwhile.
 result<void> find_room() {
   std::array<result<file_descriptor>, 8> tried;
   for (auto& each : tried) {
@@ -63,6 +64,13 @@ result<void> find_room() {
     if (!each)
       return tl::unexpected(std::move(each.error()));
   }
+  constexpr std::size_t enough = 32U << 20U; // a large ruleset is listed in 10
+  void* memory = ::mmap(nullptr, enough, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED)
+    return tl::unexpected(
+      make_system_error(errno, "Cannot open the host's packet filter"));
+  ::munmap(memory, enough);
   return {};
 }
 

@@ -93,7 +93,9 @@ class Cluster:
         """The same for what needs rights."""
         if self.token is None:  # its making takes a while
             who = {"name": "root", "password": "root's"}
-            self.token = self.post("/v3/auth/authenticate", who, node)["token"]
+            said = self.post("/v3/auth/authenticate", who, node)
+            self.test.assertIn("token", said, "root's log-in")  # there may be no leader
+            self.token = said["token"]
         said = self.post(path, body, node, self.token)
         if "error" in said:
             self.token = None  # it may have ended

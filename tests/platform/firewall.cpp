@@ -2,8 +2,6 @@
 
 #include "tests/platform/support.hpp"
 
-#include <sys/resource.h>
-
 #include <cerrno>
 
 using namespace weft;
@@ -85,6 +83,18 @@ TEST_CASE(
     ::setrlimit(RLIMIT_NOFILE, &few);
     const auto refused = firewall::open();
     return refused || refused.error().code != EMFILE ? 1 : 0;
+  });
+  CHECK(code == 0);
+}
+
+TEST_CASE("without memory to spare, the filter is not opened, and nothing "
+          "ends") {
+  const auto code = in_child([] {
+    const auto limit = address_space() + (rlim_t{4} << 20);
+    const rlimit little{limit, limit};
+    ::setrlimit(RLIMIT_AS, &little);
+    const auto refused = firewall::open();
+    return refused || refused.error().code != ENOMEM ? 1 : 0;
   });
   CHECK(code == 0);
 }

@@ -138,6 +138,13 @@ int wait_for(pid_t child) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+rlim_t address_space() {
+  std::ifstream file("/proc/self/statm");
+  rlim_t pages = 0;
+  file >> pages;
+  return pages * static_cast<rlim_t>(::getpagesize());
+}
+
 int in_child(const std::function<int()>& action) {
   const auto child = ::fork();
   REQUIRE(child >= 0);

@@ -8,6 +8,7 @@
 #include "platform/udp_socket.hpp"
 #include "tests/catch.hpp"
 
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include <functional>
@@ -81,6 +82,8 @@ bool await_writable(int fd);
 int in_child(const std::function<int()>& action);
 /// The exit code of a child, or 128 and the signal.
 int wait_for(pid_t child);
+/// Bytes of address space in use.
+rlim_t address_space();
 
 ip_address address(const std::string& text);
 ip_prefix prefix(const std::string& text);

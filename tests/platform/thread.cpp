@@ -4,22 +4,8 @@
 
 #include <sys/resource.h>
 
-#include <fstream>
-
 using namespace weft;
 using namespace weft::test;
-
-namespace {
-
-/// Bytes of address space in use.
-rlim_t address_space() {
-  std::ifstream file("/proc/self/statm");
-  rlim_t pages = 0;
-  file >> pages;
-  return pages * static_cast<rlim_t>(::getpagesize());
-}
-
-} // namespace
 
 TEST_CASE("whether threads can be had is found out as often as one likes") {
   for (std::size_t i = 0; i < 100; ++i)
