@@ -83,7 +83,8 @@ class OverEtcd(Agreement, directories.OverEtcd):
         self.cut_off(second, cluster)
         self.join_one(first, token)
         for member in (second, third):
-            self.assertTrue(self.is_at(member, first), member.member)
+            harness.wait_until(lambda m=member: self.is_at(m, first), f"{member.member} is at the other directory", 60,
+                               pause=0.2)
         first.network_command("remove", "node4")
         gone = self.network.members.pop()
         token = first.invite("--uses", 20)  # the other one went with the member
