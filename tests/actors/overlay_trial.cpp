@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <thread>
@@ -88,30 +89,33 @@ overlay_root_actor root_of(const embedded_overlay& overlay) {
   return caf::actor_cast<overlay_root_actor>(overlay.running.actor);
 }
 
-/// A UDP port of the loopback link that is ours, but for a while.
+/// A UDP port of the loopback link that is ours, but for a while: one that
+/// nobody is given who asks for any.
 class held_port {
 public:
   held_port() : where_(*parse_endpoint("127.0.0.1:0")) {
-    take();
-    sockaddr_in bound{};
-    socklen_t size = sizeof(bound);
-    REQUIRE(
-      ::getsockname(socket_.get(), reinterpret_cast<sockaddr*>(&bound), &size)
-      == 0);
-    where_.port = ntohs(bound.sin_port);
+    constexpr std::uint16_t first = 20000, count = 10000;
+    for (int i = 0; !socket_; ++i) {
+      REQUIRE(i < count);
+      where_.port
+        = static_cast<std::uint16_t>(first + (::getpid() + i) % count);
+      take();
+    }
   }
   const endpoint& where() const {
     return where_;
   }
-  void take() {
+  bool take() {
     socket_ = file_descriptor{::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
     sockaddr_in to{};
     to.sin_family = AF_INET;
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     to.sin_port = htons(where_.port);
-    REQUIRE(
-      ::bind(socket_.get(), reinterpret_cast<const sockaddr*>(&to), sizeof(to))
-      == 0);
+    if (::bind(socket_.get(), reinterpret_cast<const sockaddr*>(&to),
+               sizeof(to))
+        != 0)
+      socket_.reset();
+    return static_cast<bool>(socket_);
   }
   void release() {
     socket_.reset();
@@ -180,7 +184,7 @@ TEST_CASE_METHOD(tried, "What cannot be taken back yet is tried again") {
   wanted.interface.listen.port = 0;
   wanted.peers = {peer_called("gamma")};
   REQUIRE(apply(60s));
-  port.take();
+  REQUIRE(port.take());
   clock->advance(60s);
   CHECK(eventually([&] { return lines->count("taken back: nobody") == 1; }));
   // There is a second try once the first one has failed.

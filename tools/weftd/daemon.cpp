@@ -7,8 +7,6 @@
 #include "config/host_needs.hpp"
 #include "platform/accounts.hpp"
 #include "platform/clock.hpp"
-#include "platform/epoll.hpp"
-#include "platform/file_watch.hpp"
 #include "platform/kept_file.hpp"
 #include "platform/leaving.hpp"
 #include "platform/privileges.hpp"
@@ -22,9 +20,9 @@
 #include "tools/weftd/network_parts.hpp"
 #include "tools/weftd/replacement.hpp"
 #include "tools/weftd/stored_node.hpp"
+#include "tools/weftd/supervisor.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
@@ -45,21 +43,12 @@ public:
   }
 };
 
-using namespace std::chrono_literals;
-
 /// CAF's own and one for each loop.
 constexpr std::size_t least_threads = 9;
 
 /// What `interface.cores: auto` comes to at the most: one core reads, joins and
 /// writes for all, and has no work for more.
 constexpr std::size_t most_automatic_cores = 4;
-
-/// A file that changes is read once it has rested for this long.
-constexpr auto rest_before_reload = 200ms;
-/// One that cannot be opened when it has changed is tried again.
-constexpr auto pause_before_retry = 1s;
-/// Then the overlay is to say what is wrong, once, until it changes again.
-constexpr int most_retries = 5;
 
 /// Reads the file again, as weftd did when it started.
 tl::expected<file_config, std::string>
@@ -215,368 +204,340 @@ std::string why_not_replacing(const daemon_options& options) {
   return {};
 }
 
-/// Waits for a signal to end, for the end of the overlay, or for a reason to
-/// read the configuration again.
-class supervisor {
+/// A step in the life of a daemon: or the exit code, where it ends with that.
+using step = tl::expected<void, int>;
+
+/// The process of a node, from its start to its end: the steps in their order.
+class node_process {
 public:
-  static result<std::unique_ptr<supervisor>> create() {
-    auto signals = signal_watch::open();
-    if (!signals)
-      return tl::unexpected(signals.error());
-    auto events = poller::open();
-    if (!events)
-      return tl::unexpected(events.error());
-    if (auto done
-        = events->watch(signals->descriptor(), interest::read, nullptr);
-        !done)
-      return tl::unexpected(done.error());
-    return std::unique_ptr<supervisor>(
-      new supervisor(std::move(*signals), std::move(*events)));
+  explicit node_process(daemon_options options)
+    : options_(std::move(options)), control_(options_.config.control),
+      peers_(options_.config.peers.size()),
+      watches_file_(options_.config.reload == reload_mode::watch) {
   }
 
-  void watch(const overlay_actor& actor) {
-    caf::actor_cast<caf::strong_actor_ptr>(actor)->get()->attach_functor(
-      [this](const caf::error& reason) {
-        failed_ = reason != caf::exit_reason::user_shutdown;
-        ended_ = true;
-        events_.wake();
-      });
-  }
-
-  /// Has `reload` called when the file changes, too.
-  result<void> watch_file(const std::string& file) {
-    auto watch = file_watch::open(file);
-    if (!watch)
-      return tl::unexpected(watch.error());
-    file_ = std::move(*watch);
-    path_ = file;
-    return events_.watch(file_->descriptor(), interest::read, nullptr);
-  }
-
-  /// Has `serve` called when somebody comes to take this node's place.
-  result<void> watch_successors(int descriptor, std::function<bool()> serve) {
-    serve_ = std::move(serve);
-    successors_ = descriptor;
-    return events_.watch(descriptor, interest::read, &serve_);
-  }
-  bool is_succeeded() const {
-    return succeeded_;
-  }
-
-  /// The signal that asks to end, or none when the overlay ended by itself.
-  caught_signal wait(const std::function<void(bool if_changed)>& reload) {
-    for (;;) {
-      if (ended_)
-        return {};
-      for (const auto& event : events_.wait(true)) {
-        if (event.tag != &serve_ || succeeded_ || !serve_())
-          continue;
-        succeeded_ = true;
-        events_.forget(successors_);
-      }
-      if (const auto signal = next_end_signal(); signal.number != 0)
-        return signal;
-      const auto now = boot_now();
-      if (file_ && file_->read()) {
-        reload_at_ = now + rest_before_reload;
-        retries_ = 0;
-        events_.set_deadline(reload_at_);
-      }
-      if (!hang_up_ && reload_at_ && *reload_at_ <= now && !can_open(path_)
-          && retries_++ < most_retries) {
-        reload_at_ = now + pause_before_retry;
-        events_.set_deadline(reload_at_);
-      }
-      if (hang_up_ || (reload_at_ && *reload_at_ <= now)) {
-        const bool if_changed = !std::exchange(hang_up_, false);
-        reload_at_.reset();
-        events_.set_deadline(std::nullopt);
-        reload(if_changed);
-      }
-    }
-  }
-  /// Another signal meanwhile ends the process at once.
-  void wait_for_end(spdlog::logger& log) {
-    while (!ended_) {
-      std::ignore = events_.wait(true);
-      if (next_end_signal().number == 0)
-        continue;
-      log.flush();
-      std::_Exit(exit_failure);
-    }
-  }
-  bool failed() const {
-    return failed_;
-  }
-  /// Waits until it has ended, or for another signal.
-  void wait_for_end(const guardian& helper) {
-    if (file_)
-      events_.forget(file_->descriptor()); // nobody reads it any more
-    if (!events_.watch(helper.descriptor(), interest::read, nullptr))
-      return;
-    while (!helper.has_ended() && next_end_signal().number == 0)
-      std::ignore = events_.wait(true);
-  }
+  /// Rights and limits, helpers, and the log.
+  step prepare();
+  /// What another process of this node leaves.
+  step take_over();
+  step start_node();
+  /// What steers it, reads it, and connects it with its network.
+  step start_services();
+  /// Who comes to take this node's place, and changes of the file.
+  void watch();
+  void tell_ready(background* parent);
+  /// Until its end.  The exit code.
+  int run();
 
 private:
-  supervisor(signal_watch signals, poller events)
-    : signals_(std::move(signals)), events_(std::move(events)) {
+  /// Ends the node with what has been started.
+  step give_up();
+  void serve_successors();
+  /// Whether what ends with this process would be missing in the next one.
+  bool is_bound() const {
+    return helper_.is_there() || issuer_.is_there();
   }
+  /// Another process has this one's place, or will have it.
+  int end_for_successor(bool is_left);
+  int end();
+  /// They have all ended, and what outlives them is written.
+  void await_actors();
 
-  /// SIGINT or SIGTERM if one is there; SIGHUP is kept in mind.
-  caught_signal next_end_signal() {
-    auto signal = next_signal(signals_);
-    for (; signal.number != 0; signal = next_signal(signals_)) {
-      if (signal.number == SIGINT || signal.number == SIGTERM)
-        break;
-      hang_up_ = true;
-    }
-    return signal;
-  }
+  daemon_options options_; ///< the configuration becomes the overlay's
+  control_config control_;
+  std::size_t peers_;
+  bool watches_file_;
+  std::optional<metrics_options> metrics_;
+  node_config network_part_;
+  std::string rest_; ///< of the file, for the next process of a service
 
-  signal_watch signals_;
-  poller events_;
-  std::optional<file_watch> file_;
-  std::string path_; ///< of it
-  std::optional<time_point> reload_at_;
-  int retries_ = 0; ///< since the file changed
-  bool hang_up_ = false;
-  std::function<bool()> serve_; ///< a successor
-  int successors_ = -1;
-  bool succeeded_ = false; ///< another process has this one's place
-  std::atomic<bool> ended_{false};
-  std::atomic<bool> failed_{false};
+  std::unique_ptr<supervisor> waiting_;
+  guardian helper_;
+  issuer_companion issuer_;
+  std::shared_ptr<spdlog::logger> log_;
+  actor_config config_;
+  std::optional<caf::actor_system> system_;
+  overlay_options overlay_; ///< until it starts
+  std::string interface_;
+  bool goes_on_ = false; ///< with what another process has left
+  /// Until that one serves its places no more.
+  std::function<void()> await_former_;
+  std::shared_ptr<kept_file> kept_;
+  running_overlay running_;
+  gateway_actor steering_; ///< its end is that of remote control
+  metrics_actor served_;
+  network_parts network_;
+  std::optional<place_giver> giver_;
 };
 
-} // namespace
-
-int run_daemon(daemon_options options, background* parent) {
+step node_process::prepare() {
   // A log that nobody reads any more is no reason to end.
   std::ignore = std::signal(SIGPIPE, SIG_IGN);
   auto waiting = supervisor::create();
   protect_memory(); // again, if this is a child in the background
   raise_file_limit();
-  std::vector<std::string> guardian_notes;
-  if (const auto why = why_not_replacing(options); !why.empty()) {
+  if (const auto why = why_not_replacing(options_); !why.empty()) {
     std::cerr << "weftd: --replace: " << why << '\n';
-    return exit_mistaken;
+    return tl::unexpected{exit_mistaken};
   }
-  const auto helper
-    = options.needs_guardian
-        ? guardian::start(options.config, options.file, guardian_notes)
-        : guardian{};
-  const auto issuer
-    = issuer_companion::start(options.config, options.user, guardian_notes);
+  std::vector<std::string> notes;
+  if (options_.needs_guardian)
+    helper_ = guardian::start(options_.config, options_.file, notes);
+  issuer_ = issuer_companion::start(options_.config, options_.user, notes);
   // Privileges are a thread's: no other has started yet, not even the log's.
-  const auto notes = reduce_privileges(privileges_for(options));
+  const auto reduced = reduce_privileges(privileges_for(options_));
   // The log has a thread, too.
   if (const auto enough
-      = check_threads(least_threads + network_threads(options.config));
+      = check_threads(least_threads + network_threads(options_.config));
       !enough) {
     std::cerr << "weftd: " << enough.error().message << '\n';
-    return exit_failure;
+    return tl::unexpected{exit_failure};
   }
-  auto log = make_logger(options.config.log);
-  if (!waiting || !notes) {
-    log->critical("{}", (waiting ? notes.error() : waiting.error()).message);
-    return exit_failure;
+  log_ = make_logger(options_.config.log);
+  if (!waiting || !reduced) {
+    log_->critical("{}", (waiting ? reduced.error() : waiting.error()).message);
+    return tl::unexpected{exit_failure};
   }
-  for (const auto* list : {&*notes, &std::as_const(guardian_notes)})
-    for (const auto& note : *list)
-      log->warn("{}", note);
-  actor_config config;
-  caf::actor_system system{config};
-  const auto peers = options.config.peers.size();
-  const auto watches_file = options.config.reload == reload_mode::watch;
-  const auto control = options.config.control;
-  auto metrics = metrics_of(options.config, log);
-  const auto network_part = network_part_of(options.config);
-  const auto rest = rest_of_file(options.config);
-  overlay_options overlay;
-  overlay.config = std::move(options.config);
-  overlay.configure_link = options.configure_link;
-  overlay.cores = std::min(usable_processors(), most_automatic_cores);
-  overlay.log = log;
-  overlay.ask_helper = way_to_helper(helper, options.helper_file, log);
-  const auto interface = overlay.config.interface.name;
-  if (options.replaces) {
-    auto left = take_place(replacement_socket(control, interface), interface,
-                           [&](const inherited_overlay& offered) {
-                             return check_place(overlay, network_part, offered);
-                           });
+  waiting_ = std::move(*waiting);
+  notes.insert(notes.begin(), reduced->begin(), reduced->end());
+  for (const auto& note : notes)
+    log_->warn("{}", note);
+  system_.emplace(config_);
+  return {};
+}
+
+step node_process::take_over() {
+  metrics_ = metrics_of(options_.config, log_);
+  network_part_ = network_part_of(options_.config);
+  rest_ = rest_of_file(options_.config);
+  overlay_.config = std::move(options_.config);
+  overlay_.configure_link = options_.configure_link;
+  overlay_.cores = std::min(usable_processors(), most_automatic_cores);
+  overlay_.log = log_;
+  overlay_.ask_helper = way_to_helper(helper_, options_.helper_file, log_);
+  interface_ = overlay_.config.interface.name;
+  if (options_.replaces) {
+    auto left
+      = take_place(replacement_socket(control_, interface_), interface_,
+                   [this](const inherited_overlay& offered) {
+                     return check_place(overlay_, network_part_, offered);
+                   });
     if (!left) {
-      log->critical("{}", left.error().message);
-      return exit_failure;
+      log_->critical("{}", left.error().message);
+      return tl::unexpected{exit_failure};
     }
     if (!left->unreadable.empty())
-      log->warn("what the node of {} leaves cannot be gone on with ({}): its "
-                "device stays, sessions begin anew, and what was changed by "
-                "command is gone",
-                interface, left->unreadable);
-    overlay.inherited = std::move(left->left); // nobody else has it any more
+      log_->warn("what the node of {} leaves cannot be gone on with ({}): its "
+                 "device stays, sessions begin anew, and what was changed by "
+                 "command is gone",
+                 interface_, left->unreadable);
+    overlay_.inherited = std::move(left->left); // nobody else has it any more
   } else {
-    overlay.inherited = take_stored_node(
-      std::move(options.passed), overlay.config.interface,
-      [&overlay](const inherited_overlay& offered) {
-        return check_inherited(overlay, offered);
+    overlay_.inherited = take_stored_node(
+      std::move(options_.passed), overlay_.config.interface,
+      [this](const inherited_overlay& offered) {
+        return check_inherited(overlay_, offered);
       },
-      *log);
+      *log_);
   }
-  const bool goes_on = overlay.inherited.has_value();
-  if (options.only_goes_on && !(goes_on && overlay.inherited->state)) {
-    log->critical("{} has mistakes, and there is no node to go on with",
-                  options.file);
-    return exit_mistaken;
+  goes_on_ = overlay_.inherited.has_value();
+  if (options_.only_goes_on && !(goes_on_ && overlay_.inherited->state)) {
+    log_->critical("{} has mistakes, and there is no node to go on with",
+                   options_.file);
+    return tl::unexpected{exit_mistaken};
   }
-  const auto await_former = goes_on ? overlay.inherited->await_end : nullptr;
-  std::shared_ptr<kept_file> kept;
-  if (!options.file.empty()) {
-    overlay.read_config
-      = [file = options.file, log] { return read_again(file, *log); };
-    overlay.file = std::filesystem::absolute(options.file).string();
-    overlay.file_digest = options.file_digest;
-    kept = recall(options.state_folder, overlay.config.interface.name,
-                  await_former, overlay.state, *log);
+  if (goes_on_)
+    await_former_ = overlay_.inherited->await_end;
+  return {};
+}
+
+step node_process::start_node() {
+  if (!options_.file.empty()) {
+    overlay_.read_config
+      = [file = options_.file, log = log_] { return read_again(file, *log); };
+    overlay_.file = std::filesystem::absolute(options_.file).string();
+    overlay_.file_digest = options_.file_digest;
+    kept_ = recall(options_.state_folder, interface_, await_former_,
+                   overlay_.state, *log_);
     // With its place goes what the node before has made for the tunnel.
-    overlay.keep_lock = overlay.inherited && overlay.inherited->state
-                          ? tell_lock(overlay.config.interface.name, *log)
-                          : find_lock(overlay.config.interface, *log);
+    overlay_.keep_lock = overlay_.inherited && overlay_.inherited->state
+                           ? tell_lock(interface_, *log_)
+                           : find_lock(overlay_.config.interface, *log_);
   }
-  const bool locks = overlay.config.interface.kill_switch && !overlay.keep_lock;
-  auto running = start_overlay(system, std::move(overlay));
+  const bool locks
+    = overlay_.config.interface.kill_switch && !overlay_.keep_lock;
+  auto running = start_overlay(*system_, std::move(overlay_));
   if (!running) {
-    log->critical("{}", running.error().message);
-    tell_lock(interface, *log);
-    return exit_failure;
+    log_->critical("{}", running.error().message);
+    tell_lock(interface_, *log_);
+    return tl::unexpected{exit_failure};
   }
+  running_ = std::move(*running);
   if (locks)
-    tell_new_lock(interface, *log);
-  (*waiting)->watch(running->actor);
-  if (await_former)
-    await_former(); // it serves the places below until then
-  const auto gateway
-    = start_gateway(system, running->actor,
-                    control_of(control, running->interface,
-                               state_folder_of(options.state_folder), log));
-  if (!gateway) {
-    // The drop-in promises wg(8)'s socket alone; and who ends now, with the
-    // sessions of another, ends them.
-    if (!options.file.empty() && !goes_on) {
-      log->critical("{}", gateway.error().message);
-      caf::anon_send(running->actor, shut_down{});
-      (*waiting)->wait_for_end(*log);
-      return exit_failure;
-    }
-    log->warn("{}: nobody can steer this node", gateway.error().message);
-  } else {
-    (*gateway)->attach_functor([log](const caf::error& reason) {
+    tell_new_lock(interface_, *log_);
+  waiting_->watch(running_.actor);
+  if (await_former_)
+    await_former_();
+  return {};
+}
+
+step node_process::start_services() {
+  auto gateway
+    = start_gateway(*system_, running_.actor,
+                    control_of(control_, running_.interface,
+                               state_folder_of(options_.state_folder), log_));
+  // The drop-in promises wg(8)'s socket alone; and who ends now, with the
+  // sessions of another, ends them.
+  if (!gateway && !options_.file.empty() && !goes_on_) {
+    log_->critical("{}", gateway.error().message);
+    return give_up();
+  }
+  if (gateway) {
+    steering_ = std::move(*gateway);
+    steering_->attach_functor([log = log_](const caf::error& reason) {
       if (reason != caf::exit_reason::user_shutdown)
         log->critical("control: the gateway failed: nobody can steer this node "
                       "until weftd is restarted");
     });
-  }
-  metrics_actor served;
-  if (metrics) {
-    auto started = start_metrics(system, running->actor, std::move(*metrics));
-    if (started)
-      served = std::move(*started);
-    else
-      log->error("{}", started.error().message);
-  }
-  auto network = start_network(system, network_part, *running, log);
-  if (!network) {
-    log->critical("network: {}", network.error().message);
-    if (!goes_on) {
-      caf::anon_send(running->actor, shut_down{});
-      (*waiting)->wait_for_end(*log);
-      return exit_failure;
-    }
-    network = network_parts{}; // peers stay as they are
-  }
-  // What ends with this process would be missing in the next one.
-  const bool can_be_left = !helper.is_there() && !issuer.is_there();
-  std::optional<place_giver> giver;
-  if (can_be_left && !is_service() && !is_first_process()) {
-    auto opened
-      = place_giver::open(replacement_socket(control, running->interface));
-    if (opened)
-      giver.emplace(std::move(*opened));
-    else
-      log->warn("nobody can take this node's place: {}",
-                opened.error().message);
-  }
-  if (giver) {
-    const auto watched = (*waiting)->watch_successors(giver->descriptor(), [&] {
-      const auto let_go = [&kept] {
-        if (kept)
-          kept->pass_on();
-      };
-      return giver->serve(system, running->actor, let_go, *log);
-    });
-    if (!watched)
-      log->warn("{}", watched.error().message);
-  }
-  if (watches_file) {
-    if (auto watched = (*waiting)->watch_file(options.file); !watched)
-      log->warn("{}", watched.error().message);
-  }
-  if (goes_on) {
-    log->info("interface {} goes on in this process, UDP port {}",
-              running->interface, running->port);
-    if (!options.file.empty())
-      caf::anon_send(running->actor, reload_config{false, true});
   } else {
-    log->info("interface {} is up, UDP port {}, peers: {}", running->interface,
-              running->port, peers);
+    log_->warn("{}: nobody can steer this node", gateway.error().message);
+  }
+  if (metrics_) {
+    auto started
+      = start_metrics(*system_, running_.actor, std::move(*metrics_));
+    if (started)
+      served_ = std::move(*started);
+    else
+      log_->error("{}", started.error().message);
+  }
+  auto network = start_network(*system_, network_part_, running_, log_);
+  if (network) {
+    network_ = std::move(*network);
+    return {};
+  }
+  log_->critical("network: {}", network.error().message);
+  return goes_on_ ? step{} : give_up(); // peers stay as they are
+}
+
+step node_process::give_up() {
+  caf::anon_send(running_.actor, shut_down{});
+  waiting_->wait_for_end(*log_);
+  return tl::unexpected{exit_failure};
+}
+
+void node_process::serve_successors() {
+  auto giver
+    = place_giver::open(replacement_socket(control_, running_.interface));
+  if (!giver) {
+    log_->warn("nobody can take this node's place: {}", giver.error().message);
+    return;
+  }
+  giver_.emplace(std::move(*giver));
+  const auto watched = waiting_->watch_successors(giver_->descriptor(), [this] {
+    const auto let_go = [this] {
+      if (kept_)
+        kept_->pass_on();
+    };
+    return giver_->serve(*system_, running_.actor, let_go, *log_);
+  });
+  if (!watched)
+    log_->warn("{}", watched.error().message);
+}
+
+void node_process::watch() {
+  if (!is_bound() && !is_service() && !is_first_process())
+    serve_successors();
+  if (!watches_file_)
+    return;
+  if (auto watched = waiting_->watch_file(options_.file); !watched)
+    log_->warn("{}", watched.error().message);
+}
+
+void node_process::tell_ready(background* parent) {
+  if (goes_on_) {
+    log_->info("interface {} goes on in this process, UDP port {}",
+               running_.interface, running_.port);
+    if (!options_.file.empty())
+      caf::anon_send(running_.actor, reload_config{false, true});
+  } else {
+    log_->info("interface {} is up, UDP port {}, peers: {}", running_.interface,
+               running_.port, peers_);
   }
   tell_failures_no_longer();
   notify_service_manager("READY=1");
-  helper.node_works();
+  helper_.node_works();
   if (parent != nullptr) {
-    log->flush(); // standard error may be gone afterwards
+    log_->flush(); // standard error may be gone afterwards
     parent->ready();
   }
-  const auto reload = [&](bool if_changed) {
+}
+
+int node_process::run() {
+  const auto reload = [this](bool if_changed) {
     // The overlay logs what comes of it.
-    caf::anon_send(running->actor, reload_config{false, if_changed});
+    caf::anon_send(running_.actor, reload_config{false, if_changed});
   };
   bool is_left = false; // to the next process of the service
-  if (const auto signal = (*waiting)->wait(reload); signal.number != 0) {
-    log->info("shutting down on {}",
-              signal.number == SIGINT ? "SIGINT" : "SIGTERM");
+  if (const auto signal = waiting_->wait(reload); signal.number != 0) {
+    log_->info("shutting down on {}",
+               signal.number == SIGINT ? "SIGINT" : "SIGTERM");
     notify_service_manager("STOPPING=1");
-    is_left = signal.value == leave_to_successor && is_service() && can_be_left
-              && !options.file.empty()
-              && leave_node(system, running->actor, rest, *log);
+    is_left = signal.value == leave_to_successor && is_service() && !is_bound()
+              && !options_.file.empty()
+              && leave_node(*system_, running_.actor, rest_, *log_);
     if (!is_left)
-      caf::anon_send(running->actor, shut_down{});
-    (*waiting)->wait_for_end(*log);
+      caf::anon_send(running_.actor, shut_down{});
+    waiting_->wait_for_end(*log_);
   }
-  const bool goes_on_elsewhere = is_left || (*waiting)->is_succeeded();
-  if (goes_on_elsewhere)
-    log->info("interface {} goes on in another process", running->interface);
-  if ((*waiting)->is_succeeded() && !network->directory
-      && !network->membership) {
+  return is_left || waiting_->is_succeeded() ? end_for_successor(is_left)
+                                             : end();
+}
+
+int node_process::end_for_successor(bool is_left) {
+  log_->info("interface {} goes on in another process", running_.interface);
+  if (waiting_->is_succeeded() && !network_.directory && !network_.membership) {
     // The other one waits for what this one serves, and thousands of peers, who
     // have nothing to do any more, would take long to end one by one.
-    log->flush();
+    log_->flush();
     std::_Exit(exit_fine);
   }
-  *network = {};
-  running->actor = nullptr;
-  system.await_all_actors_done();
-  if (kept) {
-    if (const auto done = kept->write_left(); !done)
-      log->warn("{}", done.error().message);
-  }
-  if (goes_on_elsewhere)
-    return is_left ? exit_left : exit_fine;
-  log->info("interface {} is gone", running->interface);
-  helper.node_ended();
-  if (helper.is_there())
-    (*waiting)->wait_for_end(helper);
-  tell_lock(interface, *log);
-  return (*waiting)->failed() ? exit_failure : exit_fine;
+  await_actors();
+  return is_left ? exit_left : exit_fine;
+}
+
+int node_process::end() {
+  await_actors();
+  log_->info("interface {} is gone", running_.interface);
+  helper_.node_ended();
+  if (helper_.is_there())
+    waiting_->wait_for_end(helper_);
+  tell_lock(interface_, *log_);
+  return waiting_->failed() ? exit_failure : exit_fine;
+}
+
+void node_process::await_actors() {
+  network_ = {};
+  running_.actor = nullptr;
+  system_->await_all_actors_done();
+  if (!kept_)
+    return;
+  if (const auto done = kept_->write_left(); !done)
+    log_->warn("{}", done.error().message);
+}
+
+} // namespace
+
+int run_daemon(daemon_options options, background* parent) {
+  node_process process(std::move(options));
+  const auto started = process.prepare()
+                         .and_then([&] { return process.take_over(); })
+                         .and_then([&] { return process.start_node(); })
+                         .and_then([&] { return process.start_services(); });
+  if (!started)
+    return started.error();
+  process.watch();
+  process.tell_ready(parent);
+  return process.run();
 }
 
 } // namespace weft
