@@ -106,6 +106,10 @@ struct host_item {
   bool operator==(const host_item&) const = default;
 };
 
+/// Of one that is not in place: `the route 10.0.0.0/8 is missing`, `the MTU is
+/// 1300 instead of 1420`
+std::string host_trouble(const host_item& item);
+
 /// A thing that the kernel may do for many packets at once.
 struct offload_use {
   std::string name; ///< `tun`, `uring`, `udp send`, `udp receive`

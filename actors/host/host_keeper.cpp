@@ -74,13 +74,6 @@ bool has_ipv6(int interface_index) {
   return link && link->mtu < least_ipv6_mtu;
 }
 
-std::string renamed(const std::string& name, const std::string& found) {
-  return name + " is called " + found
-         + " now, and nothing that knows it by its name finds it, the lock "
-           "neither: ip link set "
-         + found + " name " + name;
-}
-
 std::string without_ipv6(int interface_index) {
   const auto link = find_link(interface_index);
   const auto name = link ? link->name : "NAME";
@@ -443,8 +436,8 @@ host_repair host_keeper::put_back(const permission& may) {
   }
   if (leaves_out)
     repair.failures.push_back(without_ipv6(index_));
-  if (const auto link = find_link(index_); link && link->name != name_)
-    repair.failures.push_back(renamed(name_, link->name));
+  if (const auto other = other_name())
+    repair.failures.push_back(host_trouble(*other));
   return repair;
 }
 
@@ -470,9 +463,16 @@ result<std::vector<host_item>> host_keeper::compare() {
   }
   if (leaves_out)
     items.push_back({"ipv6", "on", false, "off"});
-  if (const auto link = find_link(index_); link && link->name != name_)
-    items.push_back({"name", name_, false, link->name});
+  if (auto other = other_name())
+    items.push_back(std::move(*other));
   return items;
+}
+
+std::optional<host_item> host_keeper::other_name() const {
+  const auto link = find_link(index_);
+  if (!link || link->name == name_)
+    return std::nullopt;
+  return host_item{"name", name_, false, link->name};
 }
 
 void host_keeper::let_go() {

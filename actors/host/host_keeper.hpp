@@ -89,6 +89,8 @@ private:
   result<void>
   sweep(const rule_place& place, const std::vector<routing_rule>& present);
   result<host_state> read(const host_plan& plan);
+  /// That somebody has given to the interface.
+  std::optional<host_item> other_name() const;
   /// False: it was there.
   result<bool> make(const host_need& need);
   /// `before`: what the host had.
