@@ -44,6 +44,10 @@ public:
     return create(name, options{});
   }
 
+  /// Whether create() would refuse the name, as a link has it that no program
+  /// has left behind.
+  static bool is_taken(const std::string& name);
+
   /// As create(), with several queues, the device itself first; fewer where it
   /// can have no more.  The kernel spreads flows over them by a hash, and each
   /// stays with its queue: all of them write by a descriptor that is no queue,

@@ -370,7 +370,7 @@ void start_cipher_threads(caf::actor_system& system,
     heed_cores(options, opened);
 }
 
-/// Before anything else: nothing may leave meanwhile.
+/// Before anything is looked for on the network: nothing may leave meanwhile.
 result<void>
 lock_host(const overlay_options& options, overlay_resources& opened) {
   const auto& config = options.config.interface;
@@ -411,19 +411,23 @@ open_resources(caf::actor_system& system, overlay_options& options) {
                                           ? options.cores
                                           : config.cores);
   options.cores = opened->cores.count();
-  if (auto done = lock_host(options, *opened);
-      !done && !goes_on_without(options, done.error()))
-    return tl::unexpected(done.error());
   if (!std::holds_alternative<use_packet_port>(options.device)) {
     auto queues = open_tun(options);
-    if (!queues)
+    if (!queues) {
+      // Who has the name may be this file's node, and so the lock is its own.
+      if (queues.error().code != EBUSY)
+        std::ignore = lock_host(options, *opened);
       return tl::unexpected(queues.error());
+    }
     for (auto& queue : *queues)
       opened->more_queues.push_back(
         std::make_shared<tun_device>(std::move(queue)));
     opened->tun = opened->more_queues.front();
     opened->more_queues.erase(opened->more_queues.begin());
   }
+  if (auto done = lock_host(options, *opened);
+      !done && !goes_on_without(options, done.error()))
+    return tl::unexpected(done.error());
   opened->interface = config.name;
   opened->fwmark = config.fwmark;
   if (opened->tun && options.configure_link) {

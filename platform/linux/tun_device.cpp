@@ -92,8 +92,13 @@ system_error refusal(const netlink::link_state& link) {
                    + ": the name belongs to " + describe(link) + ". " + remedy};
 }
 
-/// Attaches to a device that its program left behind: a persistent TUN device
-/// without a carrier.  From now on it ends with this program.
+/// A persistent TUN device without a carrier: its program left it behind.
+bool is_left_behind(const netlink::link_state& link) {
+  return link.is_tun && link.persistent && !link.carrier;
+}
+
+/// Attaches to one that was left behind.  From now on it ends with this
+/// program.
 result<void> take_over(int fd, std::string& name, bool& several) {
   auto socket = netlink::open(0, true);
   if (!socket)
@@ -101,7 +106,7 @@ result<void> take_over(int fd, std::string& name, bool& several) {
   auto link = netlink::find_link(socket->get(), name, 0);
   if (!link)
     return tl::unexpected(link.error());
-  if (!link->is_tun || !link->persistent || link->carrier)
+  if (!is_left_behind(*link))
     return tl::unexpected(refusal(*link));
   int code = attach(fd, name, true, several);
   if (code == EINVAL) { // it was made for one queue, or for several
@@ -167,6 +172,14 @@ std::optional<std::string> check_device_name(std::string_view name) {
 result<tun_device>
 tun_device::create(const std::string& name, const options& wanted) {
   return make(name, wanted, false);
+}
+
+bool tun_device::is_taken(const std::string& name) {
+  auto socket = netlink::open(0, true);
+  if (!socket)
+    return false;
+  const auto link = netlink::find_link(socket->get(), name, 0);
+  return link && !is_left_behind(*link);
 }
 
 result<std::vector<tun_device>>

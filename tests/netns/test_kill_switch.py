@@ -328,6 +328,27 @@ class KillSwitch(harness.NetnsTest):
         self.weft("unlock", "--all")
         self.assertFalse(self.has_lock())
 
+    def test_a_second_program_for_the_same_file_leaves_lock_and_marks_as_they_are(self):
+        self.node.peers[0]["default_route"] = True
+        self.node.write(cluster_networks=[], fwmark=0)
+        self.node.start()
+        self.assert_talk_goes_through_the_tunnel()
+        with_handles = lambda: self.host.run("nft", "-s", "-a", "list", "ruleset").stdout
+        before = with_handles()
+        second = harness.Process(self, [harness.WEFTD, "--config", self.node.file], self.host)
+        self.assertEqual(second.wait(), 1)
+        self.assertIn("a TUN device that another program serves", second.output())
+        self.assertEqual(with_handles(), before, "no table was made anew")
+        self.assert_talk_goes_through_the_tunnel()
+
+    def test_a_node_that_cannot_have_its_device_locks_the_host_all_the_same(self):
+        self.node.write()
+        refused = self.host.run("unshare", "-m", "sh", "-c", 'mount --bind /dev/null /dev/net/tun && exec "$@"', "sh",
+                                harness.WEFTD, "--config", self.node.file, check=False)
+        self.assertEqual(refused.returncode, 1, refused.stderr)
+        self.assert_nothing_leaves()
+        self.weft("unlock", self.node.name)
+
     def test_a_lock_is_set_and_lifted_without_a_node(self):
         self.node.write()
         self.weft("lock", "anything", "--config", self.node.file)

@@ -13,6 +13,7 @@
 #include "platform/processors.hpp"
 #include "platform/service_manager.hpp"
 #include "platform/thread.hpp"
+#include "platform/tun_device.hpp"
 #include "tools/exit_codes.hpp"
 #include "tools/weftd/guardian.hpp"
 #include "tools/weftd/lock_lines.hpp"
@@ -359,10 +360,12 @@ step node_process::start_node() {
     overlay_.file_digest = options_.file_digest;
     kept_ = recall(options_.state_folder, interface_, await_former_,
                    overlay_.state, *log_);
-    // With its place goes what the node before has made for the tunnel.
-    overlay_.keep_lock = overlay_.inherited && overlay_.inherited->state
-                           ? tell_lock(interface_, *log_)
-                           : find_lock(overlay_.config.interface, *log_);
+    // With its place goes what the node before has made for the tunnel.  Where
+    // the name is another's, start_overlay() says so: tables are its own, too.
+    if (goes_on_ && overlay_.inherited->state)
+      overlay_.keep_lock = tell_lock(interface_, *log_);
+    else if (goes_on_ || !tun_device::is_taken(interface_))
+      overlay_.keep_lock = find_lock(overlay_.config.interface, *log_);
   }
   const bool locks
     = overlay_.config.interface.kill_switch && !overlay_.keep_lock;
