@@ -3,6 +3,7 @@
 
 import contextlib
 import os
+import signal
 
 import harness
 import nodes
@@ -208,6 +209,46 @@ class SourceMarks(HostTest):
         self.assertEqual(self.read("net0"), "1")
         self.helper("down", f"{self.left.name}-two")
         self.assertEqual(self.read("net0"), "0")
+
+    def kill_with_helper(self):
+        """As a manager that ends all of a group does, and who has no memory left."""
+        self.left.start()
+        harness.wait_until(lambda: self.read("net0") == "1", "it is set")
+        harness.wait_until(self.noted, "a note")
+        helpers = [pid for pid in self.left.home.processes() if pid != self.left.process.pid]
+        self.assertTrue(helpers)
+        for pid in helpers:
+            os.kill(pid, signal.SIGKILL)
+        self.left.process.kill()
+        harness.wait_until(lambda: not self.left.home.processes(), "all have ended")
+        self.assertEqual(self.read("net0"), "1", "nobody has undone it")
+
+    def test_what_a_node_leaves_whose_helper_was_killed_too_is_put_back_by_unlock(self):
+        self.kill_with_helper()
+        self.right.home.run(harness.WEFT, "unlock", "--all")
+        self.assertTrue(self.noted(), "another host's is not touched")
+        with open(self.left.file) as file:
+            two = self.text_file("two.yaml", file.read().replace(f'"name": "{self.left.name}"', '"name": "two0"'))
+        self.helper("up", f"{self.left.name}-two", "--config", two)
+        self.left.home.run(harness.WEFT, "unlock", self.left.name)
+        self.assertEqual(self.read("net0"), "1", "another node needs it")
+        self.helper("down", f"{self.left.name}-two")
+        self.assertEqual(self.read("net0"), "0")
+        self.kill_with_helper()
+        self.left.home.run(harness.WEFT, "unlock", "--all")
+        self.assertEqual(self.read("net0"), "0")
+        self.assertFalse(self.noted())
+
+    def test_and_by_its_next_start_whatever_its_file_says_by_then(self):
+        for is_on in (True, False):
+            self.left.peers[0]["default_route"] = True
+            self.kill_with_helper()
+            self.left.peers[0]["default_route"] = is_on
+            self.left.start()
+            harness.wait_until(lambda: self.noted() == is_on, "it is known what was left")
+            harness.wait_until(lambda: self.read("net0") == ("1" if is_on else "0"), "it is so here")
+            self.left.process.terminate()
+            self.assertEqual(self.read("net0"), "0")
 
     def test_where_settings_are_read_only_a_line_has_the_remedy(self):
         self.left.write()

@@ -17,12 +17,21 @@ namespace {
 constexpr auto what_is_left_out
   = "DNS servers, src_valid_mark, on_up and on_down are left out: ";
 
+/// What was done to the host for a node of that name is still noted: nobody has
+/// undone it, as its helper was killed as well.
+bool is_noted(const std::string& node) {
+  std::error_code failed;
+  return std::filesystem::exists(
+    std::filesystem::path{host_notes_folder} / node, failed);
+}
+
 } // namespace
 
 guardian guardian::start(const node_config& config, const std::string& file,
                          std::vector<std::string>& notes) {
   guardian made;
-  if (!needs_root(config))
+  const bool is_needed = needs_root(config);
+  if (!is_needed && (own_user() != 0 || !is_noted(config.interface.name)))
     return made;
   if (own_user() != 0) {
     notes.push_back(what_is_left_out

@@ -16,8 +16,9 @@ namespace weft {
 
 class guardian {
 public:
-  /// Starts the program if the file has something for it.  Call it before
-  /// privileges are given up.  `notes` gets what is worth a line in the log.
+  /// Starts the program if the file has something for it, or something is left
+  /// to be undone.  Call it before privileges are given up.  `notes` gets what
+  /// is worth a line in the log.
   static guardian start(const node_config& config, const std::string& file,
                         std::vector<std::string>& notes);
 

@@ -55,7 +55,7 @@ result<sentences> lift(const std::string& interface, const streams& io) {
   if (!removed)
     return removed;
   tell_of(lock_records{}.forget(interface), io);
-  helper_that_tells(io).leave_accepted_marks(interface);
+  helper_that_tells(io).clear(interface);
   return removed;
 }
 
@@ -77,7 +77,7 @@ result<sentences> lift_all(const sentences& locked, const streams& io) {
     return removed;
   add(*removed);
   tell_of(lock_records{}.forget_all(), io);
-  helper_that_tells(io).leave_accepted_marks();
+  helper_that_tells(io).clear_all();
   return all;
 }
 

@@ -267,16 +267,15 @@ void host_helper::undo_accepted_marks(const host_note& note,
     tell_of(set_accepted_marks(false));
 }
 
-void host_helper::leave_accepted_marks(const std::string& interface) {
-  leave_accepted_marks_if(
-    [&](const host_note& note) { return note.interface == interface; });
+void host_helper::clear(const std::string& interface) {
+  clear_if([&](const host_note& note) { return note.interface == interface; });
 }
 
-void host_helper::leave_accepted_marks() {
-  leave_accepted_marks_if([](const host_note&) { return true; });
+void host_helper::clear_all() {
+  clear_if([](const host_note&) { return true; });
 }
 
-void host_helper::leave_accepted_marks_if(
+void host_helper::clear_if(
   const std::function<bool(const host_note&)>& is_meant) {
   std::error_code ignored;
   if (!fs::exists(folder_, ignored))
@@ -286,10 +285,15 @@ void host_helper::leave_accepted_marks_if(
     return;
   for (const auto& node : noted_nodes()) {
     auto note = read_note(node);
-    if (!note || !note->accepts_marks || !is_meant(*note)
+    if (!note || !is_meant(*note) || note->network != own_network_namespace()
         || find_link(note->interface))
       continue;
-    undo_accepted_marks(*note, node);
+    undo_dns(*note);
+    undo_marks(*note, node);
+    if (note->accepts_marks)
+      undo_accepted_marks(*note, node);
+    note->dns = {};
+    note->marked.clear();
     note->accepts_marks = false;
     if (is_empty(*note))
       fs::remove(path_of(node), ignored);

@@ -4,6 +4,7 @@
 
 #include "config/node_config.hpp"
 #include "platform/error.hpp"
+#include "tools/guard_words.hpp"
 #include "tools/weft/host/host_note.hpp"
 
 #include <functional>
@@ -28,7 +29,7 @@ public:
 
   /// Not in /run/weft, where a node that was taken over can write: what is
   /// noted is done as root.
-  static constexpr auto notes_folder = "/run/weft-host";
+  static constexpr auto notes_folder = host_notes_folder;
 
   /// The mark of the running node's own packets.
   using find_mark = std::function<std::uint32_t()>;
@@ -56,10 +57,12 @@ public:
   /// that was killed, so that one who comes in from outside is answered.
   void down(const std::string& node);
 
-  /// What down() has left on of an interface, once its rules are gone.
-  void leave_accepted_marks(const std::string& interface);
+  /// Undoes what is noted of an interface that is gone, but runs no command:
+  /// what down() has left on for the sake of its rules, and all of a node whose
+  /// helper was killed as well.
+  void clear(const std::string& interface);
   /// The same of all interfaces that are gone.
-  void leave_accepted_marks();
+  void clear_all();
 
 private:
   host_note note_for(const node_config& config, const std::string& file);
@@ -84,8 +87,7 @@ private:
   bool is_noted_for_another(const std::string& node,
                             const std::function<bool(const host_note&)>& is);
   void undo_accepted_marks(const host_note& note, const std::string& node);
-  void leave_accepted_marks_if(
-    const std::function<bool(const host_note&)>& is_meant);
+  void clear_if(const std::function<bool(const host_note&)>& is_meant);
   std::vector<std::string> noted_nodes() const;
   std::optional<host_note> read_note(const std::string& node);
   bool write_note(const std::string& node, const host_note& note);
