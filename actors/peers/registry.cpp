@@ -288,6 +288,7 @@ void registry::add_peer(const patch<peer_config>& change, peer_origin origin,
     seats_.resize(slot + 1);
   auto& seat = seats_[slot];
   seat.last = recall(slot);
+  seat.found.clear();
   // Not the indices of the slot's former peer again.
   seat.last.memory.generation = directory_.generation(slot);
   spawn_peer(slot);
@@ -325,6 +326,7 @@ void registry::change_known(slot_number slot, const patch<peer_config>& asked,
   const auto keys = directory_.change_keys(slot, change, origin);
   if (change.find(&peer_config::endpoint) != nullptr) {
     seats_[slot].heard_at.reset();
+    seats_[slot].found.clear();
     announce(slot);
     resolve(slot);
     check_way(slot);

@@ -62,6 +62,10 @@ private:
     std::optional<time_point> look_up_again{};
     /// Why it was not found the last time; empty: it was, or was not tried.
     std::string not_found{};
+    /// Its addresses, as they were found last.
+    std::vector<endpoint> found{};
+    /// Of these another one is tried, while nobody answers for the name.
+    bool moved_on = false;
     /// A name that is gone: it has addresses from before.  That was told.
     std::optional<host_endpoint> gone{};
     /// Datagrams to it would go into this tunnel.
@@ -163,6 +167,7 @@ private:
   /// Looks the configured endpoint up if it is a name.
   void resolve(slot_number slot);
   void set_resolved(const endpoint_resolved& resolved);
+  void use_address(slot_number slot, const endpoint& address);
   void lookup_failed(const endpoint_not_found& failure);
   void resolve_again(const public_key& key, const host_endpoint& host,
                      std::chrono::seconds retry_after);

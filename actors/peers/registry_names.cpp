@@ -11,6 +11,18 @@ namespace weft {
 
 using namespace std::chrono_literals;
 
+namespace {
+
+/// Addresses have their turns: the one after that which was tried last.
+const endpoint& next_of(const std::vector<endpoint>& found,
+                        const std::optional<endpoint>& former) {
+  const auto last = former ? std::ranges::find(found, *former) : found.end();
+  return last == found.end() || last + 1 == found.end() ? found.front()
+                                                        : *(last + 1);
+}
+
+} // namespace
+
 void registry::resolve(slot_number slot) {
   auto& seat = seats_[slot];
   const auto& config = directory_.at(slot).config;
@@ -19,6 +31,7 @@ void registry::resolve(slot_number slot) {
   seat.looking_up = host != nullptr;
   seat.look_up_again.reset();
   seat.not_found.clear();
+  seat.moved_on = false;
   if (host != nullptr)
     send(neighbours_.resolver,
          resolve_endpoint{config.public_key, *host,
@@ -93,27 +106,37 @@ void registry::set_resolved(const endpoint_resolved& resolved) {
                std::chrono::duration_cast<std::chrono::minutes>(
                  lookup_schedule::known_while_gone)
                  .count());
-  // The addresses have their turns: the one after that which was tried last.
-  const auto& found = resolved.found;
+  seat.found = resolved.found;
   const auto former = directory_.at(*slot).address;
-  auto next
-    = former ? std::find(found.begin(), found.end(), *former) : found.end();
-  next
-    = next == found.end() || next + 1 == found.end() ? found.begin() : next + 1;
-  // Also if it has not moved: the peer may have roamed.
-  send(seat.actor, endpoint_found{*next});
-  if (former != *next) {
-    directory_.set_address(*slot, *next);
-    check_way(*slot);
-    announce(*slot);
-    publish();
-  }
+  const bool stays = std::exchange(seat.moved_on, false) && former
+                     && std::ranges::find(seat.found, *former)
+                          != seat.found.end(); // it has just been begun with
+  use_address(*slot, stays ? *former : next_of(seat.found, former));
+}
+
+/// Also if it has not moved: the peer may have roamed.
+void registry::use_address(slot_number slot, const endpoint& address) {
+  send(seats_[slot].actor, endpoint_found{address});
+  if (directory_.at(slot).address == address)
+    return;
+  directory_.set_address(slot, address);
+  check_way(slot);
+  announce(slot);
+  publish();
 }
 
 void registry::try_another_address(const endpoint_unanswered& unanswered) {
   const auto slot = directory_.slot_of(unanswered.peer);
-  if (slot && !seats_[*slot].looking_up && !seats_[*slot].look_up_again)
-    resolve(*slot);
+  if (!slot)
+    return;
+  auto& seat = seats_[*slot];
+  if (!seat.looking_up && !seat.look_up_again)
+    return resolve(*slot);
+  // Whoever knows the name may be behind the way that is lost.
+  if (seat.found.size() < 2)
+    return;
+  seat.moved_on = true;
+  use_address(*slot, next_of(seat.found, directory_.at(*slot).address));
 }
 
 /// A peer that has an address, and says what is wrong with it, knows better.

@@ -168,6 +168,50 @@ TEST_CASE_METHOD(registered, "A host name is looked up, and its peer is told") {
   CHECK(status_of(first).endpoint_host.empty());
 }
 
+TEST_CASE_METHOD(registered, "While nobody answers for a name, its addresses "
+                             "have their turns") {
+  auto update = with(first);
+  const host_endpoint host{"beta.example.net", 51820};
+  const auto v6 = endpoint_of("[2001:db8::1]:51820");
+  const auto v4 = endpoint_of("203.0.113.1:51820");
+  update.set(&peer_config::endpoint, host);
+  apply({update});
+  names.next<resolve_endpoint>();
+  const auto answer = [&] {
+    caf::anon_send(list, endpoint_resolved{first, host, {v6, v4}});
+  };
+  const auto nobody_answers
+    = [&] { caf::anon_send(list, endpoint_unanswered{first}); };
+  answer();
+  CHECK(status_of(first).endpoint == v6);
+  nobody_answers();
+  names.next<resolve_endpoint>();
+  CHECK(status_of(first).endpoint == v6); // the name may be elsewhere by now
+  nobody_answers();
+  CHECK(status_of(first).endpoint == v4);
+  CHECK(names.count<resolve_endpoint>() == 0);
+  SECTION("what has just been begun with is tried first") {
+    answer();
+    CHECK(status_of(first).endpoint == v4);
+    nobody_answers();
+    answer();
+    CHECK(status_of(first).endpoint == v6);
+  }
+  SECTION("also while it waits for the next look-up") {
+    caf::anon_send(list, endpoint_not_found{first, host, 1s, "no answer"});
+    CHECK(status_of(first).endpoint == v4);
+    nobody_answers();
+    CHECK(status_of(first).endpoint == v6);
+  }
+  SECTION("those of another name count no more") {
+    update.set(&peer_config::endpoint, host_endpoint{"gamma.example.net", 1});
+    apply({update});
+    names.next<resolve_endpoint>();
+    nobody_answers();
+    CHECK(status_of(first).endpoint == v4);
+  }
+}
+
 TEST_CASE_METHOD(registered, "A name that is not found is looked up again, as "
                              "long as its peer wants it") {
   auto update = with(first);

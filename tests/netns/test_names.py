@@ -163,6 +163,20 @@ peers:
         self.wait_for_ping(self.left, "10.200.0.2")
         self.assertEqual(self.endpoint(), "10.90.0.2:51821")
 
+    def test_the_other_family_is_tried_also_when_nobody_answers_for_the_name_any_more(self):
+        self.names.addresses["far.example.net"] = ["fd90::2", "10.90.0.2"]
+        self.start()
+        self.wait_for_ping(self.left, "10.200.0.2")
+        before = self.endpoint()
+        self.names.close()
+        family = "ipv6" if before.startswith("[") else "ipv4"
+        for direction, port in (("input", "dport"), ("output", "sport")):
+            self.right.nft("add table inet lost",
+                           f"add chain inet lost {direction} {{ type filter hook {direction} priority 0; }}",
+                           f"add rule inet lost {direction} meta nfproto {family} udp {port} 51821 drop")
+        self.wait_for_ping(self.left, "10.200.0.2", 120)
+        self.assertNotEqual(self.endpoint(), before)
+
     def test_a_session_that_works_is_not_disturbed_by_the_name_server(self):
         self.names.addresses["far.example.net"] = ["10.90.0.2"]
         self.start()
