@@ -56,8 +56,6 @@ class Machine:
             return
         if words[0] == "weft":
             words[0] = harness.WEFT
-            if words[1:] == ["confirm"]:
-                words += ["-i", self.node.name]
         self.home.run(*words)
 
 

@@ -82,10 +82,11 @@ _weft() {
     export) options="$node --running --keys" files=yes ;;
     import) options='--output --strict --json' files=yes ;;
     status) options="$node --verbose" values=_weft_interfaces ;;
-    peers | upgrade | shutdown) options=$node values=_weft_interfaces ;;
-    confirm) options=$node ;;
+    peers | confirm | upgrade | shutdown)
+      options=$node values=_weft_interfaces
+      ;;
     reload) options="$node --dry-run --confirm --yes" values=_weft_interfaces ;;
-    save) options="$node --dry-run" ;;
+    save) options="$node --dry-run" values=_weft_interfaces ;;
     watch) options="$node --count" values=_weft_interfaces ;;
     top) options="$node --interval --once" values=_weft_interfaces ;;
     apply) options="$node --dry-run --confirm --yes --save" files=yes ;;

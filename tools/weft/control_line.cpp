@@ -316,6 +316,7 @@ public:
       line_.app(), "save", "Write what commands changed to the node's file",
       [](const control_arguments& all, const node_connection& link,
          const streams& io) { return save(all.apply.dry_run, link, io); });
+    add_interface(saved);
     add_dry_run(saved);
     auto& exported
       = add(line_.app(), "export",
@@ -375,9 +376,10 @@ private:
     add_dry_run(applied);
     add_assurance(applied, all_->apply.assured);
     add_save(applied);
-    add_on_node(line_.app(), "confirm", "Keep what was applied with --confirm",
-                [](const control_arguments&, const node_connection& link,
-                   const streams& io) { return confirm(link, io); });
+    add_interface(add_on_node(
+      line_.app(), "confirm", "Keep what was applied with --confirm",
+      [](const control_arguments&, const node_connection& link,
+         const streams& io) { return confirm(link, io); }));
   }
   static void add_assurance(CLI::App& to, assurance& assured) {
     to.add_option_function<std::string>(
