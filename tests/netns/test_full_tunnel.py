@@ -267,6 +267,28 @@ class FullTunnel(Underlay):
         for pair in known:
             self.assert_talks(*pair)
 
+    def test_a_host_with_two_uplinks_answers_by_the_one_that_its_own_rules_say(self):
+        for family, own, gate in (("-4", "10.91.0.1", "10.91.0.254"), ("-6", "fd91::1", "fd91::254")):
+            self.host.ip(family, "route", "add", "default", "via", gate, "dev", "net1", "table", "101")
+            self.host.ip(family, "rule", "add", "from", own, "lookup", "101", "priority", "30000")
+        self.host.sysctl(ipv4__conf__net0__rp_filter=1, ipv4__conf__net1__rp_filter=1)
+        self.node.write(kill_switch=True)
+        self.start()
+        seen = [capture.Capture(self, self.gateway, link) for link in ("net0", "net1")]
+        for address in ("10.91.0.1", "fd91::1"):
+            self.comes_in(address)
+        answers = [[], []]
+
+        def has_both():
+            for packets, each in zip(answers, seen):
+                packets += [packet for packet in each.packets() if packet.is_from_port(2222)]
+            return {packet.family for packet in answers[1]} == {4, 6}
+        harness.wait_until(has_both, "both are answered by the second link")
+        self.assertEqual(answers[0], [])
+        self.stop()
+        self.host.run(harness.WEFT, "unlock", self.node.name)
+        self.assertEqual(self.routing(), self.before)
+
     def test_with_a_lock_nothing_leaks_by_a_kill_a_restart_and_a_flush_in_turn(self):
         inside = self.namespace("c")
         self.host.sysctl(ipv4__ip_forward=1, ipv6__conf__all__forwarding=1)
