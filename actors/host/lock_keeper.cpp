@@ -78,7 +78,10 @@ void lock_keeper::repair(table_place& place, lock_repair& into) {
   auto listed = filter_.table(name);
   if (listed && !known.empty() && *listed == known)
     return;
-  if (listed && listed->empty() && &place == &lock_ && is_lifted_by_hand_) {
+  const bool is_gone = listed && listed->empty() && &place == &lock_;
+  if (is_gone)
+    std::ignore = read(); // of who has just taken it away
+  if (is_gone && is_lifted_by_hand_) {
     lifted_ = std::move(name);
     place.reset();
     into.lifted = true;

@@ -51,6 +51,24 @@ TEST_CASE("a lock that is flushed is put back as it was, and nothing else is") {
   CHECK(is_locked("weft-0.a_b") == false);
 }
 
+TEST_CASE("a lock that was lifted by hand stays so, also if that has not been "
+          "read yet") {
+  if (!can_make_networks())
+    return;
+  const network_namespace here;
+  auto keeper = lock_keeper::open();
+  REQUIRE(keeper);
+  REQUIRE(keeper->lock(rules_of("weft0")));
+  keeper->read();
+  const temporary_folder folder;
+  const auto weft = folder.path() + "/weft"; // as the kernel sees it
+  run("ln -s $(command -v nft) " + weft);
+  run(weft + " delete table inet weft_lock_weft0");
+  CHECK(keeper->repair().lifted);
+  CHECK(is_locked("weft0") == false);
+  CHECK_FALSE(keeper->is_locked());
+}
+
 TEST_CASE("a lock that was on trial is swept, another one is not") {
   if (!can_make_networks())
     return;
