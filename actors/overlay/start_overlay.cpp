@@ -414,8 +414,10 @@ open_resources(caf::actor_system& system, overlay_options& options) {
   if (!std::holds_alternative<use_packet_port>(options.device)) {
     auto queues = open_tun(options);
     if (!queues) {
-      // Who has the name may be this file's node, and so the lock is its own.
-      if (queues.error().code != EBUSY)
+      // Who has the name may be this file's node: a lock that is there is its
+      // own, and stays as it is.
+      if (queues.error().code != EBUSY
+          || !is_locked(config.name).value_or(false))
         std::ignore = lock_host(options, *opened);
       return tl::unexpected(queues.error());
     }

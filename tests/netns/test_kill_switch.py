@@ -349,6 +349,15 @@ class KillSwitch(harness.NetnsTest):
         self.assert_nothing_leaves()
         self.weft("unlock", self.node.name)
 
+    def test_a_name_that_another_program_has_locks_the_host_all_the_same(self):
+        self.node.write()
+        self.host.ip("link", "add", self.node.name, "type", "bridge")
+        refused = self.host.run(harness.WEFTD, "--config", self.node.file, check=False)
+        self.assertEqual(refused.returncode, 1, refused.stderr)
+        self.assertIn("the name belongs to", refused.stderr)
+        self.assert_nothing_leaves()
+        self.weft("unlock", self.node.name)
+
     def test_a_lock_is_set_and_lifted_without_a_node(self):
         self.node.write()
         self.weft("lock", "anything", "--config", self.node.file)
