@@ -58,9 +58,11 @@ std::string_view to_string(event_kind kind) {
     case event_kind::directory_lost:
       return "directory_lost";
     case event_kind::certificate_expires:
+      return "certificate_expires";
+    case event_kind::removals_outdated:
       break;
   }
-  return "certificate_expires";
+  return "removals_outdated";
 }
 
 const request_traits* find_request(std::string_view type) {

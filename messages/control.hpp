@@ -208,12 +208,13 @@ enum class event_kind : std::uint8_t {
   directory_connected,
   directory_lost,
   certificate_expires, ///< within 14 days, of whom `reason` says
+  removals_outdated,   ///< the list of removed members is older than a day
 };
 
 std::string_view to_string(event_kind kind);
 
 constexpr event_kind last_of(event_kind) {
-  return event_kind::certificate_expires;
+  return event_kind::removals_outdated;
 }
 
 struct overlay_event {

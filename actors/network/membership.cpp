@@ -199,9 +199,9 @@ void membership::begin_talk() {
       keep_secrets();
     }
     look_at_time();
-    look_at_list();
     look_at_secret();
     update();
+    look_at_list(); // by the time that the update has looked at
     tell_status_soon();
   });
   every(foreign_interval, [this] { look_at_foreign(); });

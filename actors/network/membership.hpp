@@ -308,6 +308,7 @@ private:
   time_point next_change_{}; ///< of directories, for what one withholds
   bool recovering_ = false;
   bool cut_off_ = false; ///< it has no way to its store
+  std::optional<network_time> told_of_list_; ///< that it is old: of when it is
   wall_time since_{};
 
   network_status last_status_;

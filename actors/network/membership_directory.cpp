@@ -1,8 +1,10 @@
 // Its talk with directories, which member_session steers.
 #include "actors/network/membership.hpp"
 #include "platform/resolve.hpp"
+#include "protocol/network/time_text.hpp"
 
 #include <system_error>
+#include <utility>
 
 namespace weft {
 
@@ -247,8 +249,14 @@ void membership::look_at_list() {
   const auto& view = knowledge_.view();
   const auto issued = view.list_issued(
     std::get<issuer_contents>(identity_.issuer.contents).name);
-  if (found_at_ + list_patience <= loop().now()
-      && (!issued || view.now() - *issued > old_revocation_age))
+  const bool is_old = issued && view.now() - *issued > old_revocation_age;
+  if (is_old && told_of_list_ != issued) {
+    told_of_list_ = issued;
+    tell(event_kind::removals_outdated, {}, {},
+         "the list of removed members is of " + format_time(*issued)
+           + ": does the issuer run, and is a directory reached?");
+  }
+  if (found_at_ + list_patience <= loop().now() && (!issued || is_old))
     change_directory("it has no list of removed members of the last day");
 }
 

@@ -14,6 +14,7 @@ spdlog::level::level_enum level_of(event_kind kind) {
   switch (kind) {
     case event_kind::peer_troubled:
     case event_kind::certificate_expires:
+    case event_kind::removals_outdated:
       return spdlog::level::warn;
     case event_kind::peer_up:
     case event_kind::peer_down:

@@ -210,3 +210,27 @@ TEST_CASE("a directory that tells 100,000 lies takes from a member neither its "
   again.send(directory_welcome{});
   CHECK(again.next_of<compare_items>().have == bucket_table{}.digests());
 }
+
+TEST_CASE(
+  "a member tells once that its list of removed members is older than a "
+  "day, and again when the next one is") {
+  directory_home net;
+  net.start();
+  const auto token = net.issuer.invite(2);
+  member_node beta(net, "beta", token);
+  const auto gamma = net.join(token, "gamma");
+  beta.start();
+  REQUIRE(beta.is_connected());
+  REQUIRE(eventually([&] { return beta.network().list_issued.has_value(); }));
+  const auto first = beta.network().list_issued;
+  event_record events(net.home, beta.overlay().running.actor);
+  net.clock->skip(25h);
+  const auto told = events.next(event_kind::removals_outdated);
+  CHECK(told.reason.find("list of removed members") != std::string::npos);
+  CHECK(told.peer_name.empty());
+  // A newer one comes.
+  net.issuer.remove("gamma");
+  REQUIRE(eventually([&] { return beta.network().list_issued != first; }));
+  net.clock->skip(25h);
+  CHECK(events.next(event_kind::removals_outdated).when > told.when + 25h);
+}
