@@ -47,6 +47,7 @@ void directory_link::dial(std::shared_ptr<const network_tls> tls,
   drop();
   tls_ = std::move(tls);
   addresses_.assign(addresses.begin(), addresses.end());
+  all_addresses_ = addresses.size();
   last_deadline_ = deadline;
   try_next(loop_.now());
 }
@@ -156,6 +157,10 @@ void directory_link::proceed() {
     return;
   if (stage_ == stage::handshake) {
     if (is_done(stream_->handshake())) {
+      if (const auto why = owner_.met(stream_->peer_chain(), all_addresses_)) {
+        fail(current_ + " is passed over: " + *why);
+        return;
+      }
       stage_ = stage::open;
       deadline_ = time_point::max();
       owner_.connected();

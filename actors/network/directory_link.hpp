@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,11 @@ public:
 
   struct owner {
     std::function<void()> entered; ///< before any of the others
+    /// Who answers at one of so many addresses.  Something: why it is passed
+    /// over, a clause that completes "ADDRESS is passed over:".
+    std::function<std::optional<std::string>(std::span<const byte_vector> chain,
+                                             std::size_t addresses)>
+      met;
     std::function<void()> connected;
     std::function<void(const_byte_span)> received;
     /// It is closed by then; `why` is a clause that completes "no connection:".
@@ -72,8 +78,9 @@ private:
   owner owner_;
   std::shared_ptr<const network_tls> tls_;
   std::deque<endpoint> addresses_; ///< that are left
-  std::string current_;            ///< the address, for people
-  time_point last_deadline_{};     ///< of all addresses
+  std::size_t all_addresses_ = 0;
+  std::string current_;        ///< the address, for people
+  time_point last_deadline_{}; ///< of all addresses
   time_point deadline_ = time_point::max();
   stage stage_ = stage::closed;
   file_descriptor socket_; ///< while it is being connected

@@ -95,6 +95,9 @@ membership::membership(caf::actor_config& config, io_loop_ptr loop,
     peers_(identity_.network(), identity_.contents().key),
     link_(this->loop(),
           {[this] { enter_loop_context(); },
+           [this](std::span<const byte_vector> chain, std::size_t addresses) {
+             return meet(chain, addresses);
+           },
            [this] {
              session_->connected(attempt_, this->loop().now());
              run_session();

@@ -200,6 +200,8 @@ private:
   void carry_out(member_session::request_answered& step);
   void carry_out(member_session::record_refused& step);
   void dial(member_session::attempt number, result<std::vector<endpoint>> to);
+  std::optional<std::string>
+  meet(std::span<const byte_vector> chain, std::size_t addresses);
   void take(const std::vector<network_item>& items);
   void look_for_double();
   void note_double();
@@ -307,7 +309,7 @@ private:
   std::map<refusal, time_point> record_refusals_; ///< when each was told of
   time_point next_change_{}; ///< of directories, for what one withholds
   bool recovering_ = false;
-  bool cut_off_ = false; ///< it has no way to its store
+  bool cut_off_ = false;                     ///< it has no way to its store
   std::optional<network_time> told_of_list_; ///< that it is old: of when it is
   wall_time since_{};
 

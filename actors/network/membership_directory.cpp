@@ -87,6 +87,13 @@ void membership::dial(member_session::attempt number,
   run_session();
 }
 
+std::optional<std::string>
+membership::meet(std::span<const byte_vector> chain, std::size_t addresses) {
+  // It has been judged.
+  const auto who = read_network_certificate(chain.front());
+  return session_->meet(attempt_, who ? who->key : verifying_key{}, addresses);
+}
+
 void membership::carry_out(member_session::send_frame& step) {
   link_.send(std::move(step.frame));
 }
@@ -233,13 +240,11 @@ void membership::carry_out(member_session::record_refused& step) {
 
 /// One may withhold what another one tells.  False: this one stays for now.
 bool membership::change_directory(const std::string& why) {
-  if (directory_.empty() || options_.config.directories.size() < 2
-      || loop().now() < next_change_)
+  if (directory_.empty() || loop().now() < next_change_
+      || !session_->change_directory(why + ", so another one is asked",
+                                     loop().now()))
     return false;
   next_change_ = loop().now() + change_interval;
-  link_.close();
-  session_->lost(attempt_, why + ", so another one is asked", loop().now());
-  session_->hurry(loop().now());
   run_session();
   return true;
 }

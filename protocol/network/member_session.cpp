@@ -33,12 +33,9 @@ member_session::member_session(const member_id& self,
                                random_source& random,
                                const std::vector<network_item>& told)
   : self_(self), own_record_key_(item_key(item_kind::record, self)),
-    random_(random),
-    instance_(std::uint64_t{random.next_u32()} << 32 | random.next_u32()),
     // Members are not to begin all at the same one.
-    next_directory_(
-      directories.empty() ? 0 : random.next_u32() % directories.size()) {
-  set_directories(std::move(directories));
+    directories_(std::move(directories), random.next_u32()), random_(random),
+    instance_(std::uint64_t{random.next_u32()} << 32 | random.next_u32()) {
   for (const auto& each : told)
     put_told(each);
 }
@@ -72,7 +69,7 @@ void member_session::on_time(time_point now) {
                        now);
   if (comparing_ && deadline_ <= now)
     return hang_up_now("it does not show what it has", now);
-  if (wants_to_leave() && leave_at_ <= now)
+  if (directories_.is_to_be_left() && leave_at_ <= now)
     return leave_cut_off(now);
   if (compare_at_ && *compare_at_ <= now && !comparing_)
     compare(now);
@@ -98,7 +95,7 @@ time_point member_session::next_time() const {
     next = std::min(next, *compare_at_);
   if (offer_at_ && !comparing_)
     next = std::min(next, *offer_at_);
-  if (wants_to_leave())
+  if (directories_.is_to_be_left())
     next = std::min(next, leave_at_);
   if (!record_.empty() && !record_is_there_ && !record_is_stale_
       && record_under_ == 0)
@@ -111,16 +108,22 @@ time_point member_session::next_time() const {
 // -- connections -------------------------------------------------------------
 
 void member_session::dial(time_point now) {
-  next_directory_ %= directories_.size();
-  while (!is_in_turn(directories_[next_directory_], now)) {
-    next_directory_ = (next_directory_ + 1) % directories_.size();
-    if (++missed_in_round_ >= directories_.size())
-      return end_round(now);
-  }
-  where_ = directories_[next_directory_++].where;
+  const auto* where = directories_.next(now);
+  if (where == nullptr)
+    return end_round(now);
+  where_ = *where;
   stage_ = stage::dialling;
   deadline_ = now + dial_patience;
   steps_.emplace_back(dial_directory{++attempt_, where_});
+}
+
+std::optional<std::string>
+member_session::meet(attempt number, const verifying_key& who,
+                     std::size_t addresses) {
+  if (number != attempt_ || stage_ != stage::dialling
+      || directories_.meet(who, addresses))
+    return std::nullopt;
+  return "others are asked first";
 }
 
 void member_session::connected(attempt number, time_point now) {
@@ -172,64 +175,28 @@ void member_session::end(std::string why, time_point now,
   }
   steps_.emplace_back(directory_missed{where_, std::move(why), as});
   dial_at_ = now;
-  if (++missed_in_round_ >= directories_.size())
+  if (directories_.miss())
     end_round(now);
 }
 
 void member_session::end_round(time_point now) {
-  missed_in_round_ = 0;
-  const auto is_cut_off
-    = [](const known_directory& each) { return each.cut_off; };
-  takes_cut_off_
-    = !takes_cut_off_
-      && std::any_of(directories_.begin(), directories_.end(), is_cut_off);
-  if (takes_cut_off_) {
-    dial_at_ = now;
-    return;
-  }
-  dial_at_ = now + wait_after_round();
-}
-
-/// Those that are cut off have a round of their own.
-bool member_session::is_in_turn(const known_directory& which,
-                                time_point now) const {
-  return which.rests_until <= now && which.cut_off == takes_cut_off_;
+  dial_at_ = directories_.end_round() ? now : now + wait_after_round();
 }
 
 // -- directories that are cut off from their store ---------------------------
 
-bool member_session::wants_to_leave() const {
-  return directories_.size() > 1
-         && std::any_of(directories_.begin(), directories_.end(),
-                        [&](const auto& each) {
-                          return each.cut_off && each.where == where_;
-                        });
-}
-
-/// The others may have their store again.
 void member_session::leave_cut_off(time_point now) {
-  for (auto& each : directories_)
-    each.cut_off = each.where == where_;
+  directories_.leave_cut_off();
   hang_up_now(cut_off_reason, now);
 }
 
 void member_session::take(const directory_cut_off& said, time_point now) {
-  auto* present = present_directory();
-  if (present != nullptr)
-    present->cut_off = said.is_so;
+  directories_.set_cut_off(said.is_so);
   if (!said.is_so)
     leave_at_ = std::min<time_point>(leave_at_, now + stay_after_return);
   steps_.emplace_back(cut_off_changed{said.is_so});
-  if (wants_to_leave() && leave_at_ <= now)
+  if (directories_.is_to_be_left() && leave_at_ <= now)
     leave_cut_off(now);
-}
-
-/// That of the attempt that is; nullptr: it is none of those to be asked.
-member_session::known_directory* member_session::present_directory() {
-  const auto found
-    = std::find_if(directories_.begin(), directories_.end(),
-                   [&](const auto& each) { return each.where == where_; });
-  return found == directories_.end() ? nullptr : &*found;
 }
 
 /// All directories come to be asked by how many there may be of us.
@@ -254,13 +221,13 @@ void member_session::hurry(time_point now) {
     dial_at_ = now;
 }
 
-void member_session::set_directories(
-  std::vector<directory_address> directories) {
-  directories_.clear();
-  for (auto& each : directories)
-    directories_.push_back({std::move(each), 0, {}});
-  missed_in_round_ = 0;
-  takes_cut_off_ = false;
+bool member_session::change_directory(std::string why, time_point now) {
+  if (stage_ != stage::open || directories_.is_alone())
+    return false;
+  directories_.leave();
+  hang_up_now(std::move(why), now);
+  hurry(now);
+  return true;
 }
 
 void member_session::send(const member_message& message, time_point now) {
@@ -315,22 +282,16 @@ void member_session::take(directory_welcome said, time_point now) {
     return hang_up_now("it speaks version " + std::to_string(said.version)
                          + " of the members' protocol; update weft",
                        now);
-  if (auto* present = present_directory()) {
-    present->refusals = 0;
-    present->cut_off = said.cut_off;
-  }
-  if (wants_to_leave()) {
-    if (!takes_cut_off_)
-      return hang_up_now(cut_off_reason, now);
+  if (!directories_.welcome(said.cut_off))
+    return hang_up_now(cut_off_reason, now);
+  if (directories_.is_to_be_left()) {
     const auto most = static_cast<std::uint32_t>(
       std::chrono::milliseconds{stay_cut_off}.count());
     leave_at_ = now + stay_cut_off
                 + std::chrono::milliseconds{random_.next_u32() % (most + 1)};
   }
   stage_ = stage::open;
-  missed_in_round_ = 0;
   missed_rounds_ = 0;
-  takes_cut_off_ = false;
   record_is_there_ = !record_.empty() && said.last_record == record_;
   steps_.emplace_back(directory_found{where_, said.store, said.recovering,
                                       said.cut_off,
@@ -401,10 +362,8 @@ void member_session::take(const request_certified& said, time_point) {
 
 void member_session::take(const request_refused& said, time_point now) {
   if (said.number == 0) {
-    auto* present = present_directory();
-    if (present != nullptr && lasts(said.why.why))
-      present->rests_until
-        = now + grown(first_rest, present->refusals++, longest_rest);
+    if (lasts(said.why.why))
+      directories_.refuse(now);
     return hang_up_now("it refuses: " + said.why.what, now, said.why.why);
   }
   if (said.number != record_under_)

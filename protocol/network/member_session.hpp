@@ -10,8 +10,8 @@
 
 #include "protocol/base/random.hpp"
 #include "protocol/base/time.hpp"
+#include "protocol/network/directory_turns.hpp"
 #include "protocol/network/members.hpp"
-#include "protocol/network/places.hpp"
 
 #include <map>
 #include <optional>
@@ -40,11 +40,6 @@ public:
   /// back well within 5 s, and many do not come all at once.
   static constexpr std::chrono::milliseconds first_wait{500};
   static constexpr std::chrono::milliseconds longest_wait{2'000};
-  /// A directory that refuses this member for what does not pass by itself is
-  /// left alone: from one refusal to the next twice as long, up to the second
-  /// one.  Others are asked as before.
-  static constexpr std::chrono::seconds first_rest{10};
-  static constexpr std::chrono::minutes longest_rest{5};
   /// A directory that is cut off from its store is left for another one.  If
   /// all are, or do not answer, this node stays at one and looks again after
   /// that and up to as long more, at random; after the second one if the
@@ -156,6 +151,11 @@ public:
 
   // -- the connection --------------------------------------------------------
 
+  /// Whoever has this key answers at one of the place's addresses, of which
+  /// there are so many.  Nothing: it is the one that was looked for.  Otherwise
+  /// why the next address is to be tried, if there is one.
+  std::optional<std::string>
+  meet(attempt number, const verifying_key& who, std::size_t addresses);
   void connected(attempt number, time_point now);
   /// Bytes as they come from the stream.
   void received(attempt number, const_byte_span bytes, time_point now);
@@ -163,8 +163,9 @@ public:
   /// Dials at once what was waited for: the host has a new address, or has
   /// woken up.
   void hurry(time_point now);
-  /// Instead of those before; a connection stays.
-  void set_directories(std::vector<directory_address> directories);
+  /// Hangs up and asks another one at once, for what this one withholds. False:
+  /// no other one is known, and the connection stays.
+  bool change_directory(std::string why, time_point now);
 
   // -- what a directory is told ----------------------------------------------
 
@@ -199,12 +200,6 @@ private:
     greeting, ///< hello was said
     open,     ///< welcome was
   };
-  struct known_directory {
-    directory_address where;
-    unsigned refusals = 0; ///< since its last welcome
-    time_point rests_until{};
-    bool cut_off = false; ///< as it said last
-  };
   struct large_offer {
     std::uint64_t sent = 0; ///< up to there
     time_point at{};
@@ -221,10 +216,7 @@ private:
   void
   hang_up_now(std::string why, time_point now, std::optional<refusal> as = {});
   void end_round(time_point now);
-  bool is_in_turn(const known_directory& which, time_point now) const;
-  bool wants_to_leave() const;
   void leave_cut_off(time_point now);
-  known_directory* present_directory();
   duration wait_after_round();
   duration spread() const;
   void send(const member_message& message, time_point now);
@@ -260,7 +252,7 @@ private:
 
   member_id self_;
   byte_vector own_record_key_;
-  std::vector<known_directory> directories_;
+  directory_turns directories_;
   random_source& random_;
   std::uint64_t instance_;
   bucket_table told_;
@@ -269,11 +261,7 @@ private:
 
   stage stage_ = stage::waiting;
   attempt attempt_ = 0;
-  std::size_t next_directory_;
-  std::size_t missed_in_round_ = 0;
   unsigned missed_rounds_ = 0;
-  /// Of the others none was found: those that are cut off are asked.
-  bool takes_cut_off_ = false;
   time_point leave_at_{}; ///< one that is cut off, not before
   directory_address where_;
   time_point dial_at_{};

@@ -119,6 +119,38 @@ TEST_CASE_METHOD(
   }
 }
 
+TEST_CASE("a member that has two addresses of one directory knows that it is "
+          "the same one, and stays there while that is cut off") {
+  directory_home net;
+  net.start();
+  member_node beta(net, "beta", net.issuer.invite());
+  net.stop();
+  played_directory played(net.pki, "played", "0.0.0.0:0");
+  const auto port = played.address().port;
+  beta.config.directories = {{"127.0.0.1", port}, {"127.0.0.2", port}};
+  beta.start();
+  auto there = played.accept();
+  there.welcome();
+  REQUIRE(beta.is_connected());
+  there.send(directory_cut_off{true});
+  CHECK(there.is_ended());
+  // By the other address it sees who that is, and says nothing.
+  CHECK_FALSE(played.accept().next());
+  auto again = played.accept();
+  again.welcome(true);
+  CHECK(eventually([&] {
+    return beta.network().trouble.find("cut off") != std::string::npos;
+  }));
+  // Later it need not look for that.
+  again.send(directory_cut_off{false});
+  CHECK(eventually([&] { return beta.network().trouble.empty(); }));
+  again.send(directory_cut_off{true});
+  CHECK(eventually([&] {
+    return beta.network().trouble.find("cut off") != std::string::npos;
+  }));
+  CHECK_FALSE(beta.network().directory.empty());
+}
+
 TEST_CASE_METHOD(between_two_directories,
                  "a directory that refuses a renewal is left for another one") {
   net.clock->skip(std::chrono::hours{24 * 61});

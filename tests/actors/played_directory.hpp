@@ -8,6 +8,7 @@
 #include <poll.h>
 
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace weft::test {
@@ -46,13 +47,14 @@ public:
 
 class played_directory {
 public:
-  explicit played_directory(network_pki& of, const std::string& name = "played")
+  explicit played_directory(network_pki& of, const std::string& name = "played",
+                            std::string_view listen = "127.0.0.1:0")
     : tls_(must(
       network_tls::directory(identity_of(of.directory(name), of),
                              [](network_purpose, std::span<const byte_vector>) {
                                return std::optional<refused>{};
                              }))),
-      listener_(must(tcp_listener::open(*parse_endpoint("127.0.0.1:0")))) {
+      listener_(must(tcp_listener::open(*parse_endpoint(listen)))) {
   }
 
   directory_address address() const {

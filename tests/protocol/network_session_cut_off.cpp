@@ -187,3 +187,96 @@ TEST_CASE("A directory that is cut off serves whom no other one answers") {
   world.show({});
   CHECK(world.session.is_connected());
 }
+
+TEST_CASE("A name of several directories leads from one that is cut off to "
+          "another one") {
+  cut_off_world world(1);
+  world.places["d0"] = {"first", "second", "third"};
+  world.open();
+  REQUIRE(world.at == "first");
+  world.say_cut_off(true);
+  CHECK_FALSE(world.session.is_connected());
+  // The second one says at once that it is, too.
+  world.wait_for_dial(member_session::shortest_spread);
+  world.welcome({}, true);
+  CHECK(world.at == "second");
+  CHECK_FALSE(world.session.is_connected());
+  world.wait_for_dial(1ms);
+  world.open();
+  CHECK(world.at == "third");
+  CHECK(world.session.is_connected());
+  // While all are it stays at one, and looks again after minutes.
+  world.say_cut_off(true);
+  CHECK_FALSE(world.session.is_connected());
+  world.wait_for_dial(member_session::shortest_spread);
+  for (const auto* next : {"first", "second"}) {
+    world.welcome({}, true);
+    CHECK(world.at == next);
+    CHECK_FALSE(world.session.is_connected());
+    world.wait_for_dial(1ms);
+  }
+  world.connect(); // to none: all are passed over
+  world.wait_for_dial(1ms);
+  world.welcome({}, true);
+  world.show({});
+  CHECK(world.session.is_connected());
+  const auto dials = world.count<member_session::dial_directory>();
+  for (auto passed = 0s; passed < member_session::stay_cut_off - 10s;
+       passed += 10s) {
+    world.pass(10s);
+    world.hear(members_pong{});
+  }
+  CHECK(world.count<member_session::dial_directory>() == dials);
+  world.pass(member_session::stay_cut_off + member_session::silence);
+  CHECK(world.count<member_session::dial_directory>() > dials);
+}
+
+TEST_CASE("Who knows two names of one directory stays there once that is "
+          "known") {
+  cut_off_world world(2);
+  world.places = {{"d0", {"only"}}, {"d1", {"only"}}};
+  world.open();
+  const auto first = world.dialled();
+  world.say_cut_off(true);
+  CHECK_FALSE(world.session.is_connected());
+  const auto said = world.all_said<member_hello>().size();
+  world.wait_for_dial(member_session::shortest_spread);
+  CHECK(world.dialled() != first);
+  world.connect();
+  CHECK(world.all_said<member_hello>().size() == said); // it is passed over
+  world.wait_for_dial(1ms);
+  world.welcome({}, true);
+  world.show({});
+  REQUIRE(world.session.is_connected());
+  for (const bool is_so : {false, true, true}) {
+    world.say_cut_off(is_so);
+    world.pass(10s);
+    world.hear(members_pong{});
+    CHECK(world.session.is_connected());
+  }
+  CHECK_FALSE(world.session.change_directory("it withholds", world.now));
+  CHECK(world.session.is_connected());
+}
+
+TEST_CASE("What one directory withholds is asked of another one, also of the "
+          "same name") {
+  cut_off_world world(1);
+  world.places["d0"] = {"first", "second"};
+  world.open();
+  REQUIRE(world.session.change_directory("it withholds", world.now));
+  world.collect();
+  CHECK(world.last<lost>().why == "it withholds");
+  world.wait_for_dial(1ms);
+  world.open();
+  CHECK(world.at == "second");
+  // Without a second one it is the first one again.
+  REQUIRE(world.session.change_directory("it withholds", world.now));
+  world.collect();
+  world.places["d0"] = {"second"};
+  world.wait_for_dial(1ms);
+  world.connect();
+  CHECK_FALSE(world.session.is_connected());
+  world.wait_for_dial(member_session::longest_wait);
+  world.open();
+  CHECK(world.session.is_connected());
+}

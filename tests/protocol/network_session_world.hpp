@@ -5,6 +5,7 @@
 #include "tests/protocol/network_world.hpp"
 
 #include <algorithm>
+#include <map>
 #include <stdexcept>
 
 namespace weft::test {
@@ -17,6 +18,9 @@ struct session_world {
   std::vector<member_session::step> steps;
   std::vector<member_message> said;
   member_session::attempt attempt = 0;
+  /// The directories that a place leads to, if not to one of its own.
+  std::map<std::string, std::vector<std::string>> places;
+  std::string at; ///< the directory that was met last
 
   explicit session_world(std::size_t directories = 2,
                          const std::vector<network_item>& told = {})
@@ -47,7 +51,22 @@ struct session_world {
     session.received(attempt, encode_frame(message), now);
     collect();
   }
+  static verifying_key key_of(std::string_view directory) {
+    return {sha256({bytes_of(directory)})};
+  }
+  /// With the first one at the dialled place that is not passed over.
   void connect() {
+    const auto place = last<member_session::dial_directory>().where.host;
+    const auto found = places.find(place);
+    const auto there
+      = found == places.end() ? std::vector{place} : found->second;
+    const bool is_met
+      = std::any_of(there.begin(), there.end(), [&](const auto& each) {
+          at = each;
+          return !session.meet(attempt, key_of(each), there.size());
+        });
+    if (!is_met)
+      return lose();
     session.connected(attempt, now);
     collect();
   }

@@ -3,6 +3,8 @@
 #include "protocol/network/renewal.hpp"
 #include "tests/sim/directories.hpp"
 
+#include <tuple>
+
 namespace weft::test {
 
 namespace {
@@ -321,6 +323,8 @@ void directories_run::dial(std::size_t who,
     const auto certificate = to_certificate(node.certificate, verified_);
     target.core->connected(number, *certificate, now());
     after_call(which);
+    const verifying_key key{sha256({bytes_of(address_of(which).host)})};
+    std::ignore = node.session->meet(attempt, key, 1);
     node.session->connected(attempt, now().now);
     after_member(who);
   });
