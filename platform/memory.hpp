@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 
 namespace weft {
 
@@ -9,6 +10,20 @@ namespace weft {
 /// (RLIMIT_AS, RLIMIT_MEMLOCK) and the system's strict accounting are asked, no
 /// page is used.
 bool may_have_memory(std::size_t bytes);
+
+/// Memory that the calling thread is about to allocate, in pieces: it is had
+/// from the system at once, which costs a fraction of what it costs a page at a
+/// time.  Whatever was not allocated by the end of this is given back.
+class prepared_heap {
+public:
+  /// None.
+  prepared_heap() = default;
+  /// Less, if there is not so much.
+  explicit prepared_heap(std::size_t bytes);
+
+private:
+  std::unique_ptr<std::byte[]> end_; ///< keeps what lies before it
+};
 
 /// Gives memory that was freed back to the system.  Takes milliseconds, and
 /// holds up who allocates meanwhile: worth it after much was freed.

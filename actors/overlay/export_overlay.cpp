@@ -4,6 +4,7 @@
 #include "messages/errors.hpp"
 #include "messages/overlay.hpp"
 #include "platform/clock.hpp"
+#include "platform/memory.hpp"
 
 #include <cerrno>
 #include <new>
@@ -28,6 +29,8 @@ result<void> give(giving_place& place, overlay_left left) {
     return tl::unexpected(state.error());
   if (auto given = place.give(*state, *left.descriptors, until); !given)
     return given;
+  // What was saved is with the successor, which needs as much.
+  release_memory_aside();
   return place.wait_until_ready(until);
 }
 

@@ -190,6 +190,7 @@ caf::result<void> overlay::begin_with(const inherit_node& asked) {
     .then(
       [this, promise, is_clone](const config_changes&) mutable {
         thaw_ports(); // what comes finds its peer
+        resources_->heaps.clear();
         if (is_clone)
           begin_sessions_anew();
         promise.deliver(caf::unit_t{});

@@ -1,12 +1,10 @@
 #include "actors/overlay/start_overlay.hpp"
 
 #include "actors/host/automatic_mtu.hpp"
-#include "actors/loop/waiting_threads.hpp"
-#include "actors/loop/worker_places.hpp"
 #include "actors/overlay/log_level.hpp"
 #include "actors/overlay/offloads.hpp"
 #include "actors/overlay/overlay.hpp"
-#include "actors/packets/cipher_worker.hpp"
+#include "actors/overlay/overlay_loops.hpp"
 #include "actors/packets/packet_port.hpp"
 #include "actors/peers/resolver.hpp"
 #include "config/assurance.hpp"
@@ -45,12 +43,6 @@ bool goes_on_without(const overlay_options& options, const system_error& what) {
 void await_former(const overlay_options& options) {
   if (options.inherited && options.inherited->await_end)
     options.inherited->await_end();
-}
-
-/// Of so many cores those that relieve the packets' loop of the TUN device:
-/// each keeps up with what another three seal, open and send.
-std::size_t device_cores(std::size_t cores) {
-  return std::min(cores / 4, most_device_queues);
 }
 
 /// All queues that an earlier overlay has left: what waits in one that is
@@ -259,115 +251,9 @@ void go_on_as(const saved_node& before, node_config& config) {
 
 /// The peers that the host has to be set for.
 void add_peers(const saved_node& before, node_config& config) {
+  config.peers.reserve(before.peers.size());
   for (const auto& peer : before.peers)
     config.peers.push_back(peer.config);
-}
-
-/// Starts all loops, or none.
-result<void> start_loops(caf::actor_system& system, const loop_sources& from,
-                         overlay_resources& opened) {
-  std::vector<io_loop_ptr> started;
-  const auto start = [&](const std::string& name) {
-    auto loop = io_loop::start(system, name, from);
-    if (loop)
-      started.push_back(*loop);
-    return loop;
-  };
-  auto last = start("weft-control");
-  if (last)
-    last = start("weft-handshake");
-  if (last)
-    last = start("weft-packets-0");
-  if (!last) {
-    for (const auto& loop : started)
-      loop->stop();
-    return tl::unexpected(last.error());
-  }
-  opened.control_loop = started[0];
-  opened.handshake_loop = started[1];
-  opened.packet_loop = started[2];
-  return {};
-}
-
-/// Threads that share a core cost more than one that does everything.
-void heed_cores(const overlay_options& options,
-                const overlay_resources& opened) {
-  std::vector<io_loop_ptr> workers;
-  for (const auto& thread : opened.cipher_threads)
-    workers.push_back(thread.loop);
-  std::vector<io_loop_ptr> loops{opened.packet_loop};
-  loops.insert(loops.end(), opened.device_loops.begin(),
-               opened.device_loops.end());
-  loops.insert(loops.end(), workers.begin(), workers.end());
-  const auto is_wanted = options.config.interface.cores != automatic_cores;
-  opened.desk->heed(
-    [threads = std::make_shared<waiting_threads>(std::move(loops)),
-     places = worker_places{std::move(workers)}, log = options.log,
-     name = opened.interface, is_wanted]() mutable -> std::optional<duration> {
-      places.look();
-      const auto waited = threads->read();
-      if (waited)
-        return *waited;
-      log->info("{}: whether a core is idle is not known, so that packets keep "
-                "{}: {}",
-                name,
-                is_wanted ? "all busy that are configured"
-                          : "one busy (interface.cores says how many to use)",
-                waited.error().message);
-      return std::nullopt;
-    },
-    is_wanted);
-}
-
-/// As many as can be had.
-void start_device_loops(caf::actor_system& system,
-                        const overlay_options& options,
-                        overlay_resources& opened) {
-  const auto wanted = opened.tun ? device_cores(options.cores) : 0;
-  while (opened.device_loops.size() < wanted) {
-    const auto number = opened.device_loops.size();
-    auto loop = io_loop::start(system, "weft-tun-" + std::to_string(number),
-                               options.sources);
-    if (!loop) {
-      options.log->warn("{} of {} threads read the TUN device: {}", number,
-                        wanted, loop.error().message);
-      break;
-    }
-    opened.device_loops.push_back(std::move(*loop));
-  }
-}
-
-/// As many as can be had: without any, the packets' loop does their work.
-void start_cipher_threads(caf::actor_system& system,
-                          const overlay_options& options,
-                          overlay_resources& opened) {
-  const auto wanted
-    = std::clamp<std::size_t>(options.cores - opened.device_loops.size(), 1,
-                              cipher_desk::most_workers + 1)
-      - 1;
-  std::vector<cipher_desk::worker> workers;
-  for (std::size_t i = 0; i < wanted; ++i) {
-    auto loop = io_loop::start(system, "weft-cipher-" + std::to_string(i),
-                               options.sources);
-    if (!loop) {
-      options.log->warn("{} of {} threads seal packets: {}", i, wanted,
-                        loop.error().message);
-      break;
-    }
-    auto state
-      = std::make_shared<std::atomic<worker_state>>(worker_state::starting);
-    auto worker = system.spawn<cipher_worker>(*loop, state);
-    workers.push_back({worker, std::move(state)});
-    opened.cipher_threads.push_back({std::move(*loop), std::move(worker)});
-  }
-  if (workers.empty()) {
-    for (const auto& loop : std::exchange(opened.device_loops, {}))
-      loop->stop();
-    return; // without a core for them there is none to relieve it, either
-  }
-  opened.desk = std::make_shared<cipher_desk>(std::move(workers));
-  if (!options.own_cores)
-    heed_cores(options, opened);
 }
 
 /// Before anything is looked for on the network: nothing may leave meanwhile.
@@ -402,61 +288,74 @@ open_uapi(const overlay_options& options, overlay_resources& opened) {
   return {};
 }
 
-result<std::shared_ptr<overlay_resources>>
-open_resources(caf::actor_system& system, overlay_options& options) {
+/// Everything but the loops.
+result<void> open_rest(overlay_options& options, overlay_resources& opened) {
   const auto& config = options.config.interface;
-  auto opened = std::make_shared<overlay_resources>();
-  opened->cores
+  opened.cores
     = core_budget::take(options.budget, config.cores == automatic_cores
                                           ? options.cores
                                           : config.cores);
-  options.cores = opened->cores.count();
+  options.cores = opened.cores.count();
   if (!std::holds_alternative<use_packet_port>(options.device)) {
     auto queues = open_tun(options);
     if (!queues) {
       // Who has the name may be this file's node: a lock that is there is its
       // own, and stays as it is.
-      if (queues.error().code != EBUSY
-          || !is_locked(config.name).value_or(false))
-        std::ignore = lock_host(options, *opened);
+      if (config.kill_switch
+          && (queues.error().code != EBUSY
+              || !is_locked(config.name).value_or(false)))
+        std::ignore = lock_host(options, opened);
       return tl::unexpected(queues.error());
     }
     for (auto& queue : *queues)
-      opened->more_queues.push_back(
+      opened.more_queues.push_back(
         std::make_shared<tun_device>(std::move(queue)));
-    opened->tun = opened->more_queues.front();
-    opened->more_queues.erase(opened->more_queues.begin());
+    opened.tun = opened.more_queues.front();
+    opened.more_queues.erase(opened.more_queues.begin());
   }
-  if (auto done = lock_host(options, *opened);
+  if (auto done = lock_host(options, opened);
       !done && !goes_on_without(options, done.error()))
     return tl::unexpected(done.error());
-  opened->interface = config.name;
-  opened->fwmark = config.fwmark;
-  if (opened->tun && options.configure_link) {
-    if (auto done = prepare_host(options, *opened);
+  opened.interface = config.name;
+  opened.fwmark = config.fwmark;
+  if (opened.tun && options.configure_link) {
+    if (auto done = prepare_host(options, opened);
         !done && !goes_on_without(options, done.error()))
       return tl::unexpected(done.error());
   }
-  opened->mtu = config.mtu;
+  opened.mtu = config.mtu;
   if (config.mtu == automatic_mtu)
-    opened->mtu
+    opened.mtu
       = choose_mtu(configured_addresses(options.config),
-                   carries_ipv6(config, opened->networks), opened->fwmark, 0)
+                   carries_ipv6(config, opened.networks), opened.fwmark, 0)
           .value_or(chosen_mtu{})
           .mtu;
-  if (auto done = open_sockets(options, *opened); !done)
+  if (auto done = open_sockets(options, opened); !done)
     return tl::unexpected(done.error());
-  if (auto done = open_uapi(options, *opened); !done)
+  if (auto done = open_uapi(options, opened); !done)
     return tl::unexpected(done.error());
-  if (opened->tun) {
-    if (auto done = take_link(options, *opened); !done)
+  if (opened.tun) {
+    if (auto done = take_link(options, opened); !done)
       return tl::unexpected(done.error());
   }
-  watch_machine(options, *opened);
-  if (auto done = start_loops(system, options.sources, *opened); !done)
+  watch_machine(options, opened);
+  return {};
+}
+
+result<std::shared_ptr<overlay_resources>>
+open_resources(caf::actor_system& system, overlay_options& options) {
+  auto opened = std::make_shared<overlay_resources>();
+  if (auto done = start_loops(system, options, *opened); !done) {
+    std::ignore = lock_host(options, *opened);
     return tl::unexpected(done.error());
-  start_device_loops(system, options, *opened);
-  start_cipher_threads(system, options, *opened);
+  }
+  if (options.inherited && options.inherited->state)
+    prepare_heaps(system, options.inherited->state->peers.size(), *opened);
+  if (auto done = open_rest(options, *opened); !done) {
+    stop_loops(*opened);
+    return tl::unexpected(done.error());
+  }
+  start_further_loops(system, options, *opened);
   return opened;
 }
 
@@ -580,10 +479,13 @@ start_overlay(caf::actor_system& system, overlay_options options) {
   options.device = {};
 
   // The peers are what differs from a node without any.
-  node_config bare;
-  bare.interface = options.config.interface;
-  auto peers = difference(bare, options.config);
-  peers.origin = peer_origin::file;
+  device_update peers;
+  if (!before) {
+    node_config bare;
+    bare.interface = options.config.interface;
+    peers = difference(bare, options.config);
+    peers.origin = peer_origin::file;
+  }
   options.config.peers.clear();
 
   auto control = (*resources)->control_loop;

@@ -1,5 +1,6 @@
 // Another process takes the place of this one: peers stand still and say what
 // they leave, or begin with what an earlier process left of them.
+#include "actors/loop/heap_preparer.hpp"
 #include "actors/peers/registry.hpp"
 #include "config/difference.hpp"
 #include "config/saved_node.hpp"
@@ -18,6 +19,8 @@ namespace {
 /// bytes.
 constexpr std::size_t memory_of_peer = std::size_t{8} << 10;
 constexpr std::size_t memory_of_rest = std::size_t{16} << 20;
+/// Of these, what the peer's loop allocates.
+constexpr std::size_t memory_of_session = std::size_t{2} << 10;
 
 } // namespace
 
@@ -48,12 +51,16 @@ caf::result<frozen_peers> registry::stand_still() {
     peer.address = known->address;
     peer.restarts = seats_[slot].restarts;
   }
+  const auto heap = std::make_shared<prepared_heap>();
+  if (!left->peers.empty())
+    system().spawn<heap_preparer>(lanes_.front().loop,
+                                  left->peers.size() * memory_of_session, heap);
   const auto missing = std::make_shared<std::size_t>(left->peers.size());
   if (left->peers.empty())
     promise.deliver(frozen_peers{left});
   for (std::size_t number = 0; number < left->peers.size(); ++number) {
     const auto slot = left->peers[number].slot;
-    auto answered = [left, missing, promise]() mutable {
+    auto answered = [left, heap, missing, promise]() mutable {
       if (--*missing == 0)
         promise.deliver(frozen_peers{left});
     };

@@ -2,10 +2,12 @@
 
 #include "tests/catch.hpp"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cstddef>
 #include <fstream>
+#include <thread>
 #include <vector>
 
 using namespace weft;
@@ -31,7 +33,39 @@ std::size_t resident() {
   return pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
 }
 
+/// Pages that this thread had to wait for.
+long faults() {
+  rusage usage{};
+  ::getrusage(RUSAGE_THREAD, &usage);
+  return usage.ru_minflt;
+}
+
 } // namespace
+
+TEST_CASE(
+  "A heap that was prepared is used without a fault a page, and what was "
+  "not used is given back") {
+  constexpr std::size_t block = 2000;
+  constexpr std::size_t count = 8'000; // 16 MB
+  long used = 0;
+  std::size_t prepared = 0;
+  std::size_t left = 0;
+  std::thread([&] {
+    std::vector<std::vector<std::byte>> blocks;
+    blocks.reserve(count);
+    {
+      const prepared_heap heap{std::size_t{48} << 20};
+      prepared = resident();
+      const auto before = faults();
+      for (std::size_t i = 0; i < count; ++i)
+        blocks.emplace_back(block);
+      used = faults() - before;
+    }
+    left = resident();
+  }).join();
+  CHECK(used < 400); // it is 4,000 pages
+  CHECK(left + (std::size_t{16} << 20) < prepared);
+}
 
 TEST_CASE("Memory that was freed goes back to the system when it is released") {
   constexpr std::size_t block = 2000;
