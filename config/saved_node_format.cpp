@@ -16,7 +16,14 @@
 #include <type_traits>
 #include <utility>
 
+// A test builds a program of the version after this one.
+#ifndef WEFT_SAVED_NODE_VERSION
+#  define WEFT_SAVED_NODE_VERSION 1
+#endif
+
 namespace weft {
+
+const std::uint32_t saved_node_version = WEFT_SAVED_NODE_VERSION;
 
 namespace {
 
@@ -87,16 +94,43 @@ auto span_of(T& value) {
 
 // -- writing and reading -----------------------------------------------------
 
+/// Bytes that are added, and wiped in the end.
+class part {
+public:
+  explicit part(std::size_t usual_size) : bytes_(usual_size) {
+  }
+  std::size_t size() const {
+    return size_;
+  }
+  const_byte_span bytes() const {
+    return const_byte_span{bytes_}.first(size_);
+  }
+  void clear() {
+    size_ = 0;
+  }
+  void add(const_byte_span more) {
+    if (more.empty())
+      return;
+    if (bytes_.size() - size_ < more.size())
+      bytes_.resize(2 * bytes_.size() + more.size());
+    std::memcpy(&bytes_[size_], more.data(), more.size());
+    size_ += more.size();
+  }
+  void set(std::size_t at, std::uint32_t number) {
+    store_le(&bytes_[at], number);
+  }
+
+private:
+  secret_bytes bytes_;
+  std::size_t size_ = 0;
+};
+
 class writer {
 public:
   static constexpr bool reads = false;
 
-  /// Null: it just counts; else there must be room for all.
-  explicit writer(std::byte* out) : out_(out) {
-  }
-  /// Bytes that it has written.
-  std::size_t size() const {
-    return size_;
+  /// Adds to `out`.
+  explicit writer(part& out) : out_(out) {
   }
 
   template <class T>
@@ -111,12 +145,11 @@ public:
       const std::array head{static_cast<std::byte>(name.size())};
       put_bytes(head);
       put_bytes(std::as_bytes(std::span{name}));
-      const auto length_at = size_;
+      const auto length_at = out_.size();
       put_bytes(byte_array<sizeof(std::uint32_t)>{});
-      const auto before = size_;
+      const auto before = out_.size();
       put(value);
-      if (out_ != nullptr)
-        store_le(out_ + length_at, static_cast<std::uint32_t>(size_ - before));
+      out_.set(length_at, static_cast<std::uint32_t>(out_.size() - before));
     }
   }
 
@@ -146,13 +179,10 @@ private:
     put_bytes(bytes);
   }
   void put_bytes(const_byte_span bytes) {
-    if (out_ != nullptr && !bytes.empty())
-      std::memcpy(out_ + size_, bytes.data(), bytes.size());
-    size_ += bytes.size();
+    out_.add(bytes);
   }
 
-  std::byte* out_;
-  std::size_t size_ = 0;
+  part& out_;
 };
 
 /// What has come of the reading so far.
@@ -658,14 +688,13 @@ public:
 
   explicit part_writer(const std::function<void(const_byte_span)>& next)
     : next_(next) {
-    part_.reserve(usual_size);
   }
   void pass_on() {
-    next_(part_);
+    next_(part_.bytes());
     part_.clear();
   }
   void put(const_byte_span bytes) {
-    part_.insert(part_.end(), bytes.begin(), bytes.end());
+    part_.add(bytes);
   }
 
   template <class T>
@@ -677,12 +706,7 @@ public:
       for (const auto& each : value)
         (*this)(name, each);
     } else {
-      writer counts{nullptr};
-      counts(name, value);
-      const auto before = part_.size();
-      part_.resize(before + counts.size());
-      writer writes{&part_[before]};
-      writes(name, value);
+      writer{part_}(name, value);
       if (part_.size() > usual_size / 2)
         pass_on();
     }
@@ -692,7 +716,7 @@ private:
   static constexpr std::size_t usual_size = std::size_t{128} << 10;
 
   const std::function<void(const_byte_span)>& next_;
-  secret_bytes part_;
+  part part_{usual_size};
 };
 
 } // namespace

@@ -19,7 +19,7 @@ namespace weft {
 
 /// It rises with a release that adds something which must not be ignored.  A
 /// reader takes its own, the one before and the one after.
-inline constexpr std::uint32_t saved_node_version = 1;
+extern const std::uint32_t saved_node_version;
 
 /// Nothing larger is read.
 inline constexpr std::size_t max_saved_size = std::size_t{256} << 20;

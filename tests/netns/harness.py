@@ -6,6 +6,7 @@ several runs can go on at once; what a killed run left is swept by the next.
 
 Environment:
   WEFT_WEFTD, WEFT_WEFT  the programs under test (default: build/tools/...)
+  WEFT_NEXT_WEFTD        weftd with the next format of hand-overs (default: beside them, in tests/netns)
   WEFT_NETNS_PAIRS       `LEFT:RIGHT ...` for tests with two programs
   WEFT_NETNS_PROGRAMS    programs for tests with one (default: weftd)
   WEFT_NETNS_DEADLINE    seconds for one test file (default: 240)
@@ -32,6 +33,9 @@ from programs import ROOT, SKIPPED, SOCKETS, run, wait_until  # noqa: E402
 
 WEFTD = os.path.abspath(os.environ.get("WEFT_WEFTD", f"{ROOT}/build/tools/weftd"))
 WEFT = os.path.abspath(os.environ.get("WEFT_WEFT", f"{ROOT}/build/tools/weft"))
+# As the next release could be: it leaves its successor another format.
+NEXT_WEFTD = os.path.abspath(os.environ.get(
+    "WEFT_NEXT_WEFTD", f"{os.path.dirname(WEFTD)}/../tests/netns/weftd_of_next_format"))
 CONTROL_SOCKETS = "/run/weft"
 ISSUER_SOCKETS = "/run/weft-issuer"
 HOST_NOTES = "/run/weft-host"

@@ -113,8 +113,8 @@ class Replacing:
         return [node.peer(other)["last_handshake"]
                 for node, other in ((self.left, self.right), (self.right, self.left))]
 
-    def successor(self, node, *prefix):
-        return harness.Process(self, [*prefix, harness.WEFTD, "--replace", node.name, "--config", node.file], node.home)
+    def successor(self, node, *prefix, program=harness.WEFTD):
+        return harness.Process(self, [*prefix, program, "--replace", node.name, "--config", node.file], node.home)
 
     def replace(self, node):
         """A new process takes the node's place."""

@@ -157,10 +157,10 @@ class Replace(replacing.Replacing, harness.NetnsTest):
             self.wait_for_ping(self.left.home, "10.200.2.1")
             self.wait_for_ping(self.right.home, "10.200.1.1")
 
-    def pass_on(self, damage=None, others=None):
+    def pass_on(self, damage=None, others=None, program=harness.WEFTD):
         """The left node is replaced by way of somebody who changes what is handed over."""
         former, between = self.left.process, replacing.Between(self, self.left)
-        self.left.process = self.successor(self.left)
+        self.left.process = self.successor(self.left, program=program)
         between.go_to(4, self.left.process, damage, others)
         self.left.logs("goes on in this process")
         between.end()
@@ -201,6 +201,20 @@ class Replace(replacing.Replacing, harness.NetnsTest):
         self.assertIn("'!vital', which this program does not know", self.left.log())
         self.assertIn("begin anew", self.left.log())
         self.wait_for_ping(self.left.home, "10.200.2.1")
+
+    def test_builds_with_different_formats_replace_each_other_up_and_down(self):
+        versions = []
+
+        def look(state):
+            versions.append(struct.unpack_from("<I", state, 16)[0])
+            return state
+        before, pings = self.handshakes(), self.pings(self.left, "10.200.2.1", 500)
+        for program in (harness.NEXT_WEFTD, harness.WEFTD, harness.NEXT_WEFTD):
+            self.pass_on(look, program=program)
+            self.assertNotIn("begin anew", self.left.log())
+        self.assertEqual(versions, [1, 2, 1])
+        self.assert_all_answered(pings)
+        self.assertEqual(self.handshakes(), before)
 
     def test_descriptors_of_somebody_else_are_not_used(self):
         before = self.handshakes()
@@ -271,6 +285,22 @@ class Replace(replacing.Replacing, harness.NetnsTest):
         self.replace(self.left)
         self.assertEqual(self.handshakes(), before)
         self.assert_pings(self.left.home, "10.200.2.1")
+
+    def test_a_successor_gives_up_on_a_trial_that_lasts(self):
+        before = self.handshakes()
+        pings = self.pings(self.left, "10.200.2.1", 300)
+        self.left.peers[0]["persistent_keepalive"] = 25
+        self.left.write()
+        self.left.weft("apply", self.left.file, "--confirm", "300s")
+        process = self.successor(self.left)
+        self.assertEqual(process.wait(), 1, process.output())
+        self.assertIn("on trial", process.output())
+        self.assertIsNone(self.left.process.code, self.left.log())
+        self.assert_all_answered(pings)
+        self.left.weft("confirm")
+        self.replace(self.left)
+        self.assertEqual(self.left.peer(self.right)["persistent_keepalive"], 25)
+        self.assertEqual(self.handshakes(), before)
 
     def test_of_two_successors_that_come_at_once_one_goes_on(self):
         before = self.handshakes()

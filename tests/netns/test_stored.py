@@ -66,6 +66,13 @@ class Manager:
             self.kept = [(each, change(descriptor) if each == name else descriptor)
                          for each, descriptor in self.kept]
 
+    def give_up(self):
+        """As with a unit that has failed for good."""
+        with self.lock:
+            for _, descriptor in self.kept:
+                os.close(descriptor)
+            self.kept = []
+
     def environment(self):
         return {"NOTIFY_SOCKET": self.path}
 
@@ -82,9 +89,7 @@ class Manager:
             own.sendto(b"END", self.path)
         self.thread.join(60)
         self.socket.close()
-        for _, descriptor in self.kept:
-            os.close(descriptor)
-        self.kept = []
+        self.give_up()
 
 
 STARTER = """
@@ -124,24 +129,24 @@ class Stored(replacing.Replacing, harness.NetnsTest):
                                        ctypes.c_void_p(LEAVE_TO_SUCCESSOR)), 0)
         self.assertEqual(self.left.process.wait(), code, self.left.log())
 
-    def launch(self):
+    def launch(self, program=harness.WEFTD):
         names, numbers = self.manager.passes()
         try:
             self.left.process = harness.Process(
                 self, ["/usr/bin/python3", "-c", STARTER, ",".join(map(str, numbers)), ":".join(names),
-                       harness.WEFTD, "--config", self.left.file], self.left.home, self.manager.environment(), numbers)
+                       program, "--config", self.left.file], self.left.home, self.manager.environment(), numbers)
         finally:
             for number in numbers:
                 os.close(number)
 
-    def go_on(self):
-        self.launch()
+    def go_on(self, program=harness.WEFTD):
+        self.launch(program)
         self.left.logs("goes on in this process")
         harness.wait_until(lambda: not self.manager.names(), "nothing is kept any more")
 
-    def restart(self):
+    def restart(self, program=harness.WEFTD):
         self.leave()
-        self.go_on()
+        self.go_on(program)
 
     def assert_begins_anew(self, before, reason, keeps_device=False):
         harness.wait_until(lambda: "is up" in self.left.log() or "goes on in" in self.left.log()
@@ -161,6 +166,14 @@ class Stored(replacing.Replacing, harness.NetnsTest):
         self.assert_all_answered(pings)
         self.assertEqual(self.present(), before)
         self.assertEqual(self.right.drops("replayed"), 0)
+
+    def test_builds_with_different_formats_follow_each_other_up_and_down(self):
+        before, pings = self.present(), self.pings(self.left, "10.200.2.1", 500)
+        for program in (harness.NEXT_WEFTD, harness.WEFTD, harness.NEXT_WEFTD):
+            self.restart(program)
+            self.assertNotIn("begin anew", self.left.log())
+        self.assert_all_answered(pings)
+        self.assertEqual(self.present(), before)
 
     def test_a_damaged_state_keeps_the_device_and_the_port_is_free_for_the_next_process(self):
         # Handshakes have stamps of seconds here.
@@ -236,6 +249,37 @@ class Stored(replacing.Replacing, harness.NetnsTest):
         self.assertEqual(self.manager.names(), [])
         self.launch()
         self.assert_begins_anew(before, "is up")
+
+    def test_of_a_full_tunnel_that_nobody_goes_on_with_stays_what_a_crash_leaves(self):
+        def rules():
+            return [self.left.home.ip(family, "rule", "show").stdout for family in ("-4", "-6")]
+        self.left.process.terminate()
+        before = rules()
+        self.left.peers[0]["default_route"] = True
+        for locks in (False, True):
+            self.left.write(kill_switch=locks)
+            self.left.process = harness.Process(self, [harness.WEFTD, "--config", self.left.file, "--no-helper"],
+                                                self.left.home, self.manager.environment())
+            self.left.wait_ready()
+            self.wait_for_ping(self.left.home, "10.200.2.1")
+            self.leave()
+            self.assertTrue(self.left.home.has_link(self.left.name))
+            self.manager.give_up()
+            harness.wait_until(lambda: not self.left.home.has_link(self.left.name), "the interface is gone")
+            self.assertNotEqual(rules(), before)
+            # They lead nowhere: past the tunnel, unless there is the lock.
+            self.assertEqual(self.left.home.ping("10.90.0.2", 1, wait=1), 0 if locks else 1)
+            if not locks:
+                self.left.home.run(harness.WEFT, "unlock", "--all")
+                self.assertEqual(rules(), before)
+        time.sleep(1.1)  # stamps of handshakes have seconds here
+        self.launch()
+        self.left.logs("was killed before: the rule ")
+        self.wait_for_ping(self.left.home, "10.200.2.1")
+        self.left.process.terminate()
+        self.assertEqual(rules(), before)
+        self.left.home.run(harness.WEFT, "unlock", "--all")
+        self.assertEqual(self.left.home.ping("10.90.0.2", 1, wait=5), 1)
 
     def test_a_stop_leaves_nothing(self):
         self.left.process.signal(signal.SIGTERM)
