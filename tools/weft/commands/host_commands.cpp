@@ -176,11 +176,15 @@ int host_leave(const host_options& options, const streams& io) {
 int host_down(const host_options& options, const streams& io) {
   if (const auto objection = objection_to(options))
     return report(*objection, false, io);
-  if (from_service_manager("EXIT_STATUS") == exit_left
-      && is_being_restarted(options, io))
-    return exit_fine;
-  return with_helper(io,
-                     [&](host_helper& helper) { helper.down(options.node); });
+  return with_helper(io, [&](host_helper& helper) {
+    // Who has nothing to undo asks nobody: packets wait while a node is
+    // restarted.
+    if (!helper.has_note(options.node)
+        || (from_service_manager("EXIT_STATUS") == exit_left
+            && is_being_restarted(options, io)))
+      return;
+    helper.down(options.node);
+  });
 }
 
 int host_guard(const host_options& options, const streams& io) {

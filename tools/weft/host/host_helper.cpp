@@ -219,10 +219,15 @@ void host_helper::set_dns(const host_note& note, const node_config& config) {
   }
 }
 
-void host_helper::down(const std::string& node) {
+bool host_helper::has_note(const std::string& node) const {
   std::error_code ignored;
-  if (!fs::exists(path_of(node), ignored))
+  return fs::exists(path_of(node), ignored);
+}
+
+void host_helper::down(const std::string& node) {
+  if (!has_note(node))
     return;
+  std::error_code ignored;
   const auto note = read_note(node);
   if (note)
     undo_dns(*note);

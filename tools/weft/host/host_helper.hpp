@@ -52,6 +52,9 @@ public:
   void renew(const std::string& node, const node_config& config,
              const node_file& file);
 
+  /// Whether anything is, which down() undoes.
+  bool has_note(const std::string& node) const;
+
   /// Undoes what is noted, and runs the commands of `on_down`; nothing is noted
   /// of most nodes.  `tcp_fwmark_accept` stays as long as the rules of a node
   /// that was killed, so that one who comes in from outside is answered.
