@@ -21,16 +21,20 @@ namespace {
 /// there.
 constexpr std::chrono::seconds decision_patience{20};
 
+/// What was saved of more peers is worth giving back at once.
+constexpr std::size_t most_unreleased = 1000;
+
 /// Everything but the end: the successor has it all, and waits for that.
 result<void> give(giving_place& place, overlay_left left) {
   const auto until = boot_now() + hand_over_patience;
+  const bool is_much = left.state->peers.size() > most_unreleased;
   const auto state = to_memory(left.state);
   if (!state)
     return tl::unexpected(state.error());
   if (auto given = place.give(*state, *left.descriptors, until); !given)
     return given;
-  // What was saved is with the successor, which needs as much.
-  release_memory_aside();
+  if (is_much) // its successor needs as much
+    release_memory_aside();
   return place.wait_until_ready(until);
 }
 
