@@ -1,6 +1,7 @@
 // The memory of this process.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <memory>
 
@@ -22,7 +23,10 @@ public:
   explicit prepared_heap(std::size_t bytes);
 
 private:
-  std::unique_ptr<std::byte[]> end_; ///< keeps what lies before it
+  /// What is smaller lies in a cache when it was freed, and gives nothing back.
+  using last_block = std::array<std::byte, 2048>;
+
+  std::unique_ptr<last_block> end_; ///< keeps what lies before it
 };
 
 /// Gives memory that was freed back to the system.  Takes milliseconds, and

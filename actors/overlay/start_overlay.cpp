@@ -249,6 +249,15 @@ void go_on_as(const saved_node& before, node_config& config) {
   config.peers.clear();
 }
 
+/// The peers are what differs from a node without any.
+device_update peers_of(const node_config& config) {
+  node_config bare;
+  bare.interface = config.interface;
+  auto peers = difference(bare, config);
+  peers.origin = peer_origin::file;
+  return peers;
+}
+
 /// The peers that the host has to be set for.
 void add_peers(const saved_node& before, node_config& config) {
   config.peers.reserve(before.peers.size());
@@ -478,14 +487,7 @@ start_overlay(caf::actor_system& system, overlay_options options) {
   }
   options.device = {};
 
-  // The peers are what differs from a node without any.
-  device_update peers;
-  if (!before) {
-    node_config bare;
-    bare.interface = options.config.interface;
-    peers = difference(bare, options.config);
-    peers.origin = peer_origin::file;
-  }
+  auto peers = before ? device_update{} : peers_of(options.config);
   options.config.peers.clear();
 
   auto control = (*resources)->control_loop;

@@ -5,8 +5,10 @@
 
 #include <sys/mman.h>
 
+#include <array>
 #include <cstdint>
 #include <cstdlib>
+#include <memory>
 #include <new>
 #include <system_error>
 #include <thread>
@@ -20,48 +22,51 @@ namespace weft {
 
 namespace {
 
-constexpr std::uintptr_t page = 4096;
+constexpr std::size_t page = 4096;
 
-/// Blocks of this size are of the heap, and no mappings of their own.
-constexpr std::size_t block = std::size_t{96} << 10;
+/// Of the heap: what is larger would be a mapping of its own.
+using heap_block = std::array<std::byte, std::size_t{96} << 10>;
 
-/// What is smaller lies in a cache when it was freed, and gives nothing back.
-constexpr std::size_t last_block = 2048;
+std::uintptr_t address_of(const std::byte* at) {
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast)
+  return reinterpret_cast<std::uintptr_t>(at);
+}
 
 /// Has the kernel back the memory with pages, as far as it is whole ones.
-void populate(std::uintptr_t begin, std::uintptr_t end) {
+void populate(std::byte* begin, std::size_t size) {
 #ifdef MADV_POPULATE_WRITE
-  begin = (begin + page - 1) & ~(page - 1);
-  end &= ~(page - 1);
+  void* at = begin;
   // An older kernel refuses: then each page is had when it is used.
-  if (begin < end)
-    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast)
-    ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_POPULATE_WRITE);
+  if (std::align(page, page, at, size) != nullptr)
+    ::madvise(at, size / page * page, MADV_POPULATE_WRITE);
 #endif
 }
 
 } // namespace
 
-prepared_heap::prepared_heap(std::size_t bytes) try {
-  std::vector<std::unique_ptr<std::byte[]>> blocks;
-  blocks.reserve(bytes / block + 1);
-  std::uintptr_t begin = 0;
-  std::uintptr_t end = 0;
-  for (std::size_t had = 0; had < bytes; had += block) {
-    auto& made = blocks.emplace_back(new std::byte[block]);
-    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast)
-    const auto at = reinterpret_cast<std::uintptr_t>(made.get());
-    if (at < end || at - end > page) { // it is not the next one
-      populate(begin, end);
-      begin = at;
+prepared_heap::prepared_heap(std::size_t bytes) {
+  try {
+    std::vector<std::unique_ptr<heap_block>> blocks;
+    blocks.reserve(bytes / sizeof(heap_block) + 1);
+    std::byte* begin = nullptr;
+    std::size_t size = 0; // of blocks that lie side by side
+    for (std::size_t had = 0; had < bytes; had += sizeof(heap_block)) {
+      blocks.push_back(std::make_unique_for_overwrite<heap_block>());
+      auto* at = blocks.back()->data();
+      auto offset = address_of(at) - address_of(begin);
+      if (offset < size || offset - size > page) {
+        populate(begin, size);
+        begin = at;
+        offset = 0;
+      }
+      size = offset + sizeof(heap_block);
     }
-    end = at + block;
+    populate(begin, size);
+    if (bytes > 0)
+      end_ = std::make_unique<last_block>();
+  } catch (const std::bad_alloc&) {
+    // Whoever needs it then will see.
   }
-  populate(begin, end);
-  if (bytes > 0)
-    end_.reset(new std::byte[last_block]);
-} catch (const std::bad_alloc&) {
-  // Whoever needs it then will see.
 }
 
 bool may_have_memory(std::size_t bytes) {

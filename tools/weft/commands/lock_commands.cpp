@@ -67,12 +67,12 @@ result<sentences> lift_all(const sentences& locked, const streams& io) {
     all.insert(all.end(), more.begin(), more.end());
   };
   for (const auto& interface : locked) {
-    const auto removed = lift(interface, io);
+    auto removed = lift(interface, io);
     if (!removed)
       return removed;
     add(*removed);
   }
-  const auto removed = sweep_gone_nodes();
+  auto removed = sweep_gone_nodes();
   if (!removed)
     return removed;
   add(*removed);
