@@ -67,6 +67,10 @@ struct tried {
       .receive([] {}, [&](caf::error& why) { failure = std::move(why); });
     return failure;
   }
+  /// Whether the one that is taken back is on trial no more.
+  bool has_ended() {
+    return eventually([&] { return code_of(confirm()) == EINVAL; });
+  }
   int code_of(const caf::error& error) const {
     return error ? error_code(error) : 0;
   }
@@ -257,6 +261,7 @@ TEST_CASE_METHOD(tried, "A peer's change on trial is taken back as well") {
   CHECK(names() == words{"alpha", "gamma"});
   clock->advance(61s);
   CHECK(eventually([&] { return names() == words{"alpha"}; }));
+  REQUIRE(has_ended());
   home.ask<config_changes>(one.running.actor, on_trial("gamma"));
   CHECK_FALSE(confirm());
   update_peer renamed;
@@ -267,6 +272,7 @@ TEST_CASE_METHOD(tried, "A peer's change on trial is taken back as well") {
   CHECK(names() == words{"alpha", "delta"});
   clock->advance(61s);
   CHECK(eventually([&] { return names() == words{"alpha", "gamma"}; }));
+  REQUIRE(has_ended());
   // Who is not there is not on trial, either.
   renamed.update.public_key = peer_called("epsilon").public_key;
   CHECK_FALSE(home.try_ask<config_changes>(one.running.actor, renamed));

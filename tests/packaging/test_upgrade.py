@@ -249,6 +249,38 @@ class Upgrade(harness.NetnsTest, installed.InstalledTest):
         self.assertNotEqual(self.link(), link)
         self.assertEqual(self.stored(), "0")
 
+    def test_after_systemctl_kill_sessions_begin_anew_with_the_next_start(self):
+        self.start_and_wait()
+        link = self.link()
+        self.machine.systemctl("kill", UNIT)
+        wait_until(lambda: self.state("a") == "inactive", "it has ended", 60)
+        self.assertEqual(self.stored(), "0")
+        self.assertNotIn(" a:", self.machine.run("ip", "-o", "link").stdout)
+        time.sleep(1.1)  # stamps of handshakes have seconds here
+        self.start_and_wait()
+        self.assertNotEqual(self.link(), link)
+
+    def test_a_restart_that_fails_for_good_ends_the_sessions_of_a_full_tunnel(self):
+        def rules():
+            return self.machine.run("ip", "rule").stdout
+        before = rules()
+        self.write(self.machine.read("/etc/weft/a.yaml") + "    default_route: true\n")
+        self.start_and_wait()
+        self.assertNotEqual(rules(), before)
+        self.drop_in("zz-never", "[Unit]\nStartLimitIntervalSec=1h\nStartLimitBurst=1\n"
+                                 "[Service]\nRestartSec=100ms\nExecStartPre=/bin/false")
+        self.machine.systemctl("restart", UNIT, check=False)
+        wait_until(lambda: self.state("a") == "failed", "systemd gives up", 60)
+        self.assertEqual(self.stored(), "0")
+        self.assertNotIn(" a:", self.machine.run("ip", "-o", "link").stdout)
+        os.unlink(self.machine.path("/run/systemd/system/weft@.service.d/zz-never.conf"))
+        self.machine.systemctl("daemon-reload")
+        self.machine.systemctl("reset-failed", UNIT)
+        time.sleep(1.1)
+        self.start_and_wait()
+        self.machine.systemctl("stop", UNIT)
+        self.assertEqual(rules(), before)
+
     def test_a_file_with_mistakes_changes_nothing_until_it_is_mended(self):
         self.start_and_wait()
         before, text = self.present(), self.machine.read("/etc/weft/a.yaml")
