@@ -145,9 +145,6 @@ void membership::tell_of_connection() {
 void membership::carry_out(member_session::up_to_date&) {
   knowledge_.count_waiting();
   options_.log->debug("network: all that the directory has is here");
-  // Others hear of this node by now, and it has to know them when they call.
-  if (update_set_)
-    update();
   look_at_secret();
   tell_status_soon();
 }

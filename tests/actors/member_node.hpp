@@ -59,7 +59,7 @@ public:
     options.folder = state_folder();
     options.sources.clock = net_.clock;
     options.limits.record = std::chrono::milliseconds{100};
-    options.limits.update = between_updates;
+    options.limits.update = std::chrono::milliseconds{50};
     auto started = start_membership(net_.home.system(), overlay_->running.actor,
                                     std::move(options));
     if (!started)
@@ -113,7 +113,6 @@ public:
   }
 
   network_config config;
-  std::chrono::milliseconds between_updates{50};
   membership_actor membership;
 
 private:

@@ -68,20 +68,6 @@ TEST_CASE("a member that was removed is nobody's peer any more") {
   CHECK(beta.peers().empty());
 }
 
-TEST_CASE("who has just joined knows the others as soon as the directory has "
-          "told of them all") {
-  directory_home net;
-  net.start();
-  const auto token = net.issuer.invite(2);
-  member_node beta(net, "beta", token);
-  beta.start();
-  REQUIRE(beta.is_connected());
-  member_node gamma(net, "gamma", token);
-  gamma.between_updates = std::chrono::hours{1};
-  gamma.start();
-  CHECK(gamma.has_peers({"beta"}));
-}
-
 TEST_CASE("a member that starts again has its peers without a directory") {
   directory_home net;
   net.start();
