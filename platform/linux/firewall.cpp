@@ -1,10 +1,11 @@
 #include "platform/firewall.hpp"
 
+#include "platform/memory.hpp"
+
 #include <libmnl/libmnl.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <nftables/libnftables.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -55,8 +56,8 @@ result<file_descriptor> open_netlink() {
   return fd;
 }
 
-/// libnftables ends the process where it gets no socket or no memory: so there
-/// has to be room for both, and for what other threads may take meanwhile.
+/// libnftables ends the process where it gets no socket: so there has to be
+/// room for one, and for what other threads may open meanwhile.
 result<void> find_room() {
   std::array<result<file_descriptor>, 8> tried;
   for (auto& each : tried) {
@@ -64,13 +65,14 @@ result<void> find_room() {
     if (!each)
       return tl::unexpected(std::move(each.error()));
   }
-  constexpr std::size_t enough = 32U << 20U; // a large ruleset is listed in 10
-  void* memory = ::mmap(nullptr, enough, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED)
-    return tl::unexpected(
-      make_system_error(errno, "Cannot open the host's packet filter"));
-  ::munmap(memory, enough);
+  return {};
+}
+
+/// It also does where it gets no memory.
+result<void> find_memory(const char* what) {
+  constexpr std::size_t enough = 8U << 20U;
+  if (!may_have_memory(enough))
+    return tl::unexpected(make_system_error(ENOMEM, what));
   return {};
 }
 
@@ -82,6 +84,8 @@ void firewall::context_end::operator()(nft_ctx* context) const {
 
 result<firewall> firewall::open() {
   if (auto room = find_room(); !room)
+    return tl::unexpected(std::move(room.error()));
+  if (auto room = find_memory("Cannot open the host's packet filter"); !room)
     return tl::unexpected(std::move(room.error()));
   firewall made;
   made.context_.reset(::nft_ctx_new(NFT_CTX_DEFAULT));
@@ -96,6 +100,8 @@ result<firewall> firewall::open() {
 
 result<std::string>
 firewall::ask(const std::string& command, const char* what) {
+  if (auto room = find_memory(what); !room)
+    return tl::unexpected(std::move(room.error()));
   const auto done = ::nft_run_cmd_from_buffer(context_.get(), command.c_str());
   std::string printed = ::nft_ctx_get_output_buffer(context_.get());
   const std::string said = ::nft_ctx_get_error_buffer(context_.get());

@@ -87,14 +87,22 @@ TEST_CASE(
   CHECK(code == 0);
 }
 
-TEST_CASE("without memory to spare, the filter is not opened, and nothing "
-          "ends") {
-  const auto code = in_child([] {
+TEST_CASE("without memory to spare, the filter is neither opened nor changed, "
+          "and nothing ends") {
+  if (!can_make_networks())
+    return;
+  const network_namespace here;
+  auto filter = firewall::open();
+  REQUIRE(filter);
+  const auto code = in_child([&] {
     const auto limit = address_space() + (rlim_t{4} << 20);
     const rlimit little{limit, limit};
     ::setrlimit(RLIMIT_AS, &little);
     const auto refused = firewall::open();
-    return refused || refused.error().code != ENOMEM ? 1 : 0;
+    if (refused || refused.error().code != ENOMEM)
+      return 1;
+    const auto unchanged = filter->run(table_text);
+    return unchanged || unchanged.error().code != ENOMEM ? 2 : 0;
   });
   CHECK(code == 0);
 }
