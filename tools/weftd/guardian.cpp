@@ -5,7 +5,7 @@
 #include "platform/files.hpp"
 #include "platform/program.hpp"
 #include "platform/stream.hpp"
-#include "tools/guard_words.hpp"
+#include "tools/host_guard.hpp"
 
 #include <array>
 #include <filesystem>

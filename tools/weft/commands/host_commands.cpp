@@ -8,7 +8,7 @@
 #include "platform/program.hpp"
 #include "platform/roots_file.hpp"
 #include "platform/service_manager.hpp"
-#include "tools/guard_words.hpp"
+#include "tools/host_guard.hpp"
 #include "tools/weft/failure.hpp"
 #include "tools/weft/host/host_helper.hpp"
 #include "tools/weft/places/own_marks.hpp"

@@ -28,7 +28,7 @@ int host_leave(const host_options& options, const streams& io);
 int host_down(const host_options& options, const streams& io);
 
 /// Does it, renews it and undoes it as standard input says, where weftd writes
-/// (tools/guard_words.hpp).
+/// (tools/host_guard.hpp).
 int host_guard(const host_options& options, const streams& io);
 
 } // namespace weft

@@ -4,7 +4,7 @@
 
 #include "config/node_config.hpp"
 #include "platform/error.hpp"
-#include "tools/guard_words.hpp"
+#include "tools/host_guard.hpp"
 #include "tools/weft/host/host_note.hpp"
 
 #include <functional>
