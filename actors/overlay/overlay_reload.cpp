@@ -77,6 +77,8 @@ void overlay::start_reload() {
   reload_.present_assured = std::exchange(reload_.next_assured, false);
   reload_.under_way = true;
   reload_.present = std::exchange(reload_.next, {});
+  reload_.patience_ends // from before the file is asked for
+    = call_at(loop().now() + reading_patience, [this] { config_is_overdue(); });
   const auto me = caf::actor_cast<overlay_root_actor>(this);
   try {
     threads_.run("weft-config", me, [read = options_.read_config] {
@@ -86,8 +88,6 @@ void overlay::start_reload() {
     send(me, config_read{tl::unexpected{
                std::string{"there is no thread to read it: "} + error.what()}});
   }
-  reload_.patience_ends
-    = call_at(loop().now() + reading_patience, [this] { config_is_overdue(); });
 }
 
 void overlay::config_is_overdue() {
