@@ -74,6 +74,7 @@ handshake_gate::behavior_type handshake_gate::make_behavior() {
 
 void handshake_gate::on_exit() {
   waiting_.clear();
+  early_.clear();
   peers_.clear();
   by_endpoint_.clear();
   routes_.reset();
@@ -84,6 +85,7 @@ void handshake_gate::on_exit() {
 
 void handshake_gate::set_identity(std::shared_ptr<const identity> self) {
   waiting_.clear(); // they were for the former one
+  early_.clear();
   self_ = std::move(self);
   checker_.reset();
   if (self_)
@@ -258,11 +260,38 @@ void handshake_gate::pass_initiation(const handshake_message& message) {
   if (found == peers_.end()) {
     drops_.dropped(drop_reason::unknown_peer, 1, context_of(message));
     tell_stranger(claim->initiator(), message.path.remote);
+    keep_early(std::move(*claim), message.path);
     return;
   }
   send(found->second.entry.actor,
        initiation_received{
          std::make_shared<const noise_claim>(std::move(*claim)), message.path});
+}
+
+/// Nothing is answered to a stranger: whoever sends this sees no difference
+/// until it is a peer, and then the session looks at it as at any other.
+void handshake_gate::keep_early(noise_claim claim, const network_path& path) {
+  const auto now = loop().now();
+  std::erase_if(early_, [&](const auto& each) {
+    return each.until <= now
+           || each.what.claim->initiator() == claim.initiator();
+  });
+  if (early_.size() == most_early)
+    early_.pop_front();
+  early_.push_back(
+    {{std::make_shared<const noise_claim>(std::move(claim)), path},
+     now + early_patience});
+}
+
+/// To those who are peers by now.
+void handshake_gate::pass_early() {
+  const auto now = loop().now();
+  std::erase_if(early_, [&](const auto& each) {
+    const auto found = peers_.find(each.what.claim->initiator());
+    if (found != peers_.end() && now < each.until)
+      send(found->second.entry.actor, each.what);
+    return found != peers_.end() || each.until <= now;
+  });
 }
 
 void handshake_gate::pass_answer(const handshake_message& message,
@@ -288,6 +317,7 @@ void handshake_gate::set_routes(routes_ptr snapshot) {
   std::erase_if(answers_, [this](const auto& entry) {
     return !routes_ || routes_->peer(entry.first) == nullptr;
   });
+  pass_early(); // the sockets know new peers' sessions by now
 }
 
 } // namespace weft

@@ -33,6 +33,13 @@ public:
   /// Messages that may wait.
   static constexpr std::size_t max_waiting = 4096;
 
+  /// Initiations that wait for their peer to become known, the newest of each
+  /// key.  Of two nodes that are told of each other one is told first, and
+  /// begins: the other one would not hear it before it is repeated, ...
+  static constexpr std::size_t most_early = 64;
+  /// ... which it is by then.
+  static constexpr duration early_patience = limits::rekey_timeout;
+
   handshake_gate(caf::actor_config& config, io_loop_ptr loop,
                  std::vector<handshake_source_actor> sources,
                  std::shared_ptr<const receiver_index_codec> indices,
@@ -43,6 +50,10 @@ public:
   void on_exit() override;
 
 private:
+  struct early_initiation {
+    initiation_received what;
+    time_point until{};
+  };
   struct known_peer {
     peer_entry entry;
     std::optional<time_point> woken;
@@ -71,6 +82,8 @@ private:
   frozen_gate stand_still();
   void work_later();
   void pass_initiation(const handshake_message& message);
+  void keep_early(noise_claim claim, const network_path& path);
+  void pass_early();
   void pass_answer(const handshake_message& message, std::size_t receiver_at,
                    time_point now);
   void set_routes(routes_ptr snapshot);
@@ -82,6 +95,7 @@ private:
   rate_limiter limiter_;
   std::optional<time_point> last_load_;
   std::deque<handshake_message> waiting_; ///< that have passed MAC1
+  std::deque<early_initiation> early_;
   deadline_id more_work_;
   std::vector<cookie_reply> replies_;
   std::unordered_map<public_key, known_peer> peers_;

@@ -169,6 +169,8 @@ accepted<join_token> parse_token(std::string_view text) {
     if (!is_letter_or_digit(c) && c != '-' && c != '_')
       return mistyped("has characters that no token has");
   }
+  if (text.empty())
+    return mistyped("is not whole");
   wiped_bytes content;
   content.bytes.resize(text.size());
   std::size_t length = 0;

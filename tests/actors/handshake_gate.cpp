@@ -237,6 +237,59 @@ TEST_CASE_METHOD(gated, "A stranger is told of with key and address, once a "
         == 1);
 }
 
+TEST_CASE_METHOD(gated, "An initiation that comes before its peer is known "
+                        "reaches it once it is") {
+  initiator early(5, self->public_static());
+  const auto becomes_known = [&](const peer_actor& as) {
+    caf::anon_send(gate, peer_entries_changed{{{early.key(), as, {}}}});
+    caf::anon_send(gate, routes_changed{snapshot});
+    settle();
+  };
+  fake<peer_actor> peer(home);
+  const auto first = early.initiation();
+  pass({message_of(first, from_host(77)), message_of(early.initiation())});
+  pass({message_of(early.initiation(), from_host(78))});
+  caf::anon_send(gate, routes_changed{snapshot}); // of other peers
+  becomes_known(peer.handle());
+  const auto got = peer.take<initiation_received>();
+  REQUIRE(got.size() == 1); // the newest
+  CHECK(got[0].claim->initiator() == early.key());
+  CHECK(got[0].path.remote == from_host(78));
+  // Once.
+  becomes_known(peer.handle());
+  CHECK(peer.take<initiation_received>().empty());
+
+  // Not when it has been repeated anyway, nor if it was for another key.
+  becomes_known({});
+  pass({message_of(early.initiation())});
+  home.advance(handshake_gate::early_patience);
+  becomes_known(peer.handle());
+  CHECK(peer.take<initiation_received>().empty());
+  becomes_known({});
+  pass({message_of(early.initiation())});
+  caf::anon_send(gate, change_identity{self, false});
+  becomes_known(peer.handle());
+  CHECK(peer.take<initiation_received>().empty());
+}
+
+TEST_CASE_METHOD(gated, "Of many who come before they are peers the last are "
+                        "remembered") {
+  std::vector<std::unique_ptr<initiator>> all;
+  std::vector<std::unique_ptr<fake<peer_actor>>> theirs;
+  peer_entries_changed changed;
+  for (std::size_t i = 0; i < handshake_gate::most_early + 2; ++i) {
+    all.push_back(std::make_unique<initiator>(1000 + i, self->public_static()));
+    theirs.push_back(std::make_unique<fake<peer_actor>>(home));
+    pass({message_of(all.back()->initiation())});
+    changed.entries.push_back({all.back()->key(), theirs.back()->handle(), {}});
+  }
+  caf::anon_send(gate, changed);
+  caf::anon_send(gate, routes_changed{snapshot});
+  settle();
+  for (std::size_t i = 0; i < theirs.size(); ++i)
+    CHECK(theirs[i]->take<initiation_received>().size() == (i < 2 ? 0 : 1));
+}
+
 TEST_CASE_METHOD(gated, "Who uses a wrong key for this node is told of in one "
                         "line, but at a peer's address that peer hears it") {
   initiator mistaken(6, callers[1]->key());

@@ -3,8 +3,11 @@
 #include "actors/network/membership.hpp"
 
 #include "tests/actors/member_node.hpp"
+#include "tests/actors/played_directory.hpp"
+#include "tests/actors/slow_disk.hpp"
 
 #include <filesystem>
+#include <thread>
 
 using namespace weft;
 using namespace weft::test;
@@ -66,6 +69,73 @@ TEST_CASE("a member that was removed is nobody's peer any more") {
   beta.stop();
   beta.start();
   CHECK(beta.peers().empty());
+}
+
+TEST_CASE("a list of removed members is on the disk before it counts") {
+  directory_home net;
+  net.start();
+  const auto token = net.issuer.invite(2);
+  member_node beta(net, "beta", token);
+  member_node gamma(net, "gamma", token);
+  beta.start();
+  gamma.start();
+  REQUIRE(beta.has_peers({"gamma"}));
+  const auto marks = beta.state_folder() + "/marks";
+  const auto number_in = [&](const std::string& file) {
+    const auto kept = must(load_file(file, file_privacy::any));
+    return must(read_marks(net.pki.network, bytes_of(kept.view())))
+      .lists.at("main");
+  };
+  const auto before = number_in(marks);
+  slow_disk disk(marks);
+  net.issuer.remove("gamma");
+  while (number_in(disk.next()) == before) // something else is written
+    disk.go_on();
+  // The member knows of the removal by now, and could have carried it out.
+  std::this_thread::sleep_for(500ms);
+  CHECK(beta.peers() == names{"gamma"});
+  CHECK(number_in(marks) == before);
+  disk.go_on();
+  CHECK(beta.has_peers({}));
+  CHECK(number_in(marks) > before);
+}
+
+TEST_CASE("who comes to many others has them from one change of the overlay") {
+  constexpr std::size_t count = 40;
+  directory_home net;
+  net.start();
+  const auto token = net.issuer.invite(count + 1);
+  member_node beta(net, "beta", token);
+  items_page page;
+  page.buckets.set();
+  page.last = true;
+  page.items
+    = {{item_key(item_kind::issuer, "main"), net.pki.issuer.certificate.der},
+       {item_key(item_kind::list, "main"), net.issuer.sign_lost_list()}};
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto other = net.join(token, "other-" + std::to_string(i));
+    page.items.push_back({item_key(item_kind::certificate, other.contents.id),
+                          other.identity.chain.front()});
+  }
+  played_directory played(net.pki);
+  beta.config.directories = {played.address()};
+  fake<overlay_root_actor> overlay(net.home);
+  membership_options options;
+  options.config = beta.config;
+  options.folder = beta.state_folder();
+  options.sources.clock = net.clock;
+  beta.membership
+    = must(start_membership(net.home.system(),
+                            caf::actor_cast<overlay_actor>(overlay.handle()),
+                            std::move(options)));
+  auto there = played.accept();
+  std::ignore = there.next_of<member_hello>();
+  there.send(directory_welcome{members_version, {}, 1, false, {}, false});
+  std::ignore = there.next_of<compare_items>();
+  there.send(page);
+  CHECK(overlay.next<device_update>().peers.size() == count);
+  beta.end();
+  CHECK(overlay.count<device_update>() == 0);
 }
 
 TEST_CASE("a member that starts again has its peers without a directory") {

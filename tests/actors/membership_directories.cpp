@@ -243,6 +243,21 @@ TEST_CASE("a directory that tells 100,000 lies takes from a member neither its "
   CHECK(again.next_of<compare_items>().have == bucket_table{}.digests());
 }
 
+TEST_CASE("a member speaks to directories alone, and not to another member "
+          "in the place of one") {
+  directory_home net;
+  net.start();
+  member_node beta(net, "beta", net.issuer.invite());
+  played_directory other(net.pki, net.pki.member("other"));
+  beta.config.directories = {other.address()};
+  beta.start();
+  CHECK_FALSE(other.meet().shake_hands());
+  CHECK(eventually([&] {
+    return beta.network().trouble.find("it is no directory, but a member")
+           != std::string::npos;
+  }));
+}
+
 TEST_CASE(
   "a member tells once that its list of removed members is older than a "
   "day, and again when the next one is") {

@@ -5,6 +5,7 @@
 #include "actors/network/member_peers.hpp"
 #include "actors/network/own_record.hpp"
 #include "platform/files.hpp"
+#include "tests/actors/counted_signatures.hpp"
 #include "tests/platform/network_pki.hpp"
 #include "tests/platform/support.hpp"
 
@@ -131,6 +132,26 @@ TEST_CASE("what a directory tells in any order comes to the same peers") {
     if (turn == items.size())
       std::reverse(items.begin(), items.end());
   }
+}
+
+TEST_CASE("a signature that was right is not looked at again") {
+  told_network net;
+  auto knowledge = knowledge_of(net);
+  std::vector<network_item> items{net.issuer_item(), net.list_item(1),
+                                  told_network::certificate_item(net.self),
+                                  told_network::certificate_item(net.other),
+                                  told_network::record_item(net.other, 1,
+                                                            "192.0.2.1:51820")};
+  const auto cost = [&] {
+    const auto before = signatures_looked_at();
+    take(knowledge, items);
+    return signatures_looked_at() - before;
+  };
+  CHECK(cost() >= items.size());
+  CHECK(cost() == 0);
+  // A page of a bucket of which one item is another one.
+  items.back() = told_network::record_item(net.other, 2, "192.0.2.2:51820");
+  CHECK(cost() == 1);
 }
 
 TEST_CASE("what is signed by others is counted, and changes nothing") {

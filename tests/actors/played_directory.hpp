@@ -49,8 +49,13 @@ class played_directory {
 public:
   explicit played_directory(network_pki& of, const std::string& name = "played",
                             std::string_view listen = "127.0.0.1:0")
+    : played_directory(of, of.directory(name), listen) {
+  }
+  /// With a certificate that may be no directory's.
+  played_directory(const network_pki& of, const network_holder& shown,
+                   std::string_view listen = "127.0.0.1:0")
     : tls_(must(
-      network_tls::directory(identity_of(of.directory(name), of),
+      network_tls::directory(identity_of(shown, of),
                              [](network_purpose, std::span<const byte_vector>) {
                                return std::optional<refused>{};
                              }))),
@@ -61,17 +66,21 @@ public:
     const auto where = listener_.where();
     return {to_string(where.address), where.port};
   }
-  /// The next connection of a member.
+  /// The next connection of a member that believes this directory.
   played_connection accept() {
+    for (;;) {
+      auto made = meet();
+      if (made.shake_hands())
+        return made;
+    }
+  }
+  /// The next one of a member, before the TLS handshake.
+  played_connection meet() {
     for (;;) {
       pollfd ready{listener_.descriptor(), POLLIN, 0};
       REQUIRE(::poll(&ready, 1, 60'000) == 1);
-      auto socket = listener_.accept().fd;
-      if (!socket)
-        continue;
-      played_connection made(must(tls_.accept(std::move(socket))));
-      if (made.shake_hands())
-        return made;
+      if (auto socket = listener_.accept().fd)
+        return played_connection(must(tls_.accept(std::move(socket))));
     }
   }
 

@@ -9,6 +9,13 @@ import signal
 import harness
 
 
+def processor_seconds(pid):
+    """User and system time of a process so far."""
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        cells = file.read().rpartition(")")[2].split()
+    return (int(cells[11]) + int(cells[12])) / os.sysconf("SC_CLK_TCK")
+
+
 class Running:
     """What /proc says of `process`."""
 
@@ -22,9 +29,7 @@ class Running:
         return int(line.split()[1]) * 1024
 
     def processor_seconds(self):
-        with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as file:
-            cells = file.read().rpartition(")")[2].split()
-        return (int(cells[11]) + int(cells[12])) / os.sysconf("SC_CLK_TCK")
+        return processor_seconds(self.process.pid)
 
 
 class Node(Running):

@@ -135,6 +135,7 @@ TEST_CASE("Who was removed asks a directory again after minutes, and others "
 
 TEST_CASE("Who has lost a directory comes back within a spread, in the middle "
           "of many later than of few") {
+  // The longest of some.
   const auto waits_of = [](std::size_t items) {
     std::vector<network_item> told;
     for (std::uint64_t i = 0; i < items; ++i)
@@ -144,7 +145,8 @@ TEST_CASE("Who has lost a directory comes back within a spread, in the middle "
       session_world world(2, told);
       for (int j = 0; j < i; ++j)
         world.random.next_u32();
-      world.open();
+      world.welcome();
+      world.hear(items_page{{}, {}, true, 2}); // it has what is told
       world.lose();
       most = std::max(most, world.session.next_time() - world.now);
     }
@@ -152,6 +154,10 @@ TEST_CASE("Who has lost a directory comes back within a spread, in the middle "
   };
   CHECK(waits_of(10) <= member_session::shortest_spread + 100ms);
   CHECK(waits_of(10) > 500ms);
+  const auto of_many = waits_of(4000);
+  CHECK(of_many <= member_session::shortest_spread
+                     + 4000 * member_session::spread_for_item + 100ms);
+  CHECK(of_many > 2 * member_session::shortest_spread);
   session_world world;
   world.open();
   world.lose();

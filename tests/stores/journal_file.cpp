@@ -1,6 +1,7 @@
 // The issuer's journal in a file: crashes, pages of items, secrets, backups.
 #include "platform/store/journal_file.hpp"
 
+#include "tests/stores/counted_syncs.hpp"
 #include "tests/stores/support.hpp"
 
 #include <sys/stat.h>
@@ -119,6 +120,16 @@ TEST_CASE("a journal survives SIGKILL at any moment: what was confirmed is "
     CHECK(must(journal.secret())->epoch == journal.length());
   }
   CHECK(confirmed > 0);
+}
+
+TEST_CASE("a journal's batch is on the disk when it is confirmed") {
+  const temporary_folder folder;
+  auto journal = open(folder.path() + "/journal");
+  for (int i = 0; i < 3; ++i) {
+    const auto before = files_synchronised();
+    must(journal.append({{bytes(std::to_string(i))}, {}, {}}));
+    CHECK(files_synchronised() > before);
+  }
 }
 
 TEST_CASE("one process keeps a journal, in a folder and a file of its own") {

@@ -2,6 +2,7 @@
 // it.
 #include "platform/store/sqlite_store.hpp"
 
+#include "tests/stores/counted_syncs.hpp"
 #include "tests/stores/support.hpp"
 
 #include <sched.h>
@@ -128,6 +129,16 @@ TEST_CASE("a SQLite store survives SIGKILL at any moment: what was confirmed "
       CHECK(must(store->get("count"))->changed == count);
   }
   CHECK(confirmed > 0);
+}
+
+TEST_CASE("a SQLite store's change is on the disk when it is confirmed") {
+  const temporary_folder folder;
+  const auto store = open(folder.path() + "/store");
+  for (int i = 0; i < 3; ++i) {
+    const auto before = files_synchronised();
+    REQUIRE(must(store->change(put(std::to_string(i), "v", 0))).applied);
+    CHECK(files_synchronised() > before);
+  }
 }
 
 namespace {
