@@ -43,11 +43,9 @@ class message_log {
 public:
   template <class T>
   void push(T message) {
-    {
-      const std::lock_guard guard(mutex_);
-      entries_.emplace_back(std::move(message));
-    }
-    changed_.notify_all();
+    const std::lock_guard guard(mutex_);
+    entries_.emplace_back(std::move(message));
+    changed_.notify_all(); // whoever takes it may end this log
   }
 
   /// Takes the oldest message of type T, once there is one.
