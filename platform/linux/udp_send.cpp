@@ -98,8 +98,8 @@ bool may_be_of_another(int code) {
          || code == EMSGSIZE;
 }
 /// Many, since the next such error may come meanwhile: somebody who forges
-/// 10,000 a second, and sends them at once where he had to wait for a core, must
-/// not cost others a datagram.  A repetition takes half a microsecond.
+/// 10,000 a second, and sends them at once where he had to wait for a core,
+/// must not cost others a datagram.  A repetition takes half a microsecond.
 constexpr int max_repetitions = 16;
 
 /// What one send call tries with, which failures reduce.
