@@ -276,7 +276,7 @@ step node_process::prepare() {
   std::ignore = std::signal(SIGPIPE, SIG_IGN);
   auto waiting = supervisor::create();
   protect_memory(); // again, if this is a child in the background
-  raise_file_limit();
+  prepare_descriptors();
   if (const auto why = why_not_replacing(options_); !why.empty()) {
     std::cerr << "weftd: --replace: " << why << '\n';
     return tl::unexpected{exit_mistaken};
