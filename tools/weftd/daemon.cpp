@@ -177,14 +177,12 @@ privilege_options privileges_for(const daemon_options& options) {
 }
 
 /// What this process needs beside what it is given, as far as that can be seen
-/// while the node whose place it takes still runs.
-result<void>
-check_place(const overlay_options& options, const node_config& network,
-            const inherited_overlay& left) {
+/// while the node whose place it takes still carries packets.
+result<void> check_place(const node_config& network) {
   constexpr std::size_t most_descriptors = 256; // of a node that begins
-  return check_inherited(options, left)
-    .and_then([] { return check_descriptors(most_descriptors); })
-    .and_then([&] { return check_network(network); });
+  return check_descriptors(most_descriptors).and_then([&] {
+    return check_network(network);
+  });
 }
 
 /// What a node cannot take over from another process; empty: it may try to.
@@ -318,11 +316,16 @@ step node_process::take_over() {
   overlay_.ask_helper = way_to_helper(helper_, options_.helper_file, log_);
   interface_ = overlay_.config.interface.name;
   if (options_.replaces) {
-    auto left
-      = take_place(replacement_socket(control_, interface_), interface_,
-                   [this](const inherited_overlay& offered) {
-                     return check_place(overlay_, network_part_, offered);
-                   });
+    if (const auto fine = check_place(network_part_); !fine) {
+      log_->critical("This process could not go on in the place of the other, "
+                     "which goes on itself: {}",
+                     fine.error().message);
+      return tl::unexpected{exit_failure};
+    }
+    auto left = take_place(replacement_socket(control_, interface_), interface_,
+                           [this](const inherited_overlay& offered) {
+                             return check_inherited(overlay_, offered);
+                           });
     if (!left) {
       log_->critical("{}", left.error().message);
       return tl::unexpected{exit_failure};
