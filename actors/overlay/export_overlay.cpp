@@ -132,13 +132,13 @@ take_over(taking_place& place, handed_over received,
   else
     taken.unreadable = node.error();
   taken.left.descriptors = std::move(received.descriptors);
-  received.state = {};
   if (const auto fine = check(taken.left); !fine)
     return tl::unexpected(system_error{
       fine.error().code, "This process could not go on in the place of the "
                          "other, which goes on itself: "
                            + fine.error().message});
   place.tell_ready();
+  received.state = {}; // wiped, while the other one wipes its keys
   if (const auto mine = place.wait_for_place(boot_now() + decision_patience);
       !mine)
     return tl::unexpected(mine.error());
