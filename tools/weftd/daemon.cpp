@@ -236,6 +236,10 @@ private:
   bool is_bound() const {
     return helper_.is_there() || issuer_.is_there();
   }
+  /// Whether nobody has to be waited for once another process has its place.
+  bool ends_at_once() const {
+    return !network_.directory && !network_.membership;
+  }
   /// Another process has this one's place, or will have it.
   int end_for_successor(bool is_left);
   int end();
@@ -444,7 +448,8 @@ void node_process::serve_successors() {
       if (kept_)
         kept_->pass_on();
     };
-    return giver_->serve(*system_, running_.actor, let_go, *log_);
+    return giver_->serve(*system_, running_.actor, let_go, ends_at_once(),
+                         *log_);
   });
   if (!watched)
     log_->warn("{}", watched.error().message);
@@ -501,7 +506,7 @@ int node_process::run() {
 
 int node_process::end_for_successor(bool is_left) {
   log_->info("interface {} goes on in another process", running_.interface);
-  if (waiting_->is_succeeded() && !network_.directory && !network_.membership) {
+  if (waiting_->is_succeeded() && ends_at_once()) {
     // The other one waits for what this one serves, and thousands of peers, who
     // have nothing to do any more, would take long to end one by one.
     log_->flush();
