@@ -168,7 +168,7 @@ TEST_CASE("there is room for the open files of a node before it has threads") {
     }
     std::size_t room = 0;
     status >> room;
-    return room >= 256 ? 0 : 1;
+    return room >= 512 ? 0 : 1;
   });
   CHECK(code == 0);
 }
