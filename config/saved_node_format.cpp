@@ -249,7 +249,7 @@ private:
   /// name is not there.  Several names have one mark.
   static constexpr std::uint64_t mark_of(std::string_view name) {
     constexpr unsigned bits = 64;
-    unsigned sum = static_cast<unsigned>(name.size());
+    auto sum = static_cast<unsigned>(name.size());
     for (const auto at : {std::size_t{0}, name.size() / 2, name.size() - 1})
       if (at < name.size())
         sum = 7 * sum + static_cast<unsigned char>(name[at]);
