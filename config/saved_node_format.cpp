@@ -11,9 +11,9 @@
 #include <concepts>
 #include <cstring>
 #include <limits>
-#include <set>
 #include <string_view>
 #include <type_traits>
+#include <unordered_set>
 #include <utility>
 
 // A test builds a program of the version after this one.
@@ -200,6 +200,7 @@ public:
   reader(const_byte_span record, reading& whole)
     : record_(record), whole_(whole) {
     const auto fits = walk([this](std::string_view name, const_byte_span) {
+      present_ |= mark_of(name);
       if (name.starts_with('!'))
         fail("it holds '" + std::string{name}
              + "', which this program does not know");
@@ -213,6 +214,8 @@ public:
 
   template <class T>
   void operator()(std::string_view name, T& value) {
+    if ((present_ & mark_of(name)) == 0)
+      return;
     if constexpr (is_vector<T>) {
       if (!make_room(name, value))
         return;
@@ -242,6 +245,17 @@ public:
   }
 
 private:
+  /// Most of what may be in a record is not, so it is known at once that a
+  /// name is not there.  Several names have one mark.
+  static constexpr std::uint64_t mark_of(std::string_view name) {
+    constexpr unsigned bits = 64;
+    auto sum = static_cast<unsigned>(name.size());
+    for (const auto at : {std::size_t{0}, name.size() / 2, name.size() - 1})
+      if (at < name.size())
+        sum = 7 * sum + static_cast<unsigned char>(name[at]);
+    return std::uint64_t{1} << (sum % bits);
+  }
+
   /// For all elements that are there; false: they are too many.
   template <class T>
   bool make_room(std::string_view name, std::vector<T>& list) {
@@ -353,7 +367,8 @@ private:
   }
 
   const_byte_span record_;
-  const_byte_span rest_; ///< after what was asked for last
+  const_byte_span rest_;      ///< after what was asked for last
+  std::uint64_t present_ = 0; ///< marks of its fields
   reading& whole_;
 };
 
@@ -659,7 +674,8 @@ std::string find_mistake(const saved_node& node) {
       || (node.cookies && node.cookies->made
           && node.cookies->cookie_secret.is_zero()))
     return "a key is missing";
-  std::set<public_key> keys;
+  std::unordered_set<public_key> keys;
+  keys.reserve(node.peers.size());
   std::optional<std::uint32_t> former;
   for (const auto& peer : node.peers) {
     if (peer.slot >= node.generations.size()

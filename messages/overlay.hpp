@@ -64,7 +64,9 @@ struct overlay_left {
 };
 
 /// The successor has it all: wipe the keys, answer, end; the host stays as is.
-struct leave {};
+struct leave {
+  bool process_ends = false; ///< at once, so that peers need not end before
+};
 
 /// overlay's starter -> overlay: go on with an earlier one's peers.
 struct inherit_node {

@@ -120,11 +120,12 @@ struct path_too_narrow {
   std::size_t quoted_size = 0;
 };
 
-/// registry -> peer: send nothing any more.  Answered with all that you are.
-struct freeze_peer {};
-
-struct frozen_peer {
-  std::shared_ptr<saved_session> saved;
+/// registry -> peer: send nothing any more, add all that you are to `into`, and
+/// let go of that.  The registry goes on once all have, and takes those who
+/// have added nothing for failed.
+struct freeze_peer {
+  std::shared_ptr<saved_node> into;
+  std::size_t number = 0; ///< of the peer in it
 };
 
 struct peer_report {
@@ -152,7 +153,6 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::prefixes_lost)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::path_failed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::path_too_narrow)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::freeze_peer)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::frozen_peer)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::peer_report)
 
 namespace weft {
@@ -183,8 +183,8 @@ using peer_actor = caf::typed_actor<
   caf::replies_to<change_identity>::with<void>,
   caf::replies_to<prefixes_lost>::with<void>,
   // another process takes its place, or does not
-  caf::replies_to<freeze_peer>::with<frozen_peer>, caf::reacts_to<thaw>,
-  caf::replies_to<forget_keys>::with<void>,
+  caf::reacts_to<freeze_peer>, caf::reacts_to<thaw>,
+  caf::reacts_to<forget_keys>,
   // for status
   caf::replies_to<report_request>::with<peer_report>>;
 

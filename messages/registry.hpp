@@ -56,6 +56,14 @@ struct check_update {
 /// said what they leave.
 struct freeze_peers {};
 
+/// The last peer that stood still -> registry: they all do, or have failed.
+struct peers_stand_still {
+  std::shared_ptr<saved_node> left;
+};
+
+/// The last peer that has forgotten its keys -> registry: they all have.
+struct keys_forgotten {};
+
 /// The peers, and what else the registry leaves; the rest is not filled in.
 struct frozen_peers {
   std::shared_ptr<saved_node> saved;
@@ -119,6 +127,8 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::peer_addresses)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::change_existing_peer)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::check_update)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::freeze_peers)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::peers_stand_still)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::keys_forgotten)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::frozen_peers)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::inherit_peers)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::go_on_changing)
@@ -152,7 +162,8 @@ using registry_actor = caf::typed_actor<
   // another process takes the place of this one, or does not; this one has
   // taken another's
   caf::replies_to<freeze_peers>::with<frozen_peers>,
-  caf::replies_to<thaw>::with<void>, caf::replies_to<forget_keys>::with<void>,
+  caf::reacts_to<peers_stand_still>, caf::replies_to<thaw>::with<void>,
+  caf::replies_to<forget_keys>::with<void>, caf::reacts_to<keys_forgotten>,
   caf::replies_to<inherit_peers>::with<config_changes>,
   // questions
   caf::replies_to<check_handshake>::with<bool>,

@@ -86,9 +86,12 @@ struct freeze {
 struct thaw {};
 
 /// overlay -> registry -> peers, which stand still: another process goes on
-/// with the keys, so they are wiped here.  Answered once they are; nobody is
-/// thawed after that.
-struct forget_keys {};
+/// with the keys, so they are wiped here.  The registry answers once all are;
+/// nobody is thawed after that.
+struct forget_keys {
+  /// What a peer lets go of then: the registry notices when all have.
+  std::shared_ptr<const void> held{};
+};
 
 // -- reports -----------------------------------------------------------------
 

@@ -72,8 +72,11 @@ bool is_first_process();
 /// until it is ready.
 bool is_service();
 
-/// Raises the limit of open files to the hard limit.
-void raise_file_limit();
+/// Raises the limit of open files to the hard limit, and has the kernel's table
+/// of them ready for those of a node.  Call it before any thread starts: one
+/// that grows later has whoever opens a file wait until all processors have
+/// noticed, 10 ms or more.
+void prepare_descriptors();
 
 /// Whether `count` more descriptors can be had now.
 result<void> check_descriptors(std::size_t count);

@@ -76,8 +76,8 @@ result<state_memory> to_memory(std::shared_ptr<saved_node>& left) try {
 
 result<void>
 export_overlay(caf::actor_system& system, const overlay_actor& overlay,
-               file_descriptor connection,
-               const std::function<void()>& let_go) {
+               file_descriptor connection, const std::function<void()>& let_go,
+               bool process_ends) {
   auto place = giving_place::to(std::move(connection));
   if (!place)
     return tl::unexpected(place.error());
@@ -93,7 +93,7 @@ export_overlay(caf::actor_system& system, const overlay_actor& overlay,
   }
   done = give(*place, std::move(left));
   if (done)
-    done = ask(self, root, leave{}, [] {});
+    done = ask(self, root, leave{process_ends}, [] {});
   if (!done) {
     place->abort(); // before anything is sent again
     caf::anon_send(root, thaw{});
@@ -132,13 +132,13 @@ take_over(taking_place& place, handed_over received,
   else
     taken.unreadable = node.error();
   taken.left.descriptors = std::move(received.descriptors);
-  received.state = {};
   if (const auto fine = check(taken.left); !fine)
     return tl::unexpected(system_error{
       fine.error().code, "This process could not go on in the place of the "
                          "other, which goes on itself: "
                            + fine.error().message});
   place.tell_ready();
+  received.state = {}; // wiped, while the other one wipes its keys
   if (const auto mine = place.wait_for_place(boot_now() + decision_patience);
       !mine)
     return tl::unexpected(mine.error());

@@ -22,11 +22,14 @@ namespace weft {
 /// failure it goes on here, and the other process never sends for it.  EACCES:
 /// that is another user's.  EBUSY: not now; both hear why, and it may ask again
 /// soon.  `let_go`, which may be empty, is called when the overlay has ended
-/// here and the other process has not gone on yet.
+/// here and the other process has not gone on yet.  `process_ends`: this
+/// process does so at once, by _exit(2).  Then its peers do not end one by one,
+/// for which thousands take processors that the other process needs.
 result<void>
 export_overlay(caf::actor_system& system, const overlay_actor& overlay,
                file_descriptor connection,
-               const std::function<void()>& let_go = {});
+               const std::function<void()>& let_go = {},
+               bool process_ends = false);
 
 /// What another process has exported.
 struct imported_overlay {

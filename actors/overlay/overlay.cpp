@@ -124,7 +124,9 @@ overlay::behavior_type overlay::make_behavior() {
     [this](const machine_cloned&) { begin_sessions_anew(); },
     [this](const hand_over&) { return stand_still(); },
     [this](const thaw&) { thaw_all(); },
-    [this](const leave&) { return end_for_successor(); },
+    [this](const leave& asked) {
+      return end_for_successor(asked.process_ends);
+    },
     [this](const inherit_node& asked) { return begin_with(asked); },
     [this](const shut_down&) -> caf::result<void> {
       quit(caf::exit_reason::user_shutdown);
@@ -449,7 +451,8 @@ void overlay::on_exit() {
   for (auto& each : lanes_)
     for (auto& reader : each.readers)
       stop(reader);
-  stop(registry_);
+  if (!process_ends_)
+    stop(registry_);
   for (auto& each : lanes_) {
     stop(each.writer);
     stop(each.socket);

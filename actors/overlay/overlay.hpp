@@ -354,7 +354,7 @@ private:
   bool has_predecessor() const;
   void thaw_ports();
   void thaw_all();
-  caf::result<void> end_for_successor();
+  caf::result<void> end_for_successor(bool process_ends);
   caf::result<void> begin_with(const inherit_node& asked);
 
   // -- overlay_status.cpp --
@@ -398,6 +398,7 @@ private:
   std::unique_ptr<trial> trial_; ///< null: none
   std::unique_ptr<hand_over_state> hand_over_; ///< null: none
   bool leaves_ = false;                        ///< a successor has all of it
+  bool process_ends_ = false;                  ///< at once then
   reload_state reload_;
   off_loop threads_;
   std::deque<round_ptr> rounds_;

@@ -158,12 +158,13 @@ void overlay::thaw_ports() {
   }
 }
 
-caf::result<void> overlay::end_for_successor() {
+caf::result<void> overlay::end_for_successor(bool process_ends) {
   if (!hand_over_)
     return make_error(EINVAL, "nobody takes over " + resources_->interface);
   if (hand_over_->is_void)
     return begun_anew();
   leaves_ = true;
+  process_ends_ = process_ends;
   self_.reset();
   auto promise = make_response_promise();
   auto end = [this, promise]() mutable {

@@ -171,12 +171,9 @@ peer::behavior_type peer::make_behavior() {
       drop_lost(*lost.snapshot);
       return answer_in_turn();
     },
-    [this](const freeze_peer&) { return stand_still_in_turn(); },
+    [this](const freeze_peer& asked) { stand_still_in_turn(asked); },
     [this](const thaw&) { go_on(); },
-    [this](const forget_keys&) -> caf::result<void> {
-      wipe_keys();
-      return caf::unit;
-    },
+    [this](const forget_keys&) { wipe_keys(); },
     [this](const report_request& request) { return report(request); },
   };
 }
@@ -190,7 +187,7 @@ void peer::on_exit() {
   sealing_.clear();
   opening_.clear();
   count_lines();
-  refuse_to_stand_still();
+  freezing_.reset();
   answer_waiting();
   // CAF sends it before the down message, in whose turn it is read.
   if (neighbours_.registry)
@@ -316,16 +313,16 @@ peer::accept(byte_span packet, congestion_mark mark, const routes& allowed) {
   return packet.first(view->length);
 }
 
-frozen_peer peer::stand_still() {
+void peer::stand_still(const freeze_peer& asked) {
   frozen_ = true;
-  auto left = std::make_shared<saved_session>();
-  left->session = session_.save();
-  leave_out_counters(left->session);
-  left->up_until = health_.up_until();
-  left->too_big = too_big_;
-  left->path_mtu = path_mtu_;
-  left->path_mtu_told = path_mtu_told_;
-  return {std::move(left)};
+  saved_session left;
+  left.session = session_.save();
+  leave_out_counters(left.session);
+  left.up_until = health_.up_until();
+  left.too_big = too_big_;
+  left.path_mtu = path_mtu_;
+  left.path_mtu_told = path_mtu_told_;
+  asked.into->peers[asked.number].session = std::move(left);
 }
 
 void peer::wipe_keys() {
@@ -335,7 +332,7 @@ void peer::wipe_keys() {
 }
 
 void peer::go_on() {
-  refuse_to_stand_still();
+  freezing_.reset();
   if (!std::exchange(frozen_, false))
     return;
   const auto at = loop().moment();

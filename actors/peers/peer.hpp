@@ -97,11 +97,9 @@ private:
   accept(byte_span packet, congestion_mark mark, const routes& allowed);
   void restore(const saved_session& from, bool has_identity);
   void begin();
-  frozen_peer stand_still();
+  void stand_still(const freeze_peer& asked);
   /// Once all jobs have come back.
-  caf::result<frozen_peer> stand_still_in_turn();
-  /// Answers who waits for that.
-  void refuse_to_stand_still();
+  void stand_still_in_turn(const freeze_peer& asked);
   void go_on();
   void wipe_keys();
   void wake(const instant& at);
@@ -205,8 +203,8 @@ private:
   std::uint64_t packets_in_line_ = 0;       ///< of both
   unsigned line_epoch_ = 0; ///< of the session that jobs are under way for
   std::vector<waiting_answer> answers_; ///< the oldest first
-  std::optional<caf::typed_response_promise<frozen_peer>> freezing_;
-  std::uint64_t too_big_ = 0;  ///< as in peer_status
+  std::optional<freeze_peer> freezing_; ///< once all jobs have come back
+  std::uint64_t too_big_ = 0;           ///< as in peer_status
   std::uint32_t path_mtu_ = 0; ///< as in peer_status, of the present path
   time_point path_mtu_told_{}; ///< when that was heard last
 

@@ -266,23 +266,16 @@ void peer::answer_waiting() {
     answers_.erase(answers_.begin());
   }
   if (freezing_ && sealing_.empty() && opening_.empty())
-    std::exchange(freezing_, std::nullopt)->deliver(stand_still());
+    stand_still(*std::exchange(freezing_, std::nullopt));
 }
 
 /// Counters of jobs are used, and received ones are in the window, once all
 /// have come back.
-caf::result<frozen_peer> peer::stand_still_in_turn() {
+void peer::stand_still_in_turn(const freeze_peer& asked) {
   if (sealing_.empty() && opening_.empty())
-    return stand_still();
-  freezing_ = make_response_promise<caf::typed_response_promise<frozen_peer>>();
-  return *freezing_;
-}
-
-/// It goes on, or has ended.
-void peer::refuse_to_stand_still() {
-  if (freezing_)
-    std::exchange(freezing_, std::nullopt)
-      ->deliver(make_error(ECANCELED, "the peer does not stand still"));
+    stand_still(asked);
+  else
+    freezing_ = asked;
 }
 
 } // namespace weft

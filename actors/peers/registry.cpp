@@ -74,14 +74,17 @@ registry::behavior_type registry::make_behavior() {
     [this](const session_noted& noted) { note(noted); },
     [this](const reset_peer& asked) { return reset(asked.peer); },
     [this](const freeze_peers&) { return stand_still(); },
+    [this](const peers_stand_still& all) { all_stand_still(all.left); },
     [this](const thaw& go_on) {
       frozen_ = false;
+      leaving_.reset();
       for (const auto& seat : seats_) {
         if (seat.actor)
           send(seat.actor, go_on);
       }
     },
     [this](const forget_keys&) { return wipe_keys(); },
+    [this](const keys_forgotten&) { forgetting_.deliver(caf::unit_t{}); },
     [this](const inherit_peers& asked) { return inherit(asked); },
     [this](const check_handshake& asked) { return handshake_since(asked); },
     [this](const configuration_request&) { return configuration(); },

@@ -159,7 +159,10 @@ private:
   caf::result<config_changes> reset(const public_key& peer);
 
   // registry_hand_over.cpp: another process takes the place of this one
+  /// All that is known of the peers, but for their sessions.
+  std::shared_ptr<saved_node> list_peers() const;
   caf::result<frozen_peers> stand_still();
+  void all_stand_still(const std::shared_ptr<saved_node>& left);
   caf::result<void> wipe_keys();
   caf::result<config_changes> inherit(const inherit_peers& asked);
 
@@ -234,7 +237,11 @@ private:
   peer_entries_changed new_entries_;           ///< since the last publication
   std::unique_ptr<change_under_way> changing_; ///< null: none
   bool frozen_ = false; ///< nobody is started: another process is to go on
-  publication_ptr gathering_;              ///< null: nothing has changed
+  /// Who waits until all stand still, and what they are about to leave.
+  caf::typed_response_promise<frozen_peers> freezing_;
+  std::weak_ptr<saved_node> leaving_;
+  caf::response_promise forgetting_; ///< who waits until all keys are wiped
+  publication_ptr gathering_;        ///< null: nothing has changed
   std::vector<publication_ptr> under_way_; ///< whose askers wait
   published_state published_;
   deadline_id overdue_check_;

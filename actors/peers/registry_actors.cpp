@@ -24,7 +24,8 @@ void registry::spawn_peer(slot_number slot,
   const auto& on = lane_of(slot);
   auto config = known.config;
   config.name = directory_.shown_name(slot);
-  seat.actor = system().spawn<peer>(
+  // It begins with its first message: its loop is not woken for each.
+  seat.actor = system().spawn<peer, caf::lazy_init>(
     on.loop, on.space,
     peer_neighbours{on.socket, on.writer, on.timer,
                     caf::actor_cast<registry_actor>(this), neighbours_.events},

@@ -24,17 +24,8 @@ constexpr std::size_t memory_of_session = std::size_t{2} << 10;
 
 } // namespace
 
-caf::result<frozen_peers> registry::stand_still() {
-  const auto needed = memory_of_rest + seats_.size() * memory_of_peer;
-  if (!may_have_memory(needed))
-    return make_error(ENOMEM,
-                      "it needs about " + std::to_string(needed >> 20)
-                        + " MiB of memory more, which a limit keeps it from "
-                          "(ulimit -v, LimitAS= of the unit)");
-  frozen_ = true;
-  auto promise
-    = make_response_promise<caf::typed_response_promise<frozen_peers>>();
-  const auto left = std::make_shared<saved_node>();
+std::shared_ptr<saved_node> registry::list_peers() const {
+  auto left = std::make_shared<saved_node>();
   left->generations = directory_.generations();
   left->peers.reserve(seats_.size());
   left->deprived = {directory_.deprived().begin(), directory_.deprived().end()};
@@ -51,54 +42,65 @@ caf::result<frozen_peers> registry::stand_still() {
     peer.address = known->address;
     peer.restarts = seats_[slot].restarts;
   }
+  return left;
+}
+
+caf::result<frozen_peers> registry::stand_still() {
+  const auto needed = memory_of_rest + seats_.size() * memory_of_peer;
+  if (!may_have_memory(needed))
+    return make_error(ENOMEM,
+                      "it needs about " + std::to_string(needed >> 20)
+                        + " MiB of memory more, which a limit keeps it from "
+                          "(ulimit -v, LimitAS= of the unit)");
+  frozen_ = true;
+  freezing_
+    = make_response_promise<caf::typed_response_promise<frozen_peers>>();
+  const auto left = list_peers();
+  leaving_ = left;
   const auto heap = std::make_shared<prepared_heap>();
   if (!left->peers.empty())
     system().spawn<heap_preparer>(lanes_.front().loop,
                                   left->peers.size() * memory_of_session, heap);
-  const auto missing = std::make_shared<std::size_t>(left->peers.size());
-  if (left->peers.empty())
-    promise.deliver(frozen_peers{left});
-  for (std::size_t number = 0; number < left->peers.size(); ++number) {
-    const auto slot = left->peers[number].slot;
-    auto answered = [left, heap, missing, promise]() mutable {
-      if (--*missing == 0)
-        promise.deliver(frozen_peers{left});
-    };
-    request(seats_[slot].actor, caf::infinite, freeze_peer{})
-      .then(
-        [left, number, answered](frozen_peer& peer) mutable {
-          left->peers[number].session = std::move(*peer.saved);
-          answered();
-        },
-        [this, left, number, slot, answered](const caf::error&) mutable {
-          left->peers[number].lost = seats_[slot].last.memory;
-          answered();
-        });
-  }
-  return promise;
+  // Each writes where it lives: to be asked and answered one by one cost more
+  // than all that they write.
+  const auto me = caf::actor_cast<registry_actor>(this);
+  const std::shared_ptr<saved_node> held{
+    left.get(), [left, heap, me](saved_node*) {
+      caf::anon_send(me, peers_stand_still{left});
+    }};
+  for (std::size_t number = 0; number < left->peers.size(); ++number)
+    send(seats_[left->peers[number].slot].actor, freeze_peer{held, number});
+  return freezing_;
+}
+
+void registry::all_stand_still(const std::shared_ptr<saved_node>& left) {
+  if (leaving_.lock() != left)
+    return; // that was called off, and they may have gone on since
+  leaving_.reset();
+  for (auto& peer : left->peers)
+    if (!peer.session)
+      peer.lost = seats_[peer.slot].last.memory;
+  freezing_.deliver(frozen_peers{left});
 }
 
 caf::result<void> registry::wipe_keys() {
+  if (forgetting_.pending())
+    return make_error(EBUSY, "keys are being wiped already");
   directory_.forget_keys();
   us_ = {};
   published_.speaker = {};
-  auto promise = make_response_promise();
-  const auto missing = std::make_shared<std::size_t>(1); // the gate
-  auto answered = [missing, promise]() mutable {
-    if (--*missing == 0)
-      promise.deliver(caf::unit_t{});
-  };
-  auto failed
-    = [answered](const caf::error&) mutable { answered(); }; // it has ended
-  for (const auto& seat : seats_) {
-    if (!seat.actor)
-      continue;
-    ++*missing;
-    request(seat.actor, caf::infinite, forget_keys{}).then(answered, failed);
-  }
+  forgetting_ = make_response_promise();
+  const std::shared_ptr<const void> held{
+    nullptr, [me = caf::actor_cast<registry_actor>(this)](const void*) {
+      caf::anon_send(me, keys_forgotten{});
+    }};
+  for (const auto& seat : seats_)
+    if (seat.actor)
+      send(seat.actor, forget_keys{held});
+  const auto let_go = [held] {}; // if it has ended, too
   request(neighbours_.gate, caf::infinite, change_identity{})
-    .then(answered, failed);
-  return promise;
+    .then(let_go, [let_go](const caf::error&) { let_go(); });
+  return forgetting_;
 }
 
 caf::result<config_changes> registry::inherit(const inherit_peers& asked) {

@@ -223,12 +223,15 @@ bool is_service() {
   // NOLINTEND(concurrency-mt-unsafe)
 }
 
-void raise_file_limit() {
+void prepare_descriptors() {
   rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0)
-    return;
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
+  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+  }
+  constexpr int most_usual = 511; // the table stays as large as it was once
+  const file_descriptor any{::open("/dev/null", O_RDONLY | O_CLOEXEC)};
+  const file_descriptor last{::fcntl(any.get(), F_DUPFD_CLOEXEC, most_usual)};
 }
 
 result<void> check_descriptors(std::size_t count) {

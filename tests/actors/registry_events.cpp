@@ -107,6 +107,27 @@ TEST_CASE_METHOD(registered, "A peer that failed is not started again while "
   CHECK(actor_of("10.0.0.1") != former);
 }
 
+TEST_CASE_METHOD(registered, "What peers were to leave to somebody who was "
+                             "called off is left to nobody else") {
+  apply({with(first, {"10.0.0.1/32"})});
+  std::shared_ptr<saved_node> saved;
+  const auto freeze_and = [&](auto then) {
+    gate.run([&] {
+      gate.self()
+        ->request(list, caf::infinite, freeze_peers{})
+        .then([&](const frozen_peers& all) { saved = all.saved; });
+      caf::anon_send(list, std::move(then));
+    });
+    home.settle();
+  };
+  freeze_and(thaw{});
+  CHECK_FALSE(saved);
+  freeze_and(peers_stand_still{std::make_shared<saved_node>()});
+  REQUIRE(eventually([&] { return saved != nullptr; }));
+  REQUIRE(saved->peers.size() == 1);
+  CHECK(saved->peers[0].session);
+}
+
 TEST_CASE_METHOD(registered, "A peer that failed while it was up is still up, "
                              "and one that was removed comes up again") {
   node there(home, loop.loop, 2);

@@ -177,14 +177,12 @@ privilege_options privileges_for(const daemon_options& options) {
 }
 
 /// What this process needs beside what it is given, as far as that can be seen
-/// while the node whose place it takes still runs.
-result<void>
-check_place(const overlay_options& options, const node_config& network,
-            const inherited_overlay& left) {
+/// while the node whose place it takes still carries packets.
+result<void> check_place(const node_config& network) {
   constexpr std::size_t most_descriptors = 256; // of a node that begins
-  return check_inherited(options, left)
-    .and_then([] { return check_descriptors(most_descriptors); })
-    .and_then([&] { return check_network(network); });
+  return check_descriptors(most_descriptors).and_then([&] {
+    return check_network(network);
+  });
 }
 
 /// What a node cannot take over from another process; empty: it may try to.
@@ -238,6 +236,10 @@ private:
   bool is_bound() const {
     return helper_.is_there() || issuer_.is_there();
   }
+  /// Whether nobody has to be waited for once another process has its place.
+  bool ends_at_once() const {
+    return !network_.directory && !network_.membership;
+  }
   /// Another process has this one's place, or will have it.
   int end_for_successor(bool is_left);
   int end();
@@ -276,7 +278,7 @@ step node_process::prepare() {
   std::ignore = std::signal(SIGPIPE, SIG_IGN);
   auto waiting = supervisor::create();
   protect_memory(); // again, if this is a child in the background
-  raise_file_limit();
+  prepare_descriptors();
   if (const auto why = why_not_replacing(options_); !why.empty()) {
     std::cerr << "weftd: --replace: " << why << '\n';
     return tl::unexpected{exit_mistaken};
@@ -318,11 +320,16 @@ step node_process::take_over() {
   overlay_.ask_helper = way_to_helper(helper_, options_.helper_file, log_);
   interface_ = overlay_.config.interface.name;
   if (options_.replaces) {
-    auto left
-      = take_place(replacement_socket(control_, interface_), interface_,
-                   [this](const inherited_overlay& offered) {
-                     return check_place(overlay_, network_part_, offered);
-                   });
+    if (const auto fine = check_place(network_part_); !fine) {
+      log_->critical("This process could not go on in the place of the other, "
+                     "which goes on itself: {}",
+                     fine.error().message);
+      return tl::unexpected{exit_failure};
+    }
+    auto left = take_place(replacement_socket(control_, interface_), interface_,
+                           [this](const inherited_overlay& offered) {
+                             return check_inherited(overlay_, offered);
+                           });
     if (!left) {
       log_->critical("{}", left.error().message);
       return tl::unexpected{exit_failure};
@@ -441,7 +448,8 @@ void node_process::serve_successors() {
       if (kept_)
         kept_->pass_on();
     };
-    return giver_->serve(*system_, running_.actor, let_go, *log_);
+    return giver_->serve(*system_, running_.actor, let_go, ends_at_once(),
+                         *log_);
   });
   if (!watched)
     log_->warn("{}", watched.error().message);
@@ -498,7 +506,7 @@ int node_process::run() {
 
 int node_process::end_for_successor(bool is_left) {
   log_->info("interface {} goes on in another process", running_.interface);
-  if (waiting_->is_succeeded() && !network_.directory && !network_.membership) {
+  if (waiting_->is_succeeded() && ends_at_once()) {
     // The other one waits for what this one serves, and thousands of peers, who
     // have nothing to do any more, would take long to end one by one.
     log_->flush();

@@ -60,13 +60,13 @@ result<place_giver> place_giver::open(const std::string& socket) {
 }
 
 bool place_giver::serve(caf::actor_system& system, const overlay_actor& overlay,
-                        const std::function<void()>& let_go,
+                        const std::function<void()>& let_go, bool process_ends,
                         spdlog::logger& log) {
   auto connection = listener_.accept();
   if (!connection)
     return false;
-  const auto done
-    = export_overlay(system, overlay, std::move(connection), let_go);
+  const auto done = export_overlay(system, overlay, std::move(connection),
+                                   let_go, process_ends);
   if (!done)
     log.warn("nobody takes this node's place, and it goes on: {}",
              done.error().message);

@@ -27,9 +27,10 @@ public:
   }
   /// Somebody has come: it takes the overlay's place, which has ended then, or
   /// it does not, and the overlay goes on.  Blocks for some seconds at most.
-  /// Whether it has.  `let_go`: as in export_overlay().
+  /// Whether it has.  `let_go`, `process_ends`: as in export_overlay().
   bool serve(caf::actor_system& system, const overlay_actor& overlay,
-             const std::function<void()>& let_go, spdlog::logger& log);
+             const std::function<void()>& let_go, bool process_ends,
+             spdlog::logger& log);
 
 private:
   explicit place_giver(unix_listener listener)
