@@ -427,10 +427,10 @@ bool overlay::cipher_worker_ended(const caf::down_msg& down) {
 
 void overlay::on_exit() {
   forget_monitors(loop(), *resources_);
-  if (leaves_ && resources_->host)
+  if (is_left_ && resources_->host)
     resources_->host->leave_as_is();
   resources_->host.reset();
-  if (!leaves_)
+  if (!is_left_)
     leave_source_marks();
   if (resources_->lock) {
     loop().forget(resources_->lock->descriptor());
@@ -480,6 +480,12 @@ void overlay::on_exit() {
 }
 
 void overlay::answer_waiting(const caf::error& ended) {
+  if (const auto given = std::exchange(hand_over_, nullptr)) {
+    if (given->promise.pending())
+      given->promise.deliver(ended);
+    if (given->leaves.pending())
+      given->leaves.deliver(ended);
+  }
   for (auto& change : std::exchange(changes_, {}))
     change.answer(ended, {});
   for (auto* asked : {&reload_.present, &reload_.next}) {

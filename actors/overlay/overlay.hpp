@@ -338,7 +338,8 @@ private:
     std::vector<std::function<void()>> steps; ///< each brings the next about
     std::size_t next = 0;
     caf::typed_response_promise<overlay_left> promise;
-    bool is_void = false; ///< sessions have begun anew since
+    bool is_void = false;         ///< sessions have begun anew since
+    caf::response_promise leaves; ///< who waits until the keys are wiped
   };
   caf::result<overlay_left> stand_still();
   template <class Handle, class Message>
@@ -397,7 +398,8 @@ private:
   std::string expected_digest_;  ///< of the file, once it is saved
   std::unique_ptr<trial> trial_; ///< null: none
   std::unique_ptr<hand_over_state> hand_over_; ///< null: none
-  bool leaves_ = false;                        ///< a successor has all of it
+  bool leaves_ = false;                        ///< nobody is thawed any more
+  bool is_left_ = false;                       ///< a successor has all of it
   bool process_ends_ = false;                  ///< at once then
   reload_state reload_;
   off_loop threads_;

@@ -61,9 +61,12 @@ caf::result<overlay_left> overlay::stand_still() {
     return make_error(EBUSY, "a change is being made: nothing is handed over "
                              "before it is in force; ask again then");
   hand_over_ = std::make_unique<hand_over_state>();
-  auto& [left, steps, next, promise, is_void] = *hand_over_;
+  auto& left = hand_over_->left;
+  auto& steps = hand_over_->steps;
   left.descriptors = std::make_shared<std::vector<named_descriptor>>();
-  promise = make_response_promise<caf::typed_response_promise<overlay_left>>();
+  auto promise
+    = make_response_promise<caf::typed_response_promise<overlay_left>>();
+  hand_over_->promise = promise;
   const freeze order{left.descriptors};
   for (const auto& each : lanes_)
     for (const auto& reader : each.readers)
@@ -100,9 +103,8 @@ caf::result<overlay_left> overlay::stand_still() {
     add_step(each.socket, finish_sending{});
     add_step(each.writer, finish_writing{});
   }
-  auto answer = promise;
   next_freeze();
-  return answer;
+  return promise;
 }
 
 void overlay::next_freeze() {
@@ -163,17 +165,20 @@ caf::result<void> overlay::end_for_successor(bool process_ends) {
     return make_error(EINVAL, "nobody takes over " + resources_->interface);
   if (hand_over_->is_void)
     return begun_anew();
+  if (leaves_)
+    return being_handed_over();
   leaves_ = true;
-  process_ends_ = process_ends;
   self_.reset();
-  auto promise = make_response_promise();
-  auto end = [this, promise]() mutable {
-    promise.deliver(caf::unit_t{});
+  hand_over_->leaves = make_response_promise();
+  auto end = [this, process_ends] {
+    is_left_ = true;
+    process_ends_ = process_ends;
+    hand_over_->leaves.deliver(caf::unit_t{});
     quit(caf::exit_reason::user_shutdown);
   };
   request(registry_, most_waiting, forget_keys{})
-    .then(end, [end](const caf::error&) mutable { end(); });
-  return promise;
+    .then(end, [end](const caf::error&) { end(); });
+  return hand_over_->leaves;
 }
 
 // -- the successor -----------------------------------------------------------

@@ -278,9 +278,20 @@ void handshake_gate::keep_early(noise_claim claim, const network_path& path) {
   });
   if (early_.size() == most_early)
     early_.pop_front();
+  if (early_.empty())
+    call_at(now + early_patience, [this] { forget_early(); });
   early_.push_back(
     {{std::make_shared<const noise_claim>(std::move(claim)), path},
      now + early_patience});
+}
+
+/// Those that have been repeated by now.
+void handshake_gate::forget_early() {
+  const auto now = loop().now();
+  while (!early_.empty() && early_.front().until <= now)
+    early_.pop_front();
+  if (!early_.empty())
+    call_at(early_.front().until, [this] { forget_early(); });
 }
 
 /// To those who are peers by now.
@@ -317,7 +328,7 @@ void handshake_gate::set_routes(routes_ptr snapshot) {
   std::erase_if(answers_, [this](const auto& entry) {
     return !routes_ || routes_->peer(entry.first) == nullptr;
   });
-  pass_early(); // the sockets know new peers' sessions by now
+  pass_early(); // the lane's socket was told of them before they answer
 }
 
 } // namespace weft

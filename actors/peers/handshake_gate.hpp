@@ -83,6 +83,7 @@ private:
   void work_later();
   void pass_initiation(const handshake_message& message);
   void keep_early(noise_claim claim, const network_path& path);
+  void forget_early();
   void pass_early();
   void pass_answer(const handshake_message& message, std::size_t receiver_at,
                    time_point now);

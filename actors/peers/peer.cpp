@@ -187,7 +187,8 @@ void peer::on_exit() {
   sealing_.clear();
   opening_.clear();
   count_lines();
-  freezing_.reset();
+  // Let go of at last: the registry takes then what it knows of this peer.
+  const auto freezing = std::exchange(freezing_, std::nullopt);
   answer_waiting();
   // CAF sends it before the down message, in whose turn it is read.
   if (neighbours_.registry)

@@ -265,8 +265,10 @@ void peer::answer_waiting() {
     answers_.front().promise.deliver(caf::unit_t{});
     answers_.erase(answers_.begin());
   }
-  if (freezing_ && sealing_.empty() && opening_.empty())
-    stand_still(*std::exchange(freezing_, std::nullopt));
+  if (freezing_ && sealing_.empty() && opening_.empty()) {
+    stand_still(*freezing_);
+    freezing_.reset();
+  }
 }
 
 /// Counters of jobs are used, and received ones are in the window, once all

@@ -78,6 +78,7 @@ registry::behavior_type registry::make_behavior() {
     [this](const thaw& go_on) {
       frozen_ = false;
       leaving_.reset();
+      freezing_ = {};
       for (const auto& seat : seats_) {
         if (seat.actor)
           send(seat.actor, go_on);
@@ -95,6 +96,8 @@ registry::behavior_type registry::make_behavior() {
 }
 
 void registry::on_exit() {
+  freezing_ = {}; // it holds this actor
+  forgetting_ = {};
   for (const auto& seat : seats_) {
     if (seat.actor) {
       demonitor(seat.actor.address());

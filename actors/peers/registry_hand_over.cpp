@@ -8,7 +8,10 @@
 #include "platform/memory.hpp"
 
 #include <cerrno>
+#include <new>
 #include <string>
+#include <tuple>
+#include <utility>
 
 namespace weft {
 
@@ -21,6 +24,16 @@ constexpr std::size_t memory_of_peer = std::size_t{8} << 10;
 constexpr std::size_t memory_of_rest = std::size_t{16} << 20;
 /// Of these, what the peer's loop allocates.
 constexpr std::size_t memory_of_session = std::size_t{2} << 10;
+
+/// Of a deleter, which must not throw.  Who is told nothing waits for a while.
+template <class Message>
+void tell_if_possible(const registry_actor& whom, Message message) noexcept {
+  try {
+    caf::anon_send(whom, std::move(message));
+  } catch (const std::bad_alloc&) {
+    std::ignore = whom;
+  }
+}
 
 } // namespace
 
@@ -66,7 +79,7 @@ caf::result<frozen_peers> registry::stand_still() {
   const auto me = caf::actor_cast<registry_actor>(this);
   const std::shared_ptr<saved_node> held{
     left.get(), [left, heap, me](saved_node*) {
-      caf::anon_send(me, peers_stand_still{left});
+      tell_if_possible(me, peers_stand_still{left});
     }};
   for (std::size_t number = 0; number < left->peers.size(); ++number)
     send(seats_[left->peers[number].slot].actor, freeze_peer{held, number});
@@ -92,7 +105,7 @@ caf::result<void> registry::wipe_keys() {
   forgetting_ = make_response_promise();
   const std::shared_ptr<const void> held{
     nullptr, [me = caf::actor_cast<registry_actor>(this)](const void*) {
-      caf::anon_send(me, keys_forgotten{});
+      tell_if_possible(me, keys_forgotten{});
     }};
   for (const auto& seat : seats_)
     if (seat.actor)

@@ -99,8 +99,30 @@ bool may_be_of_another(int code) {
 }
 /// Many, since the next such error may come meanwhile: somebody who forges
 /// 10,000 a second, and sends them at once where he had to wait for a core,
-/// must not cost others a datagram.  A repetition takes half a microsecond.
+/// must not cost others a datagram.
 constexpr int max_repetitions = 16;
+
+/// Says whether a call is to be repeated.  An error that outlasts repetitions
+/// is this host's own, and stays for what is sent in the same breath.
+class repetitions {
+public:
+  bool again(int code) {
+    if (!may_be_of_another(code) || code == lasting_)
+      return false;
+    if (++count_ <= max_repetitions)
+      return true;
+    lasting_ = code;
+    count_ = 0;
+    return false;
+  }
+  void went() {
+    count_ = 0;
+  }
+
+private:
+  int count_ = 0;
+  int lasting_ = 0;
+};
 
 /// What one send call tries with, which failures reduce.
 struct attempt {
@@ -217,10 +239,10 @@ std::size_t udp_socket::send(std::span<const addressed_datagram> datagrams) {
   auto& messages = arena_->sent;
   std::array<socket_address, sent_messages::capacity> remotes;
   std::size_t went = 0;
+  repetitions tried;
   while (!datagrams.empty()) {
     const auto built = fill_addressed(messages, remotes, datagrams, family_);
     std::size_t at = 0;
-    int repetitions = 0;
     while (at < built) {
       const auto done = ::sendmmsg(fd_.get(), &messages.headers[at],
                                    static_cast<unsigned>(built - at),
@@ -228,15 +250,13 @@ std::size_t udp_socket::send(std::span<const addressed_datagram> datagrams) {
       if (done > 0) {
         at += static_cast<std::size_t>(done);
         went += static_cast<std::size_t>(done);
-        repetitions = 0;
+        tried.went();
       } else if (errno == EAGAIN) {
         return went;
-      } else if (may_be_of_another(errno) && repetitions < max_repetitions) {
-        ++repetitions;
+      } else if (tried.again(errno)) {
         may_have_errors_ = true;
       } else if (errno != EINTR) {
         ++at; // this one alone is lost
-        repetitions = 0;
       }
     }
     datagrams = datagrams.subspan(built);
@@ -261,7 +281,7 @@ udp_socket::transmit(const_byte_span memory, std::span<const slice> slices,
     outcome.source_was_invalid = source.has_value();
   auto& messages = arena_->sent;
   const message_builder builder{memory, slices, to};
-  int repetitions = 0;
+  repetitions tried;
 
   while (outcome.sent < slices.size()) {
     const auto built = builder.build(messages, outcome.sent, trying);
@@ -274,7 +294,7 @@ udp_socket::transmit(const_byte_span memory, std::span<const slice> slices,
       // What was refused with the source went out without it.
       outcome.source_was_invalid
         = outcome.source_was_invalid || trying.dropped_source;
-      repetitions = 0;
+      tried.went();
       continue;
     }
     const int code = errno;
@@ -285,15 +305,12 @@ udp_socket::transmit(const_byte_span memory, std::span<const slice> slices,
       return outcome;
     }
     // A GSO message that is too long for the route loses nothing by "too big".
-    if (may_be_of_another(code) && repetitions < max_repetitions
-        && !(code == EMSGSIZE && messages.counts[0] > 1)) {
-      ++repetitions;
+    if (!(code == EMSGSIZE && messages.counts[0] > 1) && tried.again(code)) {
       may_have_errors_ = true;
       continue;
     }
     if (overcome(trying, gso_refused_, code, messages.counts[0])) {
       gso_ = gso_ && !gso_refused_;
-      repetitions = 0;
       continue;
     }
     if (code == ENOBUFS)

@@ -170,6 +170,29 @@ TEST_CASE("An overlay that stands still again, just after nobody took its "
   CHECK(pair.right.next() == packet);
 }
 
+TEST_CASE("An overlay that ends while its keys are forgotten answers whoever "
+          "waits for that, and all of it ends") {
+  deterministic_random random{51};
+  world home;
+  embedded_overlay one{home, random, 1};
+  for (int number = 0; number < 300; ++number) {
+    auto& peer = one.options.config.peers.emplace_back();
+    peer.name = "peer" + std::to_string(number);
+    peer.public_key = derive_public_key(generate_private_key(random));
+  }
+  one.start({});
+  std::ignore = freeze_overlay(home, one);
+  caf::scoped_actor waits{home.system()};
+  auto asked = waits->request(root_of(one), patience, leave{});
+  caf::anon_send(one.running.actor, shut_down{});
+  int code = -1;
+  asked.receive([&] { code = 0; },
+                [&](const caf::error& why) { code = error_code(why); });
+  CHECK((code == ESHUTDOWN || code == 0)); // 0: they were forgotten before
+  home.await_end(one.running.actor);
+  one.running = {};
+}
+
 TEST_CASE("An overlay whose machine was cloned while it stood still leaves its "
           "place to nobody") {
   embedded_pair pair;

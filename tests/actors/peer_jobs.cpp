@@ -116,6 +116,7 @@ struct helped {
       if (session)
         frozen = std::make_shared<saved_session>(std::move(*session));
       refused = !frozen;
+      caf::anon_send(left.registry.handle(), peers_stand_still{all});
     };
     caf::anon_send(end.actor, freeze_peer{{all.get(), let_go}, 0});
     home.settle();
@@ -487,6 +488,12 @@ TEST_CASE_METHOD(helped, "A peer that is to stand still leaves what it is once "
   send_full();
   const auto second = to_seal();
   send(numbered(1));
+  std::optional<bool> ended_before;
+  left.registry.on<peers_stand_still>(
+    [&](const peers_stand_still&) -> caf::result<void> {
+      ended_before = left.registry.count<session_ended>() > 0;
+      return caf::unit;
+    });
   freeze(a);
   perform(second);
   home.settle();
@@ -507,14 +514,19 @@ TEST_CASE_METHOD(helped, "A peer that is to stand still leaves what it is once "
   }
   SECTION("that is thawed meanwhile, or ends") {
     const bool ends = GENERATE(true, false);
+    left.registry.take<session_ended>();
     if (ends)
       home.end(a.actor);
     else
       caf::anon_send(a.actor, thaw{});
     CHECK(eventually([&] { return refused; }));
     CHECK_FALSE(frozen);
-    if (ends)
+    if (ends) {
+      // The registry knows what it was before it notices that it is gone.
+      CHECK(eventually([&] { return ended_before.has_value(); }));
+      CHECK(ended_before == true);
       return;
+    }
     perform(first);
     send(numbered(1));
     CHECK(sent_packets() == all.size());

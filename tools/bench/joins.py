@@ -49,7 +49,7 @@ class Joins(directories.OverEtcd):
         return list(filter(is_one, self.network.members[0].home.processes()))
 
     def join_from(self, host, count, token):
-        result = host.run(lab.program("weft_join_storm"), count, "--at-once", max(1, given.at_once // given.hosts),
+        result = host.run(lab.program("weft_join_storm"), count, "--at-once", at_once_of_each(),
                           input=token + "\n", check=False, timeout=600)
         self.assertTrue(result.stdout, result.stderr)
         return json.loads(result.stdout)
@@ -101,6 +101,10 @@ class Joins(directories.OverEtcd):
         self.measure("etcd", cluster.processes)
 
 
+def at_once_of_each():
+    return max(1, given.at_once // given.hosts)
+
+
 def row(store, report):
     times = sorted(report["seconds_of_each"])
     thousands = len(times) / 1000
@@ -131,8 +135,8 @@ def main():
     if given.output:
         lab.write_json(given.output, {"machine": machine, "hosts": given.hosts, "at_once": given.at_once, "results": found})
     print("\n".join(lab.markdown_table(COLUMNS, [row(*each) for each in found.items() if each[1]["seconds_of_each"]])))
-    print(f"\n{given.count} joins from {given.hosts} hosts, {given.at_once} at a time; {lab.machine_line(machine)}")
-    return 0 if done.wasSuccessful() else 1
+    print(f"\n{given.count} joins from {given.hosts} hosts, {given.hosts * at_once_of_each()} at a time; {lab.machine_line(machine)}")
+    return 0 if stores and done.wasSuccessful() else 1
 
 
 if __name__ == "__main__":

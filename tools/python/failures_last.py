@@ -47,4 +47,5 @@ def write_out(line):
 
 if __name__ == "__main__":
     sys.stdin.reconfigure(errors="replace")
+    sys.stdout.reconfigure(errors="replace")
     read(sys.stdin, write_out)

@@ -2,7 +2,6 @@
 
 #include <caf/binary_serializer.hpp>
 #include <caf/scoped_execution_unit.hpp>
-#include <caf/send.hpp>
 
 namespace weft {
 
@@ -61,15 +60,6 @@ control_broker::resume(caf::execution_unit* thread, std::size_t messages) {
     caf::anon_send_exit(address(), caf::exit_reason::user_shutdown);
   }
   return result;
-}
-
-/// The worker of CAF's that comes back last is counted first, and then locks
-/// and unlocks a mutex of the broker: that must not be memory of somebody else.
-void control_broker::on_exit() {
-  constexpr std::chrono::seconds more_than_that_takes{1};
-  basp_broker::on_exit();
-  caf::delayed_anon_send(caf::actor_cast<caf::actor>(this),
-                         more_than_that_takes, caf::ok_atom_v);
 }
 
 caf::actor spawn_broker(caf::actor_system& system, file_descriptor connection,

@@ -45,7 +45,6 @@ public:
   caf::behavior make_behavior() override;
   caf::resumable::resume_result
   resume(caf::execution_unit* thread, std::size_t messages) override;
-  void on_exit() override;
 
   /// CAF looks for a server that spawns actors at each node that it gets to
   /// know, directly or from a third one, and keeps an actor for it.  There is
