@@ -126,6 +126,7 @@ int run_from_file(const arguments& args) {
   }
   // The file may have been one of the others.
   std::vector<int> kept;
+  kept.reserve(passed.size());
   for (const auto& each : passed)
     kept.push_back(each.descriptor.get());
   close_inherited_descriptors_but(std::move(kept));

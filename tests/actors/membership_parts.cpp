@@ -11,6 +11,8 @@
 
 #include <sys/stat.h>
 
+#include <array>
+
 using namespace weft;
 using namespace weft::test;
 using namespace std::chrono_literals;
@@ -572,7 +574,7 @@ TEST_CASE("what a member keeps comes back, and spoilt files are told of") {
   const auto folder = outer.path() + "/network";
   told_network net;
   const auto item = net.issuer_item();
-  const network_item* items[] = {&item};
+  const std::array<const network_item*, 1> items{&item};
   view_marks marks;
   marks.lists["main"] = 7;
   preshared_epochs epochs;

@@ -108,7 +108,7 @@ TEST_CASE("quotation marks, backslashes and line ends in labels are escaped") {
 
 TEST_CASE("a peer has the names and labels of prometheus_wireguard_exporter") {
   const auto text = text_of({beta()});
-  const auto labels = std::string{"{interface=\"weft0\",public_key=\""}
+  const auto labels = std::string{R"({interface="weft0",public_key=")"}
                       + key_of_beta
                       + "\",allowed_ips=\"10.0.0.2/32,fd00::2/128\","
                         "friendly_name=\"beta\"}";
@@ -159,7 +159,7 @@ TEST_CASE("a peer without name and handshake lacks what it has not") {
 
 TEST_CASE("of a peer's way that is told what is known") {
   const auto labels
-    = std::string{"{interface=\"weft0\",public_key=\""} + key_of_beta + "\"}";
+    = std::string{R"({interface="weft0",public_key=")"} + key_of_beta + "\"}";
   auto peer = a_peer();
   auto text = text_of({peer});
   CHECK(text.find("weft_peer_round_trip_seconds") == std::string::npos);
@@ -193,6 +193,9 @@ TEST_CASE("drops are counted by reason, those of the peers included") {
 
 TEST_CASE("what concerns the node as a whole is there without any peer") {
   const auto text = text_of({});
+  constexpr auto certificate_line
+    = R"(weft_certificate_expiry_seconds{interface="weft0",)"
+      R"(file="certificate",name="n1"} 1700086400)";
   for (const auto* line :
        {R"(weft_build_info{interface="weft0",version="1.2.3"} 1)",
         R"(weft_up{interface="weft0"} 1)",
@@ -215,8 +218,7 @@ TEST_CASE("what concerns the node as a whole is there without any peer") {
         R"(weft_bad_checksums_total{interface="weft0"} 7)",
         R"(weft_control_clients{interface="weft0",role="operator"} 1)",
         R"(weft_control_clients{interface="weft0",role="viewer"} 2)",
-        R"(weft_certificate_expiry_seconds{interface="weft0",)"
-        R"(file="certificate",name="n1"} 1700086400)"}) {
+        certificate_line}) {
     INFO(line);
     CHECK(has_line(text, line));
   }

@@ -70,7 +70,7 @@ private:
     pollfd entry{fd_.get(), POLLIN, 0};
     if (::poll(&entry, 1, 20'000) != 1)
       FAIL("no answer comes, and the connection does not end");
-    std::array<char, 65536> buffer;
+    std::array<char, 65536> buffer{};
     const auto got = ::read(fd_.get(), buffer.data(), buffer.size());
     if (got > 0)
       pending_.append(buffer.data(), static_cast<std::size_t>(got));

@@ -64,7 +64,7 @@ void try_directory(const_byte_span stream) {
   member.contents.name = "one";
   member.issuer = "first";
   member.until = latest_network_time;
-  const verified_issuer issuer{
+  verified_issuer issuer{
     {network_id{}, "first", some_root().ranges}, {}, {}, latest_network_time};
   counter random;
   directory core(

@@ -47,17 +47,21 @@ inline std::optional<plain_headers> plain_parse(const bytes& packet) {
   return found;
 }
 
+/// Fills in the checksum that the host has left to the device.
+inline void plain_checksum(const offload_header& header, bytes& packet) {
+  const bytes summed(packet.begin() + header.checksum_start, packet.end());
+  const auto sum = naive_checksum(summed);
+  const auto field
+    = std::size_t{header.checksum_start} + header.checksum_offset;
+  store_be<std::uint16_t>(&packet.at(field), sum == 0 ? 0xffff : sum);
+}
+
 /// The packets that a host sends for `packet` with the offload `header`.
 inline std::optional<std::vector<bytes>>
 plain_split(const offload_header& header, bytes packet) {
   if (header.gso_type == offload_header::gso_none) {
-    if ((header.flags & offload_header::needs_checksum) != 0) {
-      const bytes summed(packet.begin() + header.checksum_start, packet.end());
-      const auto sum = naive_checksum(summed);
-      const auto field
-        = std::size_t{header.checksum_start} + header.checksum_offset;
-      store_be<std::uint16_t>(&packet.at(field), sum == 0 ? 0xffff : sum);
-    }
+    if ((header.flags & offload_header::needs_checksum) != 0)
+      plain_checksum(header, packet);
     return std::vector<bytes>{packet};
   }
   const auto headers = plain_parse(packet);

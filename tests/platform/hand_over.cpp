@@ -379,9 +379,11 @@ TEST_CASE("what somebody else has as well is free once that one has closed it "
   std::vector<named_descriptor> copies;
   for (const auto& [name, descriptor] : all)
     copies.push_back({name, std::move(*duplicate(descriptor.get()))});
-  CHECK_FALSE(close_everywhere(std::move(copies), boot_now()));
+  const auto too_early = close_everywhere(std::move(copies), boot_now());
+  CHECK_FALSE(too_early);
   other.kill();
-  CHECK(close_everywhere(std::move(all), soon()));
+  const auto closed = close_everywhere(std::move(all), soon());
+  CHECK(closed);
   CHECK(tun_device::create("weft-free"));
   CHECK(open_udp_sockets({{ip_family::v6, {}}, 5182, 0}, 0));
 }

@@ -5,11 +5,11 @@
 #include "tests/catch.hpp"
 #include "tools/weft/command_line.hpp"
 
-#include <stdio.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
+#include <cstdio>
 #include <set>
 #include <sstream>
 

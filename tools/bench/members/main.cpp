@@ -12,6 +12,7 @@
 #include <ctime>
 #include <iostream>
 #include <string>
+#include <tuple>
 #include <vector>
 
 namespace {
@@ -252,7 +253,7 @@ int main(int argc, char** argv) {
                   each.members, each.item_bytes / 1024,
                   each.connection_bytes / 1024, each.idle, each.change_ms,
                   each.change_cpu_ms, each.first_mib, each.first_ms);
-      std::fflush(stdout);
+      std::ignore = std::fflush(stdout);
     }
     return 0;
   } catch (const std::exception& error) {
