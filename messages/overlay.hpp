@@ -53,6 +53,12 @@ struct foreign_peers {
   std::vector<public_key> deprived;
 };
 
+/// Whoever ends this process, and hands the overlay over before -> overlay: do
+/// beforehand what packets would wait for otherwise.  Nobody is served by the
+/// UAPI any more, and what outlives the process is written.  EBUSY: not now,
+/// and nothing has changed.
+struct prepare_to_leave {};
+
 /// Whoever hands the overlay over -> overlay: stand still.  Answered with all
 /// that a successor needs; nothing is sent or received then, and no change is
 /// made, until thaw{} or leave{}.  EBUSY: not now, and nothing has changed.
@@ -83,6 +89,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::interface_lost)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::remote_control_changed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::access_changed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::config_read)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::prepare_to_leave)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::hand_over)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::overlay_left)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::leave)
@@ -106,6 +113,7 @@ using overlay_root_actor = overlay_actor::extend<
   caf::reacts_to<network_changed>, caf::reacts_to<overlay_event>,
   caf::replies_to<get_foreign_peers>::with<foreign_peers>,
   // another process takes its place, or does not; it takes another's
+  caf::replies_to<prepare_to_leave>::with<void>,
   caf::replies_to<hand_over>::with<overlay_left>, caf::reacts_to<thaw>,
   caf::replies_to<leave>::with<void>, caf::replies_to<inherit_node>::with<void>,
   // the file that a reload reads

@@ -23,6 +23,10 @@ struct peer_forgotten {
   public_key peer;
 };
 
+/// overlay -> state_keeper: write what is new at once.  Answered when that has
+/// succeeded or failed.
+struct keep_now {};
+
 /// A thread -> state_keeper: it has written.
 struct state_written {
   std::string failure; ///< empty: it is on the disk
@@ -32,6 +36,7 @@ struct state_written {
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::peer_noted)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::peer_forgotten)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::keep_now)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::state_written)
 
 namespace weft {
@@ -39,6 +44,7 @@ namespace weft {
 /// Keeps what it is told for the next process.
 using state_keeper_actor
   = caf::typed_actor<caf::reacts_to<peer_noted>, caf::reacts_to<peer_forgotten>,
+                     caf::replies_to<keep_now>::with<void>,
                      caf::reacts_to<state_written>>;
 
 } // namespace weft

@@ -122,6 +122,7 @@ overlay::behavior_type overlay::make_behavior() {
     [this](const get_foreign_peers&) { return foreign(); },
     [this](config_read& read) { config_was_read(read); },
     [this](const machine_cloned&) { begin_sessions_anew(); },
+    [this](const prepare_to_leave&) { return prepare_to_end(); },
     [this](const hand_over&) { return stand_still(); },
     [this](const thaw&) { thaw_all(); },
     [this](const leave& asked) {

@@ -341,6 +341,9 @@ private:
     bool is_void = false;         ///< sessions have begun anew since
     caf::response_promise leaves; ///< who waits until the keys are wiped
   };
+  /// Why nothing can be handed over now, if so.
+  caf::error why_not_handed_over() const;
+  caf::result<void> prepare_to_end();
   caf::result<overlay_left> stand_still();
   template <class Handle, class Message>
   void add_step(const Handle& whom, Message message);

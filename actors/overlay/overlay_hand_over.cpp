@@ -52,7 +52,7 @@ void overlay::add_step(const Handle& whom, Message message) {
   });
 }
 
-caf::result<overlay_left> overlay::stand_still() {
+caf::error overlay::why_not_handed_over() const {
   if (hand_over_)
     return being_handed_over();
   if (trial_)
@@ -60,6 +60,36 @@ caf::result<overlay_left> overlay::stand_still() {
   if (!changes_.empty())
     return make_error(EBUSY, "a change is being made: nothing is handed over "
                              "before it is in force; ask again then");
+  return {};
+}
+
+caf::result<void> overlay::prepare_to_end() {
+  if (auto why = why_not_handed_over())
+    return why;
+  // To close what watches the place of its socket takes the kernel
+  // milliseconds (inotify).
+  if (uapi_) {
+    std::erase_if(parts_, [this](const auto& part) {
+      return part.first == uapi_.address();
+    });
+    send_exit(uapi_, caf::exit_reason::user_shutdown);
+    uapi_ = nullptr;
+  }
+  if (!keeper_)
+    return caf::unit;
+  auto answer = make_response_promise();
+  // A disk that does not answer is no reason to stay.
+  request(keeper_, most_waiting, keep_now{})
+    .then([answer]() mutable { answer.deliver(caf::unit_t{}); },
+          [answer](const caf::error&) mutable {
+            answer.deliver(caf::unit_t{});
+          });
+  return answer;
+}
+
+caf::result<overlay_left> overlay::stand_still() {
+  if (auto why = why_not_handed_over())
+    return why;
   hand_over_ = std::make_unique<hand_over_state>();
   auto& left = hand_over_->left;
   auto& steps = hand_over_->steps;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <system_error>
+#include <utility>
 
 namespace weft {
 
@@ -21,6 +22,7 @@ state_keeper::behavior_type state_keeper::make_behavior() {
       changed_ = true;
       schedule();
     },
+    [this](const keep_now&) { return keep(); },
     [this](const state_written& end) { written(end.failure); },
   };
 }
@@ -58,11 +60,23 @@ void state_keeper::schedule() {
   auto when = loop().now() + settling;
   if (last_write_)
     when = std::max(when, *last_write_ + between_writes);
-  call_at(when, [this] { write(); });
+  call_at(when, [this] {
+    if (std::exchange(waiting_, false) && changed_ && !writing_)
+      write();
+  });
+}
+
+caf::result<void> state_keeper::keep() {
+  if (!changed_ && !writing_)
+    return caf::unit;
+  auto answer = make_response_promise();
+  asked_.push_back(answer);
+  if (!writing_)
+    write();
+  return answer;
 }
 
 void state_keeper::write() {
-  waiting_ = false;
   changed_ = false;
   writing_ = true;
   last_write_ = loop().now();
@@ -85,7 +99,12 @@ void state_keeper::written(const std::string& failure) {
     changed_ = true; // is tried again
     log_->warn("what peers were last known by is not kept for a restart: {}",
                failure);
+  } else if (!asked_.empty() && changed_) {
+    write(); // what has come meanwhile
+    return;
   }
+  for (auto& answer : std::exchange(asked_, {}))
+    answer.deliver(caf::unit_t{});
   schedule();
 }
 

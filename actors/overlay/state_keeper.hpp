@@ -26,6 +26,7 @@ public:
 private:
   void note(const peer_noted& noted);
   void schedule();
+  caf::result<void> keep();
   void write();
   void written(const std::string& failure);
 
@@ -36,6 +37,7 @@ private:
   bool waiting_ = false; ///< for its time to be written
   bool writing_ = false;
   std::optional<time_point> last_write_;
+  std::vector<caf::response_promise> asked_; ///< until it is kept
 };
 
 } // namespace weft

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <string_view>
 
@@ -122,6 +123,29 @@ TEST_CASE("What comes while an overlay stands still is read by its successor") {
   while (got.size() < packets.size())
     got.push_back(successor.next());
   CHECK(got == packets);
+}
+
+TEST_CASE("An overlay that is about to leave still carries packets, and what "
+          "outlives it is written by then") {
+  deterministic_random random{51};
+  std::atomic<int> writes = 0;
+  world home;
+  embedded_overlay left{home, random, 1};
+  embedded_overlay right{home, random, 2};
+  left.options.state.write = [&](const std::string&) -> result<void> {
+    ++writes;
+    return {};
+  };
+  right.start({&left});
+  left.start({&right});
+  talk(left, right);
+  const auto root = root_of(left);
+  CHECK_FALSE(home.command(root, prepare_to_leave{}));
+  CHECK(writes > 0);
+  talk(left, right);
+  std::ignore = freeze_overlay(home, left);
+  CHECK(error_code(home.command(root, prepare_to_leave{})) == EBUSY);
+  CHECK_FALSE(home.command(root, leave{}));
 }
 
 TEST_CASE("An overlay whose place nobody takes goes on") {

@@ -95,6 +95,22 @@ TEST_CASE_METHOD(kept, "What many peers are known by is written together, and "
   CHECK(on.writes() == 2); // nothing is new
 }
 
+TEST_CASE_METHOD(kept, "What is new is written at once before a process ends "
+                       "that packets wait for") {
+  CHECK_FALSE(home.command(keeper, keep_now{}));
+  CHECK(on.writes() == 0); // there is nothing new
+  caf::anon_send(keeper, noted(1));
+  CHECK_FALSE(home.command(keeper, keep_now{}));
+  CHECK(on.writes() == 1);
+  CHECK(written().peers.size() == 1);
+  home.advance(10min);
+  home.settle();
+  CHECK(on.writes() == 1);
+  on.failure = "no space left";
+  caf::anon_send(keeper, noted(2));
+  CHECK_FALSE(home.command(keeper, keep_now{})); // nobody waits for a disk
+}
+
 TEST_CASE_METHOD(kept, "A disk that fails is a line each time, and is tried "
                        "again a minute later") {
   on.failure = "no space left";

@@ -29,6 +29,7 @@ class Manager:
         self.socket.bind(self.path)
         self.kept = []  # (name, descriptor)
         self.slow_to_close = 0.0  # seconds
+        self.at_first_descriptor = lambda: None  # is called when a node begins to leave something
         self.lock = threading.Lock()
         self.thread = threading.Thread(target=self.serve, daemon=True)
         self.thread.start()
@@ -45,6 +46,8 @@ class Manager:
     def take(self, said, descriptors):
         with self.lock:
             if "FDSTORE" in said:
+                if not self.kept:
+                    self.at_first_descriptor()
                 self.kept += [(said["FDNAME"], descriptor) for descriptor in descriptors]
                 return
             if "FDSTOREREMOVE" in said:
@@ -166,6 +169,16 @@ class Stored(replacing.Replacing, harness.NetnsTest):
         self.assert_all_answered(pings)
         self.assertEqual(self.present(), before)
         self.assertEqual(self.right.drops("replayed"), 0)
+
+    def test_nobody_is_served_any_more_when_packets_begin_to_wait(self):
+        # What takes long to end holds up no packets.
+        places = [f"{folder}/{self.left.name}.sock" for folder in (harness.CONTROL_SOCKETS, harness.SOCKETS)]
+        self.assertEqual([path for path in places if not os.path.exists(path)], [])
+        served = []
+        self.manager.at_first_descriptor = lambda: served.append([path for path in places if os.path.exists(path)])
+        self.restart()
+        self.assertEqual(served, [[]])
+        self.assertEqual([path for path in places if not os.path.exists(path)], [])
 
     def test_builds_with_different_formats_follow_each_other_up_and_down(self):
         before, pings = self.present(), self.pings(self.left, "10.200.2.1", 500)

@@ -240,6 +240,8 @@ private:
   bool ends_at_once() const {
     return !network_.directory && !network_.membership;
   }
+  /// Nobody can steer the node then, or read its metrics.
+  void end_services();
   /// Another process has this one's place, or will have it.
   int end_for_successor(bool is_left);
   int end();
@@ -495,7 +497,9 @@ int node_process::run() {
     notify_service_manager("STOPPING=1");
     is_left = signal.value == leave_to_successor && is_service() && !is_bound()
               && !options_.file.empty()
-              && leave_node(*system_, running_.actor, rest_, *log_);
+              && leave_node(*system_, running_.actor,
+                            {rest_, [this] { end_services(); }, ends_at_once()},
+                            *log_);
     if (!is_left)
       caf::anon_send(running_.actor, shut_down{});
     waiting_->wait_for_end(*log_);
@@ -504,13 +508,27 @@ int node_process::run() {
                                              : end();
 }
 
+void node_process::end_services() {
+  caf::scoped_actor self{*system_};
+  const auto end = [&self](auto& served) {
+    if (!served)
+      return;
+    self->send(served, shut_down{});
+    self->wait_for(served);
+    served = nullptr;
+  };
+  end(steering_);
+  end(served_);
+}
+
 int node_process::end_for_successor(bool is_left) {
   log_->info("interface {} goes on in another process", running_.interface);
-  if (waiting_->is_succeeded() && ends_at_once()) {
-    // The other one waits for what this one serves, and thousands of peers, who
-    // have nothing to do any more, would take long to end one by one.
+  if (ends_at_once()) {
+    // The other one waits for what this one serves, or for its end, and
+    // thousands of peers, who have nothing to do any more, would take long to
+    // end one by one.
     log_->flush();
-    std::_Exit(exit_fine);
+    std::_Exit(is_left ? exit_left : exit_fine);
   }
   await_actors();
   return is_left ? exit_left : exit_fine;

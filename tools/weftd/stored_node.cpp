@@ -37,14 +37,16 @@ std::set<std::string> all_names() {
   return names;
 }
 
-/// All of the overlay, which stands still then.
-caf::error stand_still(caf::scoped_actor& self, const overlay_root_actor& root,
-                       overlay_left& into) {
+/// Asks the overlay once more while it is busy.  `into` gets the answer.
+template <class Message, class... Answer>
+caf::error
+ask_patiently(caf::scoped_actor& self, const overlay_root_actor& root,
+              Message message, Answer&... into) {
   const auto until = boot_now() + busy_patience;
   for (;;) {
     caf::error failure;
-    self->request(root, caf::infinite, hand_over{})
-      .receive([&](overlay_left& all) { into = std::move(all); },
+    self->request(root, caf::infinite, message)
+      .receive([&](Answer&... answer) { ((into = std::move(answer)), ...); },
                [&](caf::error& why) { failure = std::move(why); });
     if (!failure || error_code(failure) != EBUSY || boot_now() >= until)
       return failure;
@@ -52,12 +54,23 @@ caf::error stand_still(caf::scoped_actor& self, const overlay_root_actor& root,
   }
 }
 
+/// All of the overlay, which stands still then.  Packets wait from then on, so
+/// that everything that need not wait for it is done before.
+caf::error
+stand_still(caf::scoped_actor& self, const overlay_root_actor& root,
+            const std::function<void()>& end_services, overlay_left& into) {
+  if (auto why = ask_patiently(self, root, prepare_to_leave{}))
+    return why;
+  end_services();
+  for (const auto& name : all_names()) // of an earlier attempt
+    remove_stored_descriptors(name);
+  return ask_patiently(self, root, hand_over{}, into);
+}
+
 /// Has the service manager keep it all.  The state comes last: who finds it
 /// finds the others, too.
 result<void> store(const state_memory& state, const std::string& rest,
                    std::vector<named_descriptor>& descriptors) {
-  for (const auto& name : all_names())
-    remove_stored_descriptors(name);
   auto file = state_memory::make(rest);
   if (!file)
     return tl::unexpected(file.error());
@@ -72,7 +85,7 @@ result<void> store(const state_memory& state, const std::string& rest,
 /// On failure the overlay goes on, unless somebody else still could as well.
 caf::error
 leave_what_is_frozen(caf::scoped_actor& self, const overlay_root_actor& root,
-                     overlay_left& left, const std::string& rest) {
+                     overlay_left& left, const leaving_process& process) {
   const auto fail
     = [](const system_error& why) { return make_error(why.code, why.message); };
   auto state = to_memory(left.state);
@@ -81,10 +94,11 @@ leave_what_is_frozen(caf::scoped_actor& self, const overlay_root_actor& root,
     return fail(state.error());
   }
   caf::error failure;
-  if (const auto stored = store(*state, rest, *left.descriptors); !stored)
+  if (const auto stored = store(*state, process.rest, *left.descriptors);
+      !stored)
     failure = fail(stored.error());
   else
-    self->request(root, caf::infinite, leave{})
+    self->request(root, caf::infinite, leave{process.ends_at_once})
       .receive([] {}, [&](caf::error& why) { failure = std::move(why); });
   // Whoever is passed it finds that it was given out.
   if (failure && state->take())
@@ -165,13 +179,13 @@ take_rest_of_file(std::vector<named_descriptor>& passed,
 }
 
 bool leave_node(caf::actor_system& system, const overlay_actor& overlay,
-                const std::string& rest, spdlog::logger& log) {
+                const leaving_process& process, spdlog::logger& log) {
   const auto root = caf::actor_cast<overlay_root_actor>(overlay);
   caf::scoped_actor self{system};
   overlay_left left;
-  auto failure = stand_still(self, root, left);
+  auto failure = stand_still(self, root, process.end_services, left);
   if (!failure) {
-    failure = leave_what_is_frozen(self, root, left, rest);
+    failure = leave_what_is_frozen(self, root, left, process);
     if (!failure)
       return true;
   }

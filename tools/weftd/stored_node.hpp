@@ -18,12 +18,19 @@ namespace weft {
 /// What of a file an overlay does not leave itself, as YAML without keys.
 std::string rest_of_file(const node_config& config);
 
-/// The side of the process that ends.  `rest`: of the file that it was started
-/// with.  Blocks for some seconds at most.  True: the overlay has ended, and
-/// the next process may go on with it; else it goes on itself, and the log says
-/// why.
+/// What the process that ends leaves an overlay with.
+struct leaving_process {
+  std::string rest; ///< of the file that it was started with
+  /// Ends what else is served, while packets still go their way.
+  std::function<void()> end_services;
+  bool ends_at_once = false; ///< by _exit(2): peers need not end before
+};
+
+/// The side of the process that ends, come what may.  Blocks for some seconds
+/// at most.  True: the overlay has ended, and the next process may go on with
+/// it; else it goes on itself, and the log says why.
 bool leave_node(caf::actor_system& system, const overlay_actor& overlay,
-                const std::string& rest, spdlog::logger& log);
+                const leaving_process& process, spdlog::logger& log);
 
 /// The side of the process that begins, whose file has mistakes: what the one
 /// before has left of its own.  `file`: for relative names.
