@@ -481,6 +481,8 @@ void overlay::on_exit() {
 }
 
 void overlay::answer_waiting(const caf::error& ended) {
+  if (preparing_.pending())
+    preparing_.deliver(ended);
   if (const auto given = std::exchange(hand_over_, nullptr)) {
     if (given->promise.pending())
       given->promise.deliver(ended);

@@ -401,6 +401,7 @@ private:
   std::string expected_digest_;  ///< of the file, once it is saved
   std::unique_ptr<trial> trial_; ///< null: none
   std::unique_ptr<hand_over_state> hand_over_; ///< null: none
+  caf::response_promise preparing_;            ///< who is to end this process
   bool leaves_ = false;                        ///< nobody is thawed any more
   bool is_left_ = false;                       ///< a successor has all of it
   bool process_ends_ = false;                  ///< at once then

@@ -77,14 +77,12 @@ caf::result<void> overlay::prepare_to_end() {
   }
   if (!keeper_)
     return caf::unit;
-  auto answer = make_response_promise();
+  preparing_ = make_response_promise();
+  const auto done = [this] { preparing_.deliver(caf::unit_t{}); };
   // A disk that does not answer is no reason to stay.
   request(keeper_, most_waiting, keep_now{})
-    .then([answer]() mutable { answer.deliver(caf::unit_t{}); },
-          [answer](const caf::error&) mutable {
-            answer.deliver(caf::unit_t{});
-          });
-  return answer;
+    .then(done, [done](const caf::error&) { done(); });
+  return preparing_;
 }
 
 caf::result<overlay_left> overlay::stand_still() {

@@ -1,6 +1,7 @@
 #include "actors/overlay/state_keeper.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <system_error>
 #include <utility>
 
@@ -60,9 +61,9 @@ void state_keeper::schedule() {
   auto when = loop().now() + settling;
   if (last_write_)
     when = std::max(when, *last_write_ + between_writes);
-  call_at(when, [this] {
-    if (std::exchange(waiting_, false) && changed_ && !writing_)
-      write();
+  settled_ = call_at(when, [this] {
+    waiting_ = false;
+    write();
   });
 }
 
@@ -77,6 +78,10 @@ caf::result<void> state_keeper::keep() {
 }
 
 void state_keeper::write() {
+  if (std::exchange(waiting_, false))
+    call_off(settled_);
+  std::move(asked_.begin(), asked_.end(), std::back_inserter(promised_));
+  asked_.clear();
   changed_ = false;
   writing_ = true;
   last_write_ = loop().now();
@@ -95,16 +100,18 @@ void state_keeper::write() {
 
 void state_keeper::written(const std::string& failure) {
   writing_ = false;
+  for (auto& answer : std::exchange(promised_, {}))
+    answer.deliver(caf::unit_t{});
+  // Whoever asked meanwhile wants what has come meanwhile.
+  if (failure.empty() && changed_ && !asked_.empty())
+    return write();
+  for (auto& answer : std::exchange(asked_, {}))
+    answer.deliver(caf::unit_t{});
   if (!failure.empty()) {
     changed_ = true; // is tried again
     log_->warn("what peers were last known by is not kept for a restart: {}",
                failure);
-  } else if (!asked_.empty() && changed_) {
-    write(); // what has come meanwhile
-    return;
   }
-  for (auto& answer : std::exchange(asked_, {}))
-    answer.deliver(caf::unit_t{});
   schedule();
 }
 

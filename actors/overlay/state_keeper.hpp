@@ -37,7 +37,9 @@ private:
   bool waiting_ = false; ///< for its time to be written
   bool writing_ = false;
   std::optional<time_point> last_write_;
-  std::vector<caf::response_promise> asked_; ///< until it is kept
+  std::vector<caf::response_promise> asked_;    ///< for the next write
+  std::vector<caf::response_promise> promised_; ///< with that under way
+  deadline_id settled_;                         ///< while it waits
 };
 
 } // namespace weft

@@ -80,7 +80,7 @@ public:
       pollfd ready{listener_.descriptor(), POLLIN, 0};
       REQUIRE(::poll(&ready, 1, 60'000) == 1);
       if (auto socket = listener_.accept().fd)
-        return {must(tls_.accept(std::move(socket)))};
+        return played_connection{must(tls_.accept(std::move(socket)))};
     }
   }
 

@@ -509,12 +509,14 @@ int node_process::run() {
 }
 
 void node_process::end_services() {
+  constexpr std::chrono::seconds patience{5}; // the node ends all the same
   caf::scoped_actor self{*system_};
   const auto end = [&self](auto& served) {
     if (!served)
       return;
+    self->monitor(served);
     self->send(served, shut_down{});
-    self->wait_for(served);
+    self->receive([](const caf::down_msg&) {}, caf::after(patience) >> [] {});
     served = nullptr;
   };
   end(steering_);
