@@ -8,10 +8,10 @@
 #include "tools/weft/commands/control_commands.hpp"
 
 #include <nlohmann/json.hpp>
-#include <signal.h>
 #include <unistd.h>
 
 #include <array>
+#include <csignal>
 #include <thread>
 
 using namespace weft;

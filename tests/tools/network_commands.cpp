@@ -298,11 +298,12 @@ TEST_CASE("A request and its answer come back from their files") {
   CHECK(answer->admission == admission);
   CHECK(answer->directories == std::vector<directory_address>{{"alpha", 1}});
 
+  constexpr auto mistaken_answer
+    = R"({"kind": "weft answer 1", "root": "AA==", "answer": "====",)"
+      R"( "directories": 7})";
   for (const auto* text :
        {"", "{}", "[1]", R"({"kind": "weft request 1"})",
-        R"({"kind": "weft request 1", "request": "a"})",
-        R"({"kind": "weft answer 1", "root": "AA==", "answer": "====",)"
-        R"( "directories": 7})"}) {
+        R"({"kind": "weft request 1", "request": "a"})", mistaken_answer}) {
     INFO(text);
     CHECK_FALSE(read_request(text));
     CHECK_FALSE(read_answer(text));

@@ -509,7 +509,8 @@ int node_process::run() {
 }
 
 void node_process::end_services() {
-  constexpr std::chrono::seconds patience{5}; // the node ends all the same
+  static constexpr std::chrono::seconds patience{
+    5}; // the node ends all the same
   caf::scoped_actor self{*system_};
   const auto end = [&self](auto& served) {
     if (!served)
