@@ -35,7 +35,8 @@ handshake_gate::handshake_gate(
   : hosted(config, loop), sources_(std::move(sources)),
     indices_(std::move(indices)), limiter_(this->loop().random()),
     log_(std::move(log)),
-    drop_lines_(std::make_shared<detail_log>(log_, std::move(loop)), {}) {
+    drop_lines_(std::make_shared<detail_log>(log_, std::move(loop)), {}),
+    early_ends_(this->loop(), [this] { forget_early(); }) {
   drops_.watched_by(&drop_lines_);
   set_identity(us.speaker());
   if (checker_ && cookies)
@@ -75,6 +76,7 @@ handshake_gate::behavior_type handshake_gate::make_behavior() {
 void handshake_gate::on_exit() {
   waiting_.clear();
   early_.clear();
+  early_ends_.stop();
   peers_.clear();
   by_endpoint_.clear();
   routes_.reset();
@@ -271,37 +273,34 @@ void handshake_gate::pass_initiation(const handshake_message& message) {
 /// Nothing is answered to a stranger: whoever sends this sees no difference
 /// until it is a peer, and then the session looks at it as at any other.
 void handshake_gate::keep_early(noise_claim claim, const network_path& path) {
-  const auto now = loop().now();
   std::erase_if(early_, [&](const auto& each) {
-    return each.until <= now
-           || each.what.claim->initiator() == claim.initiator();
+    return each.what.claim->initiator() == claim.initiator();
   });
   if (early_.size() == most_early)
     early_.pop_front();
-  if (early_.empty())
-    call_at(now + early_patience, [this] { forget_early(); });
   early_.push_back(
     {{std::make_shared<const noise_claim>(std::move(claim)), path},
-     now + early_patience});
+     loop().now() + early_patience});
+  early_ends_.set(early_.front().until);
 }
 
 /// Those that have been repeated by now.
 void handshake_gate::forget_early() {
-  const auto now = loop().now();
-  while (!early_.empty() && early_.front().until <= now)
+  while (!early_.empty() && early_.front().until <= loop().now())
     early_.pop_front();
   if (!early_.empty())
-    call_at(early_.front().until, [this] { forget_early(); });
+    early_ends_.set(early_.front().until);
 }
 
 /// To those who are peers by now.
 void handshake_gate::pass_early() {
-  const auto now = loop().now();
+  forget_early();
   std::erase_if(early_, [&](const auto& each) {
     const auto found = peers_.find(each.what.claim->initiator());
-    if (found != peers_.end() && now < each.until)
-      send(found->second.entry.actor, each.what);
-    return found != peers_.end() || each.until <= now;
+    if (found == peers_.end())
+      return false;
+    send(found->second.entry.actor, each.what);
+    return true;
   });
 }
 

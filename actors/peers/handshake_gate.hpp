@@ -1,6 +1,7 @@
 // The handshake gate: what a stranger can send costs it, and nobody else.
 #pragma once
 
+#include "actors/loop/alarm.hpp"
 #include "actors/loop/detail_log.hpp"
 #include "actors/loop/io_loop.hpp"
 #include "actors/peers/strangers.hpp"
@@ -96,7 +97,7 @@ private:
   rate_limiter limiter_;
   std::optional<time_point> last_load_;
   std::deque<handshake_message> waiting_; ///< that have passed MAC1
-  std::deque<early_initiation> early_;
+  std::deque<early_initiation> early_;    ///< the oldest first
   deadline_id more_work_;
   std::vector<cookie_reply> replies_;
   std::unordered_map<public_key, known_peer> peers_;
@@ -106,6 +107,7 @@ private:
   std::shared_ptr<spdlog::logger> log_;
   strangers strangers_;
   drop_log drop_lines_;
+  alarm_clock early_ends_; ///< of the oldest one
   drop_counters drops_;
 };
 

@@ -10,7 +10,6 @@
 #include <cerrno>
 #include <new>
 #include <string>
-#include <tuple>
 #include <utility>
 
 namespace weft {
@@ -30,8 +29,7 @@ template <class Message>
 void tell_if_possible(const registry_actor& whom, Message message) noexcept {
   try {
     caf::anon_send(whom, std::move(message));
-  } catch (const std::bad_alloc&) {
-    std::ignore = whom;
+  } catch (const std::bad_alloc&) { // NOLINT(bugprone-empty-catch)
   }
 }
 

@@ -20,6 +20,8 @@ struct disk {
   state_options options() {
     state_options made;
     made.write = [this](const std::string& text) -> result<void> {
+      if (meanwhile)
+        meanwhile();
       const std::lock_guard guard(mutex);
       texts.push_back(text);
       if (!failure.empty())
@@ -45,6 +47,7 @@ struct disk {
   std::vector<std::string> texts;
   std::string failure;
   std::string left;
+  std::function<void()> meanwhile; ///< called while it is written
 };
 
 struct kept {
@@ -109,6 +112,14 @@ TEST_CASE_METHOD(kept, "What is new is written at once before a process ends "
   on.failure = "no space left";
   caf::anon_send(keeper, noted(2));
   CHECK_FALSE(home.command(keeper, keep_now{})); // nobody waits for a disk
+}
+
+TEST_CASE_METHOD(kept, "Whoever asks waits for one write, however much comes "
+                       "meanwhile") {
+  caf::anon_send(keeper, noted(1));
+  on.meanwhile = [this] { caf::anon_send(keeper, noted(2)); };
+  CHECK_FALSE(home.command(keeper, keep_now{}));
+  CHECK(on.writes() == 1);
 }
 
 TEST_CASE_METHOD(kept, "A disk that fails is a line each time, and is tried "

@@ -323,8 +323,7 @@ step node_process::take_over() {
   interface_ = overlay_.config.interface.name;
   if (options_.replaces) {
     if (const auto fine = check_place(network_part_); !fine) {
-      log_->critical("This process could not go on in the place of the other, "
-                     "which goes on itself: {}",
+      log_->critical("--replace: nothing was asked of the other process: {}",
                      fine.error().message);
       return tl::unexpected{exit_failure};
     }
@@ -509,8 +508,8 @@ int node_process::run() {
 }
 
 void node_process::end_services() {
-  static constexpr std::chrono::seconds patience{
-    5}; // the node ends all the same
+  // The node ends all the same.
+  static constexpr std::chrono::seconds patience{5};
   caf::scoped_actor self{*system_};
   const auto end = [&self](auto& served) {
     if (!served)
