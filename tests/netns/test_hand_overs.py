@@ -144,6 +144,7 @@ class Networks(replacing.Replacing, directories.DirectoriesTest):
     def run_issuer_alone(self, first):
         """By itself, as with a service manager: else it would end with its node."""
         first.stop()
+        harness.wait_until(lambda: not first.home.processes(), "its issuer has ended, too")
         place = f"{harness.ISSUER_SOCKETS}/{self.network.name}"
         first.edit(lambda text: re.sub(r"^  issuer: .*$", f"  issuer: {place}.directory.sock", text, flags=re.M))
         harness.Process(self, [f"{os.path.dirname(harness.WEFTD)}/weft-issuer", f"{os.path.dirname(first.folder)}/issuer",

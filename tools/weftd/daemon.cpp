@@ -323,8 +323,10 @@ step node_process::take_over() {
   interface_ = overlay_.config.interface.name;
   if (options_.replaces) {
     if (const auto fine = check_place(network_part_); !fine) {
-      log_->critical("--replace: nothing was asked of the other process: {}",
-                     fine.error().message);
+      log_->critical(
+        "--replace: nothing was asked of the other process, which goes on "
+        "itself: {}",
+        fine.error().message);
       return tl::unexpected{exit_failure};
     }
     auto left = take_place(replacement_socket(control_, interface_), interface_,
