@@ -43,6 +43,11 @@ public:
   /// descriptor that was forgotten while an earlier one was handled.
   std::span<const ready> wait(bool block);
 
+  /// Readable when wait() has something to tell: for a poller within another.
+  int descriptor() const {
+    return epoll_.get();
+  }
+
   /// Ends a wait() from any thread.
   void wake() const;
 

@@ -16,9 +16,15 @@ class other_process {
 public:
   /// ESRCH: no process has that number.
   static result<other_process> find(int number);
+  /// This one.
+  static result<other_process> self();
 
   int number() const {
     return number_;
+  }
+  /// Readable once it has ended.
+  int descriptor() const {
+    return handle_.get();
   }
   /// `value` goes along (sigqueue(3)).
   result<void> send_signal(int signal, int value = 0) const;
@@ -43,6 +49,11 @@ public:
   /// descriptors, in a session of its own.  Takes what ptrace(2) takes.
   result<int> start_beside(const std::vector<std::string>& words,
                            const std::vector<std::string>& environment) const;
+
+  /// Starts a program as another child of this process's parent, which hears of
+  /// its end, with this one's folder, environment and standard descriptors.
+  static result<other_process>
+  start_sibling(const std::vector<std::string>& words);
 
 private:
   other_process(int number, file_descriptor handle)

@@ -16,6 +16,9 @@ namespace weft {
 /// nobody waits for long for a manager that does not listen.
 void notify_service_manager(const std::string& state);
 
+/// Whether there is one that notify_service_manager() tells anything.
+bool service_manager_listens();
+
 /// What it is about to do with a unit: `start`, `stop`, `restart`, ...; empty:
 /// nothing.  A restart is one until the unit has stopped, and a `start` from
 /// then on.  Takes root (systemctl(1)).

@@ -38,6 +38,10 @@ result<other_process> other_process::find(int number) {
   return other_process{number, std::move(handle)};
 }
 
+result<other_process> other_process::self() {
+  return find(::getpid());
+}
+
 result<void> other_process::send_signal(int signal, int value) const {
   siginfo_t info{};
   info.si_signo = signal;
@@ -136,6 +140,14 @@ other_process::start_beside(const std::vector<std::string>& words,
   return spawn_program(words, environment, *where,
                        {standard[0].get(), standard[1].get(),
                         standard[2].get()});
+}
+
+result<other_process>
+other_process::start_sibling(const std::vector<std::string>& words) {
+  auto started = spawn_sibling(words);
+  if (!started)
+    return tl::unexpected(started.error());
+  return other_process{started->number, std::move(started->handle)};
 }
 
 std::optional<std::string> end_of_child(int child) {

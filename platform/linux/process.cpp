@@ -215,12 +215,14 @@ bool is_first_process() {
   return ::getpid() == 1;
 }
 
-bool is_service() {
-  // NOLINTBEGIN(concurrency-mt-unsafe): nobody changes the environment
+bool is_started_by_systemd() {
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody changes the environment
   const char* const started = std::getenv("SYSTEMD_EXEC_PID");
-  return std::getenv("NOTIFY_SOCKET") != nullptr
-         || (started != nullptr && started == std::to_string(::getpid()));
-  // NOLINTEND(concurrency-mt-unsafe)
+  return started != nullptr && started == std::to_string(::getpid());
+}
+
+bool is_service() {
+  return service_manager_listens() || is_started_by_systemd();
 }
 
 void prepare_descriptors() {

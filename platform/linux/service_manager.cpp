@@ -105,6 +105,10 @@ void notify_service_manager(const std::string& state) {
   send_to_manager(state, {});
 }
 
+bool service_manager_listens() {
+  return !notify_place().empty();
+}
+
 result<std::string> job_of_unit(const std::string& unit) {
   program_call call;
   call.words = {"/bin/systemctl", "list-jobs", "--plain",

@@ -1,15 +1,29 @@
 #include "platform/linux/spawn.hpp"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <spawn.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
+#include <cstddef>
 
 namespace weft {
 
 namespace {
+
+/// As execve(2) wants them: while the texts live.
+std::vector<char*> pointers_to(const std::vector<std::string>& texts) {
+  std::vector<char*> pointers;
+  pointers.reserve(texts.size() + 1);
+  for (const auto& text : texts)
+    pointers.push_back(const_cast<char*>(text.c_str()));
+  pointers.push_back(nullptr);
+  return pointers;
+}
 
 /// What posix_spawn() is told.
 class spawn_plan {
@@ -52,17 +66,50 @@ public:
   }
 
 private:
-  static std::vector<char*> pointers_to(const std::vector<std::string>& texts) {
-    std::vector<char*> pointers;
-    pointers.reserve(texts.size() + 1);
-    for (const auto& text : texts)
-      pointers.push_back(const_cast<char*>(text.c_str()));
-    pointers.push_back(nullptr);
-    return pointers;
-  }
-
   posix_spawn_file_actions_t actions_{};
   posix_spawnattr_t attributes_{};
+};
+
+/// What the sibling is to become.
+struct sibling_plan {
+  std::vector<char*> words;
+  int failure = 0; ///< errno of execve(2)
+};
+
+/// The sibling's whole life in this program.  It has this process's memory, and
+/// this process waits until it has gone (CLONE_VM, CLONE_VFORK).
+int become(void* given) {
+  auto& plan = *static_cast<sibling_plan*>(given);
+  struct sigaction usual {};
+  usual.sa_handler = SIG_DFL;
+  for (int signal = 1; signal < NSIG; ++signal)
+    ::sigaction(signal, &usual, nullptr); // a new program inherits SIG_IGN
+  sigset_t none{};
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  ::syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, 0);
+  ::execve(plan.words.front(), plan.words.data(), environ);
+  plan.failure = errno;
+  ::_exit(127);
+}
+
+/// No signal is handled meanwhile: a handler would run in the sibling, in this
+/// process's memory.
+class without_signals {
+public:
+  without_signals() {
+    sigset_t all{};
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, &former_);
+  }
+  without_signals(const without_signals&) = delete;
+  without_signals& operator=(const without_signals&) = delete;
+  ~without_signals() {
+    ::pthread_sigmask(SIG_SETMASK, &former_, nullptr);
+  }
+
+private:
+  sigset_t former_{};
 };
 
 } // namespace
@@ -72,6 +119,24 @@ spawn_program(const std::vector<std::string>& words,
               const std::vector<std::string>& environment,
               const std::string& folder, const standard_descriptors& standard) {
   return spawn_plan{folder, standard}.spawn(words, environment);
+}
+
+result<started_program> spawn_sibling(const std::vector<std::string>& words) {
+  constexpr std::size_t stack_size = std::size_t{64} << 10;
+  std::vector<std::max_align_t> stack(stack_size / sizeof(std::max_align_t));
+  sibling_plan plan{pointers_to(words)};
+  const without_signals quiet;
+  int handle = -1;
+  const int number
+    = ::clone(become, stack.data() + stack.size(),
+              CLONE_VM | CLONE_VFORK | CLONE_PARENT | CLONE_PIDFD, &plan,
+              &handle);
+  const int code = number < 0 ? errno : plan.failure;
+  started_program started{number, file_descriptor{handle}};
+  if (code != 0)
+    return tl::unexpected(
+      make_system_error(code, "Cannot run " + words.front()));
+  return started;
 }
 
 std::string describe_end(int status) {

@@ -16,7 +16,7 @@ import harness  # noqa: E402
 import nodes  # noqa: E402
 
 UNIT = "weft@a"
-RESTARTS = 50  # as many as a minute allows: after two there are new keys anyway
+HAND_OVERS = 50  # as many as a minute allows: after two there are new keys anyway
 
 NODE = """
 interface:
@@ -145,25 +145,57 @@ class Upgrade(harness.NetnsTest, installed.InstalledTest):
     def present(self):
         return self.handshakes(), self.link(), self.host()
 
-    def test_restarts_lose_no_ping_no_session_and_no_transfer(self):
-        self.start_and_wait()
+    def assert_nothing_is_lost(self, hand_over):
         before = self.present()
         pings = self.pings()
         service = harness.Process(self, ["iperf3", "-s", "-1", "--forceflush"], self.far.home)
         wait_until(lambda: "Server listening" in service.output(), "iperf3 listens")
         transfer = self.in_machine("iperf3", "-c", "10.200.2.1", "-n", "40M", "-b", "20M")
-        begin, restarts = time.monotonic(), 0
-        while restarts < RESTARTS and time.monotonic() - begin < 60:
-            self.restart()
-            restarts += 1
-        print(f"{restarts} restarts took {time.monotonic() - begin:.0f} s", flush=True)
-        self.assertGreaterEqual(restarts, 3)
+        begin, count = time.monotonic(), 0
+        while count < HAND_OVERS and time.monotonic() - begin < 60:
+            hand_over()
+            count += 1
+        print(f"{count} hand-overs took {time.monotonic() - begin:.0f} s", flush=True)
+        self.assertGreaterEqual(count, 3)
         self.assertEqual(transfer.wait(120), 0, transfer.output())
         self.assert_all_answered(pings)
         self.assert_goes_on(before)
-        self.assertEqual(self.log("a").count("goes on in this process"), restarts)
+        self.assertEqual(self.log("a").count("goes on in this process"), count)
         self.assertEqual(self.far.drops("replayed"), 0)
         self.assertNotIn("error", self.log("a"))
+
+    def test_restarts_lose_no_ping_no_session_and_no_transfer(self):
+        self.start_and_wait()
+        self.assert_nothing_is_lost(self.restart)
+
+    def upgrade(self):
+        pid = self.main_pid("a")
+        answer = json.loads(self.machine.run("weft", "upgrade", "a", "--json").stdout)
+        self.assertNotEqual(answer["process"], pid)
+        self.assertEqual(answer, {"interface": "a", "process": self.main_pid("a"), "goes_on": True})
+
+    def rights(self):
+        """Of the node's process, as the kernel has them."""
+        return [line for line in self.machine.run("cat", f"/proc/{self.main_pid('a')}/status").stdout.splitlines()
+                if line.startswith(("Cap", "Uid", "NoNewPrivs", "Seccomp:"))]
+
+    def test_weft_upgrade_goes_on_within_the_unit(self):
+        self.start_and_wait()
+        properties = ("ActiveEnterTimestampMonotonic", "NRestarts", "InvocationID")
+        unit = [self.machine.property(UNIT, name) for name in properties], self.rights()
+        self.assert_nothing_is_lost(self.upgrade)
+        self.assertEqual(([self.machine.property(UNIT, name) for name in properties], self.rights()), unit)
+        # To systemd it is a process like any other.
+        before = self.present()
+        self.restart()
+        self.assert_goes_on(before)
+        self.upgrade()
+        self.kill("a")
+        self.wait_for_far()
+        self.upgrade()
+        self.machine.systemctl("stop", UNIT)
+        self.assertEqual(self.state("a"), "inactive")
+        self.assertNotIn(" a:", self.machine.run("ip", "-o", "link").stdout)
 
     def test_a_package_upgrade_loses_no_ping(self):
         self.start_and_wait()
@@ -174,21 +206,34 @@ class Upgrade(harness.NetnsTest, installed.InstalledTest):
         self.assert_all_answered(pings)
         self.assert_goes_on(before)
 
-    def test_weft_upgrade_restarts_the_unit_unless_its_file_has_mistakes(self):
+    def test_a_program_that_does_not_start_or_a_file_with_mistakes_changes_nothing(self):
         self.start_and_wait()
         before, pid = self.present(), self.main_pid("a")
-        pings = self.pings()
-        answer = json.loads(self.machine.run("weft", "upgrade", "--json").stdout)
-        self.assertEqual(answer, {"interface": "a", "process": self.main_pid("a"), "goes_on": True})
-        self.assertNotEqual(self.main_pid("a"), pid)
-        self.assert_all_answered(pings)
-        self.assert_goes_on(before)
-        pid = self.main_pid("a")
-        self.write(self.machine.read("/etc/weft/a.yaml") + "interfaec: {}\n")
+        text = self.machine.read("/etc/weft/a.yaml")
+        self.write(text + "interfaec: {}\n")
         result = self.machine.run("weft", "upgrade", "a", check=False)
         self.assertEqual(result.returncode, 2, result.stdout)
         self.assertIn("interfaec", result.stdout)
+        self.write(text)
+        self.machine.run("mv", "/usr/sbin/weftd", "/usr/sbin/weftd.kept")
+        self.machine.write("/usr/sbin/weftd", "#!/bin/sh\nexit 1\n", 0o755)
+        result = self.machine.run("weft", "upgrade", "a", check=False)
+        self.assertEqual(result.returncode, 1, result.stdout)
+        self.assertIn("the node goes on as it is", result.stdout)
+        self.machine.run("mv", "/usr/sbin/weftd.kept", "/usr/sbin/weftd")
         self.assertEqual(self.main_pid("a"), pid)
+        self.assert_goes_on(before)
+        self.upgrade()
+        self.assert_goes_on(before)
+
+    def test_a_unit_that_cannot_go_on_in_another_process_is_restarted(self):
+        self.drop_in("seccomp", "[Service]\nExecStart=\nExecStart=/usr/sbin/weftd --config /etc/weft/%i.yaml --no-helper "
+                                "--helper-file /run/weft/%i.helper --seccomp")
+        self.start_and_wait()
+        before, begin = self.present(), self.machine.property(UNIT, "ActiveEnterTimestampMonotonic")
+        self.upgrade()
+        self.assert_goes_on(before)
+        self.assertNotEqual(self.machine.property(UNIT, "ActiveEnterTimestampMonotonic"), begin)
 
     def test_a_stop_ends_sessions_and_takes_all_away(self):
         def routing():

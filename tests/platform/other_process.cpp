@@ -92,3 +92,55 @@ TEST_CASE("a program that is started beside another has its folder and its "
   ::close(ends[0]);
   ::close(ends[1]);
 }
+
+TEST_CASE("a sibling is a child of this process's parent, and begins as a new "
+          "program does") {
+  const temporary_folder folder;
+  const auto out = folder.path() + "/out";
+  std::array<int, 2> ends{};
+  REQUIRE(::pipe2(ends.data(), O_CLOEXEC) == 0);
+  child_process child{[&] {
+    const int file = ::open(out.c_str(), O_WRONLY | O_CREAT, 0600);
+    const int kept = ::open("/dev/null", O_RDONLY); // no FD_CLOEXEC
+    if (::dup2(file, STDOUT_FILENO) < 0 || kept < 0)
+      return 1;
+    const auto watch = signal_watch::open(); // blocks some
+    std::ignore = ::signal(SIGPIPE, SIG_IGN);
+    const auto started = other_process::start_sibling(
+      {"/bin/sh", "-c",
+       "echo $PPID; echo /proc/$$/fd/*; "
+       "grep -E 'Sig(Blk|Ign)' /proc/$$/status; exit 3"});
+    const int number = started ? started->number() : -1;
+    std::ignore = ::write(ends[1], &number, sizeof number);
+    return started && started->ends_by(soon()) ? 0 : 1;
+  }};
+  int number = 0;
+  REQUIRE(::read(ends[0], &number, sizeof number) == sizeof number);
+  REQUIRE(number > 0);
+  int status = 0;
+  REQUIRE(::waitpid(number, &status, 0) == number);
+  CHECK(WEXITSTATUS(status) == 3);
+  CHECK(child.wait() == 0);
+  const auto fds = "/proc/" + std::to_string(number) + "/fd/";
+  const auto text = file_descriptor{::open(out.c_str(), O_RDONLY | O_CLOEXEC)};
+  CHECK(text_of(text)
+        == std::to_string(::getpid()) + '\n' + fds + "0 " + fds + "1 " + fds
+             + "2\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
+  ::close(ends[0]);
+  ::close(ends[1]);
+}
+
+TEST_CASE("a program that is not there is no sibling") {
+  child_process child{[] {
+    const auto started
+      = other_process::start_sibling({"/usr/bin/that-is-not-there"});
+    return !started && started.error().code == ENOENT
+               && started.error().message.find("that-is-not-there")
+                    != std::string::npos
+             ? 0
+             : 1;
+  }};
+  CHECK(child.wait() == 0);
+  while (::waitpid(-1, nullptr, WNOHANG) > 0) // what did not become it
+    continue;
+}

@@ -9,12 +9,14 @@
 #include "platform/clock.hpp"
 #include "platform/kept_file.hpp"
 #include "platform/leaving.hpp"
+#include "platform/other_process.hpp"
 #include "platform/privileges.hpp"
 #include "platform/processors.hpp"
 #include "platform/service_manager.hpp"
 #include "platform/thread.hpp"
 #include "platform/tun_device.hpp"
 #include "tools/exit_codes.hpp"
+#include "tools/weft/successor.hpp"
 #include "tools/weftd/guardian.hpp"
 #include "tools/weftd/lock_lines.hpp"
 #include "tools/weftd/logging.hpp"
@@ -22,6 +24,7 @@
 #include "tools/weftd/replacement.hpp"
 #include "tools/weftd/stored_node.hpp"
 #include "tools/weftd/supervisor.hpp"
+#include "tools/weftd/unit_successor.hpp"
 
 #include <algorithm>
 #include <csignal>
@@ -189,7 +192,7 @@ result<void> check_place(const node_config& network) {
 std::string why_not_replacing(const daemon_options& options) {
   if (!options.replaces)
     return {};
-  if (is_service())
+  if (is_started_by_systemd())
     return "a service is restarted instead: weft upgrade";
   if (options.needs_guardian && needs_root(options.config))
     return "what interface.dns, on_up, on_down and a full tunnel have changed "
@@ -231,7 +234,11 @@ public:
 private:
   /// Ends the node with what has been started.
   step give_up();
-  void serve_successors();
+  std::string place_of_successor() const;
+  /// Of a service: whether its program can be started anew by this process.
+  bool can_start_successor() const;
+  result<std::unique_ptr<place_giver>> serve_successors();
+  void meet_successors();
   /// Whether what ends with this process would be missing in the next one.
   bool is_bound() const {
     return helper_.is_there() || issuer_.is_there();
@@ -272,7 +279,7 @@ private:
   gateway_actor steering_; ///< its end is that of remote control
   metrics_actor served_;
   network_parts network_;
-  std::optional<place_giver> giver_;
+  std::unique_ptr<place_giver> giver_;
 };
 
 step node_process::prepare() {
@@ -329,7 +336,7 @@ step node_process::take_over() {
         fine.error().message);
       return tl::unexpected{exit_failure};
     }
-    auto left = take_place(replacement_socket(control_, interface_), interface_,
+    auto left = take_place(place_of_successor(), interface_,
                            [this](const inherited_overlay& offered) {
                              return check_inherited(overlay_, offered);
                            });
@@ -438,29 +445,54 @@ step node_process::give_up() {
   return tl::unexpected{exit_failure};
 }
 
-void node_process::serve_successors() {
-  auto giver
-    = place_giver::open(replacement_socket(control_, running_.interface));
+std::string node_process::place_of_successor() const {
+  return replacement_socket(control_.socket_folder, interface_);
+}
+
+bool node_process::can_start_successor() const {
+  return service_manager_listens() && options_.user.empty()
+         && !options_.filter_system_calls;
+}
+
+result<std::unique_ptr<place_giver>> node_process::serve_successors() {
+  const auto socket = place_of_successor();
+  if (!is_service())
+    return weft::serve_successors(socket);
+  const auto self = other_process::self();
+  const auto words = self.and_then(&other_process::words);
+  const auto program = self.and_then(&other_process::program);
+  if (!words || !program)
+    return tl::unexpected(words ? program.error() : words.error());
+  return serve_unit(socket, words_of_successor(*words, *program, options_.file,
+                                               interface_));
+}
+
+void node_process::meet_successors() {
+  if (is_bound() || is_first_process()
+      || (is_service() && !can_start_successor()))
+    return;
+  auto giver = serve_successors();
   if (!giver) {
     log_->warn("nobody can take this node's place: {}", giver.error().message);
     return;
   }
-  giver_.emplace(std::move(*giver));
-  const auto watched = waiting_->watch_successors(giver_->descriptor(), [this] {
+  giver_ = std::move(*giver);
+  const auto give = [this](file_descriptor connection) {
     const auto let_go = [this] {
       if (kept_)
         kept_->pass_on();
     };
-    return giver_->serve(*system_, running_.actor, let_go, ends_at_once(),
-                         *log_);
-  });
+    return export_overlay(*system_, running_.actor, std::move(connection),
+                          let_go, ends_at_once());
+  };
+  const auto watched = waiting_->watch_successors(
+    giver_->descriptor(), [this, give] { return giver_->serve(give, *log_); });
   if (!watched)
     log_->warn("{}", watched.error().message);
 }
 
 void node_process::watch() {
-  if (!is_bound() && !is_service() && !is_first_process())
-    serve_successors();
+  meet_successors();
   if (!watches_file_)
     return;
   if (auto watched = waiting_->watch_file(options_.file); !watched)

@@ -1,6 +1,7 @@
 #include "tools/weftd/replacement.hpp"
 
 #include "platform/clock.hpp"
+#include "platform/unix_socket.hpp"
 
 #include <cerrno>
 #include <memory>
@@ -45,32 +46,37 @@ receive_from(const std::string& socket, const std::string& interface) {
   }
 }
 
+class open_giver final : public place_giver {
+public:
+  explicit open_giver(unix_listener listener) : listener_(std::move(listener)) {
+  }
+
+  int descriptor() const override {
+    return listener_.descriptor();
+  }
+  bool serve(const give_place& give, spdlog::logger& log) override {
+    auto connection = listener_.accept();
+    if (!connection)
+      return false;
+    const auto done = give(std::move(connection));
+    if (!done)
+      log.warn("nobody takes this node's place, and it goes on: {}",
+               done.error().message);
+    return done.has_value();
+  }
+
+private:
+  unix_listener listener_;
+};
+
 } // namespace
 
-std::string replacement_socket(const control_config& control,
-                               const std::string& interface) {
-  return control.socket_folder + '/' + interface + ".replace";
-}
-
-result<place_giver> place_giver::open(const std::string& socket) {
+result<std::unique_ptr<place_giver>>
+serve_successors(const std::string& socket) {
   auto listener = unix_listener::open(socket, 0600);
   if (!listener)
     return tl::unexpected(listener.error());
-  return place_giver{std::move(*listener)};
-}
-
-bool place_giver::serve(caf::actor_system& system, const overlay_actor& overlay,
-                        const std::function<void()>& let_go, bool process_ends,
-                        spdlog::logger& log) {
-  auto connection = listener_.accept();
-  if (!connection)
-    return false;
-  const auto done = export_overlay(system, overlay, std::move(connection),
-                                   let_go, process_ends);
-  if (!done)
-    log.warn("nobody takes this node's place, and it goes on: {}",
-             done.error().message);
-  return done.has_value();
+  return std::make_unique<open_giver>(std::move(*listener));
 }
 
 result<imported_overlay>

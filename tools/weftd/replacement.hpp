@@ -3,42 +3,35 @@
 #pragma once
 
 #include "actors/overlay/export_overlay.hpp"
-#include "platform/unix_socket.hpp"
+#include "platform/file_descriptor.hpp"
 
-#include <caf/actor_system.hpp>
 #include <spdlog/logger.h>
 
 #include <functional>
+#include <memory>
 #include <string>
 
 namespace weft {
 
-/// Where the node of an interface waits for its successor.
-std::string
-replacement_socket(const control_config& control, const std::string& interface);
+/// Gives the overlay's place to the process at the other end, as
+/// export_overlay() does.
+using give_place = std::function<result<void>(file_descriptor connection)>;
 
 /// The side of the node that runs.
 class place_giver {
 public:
-  static result<place_giver> open(const std::string& socket);
-
-  int descriptor() const {
-    return listener_.descriptor();
-  }
+  virtual ~place_giver() = default;
+  /// Readable when serve() has something to do.
+  virtual int descriptor() const = 0;
   /// Somebody has come: it takes the overlay's place, which has ended then, or
   /// it does not, and the overlay goes on.  Blocks for some seconds at most.
-  /// Whether it has.  `let_go`, `process_ends`: as in export_overlay().
-  bool serve(caf::actor_system& system, const overlay_actor& overlay,
-             const std::function<void()>& let_go, bool process_ends,
-             spdlog::logger& log);
-
-private:
-  explicit place_giver(unix_listener listener)
-    : listener_(std::move(listener)) {
-  }
-
-  unix_listener listener_;
+  /// Whether it has.
+  virtual bool serve(const give_place& give, spdlog::logger& log) = 0;
 };
+
+/// Gives the place to whoever comes, a process of the same user.
+result<std::unique_ptr<place_giver>>
+serve_successors(const std::string& socket);
 
 /// The side of the node that begins: what the one that served `socket` has
 /// left.  It sends no more then, and is about to end (`await_end`); on failure

@@ -8,15 +8,20 @@
 #include "platform/program.hpp"
 #include "platform/roots_file.hpp"
 #include "platform/service_manager.hpp"
+#include "platform/stream.hpp"
 #include "platform/unix_socket.hpp"
 #include "tools/weft/failure.hpp"
+#include "tools/weft/successor.hpp"
 #include "tools/weft/view/json_text.hpp"
 
 #include <nlohmann/json.hpp>
 
+#include <array>
 #include <cerrno>
+#include <charconv>
 #include <filesystem>
 #include <ostream>
+#include <tuple>
 
 namespace weft {
 
@@ -43,52 +48,6 @@ outcome<other_process> find_process(const local_node& node) {
   if (!process)
     return tl::unexpected(to_failure(process.error()));
   return std::move(*process);
-}
-
-/// Of an option with a value: `--config FILE`, `-cFILE`.
-struct found_option {
-  std::size_t first = 0; ///< of the words
-  std::size_t count = 0; ///< 0: it is not there
-  std::string value;
-};
-
-found_option find_option(const std::vector<std::string>& words,
-                         const std::string& name, char letter = '\0') {
-  for (std::size_t i = 1; i < words.size(); ++i) {
-    const auto& word = words[i];
-    if (word.starts_with(name + '='))
-      return {i, 1, word.substr(name.size() + 1)};
-    const bool is_short = letter != '\0' && word.size() >= 2 && word[0] == '-'
-                          && word[1] == letter;
-    if (is_short && word.size() > 2)
-      return {i, 1, word.substr(word[2] == '=' ? 3 : 2)};
-    if ((word == name || is_short) && i + 1 < words.size())
-      return {i, 2, words[i + 1]};
-  }
-  return {};
-}
-
-/// What the successor is started with.  `file`: the one that was looked at;
-/// empty: none.
-std::vector<std::string>
-words_of_successor(std::vector<std::string> words, const std::string& program,
-                   const std::string& file, const std::string& interface) {
-  words.front() = program;
-  // A name that begins in a folder may lead elsewhere once that has changed.
-  if (const auto given = find_option(words, "--config", 'c'); given.count > 0) {
-    const auto first = words.begin() + static_cast<std::ptrdiff_t>(given.first);
-    const auto next
-      = words.erase(first, first + static_cast<std::ptrdiff_t>(given.count));
-    words.insert(next, {"--config", file});
-  }
-  // It may be a successor itself.
-  for (auto old = find_option(words, "--replace"); old.count > 0;
-       old = find_option(words, "--replace")) {
-    const auto first = words.begin() + static_cast<std::ptrdiff_t>(old.first);
-    words.erase(first, first + static_cast<std::ptrdiff_t>(old.count));
-  }
-  words.insert(words.begin() + 1, {"--replace", interface});
-  return words;
 }
 
 /// What of an environment weftd reads.  A process of another user could have
@@ -128,19 +87,69 @@ outcome<void> check_file(const std::string& path) {
   return tl::unexpected(mistake(all));
 }
 
-/// Whether it is what systemd watches of that service.
-bool is_main_process(const other_process& process, const std::string& service) {
+/// The number of what systemd watches of that service; 0: it watches nothing.
+int main_process_of(const std::string& service) {
   program_call call;
   call.words = {"/bin/systemctl", "show", "--property=MainPID",
                 "--value",        "--",   service};
   const auto said
     = service.empty() ? tl::unexpected(system_error{}) : read_program(call);
-  return said && *said == std::to_string(process.number()) + '\n';
+  int number = 0;
+  if (said)
+    std::from_chars(said->data(), said->data() + said->size(), number);
+  return number;
 }
 
-outcome<void> restart(const std::string& service, const std::string& file) {
-  if (const auto fine = check_file(file); !fine)
-    return tl::unexpected(fine.error());
+/// A node that starts its successor within its unit; invalid: it does not.
+file_descriptor
+connect_within_unit(const other_process& process, const local_node& node) {
+  auto connection = connect_unix(replacement_socket(
+    fs::path{node.socket}.parent_path().string(), node.interface));
+  const auto who = connection ? credentials_of(connection->get())
+                              : tl::unexpected(connection.error());
+  if (!who || who->process != process.number())
+    return {};
+  return std::move(*connection);
+}
+
+/// Until the node ends, with its connections; or says why it goes on.
+outcome<void>
+ask_for_successor(const file_descriptor& node, const other_process& process) {
+  std::ignore = write_some(node.get(), upgrade_request);
+  const auto until = boot_now() + patience_for_successor;
+  std::string answer;
+  std::array<char, 512> part{};
+  while (wait_readable(node.get(), until)) {
+    const auto got = read_some(node.get(), part);
+    answer.append(part.data(), got.bytes);
+    if (got.what != stream_result::status::closed)
+      continue;
+    if (answer.empty() && process.ends_by(until))
+      return {};
+    break;
+  }
+  if (answer.empty())
+    answer = "the new program does not take its place: the node's log says why";
+  return tl::unexpected(
+    failure{exit_failure, 0, "the node goes on as it is, for " + answer});
+}
+
+/// Until the successor serves the node.
+outcome<void> await_service(const local_node& node, int number) {
+  const auto successor = other_process::find(number);
+  const auto until = boot_now() + patience_for_successor;
+  while (!find_process(node)) {
+    if (!successor || boot_now() >= until
+        || (successor->ends_by(boot_now() + 50ms) && !find_process(node)))
+      return tl::unexpected(
+        failure{exit_failure, 0,
+                "the new program has the node's place, and does not "
+                "serve it: the node's log says why"});
+  }
+  return {};
+}
+
+outcome<void> restart(const std::string& service) {
   program_call call;
   call.words = {"/bin/systemctl", "restart", "--", service};
   call.patience = patience_for_unit;
@@ -222,17 +231,22 @@ replace(const other_process& process, const std::vector<std::string>& words,
   if (const auto done = await_successor(process, *child); !done)
     return tl::unexpected(done.error());
   // One in the background has ended its parent once it serves.
-  const auto successor = other_process::find(*child);
-  const auto until = boot_now() + patience_for_successor;
-  while (!find_process(node)) {
-    if (!successor || boot_now() >= until
-        || (successor->ends_by(boot_now() + 50ms) && !find_process(node)))
-      return tl::unexpected(
-        failure{exit_failure, 0,
-                "the new program has the node's place, and does not "
-                "serve it: the node's log says why"});
-  }
-  return {};
+  return await_service(node, *child);
+}
+
+/// Of a unit: what systemd watches goes on in another process, or is restarted
+/// where that cannot be.
+outcome<void>
+upgrade_unit(const other_process& process, const std::string& service,
+             const std::string& file, const local_node& node) {
+  if (const auto fine = check_file(file); !fine)
+    return tl::unexpected(fine.error());
+  const auto connection = connect_within_unit(process, node);
+  if (!connection)
+    return restart(service);
+  if (const auto done = ask_for_successor(connection, process); !done)
+    return tl::unexpected(done.error());
+  return await_service(node, main_process_of(service));
 }
 
 } // namespace
@@ -257,8 +271,8 @@ int upgrade_node(const local_node& node, bool json, const streams& io) {
     return report(file.error(), json, io);
   const auto before = find_link(node.interface);
   const auto service = process->service();
-  const auto done = is_main_process(*process, service)
-                      ? restart(service, *file)
+  const auto done = main_process_of(service) == process->number()
+                      ? upgrade_unit(*process, service, *file, node)
                       : replace(*process, *words, *file, node);
   if (!done)
     return report(done.error(), json, io);

@@ -1,0 +1,36 @@
+// The program that takes a node's place: how it is started, and asked for.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace weft {
+
+/// Of an option with a value: `--config FILE`, `-cFILE`.
+struct found_option {
+  std::size_t first = 0; ///< of the words
+  std::size_t count = 0; ///< 0: it is not there
+  std::string value;
+};
+
+/// `letter`: of its short form.
+found_option find_option(const std::vector<std::string>& words,
+                         const std::string& name, char letter = '\0');
+
+/// What the successor of a weftd with these words is started with.  `file`: the
+/// path of its file; empty: it has none.
+std::vector<std::string>
+words_of_successor(std::vector<std::string> words, const std::string& program,
+                   const std::string& file, const std::string& interface);
+
+/// Where the node of that interface meets its successor.
+std::string replacement_socket(const std::string& socket_folder,
+                               const std::string& interface);
+
+/// What is said there to a node that is a unit, so that it starts its successor
+/// itself.  Its answer is a sentence if it goes on; else it ends.
+inline constexpr std::string_view upgrade_request = "UPGRADE\n";
+
+} // namespace weft
