@@ -349,6 +349,9 @@ private:
   void add_step(const Handle& whom, Message message);
   void next_freeze();
   void freeze_failed(caf::error why);
+  bool is_being_handed_over() const {
+    return hand_over_ || prepares_to_end_;
+  }
   caf::error being_handed_over() const;
   caf::error begun_anew() const;
   void save_own_part(saved_node& into);
@@ -401,6 +404,7 @@ private:
   std::string expected_digest_;  ///< of the file, once it is saved
   std::unique_ptr<trial> trial_; ///< null: none
   std::unique_ptr<hand_over_state> hand_over_; ///< null: none
+  bool prepares_to_end_ = false; ///< what changes now would not be handed over
   caf::response_promise preparing_;            ///< who is to end this process
   bool leaves_ = false;                        ///< nobody is thawed any more
   bool is_left_ = false;                       ///< a successor has all of it

@@ -103,7 +103,7 @@ void overlay::enqueue_change(waiting_change change) {
       end_trial(); // nothing is
     change.answer(std::move(reason), {});
   };
-  if (hand_over_)
+  if (is_being_handed_over())
     return refuse(being_handed_over());
   change.weight = weight_of(change.update, change.whole);
   if (!changes_.empty() && !change.takes_back
@@ -199,7 +199,7 @@ overlay::configuration(const get_configuration& asked) {
 caf::result<void> overlay::expect(const expect_file& asked) {
   if (trial_)
     return on_trial();
-  if (hand_over_)
+  if (is_being_handed_over())
     return being_handed_over();
   options_.file_digest = asked.now;
   expected_digest_ = asked.next;
@@ -207,7 +207,7 @@ caf::result<void> overlay::expect(const expect_file& asked) {
 }
 
 caf::result<void> overlay::change_level(log_level level) {
-  if (hand_over_)
+  if (is_being_handed_over())
     return being_handed_over();
   options_.config.log.level = level;
   options_.log->set_level(to_spdlog(level));
@@ -219,7 +219,7 @@ caf::result<void> overlay::change_level(log_level level) {
 caf::result<config_changes> overlay::reset(const reset_peer& asked) {
   if (trial_)
     return on_trial();
-  if (hand_over_)
+  if (is_being_handed_over())
     return being_handed_over();
   ++changes_made_; // the order of the peers
   return delegate(registry_, asked);

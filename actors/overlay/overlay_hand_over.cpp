@@ -66,6 +66,7 @@ caf::error overlay::why_not_handed_over() const {
 caf::result<void> overlay::prepare_to_end() {
   if (auto why = why_not_handed_over())
     return why;
+  prepares_to_end_ = true;
   // To close what watches the place of its socket takes the kernel
   // milliseconds (inotify).
   if (uapi_) {

@@ -38,7 +38,7 @@ caf::result<config_changes>
 overlay::change_offloads(const offload_config& offloads) {
   if (trial_)
     return on_trial();
-  if (hand_over_)
+  if (is_being_handed_over())
     return being_handed_over();
   if (auto mistake = validate(offloads))
     return to_error(std::move(*mistake));

@@ -143,6 +143,13 @@ TEST_CASE("An overlay that is about to leave still carries packets, and what "
   CHECK_FALSE(home.command(root, prepare_to_leave{}));
   CHECK(writes > 0);
   talk(left, right);
+  // What changes now would be missing in what was written.
+  const auto change
+    = home.try_ask<config_changes>(left.running.actor, remove_peer{right.key});
+  REQUIRE_FALSE(change);
+  CHECK(error_code(change.error()) == EBUSY);
+  CHECK(error_code(home.command(root, set_log_level{log_level::debug}))
+        == EBUSY);
   std::ignore = freeze_overlay(home, left);
   CHECK(error_code(home.command(root, prepare_to_leave{})) == EBUSY);
   CHECK_FALSE(home.command(root, leave{}));
