@@ -34,10 +34,13 @@ class WithinUnit(replacing.Replacing, harness.NetnsTest):
 
     def end_with_test(self, pid):
         """Of a child that the node has started for the manager, which is this process."""
+        handle = os.pidfd_open(pid)
+
         def end():
-            with contextlib.suppress(ChildProcessError):
-                os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError, ChildProcessError):
+                signal.pidfd_send_signal(handle, signal.SIGKILL)
                 os.waitpid(pid, 0)
+            os.close(handle)
         self.stack.callback(end)
 
     def ask(self, words=b"UPGRADE\n"):
