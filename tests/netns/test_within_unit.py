@@ -144,7 +144,7 @@ class WithinUnit(replacing.Replacing, harness.NetnsTest):
         self.left.peers[0]["persistent_keepalive"] = 25
         self.left.write()
         self.left.weft("apply", self.left.file, "--confirm", "60s")
-        self.assertIn("the new program has ended", self.answer(self.ask()))
+        self.assertIn("on trial", self.answer(self.ask()))
         self.assert_goes_on_as_it_is(before)
 
 

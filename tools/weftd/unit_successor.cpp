@@ -56,13 +56,14 @@ private:
   struct attempt {
     other_process successor;
     file_descriptor asker; ///< it ends when that one has gone
+    std::string refusal;   ///< while the node is busy; empty: it was not
   };
 
   /// What has become of the attempt.
   void look_after_attempt(spdlog::logger& log);
   void begin(file_descriptor asker, spdlog::logger& log);
   /// Ends the attempt; the node goes on.
-  void give_up(const std::string& why, spdlog::logger& log);
+  void give_up(std::string_view why, spdlog::logger& log);
 
   unix_listener listener_;
   poller events_;
@@ -83,7 +84,9 @@ bool unit_giver::serve(const give_place& give, spdlog::logger& log) {
     const auto done = give(std::move(connection));
     if (done)
       notify_service_manager("MAINPID=" + std::to_string(who->process));
-    else if (done.error().code != EBUSY) // then it comes again
+    else if (done.error().code == EBUSY) // it comes again for some seconds
+      attempt_->refusal = done.error().message;
+    else
       give_up(done.error().message, log);
     return done.has_value();
   }
@@ -103,7 +106,10 @@ void unit_giver::look_after_attempt(spdlog::logger& log) {
   if (!attempt_)
     return;
   if (attempt_->successor.ends_by(boot_now()))
-    give_up("the new program has ended: the node's log says why", log);
+    give_up(attempt_->refusal.empty()
+              ? "the new program has ended: the node's log says why"
+              : attempt_->refusal,
+            log);
   else if (wait_readable(attempt_->asker.get(), boot_now()))
     give_up("nobody waits for the new program any more", log);
 }
@@ -117,14 +123,14 @@ void unit_giver::begin(file_descriptor asker, spdlog::logger& log) {
     return;
   }
   log.info("process {} is to take this node's place", started->number());
-  attempt_.emplace(attempt{std::move(*started), std::move(asker)});
+  attempt_.emplace(attempt{std::move(*started), std::move(asker), {}});
   for (const int each :
        {attempt_->successor.descriptor(), attempt_->asker.get()})
     if (const auto done = events_.watch(each, interest::read, nullptr); !done)
       return give_up(done.error().message, log);
 }
 
-void unit_giver::give_up(const std::string& why, spdlog::logger& log) {
+void unit_giver::give_up(std::string_view why, spdlog::logger& log) {
   log.warn("nobody takes this node's place, and it goes on: {}", why);
   events_.forget(attempt_->successor.descriptor());
   events_.forget(attempt_->asker.get());
