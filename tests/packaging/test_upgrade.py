@@ -228,7 +228,7 @@ class Upgrade(harness.NetnsTest, installed.InstalledTest):
 
     def test_a_unit_that_cannot_go_on_in_another_process_is_restarted(self):
         self.drop_in("seccomp", "[Service]\nExecStart=\nExecStart=/usr/sbin/weftd --config /etc/weft/%i.yaml --no-helper "
-                                "--helper-file /run/weft/%i.helper --seccomp")
+                                "--helper-file /run/weft/%i.helper --seccomp\nSystemCallFilter=")
         self.start_and_wait()
         before, begin = self.present(), self.machine.property(UNIT, "ActiveEnterTimestampMonotonic")
         self.upgrade()
