@@ -1,9 +1,9 @@
 #!/usr/bin/python3
-"""Measures restarts (systemctl restart) of a node under the installed unit, in the machine of tests/packaging.
+"""Measures hand-overs of a node under the installed unit, in the machine of tests/packaging.
 
-For the unit as it is, and once more without each directive that is named:
+For `systemctl restart` and `weft upgrade`, and for a restart once more without each directive that is named:
   gap      longest time between two answers to pings that go through the node, 500 in a second: median, lowest and
-           highest of the restarts
+           highest of the hand-overs
   sandbox  processor time that systemd takes in the node's process before it becomes weftd: median
 
   tools/bench/restarts.py -r 20 --without InaccessiblePaths TemporaryFileSystem
@@ -30,10 +30,10 @@ FILE = "/lib/systemd/system/weft@.service"
 PROBE = "Type=oneshot\nExecStart=/bin/cat /proc/self/schedstat\nStandardOutput=truncate:/tmp/schedstat"
 
 
-class Restarts(test_upgrade.Upgrade):
-    """One unit."""
+class HandOvers(test_upgrade.Upgrade):
+    """One unit, and one way."""
 
-    without, rounds = None, 0
+    without, upgrades, rounds = None, False, 0
 
     def change_unit(self):
         if self.without:
@@ -47,7 +47,10 @@ class Restarts(test_upgrade.Upgrade):
     def gap(self):
         ping = self.in_machine("ping", "-n", "-D", "-i", "0.002", "-W", "20", "10.200.2.1")
         time.sleep(0.3)
-        self.restart()
+        if self.upgrades:
+            self.upgrade()
+        else:
+            self.restart()
         time.sleep(0.3)
         ping.signal(2)
         ping.wait()
@@ -65,12 +68,14 @@ class Restarts(test_upgrade.Upgrade):
         gaps = [self.gap() for _ in range(self.rounds)]
         self.assert_goes_on(before)
         sandbox = statistics.median(self.sandbox() for _ in range(self.rounds))
-        self.row[:] = [self.without or "(as it is)", lab.spread(gaps), f"{sandbox:.1f}"]
+        way = "weft upgrade" if self.upgrades else "systemctl restart"
+        self.row[:] = [f"{way}, without {self.without}" if self.without else way, lab.spread(gaps), f"{sandbox:.1f}"]
 
 
-def measure(without, rounds):
+def measure(rounds, without=None, upgrades=False):
     row = []
-    kind = type("Measurement", (Restarts,), {"without": without, "rounds": rounds, "row": row})
+    kind = type("Measurement", (HandOvers,),
+                {"without": without, "upgrades": upgrades, "rounds": rounds, "row": row})
     result = unittest.TestResult()
     kind("runTest").run(result)
     for _, why in result.errors + result.failures:
@@ -81,12 +86,13 @@ def measure(without, rounds):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("-r", "--rounds", type=int, default=20, help="restarts of each")
+    parser.add_argument("-r", "--rounds", type=int, default=20, help="hand-overs of each")
     parser.add_argument("--without", nargs="*", default=[], help="directives of the unit", metavar="DIRECTIVE")
     arguments = parser.parse_args()
-    rows = [measure(without, arguments.rounds) for without in [None, *arguments.without]]
+    rows = [measure(arguments.rounds), measure(arguments.rounds, upgrades=True)]
+    rows += [measure(arguments.rounds, without) for without in arguments.without]
     print(lab.machine_line(lab.machine()) + "\n")
-    print("\n".join(lab.markdown_table(["without", "gap, ms", "sandbox, ms of processor"], rows)))
+    print("\n".join(lab.markdown_table(["hand-over", "gap, ms", "sandbox, ms of processor"], rows)))
 
 
 if __name__ == "__main__":
