@@ -193,7 +193,8 @@ std::string why_not_replacing(const daemon_options& options) {
   if (!options.replaces)
     return {};
   if (is_started_by_systemd())
-    return "a service is restarted instead: weft upgrade";
+    return "the process of a service starts its successor itself: weft "
+           "upgrade";
   if (options.needs_guardian && needs_root(options.config))
     return "what interface.dns, on_up, on_down and a full tunnel have changed "
            "on this host is undone when the node that runs ends: stop it, and "

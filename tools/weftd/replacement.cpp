@@ -34,8 +34,8 @@ receive_from(const std::string& socket, const std::string& interface) {
       return tl::unexpected(system_error{
         place.error().code,
         "No node of " + interface
-          + " can be replaced (a service is restarted instead: weft "
-            "upgrade; and so is a container whose first process it is): "
+          + " can be replaced (for a service there is weft upgrade; a "
+            "container whose first process it is, is restarted): "
           + place.error().message});
     auto all = place->receive(boot_now() + hand_over_patience);
     if (all)
