@@ -66,13 +66,10 @@ void tell_failures_no_longer();
 /// Whether the others end with it: the first process of a container is that.
 bool is_first_process();
 
-/// Whether systemd has started this very process, whatever the unit's type
-/// (SYSTEMD_EXEC_PID names the process, and those that it starts inherit the
-/// number).
-bool is_started_by_systemd();
-
-/// Whether it belongs to a service manager, which starts its successor, too:
-/// systemd, or one that waits until it is ready.
+/// Whether a service manager has started this process, which starts its
+/// successor, too: systemd, whatever the unit's type (SYSTEMD_EXEC_PID names
+/// the process, and those that it starts inherit the number), or one that waits
+/// until it is ready.
 bool is_service();
 
 /// Raises the limit of open files to the hard limit, and has the kernel's table

@@ -215,14 +215,11 @@ bool is_first_process() {
   return ::getpid() == 1;
 }
 
-bool is_started_by_systemd() {
+bool is_service() {
   // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody changes the environment
   const char* const started = std::getenv("SYSTEMD_EXEC_PID");
-  return started != nullptr && started == std::to_string(::getpid());
-}
-
-bool is_service() {
-  return service_manager_listens() || is_started_by_systemd();
+  return service_manager_listens()
+         || (started != nullptr && started == std::to_string(::getpid()));
 }
 
 void prepare_descriptors() {

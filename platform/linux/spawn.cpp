@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstddef>
+#include <string_view>
 
 namespace weft {
 
@@ -70,9 +71,22 @@ private:
   posix_spawnattr_t attributes_{};
 };
 
+/// This process's, as execve(2) wants it, with `mark` in the place of what has
+/// its name.
+std::vector<char*> environment_with(const std::string& mark) {
+  const auto name = std::string_view{mark}.substr(0, mark.find('=') + 1);
+  std::vector<char*> all{const_cast<char*>(mark.c_str())};
+  for (char** each = environ; *each != nullptr; ++each)
+    if (!std::string_view{*each}.starts_with(name))
+      all.push_back(*each);
+  all.push_back(nullptr);
+  return all;
+}
+
 /// What the sibling is to become.
 struct sibling_plan {
   std::vector<char*> words;
+  std::vector<char*> environment;
   int failure = 0; ///< errno of execve(2)
 };
 
@@ -88,7 +102,7 @@ int become(void* given) {
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   ::syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, 0);
-  ::execve(plan.words.front(), plan.words.data(), environ);
+  ::execve(plan.words.front(), plan.words.data(), plan.environment.data());
   plan.failure = errno;
   ::_exit(127);
 }
@@ -121,10 +135,11 @@ spawn_program(const std::vector<std::string>& words,
   return spawn_plan{folder, standard}.spawn(words, environment);
 }
 
-result<started_program> spawn_sibling(const std::vector<std::string>& words) {
+result<started_program>
+spawn_sibling(const std::vector<std::string>& words, const std::string& mark) {
   constexpr std::size_t stack_size = std::size_t{64} << 10;
   std::vector<std::max_align_t> stack(stack_size / sizeof(std::max_align_t));
-  sibling_plan plan{pointers_to(words)};
+  sibling_plan plan{pointers_to(words), environment_with(mark)};
   const without_signals quiet;
   int handle = -1;
   const int number

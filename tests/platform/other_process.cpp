@@ -108,8 +108,9 @@ TEST_CASE("a sibling is a child of this process's parent, and begins as a new "
     std::ignore = ::signal(SIGPIPE, SIG_IGN);
     const auto started = other_process::start_sibling(
       {"/bin/sh", "-c",
-       "echo $PPID; echo /proc/$$/fd/*; "
-       "grep -E 'Sig(Blk|Ign)' /proc/$$/status; exit 3"});
+       "echo $PPID $MARK; echo /proc/$$/fd/*; "
+       "grep -E 'Sig(Blk|Ign)' /proc/$$/status; exit 3"},
+      "MARK=a b");
     const int number = started ? started->number() : -1;
     std::ignore = ::write(ends[1], &number, sizeof number);
     return started && started->ends_by(soon()) ? 0 : 1;
@@ -124,7 +125,7 @@ TEST_CASE("a sibling is a child of this process's parent, and begins as a new "
   const auto fds = "/proc/" + std::to_string(number) + "/fd/";
   const auto text = file_descriptor{::open(out.c_str(), O_RDONLY | O_CLOEXEC)};
   CHECK(text_of(text)
-        == std::to_string(::getpid()) + '\n' + fds + "0 " + fds + "1 " + fds
+        == std::to_string(::getpid()) + " a b\n" + fds + "0 " + fds + "1 " + fds
              + "2\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
   ::close(ends[0]);
   ::close(ends[1]);
@@ -133,7 +134,7 @@ TEST_CASE("a sibling is a child of this process's parent, and begins as a new "
 TEST_CASE("a program that is not there is no sibling") {
   child_process child{[] {
     const auto started
-      = other_process::start_sibling({"/usr/bin/that-is-not-there"});
+      = other_process::start_sibling({"/usr/bin/that-is-not-there"}, "MARK=1");
     return !started && started.error().code == ENOENT
                && started.error().message.find("that-is-not-there")
                     != std::string::npos

@@ -1,5 +1,7 @@
 #include "tools/weft/successor.hpp"
 
+#include <cstdlib>
+
 namespace weft {
 
 found_option find_option(const std::vector<std::string>& words,
@@ -42,6 +44,11 @@ words_of_successor(std::vector<std::string> words, const std::string& program,
 std::string replacement_socket(const std::string& socket_folder,
                                const std::string& interface) {
   return socket_folder + '/' + interface + ".replace";
+}
+
+bool is_started_as_successor() {
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody changes the environment
+  return std::getenv("WEFT_SUCCESSOR") != nullptr;
 }
 
 } // namespace weft

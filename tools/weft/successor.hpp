@@ -29,6 +29,11 @@ words_of_successor(std::vector<std::string> words, const std::string& program,
 std::string replacement_socket(const std::string& socket_folder,
                                const std::string& interface);
 
+/// In the environment of a successor that a unit's process has started: nobody
+/// else in a unit takes a node's place.
+inline constexpr auto successor_mark = "WEFT_SUCCESSOR=1";
+bool is_started_as_successor();
+
 /// What is said there to a node that is a unit, so that it starts its successor
 /// itself.  Its answer is a sentence if it goes on; else it ends.
 inline constexpr std::string_view upgrade_request = "UPGRADE\n";

@@ -192,7 +192,7 @@ result<void> check_place(const node_config& network) {
 std::string why_not_replacing(const daemon_options& options) {
   if (!options.replaces)
     return {};
-  if (is_started_by_systemd())
+  if (is_service() && !is_started_as_successor())
     return "the process of a service starts its successor itself: weft "
            "upgrade";
   if (options.needs_guardian && needs_root(options.config))

@@ -115,7 +115,7 @@ void unit_giver::look_after_attempt(spdlog::logger& log) {
 }
 
 void unit_giver::begin(file_descriptor asker, spdlog::logger& log) {
-  auto started = other_process::start_sibling(words_);
+  auto started = other_process::start_sibling(words_, successor_mark);
   if (!started) {
     log.warn("nobody takes this node's place, and it goes on: {}",
              started.error().message);
