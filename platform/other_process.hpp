@@ -52,9 +52,10 @@ public:
 
   /// Starts a program as another child of this process's parent, which hears of
   /// its end, with this one's folder, environment and standard descriptors.
-  /// `mark`, a NAME=VALUE, is added to the environment.
+  /// `variable`, a NAME=VALUE, is added to the environment.
   static result<other_process>
-  start_sibling(const std::vector<std::string>& words, const std::string& mark);
+  start_sibling(const std::vector<std::string>& words,
+                const std::string& variable);
 
 private:
   other_process(int number, file_descriptor handle)

@@ -144,8 +144,8 @@ other_process::start_beside(const std::vector<std::string>& words,
 
 result<other_process>
 other_process::start_sibling(const std::vector<std::string>& words,
-                             const std::string& mark) {
-  auto started = spawn_sibling(words, mark);
+                             const std::string& variable) {
+  auto started = spawn_sibling(words, variable);
   if (!started)
     return tl::unexpected(started.error());
   return other_process{started->number, std::move(started->handle)};

@@ -71,11 +71,12 @@ private:
   posix_spawnattr_t attributes_{};
 };
 
-/// This process's, as execve(2) wants it, with `mark` in the place of what has
-/// its name.
-std::vector<char*> environment_with(const std::string& mark) {
-  const auto name = std::string_view{mark}.substr(0, mark.find('=') + 1);
-  std::vector<char*> all{const_cast<char*>(mark.c_str())};
+/// This process's, as execve(2) wants it, with `variable` in the place of what
+/// has its name.
+std::vector<char*> environment_with(const std::string& variable) {
+  const auto name
+    = std::string_view{variable}.substr(0, variable.find('=') + 1);
+  std::vector<char*> all{const_cast<char*>(variable.c_str())};
   for (char** each = environ; *each != nullptr; ++each)
     if (!std::string_view{*each}.starts_with(name))
       all.push_back(*each);
@@ -135,11 +136,11 @@ spawn_program(const std::vector<std::string>& words,
   return spawn_plan{folder, standard}.spawn(words, environment);
 }
 
-result<started_program>
-spawn_sibling(const std::vector<std::string>& words, const std::string& mark) {
+result<started_program> spawn_sibling(const std::vector<std::string>& words,
+                                      const std::string& variable) {
   constexpr std::size_t stack_size = std::size_t{64} << 10;
   std::vector<std::max_align_t> stack(stack_size / sizeof(std::max_align_t));
-  sibling_plan plan{pointers_to(words), environment_with(mark)};
+  sibling_plan plan{pointers_to(words), environment_with(variable)};
   const without_signals quiet;
   int handle = -1;
   const int number

@@ -27,10 +27,10 @@ struct started_program {
 
 /// Starts a program as another child of this process's parent (CLONE_PARENT),
 /// with this one's folder, environment and standard descriptors, no others, and
-/// signals as they are in a new process.  The first word is its path; `mark`, a
-/// NAME=VALUE, is added to the environment.
+/// signals as they are in a new process.  The first word is its path;
+/// `variable`, a NAME=VALUE, is added to the environment.
 result<started_program> spawn_sibling(const std::vector<std::string>& words,
-                                      const std::string& mark);
+                                      const std::string& variable);
 
 /// Of a status as waitpid(2) has it: `was ended by signal 9`.
 std::string describe_end(int status);

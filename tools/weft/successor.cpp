@@ -46,6 +46,11 @@ std::string replacement_socket(const std::string& socket_folder,
   return socket_folder + '/' + interface + ".replace";
 }
 
+std::string
+upgrade_socket(const std::string& socket_folder, const std::string& interface) {
+  return socket_folder + '/' + interface + ".upgrade";
+}
+
 bool is_started_as_successor() {
   // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody changes the environment
   return std::getenv("WEFT_SUCCESSOR") != nullptr;

@@ -19,23 +19,28 @@ struct found_option {
 found_option find_option(const std::vector<std::string>& words,
                          const std::string& name, char letter = '\0');
 
-/// What the successor of a weftd with these words is started with.  `file`: the
-/// path of its file; empty: it has none.
+/// What the successor of a weftd with these words is started with.  `program`:
+/// its path; `file`: the path of the node's file; empty: it has none.
 std::vector<std::string>
 words_of_successor(std::vector<std::string> words, const std::string& program,
                    const std::string& file, const std::string& interface);
 
-/// Where the node of that interface meets its successor.
+/// Where a node meets a successor that anybody has started (--replace).
 std::string replacement_socket(const std::string& socket_folder,
                                const std::string& interface);
 
+/// Where a node that is a unit is asked to start its successor, and meets it.
+/// There is none where it cannot: then the unit is to be restarted.
+std::string
+upgrade_socket(const std::string& socket_folder, const std::string& interface);
+
+/// What is said there.  The answer is a sentence if the node goes on; else it
+/// ends.
+inline constexpr std::string_view upgrade_request = "UPGRADE\n";
+
 /// In the environment of a successor that a unit's process has started: nobody
 /// else in a unit takes a node's place.
-inline constexpr auto successor_mark = "WEFT_SUCCESSOR=1";
+inline constexpr auto successor_variable = "WEFT_SUCCESSOR=1";
 bool is_started_as_successor();
-
-/// What is said there to a node that is a unit, so that it starts its successor
-/// itself.  Its answer is a sentence if it goes on; else it ends.
-inline constexpr std::string_view upgrade_request = "UPGRADE\n";
 
 } // namespace weft

@@ -224,6 +224,9 @@ public:
   /// What another process of this node leaves.
   step take_over();
   step start_node();
+  /// Before anybody can see that the node works: it may be asked for its place
+  /// then.
+  step meet_successors();
   /// What steers it, reads it, and connects it with its network.
   step start_services();
   /// Who comes to take this node's place, and changes of the file.
@@ -235,11 +238,11 @@ public:
 private:
   /// Ends the node with what has been started.
   step give_up();
-  std::string place_of_successor() const;
   /// Of a service: whether its program can be started anew by this process.
   bool can_start_successor() const;
-  result<std::unique_ptr<place_giver>> serve_successors();
-  void meet_successors();
+  result<std::unique_ptr<place_giver>> open_place() const;
+  /// Somebody has come.  Whether it has this node's place now.
+  bool give_place();
   /// Whether what ends with this process would be missing in the next one.
   bool is_bound() const {
     return helper_.is_there() || issuer_.is_there();
@@ -337,7 +340,11 @@ step node_process::take_over() {
         fine.error().message);
       return tl::unexpected{exit_failure};
     }
-    auto left = take_place(place_of_successor(), interface_,
+    const auto& folder = control_.socket_folder;
+    const auto socket = is_started_as_successor()
+                          ? upgrade_socket(folder, interface_)
+                          : replacement_socket(folder, interface_);
+    auto left = take_place(socket, interface_,
                            [this](const inherited_overlay& offered) {
                              return check_inherited(overlay_, offered);
                            });
@@ -446,54 +453,58 @@ step node_process::give_up() {
   return tl::unexpected{exit_failure};
 }
 
-std::string node_process::place_of_successor() const {
-  return replacement_socket(control_.socket_folder, interface_);
-}
-
 bool node_process::can_start_successor() const {
-  return service_manager_listens() && options_.user.empty()
+  return service_manager_listens() && own_user() == 0 && options_.user.empty()
          && !options_.filter_system_calls;
 }
 
-result<std::unique_ptr<place_giver>> node_process::serve_successors() {
-  const auto socket = place_of_successor();
+result<std::unique_ptr<place_giver>> node_process::open_place() const {
+  const auto& folder = control_.socket_folder;
   if (!is_service())
-    return weft::serve_successors(socket);
+    return open_for_anyone(replacement_socket(folder, interface_));
   const auto self = other_process::self();
   const auto words = self.and_then(&other_process::words);
-  const auto program = self.and_then(&other_process::program);
-  if (!words || !program)
-    return tl::unexpected(words ? program.error() : words.error());
-  return serve_unit(socket, words_of_successor(*words, *program, options_.file,
-                                               interface_));
+  const auto path = self.and_then(&other_process::program);
+  if (!words || !path)
+    return tl::unexpected(words ? path.error() : words.error());
+  // The manager's word may be a link that leads to another program by now.
+  const auto& program
+    = words->front().starts_with('/') ? words->front() : *path;
+  return open_for_own_successor(upgrade_socket(folder, interface_),
+                                words_of_successor(*words, program,
+                                                   options_.file, interface_));
 }
 
-void node_process::meet_successors() {
+step node_process::meet_successors() {
   if (is_bound() || is_first_process()
       || (is_service() && !can_start_successor()))
-    return;
-  auto giver = serve_successors();
-  if (!giver) {
+    return {};
+  if (auto giver = open_place())
+    giver_ = std::move(*giver);
+  else
     log_->warn("nobody can take this node's place: {}", giver.error().message);
-    return;
-  }
-  giver_ = std::move(*giver);
-  const auto give = [this](file_descriptor connection) {
-    const auto let_go = [this] {
-      if (kept_)
-        kept_->pass_on();
-    };
+  return {};
+}
+
+bool node_process::give_place() {
+  const auto let_go = [this] {
+    if (kept_)
+      kept_->pass_on();
+  };
+  const auto give = [this, let_go](file_descriptor connection) {
     return export_overlay(*system_, running_.actor, std::move(connection),
                           let_go, ends_at_once());
   };
-  const auto watched = waiting_->watch_successors(
-    giver_->descriptor(), [this, give] { return giver_->serve(give, *log_); });
-  if (!watched)
-    log_->warn("{}", watched.error().message);
+  return giver_->serve(give, *log_);
 }
 
 void node_process::watch() {
-  meet_successors();
+  if (giver_) {
+    const auto watched = waiting_->watch_successors(
+      giver_->descriptor(), [this] { return give_place(); });
+    if (!watched)
+      log_->warn("{}", watched.error().message);
+  }
   if (!watches_file_)
     return;
   if (auto watched = waiting_->watch_file(options_.file); !watched)
@@ -525,7 +536,8 @@ int node_process::run() {
     caf::anon_send(running_.actor, reload_config{false, if_changed});
   };
   bool is_left = false; // to the next process of the service
-  if (const auto signal = waiting_->wait(reload); signal.number != 0) {
+  if (const auto signal = waiting_->wait(reload);
+      signal.number != 0 && !waiting_->is_succeeded()) {
     log_->info("shutting down on {}",
                signal.number == SIGINT ? "SIGINT" : "SIGTERM");
     notify_service_manager("STOPPING=1");
@@ -560,15 +572,20 @@ void node_process::end_services() {
 
 int node_process::end_for_successor(bool is_left) {
   log_->info("interface {} goes on in another process", running_.interface);
+  // Nobody looks at that of a unit if the manager goes on with the other one.
+  // If that has ended by now, the unit has failed, and is started again.
+  const int code = is_left        ? exit_left
+                   : is_service() ? exit_failure
+                                  : exit_fine;
   if (ends_at_once()) {
     // The other one waits for what this one serves, or for its end, and
     // thousands of peers, who have nothing to do any more, would take long to
     // end one by one.
     log_->flush();
-    std::_Exit(is_left ? exit_left : exit_fine);
+    std::_Exit(code);
   }
   await_actors();
-  return is_left ? exit_left : exit_fine;
+  return code;
 }
 
 int node_process::end() {
@@ -598,6 +615,7 @@ int run_daemon(daemon_options options, background* parent) {
   const auto started = process.prepare()
                          .and_then([&] { return process.take_over(); })
                          .and_then([&] { return process.start_node(); })
+                         .and_then([&] { return process.meet_successors(); })
                          .and_then([&] { return process.start_services(); });
   if (!started)
     return started.error();

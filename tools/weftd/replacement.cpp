@@ -72,7 +72,7 @@ private:
 } // namespace
 
 result<std::unique_ptr<place_giver>>
-serve_successors(const std::string& socket) {
+open_for_anyone(const std::string& socket) {
   auto listener = unix_listener::open(socket, 0600);
   if (!listener)
     return tl::unexpected(listener.error());

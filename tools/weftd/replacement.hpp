@@ -30,8 +30,7 @@ public:
 };
 
 /// Gives the place to whoever comes, a process of the same user.
-result<std::unique_ptr<place_giver>>
-serve_successors(const std::string& socket);
+result<std::unique_ptr<place_giver>> open_for_anyone(const std::string& socket);
 
 /// The side of the node that begins: what the one that served `socket` has
 /// left.  It sends no more then, and is about to end (`await_end`); on failure

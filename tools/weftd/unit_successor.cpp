@@ -4,7 +4,6 @@
 #include "platform/clock.hpp"
 #include "platform/epoll.hpp"
 #include "platform/other_process.hpp"
-#include "platform/replacement.hpp"
 #include "platform/service_manager.hpp"
 #include "platform/stream.hpp"
 #include "platform/unix_socket.hpp"
@@ -34,11 +33,6 @@ bool asks_for_upgrade(int connection) {
   return std::string_view{words.data(), got.bytes} == upgrade_request;
 }
 
-void turn_away(file_descriptor connection, std::string_view why) {
-  if (auto place = giving_place::to(std::move(connection)))
-    place->turn_away(why);
-}
-
 class unit_giver final : public place_giver {
 public:
   unit_giver(unix_listener listener, poller events,
@@ -56,7 +50,8 @@ private:
   struct attempt {
     other_process successor;
     file_descriptor asker; ///< it ends when that one has gone
-    std::string refusal;   ///< while the node is busy; empty: it was not
+    /// Why the node was too busy when the successor asked; empty: it was not.
+    std::string refusal;
   };
 
   /// What has become of the attempt.
@@ -92,9 +87,8 @@ bool unit_giver::serve(const give_place& give, spdlog::logger& log) {
   }
   const bool may_ask = who->user == 0 || who->user == own_user();
   if (!may_ask || !asks_for_upgrade(connection.get()))
-    turn_away(std::move(connection),
-              "it is a unit, whose successor it starts itself: weft upgrade");
-  else if (attempt_)
+    return false;
+  if (attempt_)
     std::ignore = write_some(connection.get(),
                              "another program is about to take its place");
   else
@@ -115,7 +109,7 @@ void unit_giver::look_after_attempt(spdlog::logger& log) {
 }
 
 void unit_giver::begin(file_descriptor asker, spdlog::logger& log) {
-  auto started = other_process::start_sibling(words_, successor_mark);
+  auto started = other_process::start_sibling(words_, successor_variable);
   if (!started) {
     log.warn("nobody takes this node's place, and it goes on: {}",
              started.error().message);
@@ -142,7 +136,8 @@ void unit_giver::give_up(std::string_view why, spdlog::logger& log) {
 } // namespace
 
 result<std::unique_ptr<place_giver>>
-serve_unit(const std::string& socket, std::vector<std::string> words) {
+open_for_own_successor(const std::string& socket,
+                       std::vector<std::string> words) {
   auto listener = unix_listener::open(socket, 0600);
   if (!listener)
     return tl::unexpected(listener.error());

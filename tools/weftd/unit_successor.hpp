@@ -14,6 +14,7 @@ namespace weft {
 /// words, when somebody who is root or the node's own user asks for it
 /// (upgrade_request).  The service manager is told which process goes on.
 result<std::unique_ptr<place_giver>>
-serve_unit(const std::string& socket, std::vector<std::string> words);
+open_for_own_successor(const std::string& socket,
+                       std::vector<std::string> words);
 
 } // namespace weft

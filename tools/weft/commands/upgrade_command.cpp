@@ -35,6 +35,9 @@ using namespace std::chrono_literals;
 constexpr auto patience_for_successor = 60s;
 constexpr auto patience_for_unit = 240s;
 
+/// Of a node, in bytes: a sentence.
+constexpr std::size_t longest_answer = 4096;
+
 /// The process that serves a node's control socket.
 outcome<other_process> find_process(const local_node& node) {
   const auto connection = connect_unix(node.socket);
@@ -103,7 +106,7 @@ int main_process_of(const std::string& service) {
 /// A node that starts its successor within its unit; invalid: it does not.
 file_descriptor
 connect_within_unit(const other_process& process, const local_node& node) {
-  auto connection = connect_unix(replacement_socket(
+  auto connection = connect_unix(upgrade_socket(
     fs::path{node.socket}.parent_path().string(), node.interface));
   const auto who = connection ? credentials_of(connection->get())
                               : tl::unexpected(connection.error());
@@ -122,29 +125,32 @@ ask_for_successor(const file_descriptor& node, const other_process& process) {
   while (wait_readable(node.get(), until)) {
     const auto got = read_some(node.get(), part);
     answer.append(part.data(), got.bytes);
-    if (got.what != stream_result::status::closed)
-      continue;
-    if (answer.empty() && process.ends_by(until))
-      return {};
-    break;
+    if (got.what == stream_result::status::closed
+        || answer.size() > longest_answer)
+      break;
   }
+  if (answer.empty() && process.ends_by(until))
+    return {};
   if (answer.empty())
     answer = "the new program does not take its place: the node's log says why";
   return tl::unexpected(
     failure{exit_failure, 0, "the node goes on as it is, for " + answer});
 }
 
-/// Until the successor serves the node.
+/// Until the successor serves the node.  `number`: its process's, if it is
+/// known.
 outcome<void> await_service(const local_node& node, int number) {
-  const auto successor = other_process::find(number);
+  auto watched = other_process::find(number);
+  if (!watched)
+    watched = other_process::self(); // which does not end
   const auto until = boot_now() + patience_for_successor;
-  while (!find_process(node)) {
-    if (!successor || boot_now() >= until
-        || (successor->ends_by(boot_now() + 50ms) && !find_process(node)))
+  while (watched && !find_process(node)) {
+    if (boot_now() >= until
+        || (watched->ends_by(boot_now() + 50ms) && !find_process(node)))
       return tl::unexpected(
         failure{exit_failure, 0,
-                "the new program has the node's place, and does not "
-                "serve it: the node's log says why"});
+                "the former process of the node has ended, and the new one "
+                "does not serve it: the node's log says why"});
   }
   return {};
 }
