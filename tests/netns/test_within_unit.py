@@ -38,12 +38,12 @@ class WithinUnit(replacing.Replacing, harness.NetnsTest):
         for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
             with contextlib.suppress(FileNotFoundError, ProcessLookupError, ChildProcessError):
                 with open(f"/proc/{pid}/stat") as file:
-                    parent = int(file.read().rpartition(")")[2].split()[1])
+                    if int(file.read().rpartition(")")[2].split()[1]) != os.getpid():
+                        continue
                 with open(f"/proc/{pid}/environ", "rb") as file:
-                    is_successor = b"WEFT_SUCCESSOR=1" in file.read()
-                if parent == os.getpid() and is_successor:
-                    os.kill(pid, signal.SIGKILL)
-                    os.waitpid(pid, 0)
+                    if b"WEFT_SUCCESSOR=1" in file.read():
+                        os.kill(pid, signal.SIGKILL)
+                        os.waitpid(pid, 0)
 
     def ask(self, words=b"UPGRADE\n"):
         asker = socket.socket(socket.AF_UNIX)
