@@ -109,7 +109,8 @@ TEST_CASE("a sibling is a child of this process's parent, and begins as a new "
     const auto started = other_process::start_sibling(
       {"/bin/sh", "-c",
        "echo $PPID $MARK; test -e /proc/$$/fd/" + std::to_string(kept)
-         + " || echo closed; grep -E 'Sig(Blk|Ign)' /proc/$$/status; exit 3"},
+         + " || echo closed; grep -cE 'Sig(Blk|Ign):.*[1-9a-f]' "
+           "/proc/$$/status; exit 3"},
       "MARK=a b");
     const int number = started ? started->number() : -1;
     std::ignore = ::write(ends[1], &number, sizeof number);
@@ -123,10 +124,7 @@ TEST_CASE("a sibling is a child of this process's parent, and begins as a new "
   CHECK(WEXITSTATUS(status) == 3);
   CHECK(child.wait() == 0);
   const auto text = file_descriptor{::open(out.c_str(), O_RDONLY | O_CLOEXEC)};
-  CHECK(text_of(text)
-        == std::to_string(::getpid())
-             + " a b\nclosed\nSigBlk:\t0000000000000000\n"
-               "SigIgn:\t0000000000000000\n");
+  CHECK(text_of(text) == std::to_string(::getpid()) + " a b\nclosed\n0\n");
   ::close(ends[0]);
   ::close(ends[1]);
 }
