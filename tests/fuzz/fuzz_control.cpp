@@ -7,18 +7,12 @@
 #include "actors/control/wire/frame_filter.hpp"
 #include "actors/control/wire/hello.hpp"
 #include "tests/actors/control_frames.hpp"
-
-#include <cstdlib>
+#include "tests/fuzz/support.hpp"
 
 namespace {
 
 using namespace weft;
 using namespace weft::test;
-
-void require(bool holds) {
-  if (!holds)
-    std::abort();
-}
 
 constexpr std::uint64_t facade_id = 9;
 
