@@ -6,6 +6,7 @@
 #include "platform/random.hpp"
 #include "protocol/network/store.hpp"
 #include "tests/catch.hpp"
+#include "tests/must.hpp"
 #include "tests/platform/support.hpp"
 
 #include <functional>
@@ -25,15 +26,6 @@ request_id any_request();
 store_change
 put(const std::string& key, const std::string& value, store_revision changed);
 store_change remove(const std::string& key, store_revision changed);
-
-/// What must not be an error here.
-template <class T>
-T must(store_result<T> result) {
-  if (!result)
-    FAIL(result.error().message);
-  if constexpr (!std::is_void_v<T>)
-    return std::move(*result);
-}
 
 /// Makes a change that must be made, and returns its revision.
 store_revision make(directory_store& store, const store_change& change);
