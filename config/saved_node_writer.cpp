@@ -39,6 +39,21 @@ private:
   std::size_t size_ = 0;
 };
 
+/// Calls `each` with what a field has: nothing or one value, if it is optional,
+/// and those of a list.
+template <class T, class Each>
+void for_each_value(const T& value, const Each& each) {
+  if constexpr (is_optional<T>) {
+    if (value)
+      for_each_value(*value, each);
+  } else if constexpr (is_vector<T>) {
+    for (const auto& one : value)
+      for_each_value(one, each);
+  } else {
+    each(value);
+  }
+}
+
 class writer {
 public:
   static constexpr bool reads = false;
@@ -49,25 +64,21 @@ public:
 
   template <class T>
   void operator()(std::string_view name, const T& value) {
-    if constexpr (is_optional<T>) {
-      if (value)
-        (*this)(name, *value);
-    } else if constexpr (is_vector<T>) {
-      for (const auto& each : value)
-        (*this)(name, each);
-    } else {
-      const std::array head{static_cast<std::byte>(name.size())};
-      put_bytes(head);
-      put_bytes(std::as_bytes(std::span{name}));
-      const auto length_at = out_.size();
-      put_bytes(byte_array<sizeof(std::uint32_t)>{});
-      const auto before = out_.size();
-      put(value);
-      out_.set(length_at, static_cast<std::uint32_t>(out_.size() - before));
-    }
+    for_each_value(value, [&](const auto& each) { put_field(name, each); });
   }
 
 private:
+  template <class T>
+  void put_field(std::string_view name, const T& value) {
+    const std::array head{static_cast<std::byte>(name.size())};
+    put_bytes(head);
+    put_bytes(std::as_bytes(std::span{name}));
+    const auto length_at = out_.size();
+    put_bytes(byte_array<sizeof(std::uint32_t)>{});
+    const auto before = out_.size();
+    put(value);
+    out_.set(length_at, static_cast<std::uint32_t>(out_.size() - before));
+  }
   template <class T>
   void put(const T& value) {
     if constexpr (std::is_enum_v<T> || std::integral<T>) {
@@ -124,17 +135,11 @@ public:
 
   template <class T>
   void operator()(std::string_view name, const T& value) {
-    if constexpr (is_optional<T>) {
-      if (value)
-        (*this)(name, *value);
-    } else if constexpr (is_vector<T>) {
-      for (const auto& each : value)
-        (*this)(name, each);
-    } else {
-      writer{part_}(name, value);
+    for_each_value(value, [&](const auto& each) {
+      writer{part_}(name, each);
       if (part_.size() > usual_size / 2)
         pass_on();
-    }
+    });
   }
 
 private:
