@@ -1,3 +1,4 @@
+#include "config/last_values.hpp"
 #include "config/saved_node_fields.hpp"
 #include "config/saved_node_format.hpp"
 #include "config/validate.hpp"
@@ -10,26 +11,6 @@ namespace weft {
 
 namespace saved {
 namespace {
-
-// The last value of each enumeration that is a field.
-constexpr auto last_of(peer_origin) {
-  return peer_origin::network;
-}
-constexpr auto last_of(route_mode) {
-  return route_mode::automatic;
-}
-constexpr auto last_of(df_mode) {
-  return df_mode::off;
-}
-constexpr auto last_of(offload_mode) {
-  return offload_mode::on;
-}
-constexpr auto last_of(log_level) {
-  return log_level::off;
-}
-constexpr auto last_of(log_format) {
-  return log_format::json;
-}
 
 /// What has come of the reading so far.
 struct reading {
