@@ -5,11 +5,9 @@
 #include "tests/stores/support.hpp"
 
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
-#include <csignal>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -69,24 +67,12 @@ int append_for_ever(const std::string& folder, int acknowledged) {
 /// Lets a child append for a while and kills it: the last that it told of.
 std::uint64_t
 append_and_kill(const std::string& folder, std::chrono::microseconds time) {
-  std::array<int, 2> ends{};
-  REQUIRE(::pipe(ends.data()) == 0);
-  file_descriptor from{ends[0]};
-  file_descriptor to{ends[1]};
-  const auto child = ::fork();
-  REQUIRE(child >= 0);
-  if (child == 0)
-    ::_exit(append_for_ever(folder, to.get()));
-  to.reset();
-  ::usleep(static_cast<useconds_t>(time.count()));
-  REQUIRE(::kill(child, SIGKILL) == 0);
+  const auto told = output_until_killed(time, [&](int acknowledged) {
+    return append_for_ever(folder, acknowledged);
+  });
   std::uint64_t last = 0;
-  std::uint64_t number = 0;
-  while (::read(from.get(), &number, sizeof number) == sizeof number)
-    last = number;
-  int status = 0;
-  REQUIRE(::waitpid(child, &status, 0) == child);
-  CHECK(WIFSIGNALED(status));
+  if (const auto count = told.size() / sizeof last; count > 0)
+    std::memcpy(&last, &told[(count - 1) * sizeof last], sizeof last);
   return last;
 }
 

@@ -9,6 +9,7 @@
 #include "tests/must.hpp"
 #include "tests/platform/support.hpp"
 
+#include <chrono>
 #include <functional>
 #include <initializer_list>
 #include <string>
@@ -26,6 +27,11 @@ request_id any_request();
 store_change
 put(const std::string& key, const std::string& value, store_revision changed);
 store_change remove(const std::string& key, store_revision changed);
+
+/// Kills a process after `time` that runs `action` with a pipe to write to.
+/// Returns all that it has written.
+std::string output_until_killed(std::chrono::microseconds time,
+                                const std::function<int(int output)>& action);
 
 /// Makes a change that must be made, and returns its revision.
 store_revision make(directory_store& store, const store_change& change);
