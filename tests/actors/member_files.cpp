@@ -2,6 +2,7 @@
 
 #include "platform/files.hpp"
 #include "tests/actors/told_network.hpp"
+#include "tests/on_disk.hpp"
 
 #include <sys/stat.h>
 
@@ -84,9 +85,7 @@ TEST_CASE("what a member keeps comes back, and spoilt files are told of") {
     REQUIRE(files->write_secrets(epochs));
   }
   for (const auto* name : {"/marks", "/items", "/secrets"}) {
-    struct stat info {};
-    REQUIRE(::stat((folder + name).c_str(), &info) == 0);
-    CHECK((info.st_mode & 0777) == 0600);
+    CHECK(mode_of(folder + name) == 0600);
   }
   const auto read = [&](const network_id& network) {
     return must(member_files::open(folder))->read(network);

@@ -1,5 +1,6 @@
 // An issuer that goes on from a backup, and files that it does not go on with.
 #include "tests/issuer/office.hpp"
+#include "tests/on_disk.hpp"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -162,9 +163,7 @@ TEST_CASE("what root does with an issuer's files makes none that the issuer "
   for (const auto& each :
        std::filesystem::recursive_directory_iterator{here.folder}) {
     INFO(each.path());
-    struct stat info {};
-    REQUIRE(::lstat(each.path().c_str(), &info) == 0);
-    CHECK(info.st_uid
+    CHECK(info_of(each.path()).st_uid
           == (each.path() == root_key_file(here.folder) ? 0 : somebody));
   }
 }

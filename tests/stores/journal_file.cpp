@@ -1,16 +1,14 @@
 // The issuer's journal in a file: crashes, pages of items, secrets, backups.
 #include "platform/store/journal_file.hpp"
 
+#include "tests/on_disk.hpp"
 #include "tests/stores/counted_syncs.hpp"
 #include "tests/stores/support.hpp"
 
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 
 using namespace weft;
 using namespace weft::test;
@@ -76,13 +74,6 @@ append_and_kill(const std::string& folder, std::chrono::microseconds time) {
   return last;
 }
 
-std::string text_of_file(const std::string& path) {
-  std::ifstream file{path, std::ios::binary};
-  std::ostringstream all;
-  all << file.rdbuf();
-  return all.str();
-}
-
 } // namespace
 
 TEST_CASE("a journal survives SIGKILL at any moment: what was confirmed is "
@@ -126,11 +117,8 @@ TEST_CASE("one process keeps a journal, in a folder and a file of its own") {
   REQUIRE_FALSE(second);
   CHECK(second.error().failure == store_failure::unavailable);
   CHECK_THAT(second.error().message, Contains("issuer that runs"));
-  struct stat info {};
-  REQUIRE(::stat(path.c_str(), &info) == 0);
-  CHECK((info.st_mode & 07777U) == 0700U);
-  REQUIRE(::stat((path + '/' + journal_file_name).c_str(), &info) == 0);
-  CHECK((info.st_mode & 07777U) == 0600U);
+  CHECK(mode_of(path) == 0700U);
+  CHECK(mode_of(path + '/' + journal_file_name) == 0600U);
 }
 
 TEST_CASE("items come in pages in the order of their changes, and what is no "
@@ -180,7 +168,7 @@ TEST_CASE("a secret that is replaced is no more in the file") {
   } // its log is brought into the file
   const std::string text(reinterpret_cast<const char*>(first.secret.data()),
                          network_secret::size);
-  CHECK(text_of_file(path + '/' + journal_file_name).find(text)
+  CHECK(content_of(path + '/' + journal_file_name).find(text)
         == std::string::npos);
 }
 

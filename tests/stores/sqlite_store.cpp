@@ -2,6 +2,7 @@
 // it.
 #include "platform/store/sqlite_store.hpp"
 
+#include "tests/on_disk.hpp"
 #include "tests/stores/counted_syncs.hpp"
 #include "tests/stores/support.hpp"
 
@@ -34,12 +35,6 @@ store_error refusal(const std::string& folder) {
   auto opened = try_open(folder);
   REQUIRE_FALSE(opened);
   return opened.error();
-}
-
-unsigned mode_of(const std::string& path) {
-  struct stat info {};
-  REQUIRE(::stat(path.c_str(), &info) == 0);
-  return info.st_mode & 07777U;
 }
 
 std::uint64_t count_in(directory_store& store, const std::string& key) {
