@@ -54,7 +54,7 @@ struct helped_tunnel : tunnel {
     }
     return {std::move(batch), contended};
   }
-  /// Of those the host has got, since the last call.
+  /// The numbers of the packets that the host has got since the last call.
   std::vector<std::uint32_t> delivered() {
     std::vector<std::uint32_t> numbers;
     for (const auto& packet : right.delivered.take<bytes>())
@@ -87,7 +87,7 @@ struct helped_tunnel : tunnel {
       count += one.batch->datagrams.size();
     return count;
   }
-  /// The end is to stand still: what it is then is `frozen`, or it has
+  /// Asks the end to stand still: what it leaves becomes `frozen`, or it has
   /// `refused`.
   void freeze(const tunnel_end& end) {
     auto saved = std::make_shared<saved_node>();

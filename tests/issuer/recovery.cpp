@@ -1,5 +1,5 @@
 // An issuer that goes on from a backup, and files that it does not go on with.
-#include "tests/issuer/office.hpp"
+#include "tests/issuer/issuer_home.hpp"
 #include "tests/on_disk.hpp"
 
 #include <sys/stat.h>
@@ -14,7 +14,7 @@ using namespace std::chrono_literals;
 
 TEST_CASE("an issuer that was restored gives nothing out before it was shown "
           "what it has signed since, and then nothing twice") {
-  office here;
+  issuer_home here;
   const joiner alpha("alpha");
   here.admit(alpha);
   const joiner epsilon("epsilon");
@@ -75,12 +75,12 @@ TEST_CASE("an issuer that was restored gives nothing out before it was shown "
 }
 
 TEST_CASE("what others have signed is not taken over") {
-  office here;
+  issuer_home here;
   const joiner alpha("alpha");
   here.admit(alpha);
   const auto backup = here.around.path() + "/backup";
   here.get<issuing_done>(ask_backup{backup});
-  office other; // of the same names, with keys of its own
+  issuer_home other; // of the same names, with keys of its own
   const joiner beta("beta");
   other.admit(beta);
   other.get<issuing_done>(ask_removal{"beta"});
@@ -102,7 +102,7 @@ TEST_CASE("what others have signed is not taken over") {
 }
 
 TEST_CASE("a journal that is lost is not begun anew") {
-  office here;
+  issuer_home here;
   const auto backup = here.around.path() + "/backup";
   here.get<issuing_done>(ask_backup{backup});
   here.service.reset();
@@ -120,7 +120,7 @@ TEST_CASE("a journal that is lost is not begun anew") {
 
 TEST_CASE("a backup of another network's issuer is refused at once, and leaves "
           "no journal") {
-  office here;
+  issuer_home here;
   auto root = some_root();
   deterministic_random random(99);
   root.network = network_id::draw(random);
@@ -143,7 +143,7 @@ TEST_CASE("what root does with an issuer's files makes none that the issuer "
     WARN("skipped: it acts as another user, which needs root");
     return;
   }
-  office here;
+  issuer_home here;
   const auto backup = here.around.path() + "/backup"; // root's alone
   here.get<issuing_done>(ask_backup{backup});
   here.service.reset();
@@ -169,7 +169,7 @@ TEST_CASE("what root does with an issuer's files makes none that the issuer "
 }
 
 TEST_CASE("a damaged journal's remedy is weft-issuer's") {
-  office here;
+  issuer_home here;
   here.service.reset();
   const auto file
     = journal_folder(here.folder) + '/' + std::string{journal_file_name};
@@ -183,8 +183,8 @@ TEST_CASE("a damaged journal's remedy is weft-issuer's") {
 }
 
 TEST_CASE("a journal of another issuer is not gone on with") {
-  office here;
-  office other;
+  issuer_home here;
+  issuer_home other;
   here.service.reset();
   other.service.reset();
   std::filesystem::remove_all(journal_folder(here.folder));

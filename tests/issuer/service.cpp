@@ -1,6 +1,6 @@
 // The issuer with its keys and journal: what it answers, what of it is on the
 // disk, and what a directory gets to see.
-#include "tests/issuer/office.hpp"
+#include "tests/issuer/issuer_home.hpp"
 
 #include <sys/mount.h>
 #include <unistd.h>
@@ -12,7 +12,7 @@ using namespace weft::test;
 using namespace std::chrono_literals;
 
 TEST_CASE("who has a token gets a certificate up to the root, and the secret") {
-  office here;
+  issuer_home here;
   const joiner beta("beta");
   const auto admission = here.admit(beta);
   REQUIRE(admission.certificates.size() == 2);
@@ -34,7 +34,7 @@ TEST_CASE("who has a token gets a certificate up to the root, and the secret") {
 }
 
 TEST_CASE("a lost answer costs nothing, also over a restart") {
-  office here;
+  issuer_home here;
   const joiner beta("beta");
   const auto first = here.admit(beta);
   here.start();
@@ -55,7 +55,7 @@ TEST_CASE("a lost answer costs nothing, also over a restart") {
 }
 
 TEST_CASE("many who ask at once are decided together, and get a slice each") {
-  office here;
+  issuer_home here;
   joiner first("node-0");
   here.get<issuing_done>(ask_invitation{first.token(here.time() + 1h, 200)});
   for (std::uint64_t i = 0; i < 200; ++i)
@@ -83,7 +83,7 @@ TEST_CASE("many who ask at once are decided together, and get a slice each") {
 
 TEST_CASE("who is removed is named in a list at once, its token lets nobody in "
           "and the secret is another one") {
-  office here;
+  issuer_home here;
   const joiner beta("beta");
   const auto admission = here.admit(beta);
   const auto id = contents_of(admission.certificates.front()).id;
@@ -112,7 +112,7 @@ TEST_CASE("who is removed is named in a list at once, its token lets nobody in "
 }
 
 TEST_CASE("who leaves takes nobody else's token along, and may ask twice") {
-  office here;
+  issuer_home here;
   const joiner beta("beta");
   const auto token = beta.token(here.time() + 1h, 2);
   here.get<issuing_done>(ask_invitation{token});
@@ -133,7 +133,7 @@ TEST_CASE("who leaves takes nobody else's token along, and may ask twice") {
 }
 
 TEST_CASE("a directory asks for what is a directory's, and for nothing else") {
-  office here;
+  issuer_home here;
   const joiner beta("beta");
   for (const auto& question :
        {issuing_question{ask_invitation{beta.token(here.time() + 1h)}},
@@ -147,7 +147,7 @@ TEST_CASE("a directory asks for what is a directory's, and for nothing else") {
 }
 
 TEST_CASE("without a proof nobody is let in") {
-  office here;
+  issuer_home here;
   const joiner beta("beta");
   here.get<issuing_done>(ask_invitation{beta.token(here.time() + 1h)});
   auto other_session = beta.admission();
@@ -161,7 +161,7 @@ TEST_CASE("without a proof nobody is let in") {
 }
 
 TEST_CASE("a list is signed hourly, and items are waited for until then") {
-  office here;
+  issuer_home here;
   here.items();
   const auto list = here.list();
   here.service->ask(7, role::directory, ask_items{here.place, 30s}, here.now);
@@ -188,7 +188,7 @@ TEST_CASE("a list is signed hourly, and items are waited for until then") {
 }
 
 TEST_CASE("a directory gets a certificate, and the root's words for it") {
-  office here;
+  issuer_home here;
   const auto key = derive_verifying_key(draw_signing_seed(real_random()));
   const auto chain
     = here.get<certified_answer>(ask_directory_certificate{"alpha", key})
@@ -204,7 +204,7 @@ TEST_CASE("a directory gets a certificate, and the root's words for it") {
 }
 
 TEST_CASE("tokens and members come in pages, and the state is told") {
-  office here;
+  issuer_home here;
   for (int i = 0; i < 3; ++i)
     here.admit(joiner("node-" + std::to_string(i)));
   here.get<issuing_done>(ask_removal{"node-1"});
@@ -230,7 +230,7 @@ TEST_CASE("tokens and members come in pages, and the state is told") {
 
 TEST_CASE("an issuer's new certificate reaches directories that know all "
           "else") {
-  office here;
+  issuer_home here;
   here.items();
   const auto place = here.place;
   here.start(); // nothing is new, not even a list
@@ -248,7 +248,7 @@ TEST_CASE("an issuer's new certificate reaches directories that know all "
 
 TEST_CASE("a clock far from the journal's last entry signs nothing before root "
           "says that it is right") {
-  office here;
+  issuer_home here;
   const auto list = here.list().number;
   const joiner beta("beta");
   for (const auto leap : {24h * 31, -24h * 62}) {
@@ -276,7 +276,7 @@ TEST_CASE("a clock far from the journal's last entry signs nothing before root "
 }
 
 TEST_CASE("what has ended stays so when the clock goes back") {
-  office here;
+  issuer_home here;
   const joiner beta("beta");
   here.get<issuing_done>(ask_invitation{beta.token(here.time() + 1h)});
   here.pass(2h);
@@ -294,7 +294,7 @@ TEST_CASE("what has ended stays so when the clock goes back") {
 }
 
 TEST_CASE("an epoch goes when every certificate of its day has ended") {
-  office here;
+  issuer_home here;
   here.get<issuing_done>(ask_rekeying{});
   CHECK(here.items().count(epoch_key(2)) == 1);
   for (int day = 0; day < 90; ++day) {
@@ -310,7 +310,7 @@ TEST_CASE("an epoch goes when every certificate of its day has ended") {
 }
 
 TEST_CASE("the end of the issuer's certificate is told of in time, daily") {
-  office here;
+  issuer_home here;
   const auto warnings = [&] {
     here.service->settle(here.now);
     const auto news = here.service->take_news();

@@ -13,8 +13,8 @@ namespace weft::test {
 using role = issuer_service::role;
 
 /// An issuer in a folder, with its clock turned by hand.
-struct office {
-  office() {
+struct issuer_home {
+  issuer_home() {
     must(
       make_authority(folder, some_root(), some_issuer(), noon, real_random()));
     start();
