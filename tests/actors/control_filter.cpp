@@ -11,9 +11,6 @@ using basp::operation;
 
 namespace {
 
-const auto server_node = node_id('s');
-const auto client_node = node_id('c');
-constexpr std::uint64_t facade_id = 9;
 constexpr std::uint64_t relay_id = 77;
 
 /// A filter, and what it has let through.

@@ -8,14 +8,6 @@ using namespace weft;
 using namespace weft::test;
 using basp::operation;
 
-namespace {
-
-const auto server_node = node_id('s');
-const auto client_node = node_id('c');
-constexpr std::uint64_t facade_id = 9;
-
-} // namespace
-
 TEST_CASE("A server reaches nothing by name in its client, and makes it "
           "allocate little") {
   const auto greeting = frame({operation::server_handshake, 0, 0, 3}, "node");

@@ -14,8 +14,6 @@ namespace {
 using namespace weft;
 using namespace weft::test;
 
-constexpr std::uint64_t facade_id = 9;
-
 struct outcome {
   std::string passed;
   std::size_t dropped = 0;
@@ -49,7 +47,7 @@ frame_relay(frame_policy& policy, std::string_view bytes, std::size_t step) {
 }
 
 frame_filter make_filter(control_role role) {
-  return frame_filter({role, facade_id, node_id('s')});
+  return frame_filter({role, facade_id, server_node});
 }
 
 void filter(control_role role, std::string_view bytes) {
