@@ -3,6 +3,7 @@
 #pragma once
 
 #include "config/saved_node.hpp"
+#include "tests/actors/desk_with.hpp"
 #include "tests/actors/tunnel.hpp"
 
 #include <algorithm>
@@ -19,16 +20,9 @@ inline void perform(const cipher_work& given) {
 /// Each end has a worker.
 struct helped_tunnel : tunnel {
   helped_tunnel() {
-    left.space->desk = desk_of(sealer);
-    right.space->desk = desk_of(opener);
+    left.space->desk = desk_with(sealer);
+    right.space->desk = desk_with(opener);
     connect();
-  }
-
-  static std::shared_ptr<cipher_desk>
-  desk_of(const fake<cipher_worker_actor>& worker) {
-    return std::make_shared<cipher_desk>(std::vector<cipher_desk::worker>{
-      {worker.handle(),
-       std::make_shared<std::atomic<worker_state>>(worker_state::ready)}});
   }
 
   void send(const std::vector<bytes>& packets) {

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "actors/packets/udp_port.hpp"
-#include "tests/actors/support.hpp"
+#include "tests/actors/desk_with.hpp"
 #include "tests/protocol/inner_packets.hpp"
 
 #include <poll.h>
@@ -93,10 +93,7 @@ struct loopback_port {
 
   explicit loopback_port(bool divided = false, bool helped = false) {
     if (helped)
-      space->desk
-        = std::make_shared<cipher_desk>(std::vector<cipher_desk::worker>{
-          {worker.handle(),
-           std::make_shared<std::atomic<worker_state>>(worker_state::ready)}});
+      space->desk = desk_with(worker);
     peer_table table;
     for (std::uint32_t slot = 0; slot < slots; ++slot) {
       peers.push_back(std::make_unique<fake<peer_actor>>(home));
