@@ -29,33 +29,33 @@ template <class T, class Wanted>
 concept is = std::same_as<std::remove_const_t<T>, Wanted>;
 
 template <class T>
-constexpr bool is_optional = false;
+inline constexpr bool is_optional = false;
 template <class T>
-constexpr bool is_optional<std::optional<T>> = true;
+inline constexpr bool is_optional<std::optional<T>> = true;
 template <class T>
-constexpr bool is_optional<boxed<T>> = true;
+inline constexpr bool is_optional<boxed<T>> = true;
 template <class T>
-constexpr bool is_vector = false;
+inline constexpr bool is_vector = false;
 template <class T>
-constexpr bool is_vector<std::vector<T>> = !std::same_as<T, std::byte>;
+inline constexpr bool is_vector<std::vector<T>> = !std::same_as<T, std::byte>;
 template <class T>
-constexpr bool is_time = false;
+inline constexpr bool is_time = false;
 template <class Rep, class Period>
-constexpr bool is_time<std::chrono::duration<Rep, Period>> = true;
+inline constexpr bool is_time<std::chrono::duration<Rep, Period>> = true;
 template <class Clock, class Duration>
-constexpr bool is_time<std::chrono::time_point<Clock, Duration>> = true;
+inline constexpr bool is_time<std::chrono::time_point<Clock, Duration>> = true;
 
 /// Values of one size that are copied as they are.
 template <class T>
-constexpr bool is_fixed_bytes = false;
+inline constexpr bool is_fixed_bytes = false;
 template <std::size_t N>
-constexpr bool is_fixed_bytes<byte_array<N>> = true;
+inline constexpr bool is_fixed_bytes<byte_array<N>> = true;
 template <>
-constexpr bool is_fixed_bytes<public_key> = true;
+inline constexpr bool is_fixed_bytes<public_key> = true;
 template <std::size_t N>
-constexpr bool is_fixed_bytes<secret<N>> = true;
+inline constexpr bool is_fixed_bytes<secret<N>> = true;
 template <class Purpose>
-constexpr bool is_fixed_bytes<secret_key<Purpose>> = true;
+inline constexpr bool is_fixed_bytes<secret_key<Purpose>> = true;
 
 template <class T>
 auto span_of(T& value) {
