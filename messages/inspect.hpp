@@ -6,6 +6,7 @@
 
 #include "config/device_status.hpp"
 #include "config/device_update.hpp"
+#include "config/last_values.hpp"
 #include "config/strings.hpp"
 
 #include <caf/error.hpp>
@@ -69,24 +70,6 @@ typename Inspector::result_type inspect(Inspector& f, ip_prefix& x) {
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, endpoint& x) {
   return wire_text::inspect(f, x);
-}
-
-/// The last value of an enumeration, for those that travel as numbers.
-constexpr log_level last_of(log_level) {
-  return log_level::off;
-}
-constexpr log_format last_of(log_format) {
-  return log_format::json;
-}
-
-constexpr route_mode last_of(route_mode) {
-  return route_mode::automatic;
-}
-constexpr df_mode last_of(df_mode) {
-  return df_mode::off;
-}
-constexpr offload_mode last_of(offload_mode) {
-  return offload_mode::on;
 }
 
 caf::error not_in_enumeration();

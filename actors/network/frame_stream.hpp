@@ -26,11 +26,13 @@ public:
     /// A stream is about to work without a message.
     virtual void stream_enters() = 0;
     /// It is connected, and with TLS each side knows the other.
-    virtual void stream_stands(frame_stream& which) = 0;
+    virtual void stream_stands(frame_stream& /*which*/) {
+    }
     /// A frame came, without its length.
     virtual void stream_has(frame_stream& which, byte_vector frame) = 0;
     /// Some of what it was given was sent.
-    virtual void stream_sent(frame_stream& which) = 0;
+    virtual void stream_sent(frame_stream& /*which*/) {
+    }
     /// It is over, of itself: a clause that completes "Connection lost: ".
     virtual void stream_ended(frame_stream& which, const std::string& why) = 0;
 

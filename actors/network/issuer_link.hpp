@@ -72,11 +72,7 @@ private:
   void stream_enters() override {
     told_.enters();
   }
-  void stream_stands(frame_stream&) override {
-  }
   void stream_has(frame_stream& which, byte_vector frame) override;
-  void stream_sent(frame_stream&) override {
-  }
   void stream_ended(frame_stream& which, const std::string& why) override;
 
   void connect();

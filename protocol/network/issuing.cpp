@@ -28,14 +28,6 @@ constexpr std::array<std::string_view, std::variant_size_v<issuing_answer>>
 
 // -- parts of messages --------------------------------------------------------
 
-value write_items(const std::vector<network_item>& items) {
-  auto list = value::array();
-  for (const auto& each : items)
-    list.push_back(value{{"key", cbor::binary(each.key)},
-                         {"content", cbor::binary(each.content)}});
-  return list;
-}
-
 std::vector<network_item> read_items(fields& from, const char* name) {
   std::vector<network_item> items;
   for (const auto& each : from.list(name, most_issuing_list)) {
@@ -46,26 +38,6 @@ std::vector<network_item> read_items(fields& from, const char* name) {
       from.fail(name, "has something that is no item");
   }
   return items;
-}
-
-value write_keys(const std::vector<byte_vector>& keys) {
-  auto list = value::array();
-  for (const auto& each : keys)
-    list.push_back(cbor::binary(each));
-  return list;
-}
-
-std::vector<byte_vector> read_keys(fields& from, const char* name) {
-  std::vector<byte_vector> keys;
-  for (const auto& each : from.list(name, most_issuing_list)) {
-    if (!each.is_binary() || each.get_binary().size() > most_key_bytes) {
-      from.fail(name, "has something that is no key");
-      return {};
-    }
-    const auto bytes = std::as_bytes(std::span(each.get_binary()));
-    keys.emplace_back(bytes.begin(), bytes.end());
-  }
-  return keys;
 }
 
 invitation read_terms_of_token(fields& from, const char* name) {
@@ -116,7 +88,7 @@ value write(const ask_state&) {
   return value::object();
 }
 value write(const ask_adoption& what) {
-  return value{{"items", write_items(what.items)}, {"last", what.last}};
+  return value{{"items", terms::write(what.items)}, {"last", what.last}};
 }
 
 value write(const ask_backup& what) {
@@ -187,8 +159,8 @@ value write(const certified_answer& what) {
   return map;
 }
 value write(const issued_items& what) {
-  return value{{"items", write_items(what.items)},
-               {"gone", write_keys(what.gone)},
+  return value{{"items", terms::write(what.items)},
+               {"gone", terms::write(what.gone)},
                {"through", what.through},
                {"more", what.more}};
 }
@@ -242,7 +214,9 @@ void read(fields& from, const value&, certified_answer& what) {
 }
 void read(fields& from, const value&, issued_items& what) {
   what.items = read_items(from, "items");
-  what.gone = read_keys(from, "gone");
+  what.gone = terms::read_byte_strings(from, "gone", most_issuing_list,
+                                       {0, most_key_bytes},
+                                       "has something that is no key");
   what.through = from.number("through");
   what.more = from.flag("more");
 }

@@ -23,8 +23,7 @@ inline constexpr std::size_t most_issuing_page = 1024;
 /// How long ask_items may wait.
 inline constexpr std::chrono::seconds longest_patience{60};
 
-// -- from a directory
-// -----------------------------------------------------------
+// -- from a directory --------------------------------------------------------
 
 /// Somebody wants to join; answered with join_answer_given.
 struct ask_admission {
@@ -44,8 +43,7 @@ struct ask_items {
   std::chrono::seconds patience{0};
 };
 
-// -- from root
-// ------------------------------------------------------------------
+// -- from root ---------------------------------------------------------------
 
 struct ask_invitation {
   invitation terms;
@@ -92,8 +90,7 @@ using issuing_question
                  ask_directory_certificate, ask_tokens, ask_members, ask_state,
                  ask_adoption, ask_backup>;
 
-// -- answers
-// --------------------------------------------------------------------
+// -- answers -----------------------------------------------------------------
 
 struct join_answer_given {
   join_admission admission;

@@ -166,14 +166,6 @@ std::optional<byte_vector> item_key_of(std::string_view store_key) {
 
 namespace {
 
-value write_items(const std::vector<network_item>& items) {
-  auto list = value::array();
-  for (const auto& each : items)
-    list.push_back(value{{"key", cbor::binary(each.key)},
-                         {"content", cbor::binary(each.content)}});
-  return list;
-}
-
 std::vector<network_item>
 read_items(fields& from, const char* name, std::size_t most) {
   std::vector<network_item> items;
@@ -188,27 +180,6 @@ read_items(fields& from, const char* name, std::size_t most) {
     }
   }
   return items;
-}
-
-value write_keys(const std::vector<byte_vector>& keys) {
-  auto list = value::array();
-  for (const auto& each : keys)
-    list.push_back(cbor::binary(each));
-  return list;
-}
-
-std::vector<byte_vector> read_keys(fields& from, const char* name) {
-  std::vector<byte_vector> keys;
-  for (const auto& each : from.list(name, most_page_items)) {
-    if (!each.is_binary() || each.get_binary().empty()
-        || each.get_binary().size() > most_key_bytes) {
-      from.fail(name, "has something that is no key");
-      return {};
-    }
-    const auto bytes = std::as_bytes(std::span(each.get_binary()));
-    keys.emplace_back(bytes.begin(), bytes.end());
-  }
-  return keys;
 }
 
 constexpr std::size_t bucket_set_bytes = bucket_count / 8;
@@ -247,7 +218,7 @@ value write(const next_page&) {
   return value::object();
 }
 value write(const offer_items& what) {
-  return value{{"items", write_items(what.items)}};
+  return value{{"items", terms::write(what.items)}};
 }
 value write(const offer_large& what) {
   return value{{"key", cbor::binary(what.key)},
@@ -331,14 +302,14 @@ value write(const directory_cut_off& what) {
 }
 value write(const items_page& what) {
   return value{{"buckets", write_buckets(what.buckets)},
-               {"items", write_items(what.items)},
+               {"items", terms::write(what.items)},
                {"last", what.last},
                {"revision", what.revision}};
 }
 value write(const items_changed& what) {
   return value{{"revision", what.revision},
-               {"items", write_items(what.items)},
-               {"gone", write_keys(what.gone)}};
+               {"items", terms::write(what.items)},
+               {"gone", terms::write(what.gone)}};
 }
 value write(const want_part& what) {
   return value{{"key", cbor::binary(what.key)}, {"at", what.at}};
@@ -387,7 +358,9 @@ void read(fields& from, items_page& what) {
 void read(fields& from, items_changed& what) {
   what.revision = from.number("revision");
   what.items = read_items(from, "items", most_page_items);
-  what.gone = read_keys(from, "gone");
+  what.gone = terms::read_byte_strings(from, "gone", most_page_items,
+                                       {1, most_key_bytes},
+                                       "has something that is no key");
 }
 void read(fields& from, want_part& what) {
   what.key = from.bytes("key", most_key_bytes);

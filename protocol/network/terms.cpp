@@ -77,28 +77,45 @@ refused read_refused(cbor::fields& from) {
           from.text("reason", longest_reason)};
 }
 
-cbor::value write(std::span<const byte_vector> certificates) {
+cbor::value write(std::span<const byte_vector> strings) {
   auto list = cbor::value::array();
-  for (const auto& each : certificates)
+  for (const auto& each : strings)
     list.push_back(cbor::binary(each));
   return list;
 }
 
 std::vector<byte_vector>
-read_certificates(cbor::fields& from, const char* name, std::size_t most) {
-  std::vector<byte_vector> certificates;
-  for (const auto& each : from.list(name, most)) {
-    if (!each.is_binary() || each.get_binary().empty()
-        || each.get_binary().size() > most_certificate_bytes) {
-      from.fail(name, "has something that is none");
+read_byte_strings(cbor::fields& from, const char* name, std::size_t most,
+                  byte_count each, std::string_view is_wrong) {
+  std::vector<byte_vector> strings;
+  for (const auto& one : from.list(name, most)) {
+    if (!one.is_binary() || one.get_binary().size() < each.least
+        || one.get_binary().size() > each.most) {
+      from.fail(name, is_wrong);
       return {};
     }
-    const auto bytes = std::as_bytes(std::span(each.get_binary()));
-    certificates.emplace_back(bytes.begin(), bytes.end());
+    const auto bytes = std::as_bytes(std::span(one.get_binary()));
+    strings.emplace_back(bytes.begin(), bytes.end());
   }
+  return strings;
+}
+
+std::vector<byte_vector>
+read_certificates(cbor::fields& from, const char* name, std::size_t most) {
+  auto certificates
+    = read_byte_strings(from, name, most, {1, most_certificate_bytes},
+                        "has something that is none");
   if (certificates.empty())
     from.fail(name, "has none");
   return certificates;
+}
+
+cbor::value write(std::span<const bucket_table::item> items) {
+  auto list = cbor::value::array();
+  for (const auto& each : items)
+    list.push_back(cbor::value{{"key", cbor::binary(each.key)},
+                               {"content", cbor::binary(each.content)}});
+  return list;
 }
 
 void write(cbor::value& into, const std::optional<sealed_secret>& secret) {

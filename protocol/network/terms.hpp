@@ -3,6 +3,7 @@
 #pragma once
 
 #include "protocol/base/ip.hpp"
+#include "protocol/network/buckets.hpp"
 #include "protocol/network/cbor.hpp"
 #include "protocol/network/preshared.hpp"
 
@@ -29,10 +30,23 @@ void read_context(cbor::fields& from, std::string_view context);
 void write(cbor::value& into, const refused& why);
 refused read_refused(cbor::fields& from);
 
-/// A list of certificates as DER, one at least.
-cbor::value write(std::span<const byte_vector> certificates);
+/// A list of byte strings: certificates as DER, keys of items.
+cbor::value write(std::span<const byte_vector> strings);
+struct byte_count {
+  std::size_t least;
+  std::size_t most;
+};
+/// At most `most` strings, each of so many bytes.  `is_wrong`: what is said of
+/// the field otherwise.
+std::vector<byte_vector>
+read_byte_strings(cbor::fields& from, const char* name, std::size_t most,
+                  byte_count each, std::string_view is_wrong);
+/// One at least.
 std::vector<byte_vector>
 read_certificates(cbor::fields& from, const char* name, std::size_t most);
+
+/// Items with their keys.
+cbor::value write(std::span<const bucket_table::item> items);
 
 /// A sealed secret: `epoch` and `secret` in a map; nothing, if there is none.
 void write(cbor::value& into, const std::optional<sealed_secret>& secret);

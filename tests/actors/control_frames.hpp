@@ -21,6 +21,11 @@ inline std::string node_id(char last) {
   return big_endian(kind) + std::string(23, 'n') + last;
 }
 
+/// Both ends of a connection, and the one actor that a client may ask.
+inline const auto server_node = node_id('s');
+inline const auto client_node = node_id('c');
+inline constexpr std::uint64_t facade_id = 9;
+
 inline std::string frame(basp::header head, std::string_view payload) {
   head.length = static_cast<std::uint32_t>(payload.size());
   return basp::to_bytes(head) + std::string{payload};
@@ -58,7 +63,7 @@ client_handshake(std::string_view node, std::uint8_t flags = 0) {
 
 struct message_frame {
   std::uint64_t source = 5;
-  std::uint64_t destination = 9;
+  std::uint64_t destination = facade_id;
   std::uint64_t id = request_bit | 1;
   std::uint8_t flags = 0;
   basp::operation what = basp::operation::direct_message;
@@ -70,7 +75,7 @@ struct message_frame {
 
 /// A request for the status.
 inline std::string
-status_request(std::uint64_t number, std::uint64_t facade = 9) {
+status_request(std::uint64_t number, std::uint64_t facade = facade_id) {
   message_frame made;
   made.destination = facade;
   made.id = request_bit | number;

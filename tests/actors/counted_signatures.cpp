@@ -1,28 +1,13 @@
 // Stands before libsodium's own function, which it calls.
 #include "tests/actors/counted_signatures.hpp"
 
-#include <dlfcn.h>
-#include <sodium.h>
+#include "tests/protocol/real_verifier.hpp"
 
 #include <atomic>
-#include <cstring>
-#include <stdexcept>
 
 namespace {
 
-using verifier = int (*)(const unsigned char*, const unsigned char*,
-                         unsigned long long, const unsigned char*);
-
 std::atomic<std::size_t> looked_at = 0;
-
-verifier find_verifier() {
-  auto* found = ::dlsym(RTLD_NEXT, "crypto_sign_verify_detached");
-  if (found == nullptr)
-    throw std::runtime_error("libsodium has no crypto_sign_verify_detached");
-  verifier result = nullptr;
-  std::memcpy(&result, &found, sizeof(result));
-  return result;
-}
 
 } // namespace
 
@@ -34,7 +19,7 @@ extern "C" int
 crypto_sign_verify_detached(const unsigned char* signature,
                             const unsigned char* message,
                             unsigned long long size, const unsigned char* key) {
-  static const auto verify = find_verifier();
+  static const auto verify = weft::test::find_real_verifier();
   ++looked_at;
   return verify(signature, message, size, key);
 }

@@ -1,6 +1,7 @@
 #include "actors/packets/device_relief.hpp"
 
 #include "platform/processor_time.hpp"
+#include "tests/actors/desk_with.hpp"
 #include "tests/actors/support.hpp"
 
 using namespace weft;
@@ -59,10 +60,7 @@ struct relieved_lane {
   fake<queue_reader_actor> its_relief{home};
   fake<helped_writer_actor> writer{home};
   fake<cipher_worker_actor> worker{home};
-  std::shared_ptr<cipher_desk> desk
-    = std::make_shared<cipher_desk>(std::vector<cipher_desk::worker>{
-      {worker.handle(),
-       std::make_shared<std::atomic<worker_state>>(worker_state::ready)}});
+  std::shared_ptr<cipher_desk> desk = desk_with(worker);
   time_point now{std::chrono::hours{1}};
   std::shared_ptr<device_relief> relief; ///< of the lane's thread
 };

@@ -89,6 +89,11 @@ public:
   }
 };
 
+/// How a member is told of a directory there.
+inline directory_address address_of(const endpoint& where) {
+  return {to_string(where.address), where.port};
+}
+
 /// A node of the network, made by joining.
 struct joined_member {
   join_keys keys;

@@ -3,7 +3,6 @@
 #include "actors/network/join_network.hpp"
 
 #include "tests/actors/directory_support.hpp"
-#include "tests/actors/packets.hpp"
 
 #include <filesystem>
 
@@ -18,12 +17,6 @@ class service {
 public:
   service(directory_home& net, const std::string& folder)
     : net_(net), folder_(folder), consumer_(net.home) {
-    consumer_.on<received_packets>(
-      [to = log](const received_packets& message) -> caf::result<void> {
-        for (auto& packet : all_of(message.packets))
-          to->push(std::move(packet));
-        return caf::unit;
-      });
   }
   service(const service&) = delete;
   service& operator=(const service&) = delete;
@@ -71,7 +64,6 @@ public:
   }
 
   joined_network joined;
-  message_log_ptr log = std::make_shared<message_log>(); ///< packets
 
 private:
   directory_home& net_;
@@ -80,8 +72,7 @@ private:
 };
 
 join_token token_of(directory_home& net, std::uint64_t uses) {
-  const auto where = net.where();
-  return {{{to_string(where.address), where.port}},
+  return {{address_of(net.where())},
           fingerprint_of(net.pki.root.certificate),
           net.issuer.invite(uses)};
 }

@@ -32,8 +32,7 @@ public:
     config.certificate = write("member.pem", to_pem(joined_.identity.chain));
     config.key
       = write("member.key", must(to_pem(joined_.identity.seed)).view());
-    const auto where = net.where();
-    config.directories = {{to_string(where.address), where.port}};
+    config.directories = {address_of(net.where())};
   }
   /// The same one on another machine: with a copy of its files.
   member_node(directory_home& net, const member_node& of)
@@ -99,6 +98,18 @@ public:
   bool is_connected() {
     return eventually([&] { return !network().directory.empty(); });
   }
+  /// Says something with these words in it.
+  bool has_trouble(const std::string& words) {
+    return eventually(
+      [&] { return network().trouble.find(words) != std::string::npos; });
+  }
+  bool has_no_trouble() {
+    return eventually([&] { return network().trouble.empty(); });
+  }
+  /// That of the certificate on its disk.
+  std::uint64_t generation() const {
+    return must(load_identity(config)).contents().generation;
+  }
   std::string state_folder() const {
     return folder_.path() + "/network";
   }
@@ -121,6 +132,34 @@ private:
   temporary_folder folder_;
   deterministic_random random_{77};
   std::optional<embedded_overlay> overlay_;
+};
+
+/// Starts the network's directory, and returns a token for so many members.
+inline signing_seed
+start_and_invite(directory_home& net, std::uint64_t members = 1) {
+  net.start();
+  return net.issuer.invite(members);
+}
+
+/// A network with a directory and a member, which is to be started.
+struct one_member {
+  directory_home net;
+  member_node beta{net, "beta", start_and_invite(net)};
+};
+
+/// A network with a directory and two members, which are to be started.
+struct two_members {
+  /// Starts both; the first one has the other one as its peer.
+  void connect() {
+    beta.start();
+    gamma.start();
+    REQUIRE(beta.has_peers({"gamma"}));
+  }
+
+  directory_home net;
+  signing_seed token = start_and_invite(net, 2);
+  member_node beta{net, "beta", token};
+  member_node gamma{net, "gamma", token};
 };
 
 } // namespace weft::test

@@ -48,22 +48,13 @@ TEST_CASE("members of a network become each other's peers") {
   CHECK(status.certificate_ends);
 }
 
-TEST_CASE("a member that was removed is nobody's peer any more") {
-  directory_home net;
-  net.start();
-  const auto token = net.issuer.invite(2);
-  member_node beta(net, "beta", token);
-  member_node gamma(net, "gamma", token);
-  beta.start();
-  gamma.start();
-  REQUIRE(beta.has_peers({"gamma"}));
+TEST_CASE_METHOD(two_members,
+                 "a member that was removed is nobody's peer any more") {
+  connect();
   REQUIRE(gamma.has_peers({"beta"}));
   net.issuer.remove("gamma");
   CHECK(beta.has_peers({}));
-  CHECK(eventually([&] {
-    return gamma.network().trouble.find("was removed from the network")
-           != std::string::npos;
-  }));
+  CHECK(gamma.has_trouble("was removed from the network"));
   // Nor after a restart without a directory.
   net.stop();
   beta.stop();
@@ -71,15 +62,9 @@ TEST_CASE("a member that was removed is nobody's peer any more") {
   CHECK(beta.peers().empty());
 }
 
-TEST_CASE("a list of removed members is on the disk before it counts") {
-  directory_home net;
-  net.start();
-  const auto token = net.issuer.invite(2);
-  member_node beta(net, "beta", token);
-  member_node gamma(net, "gamma", token);
-  beta.start();
-  gamma.start();
-  REQUIRE(beta.has_peers({"gamma"}));
+TEST_CASE_METHOD(two_members,
+                 "a list of removed members is on the disk before it counts") {
+  connect();
   const auto marks = beta.state_folder() + "/marks";
   const auto number_in = [&](const std::string& file) {
     const auto kept = must(load_file(file, file_privacy::any));
@@ -138,15 +123,9 @@ TEST_CASE("who comes to many others has them from one change of the overlay") {
   CHECK(overlay.count<device_update>() == 0);
 }
 
-TEST_CASE("a member that starts again has its peers without a directory") {
-  directory_home net;
-  net.start();
-  const auto token = net.issuer.invite(2);
-  member_node beta(net, "beta", token);
-  member_node gamma(net, "gamma", token);
-  beta.start();
-  gamma.start();
-  REQUIRE(beta.has_peers({"gamma"}));
+TEST_CASE_METHOD(
+  two_members, "a member that starts again has its peers without a directory") {
+  connect();
   beta.stop();
   net.stop();
   beta.start();
@@ -184,16 +163,13 @@ TEST_CASE(
   }));
   write_file(items + "/in-the-way", "");
   // All that is told is newer than what stays.
-  const auto gamma_generation
-    = [&] { return must(load_identity(gamma.config)).contents().generation; };
   gamma.end();
   net.clock->skip(std::chrono::hours{24 * 61});
   gamma.begin();
-  REQUIRE(eventually([&] { return gamma_generation() == 2; }));
+  REQUIRE(eventually([&] { return gamma.generation() == 2; }));
   net.issuer.remove("delta");
   REQUIRE(beta.has_peers({"gamma"}));
-  CHECK(eventually(
-    [&] { return beta.network().trouble.find("items") != std::string::npos; }));
+  CHECK(beta.has_trouble("items"));
   beta.stop();
   net.stop();
   std::filesystem::remove_all(items);
@@ -202,12 +178,7 @@ TEST_CASE(
   CHECK(beta.peers() == names{"gamma"});
 }
 
-TEST_CASE("peers of a file are left alone by the network") {
-  directory_home net;
-  net.start();
-  const auto token = net.issuer.invite(2);
-  member_node beta(net, "beta", token);
-  member_node gamma(net, "gamma", token);
+TEST_CASE_METHOD(two_members, "peers of a file are left alone by the network") {
   beta.start();
   REQUIRE(beta.is_connected());
   peer_config mine;
@@ -228,15 +199,9 @@ TEST_CASE("peers of a file are left alone by the network") {
   CHECK(beta.has_peers({"gamma"}));
 }
 
-TEST_CASE("what a command gives back is the network's again") {
-  directory_home net;
-  net.start();
-  const auto token = net.issuer.invite(2);
-  member_node beta(net, "beta", token);
-  member_node gamma(net, "gamma", token);
-  beta.start();
-  gamma.start();
-  REQUIRE(beta.has_peers({"gamma"}));
+TEST_CASE_METHOD(two_members,
+                 "what a command gives back is the network's again") {
+  connect();
   const auto overlay = beta.overlay().running.actor;
   const auto& theirs = gamma.contents();
   peer_config mine;
@@ -277,12 +242,9 @@ TEST_CASE("what a command gives back is the network's again") {
   CHECK(eventually([&] { return beta.network().peers == 1; }));
 }
 
-TEST_CASE("what a directory tells that nobody signed is counted and no more") {
-  directory_home net;
-  net.start();
-  const auto token = net.issuer.invite(2);
-  member_node beta(net, "beta", token);
-  member_node gamma(net, "gamma", token);
+TEST_CASE_METHOD(
+  two_members,
+  "what a directory tells that nobody signed is counted and no more") {
   beta.start();
   REQUIRE(beta.has_peers({"gamma"}));
   net.issuer.publish_ballast(20);
@@ -290,43 +252,29 @@ TEST_CASE("what a directory tells that nobody signed is counted and no more") {
   CHECK(beta.peers() == names{"gamma"});
 }
 
-TEST_CASE("a member leaves its network") {
-  directory_home net;
-  net.start();
-  const auto token = net.issuer.invite(2);
-  member_node beta(net, "beta", token);
-  member_node gamma(net, "gamma", token);
-  beta.start();
-  gamma.start();
-  REQUIRE(beta.has_peers({"gamma"}));
+TEST_CASE_METHOD(two_members, "a member leaves its network") {
+  connect();
   REQUIRE(gamma.is_connected());
   CHECK_FALSE(net.home.command(gamma.membership, end_membership{}));
   CHECK(beta.has_peers({}));
 }
 
-TEST_CASE("a member renews its certificate in time, and uses the new one") {
-  directory_home net;
-  net.start();
-  const auto token = net.issuer.invite(2);
-  member_node beta(net, "beta", token);
-  member_node gamma(net, "gamma", token);
+TEST_CASE_METHOD(
+  two_members,
+  "a member renews its certificate in time, and uses the new one") {
   gamma.start();
   beta.start();
   REQUIRE(gamma.has_peers({"beta"}));
   beta.end();
   net.clock->skip(std::chrono::hours{24 * 61});
   beta.begin();
-  const auto generation
-    = [&] { return must(load_identity(beta.config)).contents().generation; };
-  CHECK(eventually([&] { return generation() == 2; }));
+  CHECK(eventually([&] { return beta.generation() == 2; }));
   CHECK(eventually([&] {
     return beta.network().certificate_ends
            > net.clock->wall() + std::chrono::hours{24 * 80};
   }));
   // The last list is of two months ago.
-  CHECK(eventually([&] {
-    return beta.network().trouble.find("older than a day") != std::string::npos;
-  }));
+  CHECK(beta.has_trouble("older than a day"));
   CHECK(gamma.peers() == names{"beta"});
   // What it says of itself from now on is under the new one.
   beta.end();
@@ -348,7 +296,7 @@ TEST_CASE("a member whose secrets were lost fetches the newest one at once") {
   beta.start();
   CHECK(eventually([&] { return beta.network().epoch == 3; }));
   CHECK(beta.network().trouble.empty());
-  CHECK(must(load_identity(beta.config)).contents().generation == 1);
+  CHECK(beta.generation() == 1);
   // It is on its disk.
   net.stop();
   beta.stop();
@@ -356,30 +304,24 @@ TEST_CASE("a member whose secrets were lost fetches the newest one at once") {
   CHECK(eventually([&] { return beta.network().epoch == 3; }));
 }
 
-TEST_CASE("a member whose files are on two machines says so on both") {
-  directory_home net;
-  net.start();
-  member_node beta(net, "beta", net.issuer.invite());
+TEST_CASE_METHOD(one_member,
+                 "a member whose files are on two machines says so on both") {
   member_node other(net, beta);
   other.config.endpoints = {*parse_endpoint("192.0.2.9:51820")};
   beta.start();
   other.start();
   for (auto* each : {&beta, &other})
-    CHECK(eventually([&] {
-      return each->network().trouble.find("used on two machines")
-             != std::string::npos;
-    }));
+    CHECK(each->has_trouble("used on two machines"));
   // One of them is no more.
   other.stop();
   CHECK(beta.is_connected());
   net.clock->skip(double_memory);
-  CHECK(eventually([&] { return beta.network().trouble.empty(); }));
+  CHECK(beta.has_no_trouble());
 }
 
-TEST_CASE("a member whose files were moved to another machine is not accused") {
-  directory_home net;
-  net.start();
-  member_node beta(net, "beta", net.issuer.invite());
+TEST_CASE_METHOD(
+  one_member,
+  "a member whose files were moved to another machine is not accused") {
   beta.start();
   REQUIRE(beta.is_connected());
   beta.stop();
@@ -393,20 +335,15 @@ TEST_CASE("a member whose files were moved to another machine is not accused") {
   CHECK(beta.network().trouble.empty());
 }
 
-TEST_CASE("a membership ends with its overlay") {
-  directory_home net;
-  net.start();
-  member_node beta(net, "beta", net.issuer.invite());
+TEST_CASE_METHOD(one_member, "a membership ends with its overlay") {
   beta.start();
   const auto membership = std::exchange(beta.membership, nullptr);
   beta.overlay().stop();
   net.home.await_end(membership);
 }
 
-TEST_CASE("a membership says which of its files it cannot use") {
-  directory_home net;
-  net.start();
-  member_node beta(net, "beta", net.issuer.invite());
+TEST_CASE_METHOD(one_member,
+                 "a membership says which of its files it cannot use") {
   beta.start();
   beta.end();
   membership_options options;

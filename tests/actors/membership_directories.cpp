@@ -12,10 +12,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-directory_address address_of(const endpoint& where) {
-  return {to_string(where.address), where.port};
-}
-
 /// Events of a node, once it has been subscribed to.
 class event_record {
 public:
@@ -110,20 +106,17 @@ TEST_CASE_METHOD(
       CHECK(there.is_ended());
       continue;
     }
-    CHECK(eventually([&] {
-      return beta.network().trouble.find("cut off") != std::string::npos;
-    }));
+    CHECK(beta.has_trouble("cut off"));
     CHECK(beta.network().directory == to_string(played.address()));
     there.send(directory_cut_off{false});
-    CHECK(eventually([&] { return beta.network().trouble.empty(); }));
+    CHECK(beta.has_no_trouble());
   }
 }
 
-TEST_CASE("a member that has two addresses of one directory knows that it is "
-          "the same one, and stays there while that is cut off") {
-  directory_home net;
-  net.start();
-  member_node beta(net, "beta", net.issuer.invite());
+TEST_CASE_METHOD(
+  one_member,
+  "a member that has two addresses of one directory knows that it is "
+  "the same one, and stays there while that is cut off") {
   net.stop();
   played_directory played(net.pki, "played", "0.0.0.0:0");
   const auto port = played.address().port;
@@ -138,16 +131,12 @@ TEST_CASE("a member that has two addresses of one directory knows that it is "
   CHECK_FALSE(played.accept().next());
   auto again = played.accept();
   again.welcome(true);
-  CHECK(eventually([&] {
-    return beta.network().trouble.find("cut off") != std::string::npos;
-  }));
+  CHECK(beta.has_trouble("cut off"));
   // Later it need not look for that.
   again.send(directory_cut_off{false});
-  CHECK(eventually([&] { return beta.network().trouble.empty(); }));
+  CHECK(beta.has_no_trouble());
   again.send(directory_cut_off{true});
-  CHECK(eventually([&] {
-    return beta.network().trouble.find("cut off") != std::string::npos;
-  }));
+  CHECK(beta.has_trouble("cut off"));
   CHECK_FALSE(beta.network().directory.empty());
 }
 
@@ -163,21 +152,14 @@ TEST_CASE_METHOD(between_two_directories,
                              {refusal::not_allowed,
                               "the issuer is not reached from here"}});
   CHECK(there.is_ended());
-  CHECK(eventually([&] {
-    return must(load_identity(beta.config)).contents().generation == 2;
-  }));
+  CHECK(eventually([&] { return beta.generation() == 2; }));
 }
 
-TEST_CASE("a directory that tells 100,000 lies takes from a member neither its "
-          "peers nor its memory") {
-  directory_home net;
-  net.start();
-  const auto token = net.issuer.invite(2);
-  member_node beta(net, "beta", token);
-  member_node gamma(net, "gamma", token);
-  beta.start();
-  gamma.start();
-  REQUIRE(beta.has_peers({"gamma"}));
+TEST_CASE_METHOD(
+  two_members,
+  "a directory that tells 100,000 lies takes from a member neither its "
+  "peers nor its memory") {
+  connect();
   const auto before = beta.status().peers.at(0);
   beta.end();
   played_directory liar(net.pki);
@@ -243,19 +225,14 @@ TEST_CASE("a directory that tells 100,000 lies takes from a member neither its "
   CHECK(again.next_of<compare_items>().have == bucket_table{}.digests());
 }
 
-TEST_CASE("a member speaks to directories alone, and not to another member "
-          "in the place of one") {
-  directory_home net;
-  net.start();
-  member_node beta(net, "beta", net.issuer.invite());
+TEST_CASE_METHOD(
+  one_member, "a member speaks to directories alone, and not to another member "
+              "in the place of one") {
   played_directory other(net.pki, net.pki.member("other"));
   beta.config.directories = {other.address()};
   beta.start();
   CHECK_FALSE(other.meet().shake_hands());
-  CHECK(eventually([&] {
-    return beta.network().trouble.find("it is no directory, but a member")
-           != std::string::npos;
-  }));
+  CHECK(beta.has_trouble("it is no directory, but a member"));
 }
 
 TEST_CASE(

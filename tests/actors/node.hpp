@@ -13,14 +13,7 @@ namespace weft::test {
 /// An inner UDP packet from 10.0.0.`from` to 10.0.0.`to`.
 inline bytes udp_packet(std::uint8_t from, std::uint8_t to, std::size_t payload,
                         std::uint32_t number = 0) {
-  inner_packet packet;
-  packet.tcp = false;
-  packet.source_host = from;
-  packet.destination_host = to;
-  packet.identification = static_cast<std::uint16_t>(number);
-  packet.payload.resize(std::max<std::size_t>(payload, 4));
-  store_be(packet.payload.data(), number);
-  return build(packet);
+  return numbered_packet(from, to, number, payload);
 }
 
 inline ip_prefix prefix_of(const std::string& text) {

@@ -8,22 +8,6 @@
 
 namespace weft::test {
 
-/// An IPv4 UDP packet from 10.0.0.`from` to 10.0.0.`to`, or one of IPv6
-/// between fd00::`from` and fd00::`to`, with a number.
-inline bytes
-numbered_packet(std::uint8_t from, std::uint8_t to, std::uint32_t number,
-                std::size_t payload = 4, bool v4 = true) {
-  inner_packet packet;
-  packet.v4 = v4;
-  packet.tcp = false;
-  packet.source_host = from;
-  packet.destination_host = to;
-  packet.identification = static_cast<std::uint16_t>(number);
-  packet.payload.resize(std::max<std::size_t>(payload, 4));
-  store_be(packet.payload.data(), number);
-  return build(packet);
-}
-
 /// What a peer sends the host's writer.
 inline incoming_packets for_host(incoming_ptr batch, const peer_actor& peer) {
   return host_outbox().add({std::move(batch), 0, peer});

@@ -63,8 +63,7 @@ public:
   }
 
   directory_address address() const {
-    const auto where = listener_.where();
-    return {to_string(where.address), where.port};
+    return address_of(listener_.where());
   }
   /// The next connection of a member that believes this directory.
   played_connection accept() {

@@ -2,6 +2,7 @@
 #include "actors/packets/tun_reader.hpp"
 
 #include "platform/hand_over.hpp"
+#include "tests/actors/desk_with.hpp"
 #include "tests/actors/support.hpp"
 #include "tests/platform/support.hpp"
 #include "tests/protocol/support.hpp"
@@ -67,9 +68,7 @@ struct reading {
     }
     snapshot = std::make_shared<routes>(
       allowed, table, std::make_shared<receiver_index_codec>(random));
-    desk = std::make_shared<cipher_desk>(std::vector<cipher_desk::worker>{
-      {worker.handle(),
-       std::make_shared<std::atomic<worker_state>>(worker_state::ready)}});
+    desk = desk_with(worker);
     reader = home.spawn<tun_reader>(
       loop.loop, tun, 1420u, [this] { lost.push(true); }, nullptr, false, desk);
     caf::anon_send(reader, routes_changed{snapshot});

@@ -1,195 +1,18 @@
 #include "actors/packets/udp_port.hpp"
 
-#include "actors/packets/stranger_port.hpp"
 #include "messages/errors.hpp"
-#include "tests/actors/support.hpp"
+#include "tests/actors/loopback_port.hpp"
 #include "tests/platform/support.hpp"
-#include "tests/protocol/support.hpp"
-
-#include <poll.h>
 
 #include <cerrno>
-#include <fstream>
-#include <iomanip>
 #include <map>
-#include <sstream>
 
 using namespace weft;
 using namespace weft::test;
 
-namespace {
-
-using bytes = std::vector<std::byte>;
-constexpr std::uint32_t slots = 3;
-
-/// Somebody out there: a plain socket on the loopback link.
-class stranger {
-public:
-  explicit stranger(std::uint16_t port = 0) : socket_(open(port)) {
-  }
-  endpoint address() const {
-    return *parse_endpoint("127.0.0.1:" + std::to_string(socket_.port()));
-  }
-  void send(const bytes& datagram, std::uint16_t port) {
-    auto to = address();
-    to.port = port;
-    CHECK(socket_.send(datagram, to, std::nullopt).failed == 0);
-  }
-  /// The next datagram that comes.
-  bytes receive() {
-    bytes memory(udp_socket::receive_stride);
-    std::vector<received_datagrams> got;
-    while (got.empty()) {
-      pollfd entry{socket_.descriptor(), POLLIN, 0};
-      if (::poll(&entry, 1, 20'000) != 1)
-        FAIL("no datagram comes");
-      socket_.receive(memory, 1, got);
-    }
-    last_sender_ = got[0].remote;
-    return {got[0].bytes.begin(), got[0].bytes.end()};
-  }
-
-  endpoint last_sender() const {
-    return last_sender_;
-  }
-
-private:
-  static udp_socket open(std::uint16_t port) {
-    udp_socket::options wanted;
-    wanted.address = *parse_ip_address("127.0.0.1");
-    wanted.port = port;
-    wanted.features = {false, false, false};
-    auto opened = udp_socket::open(wanted);
-    if (!opened)
-      FAIL(opened.error().message);
-    return std::move(*opened);
-  }
-  udp_socket socket_;
-  endpoint last_sender_;
-};
-
-/// What a peer was handed in one chain.
-struct chain {
-  std::vector<bytes> datagrams;
-  std::vector<endpoint> senders;
-  routes_ptr allowed;
-};
-
-chain chain_of(const incoming_datagrams& message) {
-  chain result{{}, {}, message.allowed};
-  for (auto number = message.first; number != incoming_batch::end;
-       number = message.batch->datagrams[number].next) {
-    const auto& datagram = message.batch->datagrams[number];
-    result.datagrams.emplace_back(datagram.bytes.begin(), datagram.bytes.end());
-    result.senders.push_back(message.batch->paths[datagram.path].remote);
-  }
-  return result;
-}
-
-bytes handshake(std::uint8_t type, std::size_t size, std::uint8_t mark = 0) {
-  bytes message(size, std::byte{mark});
-  message[0] = std::byte{type};
-  message[1] = message[2] = message[3] = std::byte{0};
-  return message;
-}
-
-/// A port on the loopback link, with a gate and three peers; `helped`: by a
-/// cipher worker, too.
-struct ported {
-  explicit ported(bool divided = false, bool helped = false) {
-    if (helped)
-      space->desk
-        = std::make_shared<cipher_desk>(std::vector<cipher_desk::worker>{
-          {worker.handle(),
-           std::make_shared<std::atomic<worker_state>>(worker_state::ready)}});
-    peer_table table;
-    for (std::uint32_t slot = 0; slot < slots; ++slot) {
-      peers.push_back(std::make_unique<fake<peer_actor>>(home));
-      auto* log = &logs[slot];
-      peers[slot]->on<incoming_datagrams>(
-        [log](const incoming_datagrams& message) -> caf::result<void> {
-          log->push(chain_of(message)); // and lets go of the batch
-          return caf::unit;
-        });
-      table.set(slot, peers[slot]->handle());
-    }
-    snapshot = std::make_shared<routes>(allowed_ips{}, table, indices);
-    const auto any = *parse_endpoint("127.0.0.1:0");
-    auto sockets = open_udp_sockets(any, 0);
-    REQUIRE(sockets);
-    port = sockets->port();
-    std::shared_ptr<udp_sockets> strangers;
-    if (divided) {
-      auto opened = open_stranger_sockets(*sockets);
-      REQUIRE(opened);
-      strangers = std::make_shared<udp_sockets>(std::move(*opened));
-    }
-    actor = home.spawn<udp_port>(loop.loop, space, std::move(*sockets), any, 0u,
-                                 udp_features{}, strangers);
-    caf::anon_send(actor, gate_started{gate.handle()});
-    caf::anon_send(actor, routes_changed{snapshot});
-    home.ask<drop_report>(actor, report_request{});
-  }
-
-  bytes
-  transport(std::uint32_t slot, std::uint64_t number, std::size_t size = 64) {
-    auto message = handshake(4, size);
-    store_le(message.data() + wire::transport_receiver,
-             indices->encode(slot, 1));
-    store_le(message.data() + wire::transport_counter, number);
-    return message;
-  }
-  std::uint64_t drops(drop_reason reason) {
-    return home.ask<drop_report>(actor, report_request{}).drops[reason];
-  }
-  /// Waits until the port knows it.
-  void give_back(std::size_t handshakes, std::size_t unknown = 0) {
-    caf::anon_send(actor, handshakes_processed{handshakes, unknown});
-    home.ask<drop_report>(actor, report_request{});
-  }
-  /// The inode of its socket.
-  std::string socket_of_port() const {
-    std::ifstream table("/proc/self/net/udp");
-    std::ostringstream local;
-    local << ':' << std::uppercase << std::hex << std::setfill('0')
-          << std::setw(4) << port;
-    std::string line;
-    while (std::getline(table, line)) {
-      std::istringstream fields(line);
-      std::string number, address, field, inode;
-      fields >> number >> address;
-      for (int i = 0; i < 7; ++i)
-        fields >> field;
-      fields >> inode;
-      if (address.ends_with(local.str()))
-        return inode;
-    }
-    return {};
-  }
-  bool comes_to_drop(drop_reason reason, std::uint64_t count) {
-    return eventually([&] { return drops(reason) >= count; })
-           && drops(reason) == count;
-  }
-
-  std::array<message_log, slots> logs; // outlive the peers
-  world home;
-  test_loop loop = home.start_loop();
-  deterministic_random random{21};
-  std::shared_ptr<const receiver_index_codec> indices
-    = std::make_shared<receiver_index_codec>(random);
-  workspace_ptr space = std::make_shared<workspace>(indices);
-  fake<handshake_gate_actor> gate{home};
-  fake<cipher_worker_actor> worker{home};
-  std::vector<std::unique_ptr<fake<peer_actor>>> peers;
-  routes_ptr snapshot;
-  std::uint16_t port = 0;
-  udp_port_actor actor;
-};
-
-} // namespace
-
-TEST_CASE_METHOD(ported, "Datagrams reach the peers that they are for, each "
-                         "one's in order") {
+TEST_CASE_METHOD(loopback_port,
+                 "Datagrams reach the peers that they are for, each "
+                 "one's in order") {
   std::array<stranger, 2> senders;
   constexpr std::uint64_t count = 120;
   // From two senders in turn, for three peers in a pattern of their own; some
@@ -220,8 +43,9 @@ TEST_CASE_METHOD(ported, "Datagrams reach the peers that they are for, each "
   }
 }
 
-TEST_CASE_METHOD(ported, "Whether a core is idle is looked at when something "
-                         "is received") {
+TEST_CASE_METHOD(loopback_port,
+                 "Whether a core is idle is looked at when something "
+                 "is received") {
   const auto looks = std::make_shared<std::atomic<int>>(0);
   loop.run([&] {
     space->desk
@@ -241,7 +65,8 @@ TEST_CASE_METHOD(ported, "Whether a core is idle is looked at when something "
   CHECK(home.ask<drop_report>(actor, report_request{}).cores == core_use{});
 }
 
-TEST_CASE_METHOD(ported, "Handshake messages go to the gate as they came") {
+TEST_CASE_METHOD(loopback_port,
+                 "Handshake messages go to the gate as they came") {
   stranger sender;
   const std::vector<bytes> sent{handshake(1, 148, 7), handshake(2, 92, 8),
                                 handshake(3, 64, 9)};
@@ -259,7 +84,7 @@ TEST_CASE_METHOD(ported, "Handshake messages go to the gate as they came") {
   }
 }
 
-TEST_CASE_METHOD(ported,
+TEST_CASE_METHOD(loopback_port,
                  "What is no WireGuard message is dropped and counted") {
   stranger sender;
   const std::vector<bytes> wrong{
@@ -274,8 +99,9 @@ TEST_CASE_METHOD(ported,
   CHECK(gate.count<incoming_handshakes>() == 0);
 }
 
-TEST_CASE_METHOD(ported, "A datagram for no session is counted, and the gate "
-                         "hears where it came from") {
+TEST_CASE_METHOD(loopback_port,
+                 "A datagram for no session is counted, and the gate "
+                 "hears where it came from") {
   stranger sender;
   for (std::uint64_t i = 0; i < 10; ++i)
     sender.send(transport(slots, i), port);
@@ -285,8 +111,9 @@ TEST_CASE_METHOD(ported, "A datagram for no session is counted, and the gate "
         == std::vector<endpoint>{sender.address()});
 }
 
-TEST_CASE_METHOD(ported, "Of senders without a session the gate is told a "
-                         "bounded number until it has looked at them") {
+TEST_CASE_METHOD(loopback_port,
+                 "Of senders without a session the gate is told a "
+                 "bounded number until it has looked at them") {
   std::array<stranger, 2> senders;
   std::size_t told = 0;
   const auto count = [&] {
@@ -307,7 +134,8 @@ TEST_CASE_METHOD(ported, "Of senders without a session the gate is told a "
   CHECK(gate.next<incoming_handshakes>().unknown.size() == 1);
 }
 
-TEST_CASE_METHOD(ported, "Before there are routes datagrams are dropped") {
+TEST_CASE_METHOD(loopback_port,
+                 "Before there are routes datagrams are dropped") {
   caf::anon_send(actor, routes_changed{nullptr});
   CHECK(drops(drop_reason::overload) == 0); // it has heard of it
   stranger sender;
@@ -315,8 +143,9 @@ TEST_CASE_METHOD(ported, "Before there are routes datagrams are dropped") {
   CHECK(comes_to_drop(drop_reason::overload, 1));
 }
 
-TEST_CASE_METHOD(ported, "A flood of handshake messages is bounded until the "
-                         "gate has dealt with some") {
+TEST_CASE_METHOD(loopback_port,
+                 "A flood of handshake messages is bounded until the "
+                 "gate has dealt with some") {
   stranger sender;
   std::size_t passed = 0;
   constexpr std::size_t flood = datagram_sorter::max_waiting_handshakes + 404;
@@ -388,7 +217,7 @@ struct scarce {
   }
 
   std::vector<incoming_datagrams> held; // outlives the actors
-  ported one{false, true};
+  loopback_port one{false, true};
   stranger sender;
   std::uint64_t sent = 0;
   cipher_job_ptr job;
@@ -415,8 +244,9 @@ TEST_CASE_METHOD(scarce, "Before peers would have to leave nothing to others, "
   begun->perform();
 }
 
-TEST_CASE_METHOD(ported, "Reception pauses while all batches are in use, and "
-                         "goes on by itself") {
+TEST_CASE_METHOD(loopback_port,
+                 "Reception pauses while all batches are in use, and "
+                 "goes on by itself") {
   std::vector<incoming_datagrams> held;
   peers[0]->on<incoming_datagrams>(
     [&](const incoming_datagrams& message) -> caf::result<void> {
@@ -444,8 +274,9 @@ TEST_CASE_METHOD(ported, "Reception pauses while all batches are in use, and "
     CHECK(got[i] == transport(1, i));
 }
 
-TEST_CASE_METHOD(ported, "Datagrams are sent in order, and their batch comes "
-                         "back") {
+TEST_CASE_METHOD(loopback_port,
+                 "Datagrams are sent in order, and their batch comes "
+                 "back") {
   stranger receiver;
   const auto pool = std::make_shared<outgoing_pool>(1);
   for (int round = 0; round < 3; ++round) {
@@ -465,8 +296,9 @@ TEST_CASE_METHOD(ported, "Datagrams are sent in order, and their batch comes "
   }
 }
 
-TEST_CASE_METHOD(ported, "A source address that this host does not have is "
-                         "given up, and the sender told") {
+TEST_CASE_METHOD(loopback_port,
+                 "A source address that this host does not have is "
+                 "given up, and the sender told") {
   stranger receiver;
   outgoing_ptr batch{new outgoing_batch};
   batch->datagrams.add_message(40);
@@ -478,8 +310,9 @@ TEST_CASE_METHOD(ported, "A source address that this host does not have is "
   peers[2]->next<source_lost>();
 }
 
-TEST_CASE_METHOD(ported, "That a datagram was too big is told to who sent "
-                         "there last, also without sockets for strangers") {
+TEST_CASE_METHOD(loopback_port,
+                 "That a datagram was too big is told to who sent "
+                 "there last, also without sockets for strangers") {
   const stranger somebody;
   path_too_narrow said;
   said.where = somebody.address();
@@ -495,7 +328,7 @@ TEST_CASE_METHOD(ported, "That a datagram was too big is told to who sent "
   }
 }
 
-TEST_CASE_METHOD(ported, "What cannot be sent is counted") {
+TEST_CASE_METHOD(loopback_port, "What cannot be sent is counted") {
   outgoing_ptr batch{new outgoing_batch};
   batch->datagrams.add_message(40);
   batch->datagrams.add_message(40);
@@ -506,7 +339,7 @@ TEST_CASE_METHOD(ported, "What cannot be sent is counted") {
   CHECK(drops(drop_reason::send_failed) == 2);
 }
 
-TEST_CASE_METHOD(ported, "Cookie replies are sent to whom they answer") {
+TEST_CASE_METHOD(loopback_port, "Cookie replies are sent to whom they answer") {
   stranger receiver;
   cookie_reply reply;
   reply.message.fill(std::byte{3});
@@ -516,8 +349,9 @@ TEST_CASE_METHOD(ported, "Cookie replies are sent to whom they answer") {
   CHECK(receiver.receive() == bytes(64, std::byte{3}));
 }
 
-TEST_CASE_METHOD(ported, "A port that is changed goes on at the new place, and "
-                         "gives the former one free") {
+TEST_CASE_METHOD(loopback_port,
+                 "A port that is changed goes on at the new place, and "
+                 "gives the former one free") {
   stranger sender;
   const auto former = port;
   for (int round = 0; round < 3; ++round) {
@@ -539,8 +373,9 @@ TEST_CASE_METHOD(ported, "A port that is changed goes on at the new place, and "
   CHECK(receiver.receive().size() == 64);
 }
 
-TEST_CASE_METHOD(ported, "A port that is taken is refused, and the former one "
-                         "stays in use") {
+TEST_CASE_METHOD(loopback_port,
+                 "A port that is taken is refused, and the former one "
+                 "stays in use") {
   stranger holder;
   const auto taken = holder.address().port;
   const auto answer
@@ -554,8 +389,9 @@ TEST_CASE_METHOD(ported, "A port that is taken is refused, and the former one "
   CHECK(logs[2].next<chain>().datagrams.size() == 1);
 }
 
-TEST_CASE_METHOD(ported, "An address that cannot be had is refused, and the "
-                         "sockets stay as they are") {
+TEST_CASE_METHOD(loopback_port,
+                 "An address that cannot be had is refused, and the "
+                 "sockets stay as they are") {
   const auto before = socket_of_port();
   REQUIRE_FALSE(before.empty());
   // Of TEST-NET-1: nobody's.
@@ -567,8 +403,9 @@ TEST_CASE_METHOD(ported, "An address that cannot be had is refused, and the "
   CHECK(socket_of_port() == before);
 }
 
-TEST_CASE_METHOD(ported, "A port that gets another mark where it is keeps its "
-                         "sockets, and its lane knows the mark") {
+TEST_CASE_METHOD(loopback_port,
+                 "A port that gets another mark where it is keeps its "
+                 "sockets, and its lane knows the mark") {
   if (!can_make_networks())
     return; // a mark needs privileges, too
   const auto before = socket_of_port();
@@ -584,8 +421,9 @@ TEST_CASE_METHOD(ported, "A port that gets another mark where it is keeps its "
   CHECK(loop.run([&] { return space->fwmark; }) == 8);
 }
 
-TEST_CASE_METHOD(ported, "Handshake messages that come before there is a gate "
-                         "are counted") {
+TEST_CASE_METHOD(loopback_port,
+                 "Handshake messages that come before there is a gate "
+                 "are counted") {
   auto sockets = open_udp_sockets(*parse_endpoint("127.0.0.1:0"), 0);
   REQUIRE(sockets);
   const auto at = sockets->port();
@@ -602,172 +440,8 @@ TEST_CASE_METHOD(ported, "Handshake messages that come before there is a gate "
   }));
 }
 
-TEST_CASE_METHOD(ported, "A port that ends closes its sockets") {
+TEST_CASE_METHOD(loopback_port, "A port that ends closes its sockets") {
   home.end(actor);
-  CHECK(eventually([&] {
-    udp_socket::options wanted;
-    wanted.port = port;
-    return udp_socket::open(wanted).has_value();
-  }));
-}
-
-namespace {
-
-/// A port that leaves strangers to another one.
-struct divided : ported {
-  divided()
-    : ported(true),
-      strangers(home.spawn<stranger_port>(stranger_loop.loop, actor)) {
-    caf::anon_send(strangers, gate_started{gate.handle()});
-    settle();
-  }
-  /// What was sent between the two has arrived.
-  void settle() {
-    stranger_drops();
-    drops(drop_reason::overload); // the port has heard of the strangers' one
-    stranger_drops();
-  }
-  drop_counters stranger_drops() {
-    return home.ask<drop_report>(strangers, report_request{}).drops;
-  }
-  /// Makes it known by sending it something.
-  void send_to(const stranger& somebody) {
-    outgoing_ptr batch{new outgoing_batch};
-    batch->datagrams.add_message(40);
-    caf::anon_send(
-      actor, outgoing_datagrams{batch, {somebody.address(), {}}, peer_actor{}});
-  }
-
-  test_loop stranger_loop = home.start_loop("stranger-loop");
-  stranger_port_actor strangers;
-};
-
-} // namespace
-
-TEST_CASE_METHOD(divided,
-                 "Handshake messages come by the strangers' port, also "
-                 "after the port was changed") {
-  stranger sender;
-  for (int round = 0; round < 3; ++round) {
-    sender.send(handshake(1, 148, 7), port);
-    const auto got = gate.next<incoming_handshakes>();
-    CHECK(got.from == strangers);
-    REQUIRE(got.messages.size() == 1);
-    CHECK(got.messages[0].path.remote == sender.address());
-    // In the last round to the same port: its own sockets are in the way.
-    auto to = *parse_endpoint("127.0.0.1:0");
-    if (round == 1)
-      to.port = port;
-    port = home.ask<std::uint16_t>(actor, rebind{to, 0});
-    settle();
-  }
-}
-
-TEST_CASE_METHOD(divided, "Transport messages come to the packets' port from "
-                          "those whom something was sent to") {
-  stranger known;
-  send_to(known);
-  known.receive();
-  // While the packets' loop is held up, only what comes by the other one
-  // arrives.
-  stranger unknown;
-  std::promise<void> over;
-  std::promise<void> begun;
-  caf::anon_send(loop.worker, work{[&] {
-                   begun.set_value();
-                   over.get_future().wait();
-                 }});
-  begun.get_future().wait();
-  known.send(transport(0, 1), port);
-  unknown.send(transport(1, 2), port);
-  CHECK(logs[1].next<chain>().datagrams.at(0) == transport(1, 2));
-  CHECK(logs[0].count<chain>() == 0);
-  over.set_value();
-  CHECK(logs[0].next<chain>().datagrams.at(0) == transport(0, 1));
-}
-
-TEST_CASE_METHOD(divided,
-                 "Of strangers' transport messages few are on their way "
-                 "to peers, and handshakes pass them") {
-  std::vector<incoming_datagrams> held;
-  peers[0]->on<incoming_datagrams>(
-    [&](const incoming_datagrams& message) -> caf::result<void> {
-      held.push_back(message);
-      return caf::unit;
-    });
-  stranger sender;
-  sender.send(transport(0, 0), port);
-  REQUIRE(eventually(
-    [&] { return peers[0]->run([&] { return held.size(); }) == 1; }));
-  for (std::uint64_t i = 0; i < 100; ++i)
-    sender.send(transport(1, i), port);
-  sender.send(handshake(1, 148), port);
-  CHECK(gate.next<incoming_handshakes>().messages.size() == 1);
-  CHECK(stranger_drops()[drop_reason::overload] == 100);
-  CHECK(logs[1].count<chain>() == 0);
-  peers[0]->run([&] { held.clear(); });
-  sender.send(transport(1, 7), port);
-  CHECK(logs[1].next<chain>().datagrams.at(0) == transport(1, 7));
-}
-
-TEST_CASE_METHOD(divided,
-                 "Cookie replies leave by the strangers' port, from the "
-                 "same number") {
-  stranger receiver;
-  cookie_reply reply;
-  reply.message.fill(std::byte{3});
-  reply.path.remote = receiver.address();
-  caf::anon_send(strangers, send_cookie_replies{{reply, reply}});
-  for (int i = 0; i < 2; ++i)
-    CHECK(receiver.receive() == bytes(64, std::byte{3}));
-  CHECK(receiver.last_sender().port == port);
-  // Of the other family there is no socket.
-  reply.path.remote = *parse_endpoint("[::1]:9");
-  caf::anon_send(strangers, send_cookie_replies{{reply}});
-  settle();
-}
-
-TEST_CASE_METHOD(ported,
-                 "A strangers' port without sockets leaves everything to "
-                 "the packets' port") {
-  const auto strangers = home.spawn<stranger_port>(loop.loop, actor);
-  caf::anon_send(strangers, gate_started{gate.handle()});
-  stranger sender;
-  sender.send(handshake(1, 148), port);
-  CHECK(gate.next<incoming_handshakes>().from == actor);
-  cookie_reply reply;
-  reply.message.fill(std::byte{3});
-  reply.path.remote = sender.address();
-  caf::anon_send(strangers, send_cookie_replies{{reply}});
-  CHECK(sender.receive() == bytes(64, std::byte{3}));
-}
-
-TEST_CASE_METHOD(ported, "A port that is changed before the strangers' port "
-                         "is there still leaves strangers to it") {
-  const auto any = *parse_endpoint("127.0.0.1:0");
-  auto sockets = open_udp_sockets(any, 0);
-  REQUIRE(sockets);
-  auto opened = open_stranger_sockets(*sockets);
-  REQUIRE(opened);
-  const auto early
-    = home.spawn<udp_port>(loop.loop, space, std::move(*sockets), any, 0u,
-                           udp_features{},
-                           std::make_shared<udp_sockets>(std::move(*opened)));
-  const auto at = home.ask<std::uint16_t>(early, rebind{any, 0});
-  const auto strangers = home.spawn<stranger_port>(loop.loop, early);
-  caf::anon_send(strangers, gate_started{gate.handle()});
-  stranger sender;
-  // What comes before it knows the gate is dropped.
-  CHECK(eventually([&] {
-    sender.send(handshake(1, 148), at);
-    return gate.count<incoming_handshakes>() > 0;
-  }));
-  CHECK(gate.next<incoming_handshakes>().from == strangers);
-}
-
-TEST_CASE_METHOD(divided, "When both ports have ended theirs is free") {
-  home.end(actor);
-  home.end(strangers);
   CHECK(eventually([&] {
     udp_socket::options wanted;
     wanted.port = port;

@@ -6,20 +6,15 @@
 // and the length of the payload.
 #include "protocol/packets/coalescer.hpp"
 #include "tests/fuzz/plain_split.hpp"
+#include "tests/fuzz/support.hpp"
 
 #include <array>
-#include <cstdlib>
 #include <map>
 
 namespace {
 
 using namespace weft;
 using namespace weft::test;
-
-void require(bool holds) {
-  if (!holds)
-    std::abort();
-}
 
 constexpr std::size_t flows = 8;
 constexpr std::size_t step_size = 5;

@@ -7,20 +7,12 @@
 #include "actors/control/wire/frame_filter.hpp"
 #include "actors/control/wire/hello.hpp"
 #include "tests/actors/control_frames.hpp"
-
-#include <cstdlib>
+#include "tests/fuzz/support.hpp"
 
 namespace {
 
 using namespace weft;
 using namespace weft::test;
-
-void require(bool holds) {
-  if (!holds)
-    std::abort();
-}
-
-constexpr std::uint64_t facade_id = 9;
 
 struct outcome {
   std::string passed;
@@ -55,7 +47,7 @@ frame_relay(frame_policy& policy, std::string_view bytes, std::size_t step) {
 }
 
 frame_filter make_filter(control_role role) {
-  return frame_filter({role, facade_id, node_id('s')});
+  return frame_filter({role, facade_id, server_node});
 }
 
 void filter(control_role role, std::string_view bytes) {

@@ -6,20 +6,14 @@
 // replaces the message from its beginning.
 #include "protocol/tunnel/cookie.hpp"
 #include "protocol/tunnel/noise.hpp"
+#include "tests/fuzz/support.hpp"
 #include "tests/protocol/support.hpp"
-
-#include <cstdlib>
 
 namespace {
 
 using namespace weft;
 using namespace weft::test;
 using namespace std::chrono_literals;
-
-void require(bool holds) {
-  if (!holds)
-    std::abort();
-}
 
 constexpr time_point start{10h};
 const endpoint source{{ip_family::v4, {std::byte{192}}}, 51820, 0};

@@ -6,30 +6,12 @@
 // for what a directory says to a node; then the stream.  Keys and the session's
 // secret are always the same, so that a corpus can have what is right.
 #include "actors/network/joining_connection.hpp"
-
-#include <cstdlib>
+#include "tests/fuzz/support.hpp"
 
 namespace {
 
 using namespace weft;
-
-void require(bool holds) {
-  if (!holds)
-    std::abort();
-}
-
-class counter final : public random_source {
-public:
-  explicit counter(unsigned first) : state_(first) {
-  }
-  void fill(byte_span out) override {
-    for (auto& byte : out)
-      byte = static_cast<std::byte>(++state_);
-  }
-
-private:
-  unsigned state_;
-};
+using namespace weft::test;
 
 const network_time noon{std::chrono::seconds{1'790'000'000}};
 

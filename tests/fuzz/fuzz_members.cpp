@@ -6,28 +6,12 @@
 // way, then the stream.
 #include "protocol/network/directory.hpp"
 #include "protocol/network/member_session.hpp"
-
-#include <cstdlib>
+#include "tests/fuzz/support.hpp"
 
 namespace {
 
 using namespace weft;
-
-void require(bool holds) {
-  if (!holds)
-    std::abort();
-}
-
-class counter final : public random_source {
-public:
-  void fill(byte_span out) override {
-    for (auto& byte : out)
-      byte = static_cast<std::byte>(++state_);
-  }
-
-private:
-  unsigned state_ = 0;
-};
+using namespace weft::test;
 
 template <class Read>
 void try_again(const_byte_span frame, Read read) {

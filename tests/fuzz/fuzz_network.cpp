@@ -6,18 +6,14 @@
 #include "protocol/network/join_answer.hpp"
 #include "protocol/network/record.hpp"
 #include "protocol/network/revocations.hpp"
+#include "tests/fuzz/support.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 
 namespace {
 
 using namespace weft;
-
-void require(bool holds) {
-  if (!holds)
-    std::abort();
-}
+using namespace weft::test;
 
 template <class Read>
 void try_again(const_byte_span bytes, Read read) {

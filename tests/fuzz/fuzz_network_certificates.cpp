@@ -3,17 +3,12 @@
 // the one text that there is for it.
 #include "platform/network_certificates.hpp"
 #include "platform/x509.hpp"
-
-#include <cstdlib>
+#include "tests/fuzz/support.hpp"
 
 namespace {
 
 using namespace weft;
-
-void require(bool holds) {
-  if (!holds)
-    std::abort();
-}
+using namespace weft::test;
 
 template <class T>
 T must(result<T> made) {

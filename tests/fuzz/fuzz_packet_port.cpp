@@ -4,18 +4,14 @@
 // The input: packets, each with its length in front (two bytes).
 #include "actors/packets/packet_port.hpp"
 #include "config/device_status.hpp"
+#include "tests/fuzz/support.hpp"
 
-#include <cstdlib>
 #include <numeric>
 
 namespace {
 
 using namespace weft;
-
-void require(bool holds) {
-  if (!holds)
-    std::abort();
-}
+using namespace weft::test;
 
 /// Prefixes of both families, for peers that there are not: so every packet
 /// ends as one that was dropped.

@@ -4,18 +4,12 @@
 // The input: the 10 bytes of the offload header, the MTU, the buffer's size,
 // then the packet.
 #include "tests/fuzz/plain_split.hpp"
-
-#include <cstdlib>
+#include "tests/fuzz/support.hpp"
 
 namespace {
 
 using namespace weft;
 using namespace weft::test;
-
-void require(bool holds) {
-  if (!holds)
-    std::abort();
-}
 
 std::vector<bytes>
 split(segmenter from, std::size_t mtu, std::size_t capacity) {

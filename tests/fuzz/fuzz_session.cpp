@@ -3,20 +3,15 @@
 // once and came twice, and what waits stays bounded.
 //
 // The input is a program of two-byte steps: what to do, and with what.
+#include "tests/fuzz/support.hpp"
 #include "tests/sim/network.hpp"
 
-#include <cstdlib>
 #include <set>
 
 namespace {
 
 using namespace weft;
 using namespace weft::test;
-
-void require(bool holds) {
-  if (!holds)
-    std::abort();
-}
 
 class program {
 public:

@@ -4,40 +4,21 @@
 //
 // The input: `q` for questions or `a` for answers, then the stream.
 #include "protocol/network/steering.hpp"
+#include "tests/fuzz/support.hpp"
 
-#include <cstdlib>
 #include <span>
 
 namespace {
 
 using namespace weft;
-
-void require(bool holds) {
-  if (!holds)
-    std::abort();
-}
-
-/// Written again it is the same from there on.
-template <class Read>
-void try_again(const_byte_span frame, Read read) {
-  const auto first = read(frame);
-  if (!first) {
-    require(!first.error().what.empty());
-    return;
-  }
-  const auto written = encode_frame(*first);
-  const auto second
-    = read(const_byte_span(written).subspan(frame_length_bytes));
-  require(second && second->index() == first->index());
-  require(encode_frame(*second) == written);
-}
+using namespace weft::test;
 
 template <class Read>
 void try_frames(const_byte_span stream, Read read) {
   frame_reader reader(most_steering_frame_bytes);
   reader.append(stream);
   for (auto frame = reader.next(); frame && *frame; frame = reader.next())
-    try_again(**frame, read);
+    try_frame_again(**frame, read);
 }
 
 } // namespace

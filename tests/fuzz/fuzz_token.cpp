@@ -1,19 +1,14 @@
 // Tokens as they are pasted, and the bytes behind ones whose checksum is right:
 // none crashes the reader, and what is read is written alike.
 #include "protocol/network/token.hpp"
+#include "tests/fuzz/support.hpp"
 
 #include <sodium.h>
-
-#include <cstdlib>
 
 namespace {
 
 using namespace weft;
-
-void require(bool holds) {
-  if (!holds)
-    std::abort();
-}
+using namespace weft::test;
 
 bool try_text(std::string_view text) {
   const auto token = parse_token(text);

@@ -1,6 +1,7 @@
 // The folder of an issuer: made at once, whole, for its owner alone.
 #include "platform/files.hpp"
 #include "tests/issuer/support.hpp"
+#include "tests/on_disk.hpp"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,12 +14,6 @@ using Catch::Contains;
 using namespace std::chrono_literals;
 
 namespace {
-
-unsigned mode_of(const std::string& path) {
-  struct stat info {};
-  REQUIRE(::stat(path.c_str(), &info) == 0);
-  return info.st_mode & 07777U;
-}
 
 result<authority> make(const std::string& folder) {
   return make_authority(folder, some_root(), some_issuer(), noon,
@@ -74,9 +69,7 @@ TEST_CASE("an authority belongs to whom the folder around it belongs to") {
   const auto folder = around.path() + "/prod";
   must(make(folder));
   for (const auto& path : {folder, issuer_key_file(folder)}) {
-    struct stat info {};
-    REQUIRE(::stat(path.c_str(), &info) == 0);
-    CHECK(info.st_uid == somebody);
+    CHECK(info_of(path).st_uid == somebody);
   }
 }
 

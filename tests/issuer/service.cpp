@@ -1,110 +1,18 @@
 // The issuer with its keys and journal: what it answers, what of it is on the
 // disk, and what a directory gets to see.
-#include "tests/issuer/support.hpp"
+#include "tests/issuer/issuer_home.hpp"
 
 #include <sys/mount.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
-#include <map>
 
 using namespace weft;
 using namespace weft::test;
-using Catch::Contains;
 using namespace std::chrono_literals;
 
-namespace {
-
-using role = issuer_service::role;
-
-/// An issuer in a folder, with its clock turned by hand.
-struct office {
-  office() {
-    must(
-      make_authority(folder, some_root(), some_issuer(), noon, real_random()));
-    start();
-  }
-
-  void start() {
-    service.reset();
-    service.emplace(must(issuer_service::open(folder, now, real_random())));
-  }
-  network_time time() const {
-    return std::chrono::floor<std::chrono::seconds>(now.wall);
-  }
-  void pass(std::chrono::seconds some) {
-    now.now += some;
-    now.wall += some;
-  }
-
-  issuing_answer ask(const issuing_question& question, role by = role::root) {
-    service->ask(1, by, question, now);
-    auto answers = service->settle(now);
-    REQUIRE(answers.size() == 1);
-    CHECK(answers.front().to == 1);
-    return std::move(answers.front().answer);
-  }
-  template <class Answer>
-  Answer get(const issuing_question& question, role by = role::root) {
-    return as<Answer>(ask(question, by));
-  }
-  std::string
-  refusal_of(const issuing_question& question, role by = role::root) {
-    return std::string{to_string(get<issuing_refused>(question, by).why.why)};
-  }
-
-  join_admission admit(const joiner& who) {
-    get<issuing_done>(ask_invitation{who.token(time() + 1h)});
-    return get<join_answer_given>(who.admission(), role::directory).admission;
-  }
-  /// All that a directory has to know, by key.
-  std::map<byte_vector, byte_vector> items(std::uint64_t after = 0) {
-    std::map<byte_vector, byte_vector> all;
-    for (bool more = true; more;) {
-      const auto page
-        = get<issued_items>(ask_items{after, 0s}, role::directory);
-      for (const auto& each : page.items)
-        all[each.key] = each.content;
-      for (const auto& each : page.gone)
-        all.erase(each);
-      after = place = page.through;
-      more = page.more;
-    }
-    return all;
-  }
-  revocation_list list() {
-    const auto bytes
-      = read_list_item(items().at(item_key(item_kind::list, "first")));
-    REQUIRE(bytes);
-    CHECK(is_signed_by(service->certificate().key, *bytes));
-    return must(read_revocation_list(bytes->content));
-  }
-
-  temporary_folder around;
-  std::string folder = around.path() + "/prod";
-  instant now{time_point{1h}, wall_time{noon}};
-  std::optional<issuer_service> service;
-  std::uint64_t place = 0; ///< after items()
-};
-
-own_request
-renewal_of(const member_contents& who, const verifying_key& certificate) {
-  return renewal_request{who.network, who.id, who.generation, who.key,
-                         certificate};
-}
-
-ask_for_itself renewal(const member_contents& who, const signing_seed& present,
-                       const verifying_key& next) {
-  return {
-    make_renewal(std::get<renewal_request>(renewal_of(who, next)), present)};
-}
-
-} // namespace
-
 TEST_CASE("who has a token gets a certificate up to the root, and the secret") {
-  office here;
+  issuer_home here;
   const joiner beta("beta");
   const auto admission = here.admit(beta);
   REQUIRE(admission.certificates.size() == 2);
@@ -126,7 +34,7 @@ TEST_CASE("who has a token gets a certificate up to the root, and the secret") {
 }
 
 TEST_CASE("a lost answer costs nothing, also over a restart") {
-  office here;
+  issuer_home here;
   const joiner beta("beta");
   const auto first = here.admit(beta);
   here.start();
@@ -147,7 +55,7 @@ TEST_CASE("a lost answer costs nothing, also over a restart") {
 }
 
 TEST_CASE("many who ask at once are decided together, and get a slice each") {
-  office here;
+  issuer_home here;
   joiner first("node-0");
   here.get<issuing_done>(ask_invitation{first.token(here.time() + 1h, 200)});
   for (std::uint64_t i = 0; i < 200; ++i)
@@ -175,7 +83,7 @@ TEST_CASE("many who ask at once are decided together, and get a slice each") {
 
 TEST_CASE("who is removed is named in a list at once, its token lets nobody in "
           "and the secret is another one") {
-  office here;
+  issuer_home here;
   const joiner beta("beta");
   const auto admission = here.admit(beta);
   const auto id = contents_of(admission.certificates.front()).id;
@@ -204,7 +112,7 @@ TEST_CASE("who is removed is named in a list at once, its token lets nobody in "
 }
 
 TEST_CASE("who leaves takes nobody else's token along, and may ask twice") {
-  office here;
+  issuer_home here;
   const joiner beta("beta");
   const auto token = beta.token(here.time() + 1h, 2);
   here.get<issuing_done>(ask_invitation{token});
@@ -225,7 +133,7 @@ TEST_CASE("who leaves takes nobody else's token along, and may ask twice") {
 }
 
 TEST_CASE("a directory asks for what is a directory's, and for nothing else") {
-  office here;
+  issuer_home here;
   const joiner beta("beta");
   for (const auto& question :
        {issuing_question{ask_invitation{beta.token(here.time() + 1h)}},
@@ -239,7 +147,7 @@ TEST_CASE("a directory asks for what is a directory's, and for nothing else") {
 }
 
 TEST_CASE("without a proof nobody is let in") {
-  office here;
+  issuer_home here;
   const joiner beta("beta");
   here.get<issuing_done>(ask_invitation{beta.token(here.time() + 1h)});
   auto other_session = beta.admission();
@@ -253,7 +161,7 @@ TEST_CASE("without a proof nobody is let in") {
 }
 
 TEST_CASE("a list is signed hourly, and items are waited for until then") {
-  office here;
+  issuer_home here;
   here.items();
   const auto list = here.list();
   here.service->ask(7, role::directory, ask_items{here.place, 30s}, here.now);
@@ -280,7 +188,7 @@ TEST_CASE("a list is signed hourly, and items are waited for until then") {
 }
 
 TEST_CASE("a directory gets a certificate, and the root's words for it") {
-  office here;
+  issuer_home here;
   const auto key = derive_verifying_key(draw_signing_seed(real_random()));
   const auto chain
     = here.get<certified_answer>(ask_directory_certificate{"alpha", key})
@@ -296,7 +204,7 @@ TEST_CASE("a directory gets a certificate, and the root's words for it") {
 }
 
 TEST_CASE("tokens and members come in pages, and the state is told") {
-  office here;
+  issuer_home here;
   for (int i = 0; i < 3; ++i)
     here.admit(joiner("node-" + std::to_string(i)));
   here.get<issuing_done>(ask_removal{"node-1"});
@@ -322,7 +230,7 @@ TEST_CASE("tokens and members come in pages, and the state is told") {
 
 TEST_CASE("an issuer's new certificate reaches directories that know all "
           "else") {
-  office here;
+  issuer_home here;
   here.items();
   const auto place = here.place;
   here.start(); // nothing is new, not even a list
@@ -340,7 +248,7 @@ TEST_CASE("an issuer's new certificate reaches directories that know all "
 
 TEST_CASE("a clock far from the journal's last entry signs nothing before root "
           "says that it is right") {
-  office here;
+  issuer_home here;
   const auto list = here.list().number;
   const joiner beta("beta");
   for (const auto leap : {24h * 31, -24h * 62}) {
@@ -368,7 +276,7 @@ TEST_CASE("a clock far from the journal's last entry signs nothing before root "
 }
 
 TEST_CASE("what has ended stays so when the clock goes back") {
-  office here;
+  issuer_home here;
   const joiner beta("beta");
   here.get<issuing_done>(ask_invitation{beta.token(here.time() + 1h)});
   here.pass(2h);
@@ -386,7 +294,7 @@ TEST_CASE("what has ended stays so when the clock goes back") {
 }
 
 TEST_CASE("an epoch goes when every certificate of its day has ended") {
-  office here;
+  issuer_home here;
   here.get<issuing_done>(ask_rekeying{});
   CHECK(here.items().count(epoch_key(2)) == 1);
   for (int day = 0; day < 90; ++day) {
@@ -402,7 +310,7 @@ TEST_CASE("an epoch goes when every certificate of its day has ended") {
 }
 
 TEST_CASE("the end of the issuer's certificate is told of in time, daily") {
-  office here;
+  issuer_home here;
   const auto warnings = [&] {
     here.service->settle(here.now);
     const auto news = here.service->take_news();
@@ -492,197 +400,4 @@ TEST_CASE("what cannot be written was never decided") {
     return;
   }
   CHECK(code == 0);
-}
-
-// -- recovery -----------------------------------------------------------------
-
-TEST_CASE("an issuer that was restored gives nothing out before it was shown "
-          "what it has signed since, and then nothing twice") {
-  office here;
-  const joiner alpha("alpha");
-  here.admit(alpha);
-  const joiner epsilon("epsilon");
-  here.get<issuing_done>(ask_invitation{epsilon.token(here.time() + 1h)});
-  const auto backup = here.around.path() + "/backup";
-  here.get<issuing_done>(ask_backup{backup});
-  here.get<join_answer_given>(epsilon.admission(), role::directory);
-  CHECK(here.refusal_of(ask_adoption{}) == "not_allowed");
-  // What the backup lacks.
-  const joiner beta("beta");
-  const joiner gamma("gamma");
-  const auto lost = contents_of(here.admit(beta).certificates.front());
-  const auto gone = contents_of(here.admit(gamma).certificates.front()).id;
-  here.get<issuing_done>(ask_removal{"gamma"});
-  const auto list = here.list();
-  const auto held = here.items(); // by a directory
-  const auto place = here.place;
-
-  here.service.reset();
-  std::filesystem::remove_all(journal_folder(here.folder));
-  here.pass(60s);
-  must(recover_issuer(here.folder, backup, here.now));
-  here.start();
-  CHECK(here.service->is_recovering());
-  CHECK(here.get<state_answer>(ask_state{}).recovering);
-  const joiner delta("delta");
-  CHECK(here.refusal_of(ask_invitation{delta.token(here.time() + 1h)})
-        == "unavailable");
-  CHECK(here.refusal_of(alpha.admission(), role::directory) == "unavailable");
-  here.pass(2h);
-  here.service->settle(here.now); // no list without the removed ones
-
-  ask_adoption shown;
-  for (const auto& [key, content] : held)
-    shown.items.push_back({key, content});
-  here.get<issuing_done>(shown);
-  CHECK(here.service->is_recovering());
-  here.get<issuing_done>(ask_adoption{{}, true});
-  CHECK_FALSE(here.service->is_recovering());
-  here.start();
-  CHECK_FALSE(here.service->is_recovering());
-
-  CHECK(here.list().removed.count(gone) == 1);
-  CHECK(here.list().number > list.number);
-  CHECK(here.refusal_of(joiner("thief", epsilon.keys.token).admission(),
-                        role::directory)
-        == "withdrawn");
-  const auto next = contents_of(here.admit(delta).certificates.front());
-  CHECK(next.allocation > lost.allocation + 1000);
-  CHECK(next.prefixes != lost.prefixes);
-  here.get<certified_answer>(
-    renewal(lost, beta.keys.certificate,
-            derive_verifying_key(draw_signing_seed(real_random()))),
-    role::directory);
-  // A directory that knows a place of before gets all again.
-  CHECK(here.items(place).size() > 4);
-  CHECK(here.service->state().epoch() > 1'000'000'000);
-}
-
-TEST_CASE("what others have signed is not taken over") {
-  office here;
-  const joiner alpha("alpha");
-  here.admit(alpha);
-  const auto backup = here.around.path() + "/backup";
-  here.get<issuing_done>(ask_backup{backup});
-  office other; // of the same names, with keys of its own
-  const joiner beta("beta");
-  other.admit(beta);
-  other.get<issuing_done>(ask_removal{"beta"});
-  const joiner gamma("gamma");
-  other.admit(gamma);
-  ask_adoption shown{{}, true};
-  for (const auto& [key, content] : other.items())
-    shown.items.push_back({key, content});
-  shown.items.push_back({{}, {}});
-  shown.items.push_back({item_key(item_kind::certificate, member_id{}), {}});
-
-  here.service.reset();
-  std::filesystem::remove_all(journal_folder(here.folder));
-  must(recover_issuer(here.folder, backup, here.now));
-  here.start();
-  here.get<issuing_done>(shown);
-  CHECK(here.service->state().members().size() == 1);
-  CHECK(here.list().removed.empty());
-}
-
-TEST_CASE("a journal that is lost is not begun anew") {
-  office here;
-  const auto backup = here.around.path() + "/backup";
-  here.get<issuing_done>(ask_backup{backup});
-  here.service.reset();
-  std::filesystem::remove_all(journal_folder(here.folder));
-  const auto opened
-    = issuer_service::open(here.folder, here.now, real_random());
-  REQUIRE_FALSE(opened);
-  CHECK_THAT(opened.error().message,
-             Contains("is gone") && Contains("--recover BACKUP"));
-  std::filesystem::remove_all(journal_folder(here.folder));
-  must(recover_issuer(here.folder, backup, here.now));
-  here.start();
-  CHECK(here.service->is_recovering());
-}
-
-TEST_CASE("a backup of another network's issuer is refused at once, and leaves "
-          "no journal") {
-  office here;
-  auto root = some_root();
-  deterministic_random random(99);
-  root.network = network_id::draw(random);
-  auto issuer = some_issuer();
-  issuer.network = root.network;
-  const auto other = here.around.path() + "/other";
-  must(make_authority(other, root, issuer, noon, real_random()));
-  const auto backup = here.around.path() + "/backup";
-  here.get<issuing_done>(ask_backup{backup});
-  const auto refused = recover_issuer(other, backup, here.now);
-  REQUIRE_FALSE(refused);
-  CHECK_THAT(refused.error().message,
-             Contains("is not a backup of the issuer") && Contains(other));
-  CHECK_FALSE(std::filesystem::exists(journal_folder(other)));
-}
-
-TEST_CASE("what root does with an issuer's files makes none that the issuer "
-          "cannot use") {
-  if (::geteuid() != 0) {
-    WARN("skipped: it acts as another user, which needs root");
-    return;
-  }
-  office here;
-  const auto backup = here.around.path() + "/backup"; // root's alone
-  here.get<issuing_done>(ask_backup{backup});
-  here.service.reset();
-  std::filesystem::remove_all(journal_folder(here.folder));
-  constexpr uid_t somebody = 12345;
-  REQUIRE(::chmod(here.around.path().c_str(), 0755) == 0);
-  for (const auto& each :
-       std::filesystem::recursive_directory_iterator{here.folder})
-    REQUIRE(::chown(each.path().c_str(), somebody, somebody) == 0);
-  REQUIRE(::chown(here.folder.c_str(), somebody, somebody) == 0);
-  // As root has put it back.
-  REQUIRE(::chown(root_key_file(here.folder).c_str(), 0, 0) == 0);
-
-  must(recover_issuer(here.folder, backup, here.now));
-  must(renew_issuer(here.folder, noon + 1h, real_random()));
-  CHECK(::geteuid() == 0);
-  for (const auto& each :
-       std::filesystem::recursive_directory_iterator{here.folder}) {
-    INFO(each.path());
-    struct stat info {};
-    REQUIRE(::lstat(each.path().c_str(), &info) == 0);
-    CHECK(info.st_uid
-          == (each.path() == root_key_file(here.folder) ? 0 : somebody));
-  }
-}
-
-TEST_CASE("a damaged journal's remedy is weft-issuer's") {
-  office here;
-  here.service.reset();
-  const auto file
-    = journal_folder(here.folder) + '/' + std::string{journal_file_name};
-  std::filesystem::resize_file(file, 10'000);
-  const auto opened
-    = issuer_service::open(here.folder, here.now, real_random());
-  REQUIRE_FALSE(opened);
-  CHECK_THAT(opened.error().message,
-             Contains("weft-issuer FOLDER --recover BACKUP")
-               && !Contains("network recover"));
-}
-
-TEST_CASE("a journal of another issuer is not gone on with") {
-  office here;
-  office other;
-  here.service.reset();
-  other.service.reset();
-  std::filesystem::remove_all(journal_folder(here.folder));
-  auto root = some_root();
-  deterministic_random random(99);
-  root.network = network_id::draw(random);
-  auto issuer = some_issuer();
-  issuer.network = root.network;
-  const auto folder = here.around.path() + "/third";
-  must(make_authority(folder, root, issuer, noon, real_random()));
-  std::filesystem::rename(journal_folder(other.folder), journal_folder(folder));
-  const auto opened = issuer_service::open(folder, here.now, real_random());
-  REQUIRE_FALSE(opened);
-  CHECK_THAT(opened.error().message, Contains("is not of the issuer"));
 }

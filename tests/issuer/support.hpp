@@ -4,6 +4,7 @@
 
 #include "platform/random.hpp"
 #include "tests/catch.hpp"
+#include "tests/must.hpp"
 #include "tests/platform/support.hpp"
 #include "tests/protocol/network_support.hpp"
 #include "tools/issuer/issuer_service.hpp"
@@ -11,22 +12,6 @@
 #include <string>
 
 namespace weft::test {
-
-/// What must not be an error here.
-template <class T>
-T must(result<T> made) {
-  if (!made)
-    FAIL(made.error().message);
-  if constexpr (!std::is_void_v<T>)
-    return std::move(*made);
-}
-
-template <class T>
-T must(accepted<T> made) {
-  if (!made)
-    FAIL(made.error().what);
-  return std::move(*made);
-}
 
 /// The answer that must be of this kind.
 template <class Answer>

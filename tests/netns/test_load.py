@@ -66,16 +66,8 @@ control: {{socket_folder: {self.folder}}}
         peer, = (peer for peer in json.loads(self.weft("peers", "--json")) if peer["public_key"] == key)
         return {reason: count for reason, count in peer["drops"].items() if count}
 
-
-class Overload(Load):
-    """A flood of datagrams goes through alpha, and gamma is served all the same."""
-
-    FLOOD = 60_000_000  # more than are sent before the test is done
-    MEGABYTES = 40
-    TRANSFER = 8 << 20
-
-    def assert_gamma_is_served(self, flood):
-        """Gamma answers 50 pings, and what it receives is what alpha has sent.
+    def wait_for_gamma(self):
+        """Until it has answered 50 pings.
 
         The kernel's queue in front of the program is one for all peers, and what comes while it is full is lost,
         whosever it is.  So not every ping is answered, and the 50 have a deadline.
@@ -89,6 +81,18 @@ class Overload(Load):
             return answers >= 50
         harness.wait_until(enough, "50 answers of gamma")
         print(f"{answers} of {tries} pings answered", flush=True)
+
+
+class Overload(Load):
+    """A flood of datagrams goes through alpha, and gamma is served all the same."""
+
+    FLOOD = 60_000_000  # more than are sent before the test is done
+    MEGABYTES = 40
+    TRANSFER = 8 << 20
+
+    def assert_gamma_is_served(self, flood):
+        """Gamma answers, and what it receives is what alpha has sent."""
+        self.wait_for_gamma()
         self.assert_transfer()
         self.assertIsNone(flood.code, "the flood outlasts all of it")
         flood.kill()
@@ -152,15 +156,7 @@ class SlowWay(Load):
             status, = json.loads(self.weft("status", "--json"))
             return status["drops"].get("send_overload", 0) > 1000
         harness.wait_until(is_full, "drops for send_overload")
-        tries = answers = 0
-
-        def enough():
-            nonlocal tries, answers
-            tries += 25
-            answers += self.alpha.home.ping("10.77.0.3", 25, interval=0.01, wait=0.5)
-            return answers >= 50
-        harness.wait_until(enough, "50 answers of gamma")
-        print(f"{answers} of {tries} pings answered", flush=True)
+        self.wait_for_gamma()
         self.assertIsNone(flood.code, "the flood outlasts all of it")
         flood.kill()
 

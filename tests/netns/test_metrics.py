@@ -32,6 +32,17 @@ class MetricsTest(harness.NetnsTest):
         node.rest = f"metrics: {json.dumps({k: v for k, v in settings.items() if v is not None})}\n"
         return node
 
+    def pair(self):
+        """Two nodes that are each other's peer, the first one with metrics on loopback."""
+        left, right = self.hosts()
+        alpha, beta = nodes.Node(self, left, 1), nodes.Node(self, right, 2)
+        alpha.knows(beta)
+        beta.knows(alpha)
+        alpha.rest = "metrics: {listen: '127.0.0.1:9586'}\n"
+        alpha.start()
+        beta.start()
+        return alpha, beta
+
     def try_to_connect(self, node, where=LISTEN):
         family = socket.AF_UNIX if isinstance(where, str) else socket.AF_INET
         made = harness.in_namespace(node.home, lambda: socket.socket(family))
@@ -120,13 +131,7 @@ class Page(MetricsTest):
         self.assertIn('friendly_name="a \\"quoted\\\\\\" name"', self.get(node)[2])
 
     def test_what_happens_is_counted(self):
-        left, right = self.hosts()
-        alpha, beta = nodes.Node(self, left, 1), nodes.Node(self, right, 2)
-        alpha.knows(beta)
-        beta.knows(alpha)
-        alpha.rest = "metrics: {listen: '127.0.0.1:9586'}\n"
-        alpha.start()
-        beta.start()
+        alpha, beta = self.pair()
         labels = f'{{interface="{alpha.name}",result="completed"}}'
         self.assertEqual(self.samples(alpha)["weft_handshakes_total" + labels], "0")
         nodes.wait_for_ping(alpha, beta)
@@ -241,13 +246,7 @@ class Prometheus(MetricsTest):
         harness.run("promtool", "test", "rules", f"{harness.ROOT}/tests/prometheus/alerts_test.yml")
 
     def test_the_dashboard_and_the_alerts_ask_for_metrics_that_there_are(self):
-        left, right = self.hosts()
-        alpha, beta = nodes.Node(self, left, 1), nodes.Node(self, right, 2)
-        alpha.knows(beta)
-        beta.knows(alpha)
-        alpha.rest = "metrics: {listen: '127.0.0.1:9586'}\n"
-        alpha.start()
-        beta.start()
+        alpha, beta = self.pair()
         nodes.wait_for_ping(alpha, beta)
         known = {line.split("{")[0] for line in self.samples(alpha)}
         known.add("weft_certificate_expiry_seconds")  # of nodes with access over the network

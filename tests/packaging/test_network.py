@@ -5,6 +5,7 @@ import json
 import os
 import unittest
 
+import installed
 import machine
 import support
 from support import run, wait_until
@@ -177,13 +178,7 @@ class Units(unittest.TestCase):
             self.assertTrue(os.path.exists(self.alpha.path(f"{ISSUER}/{name}")))
 
 
-def load_tests(loader, tests, pattern):
-    """Skips all where no machine can be made."""
-    try:
-        machine.Machine().stop()
-    except machine.Unavailable as reason:
-        support.skip_all(reason)
-    return tests
+load_tests = installed.load_tests
 
 
 if __name__ == "__main__":

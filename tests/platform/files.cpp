@@ -1,6 +1,7 @@
 #include "platform/files.hpp"
 
 #include "platform/privileges.hpp"
+#include "tests/on_disk.hpp"
 #include "tests/platform/support.hpp"
 
 #include <fcntl.h>
@@ -21,20 +22,9 @@ using Catch::Contains;
 
 namespace {
 
-unsigned mode_of(const std::string& path) {
-  struct stat info {};
-  REQUIRE(::lstat(path.c_str(), &info) == 0);
-  return info.st_mode & 07777U;
-}
-
 std::string text_of(const std::string& path) {
   const auto text = load_file(path, file_privacy::any);
   return text ? std::string{text->view()} : "error: " + text.error().message;
-}
-
-std::size_t files_in(const std::string& folder) {
-  const std::filesystem::directory_iterator all{folder};
-  return static_cast<std::size_t>(std::distance(begin(all), end(all)));
 }
 
 } // namespace
@@ -231,9 +221,7 @@ TEST_CASE("a folder has one holder at a time, and none who only looks into "
   {
     const auto lock = lock_folder(folder.path());
     REQUIRE(lock);
-    struct stat info {};
-    REQUIRE(::stat((folder.path() + "/.lock").c_str(), &info) == 0);
-    CHECK((info.st_mode & 077) == 0);
+    CHECK((mode_of(folder.path() + "/.lock") & 077U) == 0);
     other = std::thread{[&] {
       const auto second = lock_folder(folder.path());
       came_after = second && let_go;

@@ -31,6 +31,17 @@ result<void> give_something(giving_place& place) {
   return place.give(*state, descriptors, soon());
 }
 
+/// A socket at which a process is asked for its place.
+struct asked_for_place {
+  asked_for_place() {
+    REQUIRE(listener);
+  }
+
+  temporary_folder folder;
+  std::string path = folder.path() + "/place.sock";
+  result<unix_listener> listener = unix_listener::open(path, 0600);
+};
+
 /// One that has a listener, gives up its place to whoever comes, and does
 /// `then`.
 child_process
@@ -128,11 +139,9 @@ TEST_CASE("a state can neither be made shorter nor longer") {
   CHECK(::ftruncate(made->descriptor(), 1000) != 0);
 }
 
-TEST_CASE("a process takes the place of another, with state and descriptors") {
-  const temporary_folder folder;
-  const auto path = folder.path() + "/place.sock";
-  auto listener = unix_listener::open(path, 0600);
-  REQUIRE(listener);
+TEST_CASE_METHOD(
+  asked_for_place,
+  "a process takes the place of another, with state and descriptors") {
   auto old = process_with_place(*listener, [](giving_place& place) {
     if (const int code = give_all(place); code != 0)
       return code;
@@ -156,11 +165,9 @@ TEST_CASE("a process takes the place of another, with state and descriptors") {
   CHECK(old.wait() == 0);
 }
 
-TEST_CASE("whoever is told that the other goes on never gets its place") {
-  const temporary_folder folder;
-  const auto path = folder.path() + "/place.sock";
-  auto listener = unix_listener::open(path, 0600);
-  REQUIRE(listener);
+TEST_CASE_METHOD(
+  asked_for_place,
+  "whoever is told that the other goes on never gets its place") {
   SECTION("before anything was given") {
     auto old = process_with_place(*listener, [](giving_place&) { return 0; });
     auto place = taking_place::of(path);
@@ -183,11 +190,9 @@ TEST_CASE("whoever is told that the other goes on never gets its place") {
   }
 }
 
-TEST_CASE("a process that dies after it has given all leaves its place") {
-  const temporary_folder folder;
-  const auto path = folder.path() + "/place.sock";
-  auto listener = unix_listener::open(path, 0600);
-  REQUIRE(listener);
+TEST_CASE_METHOD(
+  asked_for_place,
+  "a process that dies after it has given all leaves its place") {
   auto old = process_with_place(*listener, [](giving_place& place) {
     if (give_all(place) == 0)
       ::pause();
@@ -201,12 +206,10 @@ TEST_CASE("a process that dies after it has given all leaves its place") {
   CHECK(place->wait_for_place(soon()));
 }
 
-TEST_CASE("a process that dies before the other is ready leaves its place, "
-          "unless it has said that it goes on") {
-  const temporary_folder folder;
-  const auto path = folder.path() + "/place.sock";
-  auto listener = unix_listener::open(path, 0600);
-  REQUIRE(listener);
+TEST_CASE_METHOD(
+  asked_for_place,
+  "a process that dies before the other is ready leaves its place, "
+  "unless it has said that it goes on") {
   const bool goes_on = GENERATE(false, true);
   auto old = process_with_place(*listener, [goes_on](giving_place& place) {
     if (!give_something(place))
@@ -226,11 +229,9 @@ TEST_CASE("a process that dies before the other is ready leaves its place, "
     CHECK(mine.error().code == ECANCELED);
 }
 
-TEST_CASE("a process that has given its place and does not end is killed") {
-  const temporary_folder folder;
-  const auto path = folder.path() + "/place.sock";
-  auto listener = unix_listener::open(path, 0600);
-  REQUIRE(listener);
+TEST_CASE_METHOD(
+  asked_for_place,
+  "a process that has given its place and does not end is killed") {
   auto old = process_with_place(*listener, [](giving_place& place) {
     if (give_all(place) != 0 || !place.commit())
       return 1;
@@ -246,11 +247,8 @@ TEST_CASE("a process that has given its place and does not end is killed") {
   CHECK(old.wait() == -1);
 }
 
-TEST_CASE("a successor that was ready too late may have given up") {
-  const temporary_folder folder;
-  const auto path = folder.path() + "/place.sock";
-  auto listener = unix_listener::open(path, 0600);
-  REQUIRE(listener);
+TEST_CASE_METHOD(asked_for_place,
+                 "a successor that was ready too late may have given up") {
   child_process successor{[&]() -> int {
     auto place = taking_place::of(path);
     if (!place || !place->receive(soon()))
@@ -267,11 +265,8 @@ TEST_CASE("a successor that was ready too late may have given up") {
   CHECK(place->wait_until_ready(boot_now() - 1ms).error().code == ETIMEDOUT);
 }
 
-TEST_CASE("a stream that ends while the other lives gives no place") {
-  const temporary_folder folder;
-  const auto path = folder.path() + "/place.sock";
-  auto listener = unix_listener::open(path, 0600);
-  REQUIRE(listener);
+TEST_CASE_METHOD(asked_for_place,
+                 "a stream that ends while the other lives gives no place") {
   child_process old{[&]() -> int {
     pollfd entry{listener->descriptor(), POLLIN, 0};
     if (::poll(&entry, 1, 20000) != 1)
@@ -292,11 +287,8 @@ TEST_CASE("a stream that ends while the other lives gives no place") {
   CHECK(place->wait_for_place(boot_now() + 200ms).error().code == ETIMEDOUT);
 }
 
-TEST_CASE("a successor that dies before it is ready is noticed") {
-  const temporary_folder folder;
-  const auto path = folder.path() + "/place.sock";
-  auto listener = unix_listener::open(path, 0600);
-  REQUIRE(listener);
+TEST_CASE_METHOD(asked_for_place,
+                 "a successor that dies before it is ready is noticed") {
   child_process successor{[&]() -> int {
     auto place = taking_place::of(path);
     return place && place->receive(soon()) ? 0 : 1;
@@ -310,11 +302,8 @@ TEST_CASE("a successor that dies before it is ready is noticed") {
   CHECK(successor.wait() == 0);
 }
 
-TEST_CASE("whoever is turned away hears why, and may come again") {
-  const temporary_folder folder;
-  const auto path = folder.path() + "/place.sock";
-  auto listener = unix_listener::open(path, 0600);
-  REQUIRE(listener);
+TEST_CASE_METHOD(asked_for_place,
+                 "whoever is turned away hears why, and may come again") {
   for (int round = 0; round < 2; ++round) {
     auto old = process_with_place(*listener, [](giving_place& place) {
       place.turn_away("a change is being made\nand more");
@@ -330,11 +319,8 @@ TEST_CASE("whoever is turned away hears why, and may come again") {
   }
 }
 
-TEST_CASE("what is no hand-over is refused, however it looks") {
-  const temporary_folder folder;
-  const auto path = folder.path() + "/place.sock";
-  auto listener = unix_listener::open(path, 0600);
-  REQUIRE(listener);
+TEST_CASE_METHOD(asked_for_place,
+                 "what is no hand-over is refused, however it looks") {
   const auto text
     = GENERATE(std::string{"weft hand-over 2\n\n"}, std::string{"\n\n"},
                std::string{"weft hand-over 1\nno descriptor\n\n"},

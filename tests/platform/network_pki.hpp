@@ -4,25 +4,13 @@
 
 #include "platform/network_certificates.hpp"
 #include "platform/random.hpp"
+#include "tests/must.hpp"
 #include "tests/platform/support.hpp"
 
 #include <string>
 #include <vector>
 
 namespace weft::test {
-
-template <class T>
-T must(result<T> made) {
-  if (!made)
-    FAIL(made.error().message);
-  return std::move(*made);
-}
-template <class T>
-T must(accepted<T> made) {
-  if (!made)
-    FAIL(made.error().what);
-  return std::move(*made);
-}
 
 /// Why something was refused; fails if it was not.
 template <class T>

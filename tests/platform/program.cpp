@@ -1,6 +1,7 @@
 #include "platform/program.hpp"
 
 #include "support.hpp"
+#include "tests/on_disk.hpp"
 
 #include <poll.h>
 #include <sys/stat.h>
@@ -11,8 +12,6 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
-#include <fstream>
-#include <sstream>
 #include <tuple>
 
 using namespace weft;
@@ -25,13 +24,6 @@ namespace {
 
 program_call shell(const std::string& script) {
   return {{"/bin/sh", "-c", script}, {}, {}, 60s};
-}
-
-std::string text_of(const std::string& path) {
-  std::ifstream in(path);
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
 }
 
 } // namespace
@@ -48,7 +40,7 @@ TEST_CASE("A program gets its words, its environment and its input, and no "
   call.input = "from here\n";
   const file_descriptor open{::dup(2)}; // without O_CLOEXEC
   REQUIRE(run_program(call));
-  CHECK_THAT(text_of(out),
+  CHECK_THAT(content_of(out),
              Equals("a b\n2\nfrom here\n/\n0\n1\n2\n3\n" // PWD; ls has its own
                     "SigBlk:\t0000000000000000\n"));
 }
@@ -113,7 +105,7 @@ TEST_CASE("A program gets as much to read as a pipe takes, and no more") {
   auto call = shell("cat >" + out);
   call.input.assign(most_program_input, 'a');
   REQUIRE(run_program(call));
-  CHECK(text_of(out) == call.input);
+  CHECK(content_of(out) == call.input);
   call.input += 'a';
   const auto done = run_program(call);
   REQUIRE_FALSE(done);
@@ -121,7 +113,7 @@ TEST_CASE("A program gets as much to read as a pipe takes, and no more") {
   CHECK_THAT(done.error().message,
              Equals("/bin/sh is not run: it would get 4097 bytes to read, and "
                     "4096 at most are possible"));
-  CHECK(text_of(out).size() == most_program_input);
+  CHECK(content_of(out).size() == most_program_input);
 }
 
 TEST_CASE("A program that takes too long is killed with those it started") {
@@ -135,10 +127,10 @@ TEST_CASE("A program that takes too long is killed with those it started") {
   CHECK_THAT(done.error().message, Contains("/bin/sh did not end within 1 s"));
   // Who is dead is waited for by the system's first process.
   const auto state
-    = "/proc/" + std::to_string(std::stoi(text_of(out))) + "/status";
+    = "/proc/" + std::to_string(std::stoi(content_of(out))) + "/status";
   const auto end = std::chrono::steady_clock::now() + 60s;
   const auto is_dead = [&] {
-    const auto text = text_of(state);
+    const auto text = content_of(state);
     return text.empty() || text.find("State:\tZ") != std::string::npos;
   };
   while (!is_dead() && std::chrono::steady_clock::now() < end)
@@ -156,7 +148,7 @@ TEST_CASE("A companion reads what is written to it, and tells of its end") {
   CHECK(::poll(&asked, 1, 0) == 0);
   REQUIRE(::write(started->way.get(), "word\n", 5) == 5);
   CHECK(::poll(&asked, 1, 60'000) == 1);
-  CHECK(text_of(out) == "word\n");
+  CHECK(content_of(out) == "word\n");
   CHECK(await_end(*started) == "was ended by signal 9");
   CHECK_FALSE(start_companion({"/nowhere/at/all"}));
 }

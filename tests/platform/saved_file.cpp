@@ -1,6 +1,7 @@
 #include "platform/saved_file.hpp"
 
 #include "platform/kept_file.hpp"
+#include "tests/on_disk.hpp"
 #include "tests/platform/support.hpp"
 
 #include <sched.h>
@@ -21,12 +22,6 @@ using Catch::Contains;
 
 namespace {
 
-struct stat info_of(const std::string& path) {
-  struct stat info {};
-  REQUIRE(::lstat(path.c_str(), &info) == 0);
-  return info;
-}
-
 std::string text_of(const std::string& path) {
   const auto read = load_file(path, file_privacy::any);
   return read ? std::string{read->view()} : read.error().message;
@@ -38,11 +33,6 @@ std::string save(const std::string& path, std::string_view text) {
     return file.error().message;
   const auto done = file->replace(text);
   return done ? "" : done.error().message;
-}
-
-std::size_t files_in(const std::string& folder) {
-  const std::filesystem::directory_iterator all{folder};
-  return static_cast<std::size_t>(std::distance(begin(all), end(all)));
 }
 
 } // namespace

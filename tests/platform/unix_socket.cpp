@@ -1,5 +1,6 @@
 #include "platform/unix_socket.hpp"
 
+#include "tests/on_disk.hpp"
 #include "tests/platform/support.hpp"
 
 #include <fcntl.h>
@@ -30,12 +31,6 @@ unix_listener listen_at(const std::string& path, mode_t mode = 0600) {
   INFO((opened ? "" : opened.error().message));
   REQUIRE(opened);
   return std::move(*opened);
-}
-
-mode_t mode_of(const std::string& path) {
-  struct stat info {};
-  REQUIRE(::stat(path.c_str(), &info) == 0);
-  return info.st_mode & 07777;
 }
 
 bool exists(const std::string& path) {
@@ -488,8 +483,6 @@ TEST_CASE("a socket belongs to the group that was named") {
   wanted.group = 12345;
   const auto listener = unix_listener::open(path, wanted);
   REQUIRE(listener);
-  struct stat info {};
-  REQUIRE(::stat(path.c_str(), &info) == 0);
-  CHECK(info.st_gid == 12345);
-  CHECK((info.st_mode & 07777) == 0660);
+  CHECK(info_of(path).st_gid == 12345);
+  CHECK(mode_of(path) == 0660);
 }

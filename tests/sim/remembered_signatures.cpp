@@ -1,26 +1,11 @@
 // Thousands of simulated members look at the same signatures, which are most of
 // a run's time: libsodium looks at each once for all of them.
-#include <dlfcn.h>
-#include <sodium.h>
+#include "tests/protocol/real_verifier.hpp"
 
 #include <array>
-#include <cstring>
 #include <map>
-#include <stdexcept>
 
 namespace {
-
-using verifier = int (*)(const unsigned char*, const unsigned char*,
-                         unsigned long long, const unsigned char*);
-
-verifier find_verifier() {
-  auto* found = ::dlsym(RTLD_NEXT, "crypto_sign_verify_detached");
-  if (found == nullptr)
-    throw std::runtime_error("libsodium has no crypto_sign_verify_detached");
-  verifier result = nullptr;
-  std::memcpy(&result, &found, sizeof(result));
-  return result;
-}
 
 using question = std::array<unsigned char, crypto_generichash_BYTES>;
 
@@ -43,7 +28,7 @@ extern "C" int
 crypto_sign_verify_detached(const unsigned char* signature,
                             const unsigned char* message,
                             unsigned long long size, const unsigned char* key) {
-  static const auto verify = find_verifier();
+  static const auto verify = weft::test::find_real_verifier();
   static std::map<question, int> answers;
   const auto name = name_of(signature, message, size, key);
   const auto known = answers.find(name);

@@ -1,18 +1,14 @@
 // The issuer's journal in a file: crashes, pages of items, secrets, backups.
 #include "platform/store/journal_file.hpp"
 
+#include "tests/on_disk.hpp"
 #include "tests/stores/counted_syncs.hpp"
 #include "tests/stores/support.hpp"
 
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
-#include <csignal>
+#include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 
 using namespace weft;
 using namespace weft::test;
@@ -69,32 +65,13 @@ int append_for_ever(const std::string& folder, int acknowledged) {
 /// Lets a child append for a while and kills it: the last that it told of.
 std::uint64_t
 append_and_kill(const std::string& folder, std::chrono::microseconds time) {
-  std::array<int, 2> ends{};
-  REQUIRE(::pipe(ends.data()) == 0);
-  file_descriptor from{ends[0]};
-  file_descriptor to{ends[1]};
-  const auto child = ::fork();
-  REQUIRE(child >= 0);
-  if (child == 0)
-    ::_exit(append_for_ever(folder, to.get()));
-  to.reset();
-  ::usleep(static_cast<useconds_t>(time.count()));
-  REQUIRE(::kill(child, SIGKILL) == 0);
+  const auto told = output_until_killed(time, [&](int acknowledged) {
+    return append_for_ever(folder, acknowledged);
+  });
   std::uint64_t last = 0;
-  std::uint64_t number = 0;
-  while (::read(from.get(), &number, sizeof number) == sizeof number)
-    last = number;
-  int status = 0;
-  REQUIRE(::waitpid(child, &status, 0) == child);
-  CHECK(WIFSIGNALED(status));
+  if (const auto count = told.size() / sizeof last; count > 0)
+    std::memcpy(&last, &told[(count - 1) * sizeof last], sizeof last);
   return last;
-}
-
-std::string text_of_file(const std::string& path) {
-  std::ifstream file{path, std::ios::binary};
-  std::ostringstream all;
-  all << file.rdbuf();
-  return all.str();
 }
 
 } // namespace
@@ -140,11 +117,8 @@ TEST_CASE("one process keeps a journal, in a folder and a file of its own") {
   REQUIRE_FALSE(second);
   CHECK(second.error().failure == store_failure::unavailable);
   CHECK_THAT(second.error().message, Contains("issuer that runs"));
-  struct stat info {};
-  REQUIRE(::stat(path.c_str(), &info) == 0);
-  CHECK((info.st_mode & 07777U) == 0700U);
-  REQUIRE(::stat((path + '/' + journal_file_name).c_str(), &info) == 0);
-  CHECK((info.st_mode & 07777U) == 0600U);
+  CHECK(mode_of(path) == 0700U);
+  CHECK(mode_of(path + '/' + journal_file_name) == 0600U);
 }
 
 TEST_CASE("items come in pages in the order of their changes, and what is no "
@@ -194,7 +168,7 @@ TEST_CASE("a secret that is replaced is no more in the file") {
   } // its log is brought into the file
   const std::string text(reinterpret_cast<const char*>(first.secret.data()),
                          network_secret::size);
-  CHECK(text_of_file(path + '/' + journal_file_name).find(text)
+  CHECK(content_of(path + '/' + journal_file_name).find(text)
         == std::string::npos);
 }
 

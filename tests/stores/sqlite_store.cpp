@@ -2,6 +2,7 @@
 // it.
 #include "platform/store/sqlite_store.hpp"
 
+#include "tests/on_disk.hpp"
 #include "tests/stores/counted_syncs.hpp"
 #include "tests/stores/support.hpp"
 
@@ -9,12 +10,9 @@
 #include <sqlite3.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
-#include <csignal>
 #include <filesystem>
 #include <fstream>
 
@@ -37,12 +35,6 @@ store_error refusal(const std::string& folder) {
   auto opened = try_open(folder);
   REQUIRE_FALSE(opened);
   return opened.error();
-}
-
-unsigned mode_of(const std::string& path) {
-  struct stat info {};
-  REQUIRE(::stat(path.c_str(), &info) == 0);
-  return info.st_mode & 07777U;
 }
 
 std::uint64_t count_in(directory_store& store, const std::string& key) {
@@ -78,26 +70,11 @@ int count_for_ever(const std::string& folder, int acknowledged) {
 /// Lets a child count for `time` and kills it: how often it had confirmation.
 std::uint64_t
 count_and_kill(const std::string& folder, std::chrono::microseconds time) {
-  std::array<int, 2> ends{};
-  REQUIRE(::pipe(ends.data()) == 0);
-  file_descriptor from{ends[0]};
-  file_descriptor to{ends[1]};
-  const auto child = ::fork();
-  REQUIRE(child >= 0);
-  if (child == 0)
-    ::_exit(count_for_ever(folder, to.get()));
-  to.reset();
-  ::usleep(static_cast<useconds_t>(time.count()));
-  REQUIRE(::kill(child, SIGKILL) == 0);
-  std::uint64_t count = 0;
-  std::array<char, 4096> bytes{};
-  for (ssize_t size = 0;
-       (size = ::read(from.get(), bytes.data(), bytes.size())) > 0;)
-    count += static_cast<std::uint64_t>(size);
-  int status = 0;
-  REQUIRE(::waitpid(child, &status, 0) == child);
-  CHECK(WIFSIGNALED(status));
-  return count;
+  return output_until_killed(time,
+                             [&](int acknowledged) {
+                               return count_for_ever(folder, acknowledged);
+                             })
+    .size();
 }
 
 /// Where in the file the text is, written over.

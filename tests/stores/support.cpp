@@ -3,6 +3,12 @@
 #include "platform/store/sqlite_store.hpp"
 #include "tests/stores/etcd_cluster.hpp"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+
 namespace weft::test {
 
 host_clock& real_clock() {
@@ -28,6 +34,30 @@ put(const std::string& key, const std::string& value, store_revision changed) {
 
 store_change remove(const std::string& key, store_revision changed) {
   return {any_request(), {{key, changed}}, {{key, std::nullopt}}};
+}
+
+std::string output_until_killed(std::chrono::microseconds time,
+                                const std::function<int(int output)>& action) {
+  std::array<int, 2> ends{};
+  REQUIRE(::pipe(ends.data()) == 0);
+  file_descriptor from{ends[0]};
+  file_descriptor to{ends[1]};
+  const auto child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0)
+    ::_exit(action(to.get()));
+  to.reset();
+  ::usleep(static_cast<useconds_t>(time.count()));
+  REQUIRE(::kill(child, SIGKILL) == 0);
+  std::string written;
+  std::array<char, 4096> bytes{};
+  for (ssize_t size = 0;
+       (size = ::read(from.get(), bytes.data(), bytes.size())) > 0;)
+    written.append(bytes.data(), static_cast<std::size_t>(size));
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  CHECK(WIFSIGNALED(status));
+  return written;
 }
 
 store_revision make(directory_store& store, const store_change& change) {

@@ -6,8 +6,10 @@
 #include "platform/random.hpp"
 #include "protocol/network/store.hpp"
 #include "tests/catch.hpp"
+#include "tests/must.hpp"
 #include "tests/platform/support.hpp"
 
+#include <chrono>
 #include <functional>
 #include <initializer_list>
 #include <string>
@@ -26,14 +28,10 @@ store_change
 put(const std::string& key, const std::string& value, store_revision changed);
 store_change remove(const std::string& key, store_revision changed);
 
-/// What must not be an error here.
-template <class T>
-T must(store_result<T> result) {
-  if (!result)
-    FAIL(result.error().message);
-  if constexpr (!std::is_void_v<T>)
-    return std::move(*result);
-}
+/// Kills a process after `time` that runs `action` with a pipe to write to.
+/// Returns all that it has written.
+std::string output_until_killed(std::chrono::microseconds time,
+                                const std::function<int(int output)>& action);
 
 /// Makes a change that must be made, and returns its revision.
 store_revision make(directory_store& store, const store_change& change);

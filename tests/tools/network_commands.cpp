@@ -10,6 +10,7 @@
 #include "platform/store/sqlite_store.hpp"
 #include "temporary_folder.hpp"
 #include "tests/catch.hpp"
+#include "tests/on_disk.hpp"
 #include "tools/issuer/issuer_service.hpp"
 #include "tools/weft/network/exchange_files.hpp"
 #include "tools/weft/network/network_text.hpp"
@@ -24,6 +25,7 @@
 #include <filesystem>
 
 using namespace weft;
+using namespace weft::test;
 using Catch::Contains;
 
 namespace {
@@ -65,12 +67,6 @@ struct host {
            && !fs::exists(place.path() + "/state/prod/issuer");
   }
 };
-
-unsigned mode_of(const std::string& path) {
-  struct stat info {};
-  REQUIRE(::stat(path.c_str(), &info) == 0);
-  return info.st_mode & 0777U;
-}
 
 /// What init, join and import make is root's.
 bool is_root() {
@@ -180,11 +176,8 @@ TEST_CASE("Where an issuer has a user of its own, all that init makes of the "
   INFO(alpha.err);
   REQUIRE(code == exit_fine);
   CHECK(::geteuid() == 0);
-  const auto owner_of = [](const fs::path& path) {
-    struct stat info {};
-    REQUIRE(::lstat(path.c_str(), &info) == 0);
-    return info.st_uid;
-  };
+  const auto owner_of
+    = [](const fs::path& path) { return info_of(path).st_uid; };
   std::size_t files = 0;
   for (const auto& each :
        fs::recursive_directory_iterator{alpha.in_state("issuer")}) {

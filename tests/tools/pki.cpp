@@ -6,6 +6,7 @@
 #include "protocol/base/keys.hpp"
 #include "temporary_folder.hpp"
 #include "tests/catch.hpp"
+#include "tests/on_disk.hpp"
 #include "tools/weft/commands/commands.hpp"
 #include "tools/weft/pki/pki_folder.hpp"
 
@@ -19,6 +20,7 @@
 
 using namespace weft;
 using Catch::Contains;
+using weft::test::mode_of;
 
 namespace {
 
@@ -71,12 +73,6 @@ struct office {
             path("crl.pem")};
   }
 };
-
-unsigned mode_of(const std::string& path) {
-  struct stat info {};
-  REQUIRE(::stat(path.c_str(), &info) == 0);
-  return info.st_mode & 0777U;
-}
 
 } // namespace
 

@@ -129,26 +129,34 @@ bool frame_relay::decide(relay_buffer& buffer, const filter_result& result) {
   return result.pass + result.drop > 0;
 }
 
+/// A read or a write was not done: it waits, or the connection is over.
+void frame_relay::meet_obstacle(const channel_result& met, interest& wants) {
+  switch (met.what) {
+    case channel_result::status::done:
+      break;
+    case channel_result::status::blocked:
+      wants = met.wants;
+      break;
+    case channel_result::status::closed:
+      give_up("it was closed by the other end");
+      break;
+    case channel_result::status::failed:
+      give_up(remote_.failure());
+      break;
+  }
+}
+
 bool frame_relay::receive(time_point now) {
   bool moved = false;
   read_wants_ = interest::none;
   if (const auto room = incoming_.room(); !room.empty()) {
     const auto got = remote_.read(room);
-    switch (got.what) {
-      case channel_result::status::done:
-        incoming_.added(got.bytes);
-        heard_ = now;
-        moved = true;
-        break;
-      case channel_result::status::blocked:
-        read_wants_ = got.wants;
-        break;
-      case channel_result::status::closed:
-        give_up("it was closed by the other end");
-        break;
-      case channel_result::status::failed:
-        give_up(remote_.failure());
-        break;
+    if (got.what == channel_result::status::done) {
+      incoming_.added(got.bytes);
+      heard_ = now;
+      moved = true;
+    } else {
+      meet_obstacle(got, read_wants_);
     }
   }
   held_ = false;
@@ -194,22 +202,13 @@ bool frame_relay::send(time_point now) {
     return false;
   }
   const auto done = remote_.write(bytes);
-  switch (done.what) {
-    case channel_result::status::done:
-      outgoing_.sent(done.bytes);
-      spoken_ = written_ = now;
-      return true;
-    case channel_result::status::blocked:
-      write_wants_ = done.wants;
-      break;
-    case channel_result::status::closed:
-      give_up("it was closed by the other end");
-      break;
-    case channel_result::status::failed:
-      give_up(remote_.failure());
-      break;
+  if (done.what != channel_result::status::done) {
+    meet_obstacle(done, write_wants_);
+    return false;
   }
-  return false;
+  outgoing_.sent(done.bytes);
+  spoken_ = written_ = now;
+  return true;
 }
 
 bool frame_relay::proceed() {

@@ -114,6 +114,7 @@ private:
   bool send(time_point now);
   bool send_locally();
   bool decide(relay_buffer& buffer, const filter_result& result);
+  void meet_obstacle(const channel_result& met, interest& wants);
   void note_reading(time_point now);
   void note_frames(time_point now, bool moved);
   void watch(bool again);

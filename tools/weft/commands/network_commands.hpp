@@ -49,8 +49,7 @@ int import_membership(const network_options& options, const streams& io);
 /// Ends this node's membership, and the node.
 int leave_network_here(const network_options& options, const streams& io);
 
-// -- where the issuer is
-// --------------------------------------------------------
+// -- where the issuer is -----------------------------------------------------
 
 /// Prints a token.
 int invite_members(const network_options& options, const streams& io);
@@ -69,8 +68,7 @@ int back_up_network(const network_options& options, const streams& io);
 /// directory, which does not run.
 int recover_network(const network_options& options, const streams& io);
 
-// -- anywhere
-// -------------------------------------------------------------------
+// -- anywhere ----------------------------------------------------------------
 
 /// All, where the issuer is; elsewhere those that this node knows.
 int list_members(const network_options& options, const streams& io);

@@ -1,11 +1,11 @@
-// What is asked on any node of a network, and backups.
+// What any node of a network is asked for: who is there, how it stands, another
+// certificate, its end.
 #include "actors/network/member_files.hpp"
 #include "config/network_checks.hpp"
 #include "platform/clock.hpp"
 #include "platform/files.hpp"
 #include "platform/network_certificates.hpp"
 #include "platform/random.hpp"
-#include "platform/store/sqlite_store.hpp"
 #include "protocol/network/member_memory.hpp"
 #include "protocol/network/time_text.hpp"
 #include "tools/issuer/authority.hpp"
@@ -41,11 +41,6 @@ using json = nlohmann::ordered_json;
 
 constexpr std::chrono::milliseconds directory_patience{30'000};
 
-/// Whether a directory of this network is to be on this host.
-bool is_directory(const member_node& node) {
-  return node.config.directory.listen.has_value();
-}
-
 /// What it asks directories with.
 network_config member_part(const member_node& node) {
   auto part = node.config.network;
@@ -56,7 +51,7 @@ network_config member_part(const member_node& node) {
 /// Ids of those who are connected to the directory of this host; nothing: it
 /// cannot be asked.
 std::optional<std::set<member_id>> connected_here(const member_node& node) {
-  if (!is_directory(node))
+  if (!node.is_directory())
     return std::nullopt;
   const auto all = ask_directory_for<connected_members>(
     node.directory_socket(), ask_connected_members{}, 5s);
@@ -152,15 +147,6 @@ ask_running(const member_node& node, std::string& note) {
   return std::nullopt;
 }
 
-/// The folder of the issuer that this node's directory has.
-std::string issuer_folder_of(const member_node& node) {
-  std::error_code failed;
-  const auto& named = node.config.directory.issuer;
-  return fs::is_directory(named, failed)
-           ? named
-           : issuer_folder(node.config.network.name);
-}
-
 int say_renewed(network_time until, bool is_new, const std::string& sentence,
                 const network_options& options, const streams& io) {
   if (options.json) {
@@ -176,14 +162,14 @@ int say_renewed(network_time until, bool is_new, const std::string& sentence,
 
 int renew_own_issuer(const member_node& node, const network_options& options,
                      const streams& io) {
-  if (!identify_file(root_certificate_file(issuer_folder_of(node))))
+  if (!identify_file(root_certificate_file(node.issuer_folder())))
     return report(
-      mistake("the issuer is not on this host: " + issuer_folder_of(node)
+      mistake("the issuer is not on this host: " + node.issuer_folder()
               + " has no root.pem; run it where the issuer is"),
       options.json, io);
   system_random random;
   const auto renewed
-    = renew_issuer(issuer_folder_of(node), network_now(), random);
+    = renew_issuer(node.issuer_folder(), network_now(), random);
   if (!renewed)
     return report(to_failure(renewed.error()), options.json, io);
   return say_renewed(renewed->until, true,
@@ -259,134 +245,6 @@ void stop_node(const member_node& node) {
   std::ignore = ask<void>(all.prepare(*running, options), shut_down{});
 }
 
-/// A program may write into its own folder only, from where this copies or
-/// moves it, for its owner alone: the file itself, and nothing that a link in
-/// its place leads to.
-using file_taker
-  = result<void> (*)(const std::string&, const std::string&, unsigned);
-
-result<void> fetch(file_taker take, const std::string& from,
-                   const std::string& to, std::vector<std::string>& files) {
-  if (auto done = take(from, to, 0600); !done)
-    return done;
-  files.push_back(to);
-  return {};
-}
-
-constexpr auto backup_name = "backup.db";
-
-result<void> back_up_issuer(const member_node& node, const std::string& folder,
-                            std::vector<std::string>& files) {
-  const auto own = issuer_folder_of(node);
-  const auto copy = own + '/' + backup_name;
-  std::ignore = remove_theirs(copy); // of a command that was cut off
-  if (auto done
-      = ask_issuer_for<issuing_done>(node.issuer_socket(), ask_backup{copy});
-      !done)
-    return tl::unexpected(std::move(done.error()));
-  if (auto done = fetch(move_file, copy, folder + "/journal.db", files); !done)
-    return done;
-  for (const auto& file :
-       {root_certificate_file(own), root_key_file(own),
-        issuer_certificate_file(own), issuer_key_file(own)}) {
-    if (!identify_file(file))
-      continue; // the root's key is off-line
-    if (auto done
-        = fetch(copy_file, file,
-                folder + '/' + fs::path{file}.filename().string(), files);
-        !done)
-      return done;
-  }
-  return {};
-}
-
-result<void>
-back_up_directory(const member_node& node, const std::string& folder,
-                  std::vector<std::string>& files) {
-  const auto own
-    = fs::path{node.config.directory.store.file}.parent_path().string();
-  const auto copy = own + '/' + backup_name;
-  std::ignore = remove_theirs(copy);
-  auto answer
-    = ask_directory(node.directory_socket(), ask_store_backup{copy}, 60s);
-  if (!answer)
-    return tl::unexpected(std::move(answer.error()));
-  return fetch(move_file, copy, folder + "/store.db", files);
-}
-
-/// Of a directory that does not run.
-outcome<std::string>
-restore_store(const member_node& node, const std::string& backup) {
-  const fs::path file{node.config.directory.store.file};
-  if (file.empty())
-    return tl::unexpected(
-      mistake("this node is no directory with a store in a file; what etcd has "
-              "is restored there"));
-  system_random random;
-  const auto done = recover_sqlite_store(backup, file.parent_path().string(),
-                                         random, file.filename().string());
-  if (!done)
-    return tl::unexpected(failure{exit_failure, EIO, done.error().message});
-  return file.string();
-}
-
-int put_store_back(const member_node& node, const network_options& options,
-                   const streams& io) {
-  const auto file = restore_store(node, options.store);
-  if (!file)
-    return report(file.error(), options.json, io);
-  if (options.json) {
-    json out;
-    out["store"] = *file;
-    print_json(out, io);
-    return exit_fine;
-  }
-  io.out << *file
-         << " is there again. Start the node; once members are connected, run "
-            "'weft network recover'\n";
-  return exit_fine;
-}
-
-/// What an issuer has signed since its backup was made, as this node knows it.
-/// False: the issuer does not wait for it.
-result<bool> show_issuer(const member_node& node) {
-  const auto socket = node.issuer_socket();
-  const auto state = ask_issuer_for<state_answer>(socket, ask_state{});
-  if (!state)
-    return tl::unexpected(state.error());
-  if (!state->recovering)
-    return false;
-  const auto text
-    = load_any_file(node.folder().path + "/items", most_kept_bytes);
-  if (!text)
-    return tl::unexpected(text.error());
-  const auto view = text->text.view();
-  auto items = read_items(state->root.network, std::as_bytes(std::span{view}));
-  if (!items)
-    return tl::unexpected(to_error(items.error()));
-  // Several frames: each has a bound.
-  constexpr std::size_t most_bytes = std::size_t{1} << 20;
-  ask_adoption next;
-  std::size_t bytes = 0;
-  for (auto& each : *items) {
-    const auto kind = kind_of(each.key);
-    if (kind != item_kind::certificate && kind != item_kind::list)
-      continue;
-    bytes += each.content.size() + each.key.size();
-    next.items.push_back(std::move(each));
-    if (bytes < most_bytes)
-      continue;
-    if (auto done = ask_issuer_for<issuing_done>(socket, next); !done)
-      return tl::unexpected(std::move(done.error()));
-    next = {};
-    bytes = 0;
-  }
-  next.last = true;
-  if (auto done = ask_issuer_for<issuing_done>(socket, next); !done)
-    return tl::unexpected(std::move(done.error()));
-  return true;
-}
-
 } // namespace
 
 int list_members(const network_options& options, const streams& io) {
@@ -431,7 +289,7 @@ int show_network(const network_options& options, const streams& io) {
   view.running = ask_running(*node, note);
   if (!note.empty())
     view.notes.push_back(note);
-  if (is_directory(*node)) {
+  if (node->is_directory()) {
     auto state = ask_directory_for<directory_state>(node->directory_socket(),
                                                     ask_directory_state{}, 5s);
     if (state)
@@ -497,7 +355,7 @@ int leave_network_here(const network_options& options, const streams& io) {
   const auto node = find_member_node(options.place);
   if (!node)
     return fail(node.error());
-  if (is_directory(*node) && !options.force)
+  if (node->is_directory() && !options.force)
     return fail(mistake(
       "this node is a directory of the network, which others need to join and "
       "to be told of changes: --force has it leave all the same"));
@@ -519,7 +377,7 @@ int leave_network_here(const network_options& options, const streams& io) {
   out["left"] = node->config.network.name;
   out["told"] = asked == leave_outcome::left;
   const auto& issuer = node->config.directory.issuer;
-  const auto kept = issuer.empty() ? std::string{} : issuer_folder_of(*node);
+  const auto kept = issuer.empty() ? std::string{} : node->issuer_folder();
   out["issuer"] = kept.empty() ? json() : json(kept);
   if (options.json)
     print_json(out, io);
@@ -533,78 +391,6 @@ int leave_network_here(const network_options& options, const streams& io) {
            << (kept.empty() ? ""
                             : "; the issuer's keys and journal stay in " + kept)
            << '\n';
-  return exit_fine;
-}
-
-int back_up_network(const network_options& options, const streams& io) {
-  const auto fail
-    = [&](const failure& what) { return report(what, options.json, io); };
-  const auto node = find_member_node(options.place);
-  if (!node)
-    return fail(node.error());
-  const auto folder = fs::absolute(options.text).lexically_normal().string();
-  if (auto made = make_private_folder(folder); !made)
-    return fail(to_failure(made.error()));
-  std::vector<std::string> files;
-  if (identify_file(node->issuer_socket()))
-    if (auto done = back_up_issuer(*node, folder, files); !done)
-      return fail(to_failure(done.error()));
-  if (is_directory(*node) && !node->config.directory.store.file.empty())
-    if (auto done = back_up_directory(*node, folder, files); !done)
-      return fail(to_failure(done.error()));
-  if (files.empty())
-    return fail(mistake("there is neither an issuer nor a directory with a "
-                        "file here; what etcd has is backed up there"));
-  if (options.json) {
-    json out;
-    out["files"] = files;
-    print_json(out, io);
-    return exit_fine;
-  }
-  for (const auto& each : files)
-    io.out << each << '\n';
-  return exit_fine;
-}
-
-int recover_network(const network_options& options, const streams& io) {
-  const auto fail
-    = [&](const failure& what) { return report(what, options.json, io); };
-  const auto node = find_member_node(options.place);
-  if (!node)
-    return fail(node.error());
-  if (!options.store.empty())
-    return put_store_back(*node, options, io);
-  std::vector<std::string> done;
-  if (identify_file(node->issuer_socket())) {
-    const auto shown = show_issuer(*node);
-    if (!shown)
-      return fail(to_failure(shown.error()));
-    if (*shown)
-      done.emplace_back("the issuer");
-  }
-  if (is_directory(*node)) {
-    const auto state = ask_directory_for<directory_state>(
-      node->directory_socket(), ask_directory_state{});
-    if (!state)
-      return fail(to_failure(state.error()));
-    if (state->recovering) {
-      const auto recovered = ask_directory_for<directory_state>(
-        node->directory_socket(), ask_recovery{});
-      if (!recovered)
-        return fail(to_failure(recovered.error()));
-      done.emplace_back("the directory");
-    }
-  }
-  if (options.json) {
-    json out;
-    out["recovered"] = done;
-    print_json(out, io);
-    return exit_fine;
-  }
-  if (done.empty())
-    io.out << "Neither an issuer nor a directory here waits to recover\n";
-  for (const auto& each : done)
-    io.out << "Recovered: " << each << " gives new things out again\n";
   return exit_fine;
 }
 

@@ -107,6 +107,14 @@ std::string member_node::directory_socket() const {
                                config.network.name);
 }
 
+std::string member_node::issuer_folder() const {
+  std::error_code failed;
+  const auto& named = config.directory.issuer;
+  return fs::is_directory(named, failed)
+           ? named
+           : weft::issuer_folder(config.network.name);
+}
+
 outcome<member_node> find_member_node(const place_options& options) {
   if (!options.config.empty())
     return load_node(options.config);

@@ -41,6 +41,12 @@ struct member_node {
   /// Its issuer's socket for root, and its directory's.
   std::string issuer_socket() const;
   std::string directory_socket() const;
+  /// Whether a directory of this network is to be on this host.
+  bool is_directory() const {
+    return config.directory.listen.has_value();
+  }
+  /// That of the issuer that its directory has.
+  std::string issuer_folder() const;
 };
 
 /// The one that was said, or else the only one of this host that is a member
