@@ -101,7 +101,7 @@ int become(void* given) {
     ::sigaction(signal, &usual, nullptr); // a new program inherits SIG_IGN
   sigset_t none{};
   ::sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  ::pthread_sigmask(SIG_SETMASK, &none, nullptr);
   ::syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, 0);
   ::execve(plan.words.front(), plan.words.data(), plan.environment.data());
   plan.failure = errno;
