@@ -405,10 +405,10 @@ private:
   std::unique_ptr<trial> trial_; ///< null: none
   std::unique_ptr<hand_over_state> hand_over_; ///< null: none
   bool prepares_to_end_ = false; ///< what changes now would not be handed over
-  caf::response_promise preparing_;            ///< who is to end this process
-  bool leaves_ = false;                        ///< nobody is thawed any more
-  bool is_left_ = false;                       ///< a successor has all of it
-  bool process_ends_ = false;                  ///< at once then
+  caf::response_promise preparing_; ///< who is to end this process
+  bool leaves_ = false;             ///< nobody is thawed any more
+  bool is_left_ = false;            ///< a successor has all of it
+  bool process_ends_ = false;       ///< at once then
   reload_state reload_;
   off_loop threads_;
   std::deque<round_ptr> rounds_;
