@@ -55,7 +55,7 @@ peer_status beta() {
   return peer;
 }
 
-std::string text_of(std::vector<peer_status> peers, bool each_peer = true) {
+std::string page_of(std::vector<peer_status> peers, bool each_peer = true) {
   const auto device = a_device();
   node_metrics metrics{device, now, each_peer};
   device_status page;
@@ -107,7 +107,7 @@ TEST_CASE("quotation marks, backslashes and line ends in labels are escaped") {
 }
 
 TEST_CASE("a peer has the names and labels of prometheus_wireguard_exporter") {
-  const auto text = text_of({beta()});
+  const auto text = page_of({beta()});
   const auto labels = std::string{R"({interface="weft0",public_key=")"}
                       + key_of_beta
                       + "\",allowed_ips=\"10.0.0.2/32,fd00::2/128\","
@@ -124,7 +124,7 @@ TEST_CASE("a peer's state is one number, beside the number of peers in each") {
   auto failing = a_peer(3);
   failing.state.word = peer_word::failing;
   failing.state.cause = "clock_behind";
-  const auto text = text_of({beta(), failing});
+  const auto text = page_of({beta(), failing});
   CHECK(has_line(text, std::string{"weft_peer_state{interface=\"weft0\","
                                    "public_key=\""}
                          + key_of_beta + "\",friendly_name=\"beta\"} 5"));
@@ -149,7 +149,7 @@ TEST_CASE("every state has a number of its own") {
 }
 
 TEST_CASE("a peer without name and handshake lacks what it has not") {
-  const auto text = text_of({a_peer()});
+  const auto text = page_of({a_peer()});
   CHECK(has_line(text, std::string{"wireguard_latest_handshake_seconds{"
                                    "interface=\"weft0\",public_key=\""}
                          + key_of_beta + "\",allowed_ips=\"\"} 0"));
@@ -161,27 +161,27 @@ TEST_CASE("of a peer's way that is told what is known") {
   const auto labels
     = std::string{R"({interface="weft0",public_key=")"} + key_of_beta + "\"}";
   auto peer = a_peer();
-  auto text = text_of({peer});
+  auto text = page_of({peer});
   CHECK(text.find("weft_peer_round_trip_seconds") == std::string::npos);
   CHECK(text.find("weft_peer_path_mtu_bytes") == std::string::npos);
   CHECK(has_line(text, "weft_peer_too_big_total" + labels + " 0"));
   peer.round_trip = 1'020'304;
   peer.path_mtu = 1400;
   peer.too_big = 2;
-  text = text_of({peer});
+  text = page_of({peer});
   CHECK(has_line(text, "weft_peer_round_trip_seconds" + labels + " 1.020304"));
   CHECK(has_line(text, "weft_peer_path_mtu_bytes" + labels + " 1400"));
   CHECK(has_line(text, "weft_peer_too_big_total" + labels + " 2"));
 }
 
 TEST_CASE("neither an endpoint nor a reason is in the text") {
-  const auto text = text_of({beta()});
+  const auto text = page_of({beta()});
   CHECK(text.find("192.0.2.7") == std::string::npos);
   CHECK(text.find("a reason") == std::string::npos);
 }
 
 TEST_CASE("drops are counted by reason, those of the peers included") {
-  const auto text = text_of({beta()});
+  const auto text = page_of({beta()});
   CHECK(has_line(text, "weft_dropped_packets_total{interface=\"weft0\","
                        "reason=\"no_route\"} 12"));
   CHECK(has_line(text, "weft_dropped_packets_total{interface=\"weft0\","
@@ -192,7 +192,7 @@ TEST_CASE("drops are counted by reason, those of the peers included") {
 }
 
 TEST_CASE("what concerns the node as a whole is there without any peer") {
-  const auto text = text_of({});
+  const auto text = page_of({});
   constexpr auto certificate_line
     = R"(weft_certificate_expiry_seconds{interface="weft0",)"
       R"(file="certificate",name="n1"} 1700086400)";
@@ -225,7 +225,7 @@ TEST_CASE("what concerns the node as a whole is there without any peer") {
 }
 
 TEST_CASE("a node in a network has its metrics, one in none has not") {
-  CHECK(text_of({}).find("weft_network_") == std::string::npos);
+  CHECK(page_of({}).find("weft_network_") == std::string::npos);
   auto device = a_device();
   auto& network = device.network.emplace();
   network.name = "prod";
@@ -265,14 +265,14 @@ TEST_CASE("without metrics of each peer their number does not lengthen it") {
   std::vector<peer_status> many;
   for (unsigned char i = 2; i < 200; ++i)
     many.push_back(a_peer(i));
-  const auto text = text_of(many, false);
+  const auto text = page_of(many, false);
   CHECK(text.find("public_key") == std::string::npos);
   CHECK(has_line(text, "weft_peers{interface=\"weft0\",state=\"disabled\"} "
                        "198"));
 }
 
 TEST_CASE("a peer that comes on two pages counts once") {
-  const auto text = text_of({beta(), beta()});
+  const auto text = page_of({beta(), beta()});
   CHECK(has_line(text, "weft_peers{interface=\"weft0\",state=\"up\"} 1"));
   CHECK(has_line(text, "weft_dropped_packets_total{interface=\"weft0\","
                        "reason=\"replayed\"} 3"));
