@@ -254,7 +254,7 @@ private:
   /// Nobody can steer the node then, or read its metrics.
   void end_services();
   /// Another process has this one's place, or will have it.
-  int end_for_successor(bool is_left);
+  int end_for_successor(int code);
   int end();
   /// They have all ended, and what outlives them is written.
   void await_actors();
@@ -536,8 +536,8 @@ int node_process::run() {
     caf::anon_send(running_.actor, reload_config{false, if_changed});
   };
   bool is_left = false; // to the next process of the service
-  if (const auto signal = waiting_->wait(reload);
-      signal.number != 0 && !waiting_->is_succeeded()) {
+  const auto signal = waiting_->wait(reload);
+  if (signal.number != 0 && !waiting_->is_succeeded()) {
     log_->info("shutting down on {}",
                signal.number == SIGINT ? "SIGINT" : "SIGTERM");
     notify_service_manager("STOPPING=1");
@@ -550,8 +550,13 @@ int node_process::run() {
       caf::anon_send(running_.actor, shut_down{});
     waiting_->wait_for_end(*log_);
   }
-  return is_left || waiting_->is_succeeded() ? end_for_successor(is_left)
-                                             : end();
+  // Nobody looks at the code of a unit's process if the manager goes on with
+  // the successor.  If that has ended by now the unit has failed, and is
+  // started again, unless it is to stop.
+  int code = is_service() && signal.number == 0 ? exit_failure : exit_fine;
+  if (is_left)
+    code = exit_left;
+  return is_left || waiting_->is_succeeded() ? end_for_successor(code) : end();
 }
 
 void node_process::end_services() {
@@ -570,13 +575,8 @@ void node_process::end_services() {
   end(served_);
 }
 
-int node_process::end_for_successor(bool is_left) {
+int node_process::end_for_successor(int code) {
   log_->info("interface {} goes on in another process", running_.interface);
-  // Nobody looks at that of a unit if the manager goes on with the other one.
-  // If that has ended by now, the unit has failed, and is started again.
-  const int code = is_left        ? exit_left
-                   : is_service() ? exit_failure
-                                  : exit_fine;
   if (ends_at_once()) {
     // The other one waits for what this one serves, or for its end, and
     // thousands of peers, who have nothing to do any more, would take long to

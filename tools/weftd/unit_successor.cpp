@@ -100,9 +100,8 @@ void unit_giver::look_after_attempt(spdlog::logger& log) {
   if (!attempt_)
     return;
   if (attempt_->successor.ends_by(boot_now()))
-    give_up(attempt_->refusal.empty()
-              ? "the new program has ended: the node's log says why"
-              : attempt_->refusal,
+    give_up(attempt_->refusal.empty() ? "the new program has ended"
+                                      : attempt_->refusal,
             log);
   else if (wait_readable(attempt_->asker.get(), boot_now()))
     give_up("nobody waits for the new program any more", log);

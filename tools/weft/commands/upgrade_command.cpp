@@ -103,6 +103,16 @@ int main_process_of(const std::string& service) {
   return number;
 }
 
+/// Whether systemd neither runs that service nor is about to.
+bool is_stopped(const std::string& service) {
+  program_call call;
+  call.words = {"/bin/systemctl", "show", "--property=ActiveState",
+                "--value",        "--",   service};
+  const auto said
+    = service.empty() ? tl::unexpected(system_error{}) : read_program(call);
+  return said && (*said == "inactive\n" || *said == "failed\n");
+}
+
 /// A node that starts its successor within its unit; invalid: it does not.
 file_descriptor
 connect_within_unit(const other_process& process, const local_node& node) {
@@ -132,19 +142,27 @@ ask_for_successor(const file_descriptor& node, const other_process& process) {
   if (answer.empty() && process.ends_by(until))
     return {};
   if (answer.empty())
-    answer = "the new program does not take its place: the node's log says why";
-  return tl::unexpected(
-    failure{exit_failure, 0, "the node goes on as it is, for " + answer});
+    answer = "the new program does not take its place";
+  return tl::unexpected(failure{exit_failure, 0,
+                                "the node goes on as it is, for " + answer
+                                  + " (the node's log may say more)"});
 }
 
 /// Until the successor serves the node.  `number`: its process's, if it is
-/// known.
-outcome<void> await_service(const local_node& node, int number) {
+/// known; `service`: its unit, if it has one.
+outcome<void> await_service(const local_node& node, int number,
+                            const std::string& service = {}) {
   auto watched = other_process::find(number);
   if (!watched)
     watched = other_process::self(); // which does not end
   const auto until = boot_now() + patience_for_successor;
   while (watched && !find_process(node)) {
+    if (is_stopped(service))
+      return tl::unexpected(
+        failure{exit_failure, 0,
+                "its unit was stopped, or has failed, meanwhile: systemctl "
+                "status "
+                  + service});
     if (boot_now() >= until
         || (watched->ends_by(boot_now() + 50ms) && !find_process(node)))
       return tl::unexpected(
@@ -252,7 +270,7 @@ upgrade_unit(const other_process& process, const std::string& service,
     return restart(service);
   if (const auto done = ask_for_successor(connection, process); !done)
     return tl::unexpected(done.error());
-  return await_service(node, main_process_of(service));
+  return await_service(node, main_process_of(service), service);
 }
 
 } // namespace
