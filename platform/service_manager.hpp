@@ -16,6 +16,9 @@ namespace weft {
 /// nobody waits for long for a manager that does not listen.
 void notify_service_manager(const std::string& state);
 
+/// The same, and waits for some seconds until it has been read (BARRIER=1).
+void tell_service_manager(const std::string& state);
+
 /// Whether there is one that notify_service_manager() tells anything.
 bool service_manager_listens();
 

@@ -17,6 +17,7 @@
 #include <cstring>
 #include <optional>
 #include <sstream>
+#include <tuple>
 
 namespace weft {
 
@@ -103,6 +104,11 @@ std::optional<int> number_in(std::string_view text) {
 
 void notify_service_manager(const std::string& state) {
   send_to_manager(state, {});
+}
+
+void tell_service_manager(const std::string& state) {
+  notify_service_manager(state);
+  std::ignore = wait_for_manager();
 }
 
 bool service_manager_listens() {

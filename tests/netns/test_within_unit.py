@@ -88,8 +88,7 @@ class WithinUnit(replacing.Replacing, harness.NetnsTest):
                                  [self.program, "--replace", self.left.name, "--config", self.left.file])
             harness.wait_until(lambda: self.left.log().count("goes on in this process") == number, "it goes on")
             pid = successor
-        # A manager that knows of no other process starts the node again.
-        self.assertEqual(self.left.process.wait(), 1)
+        self.assertEqual(self.left.process.wait(), 0)
         self.assert_all_answered(pings)
         self.assertEqual(self.handshakes(), before)
         self.assertEqual(self.right.drops("replayed"), 0)

@@ -536,8 +536,8 @@ int node_process::run() {
     caf::anon_send(running_.actor, reload_config{false, if_changed});
   };
   bool is_left = false; // to the next process of the service
-  const auto signal = waiting_->wait(reload);
-  if (signal.number != 0 && !waiting_->is_succeeded()) {
+  if (const auto signal = waiting_->wait(reload);
+      signal.number != 0 && !waiting_->is_succeeded()) {
     log_->info("shutting down on {}",
                signal.number == SIGINT ? "SIGINT" : "SIGTERM");
     notify_service_manager("STOPPING=1");
@@ -550,10 +550,8 @@ int node_process::run() {
       caf::anon_send(running_.actor, shut_down{});
     waiting_->wait_for_end(*log_);
   }
-  // Nobody looks at the code of a unit's process if the manager goes on with
-  // the successor.  If that has ended by now the unit has failed, and is
-  // started again, unless it is to stop.
-  int code = is_service() && signal.number == 0 ? exit_failure : exit_fine;
+  // A unit whose successor has ended by now has failed, and is started again.
+  int code = giver_ && giver_->successor_has_ended() ? exit_failure : exit_fine;
   if (is_left)
     code = exit_left;
   return is_left || waiting_->is_succeeded() ? end_for_successor(code) : end();

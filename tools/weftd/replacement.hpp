@@ -27,6 +27,11 @@ public:
   /// it does not, and the overlay goes on.  Blocks for some seconds at most.
   /// Whether it has.
   virtual bool serve(const give_place& give, spdlog::logger& log) = 0;
+  /// Of a unit: whether whoever has the place has ended before the service
+  /// manager knew of it.
+  virtual bool successor_has_ended() const {
+    return false;
+  }
 };
 
 /// Gives the place to whoever comes, a process of the same user.

@@ -45,6 +45,9 @@ public:
     return events_.descriptor();
   }
   bool serve(const give_place& give, spdlog::logger& log) override;
+  bool successor_has_ended() const override {
+    return attempt_ && attempt_->successor.ends_by(boot_now());
+  }
 
 private:
   struct attempt {
@@ -78,7 +81,7 @@ bool unit_giver::serve(const give_place& give, spdlog::logger& log) {
   if (attempt_ && who->process == attempt_->successor.number()) {
     const auto done = give(std::move(connection));
     if (done)
-      notify_service_manager("MAINPID=" + std::to_string(who->process));
+      tell_service_manager("MAINPID=" + std::to_string(who->process));
     else if (done.error().code == EBUSY) // it comes again for some seconds
       attempt_->refusal = done.error().message;
     else
