@@ -226,7 +226,7 @@ public:
   step start_node();
   /// Before anybody can see that the node works: it may be asked for its place
   /// then.
-  step meet_successors();
+  void meet_successors();
   /// What steers it, reads it, and connects it with its network.
   step start_services();
   /// Who comes to take this node's place, and changes of the file.
@@ -475,15 +475,14 @@ result<std::unique_ptr<place_giver>> node_process::open_place() const {
                                                    options_.file, interface_));
 }
 
-step node_process::meet_successors() {
+void node_process::meet_successors() {
   if (is_bound() || is_first_process()
       || (is_service() && !can_start_successor()))
-    return {};
+    return;
   if (auto giver = open_place())
     giver_ = std::move(*giver);
   else
     log_->warn("nobody can take this node's place: {}", giver.error().message);
-  return {};
 }
 
 bool node_process::give_place() {
@@ -613,7 +612,7 @@ int run_daemon(daemon_options options, background* parent) {
   const auto started = process.prepare()
                          .and_then([&] { return process.take_over(); })
                          .and_then([&] { return process.start_node(); })
-                         .and_then([&] { return process.meet_successors(); })
+                         .map([&] { process.meet_successors(); })
                          .and_then([&] { return process.start_services(); });
   if (!started)
     return started.error();

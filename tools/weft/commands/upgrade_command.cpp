@@ -90,27 +90,28 @@ outcome<void> check_file(const std::string& path) {
   return tl::unexpected(mistake(all));
 }
 
-/// The number of what systemd watches of that service; 0: it watches nothing.
-int main_process_of(const std::string& service) {
+/// What systemd says of that service; empty: nothing.
+std::string property_of(const std::string& service, const char* name) {
   program_call call;
-  call.words = {"/bin/systemctl", "show", "--property=MainPID",
-                "--value",        "--",   service};
+  call.words
+    = {"/bin/systemctl", "show", "--property", name, "--value", "--", service};
   const auto said
     = service.empty() ? tl::unexpected(system_error{}) : read_program(call);
+  return said ? said->substr(0, said->find('\n')) : std::string{};
+}
+
+/// The number of what systemd watches of that service; 0: it watches nothing.
+int main_process_of(const std::string& service) {
+  const auto said = property_of(service, "MainPID");
   int number = 0;
-  if (said)
-    std::from_chars(said->data(), said->data() + said->size(), number);
+  std::from_chars(said.data(), said.data() + said.size(), number);
   return number;
 }
 
 /// Whether systemd neither runs that service nor is about to.
 bool is_stopped(const std::string& service) {
-  program_call call;
-  call.words = {"/bin/systemctl", "show", "--property=ActiveState",
-                "--value",        "--",   service};
-  const auto said
-    = service.empty() ? tl::unexpected(system_error{}) : read_program(call);
-  return said && (*said == "inactive\n" || *said == "failed\n");
+  const auto state = property_of(service, "ActiveState");
+  return state == "inactive" || state == "failed";
 }
 
 /// A node that starts its successor within its unit; invalid: it does not.
