@@ -23,8 +23,6 @@ public:
   result<void> run(const std::string& commands);
   /// The table as nft lists it; empty: there is none.
   result<std::string> table(const std::string& name);
-  /// The names of all tables.
-  result<std::vector<std::string>> tables();
   /// All of it, as `nft -j list ruleset` prints it.
   result<std::string> ruleset_as_json();
   /// Removing a table that is gone succeeds.
@@ -40,6 +38,10 @@ private:
 
   std::unique_ptr<nft_ctx, context_end> context_;
 };
+
+/// The names of all tables.  Faster by milliseconds than anything that needs
+/// nft's language.  Needs CAP_NET_ADMIN.
+result<std::vector<std::string>> firewall_tables();
 
 struct firewall_change {
   std::string program;              ///< as ps(1) has it; empty: it is not known

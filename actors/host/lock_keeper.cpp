@@ -108,10 +108,7 @@ lock_repair lock_keeper::repair() {
 }
 
 result<std::vector<std::string>> locked_interfaces() {
-  auto filter = firewall::open();
-  if (!filter)
-    return tl::unexpected(std::move(filter.error()));
-  auto tables = filter->tables();
+  auto tables = firewall_tables();
   if (!tables)
     return tl::unexpected(std::move(tables.error()));
   std::vector<std::string> names;
@@ -128,10 +125,15 @@ result<bool> is_locked(const std::string& interface) {
 }
 
 result<void> sweep_tables(const std::string& interface) {
-  auto filter = firewall::open();
-  if (!filter)
-    return tl::unexpected(std::move(filter.error()));
+  const auto tables = firewall_tables();
+  if (!tables)
+    return tl::unexpected(tables.error());
   const auto sweep = [&](const std::string& table, auto&& is_left) {
+    if (std::find(tables->begin(), tables->end(), table) == tables->end())
+      return result<void>{};
+    auto filter = firewall::open();
+    if (!filter)
+      return result<void>{tl::unexpected(std::move(filter.error()))};
     const auto listed = filter->table(table);
     if (!listed)
       return result<void>{tl::unexpected(listed.error())};
@@ -169,10 +171,7 @@ result<std::vector<std::string>> lift_lock(const std::string& interface) {
 }
 
 result<std::vector<std::string>> sweep_gone_nodes() {
-  auto filter = firewall::open();
-  if (!filter)
-    return tl::unexpected(std::move(filter.error()));
-  const auto tables = filter->tables();
+  const auto tables = firewall_tables();
   if (!tables)
     return tl::unexpected(tables.error());
   const auto links = link_names();
@@ -183,6 +182,9 @@ result<std::vector<std::string>> sweep_gone_nodes() {
     if (name.empty()
         || std::find(links->begin(), links->end(), name) != links->end())
       continue;
+    auto filter = firewall::open();
+    if (!filter)
+      return tl::unexpected(std::move(filter.error()));
     if (auto done = filter->remove(table); !done)
       return tl::unexpected(std::move(done.error()));
   }

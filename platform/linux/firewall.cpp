@@ -1,8 +1,9 @@
 #include "platform/firewall.hpp"
 
+#include "platform/linux/netlink.hpp"
 #include "platform/memory.hpp"
 
-#include <libmnl/libmnl.h>
+#include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <nftables/libnftables.h>
@@ -10,7 +11,6 @@
 
 #include <array>
 #include <cerrno>
-#include <sstream>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -37,9 +37,7 @@ int code_of(std::string_view reason) {
   return EINVAL;
 }
 
-system_error make_error(const char* what, std::string_view printed) {
-  const auto reason = reason_of(printed);
-  system_error error{code_of(reason), std::string{what} + ": " + reason};
+system_error with_remedy(system_error error) {
   if (error.code == EPERM)
     error.message += ". It needs CAP_NET_ADMIN: run it as root";
   else if (error.code == EOPNOTSUPP)
@@ -47,21 +45,19 @@ system_error make_error(const char* what, std::string_view printed) {
   return error;
 }
 
-result<file_descriptor> open_netlink() {
-  file_descriptor fd{::socket(
-    AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_NETFILTER)};
-  if (!fd)
-    return tl::unexpected(
-      make_system_error(errno, "Cannot open the host's packet filter"));
-  return fd;
+system_error make_error(const char* what, std::string_view printed) {
+  const auto reason = reason_of(printed);
+  return with_remedy({code_of(reason), std::string{what} + ": " + reason});
 }
+
+constexpr auto cannot_read = "Cannot read the host's packet filter";
 
 /// libnftables ends the process where it gets no socket: so there has to be
 /// room for one, and for what other threads may open meanwhile.
 result<void> find_room() {
   std::array<result<file_descriptor>, 8> tried;
   for (auto& each : tried) {
-    each = open_netlink();
+    each = netlink::open(0, false, NETLINK_NETFILTER);
     if (!each)
       return tl::unexpected(std::move(each.error()));
   }
@@ -116,28 +112,16 @@ result<void> firewall::run(const std::string& commands) {
 }
 
 result<std::string> firewall::table(const std::string& name) {
-  auto listed
-    = ask("list table inet " + name, "Cannot read the host's packet filter");
+  auto listed = ask("list table inet " + name, cannot_read);
   if (!listed && listed.error().code == ENOENT)
     return std::string{};
   return listed;
 }
 
-result<std::vector<std::string>> firewall::tables() {
-  auto listed = ask("list tables inet", "Cannot read the host's packet filter");
-  if (!listed)
-    return tl::unexpected(std::move(listed.error()));
-  std::vector<std::string> names;
-  std::istringstream lines(*listed); // `table inet NAME`
-  for (std::string table, family, name; lines >> table >> family >> name;)
-    names.push_back(name);
-  return names;
-}
-
 result<std::string> firewall::ruleset_as_json() {
   const auto flags = ::nft_ctx_output_get_flags(context_.get());
   ::nft_ctx_output_set_flags(context_.get(), flags | NFT_CTX_OUTPUT_JSON);
-  auto listed = ask("list ruleset", "Cannot read the host's packet filter");
+  auto listed = ask("list ruleset", cannot_read);
   ::nft_ctx_output_set_flags(context_.get(), flags);
   return listed;
 }
@@ -147,24 +131,7 @@ result<void> firewall::remove(const std::string& table) {
   return run("add table inet " + table + "\ndelete table inet " + table);
 }
 
-// -- monitor -----------------------------------------------------------------
-
-result<firewall_monitor> firewall_monitor::open() {
-  auto fd = open_netlink();
-  if (!fd)
-    return tl::unexpected(std::move(fd.error()));
-  sockaddr_nl self{};
-  self.nl_family = AF_NETLINK;
-  self.nl_groups = 1U << (NFNLGRP_NFTABLES - 1);
-  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast)
-  if (::bind(fd->get(), reinterpret_cast<const sockaddr*>(&self), sizeof self)
-      != 0)
-    return tl::unexpected(
-      make_system_error(errno, "Cannot watch the host's packet filter"));
-  firewall_monitor made;
-  made.fd_ = std::move(*fd);
-  return made;
-}
+// -- what the kernel says itself ---------------------------------------------
 
 namespace {
 
@@ -192,6 +159,36 @@ constexpr std::uint16_t message_type(int number) {
 }
 
 } // namespace
+
+result<std::vector<std::string>> firewall_tables() {
+  auto fd = netlink::open(0, true, NETLINK_NETFILTER);
+  if (!fd)
+    return tl::unexpected(std::move(fd.error()));
+  netlink::request list{message_type(NFT_MSG_GETTABLE), NLM_F_DUMP};
+  list.payload<nfgenmsg>().nfgen_family = NFPROTO_INET;
+  std::vector<std::string> names;
+  const auto done = netlink::execute(
+    fd->get(), list, [] { return std::string{cannot_read}; },
+    [&](const nlmsghdr& table) {
+      names.push_back(name_in(table, NFTA_TABLE_NAME));
+    });
+  if (done)
+    return names;
+  auto why = done.error();
+  if (why.code == EINVAL) // nobody in the kernel knows such a message
+    why.code = EOPNOTSUPP;
+  return tl::unexpected(with_remedy(std::move(why)));
+}
+
+result<firewall_monitor> firewall_monitor::open() {
+  auto fd
+    = netlink::open(1U << (NFNLGRP_NFTABLES - 1), false, NETLINK_NETFILTER);
+  if (!fd)
+    return tl::unexpected(std::move(fd.error()));
+  firewall_monitor made;
+  made.fd_ = std::move(*fd);
+  return made;
+}
 
 std::vector<firewall_change> firewall_monitor::read() {
   // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init)

@@ -122,11 +122,12 @@ void handle(const nlmsghdr& message, std::uint32_t number, outcome& end,
 
 } // namespace
 
-result<file_descriptor> open(std::uint32_t groups, bool blocking) {
+result<file_descriptor>
+open(std::uint32_t groups, bool blocking, int protocol) {
   constexpr auto what = "Cannot open a netlink socket";
   file_descriptor fd{::socket(
     AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | (blocking ? 0 : SOCK_NONBLOCK),
-    NETLINK_ROUTE)};
+    protocol)};
   if (!fd)
     return tl::unexpected(make_system_error(errno, what));
   // All three only make errors clearer and dumps shorter.

@@ -1,4 +1,5 @@
-// Requests over rtnetlink.  Only for the sources in this folder.
+// Requests over rtnetlink and to the packet filter.  Only for the sources in
+// this folder.
 #pragma once
 
 #include "platform/error.hpp"
@@ -18,9 +19,10 @@
 
 namespace weft::netlink {
 
-/// A socket of this thread's network namespace that is told of `groups`
-/// (RTMGRP_*).
-result<file_descriptor> open(std::uint32_t groups, bool blocking);
+/// A socket of this thread's network namespace that is told of `groups` (for
+/// NETLINK_ROUTE: RTMGRP_*).
+result<file_descriptor>
+open(std::uint32_t groups, bool blocking, int protocol = NETLINK_ROUTE);
 
 /// A request of fixed size, to which libmnl's mnl_attr_put_* may be applied.
 class request {

@@ -104,6 +104,10 @@ private:
   state state_;
 };
 
+/// Has the libraries of a handshake read and look up now what they otherwise do
+/// at the first one, which takes milliseconds.
+void prepare_handshakes();
+
 /// An initiation of which e, es and s have been read: it names the initiator,
 /// who has not proved anything yet.  Costs one Diffie-Hellman operation.
 class noise_claim {

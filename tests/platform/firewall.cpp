@@ -25,7 +25,7 @@ TEST_CASE("a table is set as a whole, listed, and removed") {
   CHECK(filter->table("weft_test-1.x") == std::string{});
   REQUIRE(filter->run(table_text));
   CHECK(filter->table("weft_test-1.x") == table_text);
-  CHECK(filter->tables() == std::vector<std::string>{"weft_test-1.x"});
+  CHECK(firewall_tables() == std::vector<std::string>{"weft_test-1.x"});
   const auto all = filter->ruleset_as_json();
   REQUIRE(all);
   CHECK(all->starts_with("{\"nftables\": ["));
@@ -33,7 +33,7 @@ TEST_CASE("a table is set as a whole, listed, and removed") {
   CHECK(filter->table("weft_test-1.x") == table_text);
   REQUIRE(filter->remove("weft_test-1.x"));
   REQUIRE(filter->remove("weft_test-1.x"));
-  CHECK(filter->tables() == std::vector<std::string>{});
+  CHECK(firewall_tables() == std::vector<std::string>{});
 }
 
 TEST_CASE("of commands that fail none is in force, and nft says why") {
@@ -48,7 +48,7 @@ TEST_CASE("of commands that fail none is in force, and nft says why") {
   CHECK(refused.error().message.find("No such file or directory")
         != std::string::npos);
   CHECK(refused.error().code == ENOENT);
-  CHECK(filter->tables() == std::vector<std::string>{});
+  CHECK(firewall_tables() == std::vector<std::string>{});
   const auto nonsense = filter->run("do nothing");
   REQUIRE_FALSE(nonsense);
   CHECK(nonsense.error().message.find("syntax error") != std::string::npos);
@@ -73,6 +73,23 @@ TEST_CASE("changes of the filter are told, and whose they are") {
   REQUIRE(changes.size() == 1);
   CHECK(changes[0].program == "nft");
   CHECK(changes[0].removed == std::vector<std::string>{"weft_test"});
+}
+
+TEST_CASE("without privileges, the tables are not told, with the remedy") {
+  if (!can_make_networks())
+    return;
+  const auto code = in_child([] {
+    constexpr uid_t nobody = 65534;
+    if (::setresuid(nobody, nobody, nobody) != 0)
+      return 1;
+    const auto refused = firewall_tables();
+    return !refused && refused.error().code == EPERM
+               && refused.error().message.find("run it as root")
+                    != std::string::npos
+             ? 0
+             : 2;
+  });
+  CHECK(code == 0);
 }
 
 TEST_CASE(

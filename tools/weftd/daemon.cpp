@@ -15,6 +15,7 @@
 #include "platform/service_manager.hpp"
 #include "platform/thread.hpp"
 #include "platform/tun_device.hpp"
+#include "protocol/tunnel/noise.hpp"
 #include "tools/exit_codes.hpp"
 #include "tools/weft/successor.hpp"
 #include "tools/weftd/guardian.hpp"
@@ -340,6 +341,7 @@ step node_process::take_over() {
         fine.error().message);
       return tl::unexpected{exit_failure};
     }
+    prepare_handshakes(); // while the other one carries packets
     const auto& folder = control_.socket_folder;
     const auto socket = is_started_as_successor()
                           ? upgrade_socket(folder, interface_)
