@@ -281,6 +281,20 @@ TEST_CASE_METHOD(served, "Thirty-two clients are let in, and one more when "
   knock().enter();
 }
 
+TEST_CASE_METHOD(served,
+                 "Who only looks whether somebody listens is no worry") {
+  options.log->set_level(spdlog::level::warn);
+  const auto goes = [&](std::string_view words) {
+    const auto before = report().refused;
+    REQUIRE(knock().send(words));
+    CHECK(reports([&](const auto& now) { return now.refused > before; }));
+  };
+  goes("");
+  CHECK(log->count("did not come in") == 0);
+  goes("half a hell");
+  CHECK(log->count("did not come in: it was closed by the other end") == 1);
+}
+
 TEST_CASE_METHOD(served, "Thousands may knock, and some are let in") {
   std::vector<std::unique_ptr<raw_client>> crowd;
   for (int i = 0; i < 3000; ++i) {

@@ -56,6 +56,7 @@ bool gateway_client::is_done(const channel_result& result) {
                                                 result.wants, this);
       return false;
     case channel_result::status::closed:
+      has_gone_ = true;
       end("it was closed by the other end");
       return false;
     case channel_result::status::failed:

@@ -74,6 +74,11 @@ public:
   }
   /// Its first message has come whole.
   bool has_spoken() const;
+  /// A local program that has gone without a word: it wanted to know whether
+  /// somebody listens, or who.
+  bool has_only_looked() const {
+    return has_gone_ && tls() == nullptr && heard_.empty();
+  }
   /// It has proved whose certificate it has.
   bool is_proved() const {
     return tls() != nullptr && stage_ != stage::handshake;
@@ -125,6 +130,7 @@ private:
   role_system::session session_;
   std::unique_ptr<frame_policy> policy_;
   std::unique_ptr<frame_relay> frames_;
+  bool has_gone_ = false; ///< before it came in
   bool over_ = false;
 };
 
