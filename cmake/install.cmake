@@ -77,9 +77,7 @@ install(FILES tools/packaging/weft.tmpfiles RENAME weft.conf
 
 # -- development -------------------------------------------------------------
 
-install(TARGETS ${weft_libraries} EXPORT weftTargets
-        ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development)
-install(TARGETS weft_metrics EXPORT weftMetricsTargets
+install(TARGETS ${weft_libraries} weft_metrics EXPORT weftTargets
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development)
 # `cmake --install --strip` and packages: without the debug information, which
 # is most of an archive, as CMake itself strips programs only.
@@ -117,10 +115,8 @@ if(PROJECT_VERSION_MAJOR EQUAL 0)
 endif()
 write_basic_package_version_file(weftConfigVersion.cmake
   COMPATIBILITY ${compatibility})
-foreach(targets IN ITEMS weftTargets weftMetricsTargets)
-  install(EXPORT ${targets} NAMESPACE weft:: DESTINATION ${package_folder}
-          COMPONENT development)
-endforeach()
+install(EXPORT weftTargets NAMESPACE weft:: DESTINATION ${package_folder}
+        COMPONENT development)
 install(FILES
   ${CMAKE_CURRENT_BINARY_DIR}/weftConfig.cmake
   ${CMAKE_CURRENT_BINARY_DIR}/weftConfigVersion.cmake

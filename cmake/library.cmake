@@ -31,8 +31,7 @@ foreach(layer IN ITEMS protocol config platform messages actors)
   set_target_properties(weft_${layer} PROPERTIES EXPORT_NAME ${layer})
 endforeach()
 
-# Metrics need an HTTP library, so they are asked for by name:
-# find_package(weft COMPONENTS metrics), weft::metrics.
+# Metrics need an HTTP library when they are served: weft::metrics.
 add_library(weft::metrics ALIAS weft_metrics)
 set_target_properties(weft_metrics PROPERTIES EXPORT_NAME metrics)
 target_link_libraries(weft_metrics INTERFACE weft_library)

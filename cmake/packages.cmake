@@ -54,6 +54,9 @@ set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_NAME weft)
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_SECTION net)
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_SHLIBDEPS ON)
+# What is loaded only when it is used, by the names of Debian 13 and 12.
+set(CPACK_DEBIAN_RUNTIME_PACKAGE_DEPENDS
+    "libcurl4t64 | libcurl4, libmicrohttpd12t64 | libmicrohttpd12")
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_SUGGESTS "wireguard-tools, prometheus")
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_CONTROL_EXTRA
     ${packaging}/postinst ${packaging}/prerm ${packaging}/postrm)
@@ -77,9 +80,9 @@ if(IPSecMB_FOUND)
   list(APPEND development_depends libipsec-mb-dev)
 endif()
 list(JOIN development_depends ", " CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS)
-# libmicrohttpd-dev is for those who serve metrics.
+# libmicrohttpd is for those who serve metrics.
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SUGGESTS
-    "cmake, pkg-config, libmicrohttpd-dev")
+    "cmake, pkg-config, libmicrohttpd12t64 | libmicrohttpd12")
 set(CPACK_COMPONENT_DEVELOPMENT_DESCRIPTION
 "encrypted overlay network as a library (development files)
 weft moves IP packets between hosts and containers through encrypted tunnels

@@ -1,6 +1,6 @@
 #include "actors/metrics/http_server.hpp"
 
-#include <microhttpd.h>
+#include "actors/metrics/microhttpd.hpp"
 
 #include <cerrno>
 #include <vector>
@@ -12,23 +12,29 @@ namespace {
 /// For the lines of a request, and for what is on its way in either direction.
 constexpr std::size_t memory_of_connection = std::size_t{16} << 10;
 
+/// Once http_server::start() has loaded it.
+const microhttpd_functions& microhttpd() {
+  return *load_microhttpd();
+}
+
 bool queue(MHD_Connection* connection, const http_answer& what,
            std::string_view allowed = {}) {
   // The library copies it: it may be sent long after the answer is gone.
-  auto* response
-    = MHD_create_response_from_buffer(what.body.size(),
-                                      const_cast<char*>(what.body.data()),
-                                      MHD_RESPMEM_MUST_COPY);
+  auto* response = microhttpd().create_response_from_buffer(
+    what.body.size(), const_cast<char*>(what.body.data()),
+    MHD_RESPMEM_MUST_COPY);
   if (response == nullptr)
     return false;
-  MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
-                          what.content_type.c_str());
-  MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+  microhttpd().add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
+                                   what.content_type.c_str());
+  microhttpd().add_response_header(response, MHD_HTTP_HEADER_CONNECTION,
+                                   "close");
   if (!allowed.empty())
-    MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW,
-                            std::string{allowed}.c_str());
-  const auto done = MHD_queue_response(connection, what.status, response);
-  MHD_destroy_response(response);
+    microhttpd().add_response_header(response, MHD_HTTP_HEADER_ALLOW,
+                                     std::string{allowed}.c_str());
+  const auto done
+    = microhttpd().queue_response(connection, what.status, response);
+  microhttpd().destroy_response(response);
   return done == MHD_YES;
 }
 
@@ -64,21 +70,22 @@ http_server::http_server(io_loop& loop, std::string path, owner told,
 
 result<std::unique_ptr<http_server>>
 http_server::start(io_loop& loop, std::string path, owner told, limits bounds) {
+  if (const auto& loaded = load_microhttpd(); !loaded)
+    return tl::unexpected(loaded.error());
   std::unique_ptr<http_server> made(
     new http_server(loop, std::move(path), std::move(told), bounds));
   constexpr unsigned flags
     = MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME;
-  made->daemon_
-    = MHD_start_daemon(flags, 0, nullptr, nullptr, &library::requested,
-                       made.get(), MHD_OPTION_CONNECTION_LIMIT,
-                       static_cast<unsigned>(bounds.clients),
-                       MHD_OPTION_CONNECTION_MEMORY_LIMIT, memory_of_connection,
-                       MHD_OPTION_NOTIFY_CONNECTION, &library::changed,
-                       made.get(), MHD_OPTION_END);
+  made->daemon_ = microhttpd().start_daemon(
+    flags, 0, nullptr, nullptr, &library::requested, made.get(),
+    MHD_OPTION_CONNECTION_LIMIT, static_cast<unsigned>(bounds.clients),
+    MHD_OPTION_CONNECTION_MEMORY_LIMIT, memory_of_connection,
+    MHD_OPTION_NOTIFY_CONNECTION, &library::changed, made.get(),
+    MHD_OPTION_END);
   if (made->daemon_ == nullptr)
     return tl::unexpected(make_system_error(errno, "Cannot serve metrics"));
   const auto* set
-    = MHD_get_daemon_info(made->daemon_, MHD_DAEMON_INFO_EPOLL_FD);
+    = microhttpd().get_daemon_info(made->daemon_, MHD_DAEMON_INFO_EPOLL_FD);
   made->descriptor_ = set->epoll_fd;
   if (auto done = loop.watch(made->descriptor_, interest::read, made.get());
       !done)
@@ -94,9 +101,9 @@ http_server::~http_server() {
   // The library wants nobody to be suspended any more.
   for (auto& [connection, one] : clients_) {
     if (one.at == stage::waits)
-      MHD_resume_connection(connection);
+      microhttpd().resume_connection(connection);
   }
-  MHD_stop_daemon(daemon_);
+  microhttpd().stop_daemon(daemon_);
 }
 
 // -- connections -------------------------------------------------------------
@@ -124,13 +131,13 @@ void http_server::add(file_descriptor connection) {
     run();
   }
   // The library closes it, also if it does not take it.
-  MHD_add_connection(daemon_, connection.release(), address, size);
+  microhttpd().add_connection(daemon_, connection.release(), address, size);
   run();
 }
 
 void http_server::came(MHD_Connection* connection) {
-  const auto* info
-    = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+  const auto* info = microhttpd().get_connection_info(
+    connection, MHD_CONNECTION_INFO_CONNECTION_FD);
   auto& added = clients_[connection];
   added.descriptor = info->connect_fd;
   added.since = loop_.now();
@@ -153,7 +160,7 @@ bool http_server::respond(MHD_Connection* connection, std::string_view method,
                   "It can be read, and that is all.\n"},
                  "GET, HEAD");
   one.at = stage::waits;
-  MHD_suspend_connection(connection);
+  microhttpd().suspend_connection(connection);
   owner_.asked();
   return true;
 }
@@ -167,7 +174,7 @@ void http_server::answer(http_answer what) {
     one.at = stage::is_answered;
     one.answer = shared;
     one.until = until;
-    MHD_resume_connection(connection);
+    microhttpd().resume_connection(connection);
   }
   alarm_.set(until);
   run();
@@ -197,9 +204,9 @@ void http_server::run() {
   // show that.
   constexpr int most_at_a_time = 64;
   for (int i = 0; i < most_at_a_time; ++i) {
-    MHD_run(daemon_);
+    microhttpd().run(daemon_);
     MHD_UNSIGNED_LONG_LONG rest = 0;
-    if (MHD_get_timeout(daemon_, &rest) != MHD_YES || rest > 0)
+    if (microhttpd().get_timeout(daemon_, &rest) != MHD_YES || rest > 0)
       return;
   }
   alarm_.set(loop_.now());

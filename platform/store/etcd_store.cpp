@@ -48,6 +48,8 @@ std::optional<store_error> mistake_in(const etcd_settings& settings) {
   const auto mistake = [](std::string what) {
     return store_error{store_failure::out_of_bounds, std::move(what)};
   };
+  if (const auto loaded = load_curl(); !loaded)
+    return store_error{store_failure::unavailable, loaded.error().message};
   if (settings.endpoints.empty())
     return mistake("The directory's store in etcd has no endpoint: name each "
                    "node's, as in https://HOST:2379");

@@ -14,25 +14,17 @@ namespace {
 constexpr long connect_patience = 2000; ///< ms
 constexpr long keep_alive_seconds = 5;
 
-/// libcurl wants to be asked once, before anything else.
-void initialise() {
-  static const auto done = curl_global_init(CURL_GLOBAL_DEFAULT);
-  if (done != CURLE_OK)
-    throw std::bad_alloc{};
-}
-
 } // namespace
 
 void http_exchange::list_end::operator()(curl_slist* list) const {
   for (auto* item = list; item != nullptr; item = item->next)
     wipe_memory(item->data, std::strlen(item->data));
-  curl_slist_free_all(list);
+  curl().slist_free_all(list);
 }
 
 http_exchange::http_exchange() {
-  initialise();
-  multi_.reset(curl_multi_init());
-  easy_.reset(curl_easy_init());
+  multi_.reset(curl().multi_init());
+  easy_.reset(curl().easy_init());
   if (!multi_ || !easy_)
     throw std::bad_alloc{};
 }
@@ -62,46 +54,46 @@ void http_exchange::begin(http_request request) {
   problem_.clear();
   too_large_ = false;
   auto* easy = easy_.get();
-  curl_easy_reset(easy);
+  curl().easy_reset(easy);
   // Sends at once instead of asking first whether it may.
-  curl_slist* headers = curl_slist_append(nullptr, "Expect:");
+  curl_slist* headers = curl().slist_append(nullptr, "Expect:");
   for (const auto& header : request_.headers)
-    headers = curl_slist_append(headers, header.c_str());
+    headers = curl().slist_append(headers, header.c_str());
   headers_.reset(headers);
-  curl_easy_setopt(easy, CURLOPT_URL, request_.url.c_str());
-  curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
-  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
-  curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request_.body.data());
-  curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
-                   static_cast<curl_off_t>(request_.body.size()));
-  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &http_exchange::take);
-  curl_easy_setopt(easy, CURLOPT_WRITEDATA, this);
-  curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(easy, CURLOPT_PROXY, ""); // whatever the environment says
-  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, connect_patience);
-  curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-  curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, keep_alive_seconds);
-  curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, keep_alive_seconds);
-  curl_easy_setopt(easy, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
+  curl().easy_setopt(easy, CURLOPT_URL, request_.url.c_str());
+  curl().easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl().easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
+  curl().easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
+  curl().easy_setopt(easy, CURLOPT_POSTFIELDS, request_.body.data());
+  curl().easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
+                     static_cast<curl_off_t>(request_.body.size()));
+  curl().easy_setopt(easy, CURLOPT_WRITEFUNCTION, &http_exchange::take);
+  curl().easy_setopt(easy, CURLOPT_WRITEDATA, this);
+  curl().easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  curl().easy_setopt(easy, CURLOPT_PROXY, ""); // whatever the environment says
+  curl().easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, connect_patience);
+  curl().easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+  curl().easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, keep_alive_seconds);
+  curl().easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, keep_alive_seconds);
+  curl().easy_setopt(easy, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
   // Of all authorities on this host only the store's own.
-  curl_easy_setopt(easy, CURLOPT_CAPATH, nullptr);
+  curl().easy_setopt(easy, CURLOPT_CAPATH, nullptr);
   if (!request_.authority.empty())
-    curl_easy_setopt(easy, CURLOPT_CAINFO, request_.authority.c_str());
-  running_ = curl_multi_add_handle(multi_.get(), easy) == CURLM_OK;
+    curl().easy_setopt(easy, CURLOPT_CAINFO, request_.authority.c_str());
+  running_ = curl().multi_add_handle(multi_.get(), easy) == CURLM_OK;
   if (!running_)
     problem_ = "there is no memory for it";
 }
 
 long http_exchange::status() const {
   long status = 0;
-  curl_easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &status);
+  curl().easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &status);
   return status;
 }
 
 bool http_exchange::may_have_been_sent() const {
   long size = 0;
-  curl_easy_getinfo(easy_.get(), CURLINFO_REQUEST_SIZE, &size);
+  curl().easy_getinfo(easy_.get(), CURLINFO_REQUEST_SIZE, &size);
   return size != 0;
 }
 // NOLINTEND(cppcoreguidelines-pro-type-vararg,hicpp-vararg)
@@ -117,7 +109,7 @@ http_exchange::go_on(std::chrono::milliseconds patience) {
     if (!running_)
       return progress::ended;
     int left = 0;
-    curl_multi_perform(multi_.get(), &left);
+    curl().multi_perform(multi_.get(), &left);
     if (left == 0) {
       note_end();
       return progress::ended;
@@ -128,30 +120,30 @@ http_exchange::go_on(std::chrono::milliseconds patience) {
       = std::chrono::ceil<std::chrono::milliseconds>(until - clock::now());
     if (rest.count() <= 0)
       return progress::waiting;
-    curl_multi_poll(multi_.get(), nullptr, 0, static_cast<int>(rest.count()),
-                    nullptr);
+    curl().multi_poll(multi_.get(), nullptr, 0, static_cast<int>(rest.count()),
+                      nullptr);
   }
 }
 
 http_exchange::progress http_exchange::pause(std::chrono::milliseconds time) {
   if (!cancelled_ && time.count() > 0)
-    curl_multi_poll(multi_.get(), nullptr, 0, static_cast<int>(time.count()),
-                    nullptr);
+    curl().multi_poll(multi_.get(), nullptr, 0, static_cast<int>(time.count()),
+                      nullptr);
   return cancelled_ ? progress::cancelled : progress::waiting;
 }
 
 void http_exchange::note_end() {
   int left = 0;
-  while (const auto* message = curl_multi_info_read(multi_.get(), &left)) {
+  while (const auto* message = curl().multi_info_read(multi_.get(), &left)) {
     if (message->msg == CURLMSG_DONE && message->data.result != CURLE_OK)
-      problem_ = curl_easy_strerror(message->data.result);
+      problem_ = curl().easy_strerror(message->data.result);
   }
   give_up();
 }
 
 void http_exchange::give_up() {
   if (running_)
-    curl_multi_remove_handle(multi_.get(), easy_.get());
+    curl().multi_remove_handle(multi_.get(), easy_.get());
   running_ = false;
   headers_.reset();
   wipe_text(request_.body);
@@ -161,7 +153,7 @@ void http_exchange::give_up() {
 
 void http_exchange::cancel() {
   cancelled_ = true;
-  curl_multi_wakeup(multi_.get());
+  curl().multi_wakeup(multi_.get());
 }
 
 } // namespace weft

@@ -2,7 +2,7 @@
 // while somebody waits for it, and another thread can end the wait.
 #pragma once
 
-#include <curl/curl.h>
+#include "platform/store/curl.hpp"
 
 #include <atomic>
 #include <chrono>
@@ -67,12 +67,12 @@ public:
 private:
   struct easy_end {
     void operator()(CURL* handle) const {
-      curl_easy_cleanup(handle);
+      curl().easy_cleanup(handle);
     }
   };
   struct multi_end {
     void operator()(CURLM* handle) const {
-      curl_multi_cleanup(handle);
+      curl().multi_cleanup(handle);
     }
   };
   struct list_end {

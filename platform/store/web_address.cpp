@@ -1,9 +1,8 @@
 #include "platform/store/web_address.hpp"
 
+#include "platform/store/curl.hpp"
 #include "protocol/base/text.hpp"
 #include "protocol/base/wipe.hpp"
-
-#include <curl/curl.h>
 
 #include <cstring>
 #include <memory>
@@ -14,27 +13,27 @@ namespace {
 
 struct url_end {
   void operator()(CURLU* url) const {
-    curl_url_cleanup(url);
+    curl().url_cleanup(url);
   }
 };
 
 /// Of a URL; nothing: it has no such part.
 std::optional<std::string> part_of(CURLU* url, CURLUPart which) {
   char* text = nullptr;
-  if (curl_url_get(url, which, &text, 0) != CURLUE_OK || text == nullptr)
+  if (curl().url_get(url, which, &text, 0) != CURLUE_OK || text == nullptr)
     return std::nullopt;
   std::string part{text};
   wipe_memory(text, std::strlen(text)); // it may be a password
-  curl_free(text);
+  curl().free(text);
   return part;
 }
 
 } // namespace
 
 std::optional<web_address> read_address(const std::string& text) {
-  const std::unique_ptr<CURLU, url_end> url{curl_url()};
+  const std::unique_ptr<CURLU, url_end> url{curl().url()};
   if (!url
-      || curl_url_set(url.get(), CURLUPART_URL, text.c_str(), 0) != CURLUE_OK)
+      || curl().url_set(url.get(), CURLUPART_URL, text.c_str(), 0) != CURLUE_OK)
     return std::nullopt;
   const auto has = [&](CURLUPart which) {
     auto part = part_of(url.get(), which);
