@@ -4,6 +4,9 @@
 
 #include "platform/error.hpp"
 
+#include <string>
+#include <utility>
+
 namespace weft {
 
 /// Stays loaded until the process ends.
@@ -12,19 +15,24 @@ public:
   /// `name` is its SONAME.  An error says so and has the code ELIBACC.
   static result<loaded_library> load(const char* name);
 
-  /// Whether it has this function.
+  /// Null: it has no such function, which check() tells.
   template <class Function>
-  bool find(Function*& function, const char* name) const {
+  loaded_library& find(Function*& function, const char* name) {
     function = reinterpret_cast<Function*>(address_of(name));
-    return function != nullptr;
+    return *this;
   }
+  /// Whether all functions were found.
+  result<void> check() const;
 
 private:
-  explicit loaded_library(void* handle) : handle_(handle) {
+  loaded_library(void* handle, std::string name)
+    : handle_(handle), name_(std::move(name)) {
   }
-  void* address_of(const char* name) const;
+  void* address_of(const char* name);
 
   void* handle_;
+  std::string name_;
+  std::string missing_; ///< the first function that was not found
 };
 
 } // namespace weft

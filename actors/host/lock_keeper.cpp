@@ -128,20 +128,25 @@ result<void> sweep_tables(const std::string& interface) {
   const auto tables = firewall_tables();
   if (!tables)
     return tl::unexpected(tables.error());
+  const auto is_there = [&](const std::string& table) {
+    return std::find(tables->begin(), tables->end(), table) != tables->end();
+  };
+  const auto lock = lock_table(interface);
+  const auto marks = marks_table(interface);
+  if (!is_there(lock) && !is_there(marks))
+    return {};
+  auto filter = firewall::open();
+  if (!filter)
+    return tl::unexpected(std::move(filter.error()));
   const auto sweep = [&](const std::string& table, auto&& is_left) {
-    if (std::find(tables->begin(), tables->end(), table) == tables->end())
-      return result<void>{};
-    auto filter = firewall::open();
-    if (!filter)
-      return result<void>{tl::unexpected(std::move(filter.error()))};
     const auto listed = filter->table(table);
     if (!listed)
       return result<void>{tl::unexpected(listed.error())};
     return is_left(*listed) ? filter->remove(table) : result<void>{};
   };
-  if (auto done = sweep(lock_table(interface), is_on_trial); !done)
+  if (auto done = sweep(lock, is_on_trial); !done)
     return done;
-  return sweep(marks_table(interface),
+  return sweep(marks,
                [](const std::string& listed) { return !listed.empty(); });
 }
 
@@ -171,20 +176,23 @@ result<std::vector<std::string>> lift_lock(const std::string& interface) {
 }
 
 result<std::vector<std::string>> sweep_gone_nodes() {
-  const auto tables = firewall_tables();
+  auto tables = firewall_tables();
   if (!tables)
-    return tl::unexpected(tables.error());
+    return tl::unexpected(std::move(tables.error()));
   const auto links = link_names();
   if (!links)
     return tl::unexpected(links.error());
-  for (const auto& table : *tables) {
+  std::erase_if(*tables, [&](const std::string& table) {
     const auto name = marked_interface(table);
-    if (name.empty()
-        || std::find(links->begin(), links->end(), name) != links->end())
-      continue;
-    auto filter = firewall::open();
-    if (!filter)
-      return tl::unexpected(std::move(filter.error()));
+    return name.empty()
+           || std::find(links->begin(), links->end(), name) != links->end();
+  });
+  if (tables->empty())
+    return sweep_gone_hosts();
+  auto filter = firewall::open();
+  if (!filter)
+    return tl::unexpected(std::move(filter.error()));
+  for (const auto& table : *tables) {
     if (auto done = filter->remove(table); !done)
       return tl::unexpected(std::move(done.error()));
   }

@@ -12,11 +12,6 @@ namespace {
 /// For the lines of a request, and for what is on its way in either direction.
 constexpr std::size_t memory_of_connection = std::size_t{16} << 10;
 
-/// Once http_server::start() has loaded it.
-const microhttpd_functions& microhttpd() {
-  return *load_microhttpd();
-}
-
 bool queue(MHD_Connection* connection, const http_answer& what,
            std::string_view allowed = {}) {
   // The library copies it: it may be sent long after the answer is gone.
@@ -70,8 +65,6 @@ http_server::http_server(io_loop& loop, std::string path, owner told,
 
 result<std::unique_ptr<http_server>>
 http_server::start(io_loop& loop, std::string path, owner told, limits bounds) {
-  if (const auto& loaded = load_microhttpd(); !loaded)
-    return tl::unexpected(loaded.error());
   std::unique_ptr<http_server> made(
     new http_server(loop, std::move(path), std::move(told), bounds));
   constexpr unsigned flags

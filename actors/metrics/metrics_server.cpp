@@ -20,6 +20,8 @@ constexpr std::chrono::seconds patience{5};
 result<metrics_actor>
 start_metrics(caf::actor_system& system, overlay_actor overlay,
               metrics_options options) {
+  if (const auto loaded = load_microhttpd(); !loaded)
+    return tl::unexpected(loaded.error());
   if (!options.log)
     options.log = std::make_shared<spdlog::logger>("weft");
   auto loop = io_loop::start(system, "weft-metrics", options.sources);

@@ -1,8 +1,6 @@
 // GNU libmicrohttpd, for who serves metrics.
 #pragma once
 
-#include "platform/error.hpp"
-
 #include <microhttpd.h>
 
 namespace weft {
@@ -24,7 +22,7 @@ struct microhttpd_functions {
   decltype(&::MHD_destroy_response) destroy_response;
 };
 
-/// Loads it, if that has not been done.  From any thread.
-const result<microhttpd_functions>& load_microhttpd();
+/// Throws std::runtime_error where load_microhttpd() (start_metrics.hpp) fails.
+const microhttpd_functions& microhttpd();
 
 } // namespace weft

@@ -1,5 +1,6 @@
 // Metrics for Prometheus, of an overlay in this process.  They are a library of
-// their own (weft::metrics): programs without them need no HTTP.
+// their own (weft::metrics), which loads libmicrohttpd.so.12 when it runs:
+// programs without metrics need none.
 #pragma once
 
 #include "actors/loop/loop_sources.hpp"
@@ -57,8 +58,13 @@ using metrics_actor = caf::typed_actor<
   caf::reacts_to<shut_down>,
   caf::replies_to<metrics_places_request>::with<metrics_places>>;
 
+/// Loads what serves them, if that has not been done; what failed is tried
+/// again.  From any thread.
+result<void> load_microhttpd();
+
 /// Serves the metrics of `overlay` from a loop of their own.  A place that
-/// cannot be had is said once, and tried again.
+/// cannot be had is said once, and tried again.  An error: libmicrohttpd cannot
+/// be loaded (ELIBACC), or there is no room for a thread.
 result<metrics_actor>
 start_metrics(caf::actor_system& system, overlay_actor overlay,
               metrics_options options);

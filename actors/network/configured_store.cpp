@@ -1,6 +1,7 @@
 #include "actors/network/configured_store.hpp"
 
 #include "platform/files.hpp"
+#include "platform/store/curl.hpp"
 #include "platform/store/etcd_store.hpp"
 #include "platform/store/sqlite_store.hpp"
 
@@ -65,6 +66,10 @@ open_etcd(const store_config& config, const network_id& network,
 }
 
 } // namespace
+
+result<void> load_store(const store_config& config) {
+  return config.etcd.empty() ? result<void>{} : load_curl();
+}
 
 store_worker::opener
 configured_store(const store_config& config, const network_id& network,

@@ -7,6 +7,9 @@
 
 namespace weft {
 
+/// Whether what it needs can be loaded, and is from now on.
+result<void> load_store(const store_config& config);
+
 /// Opens it for the directory `writer` of a network; for store_worker, which
 /// asks again until it can be opened.  What it draws from `from` outlives it.
 store_worker::opener

@@ -37,27 +37,35 @@ int code_of(std::string_view reason) {
   return EINVAL;
 }
 
-system_error with_remedy(system_error error) {
-  if (error.code == EPERM)
-    error.message += ". It needs CAP_NET_ADMIN: run it as root";
-  else if (error.code == EOPNOTSUPP)
-    error.message += ". It needs nftables of the kernel: modprobe nf_tables";
-  return error;
-}
+constexpr auto cannot_read = "Cannot read the host's packet filter";
+constexpr auto needs_nftables
+  = "It needs nftables of the kernel: modprobe nf_tables";
 
 system_error make_error(const char* what, std::string_view printed) {
   const auto reason = reason_of(printed);
-  return with_remedy({code_of(reason), std::string{what} + ": " + reason});
+  system_error error{code_of(reason), std::string{what} + ": " + reason};
+  if (error.code == EPERM)
+    error.message += ". It needs CAP_NET_ADMIN: run it as root";
+  else if (error.code == EOPNOTSUPP)
+    error.message += std::string{". "} + needs_nftables;
+  return error;
 }
 
-constexpr auto cannot_read = "Cannot read the host's packet filter";
+result<file_descriptor> open_netlink() {
+  file_descriptor fd{::socket(
+    AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_NETFILTER)};
+  if (!fd)
+    return tl::unexpected(
+      make_system_error(errno, "Cannot open the host's packet filter"));
+  return fd;
+}
 
 /// libnftables ends the process where it gets no socket: so there has to be
 /// room for one, and for what other threads may open meanwhile.
 result<void> find_room() {
   std::array<result<file_descriptor>, 8> tried;
   for (auto& each : tried) {
-    each = netlink::open(0, false, NETLINK_NETFILTER);
+    each = open_netlink();
     if (!each)
       return tl::unexpected(std::move(each.error()));
   }
@@ -161,30 +169,44 @@ constexpr std::uint16_t message_type(int number) {
 } // namespace
 
 result<std::vector<std::string>> firewall_tables() {
-  auto fd = netlink::open(0, true, NETLINK_NETFILTER);
-  if (!fd)
-    return tl::unexpected(std::move(fd.error()));
-  netlink::request list{message_type(NFT_MSG_GETTABLE), NLM_F_DUMP};
-  list.payload<nfgenmsg>().nfgen_family = NFPROTO_INET;
+  constexpr int most_attempts = 16; // while others change them
   std::vector<std::string> names;
-  const auto done = netlink::execute(
-    fd->get(), list, [] { return std::string{cannot_read}; },
-    [&](const nlmsghdr& table) {
-      names.push_back(name_in(table, NFTA_TABLE_NAME));
-    });
+  auto fd = netlink::open(0, true, NETLINK_NETFILTER);
+  auto done = fd.map([](const file_descriptor&) {});
+  for (int attempt = 0; done && attempt < most_attempts; ++attempt) {
+    netlink::request list{message_type(NFT_MSG_GETTABLE), NLM_F_DUMP};
+    list.payload<nfgenmsg>().nfgen_family = NFPROTO_INET;
+    names.clear();
+    done = netlink::execute(
+      fd->get(), list, [] { return std::string{cannot_read}; },
+      [&](const nlmsghdr& table) {
+        names.push_back(name_in(table, NFTA_TABLE_NAME));
+      });
+    if (done && !list.was_interrupted())
+      return names;
+  }
   if (done)
-    return names;
-  auto why = done.error();
-  if (why.code == EINVAL) // nobody in the kernel knows such a message
-    why.code = EOPNOTSUPP;
-  return tl::unexpected(with_remedy(std::move(why)));
+    return tl::unexpected(make_system_error(EAGAIN, cannot_read));
+  // Nobody in the kernel knows such a socket, or such a message.
+  if (const auto code = done.error().code;
+      code == EPROTONOSUPPORT || code == EINVAL)
+    return tl::unexpected(
+      make_system_error(EOPNOTSUPP, cannot_read, needs_nftables));
+  return tl::unexpected(done.error());
 }
 
 result<firewall_monitor> firewall_monitor::open() {
-  auto fd
-    = netlink::open(1U << (NFNLGRP_NFTABLES - 1), false, NETLINK_NETFILTER);
+  auto fd = open_netlink();
   if (!fd)
     return tl::unexpected(std::move(fd.error()));
+  sockaddr_nl self{};
+  self.nl_family = AF_NETLINK;
+  self.nl_groups = 1U << (NFNLGRP_NFTABLES - 1);
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast)
+  if (::bind(fd->get(), reinterpret_cast<const sockaddr*>(&self), sizeof self)
+      != 0)
+    return tl::unexpected(
+      make_system_error(errno, "Cannot watch the host's packet filter"));
   firewall_monitor made;
   made.fd_ = std::move(*fd);
   return made;

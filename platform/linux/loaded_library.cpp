@@ -3,23 +3,31 @@
 #include <dlfcn.h>
 
 #include <cerrno>
-#include <string>
 
 namespace weft {
 
 result<loaded_library> loaded_library::load(const char* name) {
-  auto* handle = ::dlopen(name, RTLD_NOW | RTLD_LOCAL);
-  if (handle == nullptr) {
-    const char* why = ::dlerror(); // NOLINT(concurrency-mt-unsafe): glibc's is
-    return tl::unexpected(system_error{
-      ELIBACC, std::string{"Cannot load a library: "} + (why ? why : name)
-                 + ". Install the package that has it"});
-  }
-  return loaded_library{handle};
+  if (auto* handle = ::dlopen(name, RTLD_NOW | RTLD_LOCAL); handle != nullptr)
+    return loaded_library{handle, name};
+  const char* why = ::dlerror(); // NOLINT(concurrency-mt-unsafe): glibc's is
+  return tl::unexpected(system_error{
+    ELIBACC, std::string{"Cannot load a library: "} + (why ? why : name)
+               + ". If it is missing, install the package that has it"});
 }
 
-void* loaded_library::address_of(const char* name) const {
-  return ::dlsym(handle_, name);
+result<void> loaded_library::check() const {
+  if (missing_.empty())
+    return {};
+  return tl::unexpected(
+    system_error{ELIBACC, name_ + " has no " + missing_
+                            + ": a newer version of it is needed"});
+}
+
+void* loaded_library::address_of(const char* name) {
+  auto* address = ::dlsym(handle_, name);
+  if (address == nullptr && missing_.empty())
+    missing_ = name;
+  return address;
 }
 
 } // namespace weft

@@ -161,6 +161,7 @@ execute(int fd, request& what_to_do, const std::function<std::string()>& what,
   if (::send(fd, header, header->nlmsg_len, 0) < 0)
     return tl::unexpected(make_system_error(errno, what()));
   std::vector<std::byte> memory(32768);
+  what_to_do.interrupted_ = false;
   outcome end;
   while (!end.ended) {
     const auto got = ::recv(fd, memory.data(), memory.size(), 0);
@@ -170,8 +171,14 @@ execute(int fd, request& what_to_do, const std::function<std::string()>& what,
       return tl::unexpected(make_system_error(got < 0 ? errno : EIO, what()));
     auto left = static_cast<int>(got);
     for (const auto* message = reinterpret_cast<const nlmsghdr*>(memory.data());
-         mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left))
+         mnl_nlmsg_ok(message, left);
+         message = mnl_nlmsg_next(message, &left)) {
+      if ((message->nlmsg_flags & NLM_F_DUMP_INTR) != 0
+          && message->nlmsg_type
+               != NLMSG_ERROR) // whose flags mean other things
+        what_to_do.interrupted_ = true;
       handle(*message, number, end, on_reply);
+    }
   }
   if (end.code == 0)
     return {};

@@ -33,6 +33,10 @@ public:
   nlmsghdr* header() {
     return header_;
   }
+  /// Of a dump that was executed: what it tells of was changed meanwhile.
+  bool was_interrupted() const {
+    return interrupted_;
+  }
   /// Adds the fixed part of the message, zeroed.
   template <class T>
   T& payload() {
@@ -40,8 +44,13 @@ public:
   }
 
 private:
+  friend result<void>
+  execute(int fd, request& what_to_do, const std::function<std::string()>& what,
+          const std::function<void(const nlmsghdr&)>& on_reply);
+
   alignas(nlmsghdr) std::array<std::byte, 1024> memory_{};
   nlmsghdr* header_;
+  bool interrupted_ = false;
 };
 
 /// Sends one request over a blocking socket and waits for its end.  `on_reply`

@@ -33,7 +33,8 @@ struct curl_functions {
   decltype(&::curl_free) free;
 };
 
-/// Loads it, if that has not been done.  From any thread.
+/// Loads it, if that has not been done; what failed is tried again.  From any
+/// thread.
 result<void> load_curl();
 
 /// Throws std::runtime_error where load_curl() fails.

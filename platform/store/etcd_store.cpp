@@ -1,5 +1,6 @@
 #include "platform/store/etcd_store.hpp"
 
+#include "platform/store/curl.hpp"
 #include "platform/store/etcd_client.hpp"
 #include "platform/store/etcd_watch.hpp"
 #include "platform/store/web_address.hpp"
@@ -48,8 +49,6 @@ std::optional<store_error> mistake_in(const etcd_settings& settings) {
   const auto mistake = [](std::string what) {
     return store_error{store_failure::out_of_bounds, std::move(what)};
   };
-  if (const auto loaded = load_curl(); !loaded)
-    return store_error{store_failure::unavailable, loaded.error().message};
   if (settings.endpoints.empty())
     return mistake("The directory's store in etcd has no endpoint: name each "
                    "node's, as in https://HOST:2379");
@@ -469,6 +468,8 @@ private:
 store_result<std::unique_ptr<directory_store>>
 open_etcd_store(etcd_settings settings, const time_source& clock,
                 random_source& random) {
+  if (const auto loaded = load_curl(); !loaded)
+    return failed(store_failure::unavailable, loaded.error().message);
   if (auto mistake = mistake_in(settings))
     return tl::unexpected(std::move(*mistake));
   auto made = std::make_unique<etcd_store>(

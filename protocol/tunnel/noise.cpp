@@ -241,12 +241,6 @@ noise_initiator::start(const identity& self, const static_pair& peer,
   return result;
 }
 
-void prepare_handshakes() {
-  const identity example{private_key{}}; // whose keys are nobody's
-  std::ignore = static_pair::create(example, example.public_static());
-  std::ignore = blake2s::mac(example.public_static().bytes, {});
-}
-
 std::optional<session_keys> noise_initiator::finish(
   const identity& self, const preshared_key& psk,
   std::span<const std::byte, wire::response_size> response,
@@ -338,6 +332,12 @@ noise_responder::respond(const preshared_key& psk, std::uint32_t sender,
   session_keys keys;
   state.split(keys.receive, keys.send);
   return keys;
+}
+
+void prepare_handshakes() {
+  const identity example{private_key{}}; // whose keys are nobody's
+  std::ignore = static_pair::create(example, example.public_static());
+  std::ignore = blake2s::mac(example.public_static().bytes, {});
 }
 
 } // namespace weft

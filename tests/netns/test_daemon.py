@@ -383,7 +383,7 @@ class Privileges(Daemon):
             name = f"{self.name}{number}"
             ends.append((host, name, self.configure(
                 name=name, port=51820, folder=f"{self.folder}/{number}",
-                rest="log: {level: debug}\nreload: watch\n")))
+                rest=f"log: {{level: debug}}\nreload: watch\nmetrics: {{socket: {self.folder}/{number}/metrics}}\n")))
         keys = [harness.pubkey(open(file.replace(".yaml", ".key")).read()) for _, _, file in ends]
         daemons = []
         for number, (host, name, file) in enumerate(ends, 1):
@@ -399,6 +399,10 @@ class Privileges(Daemon):
         self.assert_threads_may(daemons[0].pid, NET_ADMIN, seccomp="2")
         self.assert_pings(left, "10.77.0.2", 5)
         self.transfer(left, right, "10.77.0.2")
+        with socket.socket(socket.AF_UNIX) as reader:
+            reader.connect(f"{self.folder}/1/metrics")
+            reader.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+            self.assertIn(b"weft_build_info", b"".join(iter(lambda: reader.recv(65536), b"")))
         host, name, file = ends[0]
         folder = f"{self.folder}/1/weft"
         os.unlink(f"{folder}/{name}.sock")

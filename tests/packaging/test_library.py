@@ -62,6 +62,7 @@ class Library(support.FolderTest):
     def test_a_cmake_project_asks_for_metrics_by_name(self):
         build, _ = self.configure(f"{HERE}/consumer", "-DWANTED=COMPONENTS;metrics")
         run("cmake", "--build", build, timeout=500, env=self.environment)
+        self.assertNotIn("microhttpd", run("ldd", f"{build}/consumer").stdout, "it is loaded when it is used")
         self.assert_runs(f"{build}/consumer", "its metrics are served")
 
     def test_a_compiler_with_the_flags_of_pkg_config_builds_the_example(self):

@@ -95,7 +95,9 @@ class Packages(support.FolderTest):
         self.assertEqual(run(*support.as_nobody(issuer, "--version")).stdout.strip(), f"weft-issuer {support.version()}")
         for program in (weftd, weft, issuer):
             self.assertIn("stripped", run("file", "--brief", program).stdout.replace("not stripped", ""))
-            self.assertIn("BIND_NOW", run("readelf", "--dynamic", program).stdout)
+            dynamic = run("readelf", "--dynamic", program).stdout
+            self.assertIn("BIND_NOW", dynamic)
+            self.assertNotRegex(dynamic, "NEEDED.*(curl|microhttpd)", "they are loaded when they are used")
         for archive in ("actors", "protocol"):
             sections = run("readelf", "--section-headers",
                            f"{self.root}/usr/lib/{self.multiarch()}/libweft_{archive}.a").stdout

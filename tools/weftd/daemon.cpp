@@ -182,11 +182,11 @@ privilege_options privileges_for(const daemon_options& options) {
 
 /// What this process needs beside what it is given, as far as that can be seen
 /// while the node whose place it takes still carries packets.
-result<void> check_place(const node_config& network) {
+result<void> check_place(const node_config& network, bool has_metrics) {
   constexpr std::size_t most_descriptors = 256; // of a node that begins
-  return check_descriptors(most_descriptors).and_then([&] {
-    return check_network(network);
-  });
+  return check_descriptors(most_descriptors)
+    .and_then([&] { return check_network(network); })
+    .and_then([&] { return has_metrics ? load_microhttpd() : result<void>{}; });
 }
 
 /// What a node cannot take over from another process; empty: it may try to.
@@ -334,7 +334,8 @@ step node_process::take_over() {
   overlay_.ask_helper = way_to_helper(helper_, options_.helper_file, log_);
   interface_ = overlay_.config.interface.name;
   if (options_.replaces) {
-    if (const auto fine = check_place(network_part_); !fine) {
+    if (const auto fine = check_place(network_part_, metrics_.has_value());
+        !fine) {
       log_->critical(
         "--replace: nothing was asked of the other process, which goes on "
         "itself: {}",

@@ -1,5 +1,6 @@
 #include "tools/weftd/network_parts.hpp"
 
+#include "actors/network/configured_store.hpp"
 #include "actors/network/directory_identity.hpp"
 #include "actors/network/member_files.hpp"
 #include "config/network_checks.hpp"
@@ -82,6 +83,8 @@ result<void> check_network(const node_config& config) {
   if (has_directory(config)) {
     if (const auto read = load_directory_identity(directory_of(config)); !read)
       return tl::unexpected(read.error());
+    if (const auto loaded = load_store(config.directory.store); !loaded)
+      return tl::unexpected(loaded.error());
   }
   if (has_network(config)) {
     if (const auto read = load_identity(config.network); !read)

@@ -75,7 +75,7 @@ public:
   /// Its first message has come whole.
   bool has_spoken() const;
   /// A local program that has gone without a word: it wanted to know whether
-  /// somebody listens, or who.
+  /// somebody listens, or which process (the kernel tells who is connected).
   bool has_only_looked() const {
     return has_gone_ && tls() == nullptr && heard_.empty();
   }
@@ -130,7 +130,7 @@ private:
   role_system::session session_;
   std::unique_ptr<frame_policy> policy_;
   std::unique_ptr<frame_relay> frames_;
-  bool has_gone_ = false; ///< before it came in
+  bool has_gone_ = false; ///< it closed the connection before it came in
   bool over_ = false;
 };
 
