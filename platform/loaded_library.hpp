@@ -12,8 +12,9 @@ namespace weft {
 /// Stays loaded until the process ends.
 class loaded_library {
 public:
-  /// `name` is its SONAME.  An error says so and has the code ELIBACC.
-  static result<loaded_library> load(const char* name);
+  /// `name` is its SONAME, `package` Debian's.  An error names both and has the
+  /// code ELIBACC.
+  static result<loaded_library> load(const char* name, const char* package);
 
   /// Null: it has no such function, which check() tells.
   template <class Function>

@@ -11,7 +11,7 @@ namespace weft {
 namespace {
 
 result<microhttpd_functions> find_functions() {
-  auto library = loaded_library::load("libmicrohttpd.so.12");
+  auto library = loaded_library::load("libmicrohttpd.so.12", "libmicrohttpd12");
   if (!library)
     return tl::unexpected(library.error());
   microhttpd_functions all{};

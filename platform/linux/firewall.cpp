@@ -38,6 +38,7 @@ int code_of(std::string_view reason) {
 }
 
 constexpr auto cannot_read = "Cannot read the host's packet filter";
+constexpr auto needs_rights = "It needs CAP_NET_ADMIN: run it as root";
 constexpr auto needs_nftables
   = "It needs nftables of the kernel: modprobe nf_tables";
 
@@ -45,7 +46,7 @@ system_error make_error(const char* what, std::string_view printed) {
   const auto reason = reason_of(printed);
   system_error error{code_of(reason), std::string{what} + ": " + reason};
   if (error.code == EPERM)
-    error.message += ". It needs CAP_NET_ADMIN: run it as root";
+    error.message += std::string{". "} + needs_rights;
   else if (error.code == EOPNOTSUPP)
     error.message += std::string{". "} + needs_nftables;
   return error;
@@ -187,9 +188,11 @@ result<std::vector<std::string>> firewall_tables() {
   }
   if (done)
     return tl::unexpected(make_system_error(EAGAIN, cannot_read));
+  const auto code = done.error().code;
+  if (code == EPERM)
+    return tl::unexpected(make_system_error(EPERM, cannot_read, needs_rights));
   // Nobody in the kernel knows such a socket, or such a message.
-  if (const auto code = done.error().code;
-      code == EPROTONOSUPPORT || code == EINVAL)
+  if (code == EPROTONOSUPPORT || code == EINVAL)
     return tl::unexpected(
       make_system_error(EOPNOTSUPP, cannot_read, needs_nftables));
   return tl::unexpected(done.error());

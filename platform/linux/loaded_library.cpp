@@ -6,13 +6,14 @@
 
 namespace weft {
 
-result<loaded_library> loaded_library::load(const char* name) {
+result<loaded_library>
+loaded_library::load(const char* name, const char* package) {
   if (auto* handle = ::dlopen(name, RTLD_NOW | RTLD_LOCAL); handle != nullptr)
     return loaded_library{handle, name};
   const char* why = ::dlerror(); // NOLINT(concurrency-mt-unsafe): glibc's is
   return tl::unexpected(system_error{
     ELIBACC, std::string{"Cannot load a library: "} + (why ? why : name)
-               + ". If it is missing, install the package that has it"});
+               + ". If it is missing, install " + package});
 }
 
 result<void> loaded_library::check() const {

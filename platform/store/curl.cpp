@@ -10,7 +10,7 @@ namespace weft {
 namespace {
 
 result<curl_functions> find_functions() {
-  auto library = loaded_library::load("libcurl.so.4");
+  auto library = loaded_library::load("libcurl.so.4", "libcurl4");
   if (!library)
     return tl::unexpected(library.error());
   curl_functions all{};

@@ -53,9 +53,10 @@ class Marks(harness.NetnsTest):
     def have_network_mark(self, mark, share=""):
         self.left.home.nft(f"add rule inet marks change udp sport 51820 {share} {self.outer} ecn set {NAMES[mark]}")
 
-    def send(self, mark, count=20, family=4):
-        """Pings with a mark; returns how many answers came."""
-        command = ("ping", "-n", "-c", count, "-i", "0.02", "-W", 3, "-Q", mark, nodes.address_of(self.right, family))
+    def send(self, mark, count=20, family=4, patience=60):
+        """Pings with a mark; returns how many answers came, the last one within `patience` s."""
+        command = ("ping", "-n", "-c", count, "-i", "0.02", "-W", patience, "-Q", mark,
+                   nodes.address_of(self.right, family))
         return int(re.search(r"(\d+) received", self.left.home.run(*command, check=False).stdout).group(1))
 
     def test_the_datagram_is_as_capable_as_the_packet(self):
@@ -91,7 +92,7 @@ class Marks(harness.NetnsTest):
     def test_what_knows_no_marks_is_dropped_as_a_sign_and_counted(self):
         self.start()
         self.have_network_mark(CONGESTED)
-        self.assertEqual(self.send(NOT_CAPABLE, count=10), 0)
+        self.assertEqual(self.send(NOT_CAPABLE, count=10, patience=3), 0)
         self.assertEqual(self.right.peer(self.left)["drops"].get("congested"), 10)
         self.assertEqual(self.left.peer(self.right)["state"], "up")
 

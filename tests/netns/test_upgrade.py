@@ -86,6 +86,9 @@ class WithFile(Successors):
         with open(self.left.file, "a") as file:
             file.write("interfaec: {}\n")
         self.assertIn("interfaec", self.upgrade(self.left.home, self.left.name, 2))
+        os.rename(self.left.file, self.left.file + ".kept")
+        self.assertIn("the node goes on as it is", self.upgrade(self.left.home, self.left.name, 2))
+        os.rename(self.left.file + ".kept", self.left.file)
         self.assertEqual(self.left.process.pid, pid)
         self.assertIsNone(self.left.process.code)
         self.assert_pings(self.left.home, "10.200.2.1")

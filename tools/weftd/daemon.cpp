@@ -197,9 +197,10 @@ std::string why_not_replacing(const daemon_options& options) {
     return "the process of a service starts its successor itself: weft "
            "upgrade";
   if (options.needs_guardian && needs_root(options.config))
-    return "what interface.dns, on_up, on_down and a full tunnel have changed "
-           "on this host is undone when the node that runs ends: stop it, and "
-           "start this one without --replace";
+    return options.file
+           + " has interface.dns, on_up, on_down or a full tunnel, and what "
+             "these change on this host is undone when the node that runs "
+             "ends: stop it, and start this one without --replace";
   std::error_code failed;
   if (const auto& issuer = options.config.directory.issuer;
       !issuer.empty() && std::filesystem::is_directory(issuer, failed))
@@ -439,7 +440,8 @@ step node_process::start_services() {
     if (started)
       served_ = std::move(*started);
     else
-      log_->error("{}", started.error().message);
+      log_->error("metrics: nobody can read them until weftd is restarted: {}",
+                  started.error().message);
   }
   auto network = start_network(*system_, network_part_, running_, log_);
   if (network) {

@@ -193,11 +193,11 @@ void gateway::client_ended(std::uint64_t number, const std::string& why,
             known.address, why);
   } else {
     ++counted_.refused;
-    constexpr auto words = "control: {} at {} did not come in: {}";
-    if (client.has_only_looked())
-      options_.log->debug(words, name, known.address, why);
-    else if (refusals_.allows(now))
-      options_.log->warn(words, name, known.address, why);
+    const bool looked = client.has_only_looked();
+    if ((looked ? looks_ : refusals_).allows(now))
+      options_.log->log(looked ? spdlog::level::debug : spdlog::level::warn,
+                        "control: {} at {} did not come in: {}", name,
+                        known.address, why);
   }
   if (client.is_inside()) {
     demonitor(client.session().facade->address());

@@ -194,6 +194,7 @@ private:
   std::optional<access_report> access_; ///< that was told
   expiry_reminder reminder_;
   line_limit refusals_{10, std::chrono::seconds{1}};
+  line_limit looks_{10, std::chrono::seconds{1}}; ///< nobody misses the rest
   std::map<std::string, std::shared_ptr<client_account>> accounts_;
   alarm_clock alarm_;
 };

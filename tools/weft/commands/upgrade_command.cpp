@@ -215,7 +215,11 @@ outcome<void> check_trust(const std::string& program, const std::string& file) {
   for (const auto* path : {&program, &file}) {
     if (path->empty())
       continue;
-    if (const auto trusted = check_roots_file(*path); !trusted)
+    const auto trusted = check_roots_file(*path);
+    if (!trusted && trusted.error().code == ENOENT)
+      return tl::unexpected(
+        mistake("the node goes on as it is: " + trusted.error().message));
+    if (!trusted)
       return tl::unexpected(
         failure{exit_forbidden, EPERM,
                 "root does not start the node's program anew: "
