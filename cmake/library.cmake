@@ -31,7 +31,7 @@ foreach(layer IN ITEMS protocol config platform messages actors)
   set_target_properties(weft_${layer} PROPERTIES EXPORT_NAME ${layer})
 endforeach()
 
-# weft::metrics loads an HTTP library when it serves them, and links none.
+# weft::metrics loads an HTTP library when it serves metrics, and links none.
 add_library(weft::metrics ALIAS weft_metrics)
 set_target_properties(weft_metrics PROPERTIES EXPORT_NAME metrics)
 target_link_libraries(weft_metrics INTERFACE weft_library)

@@ -173,9 +173,7 @@ execute(int fd, request& what_to_do, const std::function<std::string()>& what,
     for (const auto* message = reinterpret_cast<const nlmsghdr*>(memory.data());
          mnl_nlmsg_ok(message, left);
          message = mnl_nlmsg_next(message, &left)) {
-      if ((message->nlmsg_flags & NLM_F_DUMP_INTR) != 0
-          && message->nlmsg_type
-               != NLMSG_ERROR) // whose flags mean other things
+      if ((message->nlmsg_flags & NLM_F_DUMP_INTR) != 0)
         what_to_do.interrupted_ = true;
       handle(*message, number, end, on_reply);
     }

@@ -399,6 +399,7 @@ class Privileges(Daemon):
         self.assert_threads_may(daemons[0].pid, NET_ADMIN, seccomp="2")
         self.assert_pings(left, "10.77.0.2", 5)
         self.transfer(left, right, "10.77.0.2")
+        harness.wait_until(lambda: os.path.exists(f"{self.folder}/1/metrics"), "metrics are served")
         with socket.socket(socket.AF_UNIX) as reader:
             reader.connect(f"{self.folder}/1/metrics")
             reader.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
