@@ -2,6 +2,9 @@
 #include "tests/catch.hpp"
 #include "tests/protocol/network_world.hpp"
 
+#include <algorithm>
+#include <random>
+
 using namespace weft;
 using namespace weft::test;
 using namespace std::chrono_literals;
