@@ -4,7 +4,7 @@
 
 using namespace weft;
 using namespace std::chrono_literals;
-using Catch::Matchers::Contains;
+using Catch::Contains;
 
 namespace {
 

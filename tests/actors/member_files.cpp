@@ -10,7 +10,7 @@
 
 using namespace weft;
 using namespace weft::test;
-using Catch::Matchers::Contains;
+using Catch::Contains;
 
 namespace {
 

@@ -9,8 +9,8 @@
 using namespace weft;
 using namespace weft::test;
 using namespace std::chrono_literals;
-using Catch::Matchers::Contains;
-using Catch::Matchers::StartsWith;
+using Catch::Contains;
+using Catch::StartsWith;
 
 namespace {
 

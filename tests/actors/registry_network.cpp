@@ -11,7 +11,7 @@ using namespace weft::test;
 namespace {
 
 using notes = std::vector<std::string>;
-using Catch::Matchers::Contains;
+using Catch::Contains;
 
 struct two_sides : registered {
   void tell(std::vector<patch<peer_config>> peers,

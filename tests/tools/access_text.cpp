@@ -6,7 +6,7 @@
 
 using namespace weft;
 using namespace std::chrono_literals;
-using Catch::Matchers::Contains;
+using Catch::Contains;
 
 TEST_CASE("what is well about remote control is not spoken of") {
   CHECK(access_troubles(example_device().access, example_now).empty());
