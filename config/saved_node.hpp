@@ -4,6 +4,7 @@
 #pragma once
 
 #include "config/device_update.hpp"
+#include "protocol/base/boxed.hpp"
 #include "protocol/tunnel/receiver_index.hpp"
 #include "protocol/tunnel/session_state.hpp"
 
@@ -31,8 +32,8 @@ struct saved_peer {
   std::vector<preshared_key> other_preshared_keys; ///< as in a patch
   std::optional<weft::endpoint> address; ///< of its configured endpoint
   std::uint64_t restarts = 0;
-  std::optional<saved_session> session; ///< nothing: its actor had failed
-  std::optional<session_memory> lost;   ///< of that one, if it had failed
+  boxed<saved_session> session;       ///< nothing: its actor had failed
+  std::optional<session_memory> lost; ///< of that one, if it had failed
 };
 
 struct saved_node {

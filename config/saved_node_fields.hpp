@@ -10,6 +10,7 @@
 #pragma once
 
 #include "config/fields.hpp"
+#include "config/packed_words.hpp"
 #include "config/saved_node.hpp"
 
 #include <array>
@@ -170,16 +171,13 @@ void fields(A& a, T& x) {
 template <class A, is<replay_window::state> T>
 void fields(A& a, T& x) {
   a("next", x.next);
-  byte_array<replay_window::bits / 8> seen{};
-  constexpr auto size = sizeof(std::uint64_t);
-  if constexpr (!A::reads) {
-    for (std::size_t i = 0; i < x.seen.size(); ++i)
-      store_le(&seen[i * size], x.seen[i]);
-  }
+  std::vector<std::byte> seen;
+  if constexpr (!A::reads)
+    seen = pack_words(x.seen);
   a("seen", seen);
   if constexpr (A::reads) {
-    for (std::size_t i = 0; i < x.seen.size(); ++i)
-      x.seen[i] = load_le<std::uint64_t>(&seen[i * size]);
+    if (!unpack_words(seen, x.seen))
+      a.refuse("seen");
   }
 }
 template <class A, is<keypair_state> T>
@@ -191,10 +189,16 @@ void fields(A& a, T& x) {
   a("initiator", x.initiator);
   a("created", x.created);
   a("counter", x.send_counter);
-  auto window = x.window.save();
+  std::optional<replay_window::state> window;
+  if constexpr (!A::reads)
+    window = x.window.save();
   a("window", window);
-  if constexpr (A::reads)
-    x.window = replay_window{window};
+  if constexpr (A::reads) {
+    if (window)
+      x.window = replay_window{*window};
+    else
+      a.refuse("window"); // a new one would take what was taken before
+  }
 }
 template <class A, is<keypairs::state> T>
 void fields(A& a, T& x) {

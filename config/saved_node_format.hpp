@@ -3,7 +3,7 @@
 //
 // Fields have names.  One that the reader does not know is ignored, and one
 // that is missing is as in a new node, so that a program can be replaced by an
-// older one as well.
+// older one as well.  Only the windows of sessions must be there.
 #pragma once
 
 #include "config/saved_node.hpp"

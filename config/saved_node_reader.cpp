@@ -12,12 +12,16 @@ namespace weft {
 namespace saved {
 namespace {
 
+/// As values a state that a node writes is about three times as large.
+constexpr std::size_t most_growth = 16;
+constexpr std::size_t most_values = std::size_t{1} << 30; ///< bytes
+
 /// What has come of the reading so far.
 struct reading {
   std::string failure; ///< the first thing that is wrong
-  /// For the elements of lists, bytes: an empty record is much larger once it
-  /// was read.
-  std::size_t room = 4 * max_saved_size;
+  /// For what stands in lists and boxes, bytes: an empty record is much larger
+  /// once it was read.
+  std::size_t room = 0;
 };
 
 class reader {
@@ -69,6 +73,10 @@ public:
     });
     for (; next && next->name == name; next = first_of(rest_))
       rest_ = next->rest;
+  }
+
+  void refuse(std::string_view name) {
+    fail("its field '" + std::string{name} + "' is damaged");
   }
 
 private:
@@ -139,6 +147,13 @@ private:
   void read_new(std::string_view name, const_byte_span bytes, Optional& value) {
     get(name, bytes, value.emplace());
   }
+  template <class T>
+  void read_new(std::string_view name, const_byte_span bytes, boxed<T>& value) {
+    if (whole_.room < sizeof(T))
+      return fail("it is too large");
+    whole_.room -= sizeof(T);
+    get(name, bytes, value.emplace());
+  }
   void read_new(std::string_view name, const_byte_span bytes,
                 std::optional<pending_initiation>& value);
 
@@ -184,9 +199,6 @@ private:
       return load_le<std::uint64_t>(bytes.data());
     refuse(name);
     return 0;
-  }
-  void refuse(std::string_view name) {
-    fail("its field '" + std::string{name} + "' is damaged");
   }
   void fail(std::string why) {
     if (whole_.failure.empty())
@@ -272,7 +284,8 @@ parse_saved_node(const_byte_span bytes, time_point now) {
                           + ", and this program knows version "
                           + std::to_string(saved_node_version)};
   saved_node node;
-  saved::reading whole;
+  saved::reading whole{
+    {}, std::min(saved::most_growth * bytes.size(), saved::most_values)};
   auto& failure = whole.failure;
   saved::reader read{bytes.subspan(head), whole};
   saved::fields(read, node);

@@ -316,13 +316,15 @@ peer::accept(byte_span packet, congestion_mark mark, const routes& allowed) {
 
 void peer::stand_still(const freeze_peer& asked) {
   frozen_ = true;
-  saved_session left;
-  left.session = session_.save();
-  leave_out_counters(left.session);
-  left.up_until = health_.up_until();
-  left.too_big = too_big_;
-  left.path_mtu = path_mtu_;
-  left.path_mtu_told = path_mtu_told_;
+  boxed<saved_session> left;
+  left.emplace();
+  left->session = session_.save();
+  leave_out_counters(left->session);
+  left->up_until = health_.up_until();
+  left->too_big = too_big_;
+  left->path_mtu = path_mtu_;
+  left->path_mtu_told = path_mtu_told_;
+  // All of it or nothing: it may have failed on the way.
   asked.into->peers[asked.number].session = std::move(left);
 }
 

@@ -281,7 +281,7 @@ TEST_CASE("A peer whose actor had failed begins a new session with the "
   lost.last_stamp = peer.session->session.values.last_timestamp;
   lost.generation = peer.session->session.values.generation;
   lost.session_lost = true;
-  peer.session.reset();
+  peer.session = {};
   embedded_overlay successor{pair.home, pair.random, 1};
   successor.key = pair.left.key;
   successor.options.inherited

@@ -4,6 +4,9 @@
 #include "tests/protocol/support.hpp"
 #include "tests/sim/network.hpp"
 
+#include <algorithm>
+#include <numeric>
+
 using namespace weft;
 using namespace weft::test;
 using namespace std::chrono_literals;
@@ -73,6 +76,18 @@ saved_node example() {
   lost.session_lost = true;
   node.deprived = {quiet.config.public_key};
   return node;
+}
+
+/// A field with this value, added to a record.
+void add(secret_bytes& record, std::string_view name,
+         const secret_bytes& value = {}) {
+  const auto letters = std::as_bytes(std::span{name});
+  byte_array<sizeof(std::uint32_t)> size{};
+  store_le(size.data(), static_cast<std::uint32_t>(value.size()));
+  record.push_back(static_cast<std::byte>(name.size()));
+  record.insert(record.end(), letters.begin(), letters.end());
+  record.insert(record.end(), size.begin(), size.end());
+  record.insert(record.end(), value.begin(), value.end());
 }
 
 std::string refusal_of(const_byte_span bytes, time_point at = now) {
@@ -181,20 +196,52 @@ TEST_CASE("A node's state that is damaged is refused") {
         == "the session of a peer is damaged");
 }
 
-TEST_CASE("A node's state of a few megabytes whose lists would fill the memory "
-          "is refused") {
+TEST_CASE("A node's state that would be much larger as values is refused") {
   auto bytes = format_saved_node(example());
-  const auto add_empty = [&bytes](std::string_view name) {
-    bytes.push_back(static_cast<std::byte>(name.size()));
-    for (const auto letter : name)
-      bytes.push_back(static_cast<std::byte>(letter));
-    bytes.resize(bytes.size() + sizeof(std::uint32_t));
-  };
-  constexpr std::size_t most_memory = 4 * max_saved_size;
-  for (std::size_t i = 0; i <= most_memory / sizeof(saved_peer); ++i)
-    add_empty("peers");
-  CHECK(bytes.size() < most_memory / 100);
-  CHECK(refusal_of(bytes) == "its list 'peers' is too long");
+  constexpr std::size_t count = 10'000;
+  SECTION("for its lists are long") {
+    for (std::size_t i = 0; i < count; ++i)
+      add(bytes, "peers");
+    CHECK(refusal_of(bytes) == "its list 'peers' is too long");
+  }
+  SECTION("for what stands alone in its records is large") {
+    secret_bytes peer;
+    add(peer, "session");
+    add(peer, "unknown", secret_bytes(30)); // the list alone is no longer
+    for (std::size_t i = 0; i < count; ++i)
+      add(bytes, "peers", peer);
+    CHECK(refusal_of(bytes) == "it is too large");
+  }
+}
+
+TEST_CASE("The windows of sessions are read as they were written") {
+  auto node = example();
+  replay_window::state window;
+  window.next = 8000;
+  SECTION("most of it is new") {
+    window.seen[3] = 0x55;
+  }
+  SECTION("no two words of it are equal, as no program before packs them") {
+    std::iota(window.seen.begin(), window.seen.end(), 1);
+  }
+  node.peers[0].session->session.keys.current->window = replay_window{window};
+  const auto read = parse_saved_node(format_saved_node(node), now);
+  REQUIRE(read);
+  const auto& keys = read->peers[0].session->session.keys;
+  CHECK(keys.current->window.save().next == window.next);
+  CHECK(keys.current->window.save().seen == window.seen);
+}
+
+TEST_CASE("A node's state in which the window of a session is damaged is "
+          "refused") {
+  auto bytes = format_saved_node(example());
+  constexpr std::string_view name = "\4seen";
+  const auto at
+    = std::ranges::search(bytes, std::as_bytes(std::span{name})).begin();
+  REQUIRE(at != bytes.end());
+  auto& first_run = *(at + name.size() + sizeof(std::uint32_t));
+  first_run = std::byte{127};
+  CHECK(refusal_of(bytes) == "its field 'seen' is damaged");
 }
 
 TEST_CASE("A node's state without a key that it must have is refused") {
