@@ -52,6 +52,10 @@ struct check_update {
   std::shared_ptr<const device_update> update;
 };
 
+/// overlay -> registry: all peers are to stand still soon.  Answered once all
+/// that need not wait until then is done (ENOMEM).
+struct prepare_freeze {};
+
 /// overlay -> registry: have all peers stand still.  Answered once all have
 /// said what they leave.
 struct freeze_peers {};
@@ -126,6 +130,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::addresses_request)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::peer_addresses)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::change_existing_peer)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::check_update)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::prepare_freeze)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::freeze_peers)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::peers_stand_still)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weft::keys_forgotten)
@@ -161,6 +166,7 @@ using registry_actor = caf::typed_actor<
   caf::replies_to<reset_peer>::with<config_changes>,
   // another process takes the place of this one, or does not; this one has
   // taken another's
+  caf::replies_to<prepare_freeze>::with<void>,
   caf::replies_to<freeze_peers>::with<frozen_peers>,
   caf::reacts_to<peers_stand_still>, caf::replies_to<thaw>::with<void>,
   caf::replies_to<forget_keys>::with<void>, caf::reacts_to<keys_forgotten>,

@@ -3,26 +3,26 @@
 #pragma once
 
 #include "actors/loop/io_loop.hpp"
+#include "messages/heap_preparer.hpp"
 #include "platform/memory.hpp"
 
 namespace weft {
 
-/// Does so in its turn, and ends: `into` keeps it from then on.
-class heap_preparer : public hosted<caf::event_based_actor> {
+class heap_preparer : public hosted<heap_preparer_actor::base> {
 public:
-  heap_preparer(caf::actor_config& config, io_loop_ptr loop, std::size_t bytes,
-                std::shared_ptr<prepared_heap> into)
-    : hosted(config, std::move(loop)), bytes_(bytes), into_(std::move(into)) {
-  }
+  using hosted::hosted;
 
-  caf::behavior make_behavior() override {
-    *into_ = prepared_heap{bytes_};
-    return {};
+  behavior_type make_behavior() override {
+    return {
+      [](const set_heap_aside& asked) {
+        return std::make_shared<prepared_heap>(asked.bytes);
+      },
+      [](const back_heaps& asked) {
+        for (const auto& heap : asked.heaps)
+          heap->back_with_memory();
+      },
+    };
   }
-
-private:
-  std::size_t bytes_;
-  std::shared_ptr<prepared_heap> into_;
 };
 
 } // namespace weft

@@ -39,10 +39,11 @@ struct imported_overlay {
 };
 
 /// Waits for the overlay that the process at the other end exports; blocks for
-/// some seconds at most.  When it returns nobody else can send for it: give
-/// what it has left to start_overlay() at once, with these `options`, as
-/// datagrams wait in its sockets.  On failure it goes on over there, also when
-/// these options do not go with it.
+/// some seconds at most.  Packets wait less after prepare_to_import().  When it
+/// returns nobody else can send for it: give what it has left to
+/// start_overlay() at once, with these `options`, as datagrams wait in its
+/// sockets.  On failure it goes on over there, also when these options do not
+/// go with it.
 result<imported_overlay>
 import_overlay(file_descriptor connection, const overlay_options& options);
 

@@ -13,6 +13,7 @@
 #include "actors/packets/packet_port.hpp"
 #include "actors/packets/tun_reader.hpp"
 #include "actors/peers/registry.hpp"
+#include "messages/heap_preparer.hpp"
 #include "platform/memory.hpp"
 #include "platform/network.hpp"
 #include "platform/udp_socket.hpp"
@@ -48,7 +49,7 @@ struct overlay_resources {
   io_loop_ptr control_loop;
   io_loop_ptr handshake_loop;
   io_loop_ptr packet_loop;
-  std::vector<std::shared_ptr<prepared_heap>> heaps; ///< of these loops
+  std::vector<prepared_heap_ptr> heaps;  ///< of these loops
   std::vector<io_loop_ptr> device_loops; ///< that relieve it of `tun`
   core_budget::share cores;              ///< that packets may keep busy
   /// A thread that seals for the lane.

@@ -96,6 +96,7 @@ caf::result<overlay_left> overlay::stand_still() {
   auto promise
     = make_response_promise<caf::typed_response_promise<overlay_left>>();
   hand_over_->promise = promise;
+  add_step(registry_, prepare_freeze{});
   const freeze order{left.descriptors};
   for (const auto& each : lanes_)
     for (const auto& reader : each.readers)

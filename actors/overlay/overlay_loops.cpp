@@ -12,10 +12,11 @@ namespace weft {
 
 namespace {
 
-/// What a peer that an earlier process had takes where the registry makes it,
-/// and where it lives.
-constexpr std::size_t control_heap_of_peer = std::size_t{6} << 10;
+/// What a peer that an earlier process had takes as values, where it lives, and
+/// where the registry makes it.
+constexpr std::size_t state_of_peer = 2600;
 constexpr std::size_t packet_heap_of_peer = 1536;
+constexpr std::size_t control_heap_of_peer = std::size_t{6} << 10;
 
 /// Threads that share a core cost more than one that does everything.
 void heed_cores(const overlay_options& options,
@@ -104,47 +105,71 @@ std::size_t device_cores(std::size_t cores) {
   return std::min(cores / 4, most_device_queues);
 }
 
-result<void>
-start_loops(caf::actor_system& system, const overlay_options& options,
-            overlay_resources& opened) {
-  std::vector<io_loop_ptr> started;
-  const auto start = [&](const std::string& name) {
-    auto loop = io_loop::start(system, name, options.sources);
+result<std::shared_ptr<prepared_loops>>
+prepared_loops::make(caf::actor_system& system, const loop_sources& sources) {
+  std::shared_ptr<prepared_loops> made{new prepared_loops}; // ends what it has
+  for (const auto& [name, loop] :
+       {std::pair{"weft-control", &made->control_},
+        std::pair{"weft-handshake", &made->handshake_},
+        std::pair{"weft-packets-0", &made->packets_}}) {
+    auto started = io_loop::start(system, name, sources);
+    if (!started)
+      return tl::unexpected(started.error());
+    *loop = std::move(*started);
+  }
+  return made;
+}
+
+prepared_loops::~prepared_loops() {
+  for (const auto& loop : {control_, handshake_, packets_})
     if (loop)
-      started.push_back(*loop);
-    return loop;
-  };
-  auto last = start("weft-control");
-  if (last)
-    last = start("weft-handshake");
-  if (last)
-    last = start("weft-packets-0");
-  if (!last) {
-    for (const auto& loop : started)
       loop->stop();
-    return tl::unexpected(last.error());
-  }
-  opened.control_loop = started[0];
-  opened.handshake_loop = started[1];
-  opened.packet_loop = started[2];
-  return {};
 }
 
-void prepare_heaps(caf::actor_system& system, std::size_t peers,
-                   overlay_resources& opened) {
-  for (const auto& [loop, of_peer] :
-       {std::pair{opened.control_loop, control_heap_of_peer},
-        std::pair{opened.packet_loop, packet_heap_of_peer}}) {
-    const auto& heap
-      = opened.heaps.emplace_back(std::make_shared<prepared_heap>());
-    system.spawn<heap_preparer>(loop, peers * of_peer, heap);
-  }
+void prepared_loops::set_memory_aside(caf::actor_system& system,
+                                      std::size_t peers) {
+  if (peers <= peers_)
+    return;
+  const auto more = peers - std::exchange(peers_, peers);
+  if (!preparers_.packets)
+    preparers_ = {system.spawn<heap_preparer>(packets_),
+                  system.spawn<heap_preparer>(control_)};
+  caf::scoped_actor self{system};
+  auto packets = self->request(preparers_.packets, caf::infinite,
+                               set_heap_aside{more * packet_heap_of_peer});
+  auto control = self->request(preparers_.control, caf::infinite,
+                               set_heap_aside{more * control_heap_of_peer});
+  for (auto* answer : {&packets, &control})
+    answer->receive([this](prepared_heap_ptr& heap) { heaps_.push_back(heap); },
+                    // Whoever needs it then will see.
+                    [this](const caf::error&) { heaps_.push_back(nullptr); });
 }
 
-void stop_loops(const overlay_resources& opened) {
-  for (const auto& loop :
-       {opened.control_loop, opened.handshake_loop, opened.packet_loop})
-    loop->stop();
+void prepared_loops::prepare_for_state(caf::actor_system& system,
+                                       std::size_t peers) {
+  if (peers == 0)
+    return;
+  set_memory_aside(system, peers);
+  state_heap_ = std::make_shared<prepared_heap>(peers * state_of_peer);
+  state_heap_->back_with_memory();
+  // Not the control loop's: all would be there beside the former process.
+  if (heaps_.front())
+    heaps_.front()->back_with_memory();
+}
+
+void prepared_loops::back_with_memory() {
+  std::erase(heaps_, nullptr);
+  for (const auto& preparer : {preparers_.packets, preparers_.control})
+    if (preparer)
+      caf::anon_send(preparer, back_heaps{heaps_});
+}
+
+void prepared_loops::give_to(overlay_resources& opened) {
+  preparers_ = {};
+  opened.heaps = std::move(heaps_);
+  opened.control_loop = std::move(control_);
+  opened.handshake_loop = std::move(handshake_);
+  opened.packet_loop = std::move(packets_);
 }
 
 void start_further_loops(caf::actor_system& system,

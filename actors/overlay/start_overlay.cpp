@@ -13,8 +13,10 @@
 #include "config/validate.hpp"
 #include "messages/errors.hpp"
 #include "platform/kernel_release.hpp"
+#include "platform/memory.hpp"
 #include "platform/tun_device.hpp"
 #include "platform/tun_name.hpp"
+#include "protocol/tunnel/noise.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -23,6 +25,9 @@
 namespace weft {
 
 namespace {
+
+/// More are worth a look for memory that was freed.
+constexpr std::size_t many_peers = 1000;
 
 /// Interface name as wg(8) looks for its socket.
 std::string uapi_path(const interface_config& config) {
@@ -354,16 +359,24 @@ result<void> open_rest(overlay_options& options, overlay_resources& opened) {
 result<std::shared_ptr<overlay_resources>>
 open_resources(caf::actor_system& system, overlay_options& options) {
   auto opened = std::make_shared<overlay_resources>();
-  if (auto done = start_loops(system, options, *opened); !done) {
-    std::ignore = lock_host(options, *opened);
-    return tl::unexpected(done.error());
+  auto loops = std::exchange(options.prepared, nullptr);
+  if (!loops || loops->are_taken()) {
+    auto made = prepared_loops::make(system, options.sources);
+    if (!made) {
+      std::ignore = lock_host(options, *opened);
+      return tl::unexpected(made.error());
+    }
+    loops = std::move(*made);
   }
-  if (options.inherited && options.inherited->state)
-    prepare_heaps(system, options.inherited->state->peers.size(), *opened);
-  if (auto done = open_rest(options, *opened); !done) {
-    stop_loops(*opened);
-    return tl::unexpected(done.error());
+  if (options.inherited && options.inherited->state) {
+    loops->set_memory_aside(system, options.inherited->state->peers.size());
+    loops->back_with_memory();
+  } else {
+    loops->let_go_of_memory();
   }
+  if (auto done = open_rest(options, *opened); !done)
+    return tl::unexpected(done.error());
+  loops->give_to(*opened);
   start_further_loops(system, options, *opened);
   return opened;
 }
@@ -455,11 +468,22 @@ check_inherited(const overlay_options& options, const inherited_overlay& left) {
   return is_own ? check_queues(left.descriptors) : result<void>{};
 }
 
+result<void>
+prepare_to_import(caf::actor_system& system, overlay_options& options) {
+  prepare_handshakes();
+  auto made = prepared_loops::make(system, options.sources);
+  if (!made)
+    return tl::unexpected(made.error());
+  options.prepared = std::move(*made);
+  options.prepared->prepare_for_state(system, options.config.peers.size());
+  return {};
+}
+
 result<running_overlay>
 start_overlay(caf::actor_system& system, overlay_options options) {
   if (!options.log)
     options.log = std::make_shared<spdlog::logger>("weft");
-  const auto before = options.inherited ? options.inherited->state : nullptr;
+  auto before = options.inherited ? options.inherited->state : nullptr;
   if (before) {
     go_on_as(*before, options.config);
     options.file_digest = before->file_digest;
@@ -509,6 +533,10 @@ start_overlay(caf::actor_system& system, overlay_options options) {
     return tl::unexpected(*failure);
   }
   running.actor = root;
+  if (before && before->peers.size() > many_peers) {
+    before.reset();
+    release_memory_aside(); // what all of them were as values
+  }
   return running;
 }
 

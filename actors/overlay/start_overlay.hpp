@@ -64,6 +64,8 @@ struct inherited_overlay {
   std::function<void()> await_end{};
 };
 
+class prepared_loops;
+
 struct overlay_options {
   node_config config;
   /// Where packets come from and go to.
@@ -93,6 +95,9 @@ struct overlay_options {
   /// With a state, what that says of interface, peers, log level and offloads
   /// holds in place of `config`; read the file again then, if it has changed.
   std::optional<inherited_overlay> inherited{};
+  /// What prepare_to_import() has begun, for one start; it must be gone before
+  /// the actor system ends.  Null: start_overlay() does it.
+  std::shared_ptr<prepared_loops> prepared{};
   /// Asks whoever has set it for what takes more rights than the overlay has,
   /// and is missing: DNS servers, `src_valid_mark` of links.  Called on a loop;
   /// null: nobody is there.
@@ -115,6 +120,13 @@ struct running_overlay {
 /// be seen while another process still works with it, where nothing changes.
 result<void>
 check_inherited(const overlay_options& options, const inherited_overlay& left);
+
+/// Does what need not wait for the overlay of another process, so that packets
+/// wait less: starts threads, and sets memory aside for as many peers as
+/// `options` configures.  Before import_overlay(), on the thread that calls
+/// that and start_overlay(), with the same `options`.
+result<void>
+prepare_to_import(caf::actor_system& system, overlay_options& options);
 
 /// Makes the TUN device if there is to be one, opens the sockets, starts I/O
 /// loops on `system` and the actors on them, and configures link and peers.

@@ -3,6 +3,7 @@
 #include "actors/peers/registry.hpp"
 
 #include "messages/errors.hpp"
+#include "platform/memory.hpp"
 
 #include <cerrno>
 
@@ -73,12 +74,17 @@ registry::behavior_type registry::make_behavior() {
     [this](const begin_handshake& asked) { return start_handshake(asked); },
     [this](const session_noted& noted) { note(noted); },
     [this](const reset_peer& asked) { return reset(asked.peer); },
+    [this](const prepare_freeze&) { return prepare_to_stand_still(); },
     [this](const freeze_peers&) { return stand_still(); },
     [this](const peers_stand_still& all) { all_stand_still(all.left); },
     [this](const thaw& go_on) {
       frozen_ = false;
       leaving_.reset();
       freezing_ = {};
+      if (!heaps_.empty()) { // for what is not saved now
+        heaps_.clear();
+        release_memory_aside();
+      }
       for (const auto& seat : seats_) {
         if (seat.actor)
           send(seat.actor, go_on);
@@ -97,6 +103,7 @@ registry::behavior_type registry::make_behavior() {
 
 void registry::on_exit() {
   freezing_ = {}; // it holds this actor
+  heaps_.clear();
   forgetting_ = {};
   for (const auto& seat : seats_) {
     if (seat.actor) {

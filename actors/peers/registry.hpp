@@ -7,6 +7,7 @@
 #include "actors/peers/peer.hpp"
 #include "actors/peers/peer_directory.hpp"
 #include "config/node_memory.hpp"
+#include "messages/heap_preparer.hpp"
 #include "messages/overlay.hpp"
 #include "messages/registry.hpp"
 #include "messages/resolver.hpp"
@@ -161,6 +162,7 @@ private:
   // registry_hand_over.cpp: another process takes the place of this one
   /// All that is known of the peers, but for their sessions.
   std::shared_ptr<saved_node> list_peers() const;
+  caf::result<void> prepare_to_stand_still();
   caf::result<frozen_peers> stand_still();
   void all_stand_still(const std::shared_ptr<saved_node>& left);
   caf::result<void> wipe_keys();
@@ -239,6 +241,7 @@ private:
   bool frozen_ = false; ///< nobody is started: another process is to go on
   /// Who waits until all stand still, and what they are about to leave.
   caf::typed_response_promise<frozen_peers> freezing_;
+  std::vector<prepared_heap_ptr> heaps_; ///< for what is saved
   std::weak_ptr<saved_node> leaving_;
   caf::response_promise forgetting_; ///< who waits until all keys are wiped
   publication_ptr gathering_;        ///< null: nothing has changed

@@ -21,8 +21,11 @@ namespace {
 /// bytes.
 constexpr std::size_t memory_of_peer = std::size_t{8} << 10;
 constexpr std::size_t memory_of_rest = std::size_t{16} << 20;
-/// Of these, what the peer's loop allocates.
-constexpr std::size_t memory_of_session = std::size_t{2} << 10;
+/// Of these, what the peer's loop allocates for a session with one pair of
+/// keys.
+constexpr std::size_t memory_of_session = 2400;
+/// And what the registry's does.
+constexpr std::size_t memory_of_configuration = 512;
 
 /// Of a deleter, which must not throw.  Who is told nothing waits for a while.
 template <class Message>
@@ -56,29 +59,47 @@ std::shared_ptr<saved_node> registry::list_peers() const {
   return left;
 }
 
-caf::result<frozen_peers> registry::stand_still() {
-  const auto needed = memory_of_rest + seats_.size() * memory_of_peer;
+caf::result<void> registry::prepare_to_stand_still() {
+  const auto peers = seats_.size();
+  const auto needed = memory_of_rest + peers * memory_of_peer;
   if (!may_have_memory(needed))
     return make_error(ENOMEM,
                       "it needs about " + std::to_string(needed >> 20)
                         + " MiB of memory more, which a limit keeps it from "
                           "(ulimit -v, LimitAS= of the unit)");
+  const auto own
+    = std::make_shared<prepared_heap>(peers * memory_of_configuration);
+  own->back_with_memory();
+  heaps_ = {own};
+  auto promise = make_response_promise();
+  const heap_preparer_actor preparer
+    = system().spawn<heap_preparer>(lanes_.front().loop);
+  request(preparer, caf::infinite, set_heap_aside{peers * memory_of_session})
+    .then(
+      [this, promise,
+       own = std::weak_ptr{own}](const prepared_heap_ptr& heap) mutable {
+        if (own.expired())
+          return;                 // it was called off
+        heap->back_with_memory(); // here, as that loop carries packets
+        heaps_.push_back(heap);
+        promise.deliver(caf::unit_t{});
+      },
+      [promise](caf::error& why) mutable { promise.deliver(std::move(why)); });
+  return promise;
+}
+
+caf::result<frozen_peers> registry::stand_still() {
   frozen_ = true;
   freezing_
     = make_response_promise<caf::typed_response_promise<frozen_peers>>();
   const auto left = list_peers();
   leaving_ = left;
-  const auto heap = std::make_shared<prepared_heap>();
-  if (!left->peers.empty())
-    system().spawn<heap_preparer>(lanes_.front().loop,
-                                  left->peers.size() * memory_of_session, heap);
   // Each writes where it lives: to be asked and answered one by one cost more
   // than all that they write.
   const auto me = caf::actor_cast<registry_actor>(this);
   const std::shared_ptr<saved_node> held{
-    left.get(), [left, heap, me](saved_node*) {
-      tell_if_possible(me, peers_stand_still{left});
-    }};
+    left.get(),
+    [left, me](saved_node*) { tell_if_possible(me, peers_stand_still{left}); }};
   for (std::size_t number = 0; number < left->peers.size(); ++number)
     send(seats_[left->peers[number].slot].actor, freeze_peer{held, number});
   return freezing_;
@@ -88,6 +109,7 @@ void registry::all_stand_still(const std::shared_ptr<saved_node>& left) {
   if (leaving_.lock() != left)
     return; // that was called off, and they may have gone on since
   leaving_.reset();
+  heaps_.clear();
   for (auto& peer : left->peers)
     if (!peer.session)
       peer.lost = seats_[peer.slot].last.memory;

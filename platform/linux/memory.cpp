@@ -5,14 +5,11 @@
 
 #include <sys/mman.h>
 
-#include <array>
-#include <cstdint>
-#include <cstdlib>
 #include <memory>
 #include <new>
+#include <span>
 #include <system_error>
 #include <thread>
-#include <vector>
 
 #ifdef __GLIBC__
 #  include <malloc.h>
@@ -24,49 +21,51 @@ namespace {
 
 constexpr std::size_t page = 4096;
 
-/// Of the heap: what is larger would be a mapping of its own.
-using heap_block = std::array<std::byte, std::size_t{96} << 10>;
-
-std::uintptr_t address_of(const std::byte* at) {
-  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast)
-  return reinterpret_cast<std::uintptr_t>(at);
-}
-
-/// Has the kernel back the memory with pages, as far as it is whole ones.
-void populate(std::byte* begin, std::size_t size) {
+/// Has the system back the memory, whose content does not matter, with pages.
+void back_with_pages(std::span<std::byte> bytes) {
 #ifdef MADV_POPULATE_WRITE
-  void* at = begin;
-  // An older kernel refuses: then each page is had when it is used.
+  void* at = bytes.data();
+  auto size = bytes.size();
+  // All at once.  An older kernel refuses.
   if (std::align(page, page, at, size) != nullptr)
     ::madvise(at, size / page * page, MADV_POPULATE_WRITE);
 #endif
+  // A hypervisor may have work with the first use of each page, too.
+  volatile std::byte* const first = bytes.data();
+  for (std::size_t i = 0; i < bytes.size(); i += page)
+    first[i] = std::byte{};
+  first[bytes.size() - 1] = std::byte{};
 }
 
 } // namespace
 
 prepared_heap::prepared_heap(std::size_t bytes) {
   try {
-    std::vector<std::unique_ptr<heap_block>> blocks;
-    blocks.reserve(bytes / sizeof(heap_block) + 1);
-    std::byte* begin = nullptr;
-    std::size_t size = 0; // of blocks that lie side by side
-    for (std::size_t had = 0; had < bytes; had += sizeof(heap_block)) {
-      blocks.push_back(std::make_unique_for_overwrite<heap_block>());
-      auto* at = blocks.back()->data();
-      auto offset = address_of(at) - address_of(begin);
-      if (offset < size || offset - size > page) {
-        populate(begin, size);
-        begin = at;
-        offset = 0;
-      }
-      size = offset + sizeof(heap_block);
-    }
-    populate(begin, size);
+    blocks_.reserve(bytes / sizeof(block) + 1);
+    for (std::size_t had = 0; had < bytes; had += sizeof(block))
+      blocks_.push_back(std::make_unique_for_overwrite<block>());
+    // What was free before was used first, so that this one lies at the top,
+    // and glibc gives nothing below it back before it is used.
     if (bytes > 0)
-      end_ = std::make_unique<last_block>();
+      end_ = std::make_unique_for_overwrite<block>();
   } catch (const std::bad_alloc&) {
     // Whoever needs it then will see.
   }
+}
+
+void prepared_heap::back_with_memory() {
+  const auto count = blocks_.size();
+  for (auto i = next_++; i < count; i = next_++) {
+    back_with_pages(*blocks_[i]);
+    if (++done_ < count)
+      continue;
+    for (auto& each : blocks_)
+      each.reset();
+    free_ = true;
+    free_.notify_all();
+  }
+  if (count > 0)
+    free_.wait(false);
 }
 
 bool may_have_memory(std::size_t bytes) {

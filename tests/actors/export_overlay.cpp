@@ -10,6 +10,9 @@
 
 #include <array>
 #include <cerrno>
+#include <cstddef>
+#include <filesystem>
+#include <iterator>
 
 using namespace weft;
 using namespace weft::test;
@@ -50,10 +53,15 @@ in_another_process(connection& way,
 
 /// Goes on with the first overlay of a pair: answers a packet, and waits for
 /// one more.
-int go_on(file_descriptor way) {
+int go_on(file_descriptor way, bool prepares) {
   world home;
   deterministic_random random{52};
   embedded_overlay overlay{home, random, 1};
+  if (prepares) {
+    overlay.options.config.peers.resize(100);
+    if (!prepare_to_import(home.system(), overlay.options))
+      return 9;
+  }
   auto imported = import_overlay(std::move(way), overlay.options);
   if (!imported)
     return 10;
@@ -68,6 +76,11 @@ int go_on(file_descriptor way) {
   const bool has_come = overlay.next() == numbered_packet(2, 1, 9);
   overlay.stop();
   return has_come ? 0 : 14;
+}
+
+std::ptrdiff_t count_threads() {
+  using tasks = std::filesystem::directory_iterator;
+  return std::distance(tasks{"/proc/self/task"}, tasks{});
 }
 
 peer_status only_peer(embedded_overlay& overlay) {
@@ -88,7 +101,12 @@ void talk(embedded_pair& pair) {
 TEST_CASE("An embedded overlay goes on in another process, and its peer sees "
           "one session") {
   connection way;
-  auto successor = in_another_process(way, go_on); // before there are threads
+  const bool prepares = GENERATE(false, true);
+  // Before there are threads.
+  auto successor
+    = in_another_process(way, [prepares](file_descriptor connection) {
+        return go_on(std::move(connection), prepares);
+      });
   way.successor.reset();
   embedded_pair pair;
   talk(pair);
@@ -132,6 +150,36 @@ TEST_CASE("An embedded overlay goes on where it is if the other process does "
   CHECK(other.wait() == 0);
   talk(pair);
   CHECK(only_peer(pair.right).last_handshake == before.last_handshake);
+}
+
+TEST_CASE("Options that were prepared start one overlay without what another "
+          "process leaves, and a copy of them another one") {
+  world home;
+  deterministic_random random{54};
+  embedded_overlay one{home, random, 1};
+  one.options.config.peers.resize(10);
+  REQUIRE(prepare_to_import(home.system(), one.options));
+  one.options.config.peers.clear();
+  embedded_overlay other{home, random, 2};
+  other.options.prepared = one.options.prepared;
+  one.start({});
+  other.start({&one});
+  REQUIRE(other.send({numbered_packet(2, 1, 1)}) == 1);
+  CHECK(one.status().peers.empty());
+  one.stop();
+  other.stop();
+}
+
+TEST_CASE("What was prepared for an overlay that is not given ends with its "
+          "options") {
+  world home;
+  const auto before = count_threads();
+  overlay_options options;
+  options.config.peers.resize(10);
+  REQUIRE(prepare_to_import(home.system(), options));
+  CHECK(count_threads() == before + 3);
+  options = {};
+  CHECK(eventually([before] { return count_threads() == before; }));
 }
 
 TEST_CASE("Both processes hear why an embedded overlay is not given now") {

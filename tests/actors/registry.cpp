@@ -35,6 +35,21 @@ TEST_CASE_METHOD(registered, "A new peer is made, and everybody who must know "
   CHECK(status_of(first).preshared_key.is_zero());
 }
 
+TEST_CASE_METHOD(registered, "Peers that are about to stand still carry on "
+                             "until they do, and when they do not") {
+  CHECK_FALSE(home.command(list, prepare_freeze{})); // nobody is there
+  CHECK_FALSE(home.command(list, thaw{}));
+  apply({with(first, {"10.0.0.1/32"})});
+  CHECK_FALSE(home.command(list, prepare_freeze{}));
+  apply({with(second)});
+  CHECK_FALSE(home.command(list, thaw{}));
+  CHECK_FALSE(home.command(list, prepare_freeze{}));
+  const auto saved = home.ask<frozen_peers>(list, freeze_peers{}).saved;
+  REQUIRE(saved->peers.size() == 2);
+  CHECK(saved->peers[0].session);
+  CHECK(saved->peers[1].session);
+}
+
 TEST_CASE_METHOD(registered, "Who was told to forget the keys has none, before "
                              "it has ended") {
   const preshared_key key{unhex_secret(std::string(64, '1'))};

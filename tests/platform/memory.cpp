@@ -44,27 +44,59 @@ long faults() {
 
 TEST_CASE(
   "A heap that was prepared is used without a fault a page, and what was "
-  "not used is given back") {
+  "not used can be given back") {
   constexpr std::size_t block = 2000;
   constexpr std::size_t count = 8'000; // 16 MB
   long used = 0;
   std::size_t prepared = 0;
   std::size_t left = 0;
+  const auto before_all = resident();
+  std::size_t set_aside = 0;
   std::thread([&] {
     std::vector<std::vector<std::byte>> blocks;
     blocks.reserve(count);
     {
-      const prepared_heap heap{std::size_t{48} << 20};
+      prepared_heap heap{std::size_t{48} << 20};
+      set_aside = resident();
+      heap.back_with_memory();
+      heap.back_with_memory(); // again: nothing
       prepared = resident();
       const auto before = faults();
       for (std::size_t i = 0; i < count; ++i)
         blocks.emplace_back(block);
       used = faults() - before;
     }
+    release_memory();
     left = resident();
   }).join();
+  CHECK(set_aside < before_all + (std::size_t{4} << 20));
   CHECK(used < 400); // it is 4,000 pages
   CHECK(left + (std::size_t{16} << 20) < prepared);
+}
+
+TEST_CASE("Several threads back one heap with memory, and all of it is there "
+          "when any of them returns") {
+  constexpr std::size_t size = std::size_t{48} << 20;
+  const auto before = resident();
+  prepared_heap heap{size};
+  std::vector<std::thread> threads;
+  std::vector<std::size_t> seen(3);
+  threads.reserve(seen.size());
+  for (auto& each : seen)
+    threads.emplace_back([&heap, &each] {
+      heap.back_with_memory();
+      each = resident();
+    });
+  for (auto& thread : threads)
+    thread.join();
+  for (const auto each : seen)
+    CHECK(each > before + size / 10 * 9);
+}
+
+TEST_CASE("No heap is prepared of nothing") {
+  prepared_heap none{0};
+  none.back_with_memory();
+  SUCCEED("it returns");
 }
 
 TEST_CASE("Memory that was freed goes back to the system when it is released") {

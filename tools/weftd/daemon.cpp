@@ -15,7 +15,6 @@
 #include "platform/service_manager.hpp"
 #include "platform/thread.hpp"
 #include "platform/tun_device.hpp"
-#include "protocol/tunnel/noise.hpp"
 #include "tools/exit_codes.hpp"
 #include "tools/weft/successor.hpp"
 #include "tools/weftd/guardian.hpp"
@@ -335,15 +334,18 @@ step node_process::take_over() {
   overlay_.ask_helper = way_to_helper(helper_, options_.helper_file, log_);
   interface_ = overlay_.config.interface.name;
   if (options_.replaces) {
+    constexpr auto nothing_asked
+      = "--replace: nothing was asked of the other process, which goes on "
+        "itself: {}";
     if (const auto fine = check_place(network_part_, metrics_.has_value());
         !fine) {
-      log_->critical(
-        "--replace: nothing was asked of the other process, which goes on "
-        "itself: {}",
-        fine.error().message);
+      log_->critical(nothing_asked, fine.error().message);
       return tl::unexpected{exit_failure};
     }
-    prepare_handshakes(); // while the other one carries packets
+    if (const auto ready = prepare_to_import(*system_, overlay_); !ready) {
+      log_->critical(nothing_asked, ready.error().message);
+      return tl::unexpected{exit_failure};
+    }
     const auto& folder = control_.socket_folder;
     const auto socket = is_started_as_successor()
                           ? upgrade_socket(folder, interface_)
