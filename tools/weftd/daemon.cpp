@@ -4,12 +4,10 @@
 #include "actors/metrics/start_metrics.hpp"
 #include "actors/overlay/config_files.hpp"
 #include "actors/overlay/start_overlay.hpp"
-#include "config/host_needs.hpp"
 #include "platform/accounts.hpp"
 #include "platform/clock.hpp"
 #include "platform/kept_file.hpp"
 #include "platform/leaving.hpp"
-#include "platform/other_process.hpp"
 #include "platform/privileges.hpp"
 #include "platform/processors.hpp"
 #include "platform/service_manager.hpp"
@@ -23,8 +21,8 @@
 #include "tools/weftd/network_parts.hpp"
 #include "tools/weftd/replacement.hpp"
 #include "tools/weftd/stored_node.hpp"
+#include "tools/weftd/succession.hpp"
 #include "tools/weftd/supervisor.hpp"
-#include "tools/weftd/unit_successor.hpp"
 
 #include <algorithm>
 #include <csignal>
@@ -179,35 +177,6 @@ privilege_options privileges_for(const daemon_options& options) {
   return needed;
 }
 
-/// What this process needs beside what it is given, as far as that can be seen
-/// while the node whose place it takes still carries packets.
-result<void> check_place(const node_config& network, bool has_metrics) {
-  constexpr std::size_t most_descriptors = 256; // of a node that begins
-  return check_descriptors(most_descriptors)
-    .and_then([&] { return check_network(network); })
-    .and_then([&] { return has_metrics ? load_microhttpd() : result<void>{}; });
-}
-
-/// What a node cannot take over from another process; empty: it may try to.
-std::string why_not_replacing(const daemon_options& options) {
-  if (!options.replaces)
-    return {};
-  if (is_service() && !is_started_as_successor())
-    return "the process of a service starts its successor itself: weft "
-           "upgrade";
-  if (options.needs_guardian && needs_root(options.config))
-    return options.file
-           + " has interface.dns, on_up, on_down or a full tunnel, and what "
-             "these change on this host is undone when the node that runs "
-             "ends: stop it, and start this one without --replace";
-  std::error_code failed;
-  if (const auto& issuer = options.config.directory.issuer;
-      !issuer.empty() && std::filesystem::is_directory(issuer, failed))
-    return "the issuer of the node that runs ends with it: stop it, and start "
-           "this one without --replace";
-  return {};
-}
-
 /// A step in the life of a daemon: or the exit code, where it ends with that.
 using step = tl::expected<void, int>;
 
@@ -239,9 +208,6 @@ public:
 private:
   /// Ends the node with what has been started.
   step give_up();
-  /// Of a service: whether its program can be started anew by this process.
-  bool can_start_successor() const;
-  result<std::unique_ptr<place_giver>> open_place() const;
   /// Somebody has come.  Whether it has this node's place now.
   bool give_place();
   /// Whether what ends with this process would be missing in the next one.
@@ -460,33 +426,10 @@ step node_process::give_up() {
   return tl::unexpected{exit_failure};
 }
 
-bool node_process::can_start_successor() const {
-  return service_manager_listens() && own_user() == 0 && options_.user.empty()
-         && !options_.filter_system_calls;
-}
-
-result<std::unique_ptr<place_giver>> node_process::open_place() const {
-  const auto& folder = control_.socket_folder;
-  if (!is_service())
-    return open_for_anyone(replacement_socket(folder, interface_));
-  const auto self = other_process::self();
-  const auto words = self.and_then(&other_process::words);
-  const auto path = self.and_then(&other_process::program);
-  if (!words || !path)
-    return tl::unexpected(words ? path.error() : words.error());
-  // The manager's word may be a link that leads to another program by now.
-  const auto& program
-    = words->front().starts_with('/') ? words->front() : *path;
-  return open_for_own_successor(upgrade_socket(folder, interface_),
-                                words_of_successor(*words, program,
-                                                   options_.file, interface_));
-}
-
 void node_process::meet_successors() {
-  if (is_bound() || is_first_process()
-      || (is_service() && !can_start_successor()))
+  if (is_bound() || !may_have_successor(options_))
     return;
-  if (auto giver = open_place())
+  if (auto giver = open_place(options_, control_.socket_folder, interface_))
     giver_ = std::move(*giver);
   else
     log_->warn("nobody can take this node's place: {}", giver.error().message);
