@@ -236,8 +236,9 @@ TEST_CASE("A node's state in which the window of a session is damaged is "
           "refused") {
   auto bytes = format_saved_node(example());
   constexpr std::string_view name = "\4seen";
+  const auto letters = std::as_bytes(std::span{name});
   const auto at
-    = std::ranges::search(bytes, std::as_bytes(std::span{name})).begin();
+    = std::search(bytes.begin(), bytes.end(), letters.begin(), letters.end());
   REQUIRE(at != bytes.end());
   auto& first_run = *(at + name.size() + sizeof(std::uint32_t));
   first_run = std::byte{127};
