@@ -1,6 +1,8 @@
 // The memory of this process.
 #pragma once
 
+#include "platform/error.hpp"
+
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -13,6 +15,10 @@ namespace weft {
 /// (RLIMIT_AS, RLIMIT_MEMLOCK) and the system's strict accounting are asked, no
 /// page is used.
 bool may_have_memory(std::size_t bytes);
+
+/// Whether a limit on the address space of this process, if it has one, leaves
+/// it so many bytes more than it has now; ENOMEM.
+result<void> check_address_space(std::size_t bytes);
 
 /// Memory that the thread which makes this is about to allocate, in pieces: it
 /// is had from the system before that, by whoever has the time, and at once,

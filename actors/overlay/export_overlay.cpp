@@ -87,7 +87,7 @@ export_overlay(caf::actor_system& system, const overlay_actor& overlay,
   auto done = ask(self, root, hand_over{},
                   [&](overlay_left& all) { left = std::move(all); });
   if (!done) {
-    if (done.error().code == EBUSY)
+    if (done.error().code == EBUSY || done.error().code == ENOMEM)
       place->turn_away(done.error().message);
     return done;
   }

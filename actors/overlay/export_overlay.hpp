@@ -20,11 +20,11 @@ namespace weft {
 /// import_overlay(); blocks for some seconds at most.  When it returns the
 /// overlay has ended here, and this process can no longer use its keys.  On
 /// failure it goes on here, and the other process never sends for it.  EACCES:
-/// that is another user's.  EBUSY: not now; both hear why, and it may ask again
-/// soon.  `let_go`, which may be empty, is called when the overlay has ended
-/// here and the other process has not gone on yet.  `process_ends`: this
-/// process does so at once, by _exit(2).  Then its peers do not end one by one,
-/// for which thousands take processors that the other process needs.
+/// that is another user's.  EBUSY, ENOMEM: not now; both hear why, and it may
+/// ask again soon.  `let_go`, which may be empty, is called when the overlay
+/// has ended here and the other process has not gone on yet.  `process_ends`:
+/// this process does so at once, by _exit(2).  Then its peers do not end one by
+/// one, for which thousands take processors that the other process needs.
 result<void>
 export_overlay(caf::actor_system& system, const overlay_actor& overlay,
                file_descriptor connection,

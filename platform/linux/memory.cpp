@@ -4,10 +4,14 @@
 #include "platform/thread.hpp"
 
 #include <sys/mman.h>
+#include <sys/resource.h>
 
+#include <cerrno>
+#include <fstream>
 #include <memory>
 #include <new>
 #include <span>
+#include <string>
 #include <system_error>
 #include <thread>
 
@@ -72,6 +76,21 @@ bool may_have_memory(std::size_t bytes) {
   void* const at = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
                           MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   return at != MAP_FAILED && ::munmap(at, bytes) == 0;
+}
+
+result<void> check_address_space(std::size_t bytes) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+    return {};
+  std::size_t pages = 0; // where nobody can tell, the limit alone counts
+  std::ifstream{"/proc/self/statm"} >> pages;
+  const std::size_t present = pages * page;
+  if (limit.rlim_cur >= present && limit.rlim_cur - present >= bytes)
+    return {};
+  return tl::unexpected(make_system_error(
+    ENOMEM,
+    "Cannot have " + std::to_string(bytes >> 20) + " MiB of address space more",
+    "A limit is in the way (ulimit -v, LimitAS= of the unit)"));
 }
 
 void release_memory() {

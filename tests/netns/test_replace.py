@@ -242,6 +242,7 @@ class Replace(replacing.Replacing, harness.NetnsTest):
         process = self.successor(self.left)
         self.assertEqual(process.wait(), 1, process.output())
         self.left.logs("needs about")
+        self.assertIn("needs about", process.output())
         self.assert_pings(self.left.home, "10.200.2.1")
         self.left.limit(resource.RLIMIT_AS, limit)
         self.replace(self.left)
@@ -346,7 +347,8 @@ class Replace(replacing.Replacing, harness.NetnsTest):
         for words, host, reason in (
                 ([], self.right.home, "another network namespace"),
                 (["setpriv", "--bounding-set=-net_admin"], self.left.home, "CAP_NET_ADMIN"),
-                (["prlimit", "--nofile=100"], self.left.home, "LimitNOFILE")):
+                (["prlimit", "--nofile=100"], self.left.home, "LimitNOFILE"),
+                (["prlimit", f"--as={512 << 20}"], self.left.home, "LimitAS")):
             process = harness.Process(self, [*words, *command], host)
             self.assertEqual(process.wait(), 1, process.output())
             self.assertIn(reason, process.output())

@@ -5,12 +5,31 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <cstddef>
 #include <fstream>
+#include <string>
 #include <thread>
 #include <vector>
 
 using namespace weft;
+
+TEST_CASE("Only a limit on the address space keeps a process from more of it") {
+  CHECK(check_address_space(std::size_t{1} << 60));
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_AS, &before) == 0);
+  auto limit = before;
+  limit.rlim_cur = std::min<rlim_t>(rlim_t{1} << 45, before.rlim_max);
+  REQUIRE(::setrlimit(RLIMIT_AS, &limit) == 0);
+  const auto little = check_address_space(std::size_t{1} << 20);
+  const auto much = check_address_space(std::size_t{1} << 46);
+  REQUIRE(::setrlimit(RLIMIT_AS, &before) == 0);
+  CHECK(little);
+  REQUIRE_FALSE(much);
+  CHECK(much.error().code == ENOMEM);
+  CHECK(much.error().message.find("ulimit -v") != std::string::npos);
+}
 
 #if defined(__has_feature)
 #  if __has_feature(address_sanitizer)

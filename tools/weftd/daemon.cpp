@@ -303,7 +303,8 @@ step node_process::take_over() {
     constexpr auto nothing_asked
       = "--replace: nothing was asked of the other process, which goes on "
         "itself: {}";
-    if (const auto fine = check_place(network_part_, metrics_.has_value());
+    if (const auto fine
+        = check_place(network_part_, peers_, metrics_.has_value());
         !fine) {
       log_->critical(nothing_asked, fine.error().message);
       return tl::unexpected{exit_failure};

@@ -3,6 +3,7 @@
 #include "actors/metrics/start_metrics.hpp"
 #include "config/host_needs.hpp"
 #include "platform/accounts.hpp"
+#include "platform/memory.hpp"
 #include "platform/other_process.hpp"
 #include "platform/process.hpp"
 #include "platform/service_manager.hpp"
@@ -44,9 +45,16 @@ std::string why_not_replacing(const daemon_options& options) {
   return {};
 }
 
-result<void> check_place(const node_config& network, bool has_metrics) {
-  constexpr std::size_t most_descriptors = 256; // of a node that begins
+result<void>
+check_place(const node_config& network, std::size_t peers, bool has_metrics) {
+  // Of a node that begins: its threads have stacks and heaps.
+  constexpr std::size_t most_descriptors = 256;
+  constexpr std::size_t address_space = std::size_t{768} << 20;
+  constexpr std::size_t address_space_of_peer = std::size_t{16} << 10;
   return check_descriptors(most_descriptors)
+    .and_then([&] {
+      return check_address_space(address_space + peers * address_space_of_peer);
+    })
     .and_then([&] { return check_network(network); })
     .and_then([&] { return has_metrics ? load_microhttpd() : result<void>{}; });
 }

@@ -16,7 +16,8 @@ std::string why_not_replacing(const daemon_options& options);
 
 /// What this process needs beside what it is given, as far as that can be seen
 /// while the node whose place it takes still carries packets.
-result<void> check_place(const node_config& network, bool has_metrics);
+result<void>
+check_place(const node_config& network, std::size_t peers, bool has_metrics);
 
 /// Whether another process can take the place of this one, which nothing binds
 /// to it otherwise.
