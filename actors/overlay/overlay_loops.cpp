@@ -128,6 +128,10 @@ prepared_loops::~prepared_loops() {
 
 void prepared_loops::set_memory_aside(caf::actor_system& system,
                                       std::size_t peers) {
+  if (peers < peers_ / 2) {
+    let_go_of_memory();
+    peers_ = 0;
+  }
   if (peers <= peers_)
     return;
   const auto more = peers - std::exchange(peers_, peers);

@@ -21,7 +21,7 @@ public:
   ~prepared_loops();
 
   /// Sets memory aside, on the loops that will allocate it, so that there is
-  /// some for so many peers of an earlier process.
+  /// some for so many peers of an earlier process, and not for many more.
   void set_memory_aside(caf::actor_system& system, std::size_t peers);
   /// The same while the earlier process still has its place.  Backs what the
   /// peers take on the packets' loop, and what this thread takes to read them.
@@ -32,6 +32,9 @@ public:
   /// Nothing was left that would need it.
   void let_go_of_memory() {
     heaps_.clear();
+  }
+  std::size_t peers() const {
+    return peers_;
   }
   bool are_taken() const {
     return control_ == nullptr;

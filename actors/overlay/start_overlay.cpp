@@ -494,6 +494,7 @@ start_overlay(caf::actor_system& system, overlay_options options) {
       system_error{EINVAL, mistake->field + ": " + mistake->message});
   if (before)
     add_peers(*before, options.config);
+  const auto prepared_for = options.prepared ? options.prepared->peers() : 0;
   auto resources = open_resources(system, options);
   if (!resources)
     return tl::unexpected(resources.error());
@@ -533,10 +534,11 @@ start_overlay(caf::actor_system& system, overlay_options options) {
     return tl::unexpected(*failure);
   }
   running.actor = root;
-  if (before && before->peers.size() > many_peers) {
-    before.reset();
-    release_memory_aside(); // what all of them were as values
-  }
+  const auto most_peers
+    = std::max(before ? before->peers.size() : 0, prepared_for);
+  before.reset();
+  if (most_peers > many_peers)
+    release_memory_aside(); // what they were as values, or were thought to take
   return running;
 }
 
