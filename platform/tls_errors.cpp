@@ -3,6 +3,9 @@
 #include <openssl/err.h>
 #include <openssl/sslerr.h>
 
+#include <cerrno>
+#include <system_error>
+
 namespace weft::tls {
 
 namespace {
@@ -119,6 +122,11 @@ describe_failure(const SSL* connection, side peer, const std::string& host) {
         break;
     }
   }
+  // Before OpenSSL 3.2 such as the end of a pipe was no error of its own.
+  if (ERR_SYSTEM_ERROR(error))
+    return reason == EPIPE || reason == ECONNRESET
+             ? broken_off
+             : std::generic_category().message(reason);
   const char* words = ERR_reason_error_string(error);
   return std::string("TLS failed: ")
          + (words == nullptr ? "for an unknown reason" : words);
