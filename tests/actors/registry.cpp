@@ -1,3 +1,4 @@
+#include "config/saved_node.hpp"
 #include "messages/errors.hpp"
 #include "tests/actors/registered.hpp"
 
