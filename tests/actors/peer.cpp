@@ -108,7 +108,7 @@ TEST_CASE_METHOD(tunnel, "Packets for a peer without an endpoint are dropped, "
 }
 
 TEST_CASE_METHOD(tunnel, "While the link is down a peer is silent and its "
-                         "sessions are gone; then it begins anew") {
+                         "sessions are gone, then it begins anew") {
   connect();
   caf::anon_send(a.actor, change_identity{left.self, false});
   send(a, {udp_packet(1, 2, 1)});

@@ -221,7 +221,7 @@ TEST_CASE("The windows of sessions are read as they were written") {
   SECTION("most of it is new") {
     window.seen[3] = 0x55;
   }
-  SECTION("no two words of it are equal, as no program before packs them") {
+  SECTION("no two words of it are equal, so that it is not packed") {
     std::iota(window.seen.begin(), window.seen.end(), 1);
   }
   node.peers[0].session->session.keys.current->window = replay_window{window};

@@ -75,7 +75,7 @@ TEST_CASE("A member that connects gets its own last record") {
   CHECK(world.last<directory_welcome>(2)->last_record.empty());
 }
 
-TEST_CASE("A comparison ends with what is there; pages wait to be asked for") {
+TEST_CASE("A comparison ends with what is there, pages wait to be asked for") {
   directory_world world;
   for (std::uint64_t i = 1; i <= 200; ++i) {
     world.put(world.certificate_item(i));
@@ -287,7 +287,7 @@ TEST_CASE("A connection ends with its certificate, its silence, or the next "
 }
 
 TEST_CASE("Two machines with the files of one member are named, and told what "
-          "to do; one that is started again and again is not") {
+          "to do, one that is started again and again is not") {
   directory_world world;
   world.open();
   directory::connection number = 0;
@@ -372,7 +372,7 @@ TEST_CASE("A certificate that was renewed is good for the renewal's answer and "
 // -- rule 7: bounds -----------------------------------------------------------
 
 TEST_CASE("What is no message, comes too early or too often ends the "
-          "connection; what is of a later version does not") {
+          "connection, what is of a later version does not") {
   directory_world world;
   world.open();
   world.core.connected(1, world.network.certificate(1), world.at);

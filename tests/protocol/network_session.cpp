@@ -166,7 +166,7 @@ TEST_CASE("Who has lost a directory comes back within a spread, in the middle "
   CHECK(world.session.next_time() == world.now);
 }
 
-TEST_CASE("Pages replace what a directory no longer has; changes between them "
+TEST_CASE("Pages replace what a directory no longer has, changes between them "
           "stay") {
   session_world world(1, {item_of(1), item_of(2)});
   world.welcome();
