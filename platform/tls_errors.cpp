@@ -122,7 +122,7 @@ describe_failure(const SSL* connection, side peer, const std::string& host) {
         break;
     }
   }
-  // Before OpenSSL 3.2 such as the end of a pipe was no error of its own.
+  // OpenSSL 3.2 and later put what the system said here, too.
   if (ERR_SYSTEM_ERROR(error))
     return reason == EPIPE || reason == ECONNRESET
              ? broken_off

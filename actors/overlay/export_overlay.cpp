@@ -1,5 +1,6 @@
 #include "actors/overlay/export_overlay.hpp"
 
+#include "actors/overlay/overlay_loops.hpp"
 #include "config/saved_node_format.hpp"
 #include "messages/errors.hpp"
 #include "messages/overlay.hpp"
@@ -21,13 +22,10 @@ namespace {
 /// there.
 constexpr std::chrono::seconds decision_patience{20};
 
-/// What was saved of more peers is worth giving back at once.
-constexpr std::size_t most_unreleased = 1000;
-
 /// Everything but the end: the successor has it all, and waits for that.
 result<void> give(giving_place& place, overlay_left left) {
   const auto until = boot_now() + hand_over_patience;
-  const bool is_much = left.state->peers.size() > most_unreleased;
+  const bool is_much = left.state->peers.size() > many_peers;
   const auto state = to_memory(left.state);
   if (!state)
     return tl::unexpected(state.error());

@@ -9,6 +9,9 @@ namespace weft {
 /// each keeps up with what another three seal, open and send.
 std::size_t device_cores(std::size_t cores);
 
+/// What more peers were as values is worth giving back to the system at once.
+inline constexpr std::size_t many_peers = 1000;
+
 /// The loops that every overlay has, before anybody lives there.
 class prepared_loops {
 public:

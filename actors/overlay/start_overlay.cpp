@@ -26,9 +26,6 @@ namespace weft {
 
 namespace {
 
-/// More are worth a look for memory that was freed.
-constexpr std::size_t many_peers = 1000;
-
 /// Interface name as wg(8) looks for its socket.
 std::string uapi_path(const interface_config& config) {
   return config.socket_folder + '/' + config.name + ".sock";

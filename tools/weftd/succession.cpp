@@ -47,7 +47,7 @@ std::string why_not_replacing(const daemon_options& options) {
 
 result<void>
 check_place(const node_config& network, std::size_t peers, bool has_metrics) {
-  // Of a node that begins: its threads have stacks and heaps.
+  // A node that begins takes so much; its threads have stacks and heaps.
   constexpr std::size_t most_descriptors = 256;
   constexpr std::size_t address_space = std::size_t{768} << 20;
   constexpr std::size_t address_space_of_peer = std::size_t{16} << 10;
